@@ -1,0 +1,25 @@
+//! Text, overlays and includes become a [`Workspace`](crate::model::Workspace) or a list of located problems.
+//!
+//! The stages, each with a type of its own: text is parsed to `Node`s that know their place (`yaml`), variables are
+//! filled in (`interpolate`), overlays laid over (`merge`), the result read loosely (`raw`, by the rules of `read`)
+//! and then lowered to the model (`lower`), where references must lead somewhere. No stage stops at the first
+//! problem. The rejected way was a serde derive: it stops there, and loses places in short forms.
+
+mod dotenv;
+mod interpolate;
+mod load;
+mod lower;
+mod merge;
+mod node;
+mod problem;
+mod raw;
+mod read;
+mod schema;
+mod source;
+mod yaml;
+
+pub use load::{Files, Request, Shell, load};
+pub use problem::{Problem, Problems, Severity, did_you_mean};
+pub use schema::schema;
+pub use source::{Position, Source, Sources, Span};
+pub use yaml::print as print_yaml;

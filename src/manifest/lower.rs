@@ -1,0 +1,234 @@
+//! From what is written to what is meant: [`RawWorkspace`]s to one [`Workspace`].
+
+mod readiness;
+mod service;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use crate::model::{BadName, Graph, NetworkMode, Service, ServiceName, Value, Workspace, WorkspaceName};
+
+use super::load::{Files, Request, Shell};
+use super::problem::{Problem, Problems, did_you_mean};
+use super::raw::{Env, Network, NetworkWord, RawService, RawWorkspace};
+use super::read::{At, Entry, not_built};
+use super::source::Span;
+
+/// One manifest, overlays merged, that takes part in the workspace; the first is the main one.
+pub struct Unit {
+    pub dir: PathBuf,
+    pub dotenv: Arc<Vec<(String, String)>>,
+    pub raw: RawWorkspace,
+    pub span: Span,
+}
+
+/// Names that mean something else to every resolver or to the front door.
+const RESERVED: [&str; 2] = ["localhost", "self"];
+
+/// Builds the workspace; `None` when it cannot be. Every problem found is added.
+pub fn lower(
+    mut units: Vec<Unit>,
+    request: &Request,
+    shell: &Shell,
+    files: &dyn Files,
+    problems: &mut Problems,
+) -> Option<Workspace> {
+    let main = units.first()?;
+    let name = workspace_name(main, request, problems);
+    let root = main.dir.clone();
+    let main_span = main.span;
+    let network = network(units.iter().flat_map(|unit| unit.raw.network.as_ref()).next(), problems);
+    ignored_in_includes(&units, problems);
+    let groups = groups(&mut units);
+    let shared = shared_environments(&units);
+    let declared = declared(&mut units, problems);
+    if declared.is_empty() && !problems.has_errors() {
+        let problem = Problem::error("no_services", "the manifest has no services").at(main_span);
+        problems.push(problem.hint("add some under `services`, or run `nagaya demo` for an example"));
+    }
+    let names: Vec<ServiceName> = declared.keys().cloned().collect();
+    let mut services = IndexMap::new();
+    for (name, found) in declared {
+        let unit = &units[found.unit];
+        let context = service::Context { names: &names, unit, shared: &shared[found.unit], shell, files };
+        if let Some(service) = service::lower(&name, found.service, &context, problems) {
+            services.insert(name, service);
+        }
+    }
+    // A service that could not be read leaves a gap, and places no longer fit.
+    if services.len() != names.len() {
+        return None;
+    }
+    apply_groups(groups, &mut services, problems);
+    service::check_together(&services, problems);
+    let graph = graph(&services, problems)?;
+    Some(Workspace { name: name?, root, profiles: known_profiles(&services), services, graph, network })
+}
+
+struct Declared {
+    unit: usize,
+    service: Entry<RawService>,
+}
+
+fn workspace_name(main: &Unit, request: &Request, problems: &mut Problems) -> Option<WorkspaceName> {
+    let complain = |text: &str, error: BadName| {
+        let hint = BadName::suggestion(text).map(|name| format!("`{name}` would do"));
+        Problem::error("bad_name", format!("`{text}` is no workspace name: {error}")).maybe_hint(hint)
+    };
+    if let Some(project) = &request.project {
+        return WorkspaceName::new(project).map_err(|error| problems.push(complain(project, error))).ok();
+    }
+    if let Some(name) = &main.raw.name {
+        return WorkspaceName::new(&name.value)
+            .map_err(|error| problems.push(complain(&name.value, error).at(name.span)))
+            .ok();
+    }
+    // As with Compose, the folder's name serves.
+    let folder = main.dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let usable = BadName::suggestion(&folder).unwrap_or(folder);
+    WorkspaceName::new(&usable).or_else(|_| WorkspaceName::new("workspace")).ok()
+}
+
+fn network(word: Option<&At<NetworkWord>>, problems: &mut Problems) -> NetworkMode {
+    if let Some(word) = word {
+        check_network(word, problems);
+    }
+    NetworkMode::Env
+}
+
+/// `auto` takes the best mode there is, which so far is `env`.
+fn check_network(word: &At<NetworkWord>, problems: &mut Problems) {
+    match word.value.0 {
+        Network::Auto | Network::Env => {}
+        Network::Pod => problems.push(not_built("the network mode `pod`", word.span)),
+        Network::Names => problems.push(not_built("the network mode `names`", word.span)),
+    }
+}
+
+fn ignored_in_includes(units: &[Unit], problems: &mut Problems) {
+    for unit in &units[1..] {
+        let spans = [
+            ("name", unit.raw.name.as_ref().map(|name| name.span)),
+            ("network", unit.raw.network.as_ref().map(|network| network.span)),
+        ];
+        for (key, span) in spans {
+            if let Some(span) = span {
+                let message = format!("`{key}` of an included manifest is ignored; the main one decides");
+                problems.push(Problem::warning("ignored_in_include", message).at(span));
+            }
+        }
+    }
+}
+
+/// All services by name, in the order of the files.
+fn declared(units: &mut [Unit], problems: &mut Problems) -> IndexMap<ServiceName, Declared> {
+    let mut all: IndexMap<ServiceName, Declared> = IndexMap::new();
+    for (place, unit) in units.iter_mut().enumerate() {
+        for (text, service) in unit.raw.services.take().unwrap_or_default().0 {
+            let name = match ServiceName::new(&text) {
+                Ok(name) if !RESERVED.contains(&name.as_str()) => name,
+                Ok(_) => {
+                    let problem = Problem::error("bad_name", format!("a service cannot be called `{text}`"));
+                    problems.push(problem.at(service.key).hint("that name means something else everywhere"));
+                    continue;
+                }
+                Err(error) => {
+                    let hint = BadName::suggestion(&text).map(|name| format!("`{name}` would do"));
+                    let problem = Problem::error("bad_name", format!("`{text}` is no service name: {error}"));
+                    problems.push(problem.at(service.key).maybe_hint(hint));
+                    continue;
+                }
+            };
+            if let Some(first) = all.get(&name) {
+                problems.push(
+                    Problem::error("duplicate_service", format!("`{name}` is defined in two manifests"))
+                        .at(service.key)
+                        .related(first.service.key, "first here")
+                        .hint("rename one of them"),
+                );
+                continue;
+            }
+            all.insert(name, Declared { unit: place, service });
+        }
+    }
+    all
+}
+
+/// `environment` at the top: the main manifest's reaches every service, an included one's its own, and wins there.
+fn shared_environments(units: &[Unit]) -> Vec<Arc<IndexMap<String, Value>>> {
+    let main = units[0].raw.environment.as_ref().map(env_values).unwrap_or_default();
+    let all = units.iter().enumerate().map(|(place, unit)| {
+        let mut values = main.clone();
+        if place > 0 {
+            values.extend(unit.raw.environment.as_ref().map(env_values).unwrap_or_default());
+        }
+        Arc::new(values)
+    });
+    all.collect()
+}
+
+fn env_values(env: &Env) -> IndexMap<String, Value> {
+    let value = |value: &Option<crate::model::Template>| value.clone().map_or(Value::FromShell, Value::Is);
+    env.0.iter().map(|(key, entry)| (key.clone(), value(&entry.value))).collect()
+}
+
+type Groups = Vec<(String, Vec<At<String>>)>;
+
+fn groups(units: &mut [Unit]) -> Groups {
+    let profiles = units.iter_mut().filter_map(|unit| unit.raw.profiles.take());
+    profiles.flat_map(|dict| dict.0.into_iter().map(|(name, entry)| (name, entry.value.0))).collect()
+}
+
+/// `profiles: {backend: [users, db]}` says the same as `profiles: [backend]` on each of them.
+fn apply_groups(groups: Groups, services: &mut IndexMap<ServiceName, Service>, problems: &mut Problems) {
+    for (profile, members) in groups {
+        for member in members {
+            let known: Vec<String> = services.keys().map(ToString::to_string).collect();
+            match services.get_mut(member.value.as_str()) {
+                Some(service) if service.profiles.contains(&profile) => {}
+                Some(service) => service.profiles.push(profile.clone()),
+                None => problems.push(unknown_service(&member.value, member.span, &known)),
+            }
+        }
+    }
+}
+
+fn unknown_service(name: &str, span: Span, known: &[String]) -> Problem {
+    let near = did_you_mean(name, known.iter().map(String::as_str));
+    let hint = near.or_else(|| match known.len() {
+        0 => None,
+        1..=12 => Some(format!("the services are {}", known.join(", "))),
+        count => Some(format!("none of the {count} services has a name like it")),
+    });
+    Problem::error("unknown_service", format!("there is no service `{name}`")).at(span).maybe_hint(hint)
+}
+
+fn known_profiles(services: &IndexMap<ServiceName, Service>) -> Vec<String> {
+    let mut all: Vec<String> = services.values().flat_map(|service| service.profiles.clone()).collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+fn graph(services: &IndexMap<ServiceName, Service>, problems: &mut Problems) -> Option<Graph> {
+    let edges = services
+        .values()
+        .enumerate()
+        .flat_map(|(from, service)| service.depends_on.iter().map(move |dependency| (from, dependency.service)));
+    match Graph::new(services.len(), edges) {
+        Ok(graph) => Some(graph),
+        Err(cycle) => {
+            let name = |place: &usize| services[*place].name.to_string();
+            let walk: Vec<String> = cycle.0.iter().chain(cycle.0.first()).map(name).collect();
+            let first = &services[cycle.0[0]];
+            let message = format!("these services wait for each other: {}", walk.join(" -> "));
+            let mut problem = Problem::error("cycle", message)
+                .hint("one of them must start without the other: take it out of `depends_on` (an address in `environment` is no wait)");
+            problem.at = service::declared_span(first, problems);
+            problems.push(problem);
+            None
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! `readiness`: exactly one check, against a port that exists.
+
+use std::time::Duration;
+
+use crate::manifest::problem::{Problem, Problems};
+use crate::manifest::raw::{GrpcCheck, HttpCheck, PortRef, Probe as RawProbe, TcpCheck};
+use crate::manifest::read::{At, OrBrief, Seconds, not_built};
+use crate::manifest::source::Span;
+use crate::model::{Check, Port, Probe, ProbePort, Protocol, Readiness};
+
+use super::service::{lower_command, unknown_port};
+
+/// What `readiness` means, or what holds where it is not written.
+pub fn lower_readiness(raw: Option<&At<OrBrief<RawProbe>>>, ports: &[Port], problems: &mut Problems) -> Readiness {
+    let default = match ports.iter().any(|port| port.protocol != Protocol::Udp) {
+        true => Readiness::Listening,
+        false => Readiness::Started,
+    };
+    let Some(At { value: OrBrief(raw), span }) = raw else { return default };
+    let mut checks = Vec::new();
+    let http = raw.http.as_ref().or(raw.httpGet.as_ref());
+    checks.extend(http.map(|OrBrief(check)| http_check(check, ports, *span, problems)));
+    let tcp = raw.tcp.as_ref().or(raw.tcpSocket.as_ref());
+    checks.extend(tcp.map(|OrBrief(check)| tcp_check(check, ports, *span, problems)));
+    checks.extend(raw.grpc.as_ref().map(|OrBrief(check)| grpc_check(check, ports, *span, problems)));
+    checks.extend(raw.exec.as_ref().map(|command| Some(Check::Exec(lower_command(command)))));
+    let count = checks.len() + usize::from(raw.log.is_some()) + usize::from(raw.notify.is_some());
+    if count != 1 {
+        let problem = match count {
+            0 => Problem::error("no_check", "a probe needs a check: `http`, `tcp`, `grpc`, `exec` or `log`"),
+            _ => Problem::error("two_checks", "a probe has one check, this one has several"),
+        };
+        problems.push(problem.at(*span));
+        return default;
+    }
+    if let Some(pattern) = &raw.log {
+        return Readiness::Log(pattern.value.0.clone());
+    }
+    match checks.pop().flatten() {
+        Some(check) => Readiness::Probe(rhythm(raw, check, problems)),
+        None => default,
+    }
+}
+
+fn rhythm(raw: &RawProbe, check: Check, problems: &mut Problems) -> Probe {
+    let default = Probe::new(check);
+    let either = |duration: Option<Duration>, seconds: Option<Seconds>| duration.or(seconds.map(|it| it.0));
+    let threshold = |value: Option<&At<u32>>, default: u32, problems: &mut Problems| match value {
+        Some(At { value: 0, span }) => {
+            problems.push(Problem::error("bad_threshold", "a threshold is at least 1").at(*span));
+            default
+        }
+        Some(At { value, .. }) => *value,
+        None => default,
+    };
+    let failures = raw.failure_threshold.as_ref().or(raw.failureThreshold.as_ref());
+    let successes = raw.success_threshold.as_ref().or(raw.successThreshold.as_ref());
+    let period = either(raw.period, raw.periodSeconds);
+    let floor = Duration::from_millis(10);
+    Probe {
+        // Whoever writes a period means it for both; the two defaults differ so that a quiet service stays quiet.
+        period: period.unwrap_or(default.period).max(floor),
+        quiet_period: period.unwrap_or(default.quiet_period).max(floor),
+        timeout: either(raw.timeout, raw.timeoutSeconds).unwrap_or(default.timeout).max(floor),
+        initial_delay: either(raw.initial_delay, raw.initialDelaySeconds).unwrap_or(default.initial_delay),
+        failure_threshold: threshold(failures, default.failure_threshold, problems),
+        success_threshold: threshold(successes, default.success_threshold, problems),
+        ..default
+    }
+}
+
+fn http_check(raw: &HttpCheck, ports: &[Port], span: Span, problems: &mut Problems) -> Option<Check> {
+    if let Some(scheme) = &raw.scheme
+        && !scheme.value.eq_ignore_ascii_case("http")
+    {
+        problems.push(not_built("an https check", scheme.span));
+        return None;
+    }
+    let path = raw.path.as_ref().map_or("/", |path| path.value.as_str());
+    if let Some(written) = &raw.path
+        && (!path.starts_with('/') || path.contains([' ', '\n']))
+    {
+        let hint = format!("write `/{}`", path.trim_start_matches('/').replace(' ', "%20"));
+        let problem = Problem::error("bad_path", format!("`{path}` is no path of a request"));
+        problems.push(problem.at(written.span).hint(hint));
+        return None;
+    }
+    let headers = raw.headers.clone().unwrap_or_default().0;
+    Some(Check::Http {
+        path: path.to_owned(),
+        port: port(raw.port.as_ref(), ports, span, problems)?,
+        host: raw.host.clone(),
+        headers: headers.into_iter().map(|(name, entry)| (name, entry.value)).collect(),
+        status: raw.status.as_ref().map(|status| status.value),
+    })
+}
+
+fn tcp_check(raw: &TcpCheck, ports: &[Port], span: Span, problems: &mut Problems) -> Option<Check> {
+    Some(Check::Tcp { port: port(raw.port.as_ref(), ports, span, problems)? })
+}
+
+fn grpc_check(raw: &GrpcCheck, ports: &[Port], span: Span, problems: &mut Problems) -> Option<Check> {
+    Some(Check::Grpc {
+        port: port(raw.port.as_ref(), ports, span, problems)?,
+        service: raw.service.clone().unwrap_or_default(),
+    })
+}
+
+/// The port to ask: by name, by production's number where one is declared with it, else by number as it is.
+fn port(raw: Option<&At<PortRef>>, ports: &[Port], span: Span, problems: &mut Problems) -> Option<ProbePort> {
+    let Some(At { value, span }) = raw else {
+        if ports.is_empty() {
+            let problem = Problem::error("no_ports", "the probe asks a port, but the service declares none");
+            problems.push(problem.at(span).hint("declare it under `ports`, or name it here: `port: 8080`"));
+            return None;
+        }
+        return Some(ProbePort::Declared(0));
+    };
+    match value {
+        PortRef::Number(number) => match ports.iter().position(|port| port.number == *number) {
+            Some(place) => Some(ProbePort::Declared(place)),
+            None => Some(ProbePort::Number(*number)),
+        },
+        PortRef::Name(name) => match ports.iter().position(|port| port.name == *name) {
+            Some(place) => Some(ProbePort::Declared(place)),
+            None => {
+                problems.push(unknown_port(name, ports, *span));
+                None
+            }
+        },
+    }
+}

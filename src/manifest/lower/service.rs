@@ -1,0 +1,363 @@
+//! One service: checked against its neighbours and the disk.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use crate::manifest::load::{Files, Shell, read_env_file};
+use crate::manifest::problem::{Problem, Problems, did_you_mean};
+use crate::manifest::raw::{
+    CommandSpec, DependsOn, EnvFile, Listen, Logs, Ports, RawService, RestartRecord, SetupRecord,
+};
+use crate::manifest::read::{At, Entry, OrBrief};
+use crate::manifest::source::Span;
+use crate::model::{
+    BackoffSpec, Command, Condition, Dependency, Environment, Inputs, LogKeeping, Port, Readiness, Reference, Restart,
+    Service, ServiceName, SetupStep, Size, Stop, Template, Value,
+};
+
+use super::readiness::lower_readiness;
+use super::{Unit, check_network, env_values, unknown_service};
+
+/// What one service is lowered among.
+pub struct Context<'a> {
+    pub names: &'a [ServiceName],
+    pub unit: &'a Unit,
+    pub shared: &'a Arc<IndexMap<String, Value>>,
+    pub shell: &'a Shell,
+    pub files: &'a dyn Files,
+}
+
+/// Lowers one service; `None` when it lacks what it cannot do without.
+pub fn lower(
+    name: &ServiceName,
+    entry: Entry<RawService>,
+    context: &Context<'_>,
+    problems: &mut Problems,
+) -> Option<Service> {
+    let Entry { key, value: raw } = entry;
+    let dir = working_dir(&raw, context, problems);
+    if let Some(word) = &raw.network {
+        check_network(word, problems);
+    }
+    let ports = ports(raw.ports.as_ref());
+    let listen = listen(raw.listen.as_ref(), &ports, key, problems);
+    let depends_on = depends_on(raw.depends_on.as_ref(), context.names, problems);
+    let environment = environment(&raw, context, problems);
+    let readiness = lower_readiness(raw.readiness.as_ref(), &ports, problems);
+    let setup = setup(raw.setup.as_ref().map(|steps| steps.0.as_slice()).unwrap_or_default(), problems);
+    let stop = Stop::default();
+    let stop = Stop {
+        signal: raw.stop_signal.map_or(stop.signal, |word| word.0),
+        grace: raw.stop_grace_period.unwrap_or(stop.grace),
+    };
+    let logs = logs(raw.logs.as_ref(), problems);
+    let lazy = raw.lazy.unwrap_or(false);
+    if lazy && ports.is_empty() {
+        let problem = Problem::error("lazy_without_ports", format!("`{name}` is lazy but has no ports"));
+        problems.push(problem.at(key).hint("a lazy service is started by its first request, so it needs `ports`"));
+    }
+    let restart = restart(raw.restart.as_ref());
+    let profiles = raw.profiles.clone().unwrap_or_default().0;
+    let command = command(name, &raw, key, problems)?;
+    let line = problems.sources.position(key).line;
+    let service = Service {
+        name: name.clone(),
+        command,
+        working_dir: dir?,
+        setup,
+        ports,
+        listen,
+        depends_on,
+        environment,
+        readiness,
+        restart,
+        stop,
+        profiles,
+        lazy,
+        logs,
+        declared: (problems.sources.get(key.source).path.clone(), line),
+    };
+    Some(service)
+}
+
+fn command(name: &ServiceName, raw: &RawService, key: Span, problems: &mut Problems) -> Option<Command> {
+    if let Some(command) = &raw.command {
+        return Some(lower_command(&command.value));
+    }
+    let runs_otherwise = raw.image.is_some() || raw.build.is_some() || raw.template.is_some() || raw.external.is_some();
+    if !runs_otherwise && raw.versions.is_none() {
+        let problem = Problem::error("missing_command", format!("`{name}` says nothing of what it runs"));
+        problems.push(problem.at(key).hint("add `command: …`"));
+    }
+    None
+}
+
+/// The command as the model has it.
+pub fn lower_command(spec: &CommandSpec) -> Command {
+    match spec {
+        CommandSpec::Shell(line) => Command::Shell(line.clone()),
+        CommandSpec::Argv(words) => Command::Argv(words.clone()),
+    }
+}
+
+fn working_dir(raw: &RawService, context: &Context<'_>, problems: &mut Problems) -> Option<std::path::PathBuf> {
+    let Some(written) = &raw.working_dir else { return Some(context.unit.dir.clone()) };
+    let dir = context.unit.dir.join(&written.value);
+    if context.files.is_dir(&dir) {
+        // Written `../x` or through a link, it is shown and compared as what it is.
+        return Some(context.files.canonical(&dir).unwrap_or(dir));
+    }
+    let problem = match context.files.canonical(&dir) {
+        Ok(_) => Problem::error("not_a_folder", format!("`{}` is not a folder", written.value)),
+        Err(_) => Problem::error("missing_folder", format!("the folder `{}` does not exist", written.value)),
+    };
+    let base = context.unit.dir.display();
+    problems.push(problem.at(written.span).hint(format!("`working_dir` is relative to {base}")));
+    None
+}
+
+fn ports(raw: Option<&Ports>) -> Vec<Port> {
+    let port = |port: &At<crate::manifest::raw::PortSpec>| Port {
+        name: port.value.name.clone(),
+        number: port.value.number,
+        protocol: port.value.protocol,
+    };
+    raw.map(|ports| ports.0.iter().map(port).collect()).unwrap_or_default()
+}
+
+fn listen(raw: Option<&Listen>, ports: &[Port], key: Span, problems: &mut Problems) -> Vec<Option<u16>> {
+    let mut out = vec![None; ports.len()];
+    match raw {
+        None => {}
+        Some(Listen::First(number)) => match out.first_mut() {
+            Some(first) => *first = Some(number.value),
+            None => problems.push(
+                Problem::error("listen_without_ports", "`listen` needs a port to be about")
+                    .at(number.span)
+                    .hint(format!("add `ports: {}`", number.value)),
+            ),
+        },
+        Some(Listen::Named(dict)) => {
+            for (name, entry) in &dict.0 {
+                match ports.iter().position(|port| port.name == *name) {
+                    Some(place) => out[place] = Some(entry.value.value),
+                    None => problems.push(unknown_port(name, ports, entry.key)),
+                }
+            }
+        }
+    }
+    let _ = key;
+    out
+}
+
+/// "there is no port …", with the ports there are.
+pub fn unknown_port(name: &str, ports: &[Port], span: Span) -> Problem {
+    let known: Vec<&str> = ports.iter().map(|port| port.name.as_str()).collect();
+    let hint = did_you_mean(name, known.iter().copied()).or_else(|| match known.as_slice() {
+        [] => Some("declare it under `ports`".to_owned()),
+        _ => Some(format!("its ports are {}", known.join(", "))),
+    });
+    Problem::error("unknown_port", format!("there is no port `{name}`")).at(span).maybe_hint(hint)
+}
+
+fn depends_on(raw: Option<&DependsOn>, names: &[ServiceName], problems: &mut Problems) -> Vec<Dependency> {
+    let mut out: Vec<Dependency> = Vec::new();
+    for entry in raw.map(|raw| raw.0.as_slice()).unwrap_or_default() {
+        let Some(service) = names.iter().position(|name| name.as_str() == entry.name) else {
+            let known: Vec<String> = names.iter().map(ToString::to_string).collect();
+            problems.push(unknown_service(&entry.name, entry.span, &known));
+            continue;
+        };
+        let condition = entry.condition.map_or(Condition::Ready, |word| word.0);
+        if !out.iter().any(|known| known.service == service) {
+            out.push(Dependency { service, condition });
+        }
+    }
+    out
+}
+
+fn environment(raw: &RawService, context: &Context<'_>, problems: &mut Problems) -> Environment {
+    let mut files = Vec::new();
+    for entry in raw.env_file.as_ref().map(|files| files.0.as_slice()).unwrap_or_default() {
+        files.extend(env_file(entry, &context.unit.dir, context, problems));
+    }
+    Environment {
+        dotenv: context.unit.dotenv.clone(),
+        files,
+        shared: context.shared.clone(),
+        own: raw.environment.as_ref().map(env_values).unwrap_or_default(),
+    }
+}
+
+fn env_file(
+    entry: &At<OrBrief<EnvFile>>,
+    dir: &Path,
+    context: &Context<'_>,
+    problems: &mut Problems,
+) -> Vec<(String, String)> {
+    let EnvFile { path, required } = &entry.value.0;
+    let Some(path) = path else {
+        problems.push(Problem::error("missing_key", "an env_file needs a `path`").at(entry.span));
+        return Vec::new();
+    };
+    let required = required.unwrap_or(true);
+    let variables = read_env_file(&dir.join(path), required, Some(entry.span), context.shell, context.files, problems);
+    variables.into_iter().filter_map(|(key, value)| value.map(|value| (key, value))).collect()
+}
+
+fn setup(raw: &[At<OrBrief<SetupRecord>>], problems: &mut Problems) -> Vec<SetupStep> {
+    let mut steps = Vec::new();
+    for At { value: OrBrief(step), span } in raw {
+        let Some(command) = &step.command else {
+            problems.push(Problem::error("missing_key", "a setup step needs a `command`").at(*span));
+            continue;
+        };
+        let inputs = step.inputs.as_ref().map_or(Inputs::LockFiles, |globs| Inputs::Globs(globs.0.clone()));
+        steps.push(SetupStep { command: lower_command(command), inputs });
+    }
+    steps
+}
+
+fn restart(raw: Option<&OrBrief<RestartRecord>>) -> Restart {
+    let default = Restart::default();
+    let Some(OrBrief(raw)) = raw else { return default };
+    let backoff = raw.backoff.clone().unwrap_or_default();
+    let base = backoff.base.unwrap_or(default.backoff.base);
+    Restart {
+        policy: raw.policy.map_or(default.policy, |word| word.policy),
+        max: raw.max.or(raw.policy.and_then(|word| word.max)),
+        backoff: BackoffSpec {
+            base,
+            max: backoff.max.unwrap_or(default.backoff.max).max(base),
+            jitter: backoff.jitter.map_or(default.backoff.jitter, |word| word.0),
+        },
+        reset: raw.reset.unwrap_or(default.reset),
+    }
+}
+
+/// Smaller segments would be turned over with every burst.
+const SMALLEST_SEGMENT: Size = Size(64 << 10);
+
+fn logs(raw: Option<&Logs>, problems: &mut Problems) -> LogKeeping {
+    let default = LogKeeping::default();
+    let Some(raw) = raw else { return default };
+    if let Some(size) = raw.max_size.as_ref().filter(|size| size.value < SMALLEST_SEGMENT) {
+        let message = format!("`max_size` is at least {SMALLEST_SEGMENT}");
+        problems.push(Problem::error("too_small", message).at(size.span));
+    }
+    LogKeeping {
+        max_size: raw.max_size.as_ref().map_or(default.max_size, |size| size.value),
+        max_files: raw.max_files.unwrap_or(default.max_files),
+    }
+}
+
+/// Checks that need all services: addresses, insisted ports, conditions.
+pub fn check_together(services: &IndexMap<ServiceName, Service>, problems: &mut Problems) {
+    for service in services.values() {
+        for reference in references_of(service) {
+            check_reference(service, reference, services, problems);
+        }
+        for dependency in &service.depends_on {
+            check_condition(service, dependency, services, problems);
+        }
+    }
+    check_insisted(services, problems);
+}
+
+/// Every address that a service asks for.
+fn references_of(service: &Service) -> impl Iterator<Item = &Reference> {
+    let environment = &service.environment;
+    let values = environment.shared.values().chain(environment.own.values()).filter_map(|value| match value {
+        Value::Is(template) => Some(template),
+        Value::FromShell => None,
+    });
+    let setup = service.setup.iter().flat_map(|step| step.command.templates());
+    let probe = match &service.readiness {
+        Readiness::Probe(probe) => match &probe.check {
+            crate::model::Check::Exec(command) => command.templates(),
+            _ => &[],
+        },
+        _ => &[],
+    };
+    let templates: Vec<&Template> = values.chain(service.command.templates()).chain(setup).chain(probe).collect();
+    templates.into_iter().flat_map(Template::references)
+}
+
+fn check_reference(
+    service: &Service,
+    reference: &Reference,
+    services: &IndexMap<ServiceName, Service>,
+    problems: &mut Problems,
+) {
+    let written = Template(vec![crate::model::Piece::Address(reference.clone())]).written();
+    let span = declared_span(service, problems).map(|span| find_after(&written, span, problems));
+    let known: Vec<String> = services.keys().map(ToString::to_string).collect();
+    let Some(target) = services.get(&reference.service) else {
+        if let Some(span) = span {
+            problems.push(unknown_service(reference.service.as_str(), span, &known));
+        }
+        return;
+    };
+    let mut problem = match &reference.port {
+        _ if target.ports.is_empty() => {
+            Problem::error("no_ports", format!("`{written}`: the service `{}` has no ports", target.name))
+                .hint("declare them under its `ports`")
+        }
+        Some(port) if !target.ports.iter().any(|known| known.name == *port) => {
+            let at = span.unwrap_or(Span { source: 0, start: 0, end: 0 });
+            unknown_port(port, &target.ports, at)
+        }
+        _ => return,
+    };
+    problem.at = span;
+    problems.push(problem);
+}
+
+/// The first place of `needle` after the service's declaration.
+fn find_after(needle: &str, from: Span, problems: &Problems) -> Span {
+    let text = &problems.sources.get(from.source).text;
+    match text[from.start..].find(needle) {
+        Some(at) => Span { start: from.start + at, end: from.start + at + needle.len(), ..from },
+        None => from,
+    }
+}
+
+fn check_condition(
+    service: &Service,
+    dependency: &Dependency,
+    services: &IndexMap<ServiceName, Service>,
+    problems: &mut Problems,
+) {
+    let target = &services[dependency.service];
+    if dependency.condition == Condition::LogReady && !matches!(target.readiness, Readiness::Log(_)) {
+        let message = format!("`{}` waits for a log line of `{}`, which declares none", service.name, target.name);
+        let mut problem = Problem::error("no_log_readiness", message)
+            .hint(format!("add `readiness: {{ log: … }}` to `{}`", target.name));
+        problem.at = declared_span(service, problems);
+        problems.push(problem);
+    }
+}
+
+fn check_insisted(services: &IndexMap<ServiceName, Service>, problems: &mut Problems) {
+    let mut taken: IndexMap<u16, &Service> = IndexMap::new();
+    for service in services.values() {
+        for number in service.listen.iter().flatten() {
+            let Some(first) = taken.insert(*number, service) else { continue };
+            let message =
+                format!("`{}` and `{}` both listen on port {number} of this machine", first.name, service.name);
+            let mut problem = Problem::error("port_clash", message)
+                .hint("let one of them take its port from `PORT`, without `listen`");
+            problem.at = declared_span(service, problems);
+            problem.related = declared_span(first, problems).map(|span| (span, "the other one"));
+            problems.push(problem);
+        }
+    }
+}
+
+/// The place of a service's declaration.
+pub fn declared_span(service: &Service, problems: &Problems) -> Option<Span> {
+    let (path, line) = &service.declared;
+    problems.sources.find_line(path, *line)
+}

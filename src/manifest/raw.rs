@@ -1,0 +1,183 @@
+//! The manifest as it is written: every key of it, loose, with places.
+//!
+//! Keys marked `later` are read for their shape and refused as not built; building one means taking the mark away
+//! and lowering the value (`lower`).
+
+mod policy;
+mod ports;
+mod probe;
+mod service;
+mod words;
+
+use indexmap::IndexMap;
+
+use crate::model::{Size, Template};
+
+use super::node::{Node, Value};
+use super::problem::{Problem, Problems};
+use super::read::{Any, At, Brief, Definitions, Dict, Entry, OneOrMany, OrBrief, Read, record, wrong_type};
+use super::source::Span;
+
+pub use policy::{Backoff, Policy};
+pub use ports::{Listen, PortSpec, Ports};
+pub use probe::{GrpcCheck, HttpCheck, PortRef, Probe, TcpCheck};
+pub use service::{CommandSpec, DependsOn, EnvFile, Logs, RawService, RestartRecord, SetupRecord};
+pub use words::{ConditionWord, Network, NetworkWord, SignalWord};
+
+record! {
+    /// A workspace: the services that are booted together.
+    RawWorkspace is "a manifest" {
+        /// The workspace's name, a DNS label; the folder's name where it is not given.
+        name: At<String>,
+        /// Other manifests whose services join; paths inside stay relative to their own file.
+        include: OneOrMany<At<OrBrief<Include>>>,
+        /// Variables for every service.
+        environment: Env,
+        /// What runs, by name.
+        services: Dict<RawService>,
+        /// A dtab that is appended to the built-in one.
+        [later] routes: String,
+        /// Commands that end, by name.
+        [later] tasks: Dict<Task>,
+        /// Production's own files, for `parity`.
+        [later] production: Production,
+        /// How host processes see the network: `auto`, `pod`, `names` or `env`.
+        network: At<NetworkWord>,
+        /// The Kubernetes namespace, for `users.NAMESPACE.svc`.
+        [later] namespace: String,
+        /// Refuse calls to services that were not declared as dependencies.
+        [later] strict: bool,
+        /// Memory for the whole workspace.
+        [later] budget: Size,
+        /// Places where services run that are not booted here.
+        [later] remotes: Dict<Any>,
+        /// Named groups of services, switched on with `--profile`.
+        profiles: Dict<OneOrMany<At<String>>>,
+        /// Where traces and metrics go.
+        [later] telemetry: Any,
+        /// Values for `${NAME}`, weaker than the shell and `.env`.
+        vars: Dict<String>,
+    }
+}
+
+record! {
+    /// An included manifest.
+    Include is "an include" {
+        /// The manifest.
+        path: String,
+        /// The file that takes the place of `.env` beside it.
+        env_file: String,
+    }
+}
+
+impl Brief for Include {
+    fn brief(node: &Node, problems: &mut Problems) -> Option<Self> {
+        String::read(node, problems).map(|path| Self { path: Some(path), env_file: None })
+    }
+
+    fn brief_schema(definitions: &mut Definitions) -> serde_json::Value {
+        String::schema(definitions)
+    }
+}
+
+/// Variables: a mapping, or Compose's list of `KEY=VALUE`.
+#[derive(Debug, Clone, Default)]
+pub struct Env(pub IndexMap<String, Entry<Option<Template>>>);
+
+impl Read for Env {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        match &node.value {
+            Value::Null => Some(Self::default()),
+            Value::Map(entries) => Some(Self::from_entries(entries.iter().filter_map(|(key, node)| {
+                let value = match &node.value {
+                    Value::Null => None,
+                    _ => Some(Template::read(node, problems)?),
+                };
+                Some((key.text.clone(), key.span, value))
+            }))),
+            Value::Seq(items) => Some(Self::from_entries(items.iter().filter_map(|item| {
+                let template = Template::read(item, problems)?;
+                let (key, value) = split_assignment(template);
+                Some((key, item.span, value))
+            }))),
+            Value::Scalar(_) => {
+                wrong_type("variables (a mapping or a list of `KEY=VALUE`)", node, problems);
+                None
+            }
+        }
+        .map(|env| env.checked(problems))
+    }
+
+    fn schema(_: &mut Definitions) -> serde_json::Value {
+        serde_json::json!({ "anyOf": [
+            { "type": "object", "additionalProperties": { "type": ["string", "number", "boolean", "null"] } },
+            { "type": "array", "items": { "type": "string" } },
+        ] })
+    }
+}
+
+impl Env {
+    fn from_entries(entries: impl Iterator<Item = (String, Span, Option<Template>)>) -> Self {
+        Self(entries.map(|(key, span, value)| (key, Entry { key: span, value })).collect())
+    }
+
+    fn checked(mut self, problems: &mut Problems) -> Self {
+        self.0.retain(|key, entry| {
+            let good = !key.is_empty() && !key.contains(['=', '\0']);
+            if !good {
+                let message = format!("`{key}` cannot be the name of a variable");
+                problems.push(Problem::error("bad_variable", message).at(entry.key));
+            }
+            good
+        });
+        self
+    }
+}
+
+/// `KEY=rest` into its halves; the `=` always stands in the first piece, as keys hold no references.
+fn split_assignment(template: Template) -> (String, Option<Template>) {
+    use crate::model::Piece;
+    let mut pieces = template.0;
+    let Some(Piece::Text(first)) = pieces.first_mut() else { return (String::new(), None) };
+    let Some((key, value)) = first.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned())) else {
+        return (first.clone(), None);
+    };
+    *first = value;
+    (key, Some(Template(pieces)))
+}
+
+record! {
+    /// A command that ends.
+    Task is "a task" {
+        /// What to run.
+        command: CommandSpec,
+        /// The folder to run in.
+        working_dir: String,
+        /// Services and tasks that must be there first.
+        depends_on: DependsOn,
+        /// Variables for the command.
+        environment: Env,
+        /// Files whose content decides whether it has to run again.
+        inputs: OneOrMany<String>,
+        /// Files that it makes.
+        outputs: OneOrMany<String>,
+        /// Tasks with the same lock never run together.
+        lock: String,
+        /// Variables that are part of the cache key.
+        env: OneOrMany<String>,
+        /// Programs whose version is part of the cache key.
+        tools: OneOrMany<String>,
+    }
+}
+
+record! {
+    /// Production's own files.
+    Production is "production" {
+        /// Kubernetes manifests (globs).
+        kubernetes: OneOrMany<String>,
+        /// Compose files (globs).
+        compose: OneOrMany<String>,
+        /// The mesh whose defaults hold where nothing is written.
+        mesh: words::MeshWord,
+    }
+}

@@ -1,0 +1,408 @@
+//! One service as it is written.
+
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+
+use crate::manifest::node::{Node, Value};
+use crate::manifest::problem::{Problem, Problems};
+use crate::manifest::read::{Any, At, Brief, Definitions, Dict, OneOrMany, OrBrief, Read, record, text_of, wrong_type};
+use crate::manifest::source::Span;
+use crate::model::{RestartPolicy, Size, Template};
+
+use super::words::{BalanceWord, EgressWord, Strategy, WatchAction};
+use super::{Backoff, ConditionWord, Env, Listen, NetworkWord, Policy, Ports, Probe, SignalWord};
+
+record! {
+    /// A thing that runs.
+    RawService is "a service" {
+        /// What to run: a string goes through the shell, a list is the program and its arguments.
+        command: At<CommandSpec>,
+        /// The folder to run in, relative to the manifest.
+        working_dir: At<String>,
+        /// Commands that prepare the folder, run again only when their inputs changed.
+        setup: OneOrMany<At<OrBrief<SetupRecord>>>,
+        /// Production's ports by name; the protocol is told from the name.
+        ports: Ports,
+        /// The port on which the program insists, where it does not take `PORT`.
+        listen: Listen,
+        /// What must be there first: names, or {NAME: {condition}}.
+        depends_on: DependsOn,
+        /// Its variables; `${users.url}` and friends are addresses of services.
+        environment: Env,
+        /// Files with variables.
+        env_file: OneOrMany<At<OrBrief<EnvFile>>>,
+        /// When it counts as ready.
+        readiness: At<OrBrief<Probe>>,
+        /// Whether it may be started slowly.
+        [later] startup: OrBrief<Probe>,
+        /// When it is restarted although it runs.
+        [later] liveness: OrBrief<Probe>,
+        /// What happens when it ends: `no`, `on-failure`, `always`, or {policy, max, backoff}.
+        restart: OrBrief<RestartRecord>,
+        /// The signal that stops it.
+        stop_signal: SignalWord,
+        /// How long it may take to stop.
+        stop_grace_period: Duration,
+        /// A command that stops it.
+        [later] stop_command: CommandSpec,
+        /// Started only with one of these profiles, or by name.
+        profiles: OneOrMany<String>,
+        /// Started by its first request.
+        lazy: bool,
+        /// How much of its output is kept.
+        logs: Logs,
+        /// Files whose change restarts it.
+        [later] watch: OneOrMany<OrBrief<Watch>>,
+        /// Several variants of it, by name.
+        [later] versions: Dict<RawService>,
+        /// Instances at once.
+        [later] replicas: OrBrief<Replicas>,
+        /// What the proxy does for calls to it.
+        [later] policy: Policy,
+        /// How an endpoint is chosen.
+        [later] balance: BalanceWord,
+        /// A backing service from a template.
+        [later] template: String,
+        /// Owns data.
+        [later] stateful: bool,
+        /// Part of snapshots.
+        [later] snapshot: bool,
+        /// Stopped when nobody asked it for this long.
+        [later] idle_timeout: Duration,
+        /// Replaced at this age.
+        [later] max_age: Duration,
+        /// Lives elsewhere, at this URL.
+        [later] external: String,
+        /// Other names in the workspace.
+        [later] aliases: OneOrMany<String>,
+        /// Production's other host names of it.
+        [later] hostnames: OneOrMany<String>,
+        /// Ports of the host's loopback that lead to it.
+        [later] publish: Any,
+        /// Whether it may call the outside.
+        [later] egress: EgressWord,
+        /// How it sees the network.
+        network: At<NetworkWord>,
+        /// When it runs, as cron writes it.
+        [later] schedule: String,
+        /// The account that runs it.
+        [later] user: String,
+        /// Words for selecting it.
+        [later] labels: Any,
+        /// Where its own metrics are.
+        [later] metrics: Any,
+        /// Whether it gets a terminal.
+        [later] tty: bool,
+        /// A container image.
+        [later] image: String,
+        /// How its image is built.
+        [later] build: Any,
+        /// Folders and volumes of the container.
+        [later] volumes: Any,
+        /// The container's entry point.
+        [later] entrypoint: CommandSpec,
+        /// Compose's probe.
+        [later] healthcheck: Any,
+        /// The container's name.
+        [later] container_name: String,
+        /// The container's host name.
+        [later] hostname: String,
+        /// Compose's networks.
+        [later] networks: Any,
+        /// Compose's network mode.
+        [later] network_mode: String,
+        /// Ports that only other containers see.
+        [later] expose: Any,
+        /// Replicas and resources, as Compose writes them.
+        [later] deploy: Any,
+        /// Linux capabilities to add.
+        [later] cap_add: OneOrMany<String>,
+        /// Linux capabilities to drop.
+        [later] cap_drop: OneOrMany<String>,
+        /// All capabilities.
+        [later] privileged: bool,
+        /// Files in memory.
+        [later] tmpfs: OneOrMany<String>,
+        /// A read-only root.
+        [later] read_only: bool,
+        /// Hosts file entries.
+        [later] extra_hosts: Any,
+        /// A small init in the container.
+        [later] init: bool,
+        /// Limits of the process.
+        [later] ulimits: Any,
+        /// Kernel settings of the container.
+        [later] sysctls: Any,
+        /// Security options of the container.
+        [later] security_opt: OneOrMany<String>,
+        /// Secrets of the container.
+        [later] secrets: Any,
+        /// Configuration files of the container.
+        [later] configs: Any,
+        /// The platform of the image.
+        [later] platform: String,
+        /// When the image is pulled.
+        [later] pull_policy: String,
+        /// Compose's log driver.
+        [later] logging: Any,
+        /// An open standard input.
+        [later] stdin_open: bool,
+        /// A memory limit.
+        [later] mem_limit: Size,
+        /// Shared memory of the container.
+        [later] shm_size: Size,
+        /// DNS servers of the container.
+        [later] dns: OneOrMany<String>,
+        /// Compose's file watching.
+        [later] develop: Any,
+    }
+}
+
+/// A command: a string for the shell or a list of words.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CommandSpec {
+    Shell(Template),
+    Argv(Vec<Template>),
+}
+
+impl Read for CommandSpec {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let command = match &node.value {
+            Value::Scalar(_) => Self::Shell(Template::read(node, problems)?),
+            Value::Seq(_) => Self::Argv(Vec::read(node, problems)?),
+            _ => {
+                wrong_type("a command (a string or a list of words)", node, problems);
+                return None;
+            }
+        };
+        let blank = match &command {
+            Self::Shell(line) => line.as_text().is_some_and(|text| text.trim().is_empty()),
+            Self::Argv(words) => words.first().is_none_or(|word| word.as_text() == Some("")),
+        };
+        if blank {
+            problems.push(Problem::error("empty_command", "the command is empty").at(node.span));
+            return None;
+        }
+        Some(command)
+    }
+
+    fn schema(_: &mut Definitions) -> Json {
+        json!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": ["string", "number"] }, "minItems": 1 }] })
+    }
+}
+
+record! {
+    /// A setup step.
+    SetupRecord is "a setup step" {
+        /// What to run.
+        command: CommandSpec,
+        /// Globs; the step runs again when what they match changed. The usual lock files where not given.
+        inputs: OneOrMany<String>,
+    }
+}
+
+impl Brief for SetupRecord {
+    fn brief(node: &Node, problems: &mut Problems) -> Option<Self> {
+        CommandSpec::read(node, problems).map(|command| Self { command: Some(command), inputs: None })
+    }
+
+    fn brief_schema(definitions: &mut Definitions) -> Json {
+        CommandSpec::schema(definitions)
+    }
+}
+
+/// `depends_on`: names, or a mapping from name to condition.
+#[derive(Debug, Clone, Default)]
+pub struct DependsOn(pub Vec<DependsOnEntry>);
+
+/// One dependency.
+#[derive(Debug, Clone)]
+pub struct DependsOnEntry {
+    pub name: String,
+    pub span: Span,
+    pub condition: Option<ConditionWord>,
+}
+
+record! {
+    /// A dependency, long form.
+    DependencyRecord is "a dependency" {
+        /// What to wait for.
+        condition: ConditionWord,
+        /// Whether it may be missing.
+        [later] required: bool,
+        /// Whether its restart restarts the dependent.
+        [later] restart: bool,
+    }
+}
+
+impl Read for DependsOn {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let Value::Map(entries) = &node.value else {
+            let names = OneOrMany::<At<String>>::read(node, problems)?;
+            let entry = |name: At<String>| DependsOnEntry { name: name.value, span: name.span, condition: None };
+            return Some(Self(names.0.into_iter().map(entry).collect()));
+        };
+        let entries = entries.iter().filter_map(|(key, node)| {
+            let condition = match &node.value {
+                Value::Scalar(_) => Some(ConditionWord::read(node, problems)?),
+                _ => DependencyRecord::read(node, problems)?.condition,
+            };
+            Some(DependsOnEntry { name: key.text.clone(), span: key.span, condition })
+        });
+        Some(Self(entries.collect()))
+    }
+
+    fn schema(definitions: &mut Definitions) -> Json {
+        let one = json!({ "anyOf": [ConditionWord::schema(definitions), DependencyRecord::schema(definitions)] });
+        json!({ "anyOf": [
+            { "type": "string" },
+            { "type": "array", "items": { "type": "string" } },
+            { "type": "object", "additionalProperties": one },
+        ] })
+    }
+}
+
+record! {
+    /// A file with variables.
+    EnvFile is "an env_file" {
+        /// The file.
+        path: String,
+        /// Whether its absence is an error; it is.
+        required: bool,
+    }
+}
+
+impl Brief for EnvFile {
+    fn brief(node: &Node, problems: &mut Problems) -> Option<Self> {
+        String::read(node, problems).map(|path| Self { path: Some(path), required: None })
+    }
+
+    fn brief_schema(definitions: &mut Definitions) -> Json {
+        String::schema(definitions)
+    }
+}
+
+record! {
+    /// A restart policy.
+    RestartRecord is "a restart policy" {
+        /// `no`, `on-failure`, `always` or `unless-stopped`.
+        policy: RestartWord,
+        /// Restarts in a row before it is given up.
+        max: u32,
+        /// The delay before a restart.
+        backoff: Backoff,
+        /// Having been up this long ends a row; 10s.
+        reset: Duration,
+    }
+}
+
+impl Brief for RestartRecord {
+    fn brief(node: &Node, problems: &mut Problems) -> Option<Self> {
+        RestartWord::read(node, problems).map(|policy| Self { policy: Some(policy), ..Self::default() })
+    }
+
+    fn brief_schema(definitions: &mut Definitions) -> Json {
+        RestartWord::schema(definitions)
+    }
+}
+
+/// A policy's word, with Compose's count: `on-failure:5`.
+#[derive(Debug, Clone, Copy)]
+pub struct RestartWord {
+    pub policy: RestartPolicy,
+    pub max: Option<u32>,
+}
+
+const POLICIES: [(&str, RestartPolicy); 5] = [
+    ("no", RestartPolicy::No),
+    ("false", RestartPolicy::No),
+    ("on-failure", RestartPolicy::OnFailure),
+    ("always", RestartPolicy::Always),
+    ("unless-stopped", RestartPolicy::Always),
+];
+
+impl Read for RestartWord {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let expected = "`no`, `on-failure`, `always` or `unless-stopped`";
+        let text = text_of(node, expected, problems)?;
+        let (word, count) = match text.split_once(':') {
+            Some((word, count)) => (word, Some(count.parse::<u32>())),
+            None => (text, None),
+        };
+        let policy = POLICIES.iter().find_map(|(known, policy)| (*known == word).then_some(*policy));
+        match (policy, count.transpose()) {
+            (Some(policy), Ok(max)) => Some(Self { policy, max }),
+            _ => {
+                wrong_type(expected, node, problems);
+                None
+            }
+        }
+    }
+
+    fn schema(_: &mut Definitions) -> Json {
+        json!({ "type": ["string", "boolean"], "examples": ["no", "on-failure", "always"] })
+    }
+}
+
+record! {
+    /// How much of a service's output is kept.
+    Logs is "logs" {
+        /// A new segment is begun at this size; 10MiB.
+        max_size: At<Size>,
+        /// Full segments that stay; 5.
+        max_files: u32,
+    }
+}
+
+record! {
+    /// Watched files.
+    Watch is "a watch" {
+        /// Globs.
+        paths: OneOrMany<String>,
+        /// What to do.
+        action: WatchAction,
+        /// How.
+        strategy: Strategy,
+        /// The signal for `signal`.
+        signal: SignalWord,
+        /// The command for `run`.
+        command: CommandSpec,
+        /// Globs to leave out.
+        ignore: OneOrMany<String>,
+    }
+}
+
+impl Brief for Watch {
+    fn brief(node: &Node, problems: &mut Problems) -> Option<Self> {
+        OneOrMany::read(node, problems).map(|paths| Self { paths: Some(paths), ..Self::default() })
+    }
+
+    fn brief_schema(definitions: &mut Definitions) -> Json {
+        String::schema(definitions)
+    }
+}
+
+record! {
+    /// A number of instances, or a range for scaling by load.
+    Replicas is "replicas" {
+        /// At least.
+        min: u32,
+        /// At most.
+        max: u32,
+        /// Requests under way for one instance.
+        in_flight: u32,
+        /// How often to judge.
+        period: Duration,
+    }
+}
+
+impl Brief for Replicas {
+    fn brief(node: &Node, problems: &mut Problems) -> Option<Self> {
+        u32::read(node, problems).map(|count| Self { min: Some(count), max: Some(count), ..Self::default() })
+    }
+
+    fn brief_schema(definitions: &mut Definitions) -> Json {
+        u32::schema(definitions)
+    }
+}

@@ -1,0 +1,79 @@
+//! The files that were read, and places in them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Every file that took part in reading a manifest.
+#[derive(Debug, Clone, Default)]
+pub struct Sources(Vec<Source>);
+
+/// One file and its text.
+#[derive(Debug, Clone)]
+pub struct Source {
+    pub path: PathBuf,
+    pub text: Arc<str>,
+}
+
+/// A range of bytes in one of the [`Sources`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    pub source: usize,
+    pub start: usize,
+    pub end: usize,
+}
+
+/// A line and column as editors count them, from 1, the column in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    pub line: usize,
+    pub column: usize,
+}
+
+impl Sources {
+    /// Adds a file and returns its place.
+    pub fn add(&mut self, path: &Path, text: &str) -> usize {
+        self.0.push(Source { path: path.to_owned(), text: text.into() });
+        self.0.len() - 1
+    }
+
+    /// The file at a place.
+    pub fn get(&self, source: usize) -> &Source {
+        &self.0[source]
+    }
+
+    /// The text that a span covers.
+    pub fn slice(&self, span: Span) -> &str {
+        self.0[span.source].text.get(span.start..span.end).unwrap_or("")
+    }
+
+    /// A line of a file, without the white space around it.
+    pub fn find_line(&self, path: &Path, line: usize) -> Option<Span> {
+        let source = self.0.iter().position(|source| source.path == path)?;
+        let text = &self.0[source].text;
+        let before: usize = text.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
+        let content = text[before..].lines().next()?;
+        let start = before + (content.len() - content.trim_start().len());
+        Some(Span { source, start, end: before + content.trim_end().len() })
+    }
+
+    /// Where a span begins.
+    pub fn position(&self, span: Span) -> Position {
+        let text = &self.0[span.source].text;
+        let before = text.get(..span.start.min(text.len())).unwrap_or("");
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        Position {
+            line: before.bytes().filter(|&byte| byte == b'\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+        }
+    }
+}
+
+impl Span {
+    /// The part of this span where `needle` stands in the text, or the whole of it.
+    pub fn narrowed(self, sources: &Sources, needle: &str) -> Self {
+        match sources.slice(self).find(needle) {
+            Some(at) => Self { start: self.start + at, end: self.start + at + needle.len(), ..self },
+            None => self,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Ports as production numbers them, and the protocol spoken on each.
+
+use std::fmt;
+
+/// A port of a service. `number` is production's; where the program really listens is the plan's business.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Port {
+    pub name: String,
+    pub number: u16,
+    pub protocol: Protocol,
+}
+
+/// What is spoken on a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// HTTP/1.1, and WebSocket, which starts as such.
+    Http,
+    /// HTTP/2 with prior knowledge.
+    H2,
+    /// gRPC: HTTP/2 with prior knowledge, with trailers.
+    Grpc,
+    /// Bytes. TLS is bytes too: nobody here holds its key.
+    Tcp,
+    /// Told by the first bytes of each connection.
+    Detect,
+    /// Datagrams.
+    Udp,
+}
+
+impl Protocol {
+    /// The protocol that is written as `word`.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Some(match word {
+            "http" | "http1" | "ws" => Self::Http,
+            "h2" | "http2" | "h2c" => Self::H2,
+            "grpc" => Self::Grpc,
+            "tcp" | "tls" | "https" => Self::Tcp,
+            "udp" => Self::Udp,
+            _ => return None,
+        })
+    }
+
+    /// The protocol that a port's name tells, as Istio reads it: `grpc`, `http-admin`. Servers of other
+    /// names that speak first would wait for the detection to give up, so the usual ones are listed
+    /// (linkerd's opaque ports).
+    pub fn from_port_name(name: &str) -> Self {
+        let word = name.split('-').next().unwrap_or(name);
+        match word {
+            "mysql" | "smtp" | "postgres" | "postgresql" | "redis" | "mongo" | "mongodb" | "memcached" | "amqp"
+            | "kafka" | "nats" | "ftp" | "ssh" | "imap" | "pop3" | "mqtt" => Self::Tcp,
+            _ => Self::from_word(word).unwrap_or(Self::Detect),
+        }
+    }
+
+    /// The word for users.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::H2 => "h2",
+            Self::Grpc => "grpc",
+            Self::Tcp => "tcp",
+            Self::Detect => "detect",
+            Self::Udp => "udp",
+        }
+    }
+
+    /// Whether a browser or `curl` can be sent there with an `http://` URL.
+    pub fn is_web(self) -> bool {
+        matches!(self, Self::Http | Self::Detect)
+    }
+
+    /// The scheme of this port's URL.
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Self::Http | Self::H2 | Self::Grpc | Self::Detect => "http",
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_tells_its_protocol() {
+        let cases = [
+            ("http", Protocol::Http),
+            ("http-admin", Protocol::Http),
+            ("grpc", Protocol::Grpc),
+            ("postgres", Protocol::Tcp),
+            ("main", Protocol::Detect),
+            ("metrics", Protocol::Detect),
+        ];
+        for (name, protocol) in cases {
+            assert_eq!(Protocol::from_port_name(name), protocol, "{name}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! One service as the manifest declares it, free of contradictions.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use super::{Command, Port, Readiness, Restart, ServiceName, Size, Stop, Template};
+
+/// A host process to run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Service {
+    pub name: ServiceName,
+    pub command: Command,
+    /// Absolute; it existed when the manifest was read.
+    pub working_dir: PathBuf,
+    pub setup: Vec<SetupStep>,
+    pub ports: Vec<Port>,
+    /// Ports on which the program insists, by place in `ports`.
+    pub listen: Vec<Option<u16>>,
+    pub depends_on: Vec<Dependency>,
+    pub environment: Environment,
+    pub readiness: Readiness,
+    pub restart: Restart,
+    pub stop: Stop,
+    pub profiles: Vec<String>,
+    /// Started by its first request instead of by `up`.
+    pub lazy: bool,
+    pub logs: LogKeeping,
+    /// Where it is declared, for messages: the file and its line, from 1.
+    pub declared: (PathBuf, usize),
+}
+
+/// The layers of a service's environment, weakest first. Below all of them are the generated variables and the
+/// shell of the `up` that started the engine.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Environment {
+    /// `.env` beside the manifest; one value shared by all services of that manifest.
+    pub dotenv: Arc<Vec<(String, String)>>,
+    /// The service's `env_file`s in order.
+    pub files: Vec<(String, String)>,
+    /// The manifest's top-level `environment`, shared likewise.
+    pub shared: Arc<IndexMap<String, Value>>,
+    /// The service's own `environment`.
+    pub own: IndexMap<String, Value>,
+}
+
+/// A variable's value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    Is(Template),
+    /// `KEY` without a value: whatever the shell has, unset where that has none.
+    FromShell,
+}
+
+/// A command that prepares a service's folder: `npm ci`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SetupStep {
+    pub command: Command,
+    /// Globs, relative to the service's folder; the step runs again when what they match changed.
+    pub inputs: Inputs,
+}
+
+/// What a setup step depends on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Inputs {
+    /// The lock files of the usual package managers.
+    LockFiles,
+    Globs(Vec<String>),
+}
+
+/// One entry of `depends_on`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dependency {
+    /// The place of the service in the workspace.
+    pub service: usize,
+    pub condition: Condition,
+}
+
+/// What a dependent waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Condition {
+    Started,
+    Ready,
+    /// Exit code 0.
+    Completed,
+    /// Ready, by a readiness that reads the log.
+    LogReady,
+}
+
+impl Condition {
+    /// Every spelling that is accepted, Compose's first.
+    pub const WORDS: [(&'static str, Self); 8] = [
+        ("service_healthy", Self::Ready),
+        ("healthy", Self::Ready),
+        ("ready", Self::Ready),
+        ("service_started", Self::Started),
+        ("started", Self::Started),
+        ("service_completed_successfully", Self::Completed),
+        ("completed", Self::Completed),
+        ("log_ready", Self::LogReady),
+    ];
+
+    /// The condition that is written as `word`.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::WORDS.into_iter().find_map(|(name, condition)| (name == word).then_some(condition))
+    }
+
+    /// The short word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Ready => "ready",
+            Self::Completed => "completed",
+            Self::LogReady => "log_ready",
+        }
+    }
+}
+
+/// How much of a service's output is kept on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogKeeping {
+    /// A new segment is begun at this size.
+    pub max_size: Size,
+    /// Full segments that stay.
+    pub max_files: u32,
+}
+
+impl Default for LogKeeping {
+    fn default() -> Self {
+        Self { max_size: Size(10 << 20), max_files: 5 }
+    }
+}

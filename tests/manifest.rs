@@ -1,0 +1,5 @@
+//! The manifest: every key, every problem, from text in memory.
+
+mod problems;
+mod support;
+mod workspace;

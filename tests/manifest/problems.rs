@@ -1,0 +1,214 @@
+//! What a bad manifest is told.
+
+use super::support::{Disk, bad, shown};
+
+/// One service `a` with the given keys, so that tables stay short.
+fn service(keys: &str) -> Vec<String> {
+    bad(&format!("services:\n  a:\n    command: x\n    {}\n", keys.replace('\n', "\n    ")))
+}
+
+#[test]
+fn all_problems_come_at_once_in_order() {
+    let problems = bad("name: Shop
+serivces: {}
+services:
+  web:
+    comand: run
+    ports: { http: eighty }
+    depends_on: [usres]
+  users:
+    command: run
+    restart: sometimes
+    replicas: two
+");
+    assert_eq!(
+        problems,
+        [
+            "1:7 bad_name `Shop` is no workspace name: `S` cannot stand in a name | `shop` would do",
+            "2:1 unknown_key a manifest has no key `serivces` | did you mean `services`?",
+            "4:3 missing_command `web` says nothing of what it runs | add `command: …`",
+            "5:5 unknown_key a service has no key `comand` | did you mean `command`?",
+            "6:20 wrong_type expected a port number from 1 to 65535, found `eighty`",
+            "7:18 unknown_service there is no service `usres` | did you mean `users`?",
+            "10:14 wrong_type expected `no`, `on-failure`, `always` or `unless-stopped`, found `sometimes`",
+            "11:5 not_built `replicas` is not built yet in this version of nagaya | remove it, or keep it under a key that starts with `x-` until it is",
+            "11:15 wrong_type expected a whole number, found `two`",
+        ]
+    );
+}
+
+#[test]
+fn each_mistake_is_told_plainly() {
+    let cases = [
+        ("command: y", "4:5 duplicate_key `command` stands here twice | merge the two, or remove one"),
+        ("ports: 0", "4:12 wrong_type expected a port number from 1 to 65535, found `0`"),
+        ("ports: [80, 80]", "4:17 duplicate_port port 80 is declared twice"),
+        (
+            "ports: ['8080:80']",
+            "4:13 compose_port a published port in Compose's form | write production's port alone: `ports: 80`; the front door is the way in from the host",
+        ),
+        ("ports: { 80: 80 }", "4:14 bad_name `80` is no name for a port | name it by its protocol: `http: 80`"),
+        ("stop_grace_period: 10", "4:24 bad_duration `10` needs a unit: ms, s, m, h or d"),
+        (
+            "stop_signal: SIGTRM",
+            "4:18 unknown_signal `SIGTRM` is no signal that can be sent here | did you mean `SIGTERM`?",
+        ),
+        ("lazy: yes", "4:11 wrong_type expected `true` or `false`, found `yes`"),
+        (
+            "working_dir: nowhere",
+            "4:18 missing_folder the folder `nowhere` does not exist | `working_dir` is relative to /w",
+        ),
+        ("readiness: healthz", "4:16 bad_path `healthz` is no path of a request | write `/healthz`"),
+        (
+            "readiness: /h",
+            "4:16 no_ports the probe asks a port, but the service declares none | declare it under `ports`, or name it here: `port: 8080`",
+        ),
+        ("readiness: { period: 1s }", "4:16 no_check a probe needs a check: `http`, `tcp`, `grpc`, `exec` or `log`"),
+        ("readiness: { log: a, exec: b }", "4:16 two_checks a probe has one check, this one has several"),
+        ("readiness: { log: '(' }", "4:23 bad_regex not a regular expression: unclosed group"),
+        ("environment: [=x]", "4:19 bad_variable `` cannot be the name of a variable"),
+        ("environment: x", "4:18 wrong_type expected variables (a mapping or a list of `KEY=VALUE`), found `x`"),
+        ("env_file: no.env", "4:15 unreadable_file env file: /w/no.env does not exist"),
+        ("environment: { U: '${b.url}' }", "4:24 unknown_service there is no service `b` | the services are a"),
+        (
+            "environment: { U: '${a.url}' }",
+            "4:24 no_ports `${a.url}`: the service `a` has no ports | declare them under its `ports`",
+        ),
+        (
+            "working_dir: '${a.url}'",
+            "4:18 no_reference_here an address of a service cannot be used here | `${NAME.url}` and friends work in `environment`, `command`, `setup` and exec probes",
+        ),
+        (
+            "lazy: true",
+            "2:3 lazy_without_ports `a` is lazy but has no ports | a lazy service is started by its first request, so it needs `ports`",
+        ),
+        ("listen: 80", "4:13 listen_without_ports `listen` needs a port to be about | add `ports: 80`"),
+        (
+            "depends_on: { a: never }",
+            "4:22 unknown_word `never` is none of `service_healthy`, `healthy`, `ready`, `service_started`, `started`, `service_completed_successfully`, `completed`, `log_ready`",
+        ),
+        (
+            "depends_on: [a]",
+            "2:3 cycle these services wait for each other: a -> a | one of them must start without the other: take it out of `depends_on` (an address in `environment` is no wait)",
+        ),
+        ("logs: { max_size: 1k }", "4:23 too_small `max_size` is at least 64KiB"),
+        (
+            "network: pod",
+            "4:14 not_built the network mode `pod` is not built yet in this version of nagaya | remove it, or keep it under a key that starts with `x-` until it is",
+        ),
+        ("extends: b", "4:5 unknown_key a service has no key `extends` | share keys with a YAML anchor and `<<`"),
+        ("setup: [{ inputs: x }]", "4:13 missing_key a setup step needs a `command`"),
+        ("command: []", "4:5 duplicate_key `command` stands here twice | merge the two, or remove one"),
+        ("readiness: { tcp: 1, failureThreshold: 0 }", "4:44 bad_threshold a threshold is at least 1"),
+    ];
+    for (keys, problem) in cases {
+        assert_eq!(service(keys), [problem], "{keys}");
+    }
+}
+
+#[test]
+fn what_is_not_yaml_is_told_with_its_place() {
+    let cases: [(&str, &str); 5] = [
+        (
+            "a:\n\tb: 1",
+            "2:2 yaml not valid YAML: tabs disallowed within this context (block indentation) | indent with spaces; YAML forbids tabs there",
+        ),
+        ("a: *x", "1:4 yaml not valid YAML: alias references unknown anchor"),
+        (
+            "a: 1\n---\nb: 1",
+            "3:1 yaml a manifest is one YAML document; a second one starts here | put it into a file of its own and name that under `include`",
+        ),
+        ("- a", "1:1 wrong_type expected a manifest (a mapping), found a list"),
+        (
+            "",
+            "1:1 no_services the manifest has no services | add some under `services`, or run `nagaya demo` for an example",
+        ),
+    ];
+    for (text, problem) in cases {
+        assert_eq!(bad(text), [problem], "{text}");
+    }
+}
+
+#[test]
+fn a_cycle_is_named_by_its_walk() {
+    let problems = bad(
+        "services:\n  a: { command: x, depends_on: b }\n  b: { command: x, depends_on: c }\n  c: { command: x, depends_on: a }\n",
+    );
+    assert!(problems[0].contains("wait for each other: a -> b -> c -> a"), "{problems:?}");
+}
+
+#[test]
+fn a_service_defined_twice_shows_both() {
+    let disk = Disk::default()
+        .with("nagaya.yaml", "include: b.yaml\nservices:\n  a: { command: x }\n")
+        .with("b.yaml", "services:\n  a: { command: y }\n");
+    let (workspace, problems) = disk.load();
+    assert!(workspace.is_none());
+    assert_eq!(shown(&problems), ["2:3 duplicate_service `a` is defined in two manifests | rename one of them"]);
+    let (first, _) = problems.list[0].related.unwrap();
+    assert_eq!(problems.sources.get(first.source).path, std::path::Path::new("/w/nagaya.yaml"));
+}
+
+#[test]
+fn two_services_on_one_port_of_the_host_clash() {
+    let problems =
+        bad("services:\n  a: { command: x, ports: 80, listen: 8080 }\n  b: { command: x, ports: 80, listen: 8080 }\n");
+    assert_eq!(
+        problems,
+        [
+            "3:3 port_clash `a` and `b` both listen on port 8080 of this machine | let one of them take its port from `PORT`, without `listen`"
+        ]
+    );
+}
+
+#[test]
+fn missing_and_broken_files_are_named() {
+    let (_, problems) = Disk::default().load();
+    assert_eq!(shown(&problems), ["- unreadable_file manifest: /w/nagaya.yaml does not exist"]);
+    let (_, problems) = Disk::default().with_bytes("nagaya.yaml", b"name: a\nx: \xff\n").load();
+    assert_eq!(
+        shown(&problems),
+        ["2:4 not_utf8 this manifest is not UTF-8 text | save it as UTF-8; this is the first byte that is not"]
+    );
+    let (_, problems) = Disk::default().with("nagaya.yaml", "include: [no.yaml, web]").load();
+    assert_eq!(
+        shown(&problems)[..2],
+        [
+            "1:11 unreadable_file include: /w/no.yaml does not exist",
+            "1:20 bad_include `web` is a folder | name the manifest in it: `web/nagaya.yaml`"
+        ]
+    );
+}
+
+#[test]
+fn huge_and_explosive_manifests_are_refused() {
+    let huge = "# padding\n".repeat(1 << 20);
+    let (_, problems) = Disk::default().with("nagaya.yaml", &huge).load();
+    assert_eq!(
+        shown(&problems),
+        ["- too_large /w/nagaya.yaml has 10MiB; the largest manifest that is read has 4MiB | split it with `include`"]
+    );
+    let mut bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n".to_owned();
+    for (name, below) in "bcdefghij".chars().zip("abcdefghi".chars()) {
+        bomb.push_str(&format!("{name}: &{name} [{}]\n", vec![format!("*{below}"); 9].join(",")));
+    }
+    let problems = bad(&bomb);
+    assert!(
+        problems[0].contains("too_much the anchors and aliases expand to more than 250,000 values"),
+        "{problems:?}"
+    );
+    assert_eq!(bad(&"[".repeat(100_000)).len(), 1);
+}
+
+#[test]
+fn keys_of_later_versions_are_refused_by_name() {
+    let text = "budget: 4GiB\nstrict: true\nroutes: |\n  /a => /b\nservices:\n  a: { image: postgres, volumes: [a], policy: { timeout: 2s, retry: { budget: 20% } } }\n  b: { external: 'https://x' }\n";
+    let codes: Vec<String> = bad(text).into_iter().map(|line| line.split(' ').nth(1).unwrap().to_owned()).collect();
+    assert_eq!(codes, ["not_built"; 7]);
+}
+
+#[test]
+fn one_wrong_anchor_is_one_problem() {
+    let text = "x-base: &base { command: x, prots: 1 }\nservices: { a: *base, b: *base, c: { <<: *base } }\n";
+    assert_eq!(bad(text), ["1:29 unknown_key a service has no key `prots` | did you mean `ports`?"]);
+}
