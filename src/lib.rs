@@ -1,4 +1,18 @@
 //! nagaya boots a workspace of microservices and shows it. ARCHITECTURE.md is the map.
 
+pub mod api;
+pub mod cli;
+pub mod demo;
+pub mod effects;
+pub mod launcher;
 pub mod manifest;
 pub mod model;
+pub mod plan;
+pub mod proxy;
+pub mod resilience;
+pub mod route;
+pub mod runtime;
+pub mod supervise;
+pub mod telemetry;
+pub mod tui;
+pub mod view;

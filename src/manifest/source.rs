@@ -56,6 +56,15 @@ impl Sources {
         Some(Span { source, start, end: before + content.trim_end().len() })
     }
 
+    /// The first place of a text at or after the beginning of a span, or that span where there is none.
+    pub fn find_after(&self, from: Span, needle: &str) -> Span {
+        let text = &self.0[from.source].text;
+        match text[from.start..].find(needle) {
+            Some(at) => Span { start: from.start + at, end: from.start + at + needle.len(), ..from },
+            None => from,
+        }
+    }
+
     /// Where a span begins.
     pub fn position(&self, span: Span) -> Position {
         let text = &self.0[span.source].text;

@@ -15,7 +15,7 @@ impl Command {
     /// The program and its arguments, each reference filled in by `fill`.
     pub fn argv(&self, mut fill: impl FnMut(&Template) -> String) -> Vec<String> {
         match self {
-            Self::Shell(line) => vec!["/bin/sh".to_owned(), "-c".to_owned(), fill(line)],
+            Self::Shell(line) => vec!["/bin/sh".to_owned(), "-c".to_owned(), replacing_shell(fill(line))],
             Self::Argv(words) => words.iter().map(fill).collect(),
         }
     }
@@ -33,6 +33,45 @@ impl Command {
         match self {
             Self::Shell(line) => line.written(),
             Self::Argv(words) => words.iter().map(Template::written).collect::<Vec<_>>().join(" "),
+        }
+    }
+}
+
+/// Lets a single command take the shell's place, as shells other than Debian's do by themselves: one process less,
+/// and signals and the process number are the program's own. A line that is more than one command stays as it is.
+fn replacing_shell(line: String) -> String {
+    let several = |c: char| matches!(c, '|' | '&' | ';' | '(' | ')' | '{' | '}' | '`' | '\n' | '!' | '#');
+    let first = line.split_whitespace().next().unwrap_or("");
+    let is_program = !first.contains(['=', '$', '\'', '"', '<', '>']) && !SHELL_WORDS.contains(&first);
+    if first.is_empty() || line.contains(several) || !is_program { line } else { format!("exec {line}") }
+}
+
+/// The shell's own commands and keywords (POSIX, "Shell Command Language"), which nothing can take the place of.
+const SHELL_WORDS: [&str; 44] = [
+    ".", ":", "[", "alias", "bg", "break", "case", "cd", "command", "continue", "do", "echo", "eval", "exec", "exit",
+    "export", "false", "fg", "for", "getopts", "hash", "if", "jobs", "kill", "local", "printf", "pwd", "read",
+    "readonly", "return", "set", "shift", "source", "test", "times", "trap", "true", "type", "ulimit", "umask",
+    "unalias", "unset", "until", "while",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_single_program_takes_the_shells_place() {
+        let cases = [
+            ("./run --port $PORT", "exec ./run --port $PORT"),
+            ("node x.js > out 2>/dev/null", "exec node x.js > out 2>/dev/null"),
+            ("cd x && ./run", "cd x && ./run"),
+            ("A=1 ./run", "A=1 ./run"),
+            ("exit 3", "exit 3"),
+            ("$CMD x", "$CMD x"),
+            ("a; b", "a; b"),
+            ("psql -c 'select 1;'", "psql -c 'select 1;'"),
+        ];
+        for (line, run) in cases {
+            assert_eq!(replacing_shell(line.to_owned()), run, "{line}");
         }
     }
 }

@@ -42,7 +42,7 @@ pub fn lower(
         check_network(word, problems);
     }
     let ports = ports(raw.ports.as_ref());
-    let listen = listen(raw.listen.as_ref(), &ports, key, problems);
+    let listen = listen(raw.listen.as_ref(), &ports, problems);
     let depends_on = depends_on(raw.depends_on.as_ref(), context.names, problems);
     let environment = environment(&raw, context, problems);
     let readiness = lower_readiness(raw.readiness.as_ref(), &ports, problems);
@@ -127,7 +127,7 @@ fn ports(raw: Option<&Ports>) -> Vec<Port> {
     raw.map(|ports| ports.0.iter().map(port).collect()).unwrap_or_default()
 }
 
-fn listen(raw: Option<&Listen>, ports: &[Port], key: Span, problems: &mut Problems) -> Vec<Option<u16>> {
+fn listen(raw: Option<&Listen>, ports: &[Port], problems: &mut Problems) -> Vec<Option<u16>> {
     let mut out = vec![None; ports.len()];
     match raw {
         None => {}
@@ -148,7 +148,6 @@ fn listen(raw: Option<&Listen>, ports: &[Port], key: Span, problems: &mut Proble
             }
         }
     }
-    let _ = key;
     out
 }
 
@@ -292,7 +291,7 @@ fn check_reference(
     problems: &mut Problems,
 ) {
     let written = Template(vec![crate::model::Piece::Address(reference.clone())]).written();
-    let span = declared_span(service, problems).map(|span| find_after(&written, span, problems));
+    let span = declared_span(service, problems).map(|span| problems.sources.find_after(span, &written));
     let known: Vec<String> = services.keys().map(ToString::to_string).collect();
     let Some(target) = services.get(&reference.service) else {
         if let Some(span) = span {
@@ -313,15 +312,6 @@ fn check_reference(
     };
     problem.at = span;
     problems.push(problem);
-}
-
-/// The first place of `needle` after the service's declaration.
-fn find_after(needle: &str, from: Span, problems: &Problems) -> Span {
-    let text = &problems.sources.get(from.source).text;
-    match text[from.start..].find(needle) {
-        Some(at) => Span { start: from.start + at, end: from.start + at + needle.len(), ..from },
-        None => from,
-    }
 }
 
 fn check_condition(

@@ -1,0 +1,10 @@
+//! The engine's door for its clients: HTTP and JSON on a Unix socket, server-sent events for streams.
+//!
+//! The shapes are those of `view` and `runtime::handle`; both ends are this binary, and whoever else calls finds the
+//! shapes of `--json`.
+
+mod client;
+mod server;
+
+pub use client::{CallError, Client, Events};
+pub use server::{Happened, Identity, serve};

@@ -1,0 +1,164 @@
+//! The asking end.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper::header::CONTENT_TYPE;
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+
+use super::server::{Happened, Identity};
+use crate::runtime::{Environment, Problem, UpRequest, Upped};
+use crate::view::{Explanation, Request as RequestView, Service};
+
+/// Asks one engine.
+#[derive(Debug, Clone)]
+pub struct Client {
+    socket: PathBuf,
+}
+
+/// Why a call brought nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// Nobody is at the socket.
+    #[error("no engine answers at {path}: {error}", path = .0.display(), error = .1)]
+    NoEngine(PathBuf, io::Error),
+    #[error("the engine broke off: {0}")]
+    Broken(String),
+    #[error(transparent)]
+    Refused(Problem),
+    /// It answers, but not as this version of nagaya does.
+    #[error("the engine does not understand this: HTTP {0}")]
+    Strange(StatusCode),
+}
+
+impl Client {
+    /// A client of the engine at a socket.
+    pub fn new(socket: &Path) -> Self {
+        Self { socket: socket.to_owned() }
+    }
+
+    /// Who the engine is.
+    pub async fn identity(&self) -> Result<Identity, CallError> {
+        self.get("/v1/engine").await
+    }
+
+    /// All services.
+    pub async fn services(&self) -> Result<Vec<Service>, CallError> {
+        self.get("/v1/services").await
+    }
+
+    /// Why a service is not ready.
+    pub async fn why(&self, service: &str) -> Result<Explanation, CallError> {
+        self.get(&format!("/v1/services/{service}/why")).await
+    }
+
+    /// The variables and folder of a service.
+    pub async fn env(&self, service: &str) -> Result<Environment, CallError> {
+        self.get(&format!("/v1/services/{service}/env")).await
+    }
+
+    /// The last requests.
+    pub async fn requests(&self) -> Result<Vec<RequestView>, CallError> {
+        self.get("/v1/requests").await
+    }
+
+    /// What happened from event number `from` on.
+    pub async fn happened(&self, from: u64) -> Result<Happened, CallError> {
+        self.get(&format!("/v1/events?from={from}")).await
+    }
+
+    /// Has services running.
+    pub async fn up(&self, request: &UpRequest) -> Result<Upped, CallError> {
+        self.post("/v1/up", request).await
+    }
+
+    /// `start`, `stop` or `restart` of services.
+    pub async fn control(&self, verb: &str, services: &[String]) -> Result<(), CallError> {
+        self.post(&format!("/v1/services/{verb}"), &serde_json::json!({ "services": services })).await
+    }
+
+    /// Stops everything and ends the engine; it answers before it is done.
+    pub async fn down(&self, force: bool) -> Result<(), CallError> {
+        self.post(&format!("/v1/down?force={force}"), &()).await
+    }
+
+    /// Follows a stream of the engine.
+    pub async fn events(&self, path: &str) -> Result<Events, CallError> {
+        let response = self.call(Method::GET, path, Bytes::new()).await?;
+        Ok(Events { body: response, buffer: BytesMut::new() })
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CallError> {
+        let body = self.call(Method::GET, path, Bytes::new()).await?;
+        read(body).await
+    }
+
+    async fn post<T: DeserializeOwned>(&self, path: &str, value: &impl Serialize) -> Result<T, CallError> {
+        let bytes = serde_json::to_vec(value).map_err(|error| CallError::Broken(error.to_string()))?;
+        let body = self.call(Method::POST, path, bytes.into()).await?;
+        read(body).await
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Bytes) -> Result<Incoming, CallError> {
+        let stream =
+            UnixStream::connect(&self.socket).await.map_err(|error| CallError::NoEngine(self.socket.clone(), error))?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        tokio::spawn(connection);
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "nagaya")
+            .header(CONTENT_TYPE, "application/json")
+            .body(Full::new(body))
+            .map_err(|error| CallError::Broken(error.to_string()))?;
+        let response = sender.send_request(request).await.map_err(broken)?;
+        let status = response.status();
+        let body = response.into_body();
+        if status.is_success() {
+            return Ok(body);
+        }
+        Err(read::<Problem>(body).await.map_or(CallError::Strange(status), CallError::Refused))
+    }
+}
+
+async fn read<T: DeserializeOwned>(body: Incoming) -> Result<T, CallError> {
+    let bytes = body.collect().await.map_err(broken)?.to_bytes();
+    serde_json::from_slice(&bytes).map_err(|error| CallError::Broken(error.to_string()))
+}
+
+fn broken(error: hyper::Error) -> CallError {
+    CallError::Broken(error.to_string())
+}
+
+/// A stream of server-sent events with JSON in them.
+#[derive(Debug)]
+pub struct Events {
+    body: Incoming,
+    buffer: BytesMut,
+}
+
+impl Events {
+    /// The next event; `None` when the engine has ended the stream or is gone.
+    pub async fn next<T: DeserializeOwned>(&mut self) -> Option<T> {
+        loop {
+            while let Some(end) = memchr::memchr(b'\n', &self.buffer) {
+                let line = self.buffer.split_to(end + 1);
+                if let Some(data) = line.strip_prefix(b"data: ") {
+                    return serde_json::from_slice(data).ok();
+                }
+            }
+            let frame = self.body.frame().await?.ok()?;
+            if let Ok(data) = frame.into_data() {
+                self.buffer.extend_from_slice(&data);
+            }
+        }
+    }
+}

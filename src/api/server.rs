@@ -1,0 +1,254 @@
+//! The serving end.
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::sse::{Event as SseEvent, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use futures_util::stream::{Stream, unfold};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::net::UnixListener;
+
+use crate::runtime::{Ask, Handle, Problem, UpRequest};
+use crate::view::{Request, Service};
+
+/// What an engine says of itself to its clients.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Identity {
+    pub id: String,
+    pub name: String,
+    pub version: String,
+    pub pid: u32,
+    pub manifest: PathBuf,
+    pub host_label: String,
+    pub front_door: u16,
+    /// Where the services' output is kept.
+    pub logs: PathBuf,
+    /// RFC 3339, UTC.
+    pub started: String,
+}
+
+#[derive(Clone)]
+struct Shared {
+    handle: Handle,
+    identity: Arc<Identity>,
+}
+
+/// Serves until the engine ends.
+pub async fn serve(listener: UnixListener, handle: Handle, identity: Identity) {
+    let shared = Shared { handle, identity: Arc::new(identity) };
+    let router = Router::new()
+        .route("/v1/engine", get(engine))
+        .route("/v1/services", get(services))
+        .route("/v1/services/stream", get(stream_services))
+        .route("/v1/services/start", post(start))
+        .route("/v1/services/stop", post(stop))
+        .route("/v1/services/restart", post(restart))
+        .route("/v1/services/{name}/why", get(why))
+        .route("/v1/services/{name}/env", get(env))
+        .route("/v1/events", get(events))
+        .route("/v1/events/stream", get(stream_events))
+        .route("/v1/requests", get(requests))
+        .route("/v1/requests/stream", get(stream_requests))
+        .route("/v1/logs/stream", get(stream_logs))
+        .route("/v1/up", post(up))
+        .route("/v1/down", post(down))
+        .with_state(shared);
+    // Cannot fail: a Unix listener gives errors for single connections only, which axum retries.
+    let _ = axum::serve(listener, router).await;
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = match self {
+            Self::UnknownService { .. } | Self::UnknownProfile { .. } => StatusCode::NOT_FOUND,
+            Self::Manifest { .. } | Self::Nothing { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Ending => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        (status, Json(self)).into_response()
+    }
+}
+
+/// The answer of an ask.
+type Answer<T> = Result<Json<T>, Problem>;
+
+async fn engine(State(shared): State<Shared>) -> Json<Identity> {
+    Json((*shared.identity).clone())
+}
+
+async fn services(State(shared): State<Shared>) -> Json<Vec<Service>> {
+    let now = Timestamp::now();
+    Json(shared.handle.board.rows().into_iter().map(|row| row.at(now)).collect())
+}
+
+#[derive(Deserialize)]
+struct Names {
+    services: Vec<String>,
+}
+
+async fn start(State(shared): State<Shared>, Json(names): Json<Names>) -> Answer<()> {
+    shared.handle.ask(|reply| Ask::Start(names.services, reply)).await.map(Json)
+}
+
+async fn stop(State(shared): State<Shared>, Json(names): Json<Names>) -> Answer<()> {
+    shared.handle.ask(|reply| Ask::Stop(names.services, reply)).await.map(Json)
+}
+
+async fn restart(State(shared): State<Shared>, Json(names): Json<Names>) -> Answer<()> {
+    shared.handle.ask(|reply| Ask::Restart(names.services, reply)).await.map(Json)
+}
+
+async fn why(State(shared): State<Shared>, Path(name): Path<String>) -> Answer<crate::view::Explanation> {
+    shared.handle.ask(|reply| Ask::Why(name, reply)).await.map(Json)
+}
+
+async fn env(State(shared): State<Shared>, Path(name): Path<String>) -> Answer<crate::runtime::Environment> {
+    shared.handle.ask(|reply| Ask::Env(name, reply)).await.map(Json)
+}
+
+async fn up(State(shared): State<Shared>, Json(request): Json<UpRequest>) -> Answer<crate::runtime::Upped> {
+    shared.handle.ask(|reply| Ask::Up(request, reply)).await.map(Json)
+}
+
+#[derive(Deserialize)]
+struct Force {
+    #[serde(default)]
+    force: bool,
+}
+
+async fn down(State(shared): State<Shared>, Query(force): Query<Force>) -> Json<()> {
+    let _ = shared.handle.asks.send(Ask::Down { force: force.force });
+    Json(())
+}
+
+async fn requests(State(shared): State<Shared>) -> Json<Vec<Request>> {
+    let (records, _) = shared.handle.requests.since(0);
+    Json(records.iter().map(Request::from).collect())
+}
+
+#[derive(Deserialize)]
+struct From {
+    #[serde(default)]
+    from: u64,
+}
+
+#[derive(Deserialize)]
+struct Watching {
+    /// CPU and memory are wanted too.
+    #[serde(default)]
+    usage: bool,
+}
+
+/// Between two messages of a stream: what happens meanwhile goes into one.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(15);
+
+async fn stream_services(
+    State(shared): State<Shared>,
+    Query(watching): Query<Watching>,
+) -> Sse<impl Stream<Item = Result<SseEvent, Infallible>>> {
+    let watcher = watching.usage.then(|| Watcher::new(&shared.handle));
+    let versions = shared.handle.board.subscribe();
+    let state = (shared.handle.board, versions, 0, watcher);
+    Sse::new(unfold(state, |(board, mut versions, seen, watcher)| async move {
+        if seen > 0 {
+            tokio::time::sleep(PAUSE).await;
+            versions.wait_for(|version| *version > seen).await.ok()?;
+        }
+        let changes = board.since(seen);
+        let next = changes.version.max(1);
+        Some((message(&changes), (board, versions, next, watcher)))
+    }))
+}
+
+/// Counts those who look at CPU and memory.
+struct Watcher(tokio::sync::watch::Sender<usize>);
+
+impl Watcher {
+    fn new(handle: &Handle) -> Self {
+        handle.watchers.send_modify(|count| *count += 1);
+        Self(handle.watchers.clone())
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
+}
+
+/// Events and the number that the next one will have.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Happened {
+    pub events: Vec<crate::view::Event>,
+    pub next: u64,
+}
+
+async fn events(State(shared): State<Shared>, Query(from): Query<From>) -> Json<Happened> {
+    let (events, next) = shared.handle.board.events_since(from.from);
+    Json(Happened { events, next })
+}
+
+async fn stream_events(
+    State(shared): State<Shared>,
+    Query(from): Query<From>,
+) -> Sse<impl Stream<Item = Result<SseEvent, Infallible>>> {
+    let versions = shared.handle.board.subscribe();
+    let state = (shared.handle.board, versions, from.from);
+    Sse::new(unfold(state, |(board, mut versions, from)| async move {
+        loop {
+            versions.mark_unchanged();
+            let (events, next) = board.events_since(from);
+            if !events.is_empty() {
+                return Some((message(&Happened { events, next }), (board, versions, next)));
+            }
+            versions.changed().await.ok()?;
+        }
+    }))
+}
+
+async fn stream_requests(
+    State(shared): State<Shared>,
+    Query(from): Query<From>,
+) -> Sse<impl Stream<Item = Result<SseEvent, Infallible>>> {
+    let counts = shared.handle.requests.subscribe();
+    let state = (shared.handle.requests, counts, from.from);
+    Sse::new(unfold(state, |(requests, mut counts, from)| async move {
+        loop {
+            counts.mark_unchanged();
+            let (records, next) = requests.since(from);
+            if !records.is_empty() {
+                let records: Vec<Request> = records.iter().map(Request::from).collect();
+                return Some((message(&records), (requests, counts, next)));
+            }
+            counts.changed().await.ok()?;
+        }
+    }))
+}
+
+/// Which services have written; what they wrote is in the files.
+async fn stream_logs(State(shared): State<Shared>) -> Sse<impl Stream<Item = Result<SseEvent, Infallible>>> {
+    let versions = shared.handle.ends.subscribe();
+    let state = (shared.handle.ends, versions, None);
+    Sse::new(unfold(state, |(ends, mut versions, seen)| async move {
+        let Some(seen) = seen else {
+            // The first message says that from now on nothing is missed.
+            let now = *versions.borrow();
+            return Some((message(&Vec::<String>::new()), (ends, versions, Some(now))));
+        };
+        versions.wait_for(|version| *version > seen).await.ok()?;
+        tokio::time::sleep(PAUSE).await;
+        let now = *versions.borrow();
+        let advanced = ends.since(seen);
+        Some((message(&advanced), (ends, versions, Some(now))))
+    }))
+}
+
+fn message(value: &impl Serialize) -> Result<SseEvent, Infallible> {
+    Ok(SseEvent::default().data(serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())))
+}

@@ -1,0 +1,106 @@
+//! The command line: arguments, one file a command, the only printer of errors, exit codes.
+
+mod args;
+mod check;
+mod config;
+mod control;
+mod demo;
+mod down;
+mod engine;
+mod env;
+mod error;
+mod events;
+mod exec;
+mod locate;
+mod logs;
+mod ls;
+mod output;
+mod ps;
+mod requests;
+mod schema;
+mod start;
+mod status;
+mod stream;
+mod ui;
+mod up;
+mod url;
+mod wait;
+mod why;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command};
+use error::Error;
+use output::Output;
+
+/// Runs the program with this process's arguments.
+pub fn run() -> ExitCode {
+    let words: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    // The two that are not for people come before everything that costs time.
+    match words.get(1).and_then(|word| word.to_str()) {
+        Some("launcher") if words.len() == 2 => return engine::launcher(),
+        Some("engine") if words.len() == 2 => return engine::run(),
+        Some("demo-service") => return demo::service(&words[2..]),
+        _ => {}
+    }
+    let args = match Args::try_parse_from(words) {
+        Ok(args) => args,
+        Err(error) => return usage(&error),
+    };
+    let output = Output::new(&args.global);
+    match dispatch(args, &output) {
+        Ok(code) => code,
+        Err(error) => output.fail(&error),
+    }
+}
+
+/// clap's own words; help and version are no errors.
+fn usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    match error.kind() {
+        clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+        _ => ExitCode::from(error::Code::Usage as u8),
+    }
+}
+
+fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Error> {
+    let global = args.global;
+    if let Some(folder) = &global.directory {
+        std::env::set_current_dir(folder)
+            .map_err(|error| Error::usage(format!("cannot go to {}: {error}", folder.display())))?;
+    }
+    match args.command {
+        None => block(status::run(&global, output)),
+        Some(Command::Up(args)) => block(up::run(&global, args, output)),
+        Some(Command::Down(args)) => block(down::run(&global, &args, output)),
+        Some(Command::Ps(args)) => block(ps::run(&global, &args, output)),
+        Some(Command::Ls) => ls::run(output),
+        Some(Command::Logs(args)) => block(logs::run(&global, args, output)),
+        Some(Command::Start(args)) => block(control::run(&global, "start", &args, output)),
+        Some(Command::Stop(args)) => block(control::run(&global, "stop", &args, output)),
+        Some(Command::Restart(args)) => block(control::run(&global, "restart", &args, output)),
+        Some(Command::Wait(args)) => block(wait::run(&global, &args, output)),
+        Some(Command::Why(args)) => block(why::run(&global, &args, output)),
+        Some(Command::Env(args)) => block(env::run(&global, &args, output)),
+        Some(Command::Url(args)) => block(url::run(&global, &args, output)),
+        Some(Command::Exec(args)) => block(exec::run(&global, args, output)),
+        Some(Command::Config) => config::run(&global, output),
+        Some(Command::Check) => check::run(&global, output),
+        Some(Command::Schema) => schema::run(output),
+        Some(Command::Requests(args)) => block(requests::run(&global, &args, output)),
+        Some(Command::Events(args)) => block(events::run(&global, &args, output)),
+        Some(Command::Ui) => block(ui::run(&global, output)),
+        Some(Command::Demo(args)) => demo::run(global, args, output),
+    }
+}
+
+/// Runs one command to its end on a runtime of its own.
+fn block<T>(command: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::failed(format!("no runtime: {error}")))?
+        .block_on(command)
+}

@@ -1,0 +1,95 @@
+//! `nagaya check`: all that is wrong with the manifest, and what looks wrong.
+
+use std::process::ExitCode;
+
+use serde_json::{Value as Json, json};
+
+use super::args::Global;
+use super::error::{Code, Error};
+use super::locate;
+use super::output::Output;
+use crate::effects::fs::Disk;
+use crate::manifest::{self, Problem, Problems};
+use crate::model::{Command, Workspace};
+use crate::plan::{Lint, lints};
+
+/// Exit code 3 where something is wrong; what only looks wrong is shown.
+pub fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
+    let request = locate::manifest(global)?;
+    let (workspace, mut problems) = manifest::load(&request, &locate::shell(), &Disk);
+    if let Some(workspace) = &workspace {
+        for lint in lints(workspace).into_iter().chain(missing_programs(workspace)) {
+            let problem = located(workspace, &lint, &problems);
+            problems.push(problem);
+        }
+        problems.sort();
+    }
+    if output.json {
+        let list: Vec<Json> = problems.list.iter().map(|problem| problem_json(problem, &problems)).collect();
+        output.json(&json!({ "problems": list }));
+        return Ok(if problems.has_errors() { ExitCode::from(Code::Manifest as u8) } else { ExitCode::SUCCESS });
+    }
+    let Some(workspace) = workspace else { return Err(output.manifest_error(&problems)) };
+    output.warnings(&problems);
+    let count = workspace.services.len();
+    let services = if count == 1 { "1 service".to_owned() } else { format!("{count} services") };
+    output.say(&match problems.list.len() {
+        0 => format!("{}: {services}, nothing wrong", workspace.name),
+        1 => format!("{}: {services}, 1 warning", workspace.name),
+        warnings => format!("{}: {services}, {warnings} warnings", workspace.name),
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A problem as JSON.
+pub fn problem_json(problem: &Problem, problems: &Problems) -> Json {
+    let place = problem.at.map(|span| (problems.sources.get(span.source), problems.sources.position(span)));
+    json!({
+        "severity": problem.severity.word(),
+        "code": problem.code,
+        "message": problem.message,
+        "file": place.as_ref().map(|(source, _)| &source.path),
+        "line": place.as_ref().map(|(_, at)| at.line),
+        "column": place.as_ref().map(|(_, at)| at.column),
+        "hint": problem.hint,
+    })
+}
+
+/// A lint knows its service and a word; the place is found in the text.
+fn located(workspace: &Workspace, lint: &Lint, problems: &Problems) -> Problem {
+    let (path, line) = &workspace.service(lint.service).declared;
+    let declared = problems.sources.find_line(path, *line);
+    let span = declared.map(|span| problems.sources.find_after(span, &lint.needle));
+    let problem = Problem::warning(lint.code, lint.message.clone()).hint(lint.hint.clone());
+    match span {
+        Some(span) => problem.at(span),
+        None => problem,
+    }
+}
+
+/// Programs that cannot be found now. A setup step may bring them, so this is no error.
+fn missing_programs(workspace: &Workspace) -> Vec<Lint> {
+    let missing = workspace.services.values().enumerate().filter_map(|(place, service)| {
+        let Command::Argv(words) = &service.command else { return None };
+        let program = words.first()?.as_text()?;
+        if !service.setup.is_empty() || which::which_in_global(program, path()).ok()?.next().is_some() {
+            return None;
+        }
+        if program.contains('/') && service.working_dir.join(program).exists() {
+            return None;
+        }
+        Some(Lint {
+            service: place,
+            needle: program.to_owned(),
+            code: "missing_program",
+            message: format!("`{program}` is not a command that can be found now"),
+            hint: format!("install it, or name it by a path relative to {}", service.working_dir.display()),
+        })
+    });
+    missing.collect()
+}
+
+#[allow(clippy::disallowed_methods, reason = "the services' PATH is the shell's")]
+fn path() -> Option<std::ffi::OsString> {
+    std::env::var_os("PATH")
+}

@@ -1,0 +1,106 @@
+//! `nagaya config`: the manifest as it is understood.
+
+use std::process::ExitCode;
+
+use serde_json::{Value as Json, json};
+
+use super::args::Global;
+use super::check::problem_json;
+use super::error::Error;
+use super::locate;
+use super::output::Output;
+use crate::effects::fs::Disk;
+use crate::manifest::{self, print_yaml};
+use crate::model::{Check, Readiness, Service, Value, Workspace};
+use crate::plan::{Reference, references};
+
+/// Prints it as YAML, or as JSON with its problems.
+pub fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
+    let request = locate::manifest(global)?;
+    let (workspace, problems) = manifest::load(&request, &locate::shell(), &Disk);
+    let Some(workspace) = workspace else { return Err(output.manifest_error(&problems)) };
+    let mut value = workspace_json(&workspace);
+    if output.json {
+        value["problems"] = problems.list.iter().map(|it| problem_json(it, &problems)).collect();
+        output.json(&value);
+    } else {
+        output.warnings(&problems);
+        output.line(print_yaml(&value).trim_end());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn workspace_json(workspace: &Workspace) -> Json {
+    let references = references(workspace);
+    let services: serde_json::Map<String, Json> = workspace
+        .services
+        .values()
+        .enumerate()
+        .map(|(place, service)| (service.name.to_string(), service_json(place, service, &references, workspace)))
+        .collect();
+    json!({ "name": workspace.name, "network": workspace.network.word(), "services": services })
+}
+
+fn service_json(place: usize, service: &Service, references: &[Reference], workspace: &Workspace) -> Json {
+    let name = |place: usize| workspace.service(place).name.to_string();
+    let own = references.iter().filter(|reference| reference.from == place);
+    json!({
+        "kind": "process",
+        "command": service.command.written(),
+        "image": null,
+        "build": null,
+        "working_dir": service.working_dir,
+        "setup": service.setup.iter().map(|step| step.command.written()).collect::<Vec<_>>(),
+        "environment": environment(service),
+        "ports": service.ports.iter().zip(&service.listen).map(|(port, listen)| json!({
+            "name": port.name, "port": port.number, "published": listen, "protocol": port.protocol.word(),
+        })).collect::<Vec<_>>(),
+        "depends_on": service.depends_on.iter().map(|it| json!({
+            "service": name(it.service), "condition": it.condition.word(),
+        })).collect::<Vec<_>>(),
+        "references": own.map(|it| json!({ "service": name(it.to), "via": it.via })).collect::<Vec<_>>(),
+        "replicas": 1,
+        "healthcheck": healthcheck(service),
+        "restart": format!("{:?}", service.restart.policy).to_lowercase(),
+        "stop_signal": service.stop.signal.to_string(),
+        "stop_grace_period": crate::model::show_duration(service.stop.grace),
+        "lazy": service.lazy,
+        "profiles": service.profiles,
+    })
+}
+
+/// What the manifest and its files set; `null` takes the shell's value.
+fn environment(service: &Service) -> Json {
+    let layers = &service.environment;
+    let mut out = serde_json::Map::new();
+    out.extend(layers.files.iter().map(|(key, value)| (key.clone(), json!(value))));
+    for (key, value) in layers.shared.iter().chain(&layers.own) {
+        let value = match value {
+            Value::Is(template) => json!(template.written()),
+            Value::FromShell => Json::Null,
+        };
+        out.insert(key.clone(), value);
+    }
+    Json::Object(out)
+}
+
+fn healthcheck(service: &Service) -> Json {
+    match &service.readiness {
+        Readiness::Started => json!({ "kind": "started" }),
+        Readiness::Listening => json!({ "kind": "listening" }),
+        Readiness::Log(pattern) => json!({ "kind": "log", "pattern": pattern }),
+        Readiness::Probe(probe) => {
+            let mut value = match &probe.check {
+                Check::Http { path, .. } => json!({ "kind": "http", "path": path }),
+                Check::Tcp { .. } => json!({ "kind": "tcp" }),
+                Check::Grpc { service, .. } => json!({ "kind": "grpc", "service": service }),
+                Check::Exec(command) => json!({ "kind": "exec", "command": command.written() }),
+            };
+            value["period"] = json!(crate::model::show_duration(probe.period));
+            value["timeout"] = json!(crate::model::show_duration(probe.timeout));
+            value["failure_threshold"] = json!(probe.failure_threshold);
+            value["success_threshold"] = json!(probe.success_threshold);
+            value
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! `nagaya down`: stop everything, in reverse order, and end the engine.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::args::{Down, Global};
+use super::error::Error;
+use super::locate::connect;
+use super::output::Output;
+use crate::api::Client;
+use crate::effects::registry::Registration;
+use crate::runtime::Changes;
+use crate::supervise::State;
+
+/// Returns when the engine's process is gone.
+pub async fn run(global: &Global, args: &Down, output: &Output) -> Result<ExitCode, Error> {
+    let (client, engine) = connect(global, output)?;
+    client.down(args.force).await?;
+    if !output.json {
+        report(&client, output).await;
+    }
+    gone(&engine).await;
+    if output.json {
+        output.json(&serde_json::json!({ "stopped": engine.name }));
+    } else {
+        output.say(&format!("{} is down", engine.name));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says what is still stopping when it takes longer than people like to wait without a word.
+async fn report(client: &Client, output: &Output) {
+    let Ok(mut stream) = client.events("/v1/services/stream").await else { return };
+    let mut stopping: Vec<String> = Vec::new();
+    let deadline = tokio::time::sleep(Duration::from_secs(1));
+    tokio::pin!(deadline);
+    let mut late = false;
+    loop {
+        tokio::select! {
+            changes = stream.next::<Changes>() => {
+                let Some(changes) = changes else { return };
+                for service in changes.services {
+                    stopping.retain(|name| *name != service.service);
+                    if service.state == State::Stopping {
+                        stopping.push(service.service);
+                    }
+                }
+            }
+            () = &mut deadline, if !late => {
+                late = true;
+                output.say(&format!("waiting for {} to stop", stopping.join(", ")));
+            }
+        }
+    }
+}
+
+/// Waits for the end of a process that is not our child.
+pub async fn gone(engine: &Registration) {
+    let mut pause = Duration::from_millis(1);
+    while engine.is_alive() {
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}

@@ -1,0 +1,100 @@
+//! What a command ends with when it does not end well.
+
+use crate::api::CallError;
+use crate::runtime::Problem;
+
+/// The exit codes, which are part of the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Code {
+    Failed = 1,
+    Usage = 2,
+    Manifest = 3,
+    NoEngine = 4,
+    TimedOut = 5,
+    Exec = 125,
+    NotExecutable = 126,
+    NotFound = 127,
+    Interrupted = 130,
+}
+
+/// An error with what to do about it.
+#[derive(Debug)]
+pub struct Error {
+    pub code: Code,
+    pub message: String,
+    /// Longer text that goes before the message: drawn problems, last lines of a log.
+    pub detail: Option<String>,
+    pub hints: Vec<String>,
+    /// It was said already.
+    pub silent: bool,
+}
+
+impl Error {
+    /// An error of a kind.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), detail: None, hints: Vec::new(), silent: false }
+    }
+
+    /// Something did not work.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::new(Code::Failed, message)
+    }
+
+    /// The command was called wrongly.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Code::Usage, message)
+    }
+
+    /// The same with another hint.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// The same with longer text before it.
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into()).filter(|detail| !detail.is_empty());
+        self
+    }
+
+    /// Only the exit code: the user has seen why.
+    pub fn silent(code: Code) -> Self {
+        Self { silent: true, ..Self::new(code, "") }
+    }
+}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        let message = problem.to_string();
+        match problem {
+            Problem::UnknownService { hint, .. } => {
+                let error = Self::usage(message);
+                match hint {
+                    Some(hint) => error.hint(hint),
+                    None => error.hint("`nagaya ps` lists the services"),
+                }
+            }
+            Problem::UnknownProfile { hint, .. } => hint.into_iter().fold(Self::usage(message), Self::hint),
+            Problem::Manifest { rendered } => Self::new(Code::Manifest, message).detail(rendered),
+            Problem::Nothing { .. } => Self::failed(message),
+            Problem::Ending => Self::failed(message).hint("wait a moment, then call again"),
+        }
+    }
+}
+
+impl From<CallError> for Error {
+    fn from(error: CallError) -> Self {
+        let message = error.to_string();
+        match error {
+            CallError::Refused(problem) => problem.into(),
+            CallError::NoEngine(..) => {
+                Self::new(Code::NoEngine, message).hint("`nagaya up` starts the workspace; `nagaya ls` lists what runs")
+            }
+            CallError::Broken(_) => Self::failed(message),
+            CallError::Strange(_) => {
+                Self::failed(message).hint("it may be of another version: `nagaya down`, then `nagaya up`")
+            }
+        }
+    }
+}

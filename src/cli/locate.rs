@@ -1,0 +1,154 @@
+//! Which manifest and which engine a command is about.
+#![allow(clippy::disallowed_methods, reason = "the current folder is where a command starts")]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::args::Global;
+use super::error::{Code, Error};
+use super::output::Output;
+use crate::api::Client;
+use crate::effects::fs::Disk;
+use crate::effects::places::{Places, workspace_id};
+use crate::effects::registry::{self, Registration};
+use crate::manifest::{self, Request};
+use crate::model::Workspace;
+use crate::plan::Shell;
+
+/// The names under which a manifest is looked for, in order.
+const NAMES: [&str; 2] = ["nagaya.yaml", "nagaya.yml"];
+/// What others call theirs, with the tool they belong to.
+const FOREIGN: [(&str, &str); 8] = [
+    ("compose.yaml", "Docker Compose"),
+    ("compose.yml", "Docker Compose"),
+    ("docker-compose.yml", "Docker Compose"),
+    ("docker-compose.yaml", "Docker Compose"),
+    ("process-compose.yaml", "process-compose"),
+    ("process-compose.yml", "process-compose"),
+    ("Procfile.dev", "Foreman"),
+    ("Procfile", "Foreman"),
+];
+
+/// The manifest that a command is about, by its real path, and its overlays.
+pub fn manifest(global: &Global) -> Result<Request, Error> {
+    let here = std::env::current_dir().map_err(|error| Error::usage(format!("there is no current folder: {error}")))?;
+    let explicit = !global.file.is_empty();
+    let found = match explicit {
+        true => global.file.iter().map(|path| here.join(path)).collect(),
+        false => vec![search(&here)?],
+    };
+    let real = |path: PathBuf| path.canonicalize().map_err(|error| missing(&path, &error));
+    Ok(Request {
+        files: found.into_iter().map(real).collect::<Result<_, _>>()?,
+        explicit,
+        project: global.project_name.clone(),
+        profiles: global.profile.clone(),
+        no_env_file: global.no_env_file,
+    })
+}
+
+fn missing(path: &Path, error: &std::io::Error) -> Error {
+    Error::new(Code::Manifest, format!("{}: {error}", path.display()))
+}
+
+fn search(here: &Path) -> Result<PathBuf, Error> {
+    let named = |folder: &Path| NAMES.iter().map(|name| folder.join(name)).find(|path| path.is_file());
+    if let Some(found) = here.ancestors().find_map(named) {
+        return Ok(found);
+    }
+    let foreign =
+        |folder: &Path| FOREIGN.iter().map(|(name, tool)| (folder.join(name), tool)).find(|(path, _)| path.is_file());
+    let error = Error::new(Code::Manifest, format!("there is no nagaya.yaml in {} or above it", here.display()));
+    Err(match here.ancestors().find_map(foreign) {
+        Some((path, tool)) => error
+            .hint(format!("{} belongs to {tool}; this version does not read it yet", path.display()))
+            .hint("write a nagaya.yaml beside it: each service needs `command`, and may have `ports` and `depends_on`"),
+        None => error.hint("`nagaya demo` shows a workspace; `nagaya demo --write DIR` writes its manifest as a start"),
+    })
+}
+
+/// The shell's variables as services get them; those that steer nagaya itself are not for services.
+pub fn shell() -> Shell {
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    Arc::new(variables.filter(|(name, _)| !name.starts_with("NAGAYA_")).collect())
+}
+
+/// Reads the manifest; warnings are shown, problems are the error.
+pub fn load(request: &Request, output: &Output) -> Result<Workspace, Error> {
+    let (workspace, problems) = manifest::load(request, &shell(), &Disk);
+    match workspace {
+        Some(workspace) => {
+            output.warnings(&problems);
+            Ok(workspace)
+        }
+        None => Err(output.manifest_error(&problems)),
+    }
+}
+
+/// The folders of this user.
+pub fn places() -> Result<Places, Error> {
+    Places::find().map_err(|error| Error::failed(error.to_string()))
+}
+
+/// The id of a workspace.
+pub fn id(workspace: &Workspace, request: &Request) -> String {
+    let manifest = request.files.first().map_or(Path::new(""), PathBuf::as_path);
+    workspace_id(workspace.name.as_str(), manifest)
+}
+
+/// The engine that a command is about. It is found by the manifest's path, so that a manifest that has become
+/// unreadable is no obstacle, or by name with `-p`.
+pub fn engine(global: &Global) -> Result<Registration, Error> {
+    let running = registry::engines(&places()?);
+    let manifest = manifest(global);
+    let path = manifest.as_ref().ok().and_then(|request| request.files.first().cloned());
+    let here = |engine: &&Registration| path.as_ref().is_some_and(|path| engine.manifest == *path);
+    if let Some(name) = &global.project_name {
+        let named: Vec<&Registration> = running.iter().filter(|engine| engine.name == *name).collect();
+        let nearest = named.iter().copied().find(here);
+        return match (nearest, named.as_slice()) {
+            (Some(engine), _) => Ok(engine.clone()),
+            (None, [engine]) => Ok((*engine).clone()),
+            (None, []) => Err(none_running(&format!("no workspace called `{name}` is running"))),
+            (None, several) => {
+                let error = Error::usage(format!("{} workspaces called `{name}` are running", several.len()));
+                Err(several.iter().fold(error, |error, engine| {
+                    error.hint(format!("`-f {}` means this one", engine.manifest.display()))
+                }))
+            }
+        };
+    }
+    let path_error = manifest.err();
+    match running.iter().filter(here).find(|engine| !engine.explicit) {
+        Some(engine) => Ok(engine.clone()),
+        None => Err(match (running.iter().find(here), path_error) {
+            (Some(other), _) => none_running("this workspace is not running under its own name")
+                .hint(format!("it runs as `-p {}`", other.name)),
+            (None, Some(error)) if running.is_empty() => error,
+            (None, Some(error)) => error.hint(format!(
+                "`-p NAME` means a running workspace from anywhere: {}",
+                running.iter().map(|engine| engine.name.as_str()).collect::<Vec<_>>().join(", ")
+            )),
+            (None, None) => none_running("this workspace is not running"),
+        }),
+    }
+}
+
+fn none_running(message: &str) -> Error {
+    Error::new(Code::NoEngine, message).hint("`nagaya up` starts it; `nagaya ls` lists what runs")
+}
+
+/// A client of the engine that a command is about, with a word about its version where that differs.
+pub fn connect(global: &Global, output: &Output) -> Result<(Client, Registration), Error> {
+    let engine = engine(global)?;
+    if engine.version != env!("CARGO_PKG_VERSION") {
+        output.say(&format!(
+            "this is nagaya {}, the engine is {}: `ps`, `logs`, `start`, `stop` and `down` work; for the rest do \
+             `nagaya down` and `nagaya up`",
+            env!("CARGO_PKG_VERSION"),
+            engine.version
+        ));
+    }
+    Ok((Client::new(&engine.socket), engine))
+}

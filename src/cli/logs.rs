@@ -1,0 +1,310 @@
+//! `nagaya logs`: lines of several services, in the order of their times.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anstyle::AnsiColor;
+use jiff::Timestamp;
+use regex::Regex;
+
+use super::args::{Global, Level, Logs};
+use super::error::{Code, Error};
+use super::locate;
+use super::output::{Output, dim, tint};
+use crate::api::{Client, Events};
+use crate::effects::registry;
+use crate::model::parse_duration;
+use crate::telemetry::logs::{Line, Reader, Start};
+use crate::view::{LogLine, level};
+
+/// Prints lines of the running engine, or of the last one that ran.
+pub async fn run(global: &Global, args: Logs, output: &Output) -> Result<ExitCode, Error> {
+    let source = Source::find(global, output).await?;
+    if let Some(missing) = args.services.iter().find(|name| !source.services.contains(name)) {
+        let near = crate::manifest::did_you_mean(missing, source.services.iter().map(String::as_str));
+        let error = Error::usage(format!("there is no service `{missing}`"));
+        return Err(error.hint(near.unwrap_or_else(|| "`nagaya ps` lists the services".to_owned())));
+    }
+    let services = if args.services.is_empty() { source.services.clone() } else { args.services.clone() };
+    let filter = Filter::new(&args)?;
+    let since = args.since.as_deref().map(time).transpose()?;
+    let start = match (args.tail, since.or(source.since)) {
+        (Some(count), None) => Start::Tail(count),
+        (Some(count), Some(_)) if args.since.is_none() => Start::Tail(count),
+        (_, Some(since)) => Start::Since(since),
+        (_, None) => Start::Oldest,
+    };
+    let printer = Printer::new(&services, args.services.len() != 1, args.timestamps);
+    // Followed before the past is read, so that nothing falls between.
+    let mut follower = match (&source.client, args.follow) {
+        (Some(client), true) => Some(Follower::new(client, &source.logs, &services, start).await?),
+        (None, true) => return Err(Error::new(Code::NoEngine, "nothing to follow: the workspace is not running")),
+        (_, false) => None,
+    };
+    match &mut follower {
+        Some(follower) => {
+            while let Some(lines) = follower.next().await? {
+                printer.print(&filter.keep(lines), output);
+                if follower.lost > 0 {
+                    output.tell(&format!(
+                        "{} lines were deleted before they could be read",
+                        std::mem::take(&mut follower.lost)
+                    ));
+                }
+            }
+        }
+        None => {
+            let mut merge = Merge::new(&source.logs, &services, start);
+            while let Some(lines) = merge.next()? {
+                printer.print(&filter.keep(lines), output);
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whose lines there are and where.
+struct Source {
+    logs: PathBuf,
+    services: Vec<String>,
+    /// The start of the engine: what earlier ones left is shown only on request.
+    since: Option<Timestamp>,
+    client: Option<Client>,
+}
+
+impl Source {
+    async fn find(global: &Global, output: &Output) -> Result<Self, Error> {
+        match locate::connect(global, output) {
+            Ok((client, engine)) => {
+                let services = client.services().await?.into_iter().map(|row| row.service).collect();
+                let since = engine.started.parse().ok();
+                Ok(Self { logs: engine.state.join("logs"), services, since, client: Some(client) })
+            }
+            Err(error) if error.code == Code::NoEngine => {
+                let request = locate::manifest(global).map_err(|_| error)?;
+                let workspace = locate::load(&request, output)?;
+                let home = locate::places()?.home(&locate::id(&workspace, &request));
+                let services = workspace.services.keys().map(ToString::to_string).collect();
+                let since = registry::read(&home).and_then(|last| last.started.parse().ok());
+                Ok(Self { logs: home.logs(), services, since, client: None })
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A time on the wall, or so long ago.
+fn time(text: &str) -> Result<Timestamp, Error> {
+    if let Ok(time) = text.parse() {
+        return Ok(time);
+    }
+    let ago = parse_duration(text).map_err(|_| {
+        Error::usage(format!("`{text}` is no time")).hint("write `2026-11-21T12:00:00Z`, or how long ago: `10m`")
+    })?;
+    Ok(Timestamp::now().checked_sub(ago).unwrap_or(Timestamp::MIN))
+}
+
+/// A line and whose it is.
+pub type Owned = (String, Line);
+
+/// Which lines are wanted.
+struct Filter {
+    grep: Option<Regex>,
+    level: Option<Level>,
+    request: Option<String>,
+    until: Option<Timestamp>,
+}
+
+impl Filter {
+    fn new(args: &Logs) -> Result<Self, Error> {
+        let grep = args.grep.as_deref().map(Regex::new).transpose();
+        Ok(Self {
+            grep: grep.map_err(|error| Error::usage(format!("--grep: {error}")))?,
+            level: args.level,
+            request: args.request.clone(),
+            until: args.until.as_deref().map(time).transpose()?,
+        })
+    }
+
+    fn keep(&self, mut lines: Vec<Owned>) -> Vec<Owned> {
+        lines.retain(|(_, line)| self.wants(line));
+        lines
+    }
+
+    fn wants(&self, line: &Line) -> bool {
+        let has = |grep: &Regex| grep.is_match(&line.text);
+        let bad_enough =
+            |wanted: Level| level(&line.text).and_then(|word| level_of(&word)).is_some_and(|is| is >= wanted);
+        let of = |id: &String| {
+            let seen = LogLine::new("", line);
+            seen.request_id.as_ref() == Some(id)
+                || seen.trace_id.as_ref() == Some(id)
+                || line.text.contains(id.as_str())
+        };
+        self.grep.as_ref().is_none_or(has)
+            && self.level.is_none_or(bad_enough)
+            && self.request.as_ref().is_none_or(of)
+            && self.until.is_none_or(|until| line.time <= until)
+    }
+}
+
+fn level_of(word: &str) -> Option<Level> {
+    <Level as clap::ValueEnum>::from_str(word, true).ok()
+}
+
+/// Lines of many services, oldest first.
+struct Merge {
+    readers: Vec<(String, Reader, VecDeque<Line>)>,
+}
+
+/// Lines printed at once.
+const PIECE: usize = 1000;
+
+impl Merge {
+    fn new(logs: &Path, services: &[String], start: Start) -> Self {
+        let reader = |name: &String| (name.clone(), Reader::new(logs, name, start), VecDeque::new());
+        Self { readers: services.iter().map(reader).collect() }
+    }
+
+    /// The next lines; `None` at the present end.
+    fn next(&mut self) -> Result<Option<Vec<Owned>>, Error> {
+        let mut out = Vec::new();
+        while out.len() < PIECE {
+            for (name, reader, lines) in &mut self.readers {
+                if lines.is_empty() {
+                    lines.extend(reader.next_lines().map_err(|error| unreadable(name, &error))?);
+                }
+            }
+            let oldest = self.readers.iter_mut().filter(|it| !it.2.is_empty()).min_by_key(|it| it.2[0].time);
+            let Some((name, _, lines)) = oldest else { break };
+            out.extend(lines.pop_front().map(|line| (name.clone(), line)));
+        }
+        Ok((!out.is_empty()).then_some(out))
+    }
+}
+
+fn unreadable(service: &str, error: &std::io::Error) -> Error {
+    Error::failed(format!("the log of {service} cannot be read: {error}"))
+}
+
+/// Lines of services as they come: first what there is, then what the engine says is new.
+pub struct Follower {
+    logs: PathBuf,
+    readers: BTreeMap<String, Reader>,
+    /// Services whose files may have more.
+    pending: VecDeque<String>,
+    events: Events,
+    past: Option<Merge>,
+    pub lost: u64,
+}
+
+impl Follower {
+    /// Follows services from a place on.
+    pub async fn new(client: &Client, logs: &Path, services: &[String], start: Start) -> Result<Self, Error> {
+        let mut events = client.events("/v1/logs/stream").await?;
+        // From this message on, whatever is written is told.
+        let _: Option<Vec<String>> = events.next().await;
+        Ok(Self {
+            logs: logs.to_owned(),
+            readers: BTreeMap::new(),
+            pending: VecDeque::new(),
+            events,
+            past: Some(Merge::new(logs, services, start)),
+            lost: 0,
+        })
+    }
+
+    /// Follows one more service from its beginning.
+    pub fn add(&mut self, service: &str) {
+        let reader = Reader::new(&self.logs, service, Start::End);
+        self.readers.entry(service.to_owned()).or_insert(reader);
+    }
+
+    /// The next lines; `None` when the engine is gone.
+    pub async fn next(&mut self) -> Result<Option<Vec<Owned>>, Error> {
+        if let Some(past) = &mut self.past {
+            if let Some(lines) = past.next()? {
+                return Ok(Some(lines));
+            }
+            let done = self.past.take().map(|past| past.readers).unwrap_or_default();
+            self.pending.extend(done.iter().map(|(name, ..)| name.clone()));
+            self.readers.extend(done.into_iter().map(|(name, reader, _)| (name, reader)));
+        }
+        loop {
+            while let Some(name) = self.pending.front() {
+                if let Some(lines) = self.more_of(&name.clone())? {
+                    return Ok(Some(lines));
+                }
+                self.pending.pop_front();
+            }
+            let Some(advanced) = self.events.next::<Vec<String>>().await else { return self.last() };
+            self.pending.extend(advanced.into_iter().filter(|name| self.readers.contains_key(name)));
+        }
+    }
+
+    fn more_of(&mut self, name: &str) -> Result<Option<Vec<Owned>>, Error> {
+        let Some(reader) = self.readers.get_mut(name) else { return Ok(None) };
+        let lines = reader.next_lines().map_err(|error| unreadable(name, &error))?;
+        self.lost += reader.take_lost();
+        let owned: Vec<Owned> = lines.into_iter().map(|line| (name.to_owned(), line)).collect();
+        Ok((!owned.is_empty()).then_some(owned))
+    }
+
+    /// The engine is gone; what it wrote last is still there.
+    fn last(&mut self) -> Result<Option<Vec<Owned>>, Error> {
+        let names: Vec<String> = self.readers.keys().cloned().collect();
+        for name in names {
+            if let Some(lines) = self.more_of(&name)? {
+                return Ok(Some(lines));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Prints lines, with whose they are in front.
+pub struct Printer {
+    width: usize,
+    prefix: bool,
+    timestamps: bool,
+}
+
+/// Colours that read well on light and dark.
+const COLORS: [AnsiColor; 6] =
+    [AnsiColor::Cyan, AnsiColor::Magenta, AnsiColor::Green, AnsiColor::Blue, AnsiColor::Yellow, AnsiColor::BrightCyan];
+/// A longer name would push everything to the right.
+const WIDEST: usize = 24;
+
+impl Printer {
+    /// A printer for these services.
+    pub fn new(services: &[String], prefix: bool, timestamps: bool) -> Self {
+        let width = services.iter().map(String::len).max().unwrap_or(0).min(WIDEST);
+        Self { width, prefix, timestamps }
+    }
+
+    /// Prints lines as text or JSON.
+    pub fn print(&self, lines: &[Owned], output: &Output) {
+        if lines.is_empty() {
+            return;
+        }
+        let text = |(service, line): &Owned| match output.json {
+            true => serde_json::to_string(&LogLine::new(service, line)).unwrap_or_default(),
+            false => self.text(service, line),
+        };
+        output.lines(&lines.iter().map(text).collect::<Vec<_>>());
+    }
+
+    fn text(&self, service: &str, line: &Line) -> String {
+        let time = if self.timestamps { dim(&format!("{:.3} ", line.time)) } else { String::new() };
+        let text = format!("{time}{}", line.text);
+        if self.prefix { self.prefixed(service, &text) } else { text }
+    }
+
+    /// A text with the name of its service in front.
+    pub fn prefixed(&self, service: &str, text: &str) -> String {
+        let hash = service.bytes().fold(0usize, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
+        let name = tint(&format!("{service:<width$} |", width = self.width), COLORS[hash % COLORS.len()]);
+        format!("{name} {text}")
+    }
+}

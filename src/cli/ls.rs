@@ -1,0 +1,41 @@
+//! `nagaya ls`: every running workspace of this user.
+
+use std::process::ExitCode;
+
+use jiff::Timestamp;
+
+use super::error::Error;
+use super::locate::places;
+use super::output::{Output, dim};
+use crate::effects::registry;
+use crate::view::{Align, Table, elapsed};
+
+/// Lists them.
+pub fn run(output: &Output) -> Result<ExitCode, Error> {
+    let engines = registry::engines(&places()?);
+    if output.json {
+        output.json(&engines);
+        return Ok(ExitCode::SUCCESS);
+    }
+    if engines.is_empty() {
+        output.say("no workspace is running");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let columns =
+        [("WORKSPACE", Align::Left), ("UP", Align::Right), ("FRONT DOOR", Align::Left), ("MANIFEST", Align::Left)];
+    let mut table = Table::new(&columns);
+    let now = Timestamp::now();
+    for engine in &engines {
+        let up = engine.started.parse::<Timestamp>().ok().and_then(|at| now.duration_since(at).try_into().ok());
+        table.row(vec![
+            engine.name.clone(),
+            up.map(elapsed).unwrap_or_default(),
+            format!("http://{}.localhost:{}", engine.host_label, engine.front_door),
+            engine.manifest.display().to_string(),
+        ]);
+    }
+    for (at, line) in table.lines().into_iter().enumerate() {
+        output.line(&if at == 0 { dim(&line) } else { line });
+    }
+    Ok(ExitCode::SUCCESS)
+}

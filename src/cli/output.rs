@@ -1,0 +1,168 @@
+//! The only place that prints: data to standard output, everything else to standard error.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where printing happens")]
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use anstream::ColorChoice;
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+
+use super::args::{Color, Global};
+use super::error::{Code, Error};
+use crate::manifest::Problems;
+use crate::supervise::State;
+use crate::view;
+
+/// How this run prints.
+#[derive(Debug, Clone)]
+pub struct Output {
+    pub json: bool,
+    pub quiet: bool,
+    pub verbose: bool,
+    choice: ColorChoice,
+}
+
+impl Output {
+    /// As the flags and the environment say (no-color.org, bixense.com/clicolors).
+    pub fn new(global: &Global) -> Self {
+        let choice = match global.color {
+            Color::Auto => ColorChoice::Auto,
+            Color::Always => ColorChoice::Always,
+            Color::Never => ColorChoice::Never,
+        };
+        Self { json: global.json, quiet: global.quiet, verbose: global.verbose, choice }
+    }
+
+    /// Whether standard output takes colours.
+    pub fn colors(&self) -> bool {
+        anstream::AutoStream::new(io::stdout(), self.choice).current_choice() != ColorChoice::Never
+    }
+
+    fn error_colors(&self) -> bool {
+        anstream::AutoStream::new(io::stderr(), self.choice).current_choice() != ColorChoice::Never
+    }
+
+    /// Whether a person can be shown something that moves.
+    pub fn is_terminal(&self) -> bool {
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        io::stdout().is_terminal() && io::stdin().is_terminal() && !dumb
+    }
+
+    /// Prints a line of data; text may have ANSI styles, which are left out where they are not wanted.
+    pub fn line(&self, text: &str) {
+        let mut out = anstream::AutoStream::new(io::stdout().lock(), self.choice);
+        finish(writeln!(out, "{text}"));
+    }
+
+    /// Prints many lines of data at once.
+    pub fn lines(&self, lines: &[String]) {
+        let mut out = anstream::AutoStream::new(io::stdout().lock(), self.choice);
+        let mut text = lines.join("\n");
+        text.push('\n');
+        finish(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+    }
+
+    /// Prints a value as JSON over several lines.
+    pub fn json(&self, value: &impl Serialize) {
+        self.line(&serde_json::to_string_pretty(value).unwrap_or_default());
+    }
+
+    /// Prints a value as one line of JSON.
+    pub fn json_line(&self, value: &impl Serialize) {
+        self.line(&serde_json::to_string(value).unwrap_or_default());
+    }
+
+    /// Says something to the person, beside the data; `--quiet` silences it.
+    pub fn say(&self, text: &str) {
+        if !self.quiet {
+            self.tell(text);
+        }
+    }
+
+    /// Says what may not be missed.
+    pub fn tell(&self, text: &str) {
+        let mut out = anstream::AutoStream::new(io::stderr().lock(), self.choice);
+        let _ = writeln!(out, "{text}");
+    }
+
+    /// Draws warnings of a manifest.
+    pub fn warnings(&self, problems: &Problems) {
+        if !problems.list.is_empty() && !self.quiet {
+            self.tell(&view::draw_problems(problems, self.error_colors()));
+        }
+    }
+
+    /// The error for a manifest that cannot be used.
+    pub fn manifest_error(&self, problems: &Problems) -> Error {
+        let errors = problems.list.iter().filter(|it| it.severity == crate::manifest::Severity::Error).count();
+        let message = match errors {
+            1 => "the manifest has a problem".to_owned(),
+            count => format!("the manifest has {count} problems"),
+        };
+        Error::new(Code::Manifest, message).detail(view::draw_problems(problems, !self.json && self.error_colors()))
+    }
+
+    /// Prints an error and gives its exit code.
+    pub fn fail(&self, error: &Error) -> ExitCode {
+        if error.silent {
+            return ExitCode::from(error.code as u8);
+        }
+        if self.json {
+            let detail = error.detail.as_deref();
+            let message = detail.map_or(error.message.clone(), |detail| format!("{}\n{detail}", error.message));
+            let value = serde_json::json!({
+                "error": { "code": error.code as u8, "message": message, "hints": error.hints },
+            });
+            self.json(&value);
+            return ExitCode::from(error.code as u8);
+        }
+        if let Some(detail) = &error.detail {
+            self.tell(&format!("{detail}\n"));
+        }
+        self.tell(&format!("{}: {}", paint("error", AnsiColor::Red), error.message));
+        for hint in &error.hints {
+            self.tell(&format!("{}: {hint}", paint("hint", AnsiColor::Cyan)));
+        }
+        ExitCode::from(error.code as u8)
+    }
+}
+
+/// A reader that has seen enough closes the pipe, which is no error; anything else there is nobody to tell.
+fn finish(result: io::Result<()>) {
+    if let Err(error) = result
+        && error.kind() == io::ErrorKind::BrokenPipe
+    {
+        #[allow(clippy::exit, reason = "nobody reads any more")]
+        std::process::exit(0);
+    }
+}
+
+/// A text in a colour, bold.
+pub fn paint(text: &str, color: AnsiColor) -> String {
+    let style = Style::new().bold().fg_color(Some(color.into()));
+    format!("{style}{text}{style:#}")
+}
+
+/// A text in a colour.
+pub fn tint(text: &str, color: AnsiColor) -> String {
+    let style = Style::new().fg_color(Some(color.into()));
+    format!("{style}{text}{style:#}")
+}
+
+/// A text that steps back.
+pub fn dim(text: &str) -> String {
+    let style = Style::new().dimmed();
+    format!("{style}{text}{style:#}")
+}
+
+/// A state with its mark and colour.
+pub fn state(state: State) -> String {
+    let color = match state {
+        State::Ready | State::Running | State::Completed => AnsiColor::Green,
+        State::Waiting | State::Setup | State::Starting | State::Stopping => AnsiColor::Yellow,
+        State::Unhealthy | State::Backoff | State::Failed => AnsiColor::Red,
+        State::Idle | State::Stopped => AnsiColor::BrightBlack,
+    };
+    tint(&format!("{} {}", view::state_mark(state), state.word()), color)
+}

@@ -1,0 +1,70 @@
+//! `nagaya ps`.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::args::{Global, Ps};
+use super::error::Error;
+use super::locate::connect;
+use super::output::{Output, state};
+use crate::view::{Align, Port, Service, Table, elapsed};
+
+/// Lists the services.
+pub async fn run(global: &Global, args: &Ps, output: &Output) -> Result<ExitCode, Error> {
+    let (client, _) = connect(global, output)?;
+    let mut rows = client.services().await?;
+    if let Some(missing) = args.services.iter().find(|name| rows.iter().all(|row| row.service != **name)) {
+        return Err(Error::usage(format!("there is no service `{missing}`")).hint("`nagaya ps` lists the services"));
+    }
+    rows.retain(|row| args.services.is_empty() || args.services.contains(&row.service));
+    if output.json {
+        output.json(&rows);
+    } else if args.names {
+        rows.iter().for_each(|row| output.line(&row.service));
+    } else {
+        table(&rows, output);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The table of services, with what is wrong in words.
+pub fn table(rows: &[Service], output: &Output) {
+    let columns = [
+        ("SERVICE", Align::Left),
+        ("STATE", Align::Left),
+        ("UP", Align::Right),
+        ("RESTARTS", Align::Right),
+        ("PID", Align::Right),
+        ("PORTS", Align::Left),
+        ("", Align::Left),
+    ];
+    let mut table = Table::new(&columns);
+    for row in rows {
+        let up = row.uptime_ms.map(|millis| elapsed(Duration::from_millis(millis)));
+        table.row(vec![
+            row.service.clone(),
+            format!("{} {}", crate::view::state_mark(row.state), row.state.word()),
+            up.unwrap_or_default(),
+            row.restarts.to_string(),
+            row.pid.map(|pid| pid.to_string()).unwrap_or_default(),
+            row.ports.iter().map(port).collect::<Vec<_>>().join(" "),
+            row.reason.clone().unwrap_or_default(),
+        ]);
+    }
+    for (line, row) in table.lines().into_iter().zip(std::iter::once(None).chain(rows.iter().map(Some))) {
+        let Some(row) = row else {
+            output.line(&super::output::dim(&line));
+            continue;
+        };
+        let plain = format!("{} {}", crate::view::state_mark(row.state), row.state.word());
+        output.line(&line.replacen(&plain, &state(row.state), 1));
+    }
+}
+
+/// `http:8080→21034`: production's number and this machine's.
+fn port(port: &Port) -> String {
+    match port.published {
+        Some(published) if published != port.port => format!("{}:{}→{published}", port.name, port.port),
+        _ => format!("{}:{}", port.name, port.port),
+    }
+}

@@ -1,0 +1,59 @@
+//! `nagaya requests`: who called whom.
+
+use std::process::ExitCode;
+
+use anstyle::AnsiColor;
+
+use super::args::{Global, Requests};
+use super::error::Error;
+use super::locate::connect;
+use super::output::{Output, dim, tint};
+use crate::view::Request;
+
+/// Prints the last requests, and what comes with `--follow`.
+pub async fn run(global: &Global, args: &Requests, output: &Output) -> Result<ExitCode, Error> {
+    let (client, _) = connect(global, output)?;
+    let wanted = |request: &Request| {
+        let names = &args.services;
+        names.is_empty() || names.contains(&request.from) || names.contains(&request.to)
+    };
+    if !args.follow {
+        let requests: Vec<Request> = client.requests().await?.into_iter().filter(wanted).collect();
+        let skip = args.tail.map_or(0, |tail| requests.len().saturating_sub(tail));
+        requests[skip..].iter().for_each(|request| print(request, output));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut stream = client.events("/v1/requests/stream").await?;
+    let mut past = args.tail;
+    while let Some(requests) = stream.next::<Vec<Request>>().await {
+        let requests: Vec<Request> = requests.into_iter().filter(&wanted).collect();
+        let skip = past.take().map_or(0, |tail| requests.len().saturating_sub(tail));
+        requests[skip..].iter().for_each(|request| print(request, output));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(request: &Request, output: &Output) {
+    if output.json {
+        return output.json_line(request);
+    }
+    let status = match (request.status, request.grpc_status) {
+        (_, Some(0)) => tint("ok", AnsiColor::Green),
+        (_, Some(code)) => tint(&format!("grpc {code}"), AnsiColor::Red),
+        (Some(code), None) if code >= 500 => tint(&code.to_string(), AnsiColor::Red),
+        (Some(code), None) if code >= 400 => tint(&code.to_string(), AnsiColor::Yellow),
+        (Some(code), None) => tint(&code.to_string(), AnsiColor::Green),
+        (None, None) => request.protocol.clone(),
+    };
+    let time = request.time.get(11..23).unwrap_or(&request.time);
+    let what = format!("{} {}", request.method.as_deref().unwrap_or(""), request.path.as_deref().unwrap_or(""));
+    let error = request.error.as_deref().map(|error| tint(&format!("  {error}"), AnsiColor::Red)).unwrap_or_default();
+    output.line(&format!(
+        "{} {} → {}  {status}  {:.1}ms  {}{error}",
+        dim(time),
+        request.from,
+        request.to,
+        request.duration_ms,
+        what.trim()
+    ));
+}

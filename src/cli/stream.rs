@@ -1,0 +1,125 @@
+//! The log stream of `up`: prefixed lines and changes of state until everything has ended.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::error::{Code, Error};
+use super::logs::{Follower, Printer};
+use super::output::{Output, dim, state};
+use crate::api::{Client, Events};
+use crate::runtime::Changes;
+use crate::supervise::State;
+use crate::telemetry::logs::Start;
+use crate::view::{Service, elapsed};
+
+/// What is followed.
+pub struct Stream {
+    services: Vec<String>,
+    /// Services that join later are followed too.
+    all: bool,
+    rows: BTreeMap<String, Service>,
+    changes: Events,
+    follower: Follower,
+    printer: Printer,
+}
+
+/// Why there is no more.
+pub struct End {
+    failed: bool,
+}
+
+impl End {
+    /// The exit code of an `up` that ends so. One that was asked to stop has done well.
+    pub fn code(&self, asked: bool) -> ExitCode {
+        if self.failed && !asked { ExitCode::from(Code::Failed as u8) } else { ExitCode::SUCCESS }
+    }
+}
+
+impl Stream {
+    /// Follows services from this moment on, but for what they wrote since the engine started.
+    pub async fn new(client: &Client, logs: &Path, services: Vec<String>, all: bool) -> Result<Self, Error> {
+        let identity = client.identity().await?;
+        let since = identity.started.parse().map_or(Start::Oldest, Start::Since);
+        Ok(Self {
+            rows: BTreeMap::new(),
+            changes: client.events("/v1/services/stream").await?,
+            follower: Follower::new(client, logs, &services, since).await?,
+            printer: Printer::new(&services, true, false),
+            services,
+            all,
+        })
+    }
+
+    /// Prints what comes next; something when everything has ended.
+    pub async fn next(&mut self, output: &Output) -> Result<Option<End>, Error> {
+        tokio::select! {
+            // Lines first: a service's last words come before the word that it has ended.
+            biased;
+            lines = self.follower.next() => match lines? {
+                Some(lines) => {
+                    self.printer.print(&lines, output);
+                    Ok(None)
+                }
+                None => Ok(Some(self.end())),
+            },
+            changes = self.changes.next::<Changes>() => match changes {
+                Some(changes) => {
+                    self.take(changes, output);
+                    Ok(self.is_over().then(|| self.end()))
+                }
+                None => Ok(Some(self.end())),
+            },
+        }
+    }
+
+    /// Prints the rest, until the engine is gone.
+    pub async fn drain(&mut self, output: &Output) {
+        while let Ok(Some(lines)) = self.follower.next().await {
+            self.printer.print(&lines, output);
+        }
+    }
+
+    fn take(&mut self, changes: Changes, output: &Output) {
+        for row in changes.services {
+            let about = self.services.contains(&row.service);
+            if !about && !(self.all && row.wanted) {
+                continue;
+            }
+            if !about {
+                self.services.push(row.service.clone());
+                self.follower.add(&row.service);
+            }
+            let before = self.rows.insert(row.service.clone(), row.clone());
+            if before.is_none_or(|before| before.state != row.state) && !output.json {
+                self.tell(&row, output);
+            }
+        }
+    }
+
+    fn tell(&self, row: &Service, output: &Output) {
+        let worth = !matches!(row.state, State::Waiting | State::Starting | State::Stopping) || output.verbose;
+        if !worth || (row.state == State::Stopped && !row.wanted && self.rows.len() < self.services.len()) {
+            return;
+        }
+        let took = row
+            .startup_ms
+            .filter(|_| row.ready)
+            .map(|it| format!(" in {}", elapsed(std::time::Duration::from_millis(it))));
+        let reason = row.reason.as_deref().map(|reason| format!(": {reason}"));
+        let text = format!("{}{}{}", state(row.state), took.unwrap_or_default(), dim(&reason.unwrap_or_default()));
+        output.say(&self.printer.prefixed(&row.service, &text));
+    }
+
+    /// Nothing runs and nothing will by itself.
+    fn is_over(&self) -> bool {
+        let over = |row: &Service| {
+            matches!(row.state, State::Completed | State::Failed | State::Stopped) || (row.stuck && row.pid.is_none())
+        };
+        self.rows.len() >= self.services.len() && !self.rows.is_empty() && self.rows.values().all(over)
+    }
+
+    fn end(&self) -> End {
+        End { failed: self.rows.values().any(|row| row.stuck) }
+    }
+}

@@ -1,0 +1,235 @@
+//! `nagaya wait`, and the waiting of other commands.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anstyle::AnsiColor;
+use tokio::time::Instant;
+
+use super::args::{self, Global, Wait};
+use super::error::{Code, Error};
+use super::locate::connect;
+use super::output::{self, Output, paint, state};
+use crate::api::{CallError, Client};
+use crate::runtime::Changes;
+use crate::supervise::State;
+use crate::telemetry::logs::{Reader, Start};
+use crate::view::{Service, elapsed};
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    /// Ready, completed, or idle by design.
+    Ready,
+    Completed,
+    Stopped,
+}
+
+impl Goal {
+    fn is_reached(self, row: &Service) -> bool {
+        match self {
+            Self::Ready => row.settled,
+            Self::Completed => row.state == State::Completed,
+            Self::Stopped => matches!(row.state, State::Stopped | State::Completed | State::Failed | State::Idle),
+        }
+    }
+
+    /// Nothing will bring it about by itself.
+    fn is_hopeless(self, row: &Service) -> bool {
+        match self {
+            Self::Ready => row.stuck || row.state == State::Stopped && !row.wanted,
+            Self::Completed => row.stuck || row.state == State::Stopped && !row.wanted,
+            Self::Stopped => false,
+        }
+    }
+}
+
+/// Waits for the named services, or for all that were asked for.
+pub async fn run(global: &Global, args: &Wait, output: &Output) -> Result<ExitCode, Error> {
+    let (client, engine) = connect(global, output)?;
+    let services = match args.services.is_empty() {
+        false => args.services.clone(),
+        true => client.services().await?.into_iter().filter(|row| row.wanted).map(|row| row.service).collect(),
+    };
+    let goal = match args.state {
+        args::Goal::Ready => Goal::Ready,
+        args::Goal::Completed => Goal::Completed,
+    };
+    settle(&client, &engine.state, &services, goal, args.timeout, output).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Waits until all of `services` have reached the goal, telling each that does. Fails as soon as one cannot reach it,
+/// with what it said last.
+pub async fn settle(
+    client: &Client,
+    home: &Path,
+    services: &[String],
+    goal: Goal,
+    timeout: Option<Duration>,
+    output: &Output,
+) -> Result<(), Error> {
+    let mut rows: BTreeMap<String, Service> = BTreeMap::new();
+    let known = client.services().await?;
+    if let Some(missing) = services.iter().find(|name| known.iter().all(|row| row.service != **name)) {
+        return Err(Error::usage(format!("there is no service `{missing}`")).hint("`nagaya ps` lists the services"));
+    }
+    let mut stream = client.events("/v1/services/stream").await?;
+    let begun = Instant::now();
+    let mut reminder = Reminder::new();
+    loop {
+        let next = async {
+            match timeout {
+                Some(timeout) => tokio::time::timeout_at(begun + timeout, stream.next::<Changes>()).await.ok(),
+                None => Some(stream.next::<Changes>().await),
+            }
+        };
+        let changes = tokio::select! {
+            changes = next => changes,
+            () = reminder.due() => {
+                reminder.say(&rows, goal, output);
+                continue;
+            }
+        };
+        let Some(changes) = changes else { return Err(timed_out(&rows, goal, timeout, client, home).await) };
+        let Some(changes) = changes else {
+            return match goal {
+                Goal::Stopped => Ok(()),
+                _ => Err(CallError::Broken("the engine ended".to_owned()).into()),
+            };
+        };
+        for row in changes.services.into_iter().filter(|row| services.contains(&row.service)) {
+            announce(rows.get(&row.service), &row, goal, output);
+            rows.insert(row.service.clone(), row);
+        }
+        if let Some(stuck) = rows.values().find(|row| goal.is_hopeless(row)) {
+            return Err(explain_stuck(stuck, client, home).await);
+        }
+        if rows.len() == services.len() && rows.values().all(|row| goal.is_reached(row)) {
+            return Ok(());
+        }
+    }
+}
+
+/// Says who is waited for when nothing was said for a while.
+struct Reminder {
+    at: Instant,
+    pause: Duration,
+}
+
+impl Reminder {
+    fn new() -> Self {
+        let pause = Duration::from_secs(2);
+        Self { at: Instant::now() + pause, pause }
+    }
+
+    async fn due(&self) {
+        tokio::time::sleep_until(self.at).await;
+    }
+
+    fn say(&mut self, rows: &BTreeMap<String, Service>, goal: Goal, output: &Output) {
+        self.pause = (self.pause * 2).min(Duration::from_secs(30));
+        self.at = Instant::now() + self.pause;
+        if output.json {
+            return;
+        }
+        let waiting: Vec<String> = rows
+            .values()
+            .filter(|row| !goal.is_reached(row) && row.state != State::Waiting)
+            .map(|row| match &row.reason {
+                Some(reason) => format!("{} ({reason})", row.service),
+                None => format!("{} ({})", row.service, row.state.word()),
+            })
+            .collect();
+        if !waiting.is_empty() {
+            output.say(&output::dim(&format!("  still waiting: {}", waiting.join(", "))));
+        }
+    }
+}
+
+/// One line for a service that has just reached what was waited for.
+fn announce(before: Option<&Service>, row: &Service, goal: Goal, output: &Output) {
+    if output.json || before.is_some_and(|before| before.state == row.state) {
+        return;
+    }
+    let took =
+        row.startup_ms.filter(|_| row.ready).map(|millis| format!(" in {}", elapsed(Duration::from_millis(millis))));
+    let line = format!("  {}  {}{}", row.service, state(row.state), took.unwrap_or_default());
+    if goal.is_reached(row) && (before.is_some() || goal == Goal::Ready) {
+        output.say(&line);
+    } else if row.state == State::Backoff {
+        output.say(&format!("{line}  {}", row.reason.as_deref().unwrap_or("")));
+    } else if output.verbose {
+        output.tell(&line);
+    }
+}
+
+/// The error for a service that cannot get there: why, and what it said last.
+async fn explain_stuck(row: &Service, client: &Client, home: &Path) -> Error {
+    // What it waits for is the one to look at.
+    let blocker = match client.why(&row.service).await {
+        Ok(why) => why.blockers.into_iter().find(|blocker| blocker.state == State::Failed),
+        Err(_) => None,
+    };
+    let (name, reason) = match blocker {
+        Some(blocker) => (blocker.service, blocker.reason),
+        None => (row.service.clone(), row.reason.clone()),
+    };
+    let reason = reason.unwrap_or_else(|| row.state.word().to_owned());
+    let message = match name == row.service {
+        true => format!("{name}: {reason}"),
+        false => format!("{} cannot start: {name}: {reason}", row.service),
+    };
+    Error::new(Code::Failed, message)
+        .detail(last_lines(home, &name, 10))
+        .hint(format!("`nagaya why {name}` and `nagaya logs {name}` show more"))
+}
+
+/// The last lines of a service, drawn to stand before an error.
+pub fn last_lines(home: &Path, service: &str, count: usize) -> String {
+    let lines = tail(home, service, count);
+    if lines.is_empty() {
+        return String::new();
+    }
+    let head = paint(&format!("the last lines of {service}:"), AnsiColor::Yellow);
+    let body: Vec<String> = lines.into_iter().map(|line| format!("  {line}")).collect();
+    format!("{head}\n{}", body.join("\n"))
+}
+
+/// The last lines of a service as text.
+pub fn tail(home: &Path, service: &str, count: usize) -> Vec<String> {
+    let mut reader = Reader::new(&home.join("logs"), service, Start::Tail(count));
+    let mut lines = Vec::new();
+    while let Ok(more) = reader.next_lines() {
+        if more.is_empty() {
+            break;
+        }
+        lines.extend(more.into_iter().map(|line| line.text));
+    }
+    lines
+}
+
+async fn timed_out(
+    rows: &BTreeMap<String, Service>,
+    goal: Goal,
+    timeout: Option<Duration>,
+    client: &Client,
+    home: &Path,
+) -> Error {
+    let late: Vec<&Service> = rows.values().filter(|row| !goal.is_reached(row)).collect();
+    // Those that wait for others are not the cause.
+    let cause = late.iter().find(|row| row.state != State::Waiting).or(late.first());
+    let names: Vec<&str> = late.iter().map(|row| row.service.as_str()).collect();
+    let waited = timeout.map(elapsed).unwrap_or_default();
+    let mut error = Error::new(Code::TimedOut, format!("not there after {waited}: {}", names.join(", ")));
+    let Some(cause) = cause else { return error };
+    let name = &cause.service;
+    if let Ok(why) = client.why(name).await
+        && let Some(reason) = why.last_probe.or(why.reason)
+    {
+        error.message.push_str(&format!("\n  {name} is {}: {reason}", why.state.word()));
+    }
+    error.detail(last_lines(home, name, 10)).hint(format!("`nagaya why {name}` shows more"))
+}

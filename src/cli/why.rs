@@ -1,0 +1,51 @@
+//! `nagaya why`: the chain of blockers, the last probe, the last lines, what comes next.
+
+use std::process::ExitCode;
+
+use super::args::{Global, One};
+use super::error::Error;
+use super::locate::connect;
+use super::output::{Output, dim, state};
+use super::wait::tail;
+
+/// Lines of the log that are shown.
+const LINES: usize = 10;
+
+/// Explains one service.
+pub async fn run(global: &Global, args: &One, output: &Output) -> Result<ExitCode, Error> {
+    let (client, engine) = connect(global, output)?;
+    let mut why = client.why(&args.service).await?;
+    // The one that holds it up has the lines that matter.
+    let cause = why.blockers.iter().find(|blocker| blocker.state != crate::supervise::State::Waiting);
+    let about = cause.map_or(why.service.clone(), |blocker| blocker.service.clone());
+    why.last_lines = tail(&engine.state, &about, LINES);
+    if output.json {
+        output.json(&why);
+        return Ok(ExitCode::SUCCESS);
+    }
+    output.line(&format!("{} is {}", why.service, state(why.state)));
+    if let Some(reason) = &why.reason {
+        output.line(&format!("  {reason}"));
+    }
+    for (depth, blocker) in why.blockers.iter().enumerate() {
+        let reason = blocker.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let indent = "  ".repeat(depth.min(8) + 1);
+        output.line(&format!(
+            "{indent}↳ {} must be {}, is {}{reason}",
+            blocker.service,
+            blocker.condition,
+            state(blocker.state)
+        ));
+    }
+    if let Some(probe) = why.last_probe.filter(|probe| !why.ready && why.reason.as_ref() != Some(probe)) {
+        output.line(&format!("  last probe: {probe}"));
+    }
+    if let Some(next) = &why.next {
+        output.line(&format!("  {next}"));
+    }
+    if !why.last_lines.is_empty() && !why.ready {
+        output.line(&dim(&format!("  the last lines of {about}:")));
+        why.last_lines.iter().for_each(|line| output.line(&format!("    {line}")));
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,28 @@
+//! The outside world: one effect each, carried out and reported as a fact.
+//!
+//! Clock, files, environment, sockets, processes: whatever can surprise us is here, and the lints keep it out of
+//! every module below.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "this is the one folder that touches the outside world"
+)]
+
+pub mod clock;
+pub mod fs;
+mod host;
+#[cfg(target_os = "linux")]
+mod listeners;
+#[cfg(not(target_os = "linux"))]
+#[path = "effects/listeners_portable.rs"]
+mod listeners;
+pub mod places;
+pub mod ports;
+mod probe;
+mod process;
+pub mod registry;
+mod setup;
+pub mod stats;
+
+pub use host::Host;
+pub use process::{Owner, alive, describe, kill_group, start_time};

@@ -1,0 +1,148 @@
+//! Who listens where, asked of the kernel in one go (sock_diag(7)).
+//!
+//! Readiness by connecting would disturb the program and could be answered by somebody else; a listening socket
+//! that one of its own processes holds is proof. One dump serves every service that is waited for.
+
+use std::collections::HashMap;
+use std::io;
+
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with};
+
+use super::process::{Owner, holder, sockets, tree};
+
+/// All listening TCP sockets of this network namespace: port to inodes.
+#[derive(Debug, Default)]
+pub struct Listeners(HashMap<u16, Vec<u64>>);
+
+/// What is known about one port.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Listening {
+    /// Held by the processes asked about.
+    Own,
+    /// Held by another.
+    Stranger(Option<Owner>),
+    Nobody,
+}
+
+impl Listeners {
+    /// The present listeners.
+    pub fn look() -> io::Result<Self> {
+        let mut found = Self::default();
+        for family in [AddressFamily::INET, AddressFamily::INET6] {
+            found.dump(family)?;
+        }
+        Ok(found)
+    }
+
+    /// Whether the process `pid`, or a descendant, listens on a port.
+    pub fn on(&self, port: u16, pids: &[u32]) -> Listening {
+        let Some(inodes) = self.0.get(&port) else { return Listening::Nobody };
+        let holds = |pid: u32| match sockets(pid) {
+            Ok(held) => held.iter().any(|inode| inodes.contains(inode)),
+            // A process of another account, say one that dropped its rights, hides what it holds.
+            Err(error) => error.kind() == io::ErrorKind::PermissionDenied,
+        };
+        if pids.iter().any(|&pid| holds(pid)) || pids.iter().flat_map(|&pid| tree(pid)).any(holds) {
+            return Listening::Own;
+        }
+        Listening::Stranger(inodes.first().and_then(|&inode| holder(inode)))
+    }
+
+    /// All ports on which a process or a descendant listens.
+    pub fn of(&self, pids: &[u32]) -> Vec<u16> {
+        let held: Vec<u64> =
+            pids.iter().flat_map(|&pid| tree(pid)).filter_map(|pid| sockets(pid).ok()).flatten().collect();
+        let mut ports: Vec<u16> = self
+            .0
+            .iter()
+            .filter(|(_, inodes)| inodes.iter().any(|inode| held.contains(inode)))
+            .map(|(port, _)| *port)
+            .collect();
+        ports.sort_unstable();
+        ports
+    }
+
+    /// Who holds a port.
+    pub fn holder(&self, port: u16) -> Option<Owner> {
+        self.0.get(&port)?.iter().find_map(|&inode| holder(inode))
+    }
+
+    fn dump(&mut self, family: AddressFamily) -> io::Result<()> {
+        let socket =
+            socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(netlink::SOCK_DIAG))?;
+        send(&socket, &request(family), SendFlags::empty())?;
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            let (received, _) = recv(&socket, &mut buffer[..], RecvFlags::empty())?;
+            if self.messages(&buffer[..received])? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes in one datagram; true when the dump is complete.
+    fn messages(&mut self, mut rest: &[u8]) -> io::Result<bool> {
+        const ERROR: u16 = 2;
+        const DONE: u16 = 3;
+        while let Some(header) = rest.first_chunk::<16>() {
+            let length = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize;
+            match u16::from_ne_bytes([header[4], header[5]]) {
+                DONE => return Ok(true),
+                ERROR => return Err(io::Error::other("the kernel refused to list sockets")),
+                _ => {}
+            }
+            // struct inet_diag_msg: the local port at 4, big endian; the inode at 68.
+            if let Some(message) = rest.get(16..length).filter(|message| message.len() >= 72) {
+                let port = u16::from_be_bytes([message[4], message[5]]);
+                let inode = u32::from_ne_bytes([message[68], message[69], message[70], message[71]]);
+                self.0.entry(port).or_default().push(inode.into());
+            }
+            let step = length.max(16).next_multiple_of(4);
+            rest = rest.get(step..).unwrap_or_default();
+        }
+        Ok(false)
+    }
+}
+
+/// A dump of all TCP sockets in the state LISTEN: struct nlmsghdr and struct inet_diag_req_v2.
+fn request(family: AddressFamily) -> [u8; 72] {
+    const SOCK_DIAG_BY_FAMILY: u16 = 20;
+    const REQUEST_AND_DUMP: u16 = 0x1 | 0x300;
+    const TCP: u8 = 6;
+    const LISTEN: u32 = 1 << 10;
+    let mut message = [0; 72];
+    message[0..4].copy_from_slice(&72u32.to_ne_bytes());
+    message[4..6].copy_from_slice(&SOCK_DIAG_BY_FAMILY.to_ne_bytes());
+    message[6..8].copy_from_slice(&REQUEST_AND_DUMP.to_ne_bytes());
+    message[16] = family.as_raw().to_le_bytes()[0];
+    message[17] = TCP;
+    message[20..24].copy_from_slice(&LISTEN.to_ne_bytes());
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn finds_our_own_listener_and_tells_it_from_a_strangers() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let listeners = Listeners::look().unwrap();
+        assert_eq!(listeners.on(port, &[std::process::id()]), Listening::Own);
+        assert!(listeners.of(&[std::process::id()]).contains(&port));
+        let Listening::Stranger(owner) = listeners.on(port, &[u32::MAX]) else { panic!() };
+        assert_eq!(owner.unwrap().pid, std::process::id());
+        drop(listener);
+        assert_eq!(Listeners::look().unwrap().on(port, &[std::process::id()]), Listening::Nobody);
+    }
+
+    #[test]
+    fn finds_listeners_on_ipv6() {
+        let Ok(listener) = TcpListener::bind("[::1]:0") else { return };
+        let port = listener.local_addr().unwrap().port();
+        assert_eq!(Listeners::look().unwrap().on(port, &[std::process::id()]), Listening::Own);
+    }
+}

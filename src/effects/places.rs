@@ -1,0 +1,115 @@
+//! Where nagaya keeps things, by the XDG base directory specification, and what a workspace is called there.
+
+use std::env;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::fs::make_private_folder;
+
+/// The folders of this user.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// Logs, data and memory of workspaces.
+    pub state: PathBuf,
+    /// Sockets.
+    pub runtime: PathBuf,
+}
+
+/// The files of one workspace.
+#[derive(Debug, Clone)]
+pub struct Home {
+    pub id: String,
+    /// Its folder in the state.
+    pub state: PathBuf,
+    pub socket: PathBuf,
+}
+
+/// The longest path that a Unix socket can have, with its closing zero.
+pub const LONGEST_SOCKET: usize = 108;
+
+impl Places {
+    /// The folders, as the environment says.
+    pub fn find() -> io::Result<Self> {
+        let home = || env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+        let xdg = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let state = match xdg("XDG_STATE_HOME").or_else(|| home().map(|home| home.join(".local/state"))) {
+            Some(state) => state.join("nagaya"),
+            None => {
+                let message = "neither HOME nor XDG_STATE_HOME is set, so there is no place for state";
+                return Err(io::Error::new(io::ErrorKind::NotFound, message));
+            }
+        };
+        let runtime = match xdg("XDG_RUNTIME_DIR") {
+            Some(runtime) => runtime.join("nagaya"),
+            None => env::temp_dir().join(format!("nagaya-{}", rustix::process::getuid().as_raw())),
+        };
+        Ok(Self { state, runtime })
+    }
+
+    /// Makes the folder for sockets. In the temp dir anybody could have made it before us.
+    pub fn make_runtime(&self) -> io::Result<()> {
+        make_private_folder(&self.runtime)?;
+        let metadata = self.runtime.symlink_metadata()?;
+        let own = metadata.is_dir() && metadata.uid() == rustix::process::getuid().as_raw();
+        if !own || metadata.mode() & 0o077 != 0 {
+            let message = format!("{} belongs to somebody else or is open to others", self.runtime.display());
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+        }
+        Ok(())
+    }
+
+    /// The files of a workspace.
+    pub fn home(&self, id: &str) -> Home {
+        Home { id: id.to_owned(), state: self.state.join(id), socket: self.runtime.join(format!("{id}.sock")) }
+    }
+}
+
+impl Home {
+    /// Where the services' output is kept.
+    pub fn logs(&self) -> PathBuf {
+        self.state.join("logs")
+    }
+
+    /// Where the services keep their data.
+    pub fn data(&self) -> PathBuf {
+        self.state.join("data")
+    }
+
+    /// What the engine itself says when something goes wrong.
+    pub fn engine_log(&self) -> PathBuf {
+        self.state.join("engine.log")
+    }
+
+    /// Who the engine is; written by it, read by clients.
+    pub fn registration(&self) -> PathBuf {
+        self.state.join("engine.json")
+    }
+
+    /// Held by the engine as long as it lives.
+    pub fn lock(&self) -> PathBuf {
+        self.state.join("lock")
+    }
+
+    /// The port numbers that were given before.
+    pub fn ports(&self) -> PathBuf {
+        self.state.join("ports.json")
+    }
+
+    /// Which setup steps were run, and on what.
+    pub fn setups(&self) -> PathBuf {
+        self.state.join("setups.json")
+    }
+}
+
+/// The part of a workspace's id that tells its manifest: a hash of the real path.
+pub fn path_hash(manifest: &Path) -> String {
+    use std::os::unix::ffi::OsStrExt;
+    let hash = blake3::hash(manifest.as_os_str().as_bytes());
+    hash.to_hex().chars().take(8).collect()
+}
+
+/// The id of a workspace: its name and the hash of its manifest's path.
+pub fn workspace_id(name: &str, manifest: &Path) -> String {
+    format!("{name}-{}", path_hash(manifest))
+}

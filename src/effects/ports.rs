@@ -1,0 +1,136 @@
+//! Port numbers of this machine: given, remembered, and seen to be taken.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
+use std::ops::Range;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket, socket_with, sockopt};
+
+use super::fs;
+use super::listeners::Listeners;
+use super::process::Owner;
+use crate::plan::{Ports, Slot, SlotKind};
+
+/// Below the range from which the kernel gives ports to outgoing connections.
+const RANGE: Range<u16> = 20_000..32_000;
+/// The front door is typed by people.
+const FRONT_DOOR_RANGE: Range<u16> = 4_400..5_000;
+
+/// Gives every slot a number: the remembered one if it is free, else one derived from the workspace, so that it is
+/// likely the same again. `held` are numbers that the engine itself holds now.
+pub fn allocate(id: &str, slots: &[Slot], memory: &Path, held: &HashSet<u16>) -> Ports {
+    let remembered = recall(memory);
+    let given = give(id, slots, &remembered, held);
+    remember(memory, remembered, &given);
+    Ports(given)
+}
+
+/// The numbers that [`allocate`] would give now; nothing is remembered.
+pub fn propose(id: &str, slots: &[Slot], memory: &Path) -> Ports {
+    Ports(give(id, slots, &recall(memory), &HashSet::new()))
+}
+
+fn recall(memory: &Path) -> BTreeMap<String, u16> {
+    let text = fs::read_own(memory).ok().flatten().unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
+fn give(id: &str, slots: &[Slot], remembered: &BTreeMap<String, u16>, held: &HashSet<u16>) -> HashMap<String, u16> {
+    let mut taken: HashSet<u16> = slots
+        .iter()
+        .filter_map(|slot| match slot.kind {
+            SlotKind::Insisted(number) => Some(number),
+            SlotKind::Program | SlotKind::Engine => None,
+        })
+        .collect();
+    let mut given = HashMap::new();
+    // Those that were given before come first: nobody new may take their numbers.
+    for slot in slots {
+        match (slot.kind, remembered.get(&slot.key)) {
+            (SlotKind::Insisted(number), _) => {
+                given.insert(slot.key.clone(), number);
+            }
+            (_, Some(&number)) if !taken.contains(&number) && (held.contains(&number) || is_free(number)) => {
+                taken.insert(number);
+                given.insert(slot.key.clone(), number);
+            }
+            _ => {}
+        }
+    }
+    for slot in slots {
+        if !given.contains_key(&slot.key) {
+            let number = choose(id, slot, &taken);
+            taken.insert(number);
+            given.insert(slot.key.clone(), number);
+        }
+    }
+    given
+}
+
+fn remember(memory: &Path, mut remembered: BTreeMap<String, u16>, given: &HashMap<String, u16>) {
+    let before = remembered.clone();
+    remembered.extend(given.iter().map(|(key, number)| (key.clone(), *number)));
+    if before != remembered
+        && let Ok(text) = serde_json::to_string(&remembered)
+    {
+        // Forgetting a number is no harm beyond a changed URL.
+        let _ = fs::replace(memory, text.as_bytes());
+    }
+}
+
+fn choose(id: &str, slot: &Slot, taken: &HashSet<u16>) -> u16 {
+    let range = if slot.key == "front-door" { FRONT_DOOR_RANGE } else { RANGE };
+    let hash = blake3::hash(format!("{id}/{}", slot.key).as_bytes());
+    let length = range.end - range.start;
+    let start = u16::from_le_bytes([hash.as_bytes()[0], hash.as_bytes()[1]]) % length;
+    let mut candidates = (0..length).map(|step| range.start + (start + step) % length);
+    // A full range leaves it to the program or the engine to fail with the real reason.
+    candidates.find(|number| !taken.contains(number) && is_free(*number)).unwrap_or(range.start)
+}
+
+/// Whether a program could listen on a port of the loopback now.
+pub fn is_free(number: u16) -> bool {
+    let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, number);
+    let Ok(socket) = socket(AddressFamily::INET, SocketType::STREAM, None) else { return true };
+    let _ = sockopt::set_socket_reuseaddr(&socket, true);
+    bind(&socket, &address).is_ok()
+}
+
+/// Listens on a port of the loopback.
+///
+/// SO_REUSEPORT lets the proxy keep the number while it closes and opens the listener (see `proxy::edge`); the kernel
+/// grants that only within one account.
+pub fn listen(number: u16) -> io::Result<TcpListener> {
+    let listener = reserve(number)?;
+    rustix::net::listen(&listener, BACKLOG)?;
+    Ok(listener.into())
+}
+
+/// Takes a port of the loopback without listening there: whoever connects is refused.
+pub fn reserve(number: u16) -> io::Result<OwnedFd> {
+    let socket =
+        socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    sockopt::set_socket_reuseport(&socket, true)?;
+    bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, number))?;
+    Ok(socket)
+}
+
+/// Connections that wait while all are being accepted; the kernel cuts it to its own limit.
+const BACKLOG: i32 = 1024;
+
+/// Who has a port, as far as this user may know.
+pub fn owner(number: u16) -> Option<Owner> {
+    Listeners::look().ok()?.holder(number)
+}
+
+/// "port 8080 is taken by nginx (pid 12)".
+pub fn taken_message(number: u16) -> String {
+    match owner(number) {
+        Some(owner) => format!("port {number} is taken by {} (pid {})", owner.program, owner.pid),
+        None => format!("port {number} is taken by a process of another account"),
+    }
+}

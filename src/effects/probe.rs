@@ -1,0 +1,170 @@
+//! One try of a probe.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, Full};
+use hyper::Request;
+use hyper::header::{CONTENT_TYPE, HOST, TE, USER_AGENT};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
+
+use crate::plan::PlannedCheck;
+
+const AGENT: &str = concat!("nagaya-probe/", env!("CARGO_PKG_VERSION"));
+
+/// Tries a check that needs no process; the error is what a user should read.
+pub async fn try_network(check: &PlannedCheck, timeout: Duration) -> Result<(), String> {
+    let attempt = async {
+        match check {
+            PlannedCheck::Http { port, path, host, headers, status } => {
+                http(*port, path, host.as_deref(), headers, *status).await
+            }
+            PlannedCheck::Tcp { port } => connect(*port).await.map(|_| ()),
+            PlannedCheck::Grpc { port, service } => grpc(*port, service).await,
+            PlannedCheck::Exec(_) => Ok(()),
+        }
+    };
+    match tokio::time::timeout(timeout, attempt).await {
+        Ok(result) => result,
+        Err(_) => Err(format!("{} did not answer within {timeout:?}", what(check))),
+    }
+}
+
+fn what(check: &PlannedCheck) -> String {
+    match check {
+        PlannedCheck::Http { port, path, .. } => format!("GET {path} on port {port}"),
+        PlannedCheck::Tcp { port } => format!("port {port}"),
+        PlannedCheck::Grpc { port, .. } => format!("the health service on port {port}"),
+        PlannedCheck::Exec(argv) => argv.join(" "),
+    }
+}
+
+/// Many servers listen on one family only.
+async fn connect(port: u16) -> Result<TcpStream, String> {
+    let v4 = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await;
+    let error = match v4 {
+        Ok(stream) => return Ok(stream),
+        Err(error) => error,
+    };
+    if let Ok(stream) = TcpStream::connect(SocketAddr::from((Ipv6Addr::LOCALHOST, port))).await {
+        return Ok(stream);
+    }
+    Err(match error.kind() {
+        io::ErrorKind::ConnectionRefused => format!("nothing listens on port {port}"),
+        _ => format!("port {port}: {error}"),
+    })
+}
+
+async fn http(
+    port: u16,
+    path: &str,
+    host: Option<&str>,
+    headers: &[(String, String)],
+    wanted: Option<u16>,
+) -> Result<(), String> {
+    let stream = connect(port).await?;
+    let told = |error: hyper::Error| format!("GET {path} on port {port}: {}", plain(&error));
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(told)?;
+    let connection = tokio::spawn(connection);
+    let mut request = Request::get(path).header(USER_AGENT, AGENT).header("connection", "close");
+    let host = host.map_or_else(|| format!("localhost:{port}"), str::to_owned);
+    request = request.header(HOST, host);
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    let request = request.body(Empty::<Bytes>::new()).map_err(|error| format!("the probe itself is wrong: {error}"))?;
+    let answer = sender.send_request(request).await.map_err(told);
+    connection.abort();
+    let status = answer?.status().as_u16();
+    let good = wanted.map_or((200..400).contains(&status), |wanted| wanted == status);
+    match good {
+        true => Ok(()),
+        false => Err(format!("GET {path} answered {status}")),
+    }
+}
+
+/// `grpc.health.v1.Health/Check`, by hand: the messages have one field each.
+async fn grpc(port: u16, service: &str) -> Result<(), String> {
+    let stream = connect(port).await?;
+    let told = |error: hyper::Error| format!("the health service on port {port}: {}", plain(&error));
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.map_err(told)?;
+    let connection = tokio::spawn(connection);
+    let uri = format!("http://localhost:{port}/grpc.health.v1.Health/Check");
+    let request = Request::post(uri)
+        .header(USER_AGENT, AGENT)
+        .header(CONTENT_TYPE, "application/grpc")
+        .header(TE, "trailers")
+        .body(Full::new(Bytes::from(health_request(service))))
+        .map_err(|error| format!("the probe itself is wrong: {error}"))?;
+    let answered = async {
+        let answer = sender.send_request(request).await.map_err(told)?;
+        let (head, body) = answer.into_parts();
+        let body = body.collect().await.map_err(told)?;
+        let trailers = body.trailers().cloned().unwrap_or_default();
+        let status = trailers.get("grpc-status").or(head.headers.get("grpc-status")).cloned();
+        health_answer(head.status.as_u16(), status.as_ref().and_then(|it| it.to_str().ok()), &body.to_bytes())
+    };
+    let result = answered.await;
+    connection.abort();
+    result
+}
+
+/// A gRPC frame (a flag, a length, the message) with HealthCheckRequest { service = 1 }.
+fn health_request(service: &str) -> Vec<u8> {
+    let mut message = Vec::new();
+    let name = &service.as_bytes()[..service.len().min(127)];
+    if let (false, Ok(length)) = (name.is_empty(), u8::try_from(name.len())) {
+        message.extend([0x0a, length]);
+        message.extend_from_slice(name);
+    }
+    let length = u32::try_from(message.len()).unwrap_or(0);
+    let mut frame = vec![0];
+    frame.extend(length.to_be_bytes());
+    frame.extend(message);
+    frame
+}
+
+/// HealthCheckResponse { status = 1 }, where 1 is SERVING.
+fn health_answer(http_status: u16, grpc_status: Option<&str>, frame: &[u8]) -> Result<(), String> {
+    match grpc_status {
+        _ if http_status != 200 => Err(format!("the health service answered HTTP {http_status}")),
+        Some("0") => match frame.get(5..) {
+            Some([0x08, 1, ..]) => Ok(()),
+            Some([0x08, 2, ..]) => Err("the health service says NOT_SERVING".into()),
+            Some([0x08, 3, ..]) => Err("the health service says SERVICE_UNKNOWN".into()),
+            _ => Err("the health service says UNKNOWN".into()),
+        },
+        Some("5") => Err("the health service does not know this service (NOT_FOUND)".into()),
+        Some("12") => Err("the server has no health service (UNIMPLEMENTED)".into()),
+        Some(other) => Err(format!("the health service answered gRPC status {other}")),
+        None => Err("the answer has no gRPC status: is this a gRPC server?".into()),
+    }
+}
+
+/// The cause at the bottom of an error, which is what helps.
+fn plain(error: &dyn std::error::Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn health_messages_are_what_protobuf_makes_them() {
+        assert_eq!(health_request(""), [0, 0, 0, 0, 0]);
+        assert_eq!(health_request("ab"), [0, 0, 0, 0, 4, 0x0a, 2, b'a', b'b']);
+        assert_eq!(health_answer(200, Some("0"), &[0, 0, 0, 0, 2, 8, 1]), Ok(()));
+        assert!(health_answer(200, Some("0"), &[0, 0, 0, 0, 2, 8, 2]).is_err());
+        assert!(health_answer(404, None, &[]).is_err());
+        assert!(health_answer(200, None, &[]).is_err());
+    }
+}

@@ -1,0 +1,94 @@
+//! Which engines run: each leaves a note in its workspace's state, and holds a lock there as long as it lives.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::fs;
+use super::places::{Home, Places};
+use super::process;
+
+/// What an engine says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registration {
+    pub id: String,
+    pub name: String,
+    /// The name was given by `-p` and not by the manifest.
+    pub explicit: bool,
+    /// The real path of the first manifest.
+    pub manifest: PathBuf,
+    pub pid: u32,
+    /// The kernel's start time of that process, since numbers are used again.
+    pub process_started: u64,
+    pub socket: PathBuf,
+    pub state: PathBuf,
+    /// nagaya's own version.
+    pub version: String,
+    pub host_label: String,
+    pub front_door: u16,
+    /// RFC 3339, UTC.
+    pub started: String,
+}
+
+impl Registration {
+    /// Whether the engine that wrote it is still there.
+    pub fn is_alive(&self) -> bool {
+        process::alive(self.pid, self.process_started)
+    }
+}
+
+/// All engines of this user that are alive.
+pub fn engines(places: &Places) -> Vec<Registration> {
+    let ids = fs::names(&places.state).unwrap_or_default();
+    let read = |id: String| read(&places.home(&id));
+    let mut found: Vec<Registration> = ids.into_iter().filter_map(read).filter(Registration::is_alive).collect();
+    found.sort_by(|a, b| a.started.cmp(&b.started));
+    found
+}
+
+/// The note in a workspace's state, whether its engine lives or not.
+pub fn read(home: &Home) -> Option<Registration> {
+    let text = fs::read_own(&home.registration()).ok()??;
+    serde_json::from_str(&text).ok()
+}
+
+/// Leaves a note.
+pub fn write(home: &Home, registration: &Registration) -> io::Result<()> {
+    fs::replace(&home.registration(), serde_json::to_string_pretty(registration)?.as_bytes())
+}
+
+/// Takes the note away.
+pub fn remove(home: &Home) {
+    let _ = std::fs::remove_file(home.registration());
+    let _ = std::fs::remove_file(&home.socket);
+}
+
+/// The workspace is ours as long as this lives; the kernel lets go of it after any death.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// Takes the lock of a workspace; `None` where another engine has it.
+pub fn lock(path: &Path) -> io::Result<Option<Lock>> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(Lock { _file: file })),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// The label in host names for a workspace: its name, with a number where another engine uses that already.
+pub fn host_label(places: &Places, id: &str, name: &str) -> String {
+    let others: Vec<String> =
+        engines(places).into_iter().filter(|engine| engine.id != id).map(|engine| engine.host_label).collect();
+    let numbered = (2..).map(|number| format!("{name}-{number}"));
+    std::iter::once(name.to_owned())
+        .chain(numbered)
+        .find(|label| !others.contains(label))
+        .unwrap_or_else(|| name.to_owned())
+}

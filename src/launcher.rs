@@ -1,0 +1,14 @@
+//! The launcher: a small single-threaded process that forks every instance on the engine's orders.
+//!
+//! Three traps are avoided at once by not forking in the engine: fork in a threaded program, parent-death signals
+//! that are tied to the thread that forked, and a child that starts with a copy of a large process. It adopts what
+//! instances leave behind (it is their subreaper), so it knows when the last process of an instance is gone; and
+//! when the engine's end of its socket closes, for whatever reason, it kills all that it started and ends.
+
+mod client;
+mod family;
+mod server;
+mod wire;
+
+pub use client::{Client, Launch, Report};
+pub use server::serve;

@@ -1,0 +1,202 @@
+//! The engine's side: orders go out without blocking, reports come in on a channel.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use tokio::io::Interest;
+use tokio::net::UnixStream;
+use tokio::sync::mpsc;
+
+use super::wire::{Frames, Notice, Order};
+use crate::model::Signal;
+use crate::supervise::{Exit, Incarnation};
+
+/// A process to start.
+#[derive(Debug)]
+pub struct Launch {
+    pub incarnation: Incarnation,
+    pub argv: Vec<Vec<u8>>,
+    pub environment: Vec<(Vec<u8>, Vec<u8>)>,
+    pub folder: Vec<u8>,
+    pub stdout: OwnedFd,
+    pub stderr: OwnedFd,
+}
+
+/// What the launcher says.
+#[derive(Debug)]
+pub enum Report {
+    Launched(Incarnation, u32),
+    /// With the error of the system call.
+    NotLaunched(Incarnation, io::Error),
+    /// The main process ended; the numbers of the processes that are left and known.
+    Exited(Incarnation, Exit, Vec<u32>),
+    Gone(Incarnation),
+    /// The launcher itself is gone, and all that it started with it.
+    Lost,
+}
+
+/// A handle for giving orders.
+#[derive(Debug, Clone)]
+pub struct Client {
+    orders: mpsc::UnboundedSender<(Order, Vec<OwnedFd>)>,
+}
+
+impl Client {
+    /// Starts a launcher, which is `program launcher`, and talks to it from the present runtime.
+    pub fn start(program: &Path, reports: mpsc::UnboundedSender<Report>) -> io::Result<Self> {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+        // Not waited for: its end is the end of the socket, and it is the engine's child until then.
+        let child = Command::new(program)
+            // The name under which `ps` shows it, whatever the file is called.
+            .arg0("nagaya")
+            .arg("launcher")
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::null())
+            .spawn()?;
+        ours.set_nonblocking(true)?;
+        let stream = UnixStream::from_std(ours)?;
+        let (orders, inbox) = mpsc::unbounded_channel();
+        let connection = Connection { stream, inbox, queue: VecDeque::new(), frames: Frames::default(), reports };
+        tokio::spawn(connection.run(child));
+        Ok(Self { orders })
+    }
+
+    /// Starts a process; the answer is a report.
+    pub fn launch(&self, launch: Launch) {
+        let Launch { incarnation, argv, environment, folder, stdout, stderr } = launch;
+        let order = Order::Launch { key: incarnation.0, argv, environment, folder };
+        let _ = self.orders.send((order, vec![stdout, stderr]));
+    }
+
+    /// Signals all processes of an instance.
+    pub fn signal(&self, incarnation: Incarnation, signal: Signal) {
+        let order = Order::Signal { key: incarnation.0, signal: signal.number() };
+        let _ = self.orders.send((order, Vec::new()));
+    }
+}
+
+struct Connection {
+    stream: UnixStream,
+    inbox: mpsc::UnboundedReceiver<(Order, Vec<OwnedFd>)>,
+    queue: VecDeque<Outgoing>,
+    frames: Frames,
+    reports: mpsc::UnboundedSender<Report>,
+}
+
+struct Outgoing {
+    bytes: Vec<u8>,
+    sent: usize,
+    descriptors: Vec<OwnedFd>,
+}
+
+impl Connection {
+    async fn run(mut self, mut child: std::process::Child) {
+        // Ends when the engine drops its handle or the launcher's end closes.
+        let _ = self.exchange().await;
+        let lost = !self.inbox.is_closed();
+        let reports = self.reports.clone();
+        drop(self);
+        // Reaped off the loop: after the socket is closed it has only its children to kill.
+        let _ = tokio::task::spawn_blocking(move || child.wait()).await;
+        if lost {
+            let _ = reports.send(Report::Lost);
+        }
+    }
+
+    async fn exchange(&mut self) -> io::Result<()> {
+        loop {
+            let interest =
+                if self.queue.is_empty() { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
+            tokio::select! {
+                order = self.inbox.recv() => match order {
+                    Some(order) => self.enqueue(order),
+                    None => return Ok(()),
+                },
+                ready = self.stream.ready(interest) => {
+                    let ready = ready?;
+                    if ready.is_readable() && !self.receive()? {
+                        return Ok(());
+                    }
+                }
+            }
+            while let Ok(order) = self.inbox.try_recv() {
+                self.enqueue(order);
+            }
+            self.flush()?;
+        }
+    }
+
+    fn enqueue(&mut self, (order, descriptors): (Order, Vec<OwnedFd>)) {
+        self.queue.push_back(Outgoing { bytes: order.encode(), sent: 0, descriptors });
+    }
+
+    /// Sends what the socket takes. Descriptors travel beside the first byte of their message.
+    fn flush(&mut self) -> io::Result<()> {
+        while let Some(next) = self.queue.front_mut() {
+            let sent = self.stream.try_io(Interest::WRITABLE, || send_part(self.stream.as_fd(), next));
+            match sent {
+                Ok(count) => {
+                    next.sent += count;
+                    next.descriptors.clear();
+                    if next.sent == next.bytes.len() {
+                        self.queue.pop_front();
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what is there; false at the end of the stream.
+    fn receive(&mut self) -> io::Result<bool> {
+        let mut bytes = [0; 16 << 10];
+        loop {
+            match self.stream.try_read(&mut bytes) {
+                Ok(0) => return Ok(false),
+                Ok(count) => self.frames.extend(&bytes[..count]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        while let Some(body) = self.frames.next()? {
+            let report = report(Notice::decode(body)?);
+            let _ = self.reports.send(report);
+        }
+        Ok(true)
+    }
+}
+
+fn send_part(socket: BorrowedFd<'_>, message: &Outgoing) -> io::Result<usize> {
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let descriptors: Vec<BorrowedFd<'_>> = message.descriptors.iter().map(AsFd::as_fd).collect();
+    if !descriptors.is_empty() {
+        control.push(SendAncillaryMessage::ScmRights(&descriptors));
+    }
+    let bytes = [IoSlice::new(&message.bytes[message.sent..])];
+    Ok(sendmsg(socket, &bytes, &mut control, SendFlags::NOSIGNAL)?)
+}
+
+fn report(notice: Notice) -> Report {
+    match notice {
+        Notice::Launched { key, pid } => Report::Launched(Incarnation(key), pid),
+        Notice::Refused { key, errno } => Report::NotLaunched(Incarnation(key), io::Error::from_raw_os_error(errno)),
+        Notice::Exited { key, status, left } => Report::Exited(Incarnation(key), exit(status), left),
+        Notice::Gone { key } => Report::Gone(Incarnation(key)),
+    }
+}
+
+/// The kernel's wait status: the low seven bits are the signal, the byte above them the code.
+fn exit(status: i32) -> Exit {
+    match status & 0x7f {
+        0 => Exit::Code((status >> 8) & 0xff),
+        signal => Exit::Signal(Signal::from_number(signal)),
+    }
+}

@@ -1,0 +1,291 @@
+//! Messages between engine and launcher: length-prefixed, descriptors beside the first byte.
+//!
+//! Both ends are the same binary, so there is no version and no schema; texts are bytes, as paths and variables are.
+
+use std::io;
+
+/// Nobody's arguments and variables are larger than the kernel's own limit for them, by far.
+const LARGEST: usize = 16 << 20;
+
+/// From the engine.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Start a process; its standard output and error come along as descriptors.
+    Launch { key: u64, argv: Vec<Vec<u8>>, environment: Vec<(Vec<u8>, Vec<u8>)>, folder: Vec<u8> },
+    /// Send a signal to all processes of an instance.
+    Signal { key: u64, signal: i32 },
+}
+
+/// From the launcher.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Notice {
+    Launched {
+        key: u64,
+        pid: u32,
+    },
+    /// It could not be started: the error number of the system call.
+    Refused {
+        key: u64,
+        errno: i32,
+    },
+    /// The main process ended, with a wait status in the kernel's encoding, and these are left.
+    Exited {
+        key: u64,
+        status: i32,
+        left: Vec<u32>,
+    },
+    /// The last process is gone.
+    Gone {
+        key: u64,
+    },
+}
+
+impl Order {
+    /// The message as bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Writer::new();
+        match self {
+            Self::Launch { key, argv, environment, folder } => {
+                out.byte(0);
+                out.number(*key);
+                out.list(argv.iter(), |out, word| out.bytes(word));
+                out.list(environment.iter(), |out, (name, value)| {
+                    out.bytes(name);
+                    out.bytes(value);
+                });
+                out.bytes(folder);
+            }
+            Self::Signal { key, signal } => {
+                out.byte(1);
+                out.number(*key);
+                out.int(*signal);
+            }
+        }
+        out.finish()
+    }
+
+    /// The message in a frame's body.
+    pub fn decode(body: &[u8]) -> io::Result<Self> {
+        let mut input = Reader(body);
+        match input.byte()? {
+            0 => Ok(Self::Launch {
+                key: input.number()?,
+                argv: input.list(Reader::bytes)?,
+                environment: input.list(|input| Ok((input.bytes()?, input.bytes()?)))?,
+                folder: input.bytes()?,
+            }),
+            1 => Ok(Self::Signal { key: input.number()?, signal: input.int()? }),
+            _ => Err(malformed()),
+        }
+    }
+}
+
+impl Notice {
+    /// The message as bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Writer::new();
+        match self {
+            Self::Launched { key, pid } => {
+                out.byte(0);
+                out.number(*key);
+                out.number((*pid).into());
+            }
+            Self::Refused { key, errno } => {
+                out.byte(1);
+                out.number(*key);
+                out.int(*errno);
+            }
+            Self::Exited { key, status, left } => {
+                out.byte(2);
+                out.number(*key);
+                out.int(*status);
+                out.list(left.iter(), |out, pid| out.number((*pid).into()));
+            }
+            Self::Gone { key } => {
+                out.byte(3);
+                out.number(*key);
+            }
+        }
+        out.finish()
+    }
+
+    /// The message in a frame's body.
+    pub fn decode(body: &[u8]) -> io::Result<Self> {
+        let mut input = Reader(body);
+        Ok(match input.byte()? {
+            0 => Self::Launched { key: input.number()?, pid: input.pid()? },
+            1 => Self::Refused { key: input.number()?, errno: input.int()? },
+            2 => Self::Exited { key: input.number()?, status: input.int()?, left: input.list(Reader::pid)? },
+            3 => Self::Gone { key: input.number()? },
+            _ => return Err(malformed()),
+        })
+    }
+}
+
+/// Bytes received so far, from which whole frames are taken.
+#[derive(Debug, Default)]
+pub struct Frames {
+    buffer: Vec<u8>,
+    read: usize,
+}
+
+impl Frames {
+    /// Adds what was received.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        if self.read == self.buffer.len() {
+            self.buffer.clear();
+            self.read = 0;
+        }
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Takes the body of the next whole frame.
+    pub fn next(&mut self) -> io::Result<Option<&[u8]>> {
+        let Some((prefix, rest)) = self.buffer[self.read..].split_first_chunk::<4>() else { return Ok(None) };
+        let length = u32::from_le_bytes(*prefix) as usize;
+        if length > LARGEST {
+            return Err(malformed());
+        }
+        if rest.len() < length {
+            return Ok(None);
+        }
+        let start = self.read + 4;
+        self.read = start + length;
+        Ok(Some(&self.buffer[start..start + length]))
+    }
+}
+
+fn malformed() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "a malformed message between engine and launcher")
+}
+
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn new() -> Self {
+        Self(vec![0; 4])
+    }
+
+    fn byte(&mut self, byte: u8) {
+        self.0.push(byte);
+    }
+
+    fn number(&mut self, number: u64) {
+        self.0.extend_from_slice(&number.to_le_bytes());
+    }
+
+    fn int(&mut self, number: i32) {
+        self.0.extend_from_slice(&number.to_le_bytes());
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.length(bytes.len());
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn list<T>(&mut self, items: impl ExactSizeIterator<Item = T>, mut write: impl FnMut(&mut Self, T)) {
+        self.length(items.len());
+        items.for_each(|item| write(self, item));
+    }
+
+    fn length(&mut self, length: usize) {
+        self.number(length as u64);
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        let length = u32::try_from(self.0.len() - 4).unwrap_or(u32::MAX);
+        self.0[..4].copy_from_slice(&length.to_le_bytes());
+        self.0
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn take<const N: usize>(&mut self) -> io::Result<[u8; N]> {
+        let (head, rest) = self.0.split_first_chunk::<N>().ok_or_else(malformed)?;
+        self.0 = rest;
+        Ok(*head)
+    }
+
+    fn byte(&mut self) -> io::Result<u8> {
+        self.take::<1>().map(|[byte]| byte)
+    }
+
+    fn number(&mut self) -> io::Result<u64> {
+        self.take().map(u64::from_le_bytes)
+    }
+
+    fn int(&mut self) -> io::Result<i32> {
+        self.take().map(i32::from_le_bytes)
+    }
+
+    fn pid(&mut self) -> io::Result<u32> {
+        self.number().and_then(|number| u32::try_from(number).map_err(|_| malformed()))
+    }
+
+    fn length(&mut self) -> io::Result<usize> {
+        usize::try_from(self.number()?).ok().filter(|length| *length <= LARGEST).ok_or_else(malformed)
+    }
+
+    fn bytes(&mut self) -> io::Result<Vec<u8>> {
+        let length = self.length()?;
+        let (head, rest) = self.0.split_at_checked(length).ok_or_else(malformed)?;
+        self.0 = rest;
+        Ok(head.to_vec())
+    }
+
+    fn list<T>(&mut self, mut read: impl FnMut(&mut Self) -> io::Result<T>) -> io::Result<Vec<T>> {
+        (0..self.length()?).map(|_| read(self)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_in_pieces_too() {
+        let orders = [
+            Order::Launch {
+                key: 7,
+                argv: vec![b"sh".to_vec(), b"".to_vec()],
+                environment: vec![(b"A".to_vec(), b"\xff=1".to_vec())],
+                folder: b"/".to_vec(),
+            },
+            Order::Signal { key: u64::MAX, signal: -1 },
+        ];
+        let bytes: Vec<u8> = orders.iter().flat_map(Order::encode).collect();
+        let mut frames = Frames::default();
+        let mut read = Vec::new();
+        for byte in bytes {
+            frames.extend(&[byte]);
+            while let Some(body) = frames.next().unwrap() {
+                read.push(Order::decode(body).unwrap());
+            }
+        }
+        assert_eq!(read, orders);
+    }
+
+    #[test]
+    fn notices_survive_the_way() {
+        for notice in [
+            Notice::Launched { key: 1, pid: 2 },
+            Notice::Refused { key: 1, errno: 13 },
+            Notice::Exited { key: 1, status: 256, left: vec![3, 4] },
+            Notice::Gone { key: 9 },
+        ] {
+            assert_eq!(Notice::decode(&notice.encode()[4..]).unwrap(), notice);
+        }
+    }
+
+    #[test]
+    fn nonsense_is_an_error() {
+        for body in [&[][..], &[9], &[0, 1], &[0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255]] {
+            assert!(Order::decode(body).is_err());
+        }
+        let mut frames = Frames::default();
+        frames.extend(&[255; 8]);
+        assert!(frames.next().is_err());
+    }
+}

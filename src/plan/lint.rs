@@ -1,0 +1,71 @@
+//! What looks wrong in a manifest that can be used.
+
+use crate::model::{Value, Workspace};
+
+use super::references;
+
+/// A warning about a service, with a word of its text that shows where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lint {
+    pub service: usize,
+    pub needle: String,
+    pub code: &'static str,
+    pub message: String,
+    pub hint: String,
+}
+
+/// All of them.
+pub fn lints(workspace: &Workspace) -> Vec<Lint> {
+    let mut out = Vec::new();
+    unresolvable(workspace, &mut out);
+    foreign_localhost(workspace, &mut out);
+    out
+}
+
+/// In network mode `env` only `${users.addr}` leads anywhere; `users:50051` does not resolve.
+fn unresolvable(workspace: &Workspace, out: &mut Vec<Lint>) {
+    for reference in references(workspace).into_iter().filter(|reference| !reference.filled) {
+        let target = &workspace.service(reference.to).name;
+        out.push(Lint {
+            service: reference.from,
+            needle: reference.via.clone(),
+            code: "unresolvable_name",
+            message: format!("`{}` names `{target}`, which does not resolve in network mode `env`", reference.via),
+            hint: format!("write `${{{target}.addr}}` or `${{{target}.url}}`"),
+        });
+    }
+}
+
+/// `localhost:5432` is this machine's; where another service owns that port, it is hardly what is meant.
+fn foreign_localhost(workspace: &Workspace, out: &mut Vec<Lint>) {
+    for (place, service) in workspace.services.values().enumerate() {
+        let values = service.environment.shared.iter().chain(&service.environment.own);
+        let texts = values.filter_map(|(key, value)| match value {
+            Value::Is(template) => Some((key, template.as_text()?)),
+            Value::FromShell => None,
+        });
+        for (key, text) in texts {
+            let Some(number) = localhost_port(text) else { continue };
+            let owner = workspace
+                .services
+                .values()
+                .find(|other| other.name != service.name && other.ports.iter().any(|port| port.number == number));
+            let Some(owner) = owner else { continue };
+            out.push(Lint {
+                service: place,
+                needle: key.clone(),
+                code: "localhost",
+                message: format!("`{key}` says localhost:{number}, and `{}` owns port {number}", owner.name),
+                hint: format!("write `${{{}.addr}}`, so that the call goes to it", owner.name),
+            });
+        }
+    }
+}
+
+fn localhost_port(text: &str) -> Option<u16> {
+    ["localhost:", "127.0.0.1:"].iter().find_map(|host| {
+        let rest = text.split_once(host)?.1;
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        rest[..digits].parse().ok()
+    })
+}

@@ -1,0 +1,82 @@
+//! Which port numbers of this machine a workspace needs.
+//!
+//! A slot's key is stable, so that a number, once given, can be remembered and given again.
+
+use std::collections::HashMap;
+
+use crate::model::{Protocol, ServiceName, Workspace};
+
+use super::edges::wanted_edges;
+use super::references;
+
+/// One port number that is needed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Slot {
+    pub key: String,
+    pub kind: SlotKind,
+}
+
+/// Who is going to listen there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SlotKind {
+    /// The program itself, at a number of our choice.
+    Program,
+    /// The program itself, at the number it insists on.
+    Insisted(u16),
+    /// The engine.
+    Engine,
+}
+
+const FRONT_DOOR: &str = "front-door";
+
+fn own_key(service: &ServiceName, port: &str) -> String {
+    format!("{service}/{port}")
+}
+
+fn edge_key(from: &ServiceName, to: &ServiceName, port: &str) -> String {
+    format!("{from}->{to}/{port}")
+}
+
+/// Every slot of a workspace.
+pub fn slots(workspace: &Workspace) -> Vec<Slot> {
+    let mut out = vec![Slot { key: FRONT_DOOR.to_owned(), kind: SlotKind::Engine }];
+    for service in workspace.services.values() {
+        for (port, insisted) in service.ports.iter().zip(&service.listen) {
+            let kind = insisted.map_or(SlotKind::Program, SlotKind::Insisted);
+            out.push(Slot { key: own_key(&service.name, &port.name), kind });
+        }
+    }
+    for (from, to, port) in wanted_edges(workspace, &references(workspace)) {
+        let (from, to) = (workspace.service(from), workspace.service(to));
+        if to.ports[port].protocol != Protocol::Udp {
+            let key = edge_key(&from.name, &to.name, &to.ports[port].name);
+            out.push(Slot { key, kind: SlotKind::Engine });
+        }
+    }
+    out
+}
+
+/// The numbers given to slots.
+#[derive(Debug, Clone, Default)]
+pub struct Ports(pub HashMap<String, u16>);
+
+impl Ports {
+    fn get(&self, key: &str) -> u16 {
+        self.0.get(key).copied().unwrap_or(0)
+    }
+
+    /// The front door.
+    pub fn front_door(&self) -> u16 {
+        self.get(FRONT_DOOR)
+    }
+
+    /// Where a service itself listens.
+    pub fn own(&self, service: &ServiceName, port: &str) -> u16 {
+        self.get(&own_key(service, port))
+    }
+
+    /// Where the proxy listens for calls of one service to another.
+    pub fn edge(&self, from: &ServiceName, to: &ServiceName, port: &str) -> u16 {
+        self.get(&edge_key(from, to, port))
+    }
+}

@@ -1,0 +1,118 @@
+//! One caller's way to one port of one callee.
+
+use std::io;
+use std::net::TcpListener as StdListener;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::spawn_local;
+
+use super::http::{Caller, Context, Target};
+use super::{detect, http, tcp};
+use crate::effects::ports;
+use crate::model::Protocol;
+use crate::route::{Availability, Edge, Table};
+
+/// Serves an edge for as long as tables have it. The listener is closed while the callee is absent; the number stays
+/// ours meanwhile.
+pub async fn serve(number: u16, listener: StdListener, mut tables: watch::Receiver<Arc<Table>>, context: Context) {
+    let mut socket = Socket::Open(listener);
+    loop {
+        let Some(edge) = find(&tables, number) else { return };
+        let mut availability = edge.to.availability.clone();
+        let absent = matches!(*availability.borrow_and_update(), Availability::Absent(_));
+        socket = match socket.turned(number, absent) {
+            Ok(socket) => socket,
+            // Somebody of this account was faster, or descriptors ran out: try again when something changes.
+            Err(_) => Socket::Lost,
+        };
+        let accepted = async {
+            match &socket {
+                Socket::Open(listener) => accept(listener, &edge, &context).await,
+                Socket::Reserved { .. } | Socket::Lost => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            result = accepted => if result.is_err() { socket = Socket::Lost },
+            changed = availability.changed() => if changed.is_err() { return },
+            changed = tables.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+enum Socket {
+    Open(StdListener),
+    /// Bound, but whoever connects is refused.
+    Reserved {
+        _held: OwnedFd,
+    },
+    Lost,
+}
+
+impl Socket {
+    /// Open or closed, as it should be.
+    fn turned(self, number: u16, absent: bool) -> io::Result<Self> {
+        match (self, absent) {
+            (Self::Open(listener), true) => {
+                // First the new one, so that the number is never free.
+                let reserved = ports::reserve(number)?;
+                drop(listener);
+                Ok(Self::Reserved { _held: reserved })
+            }
+            (Self::Reserved { .. } | Self::Lost, false) => ports::listen(number).map(Self::Open),
+            (Self::Lost, true) => ports::reserve(number).map(|held| Self::Reserved { _held: held }),
+            (same, _) => Ok(same),
+        }
+    }
+}
+
+fn find(tables: &watch::Receiver<Arc<Table>>, number: u16) -> Option<Edge> {
+    tables.borrow().edges.iter().find(|edge| edge.listen == number).cloned()
+}
+
+async fn accept(listener: &StdListener, edge: &Edge, context: &Context) -> io::Result<()> {
+    // The runtime's listener is a second descriptor of the same socket, registered for as long as this runs.
+    let listener = TcpListener::from_std(listener.try_clone()?)?;
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) if is_passing(&error) => {
+                breathe().await;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let target = Target { upstream: edge.to.clone(), port: edge.port };
+        let caller = Caller::Service(edge.from.clone());
+        spawn_local(connection(stream, caller, target, context.clone()));
+    }
+}
+
+/// Errors of one connection, or of a shortage that passes; the listener itself is sound.
+pub fn is_passing(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let passing = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::INTR];
+    error.kind() == io::ErrorKind::ConnectionAborted
+        || error.kind() == io::ErrorKind::ConnectionReset
+        || passing.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+/// With no descriptor left, asking again at once would only burn the processor.
+pub async fn breathe() {
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+}
+
+/// Serves one connection by the protocol of the callee's port.
+async fn connection(stream: TcpStream, caller: Caller, target: Target, context: Context) {
+    let _ = stream.set_nodelay(true);
+    let protocol = match target.endpoint().protocol {
+        Protocol::Detect => detect::protocol(&stream).await,
+        known => known,
+    };
+    match protocol {
+        Protocol::Http | Protocol::H2 | Protocol::Grpc => http::serve(stream, caller, target, context).await,
+        Protocol::Tcp | Protocol::Detect | Protocol::Udp => tcp::serve(stream, &caller, &target, &context).await,
+    }
+}

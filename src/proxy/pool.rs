@@ -1,0 +1,129 @@
+//! Connections to callees, kept for the next call.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::task::spawn_local;
+
+use super::http::LocalExecutor;
+
+/// Idle connections that are kept for one callee.
+const KEPT: usize = 32;
+/// Servers close idle connections after a while; one that is younger is very likely still open.
+const FRESH: Duration = Duration::from_secs(30);
+
+/// All connections of the proxy's thread, by the callee's port.
+#[derive(Clone, Default)]
+pub struct Pool(Rc<RefCell<HashMap<u16, Kept>>>);
+
+#[derive(Default)]
+struct Kept {
+    http1: Vec<(http1::SendRequest<Incoming>, Instant)>,
+    http2: Option<http2::SendRequest<Incoming>>,
+}
+
+/// An HTTP/1.1 connection that is in use.
+pub struct Lease {
+    pool: Pool,
+    port: u16,
+    sender: http1::SendRequest<Incoming>,
+}
+
+/// Why a call did not reach its callee or got no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    #[error("nothing answers on port {0}: {1}")]
+    Connect(u16, io::Error),
+    #[error("no answer: {0}")]
+    Http(#[from] hyper::Error),
+}
+
+/// A stream to a port of the loopback. Many servers listen on one family only.
+pub async fn connect(port: u16) -> io::Result<TcpStream> {
+    let stream = match TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await {
+        Ok(stream) => stream,
+        Err(error) => TcpStream::connect(SocketAddr::from((Ipv6Addr::LOCALHOST, port))).await.map_err(|_| error)?,
+    };
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+impl Pool {
+    /// Sends a request over HTTP/1.1. A kept connection that turns out to be closed is no failure: the request is
+    /// untouched then and goes over a new one.
+    pub async fn http1(
+        &self,
+        port: u16,
+        mut request: Request<Incoming>,
+    ) -> Result<(Response<Incoming>, Lease), CallError> {
+        while let Some(mut sender) = self.take(port) {
+            match sender.try_send_request(request).await {
+                Ok(answer) => return Ok((answer, Lease { pool: self.clone(), port, sender })),
+                Err(mut error) => match error.take_message() {
+                    Some(unsent) => request = unsent,
+                    None => return Err(error.into_error().into()),
+                },
+            }
+        }
+        let stream = connect(port).await.map_err(|error| CallError::Connect(port, error))?;
+        let (mut sender, connection) =
+            http1::Builder::new().preserve_header_case(true).handshake(TokioIo::new(stream)).await?;
+        spawn_local(async move {
+            let _ = connection.with_upgrades().await;
+        });
+        let answer = sender.send_request(request).await?;
+        Ok((answer, Lease { pool: self.clone(), port, sender }))
+    }
+
+    /// Sends a request over HTTP/2 with prior knowledge; all calls to a port share one connection.
+    pub async fn http2(&self, port: u16, mut request: Request<Incoming>) -> Result<Response<Incoming>, CallError> {
+        let kept = self.0.borrow().get(&port).and_then(|kept| kept.http2.clone());
+        if let Some(mut sender) = kept.filter(|sender| !sender.is_closed()) {
+            match sender.try_send_request(request).await {
+                Ok(answer) => return Ok(answer),
+                Err(mut error) => match error.take_message() {
+                    Some(unsent) => request = unsent,
+                    None => return Err(error.into_error().into()),
+                },
+            }
+        }
+        let stream = connect(port).await.map_err(|error| CallError::Connect(port, error))?;
+        let (mut sender, connection) = http2::Builder::new(LocalExecutor).handshake(TokioIo::new(stream)).await?;
+        spawn_local(async move {
+            let _ = connection.await;
+        });
+        self.0.borrow_mut().entry(port).or_default().http2 = Some(sender.clone());
+        Ok(sender.send_request(request).await?)
+    }
+
+    fn take(&self, port: u16) -> Option<http1::SendRequest<Incoming>> {
+        let mut pool = self.0.borrow_mut();
+        let kept = pool.get_mut(&port)?;
+        while let Some((sender, since)) = kept.http1.pop() {
+            if sender.is_ready() && since.elapsed() < FRESH {
+                return Some(sender);
+            }
+        }
+        None
+    }
+}
+
+impl Lease {
+    /// The answer has been read to its end.
+    pub fn give_back(self) {
+        let mut pool = self.pool.0.borrow_mut();
+        let kept = pool.entry(self.port).or_default();
+        if kept.http1.len() < KEPT && !self.sender.is_closed() {
+            kept.http1.push((self.sender, Instant::now()));
+        }
+    }
+}

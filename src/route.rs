@@ -1,0 +1,136 @@
+//! The published table: who can be called, where, and who may be asking.
+//!
+//! The runtime makes a new table when the plan changes; what changes from moment to moment, whether a service can
+//! take a call, is a watched value inside it. The proxy reads both and never asks the supervisor.
+
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+
+use crate::model::Protocol;
+use crate::supervise::{State, Status};
+
+/// Everything the proxy needs.
+#[derive(Debug, Clone, Default)]
+pub struct Table {
+    /// The workspace's label in host names.
+    pub host_label: String,
+    pub front_door: u16,
+    pub front_door_socket: Socket,
+    pub upstreams: Vec<Arc<Upstream>>,
+    pub edges: Vec<Edge>,
+}
+
+/// A service that can be called.
+#[derive(Debug)]
+pub struct Upstream {
+    pub name: Arc<str>,
+    pub ports: Vec<Endpoint>,
+    pub availability: watch::Receiver<Availability>,
+}
+
+/// A port of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    pub name: String,
+    pub protocol: Protocol,
+    /// Where the program listens on the loopback.
+    pub listen: u16,
+}
+
+/// A listener that is one caller's way to one port of one callee.
+#[derive(Debug, Clone)]
+pub struct Edge {
+    pub from: Arc<str>,
+    pub to: Arc<Upstream>,
+    /// The place of the port in the callee's list.
+    pub port: usize,
+    pub listen: u16,
+    pub socket: Socket,
+}
+
+/// A listening socket on its way from whoever opened it to the proxy; clones are the same one.
+#[derive(Debug, Clone, Default)]
+pub struct Socket(Arc<Mutex<Option<TcpListener>>>);
+
+impl Socket {
+    /// A socket to be taken.
+    pub fn new(listener: TcpListener) -> Self {
+        Self(Arc::new(Mutex::new(Some(listener))))
+    }
+
+    /// Takes it; `None` for everybody but the first.
+    pub fn take(&self) -> Option<TcpListener> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Whether a call can be taken now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Availability {
+    Ready,
+    /// It is on its way: the call waits.
+    Coming(State),
+    /// It starts when it is called.
+    Idle,
+    /// It is not going to come: the call is refused.
+    Absent(State),
+}
+
+impl Availability {
+    /// What a status means for callers.
+    pub fn of(status: &Status) -> Self {
+        match status.state {
+            State::Running | State::Ready => Self::Ready,
+            State::Idle => Self::Idle,
+            State::Waiting if status.stuck => Self::Absent(status.state),
+            State::Waiting | State::Setup | State::Starting | State::Backoff => Self::Coming(status.state),
+            // On its way down it still answers what reaches it; new calls would be lost.
+            State::Stopping if status.wanted => Self::Coming(status.state),
+            State::Unhealthy | State::Stopping | State::Stopped | State::Completed | State::Failed => {
+                Self::Absent(status.state)
+            }
+        }
+    }
+}
+
+impl Table {
+    /// The socket of a listener that this table already has.
+    pub fn socket(&self, listen: u16) -> Option<Socket> {
+        if self.front_door == listen {
+            return Some(self.front_door_socket.clone());
+        }
+        self.edges.iter().find(|edge| edge.listen == listen).map(|edge| edge.socket.clone())
+    }
+
+    /// The service that a host name of the front door means: `web.shop.localhost`.
+    pub fn by_host(&self, host: &str) -> Option<&Arc<Upstream>> {
+        let host = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        let label = host.strip_suffix(".localhost")?.strip_suffix(self.host_label.as_str())?.strip_suffix('.')?;
+        self.upstreams.iter().find(|upstream| upstream.name.eq_ignore_ascii_case(label))
+    }
+}
+
+impl Upstream {
+    /// The port that the front door leads to: the first that speaks HTTP.
+    pub fn web_port(&self) -> Option<usize> {
+        self.ports.iter().position(|port| port.protocol.is_web())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_lead_to_services() {
+        let (_, availability) = watch::channel(Availability::Ready);
+        let upstream = Upstream { name: "web".into(), ports: Vec::new(), availability };
+        let table = Table { host_label: "shop".into(), upstreams: vec![Arc::new(upstream)], ..Table::default() };
+        let found = |host: &str| table.by_host(host).is_some();
+        assert!(found("web.shop.localhost:4400") && found("web.shop.localhost") && found("WEB.shop.localhost"));
+        assert!(!found("web.other.localhost") && !found("webshop.localhost") && !found("shop.localhost"));
+        assert!(!found("x.web.shop.localhost") && !found(""));
+    }
+}

@@ -1,0 +1,13 @@
+//! The engine's loop: the only writer of the `World`.
+//!
+//! It receives commands, facts and the passing of time, takes one step for each, carries out what the step asks for
+//! and publishes what changed. Everybody else holds a [`Handle`].
+
+mod board;
+mod engine;
+mod handle;
+mod publish;
+
+pub use board::{Board, Changes};
+pub use engine::{Engine, Setup};
+pub use handle::{Ask, Environment, Handle, Problem, UpRequest, Upped};

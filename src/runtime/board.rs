@@ -1,0 +1,130 @@
+//! The present rows of all services, with numbers that tell a watcher what changed since it last looked.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+
+use crate::view::{Event, Service};
+
+/// Shared between the loop, which writes, and everybody who looks.
+#[derive(Debug, Clone)]
+pub struct Board {
+    inner: Arc<Mutex<Inner>>,
+    version: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// By place in the plan; `None` once a service has left.
+    rows: Vec<Option<(u64, Service)>>,
+    /// The version at which the list itself changed.
+    shape: u64,
+    events: std::collections::VecDeque<Event>,
+    /// The number of the next event, counted from the first of all.
+    next_event: u64,
+}
+
+/// Rows that changed.
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
+pub struct Changes {
+    /// The version to ask from the next time.
+    pub version: u64,
+    /// The list is complete and takes the place of the old one; otherwise it is to be laid over it.
+    pub whole: bool,
+    pub services: Vec<Service>,
+}
+
+/// Events that are kept for those who come late.
+const KEPT_EVENTS: usize = 10_000;
+
+impl Default for Board {
+    fn default() -> Self {
+        Self { inner: Arc::default(), version: watch::Sender::new(0) }
+    }
+}
+
+impl Board {
+    /// Replaces rows; `None` takes one away. One version covers them all.
+    pub fn put(&self, rows: Vec<(usize, Option<Service>)>) {
+        if rows.is_empty() {
+            return;
+        }
+        let next = *self.version.borrow() + 1;
+        let mut inner = self.lock();
+        let mut changed = false;
+        for (place, row) in rows {
+            if inner.rows.len() <= place {
+                inner.rows.resize(place + 1, None);
+                inner.shape = next;
+            }
+            let known = inner.rows[place].as_ref().map(|(_, service)| service);
+            if known == row.as_ref() {
+                continue;
+            }
+            if known.map(|it| &it.service) != row.as_ref().map(|it| &it.service) {
+                inner.shape = next;
+            }
+            inner.rows[place] = row.map(|row| (next, row));
+            changed = true;
+        }
+        drop(inner);
+        if changed {
+            self.version.send_replace(next);
+        }
+    }
+
+    /// Forgets all rows beyond a number of places: the plan became shorter.
+    pub fn truncate(&self, places: usize) {
+        let next = *self.version.borrow() + 1;
+        let mut inner = self.lock();
+        if inner.rows.len() > places {
+            inner.rows.truncate(places);
+            inner.shape = next;
+            drop(inner);
+            self.version.send_replace(next);
+        }
+    }
+
+    /// Adds events.
+    pub fn add_events(&self, events: impl IntoIterator<Item = Event>) {
+        let mut inner = self.lock();
+        for event in events {
+            if inner.events.len() == KEPT_EVENTS {
+                inner.events.pop_front();
+            }
+            inner.events.push_back(event);
+            inner.next_event += 1;
+        }
+    }
+
+    /// All rows.
+    pub fn rows(&self) -> Vec<Service> {
+        self.lock().rows.iter().flatten().map(|(_, service)| service.clone()).collect()
+    }
+
+    /// The rows that changed after a version; all of them where the list itself did.
+    pub fn since(&self, version: u64) -> Changes {
+        let current = *self.version.borrow();
+        let inner = self.lock();
+        let whole = version < inner.shape || version == 0;
+        let services = inner.rows.iter().flatten().filter(|(at, _)| whole || *at > version);
+        Changes { version: current, whole, services: services.map(|(_, service)| service.clone()).collect() }
+    }
+
+    /// The events from number `from` on that are still there, and the number that follows them.
+    pub fn events_since(&self, from: u64) -> (Vec<Event>, u64) {
+        let inner = self.lock();
+        let oldest = inner.next_event - inner.events.len() as u64;
+        let skip = usize::try_from(from.saturating_sub(oldest)).unwrap_or(usize::MAX);
+        (inner.events.iter().skip(skip).cloned().collect(), inner.next_event)
+    }
+
+    /// A receiver that changes with every version.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

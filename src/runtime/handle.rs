@@ -1,0 +1,100 @@
+//! What everybody else may do with an engine: look, and ask.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::Board;
+use crate::manifest::Request;
+use crate::plan::Selection;
+use crate::route::Table;
+use crate::telemetry::logs::Ends;
+use crate::telemetry::requests::Requests;
+use crate::view::Explanation;
+
+/// A share of a running engine.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    pub asks: mpsc::UnboundedSender<Ask>,
+    pub board: Board,
+    pub requests: Requests,
+    pub ends: Ends,
+    pub table: watch::Receiver<Arc<Table>>,
+    /// How many look at CPU and memory; while nobody does, nothing is sampled.
+    pub watchers: watch::Sender<usize>,
+    /// Becomes true when the engine is about to end.
+    pub ending: watch::Receiver<bool>,
+}
+
+/// What can be asked of the loop.
+#[derive(Debug)]
+pub enum Ask {
+    Up(UpRequest, oneshot::Sender<Result<Upped, Problem>>),
+    Start(Vec<String>, oneshot::Sender<Result<(), Problem>>),
+    Stop(Vec<String>, oneshot::Sender<Result<(), Problem>>),
+    Restart(Vec<String>, oneshot::Sender<Result<(), Problem>>),
+    Why(String, oneshot::Sender<Result<Explanation, Problem>>),
+    Env(String, oneshot::Sender<Result<Environment, Problem>>),
+    /// A request arrived for a service that is idle.
+    Wake(Arc<str>),
+    /// Stop everything, then end. A second time: at once.
+    Down {
+        force: bool,
+    },
+}
+
+/// What `up` asks of a running engine.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct UpRequest {
+    /// Where to read the manifest again; the engine's own where not given.
+    pub load: Option<Request>,
+    pub selection: Selection,
+    /// Leave every service with ports idle until it is called.
+    pub lazy: bool,
+}
+
+/// What became of an `up`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Upped {
+    /// The services that it was about, needed ones included.
+    pub services: Vec<String>,
+    /// Notices about the manifest, rendered.
+    pub notices: Vec<String>,
+    /// The number of the first event that came of it.
+    pub events_from: u64,
+}
+
+/// The environment in which a service runs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Environment {
+    pub folder: std::path::PathBuf,
+    pub variables: BTreeMap<String, String>,
+}
+
+/// Why an ask was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Problem {
+    #[error("there is no service `{name}`")]
+    UnknownService { name: String, hint: Option<String> },
+    #[error("there is no profile `{name}`")]
+    UnknownProfile { name: String, hint: Option<String> },
+    #[error("{message}")]
+    Nothing { message: String },
+    /// The manifest has problems; they are rendered.
+    #[error("the manifest has problems; everything stays as it is")]
+    Manifest { rendered: String },
+    #[error("the engine is shutting down")]
+    Ending,
+}
+
+impl Handle {
+    /// Asks the loop and waits for its answer; an engine that is going says so.
+    pub async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<Result<T, Problem>>) -> Ask) -> Result<T, Problem> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.asks.send(ask(reply));
+        answer.await.unwrap_or(Err(Problem::Ending))
+    }
+}

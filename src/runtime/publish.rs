@@ -1,0 +1,156 @@
+//! From the world to those who look: rows, events, and the table of the proxy.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::Board;
+use crate::effects::clock::Clock;
+use crate::effects::ports::listen;
+use crate::effects::stats::{Sample, ticks_per_second};
+use crate::plan::Plan;
+use crate::route::{Availability, Edge, Endpoint, Socket, Table, Upstream};
+use crate::supervise::{Moment, World};
+use crate::view::{Event, Service, Usage};
+
+/// Keeps everything that is published.
+#[derive(Debug)]
+pub struct Publisher {
+    clock: Clock,
+    board: Board,
+    table: watch::Sender<Arc<Table>>,
+    availability: HashMap<Arc<str>, watch::Sender<Availability>>,
+    usage: HashMap<u32, Usage>,
+    last_sample: Option<(Moment, Sample)>,
+}
+
+impl Publisher {
+    /// A publisher of nothing yet.
+    pub fn new(clock: Clock, board: Board) -> Self {
+        Self {
+            clock,
+            board,
+            table: watch::Sender::default(),
+            availability: HashMap::new(),
+            usage: HashMap::new(),
+            last_sample: None,
+        }
+    }
+
+    /// The table, as it will be.
+    pub fn table(&self) -> watch::Receiver<Arc<Table>> {
+        self.table.subscribe()
+    }
+
+    /// Publishes a new plan: the table for the proxy, and all rows. Its listeners are open when this returns, so that
+    /// nobody is launched before the addresses that it is given are there. What could not be opened is returned.
+    pub fn plan(&mut self, world: &World) -> Vec<String> {
+        let plan = world.plan();
+        let before = self.table.borrow().clone();
+        let mut failed = Vec::new();
+        let mut open = |number: u16, known: Option<Socket>| {
+            known.unwrap_or_else(|| match listen(number) {
+                Ok(listener) => Socket::new(listener),
+                Err(error) => {
+                    failed.push(format!("no listener on port {number}: {error}"));
+                    Socket::default()
+                }
+            })
+        };
+        let upstreams: Vec<Arc<Upstream>> =
+            (0..plan.services.len()).map(|place| Arc::new(self.upstream(world, plan, place))).collect();
+        let edges = plan.edges.iter().map(|edge| Edge {
+            from: upstreams[edge.from].name.clone(),
+            to: upstreams[edge.to].clone(),
+            port: edge.port,
+            listen: edge.listen,
+            socket: open(edge.listen, before.socket(edge.listen)),
+        });
+        let edges = edges.collect();
+        let table = Table {
+            host_label: plan.host_label.clone(),
+            front_door: plan.front_door,
+            front_door_socket: open(plan.front_door, before.socket(plan.front_door)),
+            edges,
+            upstreams,
+        };
+        self.availability.retain(|name, _| plan.index(name).is_some());
+        self.table.send_replace(Arc::new(table));
+        self.board.truncate(plan.services.len());
+        self.rows(world, 0..plan.services.len());
+        failed
+    }
+
+    fn upstream(&mut self, world: &World, plan: &Plan, place: usize) -> Upstream {
+        let planned = &plan.services[place];
+        let name: Arc<str> = planned.name.as_str().into();
+        let now = Availability::of(&world.status(place));
+        let sender = self.availability.entry(name.clone()).or_insert_with(|| watch::Sender::new(now));
+        let ports = planned.ports.iter().map(|port| Endpoint {
+            name: port.name.clone(),
+            protocol: port.protocol,
+            listen: port.listen,
+        });
+        Upstream { name, ports: ports.collect(), availability: sender.subscribe() }
+    }
+
+    /// Publishes what became of these services.
+    pub fn rows(&mut self, world: &World, places: impl IntoIterator<Item = usize>) {
+        let plan = world.plan();
+        let mut rows = Vec::new();
+        for place in places {
+            if world.is_over(place) {
+                rows.push((place, None));
+                continue;
+            }
+            let status = world.status(place);
+            if let Some(sender) = self.availability.get(plan.services[place].name.as_str()) {
+                let availability = Availability::of(&status);
+                sender.send_if_modified(|known| std::mem::replace(known, availability) != availability);
+            }
+            let usage = status.pid.and_then(|pid| self.usage.get(&pid)).copied();
+            let started = status.started.map(|at| self.clock.wall(at));
+            rows.push((place, Some(Service::new(plan, place, &status, usage, started))));
+        }
+        self.board.put(rows);
+    }
+
+    /// The number that the next event will have.
+    pub fn next_event(&self) -> u64 {
+        self.board.events_since(u64::MAX).1
+    }
+
+    /// Publishes changes of state.
+    pub fn events(&self, world: &mut World) {
+        let events = world.take_events();
+        let plan = world.plan();
+        self.board.add_events(events.iter().map(|event| Event::new(event, plan, self.clock.wall(event.at))));
+    }
+
+    /// Looks at CPU and memory of all services once.
+    pub fn sample(&mut self, world: &World) {
+        let now = self.clock.now();
+        let sample = Sample::take();
+        self.usage.clear();
+        for place in 0..world.plan().services.len() {
+            let Some(pid) = world.status(place).pid else { continue };
+            let Some(usage) = sample.of(pid) else { continue };
+            let before = self.last_sample.as_ref().and_then(|(at, sample)| Some((*at, sample.of(pid)?)));
+            let cpu_percent = before.map_or(0.0, |(at, before)| {
+                #[allow(clippy::cast_precision_loss, reason = "a percentage")]
+                let used = usage.ticks.saturating_sub(before.ticks) as f64 / ticks_per_second() as f64;
+                let passed = now.since(at).as_secs_f64();
+                if passed > 0.0 { (used / passed * 1000.0).round() / 10.0 } else { 0.0 }
+            });
+            self.usage.insert(pid, Usage { cpu_percent, memory_bytes: usage.memory_bytes });
+        }
+        self.last_sample = Some((now, sample));
+        self.rows(world, 0..world.plan().services.len());
+    }
+
+    /// Nobody looks at CPU and memory any more.
+    pub fn forget_sample(&mut self) {
+        self.last_sample = None;
+    }
+}

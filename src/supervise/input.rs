@@ -1,0 +1,162 @@
+//! What goes into the machine and what comes out.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::model::Signal;
+
+use super::Want;
+
+/// A time since the engine began. Tests write literals.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(pub Duration);
+
+impl Moment {
+    /// This moment and a duration later.
+    pub fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(duration))
+    }
+
+    /// How long it is since `earlier`.
+    pub fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// One life of one service; never used twice in an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Incarnation(pub u64);
+
+/// One run of a setup step; never used twice in an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SetupRun(pub u64);
+
+/// Anything that can happen to a world.
+#[derive(Debug, Clone)]
+pub enum Input {
+    Asked(Command),
+    Told(Fact),
+    /// Time has passed.
+    Tick,
+}
+
+/// What a user can ask for. Services are given by place.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Have these too; what is up stays up, and what completed is not run again.
+    Up(Vec<(usize, Want)>),
+    /// Run these, also if they completed before.
+    Start(Vec<usize>),
+    Stop(Vec<usize>),
+    Restart(Vec<usize>),
+    /// A request arrived for a service that was idle.
+    Wake(usize),
+    /// Stop everything.
+    Down,
+    /// Kill everything, without grace.
+    Kill,
+}
+
+/// A report from outside.
+#[derive(Debug, Clone)]
+pub enum Fact {
+    Launched(Incarnation, u32),
+    /// It never ran; the text says why.
+    NotLaunched(Incarnation, String),
+    /// Its main process ended, leaving this behind.
+    Exited(Incarnation, Exit, Left),
+    /// No process of it is left.
+    Gone(Incarnation),
+    /// One try of its probe.
+    Probed(Incarnation, Result<(), String>),
+    /// Its log readiness matched.
+    LogMatched(Incarnation),
+    /// The sweep that was asked for is done.
+    Swept(Vec<Swept>),
+    /// A setup step is through; the text says why it failed.
+    SetupEnded(SetupRun, Result<(), String>),
+}
+
+/// What a sweep found about one service that is not listening yet, or has just begun to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Swept {
+    pub incarnation: Incarnation,
+    /// It listens where it should.
+    pub listening: bool,
+    /// What it does not do as expected, in words: where it listens instead, who has its port.
+    pub finding: Option<String>,
+}
+
+/// How a main process ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exit {
+    Code(i32),
+    Signal(Signal),
+    /// It never ran.
+    NotLaunched(String),
+    /// It had gone into the background and its processes are gone.
+    Vanished,
+}
+
+impl Exit {
+    /// Whether it counts as success.
+    pub fn success(&self) -> bool {
+        *self == Self::Code(0)
+    }
+
+    /// The code as a shell reports it.
+    pub fn code(&self) -> Option<i32> {
+        match self {
+            Self::Code(code) => Some(*code),
+            Self::Signal(signal) => Some(128 + signal.number()),
+            Self::NotLaunched(_) | Self::Vanished => None,
+        }
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(127) => f.write_str("exited with 127 (command not found)"),
+            Self::Code(126) => f.write_str("exited with 126 (not executable)"),
+            Self::Code(code) => write!(f, "exited with {code}"),
+            Self::Signal(signal) => write!(f, "was ended by {signal}"),
+            Self::NotLaunched(reason) => write!(f, "could not be started: {reason}"),
+            Self::Vanished => f.write_str("its background processes are gone"),
+        }
+    }
+}
+
+/// What is left of a service whose main process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    Nothing,
+    /// Processes that do not serve.
+    Strays,
+    /// Processes that listen: the program went into the background.
+    Listeners,
+}
+
+/// What the outside world has to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    Launch {
+        service: usize,
+        incarnation: Incarnation,
+    },
+    /// To all processes of it.
+    Signal {
+        incarnation: Incarnation,
+        signal: Signal,
+    },
+    Probe {
+        service: usize,
+        incarnation: Incarnation,
+    },
+    /// Look which of these listen where they should.
+    Sweep(Vec<(usize, Incarnation)>),
+    Setup {
+        setup: usize,
+        run: SetupRun,
+    },
+}

@@ -1,0 +1,134 @@
+//! Where a service is in its life. Intent (`Want`) is kept apart: a phase says what is, never what should be.
+
+use super::input::{Exit, Incarnation, Moment};
+
+/// What the user wants of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Want {
+    /// Not running.
+    #[default]
+    Down,
+    /// Not running, but to be started by its first request.
+    Idle,
+    /// Running.
+    Up,
+}
+
+/// What a service is doing.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Phase {
+    /// Nothing of it runs.
+    Rest(Rest),
+    /// It would run, but its dependencies or its setup are not through.
+    Waiting,
+    /// The launcher was asked.
+    Launching(Incarnation),
+    Up(Up),
+    /// It ended and is tried again.
+    Backoff {
+        until: Moment,
+    },
+    Stopping(Stopping),
+}
+
+/// Why nothing runs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Rest {
+    /// It was never started.
+    New,
+    Stopped,
+    Completed,
+    Failed(Failure),
+}
+
+/// Why a service will not be tried again.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Failure {
+    Exit(Exit),
+    GaveUp { exit: Exit, restarts: u32 },
+    Setup(String),
+}
+
+/// A running process.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Up {
+    pub incarnation: Incarnation,
+    pub pid: u32,
+    pub started: Moment,
+    pub ready_at: Option<Moment>,
+    /// Its main process ended and left listeners behind.
+    pub daemonized: bool,
+    pub health: Health,
+    pub probing: Probing,
+}
+
+/// What readiness says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// Not ready yet.
+    Starting,
+    Ready,
+    /// Was ready.
+    Unhealthy,
+}
+
+/// The row of tries of a probe.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Probing {
+    /// When the next try is due; `None` while one is under way, and where there is no probe.
+    pub next: Option<Moment>,
+    pub tries: u32,
+    pub successes: u32,
+    pub failures: u32,
+    /// What the last try that failed said.
+    pub error: Option<String>,
+}
+
+/// A process on its way out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stopping {
+    pub incarnation: Incarnation,
+    pub pid: u32,
+    pub stage: Stage,
+    /// How the main process ended, once it has.
+    pub exit: Option<Exit>,
+    /// It ended by itself, and only its leftovers are being removed.
+    pub cleanup: bool,
+}
+
+/// How far a stop has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The stop signal is out.
+    Asked { kill_at: Moment },
+    /// SIGKILL is out.
+    Killed { give_up_at: Moment },
+}
+
+impl Phase {
+    /// Whether anything of it may be running.
+    pub fn is_active(&self) -> bool {
+        matches!(self, Self::Launching(_) | Self::Up(_) | Self::Stopping(_))
+    }
+
+    /// The life that reports are expected from.
+    pub fn incarnation(&self) -> Option<Incarnation> {
+        match self {
+            Self::Launching(incarnation) => Some(*incarnation),
+            Self::Up(up) => Some(up.incarnation),
+            Self::Stopping(stopping) => Some(stopping.incarnation),
+            Self::Rest(_) | Self::Waiting | Self::Backoff { .. } => None,
+        }
+    }
+
+    /// When this phase wants to be looked at again.
+    pub fn deadline(&self) -> Option<Moment> {
+        match self {
+            Self::Backoff { until } => Some(*until),
+            Self::Up(up) => up.probing.next,
+            Self::Stopping(Stopping { stage: Stage::Asked { kill_at }, .. }) => Some(*kill_at),
+            Self::Stopping(Stopping { stage: Stage::Killed { give_up_at }, .. }) => Some(*give_up_at),
+            Self::Rest(_) | Self::Waiting | Self::Launching(_) => None,
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Why a service is not ready: what it waits for, what that waits for, and what happens next.
+
+use super::input::Moment;
+use super::phase::{Health, Phase, Stage, Stopping};
+use super::status::Status;
+use super::world::World;
+use crate::model::Condition;
+
+/// The answer to "why is it not ready?".
+#[derive(Debug, Clone, PartialEq)]
+pub struct Why {
+    pub status: Status,
+    /// Nearest first; what a blocker itself waits for follows it.
+    pub blockers: Vec<Blocker>,
+    /// What the last try of its probe said.
+    pub last_probe: Option<String>,
+    pub tries: u32,
+    pub next: Option<Next>,
+}
+
+/// A dependency that is not there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Blocker {
+    pub service: usize,
+    pub condition: Condition,
+    pub status: Status,
+}
+
+/// What the engine will do next by itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Next {
+    Start(Moment),
+    Probe(Moment),
+    Kill(Moment),
+}
+
+impl World {
+    /// Explains a service.
+    pub fn why(&self, service: usize) -> Why {
+        let row = self.row(service);
+        let (last_probe, tries) = match &row.phase {
+            Phase::Up(up) => (up.probing.error.clone(), up.probing.tries),
+            _ => (None, 0),
+        };
+        let next = match &row.phase {
+            Phase::Backoff { until } => Some(Next::Start(*until)),
+            Phase::Up(up) if up.health != Health::Ready => up.probing.next.map(Next::Probe),
+            Phase::Stopping(Stopping { stage: Stage::Asked { kill_at }, .. }) => Some(Next::Kill(*kill_at)),
+            _ => None,
+        };
+        Why { status: self.status(service), blockers: self.blockers(service), last_probe, tries, next }
+    }
+
+    fn blockers(&self, service: usize) -> Vec<Blocker> {
+        let mut out: Vec<Blocker> = Vec::new();
+        let mut todo = vec![service];
+        while let Some(waiter) = todo.pop() {
+            if !matches!(self.row(waiter).phase, Phase::Waiting) {
+                continue;
+            }
+            for dependency in self.unmet_dependencies(waiter) {
+                if out.iter().all(|known| known.service != dependency.service) {
+                    let status = self.status(dependency.service);
+                    out.push(Blocker { service: dependency.service, condition: dependency.condition, status });
+                    todo.push(dependency.service);
+                }
+            }
+        }
+        out
+    }
+}

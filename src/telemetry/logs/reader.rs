@@ -1,0 +1,240 @@
+//! Reading one service's lines, from any process, while they are being written.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::line::Line;
+use super::segment;
+
+/// Where to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// With the oldest line that is kept.
+    Oldest,
+    /// With the last so many lines.
+    Tail(usize),
+    /// With the first line at or after a time.
+    Since(Timestamp),
+    /// With what comes next.
+    End,
+}
+
+/// A place in a service's lines.
+#[derive(Debug)]
+pub struct Reader {
+    folder: PathBuf,
+    service: String,
+    start: Start,
+    at: Option<Place>,
+    /// Read, but not yet a whole record.
+    rest: Vec<u8>,
+    lost: u64,
+}
+
+#[derive(Debug)]
+struct Place {
+    number: u64,
+    file: File,
+    /// The number of the next line, counted from the service's first.
+    line: u64,
+}
+
+/// Bytes read at once.
+const PIECE: usize = 64 << 10;
+
+impl Reader {
+    /// A reader of a service's lines in the log folder of a workspace.
+    pub fn new(folder: &Path, service: &str, start: Start) -> Self {
+        Self { folder: folder.to_owned(), service: service.to_owned(), start, at: None, rest: Vec::new(), lost: 0 }
+    }
+
+    /// Gives the next lines, some at a time; an empty list means that there are none now.
+    pub fn next_lines(&mut self) -> io::Result<Vec<Line>> {
+        if self.at.is_none() {
+            self.open()?;
+        }
+        let since = match self.start {
+            Start::Since(time) => Some(time),
+            _ => None,
+        };
+        loop {
+            let Some(records) = self.next_records()? else { return Ok(Vec::new()) };
+            let lines: Vec<Line> = records
+                .split(|&byte| byte == b'\n')
+                .filter_map(Line::parse)
+                .filter(|line| since.is_none_or(|since| line.time >= since))
+                .collect();
+            if !lines.is_empty() {
+                return Ok(lines);
+            }
+        }
+    }
+
+    /// How many lines were deleted before they could be read, since this was last asked.
+    pub fn take_lost(&mut self) -> u64 {
+        std::mem::take(&mut self.lost)
+    }
+
+    /// The next whole records as bytes; `None` when there are none now.
+    pub fn next_records(&mut self) -> io::Result<Option<Vec<u8>>> {
+        loop {
+            let Some(place) = &mut self.at else { return Ok(None) };
+            let kept = self.rest.len();
+            self.rest.resize(kept + PIECE, 0);
+            let read = place.file.read(&mut self.rest[kept..])?;
+            self.rest.truncate(kept + read);
+            if let Some(end) = memchr::memrchr(b'\n', &self.rest) {
+                let tail = self.rest.split_off(end + 1);
+                let records = std::mem::replace(&mut self.rest, tail);
+                place.line += memchr::memchr_iter(b'\n', &records).count() as u64;
+                return Ok(Some(records));
+            }
+            if read == 0 && !self.next_segment()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Moves on to the next segment, if there is one.
+    fn next_segment(&mut self) -> io::Result<bool> {
+        let Some(place) = &mut self.at else { return Ok(false) };
+        let following = place.number + 1;
+        let mut number = following;
+        if !segment::path(&self.folder, &self.service, following).exists() {
+            // Either it is not there yet, or we are so slow that it is there no more.
+            if place.file.metadata()?.nlink() > 0 {
+                return Ok(false);
+            }
+            let numbers = segment::numbers(&self.folder, &self.service)?;
+            match numbers.into_iter().find(|number| *number > following) {
+                Some(later) => number = later,
+                None => return Ok(false),
+            }
+        }
+        // The writer may have added to the old segment between our last read and its turn.
+        if place.file.stream_position()? < place.file.metadata()?.len() {
+            return Ok(true);
+        }
+        let line = place.line;
+        let opened = match open_at(&self.folder, &self.service, number) {
+            Ok(opened) => opened,
+            // Deleted in this moment: a later one is there the next time round.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+            Err(error) => return Err(error),
+        };
+        self.lost += opened.line.saturating_sub(line);
+        self.at = Some(opened);
+        Ok(true)
+    }
+
+    /// Finds the place to begin.
+    fn open(&mut self) -> io::Result<()> {
+        let numbers = segment::numbers(&self.folder, &self.service)?;
+        let Some((&oldest, &newest)) = numbers.first().zip(numbers.last()) else { return Ok(()) };
+        self.at = match self.start {
+            Start::Oldest => Some(open_at(&self.folder, &self.service, oldest)?),
+            Start::End => Some(self.tail(&numbers, 0)?),
+            Start::Tail(count) => Some(self.tail(&numbers, count)?),
+            Start::Since(time) => {
+                let mut number = newest;
+                for &candidate in numbers.iter().rev() {
+                    number = candidate;
+                    if first_time(&segment::path(&self.folder, &self.service, candidate)).is_some_and(|it| it < time) {
+                        break;
+                    }
+                }
+                Some(open_at(&self.folder, &self.service, number)?)
+            }
+        };
+        Ok(())
+    }
+
+    /// The place before the last `count` lines.
+    fn tail(&self, numbers: &[u64], count: usize) -> io::Result<Place> {
+        let mut missing = count;
+        let mut place = None;
+        for &number in numbers.iter().rev() {
+            let mut opened = open_at(&self.folder, &self.service, number)?;
+            let head = opened.file.stream_position()?;
+            let (offset, found) = lines_from_end(&mut opened.file, head, missing)?;
+            opened.line += count_lines(&mut opened.file, head, offset)?;
+            opened.file.seek(SeekFrom::Start(offset))?;
+            missing -= found.min(missing);
+            place = Some(opened);
+            if missing == 0 {
+                break;
+            }
+        }
+        place.ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+/// Opens a segment behind its head.
+fn open_at(folder: &Path, service: &str, number: u64) -> io::Result<Place> {
+    let mut file = File::open(segment::path(folder, service, number))?;
+    let mut head = [0; 80];
+    let read = file.read(&mut head)?;
+    let text = String::from_utf8_lossy(&head[..read]).into_owned();
+    let first = text.lines().next().unwrap_or("");
+    let line = segment::parse_head(first).unwrap_or(0);
+    file.seek(SeekFrom::Start(first.len() as u64 + 1))?;
+    Ok(Place { number, file, line })
+}
+
+fn first_time(path: &Path) -> Option<Timestamp> {
+    let mut file = File::open(path).ok()?;
+    let mut head = [0; 160];
+    let read = file.read(&mut head).ok()?;
+    head[..read].split(|&byte| byte == b'\n').nth(1).and_then(Line::time_of)
+}
+
+/// The offset before the last `count` lines between `head` and the end, and how many lines follow it.
+fn lines_from_end(file: &mut File, head: u64, count: usize) -> io::Result<(u64, usize)> {
+    let end = file.seek(SeekFrom::End(0))?;
+    // A record that is just being written has no newline yet; it belongs to what comes next.
+    let mut position = end;
+    let mut found = 0;
+    let mut buffer = vec![0; PIECE];
+    let mut after = None;
+    while position > head {
+        let length = (position - head).min(PIECE as u64);
+        position -= length;
+        let piece = &mut buffer[..usize::try_from(length).unwrap_or(PIECE)];
+        file.seek(SeekFrom::Start(position))?;
+        file.read_exact(piece)?;
+        for at in memchr::memrchr_iter(b'\n', piece) {
+            let offset = position + at as u64 + 1;
+            if after.is_none() {
+                after = Some(offset);
+                if count == 0 {
+                    return Ok((offset, 0));
+                }
+                continue;
+            }
+            found += 1;
+            if found == count {
+                return Ok((offset, found));
+            }
+        }
+    }
+    let whole = usize::from(after.is_some());
+    Ok((head, found + whole))
+}
+
+fn count_lines(file: &mut File, from: u64, to: u64) -> io::Result<u64> {
+    file.seek(SeekFrom::Start(from))?;
+    let mut rest = file.take(to.saturating_sub(from));
+    let mut buffer = vec![0; PIECE];
+    let mut lines = 0;
+    loop {
+        let read = rest.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(lines);
+        }
+        lines += memchr::memchr_iter(b'\n', &buffer[..read]).count() as u64;
+    }
+}

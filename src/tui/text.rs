@@ -1,0 +1,79 @@
+//! Text from services, made fit for a screen: no colours of its own, no control characters, tabs as spaces.
+
+use unicode_width::UnicodeWidthChar;
+
+/// One line without anything that could move the cursor.
+pub fn clean(text: &str) -> String {
+    let plain = anstream::adapter::strip_str(text).to_string();
+    let mut out = String::with_capacity(plain.len());
+    for c in plain.chars() {
+        match c {
+            '\t' => {
+                let width: usize = out.chars().map(|c| c.width().unwrap_or(0)).sum();
+                out.extend(std::iter::repeat_n(' ', 8 - width % 8));
+            }
+            c if c.is_control() => out.push('·'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// The beginning of a text that fits a width, with an ellipsis where it was cut.
+pub fn fit(text: &str, width: usize) -> String {
+    let total: usize = text.chars().map(|c| c.width().unwrap_or(0)).sum();
+    if total <= width {
+        return text.to_owned();
+    }
+    let mut out = String::new();
+    let mut used = 1;
+    for c in text.chars() {
+        used += c.width().unwrap_or(0);
+        if used > width {
+            break;
+        }
+        out.push(c);
+    }
+    if width > 0 {
+        out.push('…');
+    }
+    out
+}
+
+/// A text in rows of a width.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut rows = vec![String::new()];
+    let mut used = 0;
+    for c in text.chars() {
+        let wide = c.width().unwrap_or(0);
+        if used + wide > width.max(1) {
+            rows.push(String::new());
+            used = 0;
+        }
+        used += wide;
+        if let Some(row) = rows.last_mut() {
+            row.push(c);
+        }
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_cannot_reach_the_screen() {
+        assert_eq!(clean("a\x1b[31mred\x1b[0m\tb\x07\x1b]0;title\x07"), "ared    b·");
+        assert_eq!(clean("\tx"), "        x");
+    }
+
+    #[test]
+    fn texts_are_cut_and_wrapped_by_width() {
+        assert_eq!(fit("長屋の人", 5), "長屋…");
+        assert_eq!(fit("abc", 3), "abc");
+        assert_eq!(fit("abcd", 3), "ab…");
+        assert_eq!(fit("abcd", 0), "");
+        assert_eq!(wrap("長屋abc", 4), ["長屋", "abc"]);
+    }
+}

@@ -1,0 +1,38 @@
+//! Changes of state, as `up --wait --json` and `events` stream them.
+
+use serde::{Deserialize, Serialize};
+
+use super::wording::reason;
+use crate::plan::Plan;
+use crate::supervise::{self, State};
+
+/// One line of the stream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// RFC 3339, UTC.
+    pub time: String,
+    /// `state`: a service's state changed.
+    pub event: String,
+    pub service: Option<String>,
+    pub state: Option<State>,
+    pub message: Option<String>,
+    /// The exit code of a process that ended.
+    pub code: Option<i32>,
+    pub duration_ms: Option<u64>,
+}
+
+impl Event {
+    /// A change of state.
+    pub fn new(event: &supervise::Event, plan: &Plan, time: jiff::Timestamp) -> Self {
+        let ended = matches!(event.state, State::Completed | State::Failed | State::Backoff | State::Stopped);
+        Self {
+            time: format!("{time:.9}"),
+            event: "state".to_owned(),
+            service: plan.services.get(event.service).map(|planned| planned.name.to_string()),
+            state: Some(event.state),
+            message: event.reason.as_ref().map(|it| reason(it, plan)),
+            code: event.exit.as_ref().filter(|_| ended).and_then(|exit| exit.code()),
+            duration_ms: event.startup.map(|startup| u64::try_from(startup.as_millis()).unwrap_or(u64::MAX)),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! `why`: the chain of blockers, the last probe, what comes next.
+
+use serde::{Deserialize, Serialize};
+
+use super::wording::{elapsed, reason};
+use crate::plan::Plan;
+use crate::supervise::{Moment, Next, State, Why};
+
+/// The answer to `why SERVICE`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    pub service: String,
+    pub state: State,
+    pub ready: bool,
+    pub reason: Option<String>,
+    pub blockers: Vec<Blocker>,
+    pub last_probe: Option<String>,
+    /// The last lines of its output; filled in by whoever can read the logs.
+    pub last_lines: Vec<String>,
+    pub next: Option<String>,
+}
+
+/// A dependency that is not there yet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Blocker {
+    pub service: String,
+    pub state: State,
+    /// What is waited for: `ready`, `completed` …
+    pub condition: String,
+    pub reason: Option<String>,
+}
+
+impl Explanation {
+    /// Explains a service.
+    pub fn new(plan: &Plan, place: usize, why: &Why, now: Moment) -> Self {
+        let blockers = why.blockers.iter().map(|blocker| Blocker {
+            service: plan.services[blocker.service].name.to_string(),
+            state: blocker.status.state,
+            condition: blocker.condition.word().to_owned(),
+            reason: blocker.status.reason.as_ref().map(|it| reason(it, plan)),
+        });
+        let last_probe = why.last_probe.as_ref().map(|error| match why.tries {
+            0 | 1 => error.clone(),
+            tries => format!("{error} (tried {tries} times)"),
+        });
+        Self {
+            service: plan.services[place].name.to_string(),
+            state: why.status.state,
+            ready: why.status.ready,
+            reason: why.status.reason.as_ref().map(|it| reason(it, plan)),
+            blockers: blockers.collect(),
+            last_probe,
+            last_lines: Vec::new(),
+            next: why.next.map(|next| match next {
+                Next::Start(at) => format!("it is started again in {}", elapsed(at.since(now))),
+                Next::Probe(at) => format!("it is probed again in {}", elapsed(at.since(now))),
+                Next::Kill(at) => format!("it is killed in {} unless it ends before", elapsed(at.since(now))),
+            }),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! A request as `requests` shows it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::telemetry::requests::Record;
+
+/// One line of `requests --json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    pub id: String,
+    pub trace_id: String,
+    /// RFC 3339, UTC.
+    pub time: String,
+    /// `(front door)` for callers from outside.
+    pub from: String,
+    pub to: String,
+    pub version: Option<String>,
+    pub protocol: String,
+    pub method: Option<String>,
+    pub path: Option<String>,
+    pub status: Option<u16>,
+    pub grpc_status: Option<u16>,
+    pub duration_ms: f64,
+    pub attempts: u32,
+    pub fallback: Option<String>,
+    pub fault: Option<String>,
+    pub routed_by: Option<String>,
+    /// How its parent is known; `none` until requests are linked.
+    pub link: String,
+    /// Why the proxy itself answered.
+    pub error: Option<String>,
+}
+
+impl From<&Record> for Request {
+    fn from(record: &Record) -> Self {
+        Self {
+            id: record.id.to_string(),
+            trace_id: record.trace_id.to_string(),
+            time: format!("{:.9}", record.time),
+            from: record.from.as_deref().unwrap_or("(front door)").to_owned(),
+            to: record.to.to_string(),
+            version: None,
+            protocol: record.protocol.to_owned(),
+            method: record.method.as_deref().map(str::to_owned),
+            path: record.path.as_deref().map(str::to_owned),
+            status: record.status,
+            grpc_status: record.grpc_status,
+            duration_ms: (record.duration.as_secs_f64() * 1e6).round() / 1e3,
+            attempts: 1,
+            fallback: None,
+            fault: None,
+            routed_by: None,
+            link: "none".to_owned(),
+            error: record.error.as_deref().map(str::to_owned),
+        }
+    }
+}

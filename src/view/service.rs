@@ -1,0 +1,122 @@
+//! One service as `ps` shows it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::wording::reason;
+use crate::model::NetworkMode;
+use crate::plan::{LOOPBACK, Plan, Planned, PlannedPort};
+use crate::supervise::{State, Status};
+
+/// A row of `ps`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Service {
+    pub service: String,
+    pub version: Option<String>,
+    pub instance: u32,
+    pub state: State,
+    pub ready: bool,
+    /// `process`.
+    pub kind: String,
+    /// The network mode, `env`.
+    pub network: String,
+    /// The host's number of the main process.
+    pub pid: Option<u32>,
+    pub container: Option<String>,
+    pub image: Option<String>,
+    pub ports: Vec<Port>,
+    /// Automatic restarts.
+    pub restarts: u32,
+    /// Of the last process that ended, as a shell reports it.
+    pub exit_code: Option<i32>,
+    /// Since its main process started.
+    pub uptime_ms: Option<u64>,
+    /// When its main process started, RFC 3339, UTC.
+    pub started: Option<String>,
+    pub cpu_percent: Option<f64>,
+    pub memory_bytes: Option<u64>,
+    pub reason: Option<String>,
+    /// Ready, completed, or idle by design: nothing to wait for.
+    pub settled: bool,
+    /// It failed, or waits for what failed: nothing will come of it by itself.
+    pub stuck: bool,
+    /// It was asked for, by name or by `up`.
+    pub wanted: bool,
+    /// From launch to ready.
+    pub startup_ms: Option<u64>,
+}
+
+/// A port of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Port {
+    pub name: String,
+    /// Production's number.
+    pub port: u16,
+    pub protocol: String,
+    /// The front door for web ports, the program's own address for others.
+    pub url: Option<String>,
+    /// Where the program listens on this machine.
+    pub published: Option<u16>,
+}
+
+/// CPU and memory of all processes of a service.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Usage {
+    pub cpu_percent: f64,
+    pub memory_bytes: u64,
+}
+
+impl Service {
+    /// The row of a service.
+    pub fn new(plan: &Plan, place: usize, status: &Status, usage: Option<Usage>, started: Option<Timestamp>) -> Self {
+        let planned = &plan.services[place];
+        Self {
+            service: planned.name.to_string(),
+            version: None,
+            instance: 1,
+            state: status.state,
+            ready: status.ready,
+            kind: "process".to_owned(),
+            network: NetworkMode::Env.word().to_owned(),
+            pid: status.pid,
+            container: None,
+            image: None,
+            ports: planned.ports.iter().map(|port| Port::new(plan, planned, port)).collect(),
+            restarts: status.restarts,
+            exit_code: status.exit.as_ref().and_then(|exit| exit.code()),
+            // Filled in when it is shown: a row that changed with every look would never be the same.
+            uptime_ms: None,
+            started: started.map(|at| format!("{at:.3}")),
+            cpu_percent: usage.map(|usage| usage.cpu_percent),
+            memory_bytes: usage.map(|usage| usage.memory_bytes),
+            reason: status.reason.as_ref().map(|it| reason(it, plan)),
+            settled: status.settled,
+            stuck: status.stuck,
+            wanted: status.wanted,
+            startup_ms: status.startup.map(|it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX)),
+        }
+    }
+
+    /// The row at a time, with its uptime.
+    pub fn at(mut self, now: Timestamp) -> Self {
+        let started = self.started.as_ref().and_then(|started| started.parse::<Timestamp>().ok());
+        self.uptime_ms = started.map(|started| u64::try_from(now.duration_since(started).as_millis()).unwrap_or(0));
+        self
+    }
+}
+
+impl Port {
+    fn new(plan: &Plan, service: &Planned, port: &PlannedPort) -> Self {
+        let own = format!("{}://{LOOPBACK}:{}", port.protocol.scheme(), port.listen);
+        // One web port of a service is at the front door: its first.
+        let first_web = service.ports.iter().find(|port| port.protocol.is_web());
+        let front = plan.front_door_url(service).filter(|_| first_web.is_some_and(|first| first.name == port.name));
+        Self {
+            name: port.name.clone(),
+            port: port.number,
+            protocol: port.protocol.word().to_owned(),
+            url: Some(front.unwrap_or(own)),
+            published: Some(port.listen),
+        }
+    }
+}

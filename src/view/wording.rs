@@ -1,0 +1,86 @@
+//! States and reasons in words.
+
+use std::time::Duration;
+
+use crate::plan::Plan;
+use crate::supervise::{Reason, State};
+
+/// A mark that tells a state without colour.
+pub fn state_mark(state: State) -> &'static str {
+    match state {
+        State::Ready | State::Running => "●",
+        State::Starting | State::Setup => "◐",
+        State::Waiting | State::Idle => "○",
+        State::Backoff => "↻",
+        State::Unhealthy => "▲",
+        State::Stopping => "◌",
+        State::Stopped => "·",
+        State::Completed => "✓",
+        State::Failed => "✗",
+    }
+}
+
+/// A reason in one line.
+pub fn reason(reason: &Reason, plan: &Plan) -> String {
+    let name = |service: &usize| plan.services[*service].name.to_string();
+    match reason {
+        Reason::WaitsFor(services) => format!("waits for {}", listed(services.iter().map(name))),
+        Reason::Blocked(service) => format!("blocked: {} will not come by itself", name(service)),
+        Reason::SetupRuns(setup) => format!("runs `{}`", plan.setups[*setup].command),
+        Reason::SetupFailed(error) => format!("setup failed: {error}"),
+        Reason::NotReady(error) => error.clone(),
+        Reason::Daemonized => "running in the background (its main process ended)".to_owned(),
+        Reason::Exited(exit) => exit.to_string(),
+        Reason::GaveUp(exit, 0) => exit.to_string(),
+        Reason::GaveUp(exit, restarts) => format!("gave up after {restarts} restarts: {exit}"),
+        Reason::Retries(exit) => format!("{exit}; it is started again"),
+        Reason::KilledHard => "did not stop in time and was killed".to_owned(),
+    }
+}
+
+/// `a`, `a and b`, `a, b and 3 more`.
+fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
+    let names: Vec<String> = names.collect();
+    match names.as_slice() {
+        [] => String::new(),
+        [one] => one.clone(),
+        [head @ .., last] if names.len() <= 4 => format!("{} and {last}", head.join(", ")),
+        [a, b, c, rest @ ..] => format!("{a}, {b}, {c} and {} more", rest.len()),
+        _ => names.join(", "),
+    }
+}
+
+/// A duration as people say it: `12ms`, `1.4s`, `3m`, `2h`, `5d`.
+pub fn elapsed(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0 => format!("{}ms", duration.as_millis()),
+        1..=9 => format!("{:.1}s", duration.as_secs_f64()),
+        10..=119 => format!("{seconds}s"),
+        120..=7199 => format!("{}m", seconds / 60),
+        7200..=172_799 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_read_as_sentences() {
+        let list = |count: usize| listed((0..count).map(|n| format!("s{n}")).collect::<Vec<_>>().into_iter());
+        assert_eq!(list(1), "s0");
+        assert_eq!(list(2), "s0 and s1");
+        assert_eq!(list(4), "s0, s1, s2 and s3");
+        assert_eq!(list(9), "s0, s1, s2 and 6 more");
+    }
+
+    #[test]
+    fn durations_are_short() {
+        let cases = [(0.012, "12ms"), (1.42, "1.4s"), (65.0, "65s"), (240.0, "4m"), (8000.0, "2h"), (2e5, "2d")];
+        for (seconds, text) in cases {
+            assert_eq!(elapsed(Duration::from_secs_f64(seconds)), text);
+        }
+    }
+}
