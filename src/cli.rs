@@ -29,8 +29,6 @@ mod why;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use args::{Args, Command};
 use error::Error;
 use output::Output;
@@ -45,7 +43,7 @@ pub fn run() -> ExitCode {
         Some("demo-service") => return demo::service(&words[2..]),
         _ => {}
     }
-    let args = match Args::try_parse_from(words) {
+    let args = match args::parse(words) {
         Ok(args) => args,
         Err(error) => return usage(&error),
     };

@@ -10,3 +10,5 @@
 )]
 
 mod manifest;
+mod supervise;
+mod support;

@@ -1,5 +1,4 @@
 //! The manifest: every key, every problem, from text in memory.
 
 mod problems;
-mod support;
 mod workspace;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap::{Args as ClapArgs, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::model::parse_duration;
 
@@ -22,11 +22,39 @@ const CODES: &str = "Exit codes: 0 fine, 1 a service failed, 2 usage, 3 manifest
     nagaya itself failed, 126 not executable, 127 not found.\n\n\
     Every flag can be given as a variable: NAGAYA_FILE, NAGAYA_PROFILE, NAGAYA_JSON …";
 
+/// Reads the arguments. `--file` may also stand behind a command, and so may `-f` where that does not mean `--follow`
+/// there, as it does for everybody who has ever typed `logs -f`.
+pub fn parse(words: Vec<std::ffi::OsString>) -> Result<Args, clap::Error> {
+    let matches = command().try_get_matches_from(words)?;
+    let mut args = Args::from_arg_matches(&matches)?;
+    if let Some((_, behind)) = matches.subcommand()
+        && let Some(files) = behind.get_many::<PathBuf>(FILE_BEHIND)
+    {
+        args.global.file.extend(files.cloned());
+    }
+    Ok(args)
+}
+
+const FILE_BEHIND: &str = "file behind the command";
+
+fn command() -> clap::Command {
+    Args::command().mut_subcommands(|command| {
+        let follows = command.get_arguments().any(|argument| argument.get_short() == Some('f'));
+        let file = clap::Arg::new(FILE_BEHIND)
+            .long("file")
+            .value_name("PATH")
+            .help("The manifest, and overlays for it")
+            .action(clap::ArgAction::Append)
+            .value_parser(clap::value_parser!(PathBuf));
+        command.arg(if follows { file } else { file.short('f') })
+    })
+}
+
 /// Flags of every command.
 #[derive(Debug, Clone, Default, ClapArgs)]
 pub struct Global {
     /// The manifest, and overlays for it [default: nagaya.yaml here or in a folder above]
-    #[arg(short, long, global = true, value_name = "PATH", env = "NAGAYA_FILE", value_delimiter = ',')]
+    #[arg(short, long, value_name = "PATH", env = "NAGAYA_FILE", value_delimiter = ',')]
     pub file: Vec<PathBuf>,
     /// A name for the workspace in place of the manifest's
     #[arg(short, long, global = true, value_name = "NAME", env = "NAGAYA_PROJECT_NAME")]
@@ -284,10 +312,22 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use super::*;
+
+    fn parsed(line: &str) -> Args {
+        parse(line.split(' ').map(Into::into).collect()).unwrap()
+    }
 
     #[test]
     fn the_arguments_are_consistent() {
-        super::Args::command().debug_assert();
+        command().debug_assert();
+    }
+
+    #[test]
+    fn f_is_a_file_but_where_it_follows() {
+        assert_eq!(parsed("nagaya -f a up -f b").global.file, [PathBuf::from("a"), PathBuf::from("b")]);
+        let args = parsed("nagaya -f a logs -f web");
+        assert_eq!(args.global.file, [PathBuf::from("a")]);
+        assert!(matches!(args.command, Some(Command::Logs(Logs { follow: true, .. }))));
     }
 }

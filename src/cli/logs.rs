@@ -29,16 +29,17 @@ pub async fn run(global: &Global, args: Logs, output: &Output) -> Result<ExitCod
     let services = if args.services.is_empty() { source.services.clone() } else { args.services.clone() };
     let filter = Filter::new(&args)?;
     let since = args.since.as_deref().map(time).transpose()?;
-    let start = match (args.tail, since.or(source.since)) {
-        (Some(count), None) => Start::Tail(count),
-        (Some(count), Some(_)) if args.since.is_none() => Start::Tail(count),
-        (_, Some(since)) => Start::Since(since),
-        (_, None) => Start::Oldest,
+    let since = since.or(source.since);
+    let start = match (args.tail, since) {
+        (Some(count), _) => Start::Tail(count),
+        (None, Some(since)) => Start::Since(since),
+        (None, None) => Start::Oldest,
     };
+    let from = From { start, since };
     let printer = Printer::new(&services, args.services.len() != 1, args.timestamps);
     // Followed before the past is read, so that nothing falls between.
     let mut follower = match (&source.client, args.follow) {
-        (Some(client), true) => Some(Follower::new(client, &source.logs, &services, start).await?),
+        (Some(client), true) => Some(Follower::new(client, &source.logs, &services, from).await?),
         (None, true) => return Err(Error::new(Code::NoEngine, "nothing to follow: the workspace is not running")),
         (_, false) => None,
     };
@@ -55,7 +56,7 @@ pub async fn run(global: &Global, args: Logs, output: &Output) -> Result<ExitCod
             }
         }
         None => {
-            let mut merge = Merge::new(&source.logs, &services, start);
+            let mut merge = Merge::new(&source.logs, &services, from);
             while let Some(lines) = merge.next()? {
                 printer.print(&filter.keep(lines), output);
             }
@@ -153,6 +154,14 @@ fn level_of(word: &str) -> Option<Level> {
     <Level as clap::ValueEnum>::from_str(word, true).ok()
 }
 
+/// Where reading begins.
+#[derive(Debug, Clone, Copy)]
+pub struct From {
+    pub start: Start,
+    /// Older lines are left out even where so many were asked for.
+    pub since: Option<Timestamp>,
+}
+
 /// Lines of many services, oldest first.
 struct Merge {
     readers: Vec<(String, Reader, VecDeque<Line>)>,
@@ -162,8 +171,9 @@ struct Merge {
 const PIECE: usize = 1000;
 
 impl Merge {
-    fn new(logs: &Path, services: &[String], start: Start) -> Self {
-        let reader = |name: &String| (name.clone(), Reader::new(logs, name, start), VecDeque::new());
+    fn new(logs: &Path, services: &[String], from: From) -> Self {
+        let open = |name: &String| Reader::new(logs, name, from.start).not_before(from.since);
+        let reader = |name: &String| (name.clone(), open(name), VecDeque::new());
         Self { readers: services.iter().map(reader).collect() }
     }
 
@@ -201,7 +211,7 @@ pub struct Follower {
 
 impl Follower {
     /// Follows services from a place on.
-    pub async fn new(client: &Client, logs: &Path, services: &[String], start: Start) -> Result<Self, Error> {
+    pub async fn new(client: &Client, logs: &Path, services: &[String], from: From) -> Result<Self, Error> {
         let mut events = client.events("/v1/logs/stream").await?;
         // From this message on, whatever is written is told.
         let _: Option<Vec<String>> = events.next().await;
@@ -210,7 +220,7 @@ impl Follower {
             readers: BTreeMap::new(),
             pending: VecDeque::new(),
             events,
-            past: Some(Merge::new(logs, services, start)),
+            past: Some(Merge::new(logs, services, from)),
             lost: 0,
         })
     }

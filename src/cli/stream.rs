@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::error::{Code, Error};
-use super::logs::{Follower, Printer};
+use super::logs::{Follower, From, Printer};
 use super::output::{Output, dim, state};
 use crate::api::{Client, Events};
 use crate::runtime::Changes;
@@ -40,11 +40,12 @@ impl Stream {
     /// Follows services from this moment on, but for what they wrote since the engine started.
     pub async fn new(client: &Client, logs: &Path, services: Vec<String>, all: bool) -> Result<Self, Error> {
         let identity = client.identity().await?;
-        let since = identity.started.parse().map_or(Start::Oldest, Start::Since);
+        let since = identity.started.parse().ok();
+        let from = From { start: since.map_or(Start::Oldest, Start::Since), since };
         Ok(Self {
             rows: BTreeMap::new(),
             changes: client.events("/v1/services/stream").await?,
-            follower: Follower::new(client, logs, &services, since).await?,
+            follower: Follower::new(client, logs, &services, from).await?,
             printer: Printer::new(&services, true, false),
             services,
             all,

@@ -1,7 +1,7 @@
 //! `nagaya ui`, and the dashboard of `up`: a real terminal and a real engine around `tui`.
 
 use std::io::{self, stdout};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::args::Global;
 use super::error::{Code, Error};
 use super::locate::connect;
-use super::logs::Follower;
+use super::logs::{Follower, From};
 use super::output::Output;
 use super::start::Owned;
 use crate::api::Client;
@@ -208,7 +208,8 @@ async fn watch_rows(client: Client, messages: mpsc::Sender<Msg>) {
 
 async fn follow(client: Client, logs: PathBuf, service: String, messages: mpsc::Sender<Msg>) {
     let services = [service.clone()];
-    let Ok(mut follower) = Follower::new(&client, Path::new(&logs), &services, Start::Tail(PAST)).await else { return };
+    let from = From { start: Start::Tail(PAST), since: None };
+    let Ok(mut follower) = Follower::new(&client, &logs, &services, from).await else { return };
     while let Ok(Some(lines)) = follower.next().await {
         let lines = lines.into_iter().map(|(_, line)| line).collect();
         if messages.send(Msg::Lines(service.clone(), lines)).await.is_err() {

@@ -154,8 +154,10 @@ fn announce(before: Option<&Service>, row: &Service, goal: Goal, output: &Output
     if output.json || before.is_some_and(|before| before.state == row.state) {
         return;
     }
-    let took =
-        row.startup_ms.filter(|_| row.ready).map(|millis| format!(" in {}", elapsed(Duration::from_millis(millis))));
+    let took = row
+        .startup_ms
+        .filter(|_| row.state == State::Ready)
+        .map(|millis| format!(" in {}", elapsed(Duration::from_millis(millis))));
     let line = format!("  {}  {}{}", row.service, state(row.state), took.unwrap_or_default());
     if goal.is_reached(row) && (before.is_some() || goal == Goal::Ready) {
         output.say(&line);

@@ -23,10 +23,14 @@ pub fn alive(pid: u32, started: u64) -> bool {
     start_time(pid) == Some(started)
 }
 
-/// When a process started, in the kernel's ticks since boot.
+/// When a process started, in the kernel's ticks since boot. One that has ended and was not waited for is none.
 pub fn start_time(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    fields(&stat)?.get(19)?.parse().ok()
+    let fields = fields(&stat)?;
+    if matches!(fields.first(), Some(&("Z" | "X"))) {
+        return None;
+    }
+    fields.get(19)?.parse().ok()
 }
 
 /// The fields of `/proc/PID/stat` from the state on; the name before them may hold spaces and parentheses.

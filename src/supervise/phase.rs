@@ -21,8 +21,11 @@ pub enum Phase {
     Rest(Rest),
     /// It would run, but its dependencies or its setup are not through.
     Waiting,
-    /// The launcher was asked.
-    Launching(Incarnation),
+    /// The launcher was asked. The log may be quicker than its answer: `matched` keeps that.
+    Launching {
+        incarnation: Incarnation,
+        matched: bool,
+    },
     Up(Up),
     /// It ended and is tried again.
     Backoff {
@@ -108,13 +111,13 @@ pub enum Stage {
 impl Phase {
     /// Whether anything of it may be running.
     pub fn is_active(&self) -> bool {
-        matches!(self, Self::Launching(_) | Self::Up(_) | Self::Stopping(_))
+        matches!(self, Self::Launching { .. } | Self::Up(_) | Self::Stopping(_))
     }
 
     /// The life that reports are expected from.
     pub fn incarnation(&self) -> Option<Incarnation> {
         match self {
-            Self::Launching(incarnation) => Some(*incarnation),
+            Self::Launching { incarnation, .. } => Some(*incarnation),
             Self::Up(up) => Some(up.incarnation),
             Self::Stopping(stopping) => Some(stopping.incarnation),
             Self::Rest(_) | Self::Waiting | Self::Backoff { .. } => None,
@@ -128,7 +131,16 @@ impl Phase {
             Self::Up(up) => up.probing.next,
             Self::Stopping(Stopping { stage: Stage::Asked { kill_at }, .. }) => Some(*kill_at),
             Self::Stopping(Stopping { stage: Stage::Killed { give_up_at }, .. }) => Some(*give_up_at),
-            Self::Rest(_) | Self::Waiting | Self::Launching(_) => None,
+            Self::Rest(_) | Self::Waiting | Self::Launching { .. } => None,
         }
+    }
+}
+
+impl Up {
+    /// Readiness has been reached; the first time counts for how long the start took.
+    pub fn be_ready(&mut self, now: Moment) {
+        self.health = Health::Ready;
+        self.ready_at = self.ready_at.or(Some(now));
+        self.probing.error = None;
     }
 }

@@ -129,7 +129,7 @@ impl World {
             Phase::Rest(Rest::Failed(_)) => State::Failed,
             Phase::Waiting if self.running_setup(service).is_some() => State::Setup,
             Phase::Waiting => State::Waiting,
-            Phase::Launching(_) => State::Starting,
+            Phase::Launching { .. } => State::Starting,
             Phase::Up(up) => match up.health {
                 Health::Starting => State::Starting,
                 Health::Unhealthy => State::Unhealthy,
@@ -149,7 +149,7 @@ impl World {
                 Failure::GaveUp { exit, restarts } => Reason::GaveUp(exit.clone(), *restarts),
                 Failure::Setup(error) => Reason::SetupFailed(error.clone()),
             }),
-            Phase::Rest(_) | Phase::Launching(_) => None,
+            Phase::Rest(_) | Phase::Launching { .. } => None,
             Phase::Waiting => match self.running_setup(service) {
                 Some(setup) => Some(Reason::SetupRuns(setup)),
                 None => self.doomed_by(service).map(Reason::Blocked).or_else(|| {

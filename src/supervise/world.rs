@@ -154,9 +154,9 @@ impl World {
         changed
     }
 
-    /// Whether nothing runs and nothing will.
+    /// Whether no service has a process. A setup step may still run; it ends with the launcher.
     pub fn is_quiet(&self) -> bool {
-        self.rows.iter().all(|row| !row.phase.is_active()) && self.runs.is_empty()
+        self.rows.iter().all(|row| !row.phase.is_active())
     }
 
     /// A row, for the projections beside this file.
@@ -223,7 +223,7 @@ impl World {
                 self.rows[service].again = true;
                 self.stop(now, service);
             }
-            Phase::Launching(_) | Phase::Stopping(_) => self.rows[service].again = true,
+            Phase::Launching { .. } | Phase::Stopping(_) => self.rows[service].again = true,
             Phase::Backoff { .. } => self.rows[service].phase = Phase::Waiting,
             Phase::Rest(_) | Phase::Waiting => {}
         }
@@ -292,6 +292,7 @@ impl World {
     fn launched(&mut self, now: Moment, incarnation: Incarnation, pid: u32) {
         let Some(&service) = self.live.get(&incarnation) else { return };
         let readiness = &self.plan.services[service].readiness;
+        let matched = matches!(self.rows[service].phase, Phase::Launching { matched: true, .. });
         let mut up = Up {
             incarnation,
             pid,
@@ -302,13 +303,11 @@ impl World {
             probing: Probing::default(),
         };
         match readiness {
-            Ready::Started => {
-                up.health = Health::Ready;
-                up.ready_at = Some(now);
-            }
+            Ready::Started => up.be_ready(now),
+            Ready::Log(_) if matched => up.be_ready(now),
+            Ready::Log(pattern) => up.probing.error = Some(format!("no line matches `{pattern}` yet")),
             Ready::Listening(_) => self.sweep_soon(now),
             Ready::Probe(probe) => up.probing.next = Some(now.after(probe.rhythm.initial_delay.max(FIRST_TRY))),
-            Ready::Log(_) => {}
         }
         self.rows[service].phase = Phase::Up(up);
         self.touch_neighbours(service);
@@ -348,7 +347,7 @@ impl World {
                     self.gone(now, incarnation);
                 }
             }
-            Phase::Rest(_) | Phase::Waiting | Phase::Launching(_) | Phase::Backoff { .. } => {}
+            Phase::Rest(_) | Phase::Waiting | Phase::Launching { .. } | Phase::Backoff { .. } => {}
         }
     }
 
@@ -366,7 +365,7 @@ impl World {
                 let started = up.started;
                 self.ended(now, service, Exit::Vanished, started);
             }
-            Phase::Rest(_) | Phase::Waiting | Phase::Launching(_) | Phase::Backoff { .. } => {}
+            Phase::Rest(_) | Phase::Waiting | Phase::Launching { .. } | Phase::Backoff { .. } => {}
         }
     }
 
@@ -423,9 +422,7 @@ impl World {
                 probing.failures = 0;
                 probing.successes += 1;
                 if probing.successes >= probe.rhythm.success_threshold {
-                    probing.error = None;
-                    up.health = Health::Ready;
-                    up.ready_at = up.ready_at.or(Some(now));
+                    up.be_ready(now);
                 }
             }
             Err(error) => {
@@ -437,6 +434,7 @@ impl World {
                 }
             }
         }
+        let probing = &mut up.probing;
         let quiet = up.health == Health::Ready && probing.failures == 0;
         let first = if matches!(probe.check, PlannedCheck::Exec(_)) { FIRST_EXEC_TRY } else { FIRST_TRY };
         let pause = match (quiet, up.health) {
@@ -453,15 +451,16 @@ impl World {
 
     fn log_matched(&mut self, now: Moment, incarnation: Incarnation) {
         let Some(&service) = self.live.get(&incarnation) else { return };
-        self.become_ready(now, service);
+        match &mut self.rows[service].phase {
+            Phase::Launching { matched, .. } => *matched = true,
+            _ => self.become_ready(now, service),
+        }
     }
 
     fn become_ready(&mut self, now: Moment, service: usize) {
         let Phase::Up(up) = &mut self.rows[service].phase else { return };
         if up.health != Health::Ready {
-            up.health = Health::Ready;
-            up.ready_at = Some(now);
-            up.probing.error = None;
+            up.be_ready(now);
             self.touch_neighbours(service);
         }
     }
@@ -554,7 +553,7 @@ impl World {
                     Stage::Killed { .. } => self.gone(now, incarnation),
                 }
             }
-            Phase::Rest(_) | Phase::Waiting | Phase::Launching(_) => {}
+            Phase::Rest(_) | Phase::Waiting | Phase::Launching { .. } => {}
         }
     }
 
@@ -602,7 +601,7 @@ impl World {
         self.last_incarnation += 1;
         let incarnation = Incarnation(self.last_incarnation);
         self.live.insert(incarnation, service);
-        self.rows[service].phase = Phase::Launching(incarnation);
+        self.rows[service].phase = Phase::Launching { incarnation, matched: false };
         self.effects.push(Effect::Launch { service, incarnation });
         self.touch_neighbours(service);
     }
@@ -700,7 +699,7 @@ impl World {
                     }
                 }
                 Phase::Waiting => todo.extend(self.unmet(service)),
-                Phase::Launching(_) | Phase::Up(_) | Phase::Backoff { .. } | Phase::Stopping(_) => {}
+                Phase::Launching { .. } | Phase::Up(_) | Phase::Backoff { .. } | Phase::Stopping(_) => {}
             }
         }
         false

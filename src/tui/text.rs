@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn control_characters_cannot_reach_the_screen() {
-        assert_eq!(clean("a\x1b[31mred\x1b[0m\tb\x07\x1b]0;title\x07"), "ared    b·");
+        assert_eq!(clean("a\x1b[31mred\x1b[0m\tb\u{85}\x1b]0;title\x07"), "ared    b·");
         assert_eq!(clean("\tx"), "        x");
     }
 

@@ -1,6 +1,6 @@
 //! What a bad manifest is told.
 
-use super::support::{Disk, bad, shown};
+use crate::support::manifest::{Disk, bad, shown};
 
 /// One service `a` with the given keys, so that tables stay short.
 fn service(keys: &str) -> Vec<String> {

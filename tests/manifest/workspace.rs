@@ -5,7 +5,7 @@ use std::time::Duration;
 use nagaya::manifest::Request;
 use nagaya::model::{Check, Command, Condition, Protocol, Readiness, RestartPolicy, Signal, Size, Value};
 
-use super::support::{Disk, good, shown};
+use crate::support::manifest::{Disk, good, shown};
 
 #[test]
 fn short_and_long_forms_mean_the_same() {

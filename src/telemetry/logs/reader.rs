@@ -29,6 +29,8 @@ pub struct Reader {
     folder: PathBuf,
     service: String,
     start: Start,
+    /// Older lines are left out, wherever it starts.
+    since: Option<Timestamp>,
     at: Option<Place>,
     /// Read, but not yet a whole record.
     rest: Vec<u8>,
@@ -49,7 +51,18 @@ const PIECE: usize = 64 << 10;
 impl Reader {
     /// A reader of a service's lines in the log folder of a workspace.
     pub fn new(folder: &Path, service: &str, start: Start) -> Self {
-        Self { folder: folder.to_owned(), service: service.to_owned(), start, at: None, rest: Vec::new(), lost: 0 }
+        let since = match start {
+            Start::Since(time) => Some(time),
+            Start::Oldest | Start::Tail(_) | Start::End => None,
+        };
+        let (folder, service) = (folder.to_owned(), service.to_owned());
+        Self { folder, service, start, since, at: None, rest: Vec::new(), lost: 0 }
+    }
+
+    /// The same reader, leaving out lines that are older than a time.
+    pub fn not_before(mut self, time: Option<Timestamp>) -> Self {
+        self.since = self.since.max(time);
+        self
     }
 
     /// Gives the next lines, some at a time; an empty list means that there are none now.
@@ -57,10 +70,7 @@ impl Reader {
         if self.at.is_none() {
             self.open()?;
         }
-        let since = match self.start {
-            Start::Since(time) => Some(time),
-            _ => None,
-        };
+        let since = self.since;
         loop {
             let Some(records) = self.next_records()? else { return Ok(Vec::new()) };
             let lines: Vec<Line> = records

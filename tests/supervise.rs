@@ -1,0 +1,10 @@
+//! The state machine, step by step: no clock, no process.
+
+mod apply;
+mod fixture;
+mod order;
+mod random;
+mod readiness;
+mod restart;
+mod setup;
+mod stop;

@@ -1,0 +1,202 @@
+//! A world on a leash: time moves by hand, effects are texts, and facts are told by name.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nagaya::model::Workspace;
+use nagaya::plan::{Plan, Ports, Selection, Surroundings, plan, select, slots};
+use nagaya::supervise::{Command, Effect, Exit, Fact, Incarnation, Input, Left, Moment, SetupRun, Swept, Want, World};
+
+use crate::support::manifest::good;
+
+/// The plan of a manifest, with made-up ports.
+pub fn plan_of(workspace: &Workspace) -> Plan {
+    let ports =
+        slots(workspace).into_iter().enumerate().map(|(at, slot)| (slot.key, 20_000 + u16::try_from(at).unwrap()));
+    let surroundings = Surroundings {
+        shell: Arc::default(),
+        ports: Ports(ports.collect()),
+        data_dir: PathBuf::from("/data"),
+        host_label: "test".into(),
+    };
+    plan(workspace, &surroundings)
+}
+
+pub struct Fixture {
+    pub world: World,
+    workspace: Workspace,
+    now: Moment,
+    lives: HashMap<String, Incarnation>,
+    runs: HashMap<String, SetupRun>,
+}
+
+impl Fixture {
+    /// A world of the services in a flow mapping: `a: { depends_on: b }, b: {}`. Each gets a command.
+    pub fn new(services: &str) -> Self {
+        let workspace = good(&manifest(services));
+        let world = World::new(Arc::new(plan_of(&workspace)), 1);
+        Self { world, workspace, now: Moment::default(), lives: HashMap::new(), runs: HashMap::new() }
+    }
+
+    /// The place of a service.
+    pub fn place(&self, name: &str) -> usize {
+        self.world.plan().index(name).unwrap()
+    }
+
+    fn names(&self, places: &[&str]) -> Vec<usize> {
+        places.iter().map(|name| self.place(name)).collect()
+    }
+
+    /// Lets time pass, with a tick at its end.
+    pub fn pass(&mut self, millis: u64) -> String {
+        self.now = self.now.after(Duration::from_millis(millis));
+        self.step(Input::Tick)
+    }
+
+    /// How long until the world wants a tick, in whole milliseconds that are enough.
+    pub fn next(&self) -> Option<u128> {
+        self.world.next_deadline().map(|at| at.since(self.now).as_micros().div_ceil(1000))
+    }
+
+    pub fn up(&mut self) -> String {
+        let mask = select(&self.workspace, &Selection::default()).unwrap();
+        let want = |place: usize| if self.workspace.service(place).lazy { Want::Idle } else { Want::Up };
+        let wants = mask.iter().enumerate().filter(|(_, on)| **on).map(|(place, _)| (place, want(place))).collect();
+        self.step(Input::Asked(Command::Up(wants)))
+    }
+
+    pub fn start(&mut self, names: &[&str]) -> String {
+        self.step(Input::Asked(Command::Start(self.names(names))))
+    }
+
+    pub fn stop(&mut self, names: &[&str]) -> String {
+        self.step(Input::Asked(Command::Stop(self.names(names))))
+    }
+
+    pub fn restart(&mut self, names: &[&str]) -> String {
+        self.step(Input::Asked(Command::Restart(self.names(names))))
+    }
+
+    pub fn wake(&mut self, name: &str) -> String {
+        self.step(Input::Asked(Command::Wake(self.place(name))))
+    }
+
+    pub fn down(&mut self) -> String {
+        self.step(Input::Asked(Command::Down))
+    }
+
+    pub fn kill(&mut self) -> String {
+        self.step(Input::Asked(Command::Kill))
+    }
+
+    pub fn launched(&mut self, name: &str) -> String {
+        self.tell(Fact::Launched(self.life(name), 100))
+    }
+
+    pub fn exited(&mut self, name: &str, code: i32) -> String {
+        self.tell(Fact::Exited(self.life(name), Exit::Code(code), Left::Nothing))
+    }
+
+    pub fn exited_leaving(&mut self, name: &str, code: i32, left: Left) -> String {
+        self.tell(Fact::Exited(self.life(name), Exit::Code(code), left))
+    }
+
+    pub fn gone(&mut self, name: &str) -> String {
+        self.tell(Fact::Gone(self.life(name)))
+    }
+
+    pub fn probed(&mut self, name: &str, result: Result<(), &str>) -> String {
+        self.tell(Fact::Probed(self.life(name), result.map_err(str::to_owned)))
+    }
+
+    pub fn listens(&mut self, name: &str) -> String {
+        self.tell(Fact::Swept(vec![Swept { incarnation: self.life(name), listening: true, finding: None }]))
+    }
+
+    pub fn logged(&mut self, name: &str) -> String {
+        self.tell(Fact::LogMatched(self.life(name)))
+    }
+
+    pub fn set_up(&mut self, command: &str, result: Result<(), &str>) -> String {
+        let run = self.runs[command];
+        self.tell(Fact::SetupEnded(run, result.map_err(str::to_owned)))
+    }
+
+    /// The life that was launched last for a service.
+    pub fn life(&self, name: &str) -> Incarnation {
+        self.lives[name]
+    }
+
+    pub fn tell(&mut self, fact: Fact) -> String {
+        self.step(Input::Told(fact))
+    }
+
+    /// Lays another manifest over the running one.
+    pub fn apply(&mut self, services: &str) -> String {
+        self.workspace = good(&manifest(services));
+        let effects = self.world.apply(self.now, plan_of(&self.workspace));
+        self.show(&effects)
+    }
+
+    pub fn step(&mut self, input: Input) -> String {
+        let effects = self.world.step(self.now, input);
+        self.show(&effects)
+    }
+
+    /// The state of a service as its word.
+    pub fn state(&self, name: &str) -> &'static str {
+        self.world.status(self.place(name)).state.word()
+    }
+
+    /// All states, in the order of the manifest.
+    pub fn states(&self) -> String {
+        let words = (0..self.world.plan().services.len()).map(|place| self.world.status(place).state.word());
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    /// Effects as texts, in alphabetical order: `launch a, signal b SIGTERM`.
+    fn show(&mut self, effects: &[Effect]) -> String {
+        let mut shown: Vec<String> = effects.iter().map(|effect| self.show_one(effect)).collect();
+        shown.sort();
+        shown.join(", ")
+    }
+
+    fn show_one(&mut self, effect: &Effect) -> String {
+        let plan = self.world.plan().clone();
+        let name = |place: usize| plan.services[place].name.to_string();
+        match effect {
+            Effect::Launch { service, incarnation } => {
+                self.lives.insert(name(*service), *incarnation);
+                format!("launch {}", name(*service))
+            }
+            Effect::Signal { incarnation, signal } => {
+                let owner = self.lives.iter().find(|(_, life)| *life == incarnation).map(|(name, _)| name.clone());
+                format!("signal {} {signal}", owner.unwrap())
+            }
+            Effect::Probe { service, .. } => format!("probe {}", name(*service)),
+            Effect::Sweep(waiting) => {
+                let waiting: Vec<String> = waiting.iter().map(|(service, _)| name(*service)).collect();
+                format!("sweep {}", waiting.join("+"))
+            }
+            Effect::Setup { setup, run } => {
+                let command = plan.setups[*setup].command.clone();
+                self.runs.insert(command.clone(), *run);
+                format!("setup {command}")
+            }
+        }
+    }
+}
+
+fn manifest(services: &str) -> String {
+    let mut text = "services:\n".to_owned();
+    for service in services.split(" | ") {
+        let (name, keys) = service.split_once(':').unwrap_or((service, ""));
+        let keys = keys.trim();
+        let command = if keys.contains("command:") { "" } else { "command: run" };
+        let comma = if keys.is_empty() || command.is_empty() { "" } else { ", " };
+        text.push_str(&format!("  {name}: {{ {keys}{comma}{command} }}\n"));
+    }
+    text
+}

@@ -1,0 +1,222 @@
+//! Random sequences of everything that can happen, against what must always hold.
+
+use std::collections::{HashMap, HashSet};
+
+use nagaya::model::Signal;
+use nagaya::supervise::{Command, Effect, Exit, Fact, Incarnation, Input, Left, SetupRun, State, Want};
+
+use super::fixture::Fixture;
+
+const SERVICES: &str = "web: depends_on: [api, cart], ports: 80 \
+    | api: depends_on: { db: ready, migrate: completed }, ports: 80, readiness: /h, restart: always \
+    | cart: depends_on: { db: started }, restart: { policy: on-failure, max: 2 }, setup: make \
+    | db: ports: 5432, readiness: { exec: check } \
+    | migrate: depends_on: db, setup: make \
+    | lazy: lazy: true, ports: 80, depends_on: db \
+    | log: readiness: { log: up }, restart: on-failure";
+
+/// What the outside world would know: which lives were launched and have not ended.
+#[derive(Default)]
+struct Outside {
+    launching: HashMap<Incarnation, usize>,
+    running: HashMap<Incarnation, usize>,
+    /// Main process ended, others left.
+    leftover: HashMap<Incarnation, usize>,
+    /// SIGKILL is out: they end before time passes.
+    killed: HashSet<Incarnation>,
+    sweeps: Vec<Vec<(usize, Incarnation)>>,
+    probes: HashSet<Incarnation>,
+    setups: Vec<SetupRun>,
+}
+
+impl Outside {
+    fn perform(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Launch { service, incarnation } => {
+                    let alive = self.launching.values().chain(self.running.values()).chain(self.leftover.values());
+                    assert!(alive.into_iter().all(|other| *other != service), "service {service} was launched twice");
+                    self.launching.insert(incarnation, service);
+                }
+                Effect::Signal { incarnation, signal } => {
+                    if signal == Signal::KILL {
+                        self.killed.insert(incarnation);
+                    }
+                    let known = self.running.contains_key(&incarnation) || self.leftover.contains_key(&incarnation);
+                    assert!(known, "a {signal} for {incarnation:?}, which does not run");
+                }
+                Effect::Probe { incarnation, .. } => {
+                    assert!(self.probes.insert(incarnation), "two probes at once");
+                }
+                Effect::Sweep(waiting) => self.sweeps.push(waiting),
+                Effect::Setup { run, .. } => self.setups.push(run),
+            }
+        }
+        assert!(self.sweeps.len() <= 1, "two sweeps at once");
+    }
+
+    /// The ends of what was killed.
+    fn reap(&mut self) -> Vec<Fact> {
+        let mut killed: Vec<Incarnation> = self.killed.drain().collect();
+        killed.sort_unstable();
+        let mut facts = Vec::new();
+        for life in killed {
+            if self.running.remove(&life).is_some() {
+                facts.push(Fact::Exited(life, Exit::Signal(Signal::KILL), Left::Nothing));
+            } else if self.leftover.remove(&life).is_some() {
+                facts.push(Fact::Gone(life));
+            }
+        }
+        facts
+    }
+
+    /// One more process that ends, as it was told.
+    fn obey(&mut self) -> Option<Fact> {
+        if let Some(&life) = self.launching.keys().next() {
+            self.launching.remove(&life);
+            return Some(Fact::NotLaunched(life, "late".into()));
+        }
+        if let Some(&life) = self.running.keys().next() {
+            self.running.remove(&life);
+            return Some(Fact::Exited(life, Exit::Code(0), Left::Nothing));
+        }
+        let life = *self.leftover.keys().next()?;
+        self.leftover.remove(&life);
+        Some(Fact::Gone(life))
+    }
+
+    /// Something that the outside could say now.
+    fn fact(&mut self, random: &mut fastrand::Rng) -> Option<Fact> {
+        let pick = |map: &HashMap<Incarnation, usize>, random: &mut fastrand::Rng| {
+            let mut keys: Vec<Incarnation> = map.keys().copied().collect();
+            keys.sort_unstable();
+            (!keys.is_empty()).then(|| keys[random.usize(..keys.len())])
+        };
+        match random.u8(..9) {
+            0 | 1 => {
+                let life = pick(&self.launching, random)?;
+                let service = self.launching.remove(&life)?;
+                if random.u8(..10) == 0 {
+                    return Some(Fact::NotLaunched(life, "no".into()));
+                }
+                self.running.insert(life, service);
+                Some(Fact::Launched(life, 1))
+            }
+            2 => {
+                let life = pick(&self.running, random)?;
+                let service = self.running.remove(&life)?;
+                let exit = Exit::Code(i32::from(random.u8(..2)));
+                let left = [Left::Nothing, Left::Nothing, Left::Strays, Left::Listeners][random.usize(..4)];
+                if left != Left::Nothing {
+                    self.leftover.insert(life, service);
+                }
+                Some(Fact::Exited(life, exit, left))
+            }
+            3 => {
+                let life = pick(&self.leftover, random)?;
+                self.leftover.remove(&life);
+                Some(Fact::Gone(life))
+            }
+            4 | 5 => {
+                let mut probes: Vec<Incarnation> = self.probes.iter().copied().collect();
+                probes.sort_unstable();
+                let life = (!probes.is_empty()).then(|| probes[random.usize(..probes.len())])?;
+                self.probes.remove(&life);
+                Some(Fact::Probed(life, if random.bool() { Ok(()) } else { Err("no".into()) }))
+            }
+            6 => {
+                let waiting = self.sweeps.pop()?;
+                let swept = waiting.into_iter().map(|(_, incarnation)| {
+                    let listening = random.bool();
+                    nagaya::supervise::Swept { incarnation, listening, finding: None }
+                });
+                Some(Fact::Swept(swept.collect()))
+            }
+            7 => {
+                let run = (!self.setups.is_empty()).then(|| self.setups.swap_remove(0))?;
+                Some(Fact::SetupEnded(run, if random.u8(..4) > 0 { Ok(()) } else { Err("no".into()) }))
+            }
+            _ => {
+                let life = pick(&self.running, random).or_else(|| pick(&self.launching, random))?;
+                Some(Fact::LogMatched(life))
+            }
+        }
+    }
+}
+
+fn command(count: usize, random: &mut fastrand::Rng) -> Command {
+    let one = vec![random.usize(..count)];
+    match random.u8(..14) {
+        0..3 => Command::Up((0..count).map(|place| (place, if place == 5 { Want::Idle } else { Want::Up })).collect()),
+        3..6 => Command::Start(one),
+        6..8 => Command::Stop(one),
+        8..11 => Command::Restart(one),
+        11 => Command::Wake(5),
+        12 => Command::Down,
+        _ => Command::Kill,
+    }
+}
+
+fn run(seed: u64, steps: usize) {
+    let mut fixture = Fixture::new(SERVICES);
+    let mut outside = Outside::default();
+    let mut random = fastrand::Rng::with_seed(seed);
+    let count = fixture.world.plan().services.len();
+    let mut now = nagaya::supervise::Moment::default();
+    for _ in 0..steps {
+        let input = match random.u8(..10) {
+            0 => Input::Asked(command(count, &mut random)),
+            1..3 => {
+                for fact in outside.reap() {
+                    outside.perform(fixture.world.step(now, Input::Told(fact)));
+                }
+                now = now.after(std::time::Duration::from_millis(random.u64(..3000)));
+                Input::Tick
+            }
+            _ => match outside.fact(&mut random) {
+                Some(fact) => Input::Told(fact),
+                None => continue,
+            },
+        };
+        let effects = fixture.world.step(now, input);
+        outside.perform(effects);
+        check(&fixture, &outside);
+    }
+    // Whatever went before, a down that everybody obeys ends everything.
+    outside.perform(fixture.world.step(now, Input::Asked(Command::Down)));
+    for _ in 0..500 {
+        if fixture.world.is_quiet() {
+            break;
+        }
+        let input = outside.obey().map_or(Input::Tick, Input::Told);
+        if matches!(input, Input::Tick) {
+            now = now.after(std::time::Duration::from_secs(20));
+        }
+        outside.perform(fixture.world.step(now, input));
+    }
+    assert!(fixture.world.is_quiet(), "seed {seed}: {}", fixture.states());
+}
+
+/// What must hold after every step.
+fn check(fixture: &Fixture, outside: &Outside) {
+    for place in 0..fixture.world.plan().services.len() {
+        let status = fixture.world.status(place);
+        let alive = outside.running.values().chain(outside.launching.values()).any(|other| *other == place);
+        let believed = matches!(
+            status.state,
+            State::Starting | State::Running | State::Ready | State::Unhealthy | State::Stopping
+        );
+        assert!(!alive || believed, "service {place} runs, and is said to be {:?}", status.state);
+        assert!(!status.ready || status.settled);
+    }
+}
+
+#[test]
+fn nothing_breaks_the_rules() {
+    // The long count is for `tests/run --full`.
+    let full = std::env::var_os("NAGAYA_FULL").is_some();
+    let rounds = if full { 1000 } else { 60 };
+    for seed in 0..rounds {
+        run(seed, 1000);
+    }
+}

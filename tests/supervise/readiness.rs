@@ -1,0 +1,103 @@
+//! When a service is ready, and when it no longer is.
+
+use super::fixture::Fixture;
+
+#[test]
+fn a_port_is_looked_for_quickly_and_then_not_at_all() {
+    let mut world = Fixture::new("a: ports: 80");
+    world.up();
+    world.launched("a");
+    assert_eq!(world.next(), Some(2));
+    assert_eq!(world.pass(2), "sweep a");
+    // One look at a time.
+    assert_eq!(world.pass(100), "");
+    assert_eq!(world.listens("a"), "");
+    assert_eq!(world.state("a"), "ready");
+    assert_eq!(world.next(), None);
+}
+
+#[test]
+fn looks_get_rarer_as_a_service_takes_longer() {
+    let mut world = Fixture::new("a: ports: 80");
+    world.up();
+    world.launched("a");
+    let mut pauses = Vec::new();
+    for _ in 0..30 {
+        let pause = u64::try_from(world.next().unwrap()).unwrap();
+        pauses.push(pause);
+        assert_eq!(world.pass(pause), "sweep a");
+        let finding = nagaya::supervise::Swept {
+            incarnation: world.life("a"),
+            listening: false,
+            finding: Some("not yet".into()),
+        };
+        world.tell(nagaya::supervise::Fact::Swept(vec![finding]));
+    }
+    assert!(pauses.is_sorted() && pauses.first() == Some(&2) && pauses.last() == Some(&500), "{pauses:?}");
+}
+
+#[test]
+fn a_line_that_comes_before_the_launcher_has_spoken_counts() {
+    let mut world = Fixture::new("a: readiness: { log: up }");
+    world.up();
+    world.logged("a");
+    world.launched("a");
+    assert_eq!(world.state("a"), "ready");
+}
+
+#[test]
+fn a_probe_runs_fast_then_at_its_period_then_quietly() {
+    let mut world = Fixture::new("a: ports: 80, readiness: { http: /h, failure_threshold: 2 }");
+    world.up();
+    world.launched("a");
+    assert_eq!(world.pass(10), "probe a");
+    world.probed("a", Err("refused"));
+    assert_eq!(world.next(), Some(15));
+    for _ in 0..20 {
+        world.pass(2000);
+        world.probed("a", Err("refused"));
+    }
+    assert_eq!(world.next(), Some(2000));
+    assert_eq!(world.world.why(0).last_probe.as_deref(), Some("refused"));
+    world.pass(2000);
+    world.probed("a", Ok(()));
+    assert_eq!((world.state("a"), world.next()), ("ready", Some(10_000)));
+    // One failure is an accident, two are a state; recovery is seen at once.
+    world.pass(10_000);
+    world.probed("a", Err("500"));
+    assert_eq!((world.state("a"), world.next()), ("ready", Some(2000)));
+    world.pass(2000);
+    world.probed("a", Err("500"));
+    assert_eq!(world.state("a"), "unhealthy");
+    world.pass(2000);
+    world.probed("a", Ok(()));
+    assert_eq!(world.state("a"), "ready");
+}
+
+#[test]
+fn successes_can_be_asked_for_in_a_row() {
+    let mut world = Fixture::new("a: ports: 80, readiness: { http: /h, success_threshold: 2 }");
+    world.up();
+    world.launched("a");
+    for (result, state) in [(Ok(()), "starting"), (Err("x"), "starting"), (Ok(()), "starting"), (Ok(()), "ready")] {
+        world.pass(2000);
+        world.probed("a", result);
+        assert_eq!(world.state("a"), state);
+    }
+}
+
+#[test]
+fn news_of_a_dead_process_is_no_news_of_the_next() {
+    let mut world = Fixture::new("a: ports: 80, readiness: /h, restart: always");
+    world.up();
+    world.launched("a");
+    world.pass(10);
+    let first = world.life("a");
+    world.exited("a", 1);
+    world.pass(1000);
+    world.launched("a");
+    assert_ne!(first, world.life("a"));
+    world.tell(nagaya::supervise::Fact::Probed(first, Ok(())));
+    world.tell(nagaya::supervise::Fact::Gone(first));
+    assert_eq!(world.state("a"), "starting");
+}

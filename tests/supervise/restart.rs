@@ -1,0 +1,143 @@
+//! What happens when a service ends by itself.
+
+use nagaya::supervise::{Fact, Left};
+
+use super::fixture::Fixture;
+
+/// Lets a service crash at once; its next start is due in so many milliseconds.
+fn crash(world: &mut Fixture, name: &str) -> Option<u128> {
+    world.launched(name);
+    world.exited(name, 1);
+    world.next()
+}
+
+#[test]
+fn the_policy_decides() {
+    let cases = [
+        ("restart: 'no'", 0, "completed"),
+        ("restart: 'no'", 1, "failed"),
+        ("restart: on-failure", 0, "completed"),
+        ("restart: on-failure", 1, "backoff"),
+        ("restart: always", 0, "backoff"),
+        ("restart: unless-stopped", 1, "backoff"),
+    ];
+    for (policy, code, state) in cases {
+        let mut world = Fixture::new(&format!("a: {policy}"));
+        world.up();
+        world.launched("a");
+        world.exited("a", code);
+        assert_eq!(world.state("a"), state, "{policy} {code}");
+        assert_eq!(world.world.status(0).exit.unwrap().code(), Some(code));
+    }
+}
+
+#[test]
+fn delays_double_up_to_their_limit_and_start_over_after_a_good_run() {
+    let mut world =
+        Fixture::new("a: restart: { policy: always, backoff: { base: 1s, max: 5s, jitter: none }, reset: 1m }");
+    world.up();
+    let mut delays = Vec::new();
+    for _ in 0..5 {
+        let delay = crash(&mut world, "a").unwrap();
+        delays.push(delay);
+        assert_eq!(world.pass(u64::try_from(delay).unwrap()), "launch a");
+    }
+    assert_eq!(delays, [1000, 2000, 4000, 5000, 5000]);
+    assert_eq!(world.world.status(0).restarts, 5);
+    world.launched("a");
+    world.pass(60_000);
+    world.exited("a", 1);
+    assert_eq!(world.next(), Some(1000));
+}
+
+#[test]
+fn it_gives_up_after_so_many_in_a_row() {
+    let mut world = Fixture::new("a: restart: { policy: on-failure, max: 2, backoff: { jitter: none } }");
+    world.up();
+    for _ in 0..2 {
+        let delay = crash(&mut world, "a").unwrap();
+        world.pass(u64::try_from(delay).unwrap());
+    }
+    assert_eq!(crash(&mut world, "a"), None);
+    assert_eq!(world.state("a"), "failed");
+    assert!(format!("{:?}", world.world.status(0).reason).contains("GaveUp"));
+    // By hand it starts over.
+    assert_eq!(world.start(&["a"]), "launch a");
+}
+
+#[test]
+fn jitter_stays_within_half_and_whole() {
+    let mut world = Fixture::new("a: restart: { policy: always, backoff: { base: 1s, max: 1s } }");
+    world.up();
+    for _ in 0..50 {
+        let delay = crash(&mut world, "a").unwrap();
+        assert!((500..=1000).contains(&delay), "{delay}");
+        world.pass(u64::try_from(delay).unwrap());
+    }
+}
+
+#[test]
+fn what_it_leaves_behind_is_removed_before_it_starts_again() {
+    let mut world = Fixture::new("a: restart: { policy: always, backoff: { base: 1s, jitter: none } }");
+    world.up();
+    world.launched("a");
+    assert_eq!(world.exited_leaving("a", 1, Left::Strays), "signal a SIGKILL");
+    assert_eq!(world.state("a"), "stopping");
+    assert_eq!(world.gone("a"), "");
+    assert_eq!((world.state("a"), world.next()), ("backoff", Some(1000)));
+}
+
+#[test]
+fn a_program_that_goes_into_the_background_is_running() {
+    let mut world = Fixture::new("a: ports: 80");
+    world.up();
+    world.launched("a");
+    world.listens("a");
+    assert_eq!(world.exited_leaving("a", 0, Left::Listeners), "");
+    assert_eq!(world.state("a"), "ready");
+    assert_eq!(world.world.status(0).pid, None);
+    assert_eq!(world.stop(&["a"]), "signal a SIGTERM");
+    world.gone("a");
+    assert_eq!(world.state("a"), "stopped");
+}
+
+#[test]
+fn a_background_program_that_vanishes_has_failed() {
+    let mut world = Fixture::new("a: ports: 80, restart: on-failure");
+    world.up();
+    world.launched("a");
+    world.exited_leaving("a", 0, Left::Listeners);
+    world.gone("a");
+    assert_eq!(world.state("a"), "backoff");
+}
+
+#[test]
+fn a_program_that_cannot_be_started_has_failed() {
+    let mut world = Fixture::new("a: restart: { policy: on-failure, max: 1, backoff: { jitter: none } }");
+    world.up();
+    let life = world.life("a");
+    world.tell(Fact::NotLaunched(life, "no such thing".into()));
+    assert_eq!(world.state("a"), "backoff");
+    world.pass(500);
+    let life = world.life("a");
+    world.tell(Fact::NotLaunched(life, "no such thing".into()));
+    assert_eq!(world.state("a"), "failed");
+}
+
+#[test]
+fn a_restart_while_it_waits_or_starts_does_not_double_it() {
+    let mut world = Fixture::new("a: restart: always");
+    world.up();
+    // The launcher has not answered yet.
+    assert_eq!(world.restart(&["a"]), "");
+    assert_eq!(world.launched("a"), "signal a SIGTERM");
+    assert_eq!(world.restart(&["a"]), "");
+    assert_eq!(world.exited("a", 0), "launch a");
+    world.launched("a");
+    world.exited("a", 1);
+    assert_eq!(world.state("a"), "backoff");
+    assert_eq!(world.restart(&["a"]), "launch a");
+    assert_eq!(world.pass(60_000), "");
+    // A restart by hand is not counted as one by itself.
+    assert_eq!(world.world.status(0).restarts, 0);
+}
