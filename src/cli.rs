@@ -39,7 +39,6 @@ pub fn run() -> ExitCode {
     // The two that are not for people come before everything that costs time.
     match words.get(1).and_then(|word| word.to_str()) {
         Some("launcher") if words.len() == 2 => return engine::launcher(),
-        Some("engine") if words.len() == 2 => return engine::run(),
         Some("demo-service") => return demo::service(&words[2..]),
         _ => {}
     }
@@ -71,10 +70,10 @@ fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Error> {
     }
     match args.command {
         None => block(status::run(&global, output)),
-        Some(Command::Up(args)) => block(up::run(&global, args, output)),
+        Some(Command::Up(args)) => up::run(&global, args, output),
         Some(Command::Down(args)) => block(down::run(&global, &args, output)),
         Some(Command::Ps(args)) => block(ps::run(&global, &args, output)),
-        Some(Command::Ls) => ls::run(output),
+        Some(Command::Ls(_)) => ls::run(output),
         Some(Command::Logs(args)) => block(logs::run(&global, args, output)),
         Some(Command::Start(args)) => block(control::run(&global, "start", &args, output)),
         Some(Command::Stop(args)) => block(control::run(&global, "stop", &args, output)),
@@ -84,12 +83,12 @@ fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Error> {
         Some(Command::Env(args)) => block(env::run(&global, &args, output)),
         Some(Command::Url(args)) => block(url::run(&global, &args, output)),
         Some(Command::Exec(args)) => block(exec::run(&global, args, output)),
-        Some(Command::Config) => config::run(&global, output),
-        Some(Command::Check) => check::run(&global, output),
-        Some(Command::Schema) => schema::run(output),
+        Some(Command::Config(_)) => config::run(&global, output),
+        Some(Command::Check(_)) => check::run(&global, output),
+        Some(Command::Schema(_)) => schema::run(output),
         Some(Command::Requests(args)) => block(requests::run(&global, &args, output)),
         Some(Command::Events(args)) => block(events::run(&global, &args, output)),
-        Some(Command::Ui) => block(ui::run(&global, output)),
+        Some(Command::Ui(_)) => block(ui::run(&global, output)),
         Some(Command::Demo(args)) => demo::run(global, args, output),
     }
 }

@@ -9,6 +9,7 @@
 )]
 
 pub mod clock;
+pub mod descriptors;
 pub mod fs;
 mod host;
 #[cfg(target_os = "linux")]

@@ -7,8 +7,11 @@
 
 mod client;
 mod family;
+mod fork;
 mod server;
+mod spawn;
 mod wire;
 
-pub use client::{Client, Launch, Report};
+pub use client::{Client, Launch, Process, Report};
+pub use fork::{Forked, fork, leave};
 pub use server::serve;

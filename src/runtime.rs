@@ -9,5 +9,5 @@ mod handle;
 mod publish;
 
 pub use board::{Board, Changes};
-pub use engine::{Engine, Setup};
+pub use engine::{Draft, Engine};
 pub use handle::{Ask, Environment, Handle, Problem, UpRequest, Upped};

@@ -34,6 +34,13 @@ pub struct Identity {
     pub started: String,
 }
 
+impl Identity {
+    /// The workspace's folder in the state.
+    pub fn state(&self) -> PathBuf {
+        self.logs.parent().map(PathBuf::from).unwrap_or_default()
+    }
+}
+
 #[derive(Clone)]
 struct Shared {
     handle: Handle,

@@ -1,19 +1,17 @@
 //! Every command and flag.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args as ClapArgs, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Args as ClapArgs, FromArgMatches, ValueEnum};
 
 use crate::model::parse_duration;
 
-/// Boots a workspace of microservices and shows it.
-#[derive(Debug, Parser)]
-#[command(name = "nagaya", version, about, max_term_width = 100, after_help = CODES, disable_help_subcommand = true)]
+/// What was asked for.
+#[derive(Debug)]
 pub struct Args {
-    #[command(flatten)]
     pub global: Global,
-    #[command(subcommand)]
     pub command: Option<Command>,
 }
 
@@ -22,33 +20,108 @@ const CODES: &str = "Exit codes: 0 fine, 1 a service failed, 2 usage, 3 manifest
     nagaya itself failed, 126 not executable, 127 not found.\n\n\
     Every flag can be given as a variable: NAGAYA_FILE, NAGAYA_PROFILE, NAGAYA_JSON …";
 
-/// Reads the arguments. `--file` may also stand behind a command, and so may `-f` where that does not mean `--follow`
-/// there, as it does for everybody who has ever typed `logs -f`.
-pub fn parse(words: Vec<std::ffi::OsString>) -> Result<Args, clap::Error> {
-    let matches = command().try_get_matches_from(words)?;
-    let mut args = Args::from_arg_matches(&matches)?;
-    if let Some((_, behind)) = matches.subcommand()
-        && let Some(files) = behind.get_many::<PathBuf>(FILE_BEHIND)
-    {
-        args.global.file.extend(files.cloned());
-    }
-    Ok(args)
+/// Reads the arguments. The flags of every command may stand before it or behind it.
+pub fn parse(words: Vec<OsString>) -> Result<Args, clap::Error> {
+    let mut top = command();
+    let matches = top.try_get_matches_from_mut(words)?;
+    let mut global = Global::from_arg_matches(&matches)?;
+    let Some((name, behind)) = matches.subcommand() else { return Ok(Args { global, command: None }) };
+    global.add(Global::from_arg_matches(behind)?);
+    Ok(Args { global, command: Some(Command::read(name, behind)?) })
 }
-
-const FILE_BEHIND: &str = "file behind the command";
 
 fn command() -> clap::Command {
-    Args::command().mut_subcommands(|command| {
-        let follows = command.get_arguments().any(|argument| argument.get_short() == Some('f'));
-        let file = clap::Arg::new(FILE_BEHIND)
-            .long("file")
-            .value_name("PATH")
-            .help("The manifest, and overlays for it")
-            .action(clap::ArgAction::Append)
-            .value_parser(clap::value_parser!(PathBuf));
-        command.arg(if follows { file } else { file.short('f') })
-    })
+    let top = clap::Command::new("nagaya")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Boots a workspace of microservices and shows it")
+        .after_help(CODES)
+        .max_term_width(100)
+        .disable_help_subcommand(true);
+    Command::add_to(Global::augment_args(top))
 }
+
+/// Declares the commands. Each completes its arguments only when it is called: all of them together would be a
+/// third of the time that a small command takes.
+macro_rules! commands {
+    ($( #[doc = $about:literal] $(#[alias = $alias:literal])? $variant:ident($args:ty) = $name:literal, )*) => {
+        /// What to do.
+        #[derive(Debug)]
+        pub enum Command {
+            $( #[doc = $about] $variant($args), )*
+        }
+
+        impl Command {
+            fn add_to(top: clap::Command) -> clap::Command {
+                top $( .subcommand(
+                    clap::Command::new($name).about($about.trim()) $( .alias($alias) )? .defer(complete::<$args>)
+                ) )*
+            }
+
+            fn read(name: &str, matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
+                match name {
+                    $( $name => <$args>::from_arg_matches(matches).map(Self::$variant), )*
+                    _ => Err(clap::Error::new(clap::error::ErrorKind::InvalidSubcommand)),
+                }
+            }
+        }
+    };
+}
+
+/// A command's own arguments and the flags of every command. `-f` is the manifest's, but for those commands that
+/// follow something: everybody has typed `logs -f`.
+fn complete<A: ClapArgs>(command: clap::Command) -> clap::Command {
+    let command = Global::augment_args(A::augment_args(command));
+    let follows = command.get_arguments().any(|argument| argument.get_id() == "follow");
+    if follows { command.mut_arg("file", |file| file.short(None)) } else { command }
+}
+
+commands! {
+    /// Boot everything, or some services and all that they need
+    Up(Up) = "up",
+    /// Stop everything and end the engine
+    Down(Down) = "down",
+    /// The services and their states
+    Ps(Ps) = "ps",
+    /// All running workspaces of this user
+    Ls(Nothing) = "ls",
+    /// What services write
+    Logs(Logs) = "logs",
+    /// Start services and all that they need
+    Start(Named) = "start",
+    /// Stop services
+    Stop(Named) = "stop",
+    /// Stop services and start them again
+    Restart(Named) = "restart",
+    /// Wait until services are ready or completed
+    Wait(Wait) = "wait",
+    /// Why a service is not ready
+    Why(One) = "why",
+    /// The variables in which a service runs
+    Env(One) = "env",
+    /// The addresses of services
+    Url(Selected) = "url",
+    /// Run a command in a service's folder and environment
+    Exec(Exec) = "exec",
+    /// The manifest as it is understood
+    Config(Nothing) = "config",
+    /// What is wrong with the manifest
+    Check(Nothing) = "check",
+    /// The manifest's JSON Schema, for editors
+    Schema(Nothing) = "schema",
+    /// The last requests, with caller and callee
+    #[alias = "tap"]
+    Requests(Requests) = "requests",
+    /// Changes of state
+    Events(Events) = "events",
+    /// The dashboard
+    Ui(Nothing) = "ui",
+    /// An embedded workspace that needs nothing installed
+    Demo(Demo) = "demo",
+}
+
+/// No arguments of its own.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct Nothing {}
 
 /// Flags of every command.
 #[derive(Debug, Clone, Default, ClapArgs)]
@@ -57,35 +130,54 @@ pub struct Global {
     #[arg(short, long, value_name = "PATH", env = "NAGAYA_FILE", value_delimiter = ',')]
     pub file: Vec<PathBuf>,
     /// A name for the workspace in place of the manifest's
-    #[arg(short, long, global = true, value_name = "NAME", env = "NAGAYA_PROJECT_NAME")]
+    #[arg(short, long, value_name = "NAME", env = "NAGAYA_PROJECT_NAME")]
     pub project_name: Option<String>,
     /// Switch a profile on
-    #[arg(long, global = true, value_name = "NAME", env = "NAGAYA_PROFILE", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME", env = "NAGAYA_PROFILE", value_delimiter = ',')]
     pub profile: Vec<String>,
     /// Work in this folder
-    #[arg(short = 'C', long, global = true, value_name = "DIR", env = "NAGAYA_DIRECTORY")]
+    #[arg(short = 'C', long, value_name = "DIR", env = "NAGAYA_DIRECTORY")]
     pub directory: Option<PathBuf>,
     /// Leave `.env` beside the manifest alone
-    #[arg(long, global = true, env = "NAGAYA_NO_ENV_FILE")]
+    #[arg(long, env = "NAGAYA_NO_ENV_FILE")]
     pub no_env_file: bool,
     /// Print JSON
-    #[arg(long, global = true, env = "NAGAYA_JSON")]
+    #[arg(long, env = "NAGAYA_JSON")]
     pub json: bool,
     /// Print less
-    #[arg(short, long, global = true, env = "NAGAYA_QUIET")]
+    #[arg(short, long, env = "NAGAYA_QUIET")]
     pub quiet: bool,
     /// Print more
-    #[arg(short, long, global = true, env = "NAGAYA_VERBOSE")]
+    #[arg(short, long, env = "NAGAYA_VERBOSE")]
     pub verbose: bool,
     /// Answer questions with yes
-    #[arg(short, long, global = true, env = "NAGAYA_YES")]
+    #[arg(short, long, env = "NAGAYA_YES")]
     pub yes: bool,
     /// Make every question an error
-    #[arg(long, global = true, env = "NAGAYA_NO_INPUT")]
+    #[arg(long, env = "NAGAYA_NO_INPUT")]
     pub no_input: bool,
     /// Use colours
-    #[arg(long, global = true, value_name = "WHEN", env = "NAGAYA_COLOR", default_value = "auto")]
-    pub color: Color,
+    #[arg(long, value_name = "WHEN", env = "NAGAYA_COLOR")]
+    pub color: Option<Color>,
+}
+
+impl Global {
+    /// Adds what stood behind the command. Variables are found in both places, so lists may hold things twice.
+    fn add(&mut self, behind: Self) {
+        let add_files = behind.file.into_iter().filter(|file| !self.file.contains(file)).collect::<Vec<_>>();
+        self.file.extend(add_files);
+        let add_profiles = behind.profile.into_iter().filter(|it| !self.profile.contains(it)).collect::<Vec<_>>();
+        self.profile.extend(add_profiles);
+        self.project_name = behind.project_name.or(self.project_name.take());
+        self.directory = behind.directory.or(self.directory.take());
+        self.color = behind.color.or(self.color);
+        self.no_env_file |= behind.no_env_file;
+        self.json |= behind.json;
+        self.quiet |= behind.quiet;
+        self.verbose |= behind.verbose;
+        self.yes |= behind.yes;
+        self.no_input |= behind.no_input;
+    }
 }
 
 /// When to use colours.
@@ -95,52 +187,6 @@ pub enum Color {
     Auto,
     Always,
     Never,
-}
-
-/// What to do.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Boot everything, or some services and all that they need
-    Up(Up),
-    /// Stop everything and end the engine
-    Down(Down),
-    /// The services and their states
-    Ps(Ps),
-    /// All running workspaces of this user
-    Ls,
-    /// What services write
-    Logs(Logs),
-    /// Start services and all that they need
-    Start(Some),
-    /// Stop services
-    Stop(Some),
-    /// Stop services and start them again
-    Restart(Some),
-    /// Wait until services are ready or completed
-    Wait(Wait),
-    /// Why a service is not ready
-    Why(One),
-    /// The variables in which a service runs
-    Env(One),
-    /// The addresses of services
-    Url(Any),
-    /// Run a command in a service's folder and environment
-    Exec(Exec),
-    /// The manifest as it is understood
-    Config,
-    /// What is wrong with the manifest
-    Check,
-    /// The manifest's JSON Schema, for editors
-    Schema,
-    /// The last requests, with caller and callee
-    #[command(alias = "tap")]
-    Requests(Requests),
-    /// Changes of state
-    Events(Events),
-    /// The dashboard
-    Ui,
-    /// An embedded workspace that needs nothing installed
-    Demo(Demo),
 }
 
 #[derive(Debug, Clone, Default, ClapArgs)]
@@ -228,14 +274,14 @@ pub enum Level {
 }
 
 #[derive(Debug, ClapArgs)]
-pub struct Some {
+pub struct Named {
     /// Services
     #[arg(required = true)]
     pub services: Vec<String>,
 }
 
 #[derive(Debug, ClapArgs)]
-pub struct Any {
+pub struct Selected {
     /// Services; all of them where none is named
     pub services: Vec<String>,
 }
@@ -271,7 +317,7 @@ pub struct Exec {
     pub service: String,
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
-    pub command: Vec<std::ffi::OsString>,
+    pub command: Vec<OsString>,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -321,6 +367,10 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         command().debug_assert();
+        for name in command().get_subcommands().map(|it| it.get_name().to_owned()) {
+            let help = parse(vec!["nagaya".into(), name.into(), "--help".into()]).unwrap_err();
+            assert_eq!(help.kind(), clap::error::ErrorKind::DisplayHelp);
+        }
     }
 
     #[test]
@@ -329,5 +379,12 @@ mod tests {
         let args = parsed("nagaya -f a logs -f web");
         assert_eq!(args.global.file, [PathBuf::from("a")]);
         assert!(matches!(args.command, Some(Command::Logs(Logs { follow: true, .. }))));
+        assert_eq!(parsed("nagaya logs --file a").global.file, [PathBuf::from("a")]);
+    }
+
+    #[test]
+    fn common_flags_stand_anywhere() {
+        let global = parsed("nagaya --color never -p a ps --json -p b --color always").global;
+        assert_eq!((global.json, global.project_name.as_deref(), global.color), (true, Some("b"), Some(Color::Always)));
     }
 }

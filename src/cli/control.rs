@@ -2,14 +2,14 @@
 
 use std::process::ExitCode;
 
-use super::args::{Global, Some as Services};
+use super::args::{Global, Named};
 use super::error::Error;
 use super::locate::connect;
 use super::output::Output;
 use super::wait::{Goal, settle};
 
 /// Asks for it, and returns when it is so: started services are ready, stopped ones gone.
-pub async fn run(global: &Global, verb: &str, args: &Services, output: &Output) -> Result<ExitCode, Error> {
+pub async fn run(global: &Global, verb: &str, args: &Named, output: &Output) -> Result<ExitCode, Error> {
     let (client, engine) = connect(global, output)?;
     client.control(verb, &args.services).await?;
     let goal = if verb == "stop" { Goal::Stopped } else { Goal::Ready };

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use super::args::{Demo, Global};
 use super::error::Error;
 use super::output::Output;
-use super::{block, locate, up};
+use super::{locate, up};
 use crate::demo::{MANIFEST, play};
 use crate::effects::fs;
 use crate::manifest::Request;
@@ -33,7 +33,7 @@ pub fn run(global: Global, args: Demo, output: &Output) -> Result<ExitCode, Erro
     if !output.json {
         output.say("the demo's manifest is embedded; `nagaya demo --write DIR` writes it out");
     }
-    block(up::boot(&global, load, args.up, output))
+    up::boot(&global, load, args.up, output)
 }
 
 /// Writes the manifest with this very program in the place of `nagaya`; a user's own is not overwritten.

@@ -1,7 +1,7 @@
-//! `nagaya engine` and `nagaya launcher`: the two processes behind a workspace, started by `up` and by the engine.
+//! The engine's process and the launcher's: the two behind a workspace, put together here.
 #![allow(clippy::disallowed_methods, clippy::print_stderr, reason = "this is where processes are put together")]
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -13,20 +13,19 @@ use tokio::io::AsyncReadExt;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::locate::{places, shell};
+use super::locate::{self, places, shell};
 use crate::api::{self, Identity};
 use crate::effects::places::{Home, LONGEST_SOCKET, Places};
 use crate::effects::registry::{self, Registration};
 use crate::effects::{fs, start_time};
+use crate::launcher::Process;
 use crate::manifest::Request;
 use crate::proxy;
-use crate::runtime::{Ask, Engine, Handle, Problem, Setup, UpRequest};
+use crate::runtime::{Ask, Draft, Engine, Handle, Problem, UpRequest};
 
-/// What `up` tells the engine that it starts, as one line on the engine's standard input.
-#[derive(Debug, Serialize, Deserialize)]
+/// What `up` tells the engine that it starts.
+#[derive(Debug, Clone)]
 pub struct Order {
-    pub id: String,
-    pub name: String,
     pub load: Request,
     pub up: UpRequest,
 }
@@ -35,12 +34,11 @@ pub struct Order {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
-    Running {
-        socket: PathBuf,
-        notices: Vec<String>,
-    },
+    Running(Box<Running>),
     /// Another engine has this workspace.
-    Taken,
+    Taken {
+        id: String,
+    },
     Refused(Problem),
     Failed {
         message: String,
@@ -48,37 +46,37 @@ pub enum Reply {
     },
 }
 
+/// An engine that has a plan and listens.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Running {
+    pub socket: PathBuf,
+    pub identity: Identity,
+    /// The services that the `up` is about.
+    pub services: Vec<String>,
+    /// Warnings, drawn.
+    pub notices: Vec<String>,
+}
+
 /// The word by which an `up` gives up its ownership; without it, the end of the `up` ends the engine.
 pub const RELEASE: &[u8] = b"release\n";
 
-/// The launcher's process: its standard input is the socket to the engine.
+/// The process of a launcher that takes the place of a lost one: its standard input is the socket to the engine.
 pub fn launcher() -> ExitCode {
-    let Some(engine) = standard_socket() else { return ExitCode::from(2) };
-    // `ps` shows a name of its own.
-    let _ = rustix::thread::set_name(c"nagaya-launch");
-    match crate::launcher::serve(engine) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("launcher: {error}");
-            ExitCode::FAILURE
+    let input: Option<OwnedFd> = std::io::stdin().as_fd().try_clone_to_owned().ok();
+    let engine = input.filter(|input| rustix::net::sockopt::socket_type(input).is_ok()).map(UnixStream::from);
+    match engine.map(crate::launcher::serve) {
+        Some(Ok(())) => ExitCode::SUCCESS,
+        Some(Err(_)) => ExitCode::FAILURE,
+        None => {
+            eprintln!("`nagaya launcher` is started by an engine");
+            ExitCode::from(2)
         }
     }
 }
 
-/// Standard input as the socket that it is, when a process of ours was started as it should be.
-fn standard_socket() -> Option<UnixStream> {
-    let input: OwnedFd = std::io::stdin().as_fd().try_clone_to_owned().ok()?;
-    rustix::net::sockopt::socket_type(&input).ok()?;
-    Some(UnixStream::from(input))
-}
-
-/// The engine's process: its standard input is a socket to the `up` that started it.
-pub fn run() -> ExitCode {
-    let Some(owner) = standard_socket() else {
-        eprintln!("`nagaya engine` is started by `nagaya up`");
-        return ExitCode::from(2);
-    };
-    match serve(owner) {
+/// The engine's process, fresh from the fork: `owner` leads to the `up` that started it.
+pub fn run(order: Order, owner: UnixStream) -> ExitCode {
+    match serve(order, &owner) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{} engine: {error}", Timestamp::now());
@@ -87,21 +85,19 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn serve(owner: UnixStream) -> std::io::Result<()> {
-    let mut line = String::new();
-    BufReader::new(&owner).read_line(&mut line)?;
-    let order: Order = serde_json::from_str(&line)?;
-    // Out of the terminal's reach: Ctrl-C there is the `up`'s business.
+fn serve(order: Order, owner: &UnixStream) -> std::io::Result<()> {
+    // Out of the terminal's reach: Ctrl-C there is the `up`'s business, and so are its screen and keys.
     let _ = rustix::process::setsid();
+    let _ = rustix::thread::set_name(c"nagaya-engine");
+    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    let launcher = Process::fork()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let result = runtime.block_on(run_engine(order, &owner));
-    match result {
-        Ok(()) => Ok(()),
-        Err(reply) => {
-            answer(&owner, &reply)?;
-            Ok(())
-        }
+    if let Err(reply) = runtime.block_on(run_engine(order, launcher, owner)) {
+        answer(owner, &reply)?;
     }
+    Ok(())
 }
 
 fn answer(mut owner: &UnixStream, reply: &Reply) -> std::io::Result<()> {
@@ -111,36 +107,72 @@ fn answer(mut owner: &UnixStream, reply: &Reply) -> std::io::Result<()> {
 }
 
 /// From the order to the end of the workspace. An error is the answer to the `up`.
-async fn run_engine(order: Order, owner: &UnixStream) -> Result<(), Reply> {
-    let places = places().map_err(|error| Reply::Failed { message: error.message, hint: None })?;
-    let home = places.home(&order.id);
+async fn run_engine(order: Order, launcher: Process, owner: &UnixStream) -> Result<(), Reply> {
+    let broken = |message: String| Reply::Failed { message, hint: None };
+    let program = std::env::current_exe().map_err(|error| broken(format!("this program cannot be found: {error}")))?;
+    let draft = Draft::new(launcher, order.load.clone(), shell(), program, order.up.color).map_err(Reply::Refused)?;
+    let places = places().map_err(|error| broken(error.message))?;
+    let id = locate::id(&draft.workspace, &order.load);
+    let home = places.home(&id);
     make_folders(&places, &home)?;
-    let Some(lock) =
-        registry::lock(&home.lock()).map_err(|error| failed("the state cannot be locked", &home, &error))?
-    else {
-        return Err(Reply::Taken);
-    };
+    let lock = registry::lock(&home.lock()).map_err(|error| failed("the state cannot be locked", &home, &error))?;
+    let Some(lock) = lock else { return Err(Reply::Taken { id }) };
+    write_own_log(&home).map_err(|error| failed("the engine's log cannot be written", &home, &error))?;
     let listener = listen(&home)?;
-    let host_label = registry::host_label(&places, &order.id, &order.name);
-    let program = std::env::current_exe().map_err(|error| failed("this program cannot be found", &home, &error))?;
-    let setup = Setup { home: home.clone(), load: order.load.clone(), shell: shell(), host_label, program };
-    let (engine, handle) = Engine::new(setup).map_err(Reply::Refused)?;
-    // After the launcher was started, which keeps the shell's own limit for the services.
-    raise_descriptor_limit();
-    proxy::start(handle.clone()).map_err(|error| failed("the proxy could not be started", &home, &error))?;
-    let registration =
-        register(&home, &order, &engine).map_err(|error| failed("the engine cannot be registered", &home, &error))?;
-    tokio::spawn(api::serve(listener, handle.clone(), identity(&registration, &home)));
-    tokio::spawn(end_on_signal(handle.clone()));
-    let notices = engine.notices().to_vec();
-    let running = Reply::Running { socket: home.socket.clone(), notices };
-    // An `up` that is gone already is an owner that is gone.
-    let _ = answer(owner, &running);
-    tokio::spawn(end_with_owner(owner.try_clone().ok(), handle));
+    let name = draft.workspace.name.to_string();
+    let host_label = registry::host_label(&places, &id, &name);
+    let (engine, handle) = Engine::new(draft, home.clone(), host_label).map_err(Reply::Refused)?;
+    let services = engine.selected(&order.up).map_err(Reply::Refused)?;
+    let registration = registration(&home, &order.load, name, &engine);
+    let opening = Opening { home: home.clone(), registration, services, notices: engine.notices().to_vec(), handle };
+    let owner = owner.try_clone().map_err(|error| broken(error.to_string()))?;
+    // Beside the first launches, which need none of it.
+    tokio::spawn(async move { opening.open(listener, owner) });
     let result = engine.run(order.up).await;
     registry::remove(&home);
     drop(lock);
     result.map_err(Reply::Refused)
+}
+
+/// What is left to do when the first services are being launched: serve, be found, and answer the `up`.
+struct Opening {
+    home: Home,
+    registration: Registration,
+    services: Vec<String>,
+    notices: Vec<String>,
+    handle: Handle,
+}
+
+impl Opening {
+    fn open(self, listener: UnixListener, owner: UnixStream) {
+        let handle = self.handle.clone();
+        let reply = self.serve(listener).unwrap_or_else(|reply| {
+            let _ = handle.asks.send(Ask::Down { force: true });
+            reply
+        });
+        // An `up` that is gone already is an owner that is gone.
+        let _ = answer(&owner, &reply);
+        tokio::spawn(end_with_owner(owner, handle));
+    }
+
+    fn serve(self, listener: UnixListener) -> Result<Reply, Reply> {
+        let Self { home, registration, services, notices, handle } = self;
+        proxy::start(handle.clone()).map_err(|error| failed("the proxy could not be started", &home, &error))?;
+        registry::write(&home, &registration)
+            .map_err(|error| failed("the engine cannot be registered", &home, &error))?;
+        let identity = identity(&registration, &home);
+        tokio::spawn(api::serve(listener, handle.clone(), identity.clone()));
+        tokio::spawn(end_on_signal(handle));
+        Ok(Reply::Running(Box::new(Running { socket: home.socket, identity, services, notices })))
+    }
+}
+
+/// From here on whatever the engine has to say goes into a file: the terminal is the `up`'s.
+fn write_own_log(home: &Home) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let log = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(home.engine_log())?;
+    rustix::stdio::dup2_stderr(&log)?;
+    Ok(())
 }
 
 fn make_folders(places: &Places, home: &Home) -> Result<(), Reply> {
@@ -189,22 +221,14 @@ fn listen(home: &Home) -> Result<UnixListener, Reply> {
     })
 }
 
-/// Two descriptors a proxied connection, two a service: the usual 1024 are soon gone.
-fn raise_descriptor_limit() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    let _ = setrlimit(Resource::Nofile, limit);
-}
-
-fn register(home: &Home, order: &Order, engine: &Engine) -> std::io::Result<Registration> {
+fn registration(home: &Home, load: &Request, name: String, engine: &Engine) -> Registration {
     let plan = engine.plan();
     let pid = std::process::id();
-    let registration = Registration {
+    Registration {
         id: home.id.clone(),
-        name: order.name.clone(),
-        explicit: order.load.project.is_some(),
-        manifest: order.load.files.first().cloned().unwrap_or_default(),
+        name,
+        explicit: load.project.is_some(),
+        manifest: load.files.first().cloned().unwrap_or_default(),
         pid,
         process_started: start_time(pid).unwrap_or(0),
         socket: home.socket.clone(),
@@ -213,9 +237,7 @@ fn register(home: &Home, order: &Order, engine: &Engine) -> std::io::Result<Regi
         host_label: plan.host_label.clone(),
         front_door: plan.front_door,
         started: format!("{:.9}", Timestamp::now()),
-    };
-    registry::write(home, &registration)?;
-    Ok(registration)
+    }
 }
 
 fn identity(registration: &Registration, home: &Home) -> Identity {
@@ -250,8 +272,7 @@ async fn end_on_signal(handle: Handle) {
 }
 
 /// The engine belongs to the `up` that started it, until that lets go of it.
-async fn end_with_owner(owner: Option<UnixStream>, handle: Handle) {
-    let Some(owner) = owner else { return };
+async fn end_with_owner(owner: UnixStream, handle: Handle) {
     if owner.set_nonblocking(true).is_err() {
         return;
     }

@@ -76,7 +76,7 @@ impl From<Problem> for Error {
                 }
             }
             Problem::UnknownProfile { hint, .. } => hint.into_iter().fold(Self::usage(message), Self::hint),
-            Problem::Manifest { rendered } => Self::new(Code::Manifest, message).detail(rendered),
+            Problem::Manifest { rendered, .. } => Self::new(Code::Manifest, message).detail(rendered),
             Problem::Nothing { .. } => Self::failed(message),
             Problem::Ending => Self::failed(message).hint("wait a moment, then call again"),
         }

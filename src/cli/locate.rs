@@ -97,6 +97,19 @@ pub fn id(workspace: &Workspace, request: &Request) -> String {
     workspace_id(workspace.name.as_str(), manifest)
 }
 
+/// The running engine of a manifest under the name that is asked for, if there is one.
+pub fn running(request: &Request) -> Result<Option<Registration>, Error> {
+    let manifest = request.files.first();
+    let same = |engine: &Registration| {
+        let name = match &request.project {
+            Some(name) => engine.explicit && engine.name == *name,
+            None => !engine.explicit,
+        };
+        name && Some(&engine.manifest) == manifest
+    };
+    Ok(registry::engines(&places()?).into_iter().find(same))
+}
+
 /// The engine that a command is about. It is found by the manifest's path, so that a manifest that has become
 /// unreadable is no obstacle, or by name with `-p`.
 pub fn engine(global: &Global) -> Result<Registration, Error> {

@@ -9,8 +9,9 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 use super::args::{Color, Global};
-use super::error::{Code, Error};
+use super::error::Error;
 use crate::manifest::Problems;
+use crate::runtime::Problem;
 use crate::supervise::State;
 use crate::view;
 
@@ -26,7 +27,7 @@ pub struct Output {
 impl Output {
     /// As the flags and the environment say (no-color.org, bixense.com/clicolors).
     pub fn new(global: &Global) -> Self {
-        let choice = match global.color {
+        let choice = match global.color.unwrap_or_default() {
             Color::Auto => ColorChoice::Auto,
             Color::Always => ColorChoice::Always,
             Color::Never => ColorChoice::Never,
@@ -39,7 +40,8 @@ impl Output {
         anstream::AutoStream::new(io::stdout(), self.choice).current_choice() != ColorChoice::Never
     }
 
-    fn error_colors(&self) -> bool {
+    /// Whether standard error does.
+    pub fn error_colors(&self) -> bool {
         anstream::AutoStream::new(io::stderr(), self.choice).current_choice() != ColorChoice::Never
     }
 
@@ -95,12 +97,8 @@ impl Output {
 
     /// The error for a manifest that cannot be used.
     pub fn manifest_error(&self, problems: &Problems) -> Error {
-        let errors = problems.list.iter().filter(|it| it.severity == crate::manifest::Severity::Error).count();
-        let message = match errors {
-            1 => "the manifest has a problem".to_owned(),
-            count => format!("the manifest has {count} problems"),
-        };
-        Error::new(Code::Manifest, message).detail(view::draw_problems(problems, !self.json && self.error_colors()))
+        let rendered = view::draw_problems(problems, !self.json && self.error_colors());
+        Problem::Manifest { rendered, errors: problems.errors() }.into()
     }
 
     /// Prints an error and gives its exit code.

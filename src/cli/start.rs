@@ -1,95 +1,58 @@
 //! Starting an engine for a workspace that has none.
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "the engine is a process")]
 
-use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Write};
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
-use super::engine::{Order, RELEASE, Reply};
+use super::engine::{self, Order, RELEASE, Reply, Running};
 use super::error::Error;
-use super::locate::places;
-use crate::effects::fs::make_private_folder;
-use crate::effects::places::Home;
+use crate::launcher::{Forked, fork, leave};
 
 /// An engine that was just started, and belongs to whoever holds this.
 #[derive(Debug)]
-pub struct Owned {
-    pub socket: PathBuf,
-    pub notices: Vec<String>,
-    line: UnixStream,
-}
+pub struct Owned(UnixStream);
 
 impl Owned {
     /// Lets go of the engine: it runs on when this process ends.
     pub fn release(mut self) {
-        let _ = self.line.write_all(RELEASE);
+        let _ = self.0.write_all(RELEASE);
     }
 }
 
 /// What became of the attempt.
 #[derive(Debug)]
 pub enum Started {
-    Now(Owned),
-    /// Somebody else was faster.
-    Taken,
+    Now(Box<Running>, Owned),
+    /// Somebody else was faster; the workspace's id.
+    Taken(String),
 }
 
-/// Starts an engine and waits until it has a plan and listens, or says why not.
+/// Starts an engine and waits until it has a plan and listens, or says why not. This process has one thread still.
 pub fn start(order: &Order) -> Result<Started, Error> {
-    let home = places()?.home(&order.id);
-    let log = open_log(&home)?;
     let (ours, theirs) = UnixStream::pair().map_err(|error| Error::failed(format!("no socket: {error}")))?;
-    let program =
-        std::env::current_exe().map_err(|error| Error::failed(format!("this program cannot be found: {error}")))?;
-    let copy = log.try_clone().map_err(|error| Error::failed(format!("the engine's log: {error}")))?;
-    // Dropped without being waited for: the engine outlives this process, or ends with it.
-    let child = Command::new(program)
-        .arg0("nagaya")
-        .arg("engine")
-        .stdin(Stdio::from(OwnedFd::from(theirs)))
-        .stdout(log)
-        .stderr(copy)
-        .spawn()
-        .map_err(|error| Error::failed(format!("the engine could not be started: {error}")))?;
-    let reply = converse(&ours, order).map_err(|error| {
-        let said = std::fs::read_to_string(home.engine_log()).unwrap_or_default();
-        let last: Vec<&str> = said.lines().rev().take(10).collect();
-        let last: Vec<&str> = last.into_iter().rev().collect();
-        Error::failed(format!("the engine ended before it was ready: {error}")).detail(last.join("\n"))
+    match fork().map_err(|error| Error::failed(format!("the engine could not be started: {error}")))? {
+        Forked::Parent(_) => drop(theirs),
+        Forked::Child => {
+            drop(ours);
+            leave(engine::run(order.clone(), theirs))
+        }
+    }
+    let reply = read_reply(&ours).map_err(|error| {
+        Error::failed(format!("the engine ended before it was ready: {error}"))
+            .hint("its own words are in `engine.log` in the workspace's state")
     })?;
-    drop(child);
     match reply {
-        Reply::Running { socket, notices } => Ok(Started::Now(Owned { socket, notices, line: ours })),
-        Reply::Taken => Ok(Started::Taken),
+        Reply::Running(running) => Ok(Started::Now(running, Owned(ours))),
+        Reply::Taken { id } => Ok(Started::Taken(id)),
         Reply::Refused(problem) => Err(problem.into()),
         Reply::Failed { message, hint } => Err(hint.into_iter().fold(Error::failed(message), Error::hint)),
     }
 }
 
-fn converse(mut line: &UnixStream, order: &Order) -> std::io::Result<Reply> {
-    let mut text = serde_json::to_vec(order)?;
-    text.push(b'\n');
-    line.write_all(&text)?;
+fn read_reply(line: &UnixStream) -> std::io::Result<Reply> {
     let mut reply = String::new();
     BufReader::new(line).read_line(&mut reply)?;
     if reply.is_empty() {
         return Err(std::io::ErrorKind::UnexpectedEof.into());
     }
     Ok(serde_json::from_str(&reply)?)
-}
-
-/// Where the engine itself writes when something goes wrong; the state's folder is made for it.
-fn open_log(home: &Home) -> Result<std::fs::File, Error> {
-    let told = |error: std::io::Error| {
-        Error::failed(format!("{} cannot be written: {error}", home.state.display()))
-            .hint("logs and data are kept there; XDG_STATE_HOME names another place")
-    };
-    make_private_folder(&home.state).map_err(told)?;
-    let log = home.engine_log();
-    OpenOptions::new().create(true).append(true).mode(0o600).open(log).map_err(told)
 }

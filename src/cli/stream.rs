@@ -1,13 +1,12 @@
 //! The log stream of `up`: prefixed lines and changes of state until everything has ended.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, HashSet};
 use std::process::ExitCode;
 
 use super::error::{Code, Error};
 use super::logs::{Follower, From, Printer};
 use super::output::{Output, dim, state};
-use crate::api::{Client, Events};
+use crate::api::{Client, Events, Identity};
 use crate::runtime::Changes;
 use crate::supervise::State;
 use crate::telemetry::logs::Start;
@@ -15,7 +14,7 @@ use crate::view::{Service, elapsed};
 
 /// What is followed.
 pub struct Stream {
-    services: Vec<String>,
+    services: HashSet<String>,
     /// Services that join later are followed too.
     all: bool,
     rows: BTreeMap<String, Service>,
@@ -38,16 +37,15 @@ impl End {
 
 impl Stream {
     /// Follows services from this moment on, but for what they wrote since the engine started.
-    pub async fn new(client: &Client, logs: &Path, services: Vec<String>, all: bool) -> Result<Self, Error> {
-        let identity = client.identity().await?;
+    pub async fn new(client: &Client, identity: &Identity, services: &[String], all: bool) -> Result<Self, Error> {
         let since = identity.started.parse().ok();
         let from = From { start: since.map_or(Start::Oldest, Start::Since), since };
         Ok(Self {
             rows: BTreeMap::new(),
             changes: client.events("/v1/services/stream").await?,
-            follower: Follower::new(client, logs, &services, from).await?,
-            printer: Printer::new(&services, true, false),
-            services,
+            follower: Follower::new(client, &identity.logs, services, from).await?,
+            printer: Printer::new(services, true, false),
+            services: services.iter().cloned().collect(),
             all,
         })
     }
@@ -88,7 +86,7 @@ impl Stream {
                 continue;
             }
             if !about {
-                self.services.push(row.service.clone());
+                self.services.insert(row.service.clone());
                 self.follower.add(&row.service);
             }
             let before = self.rows.insert(row.service.clone(), row.clone());
@@ -112,12 +110,12 @@ impl Stream {
         output.say(&self.printer.prefixed(&row.service, &text));
     }
 
-    /// Nothing runs and nothing will by itself.
+    /// Nothing that is wanted runs, or will by itself. What somebody stopped does not count: it may be started again.
     fn is_over(&self) -> bool {
-        let over = |row: &Service| {
-            matches!(row.state, State::Completed | State::Failed | State::Stopped) || (row.stuck && row.pid.is_none())
-        };
-        self.rows.len() >= self.services.len() && !self.rows.is_empty() && self.rows.values().all(over)
+        let over =
+            |row: &&Service| matches!(row.state, State::Completed | State::Failed) || (row.stuck && row.pid.is_none());
+        let wanted: Vec<&Service> = self.rows.values().filter(|row| row.wanted).collect();
+        self.rows.len() >= self.services.len() && !wanted.is_empty() && wanted.iter().all(over)
     }
 
     fn end(&self) -> End {

@@ -20,7 +20,7 @@ use super::locate::connect;
 use super::logs::{Follower, From};
 use super::output::Output;
 use super::start::Owned;
-use crate::api::Client;
+use crate::api::{Client, Identity};
 use crate::runtime::Changes;
 use crate::telemetry::logs::Start;
 use crate::tui::{App, Ask, Msg, Theme, Workspace, draw};
@@ -36,12 +36,17 @@ pub async fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
         return Err(Error::usage("the dashboard needs a terminal").hint("`nagaya ps` and `nagaya logs -f` do not"));
     }
     let (client, _) = connect(global, output)?;
-    show(&client, None, output).await
+    let identity = client.identity().await?;
+    show(&client, &identity, None, output).await
 }
 
 /// Shows an engine until the user leaves; `owned` ends with the dashboard unless it is left running.
-pub async fn show(client: &Client, owned: Option<Owned>, output: &Output) -> Result<ExitCode, Error> {
-    let identity = client.identity().await?;
+pub async fn show(
+    client: &Client,
+    identity: &Identity,
+    owned: Option<Owned>,
+    output: &Output,
+) -> Result<ExitCode, Error> {
     let workspace = Workspace {
         name: identity.name.clone(),
         url: format!("http://{}.localhost:{}", identity.host_label, identity.front_door),

@@ -1,35 +1,35 @@
 //! `nagaya up`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anstyle::AnsiColor;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::{Global, Up};
-use super::engine::Order;
+use super::engine::{Order, Running};
 use super::error::{Code, Error};
 use super::output::{Output, dim, paint};
 use super::start::{Owned, Started, start};
 use super::stream::Stream;
 use super::wait::{Goal, settle};
-use super::{events, locate, ui};
-use crate::api::Client;
+use super::{block, events, locate, ui};
+use crate::api::{Client, Identity};
 use crate::effects::places::Home;
-use crate::effects::{ports, registry};
+use crate::effects::ports;
+use crate::effects::registry::{self, Registration};
 use crate::manifest::Request;
-use crate::model::Workspace;
 use crate::plan::{self, Plan, Selection, Surroundings};
-use crate::runtime::{UpRequest, Upped};
+use crate::runtime::UpRequest;
 
 /// Boots the workspace, or attaches to it and starts what is missing.
-pub async fn run(global: &Global, args: Up, output: &Output) -> Result<ExitCode, Error> {
+pub fn run(global: &Global, args: Up, output: &Output) -> Result<ExitCode, Error> {
     let load = locate::manifest(global)?;
-    boot(global, load, args, output).await
+    boot(global, load, args, output)
 }
 
-/// The same with a manifest that was found already.
-pub async fn boot(global: &Global, load: Request, args: Up, output: &Output) -> Result<ExitCode, Error> {
-    let workspace = locate::load(&load, output)?;
+/// The same with a manifest that was found already. The engine reads it; this process only finds or starts that.
+pub fn boot(global: &Global, load: Request, args: Up, output: &Output) -> Result<ExitCode, Error> {
     let request = UpRequest {
         load: Some(load.clone()),
         selection: Selection {
@@ -38,68 +38,105 @@ pub async fn boot(global: &Global, load: Request, args: Up, output: &Output) -> 
             no_deps: args.no_deps,
         },
         lazy: args.lazy,
+        color: output.error_colors() && !output.json,
     };
-    let home = locate::places()?.home(&locate::id(&workspace, &load));
     if args.dry_run {
-        return dry_run(&workspace, &home, &request, output);
+        return dry_run(&load, &request, output);
     }
-    let (engine, upped) = have_engine(&workspace, load, request, &home).await?;
-    for notice in upped.iter().flat_map(|upped| &upped.notices).chain(engine.owned.iter().flat_map(|it| &it.notices)) {
-        // Warnings about the manifest were drawn above, in colour.
-        if engine.owned.is_none() || !notice.starts_with("warning") {
-            output.say(notice);
-        }
-    }
-    let about = Session { args, client: engine.client, owned: engine.owned, home, upped };
-    about.accompany(output).await
+    // Before there is a runtime: the engine is a fork of this process.
+    let found = find_or_start(&Order { load, up: request })?;
+    block(async {
+        let session = Session::open(found, args).await?;
+        session.notices.iter().for_each(|notice| output.say(notice));
+        session.accompany(output).await
+    })
 }
 
-/// The engine of a workspace: found or started.
-struct Found {
-    client: Client,
-    owned: Option<Owned>,
+/// The engine of an `up`.
+enum Found {
+    Running(Box<Registration>, UpRequest),
+    Started(Box<Running>, Owned),
 }
 
-async fn have_engine(
-    workspace: &Workspace,
-    load: Request,
-    request: UpRequest,
-    home: &Home,
-) -> Result<(Found, Option<Upped>), Error> {
-    let order = Order { id: home.id.clone(), name: workspace.name.to_string(), load, up: request };
+fn find_or_start(order: &Order) -> Result<Found, Error> {
+    let places = locate::places()?;
     // Two tries: between finding none and starting one, somebody else may have started it, and the other way round.
     for _ in 0..2 {
-        if let Some(running) = registry::read(home).filter(registry::Registration::is_alive) {
-            let client = Client::new(&running.socket);
-            let upped = client.up(&order.up).await?;
-            return Ok((Found { client, owned: None }, Some(upped)));
+        if let Some(engine) = locate::running(&order.load)? {
+            return Ok(Found::Running(Box::new(engine), order.up.clone()));
         }
-        match start(&order)? {
-            Started::Now(owned) => {
-                let client = Client::new(&owned.socket);
-                return Ok((Found { client, owned: Some(owned) }, None));
-            }
-            Started::Taken => wait_for_registration(home).await,
+        match start(order)? {
+            Started::Now(running, owned) => return Ok(Found::Started(running, owned)),
+            Started::Taken(id) => wait_for_registration(&places.home(&id)),
         }
     }
     Err(Error::failed("another engine of this workspace is coming or going").hint("call again in a moment"))
 }
 
-async fn wait_for_registration(home: &Home) {
+/// Whoever has the lock has not said yet where it listens.
+fn wait_for_registration(home: &Home) {
     for _ in 0..200 {
         if registry::read(home).is_some_and(|it| it.is_alive()) {
             return;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        let _ = rustix::thread::nanosleep(&rustix::thread::Timespec { tv_sec: 0, tv_nsec: 10_000_000 });
     }
 }
 
+/// An `up` and its engine.
 struct Session {
     args: Up,
     client: Client,
+    identity: Identity,
+    /// The engine's state, where the logs are.
+    state: PathBuf,
+    /// The engine was started by this `up` and ends with it.
     owned: Option<Owned>,
-    home: Home,
-    upped: Option<Upped>,
+    /// The services that this `up` is about.
+    services: Vec<String>,
+    notices: Vec<String>,
+    /// The number of the first event that came of it.
+    events_from: u64,
+}
+
+impl Session {
+    async fn open(found: Found, args: Up) -> Result<Self, Error> {
+        match found {
+            Found::Running(engine, up) => Self::attach(&engine, &up, args).await,
+            Found::Started(running, owned) => Ok(Self::own(*running, owned, args)),
+        }
+    }
+
+    async fn attach(engine: &Registration, up: &UpRequest, args: Up) -> Result<Self, Error> {
+        let client = Client::new(&engine.socket);
+        let upped = client.up(up).await.map_err(|error| {
+            let error = Error::from(error);
+            if error.code == Code::Manifest { error.hint("what runs stays as it is") } else { error }
+        })?;
+        Ok(Self {
+            args,
+            identity: client.identity().await?,
+            client,
+            state: engine.state.clone(),
+            owned: None,
+            services: upped.services,
+            notices: upped.notices,
+            events_from: upped.events_from,
+        })
+    }
+
+    fn own(running: Running, owned: Owned, args: Up) -> Self {
+        Self {
+            args,
+            client: Client::new(&running.socket),
+            state: running.identity.state(),
+            identity: running.identity,
+            owned: Some(owned),
+            services: running.services,
+            notices: running.notices,
+            events_from: 0,
+        }
+    }
 }
 
 impl Session {
@@ -109,7 +146,7 @@ impl Session {
         }
         if output.is_terminal() && !self.args.no_tui && !output.json {
             let owned = self.owned.take();
-            return ui::show(&self.client, owned, output).await;
+            return ui::show(&self.client, &self.identity, owned, output).await;
         }
         self.stream(output).await
     }
@@ -120,13 +157,11 @@ impl Session {
         if let Some(owned) = self.owned.take() {
             owned.release();
         }
-        let selected = self.selected().await?;
         if self.args.wait {
             let waiting =
-                settle(&self.client, &self.home.state, &selected, Goal::Ready, self.args.wait_timeout, output);
+                settle(&self.client, &self.state, &self.services, Goal::Ready, self.args.wait_timeout, output);
             if output.json {
-                let next = self.upped.as_ref().map_or(0, |upped| upped.events_from);
-                let mut printer = events::Printer { client: self.client.clone(), next };
+                let mut printer = events::Printer { client: self.client.clone(), next: self.events_from };
                 let result = tokio::select! {
                     result = interruptible(waiting) => result,
                     Err(error) = printer.follow(output) => Err(error),
@@ -138,23 +173,15 @@ impl Session {
             }
         }
         if !output.json {
-            self.greet(selected.len(), output).await?;
+            self.greet(output);
         }
         Ok(ExitCode::SUCCESS)
     }
 
-    /// The services that this `up` was about.
-    async fn selected(&self) -> Result<Vec<String>, Error> {
-        if let Some(upped) = &self.upped {
-            return Ok(upped.services.clone());
-        }
-        let services = self.client.services().await?;
-        Ok(services.into_iter().filter(|row| row.wanted).map(|row| row.service).collect())
-    }
-
-    async fn greet(&self, count: usize, output: &Output) -> Result<(), Error> {
-        let identity = self.client.identity().await?;
+    fn greet(&self, output: &Output) {
+        let identity = &self.identity;
         let verb = if self.args.wait { "is up" } else { "is starting" };
+        let count = self.services.len();
         let services = if count == 1 { "1 service".to_owned() } else { format!("{count} services") };
         output.say(&format!("{} {verb}: {services}", identity.name));
         output.say(&format!(
@@ -164,18 +191,17 @@ impl Session {
             identity.front_door
         ));
         output.say(&dim("  `nagaya ui` shows it, `nagaya logs -f` follows it, `nagaya down` stops it"));
-        Ok(())
     }
 
     /// Streams what services write until they have ended or somebody has had enough.
     async fn stream(self, output: &Output) -> Result<ExitCode, Error> {
-        let selected = self.selected().await?;
         if !output.json {
-            self.greet(selected.len(), output).await?;
+            self.greet(output);
         }
         let owner = self.owned.is_some();
         let mut stop = Stop::new()?;
-        let mut stream = Stream::new(&self.client, &self.home.logs(), selected, self.args.services.is_empty()).await?;
+        let all = self.args.services.is_empty();
+        let mut stream = Stream::new(&self.client, &self.identity, &self.services, all).await?;
         let mut stopping = false;
         loop {
             tokio::select! {
@@ -244,7 +270,9 @@ async fn interruptible<T>(waiting: impl Future<Output = Result<T, Error>>) -> Re
 }
 
 /// Prints what would be started, and starts nothing.
-fn dry_run(workspace: &Workspace, home: &Home, request: &UpRequest, output: &Output) -> Result<ExitCode, Error> {
+fn dry_run(load: &Request, request: &UpRequest, output: &Output) -> Result<ExitCode, Error> {
+    let workspace = &locate::load(load, output)?;
+    let home = locate::places()?.home(&locate::id(workspace, load));
     let mask = plan::select(workspace, &request.selection).map_err(|error| Error::usage(error.to_string()))?;
     let numbers = ports::propose(&home.id, &plan::slots(workspace), &home.ports());
     let surroundings = Surroundings {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::args::{Any, Global};
+use super::args::{Global, Selected};
 use super::error::Error;
 use super::locate::connect;
 use super::output::Output;
@@ -21,7 +21,7 @@ struct Url {
 }
 
 /// Prints all addresses, or those of some services; the URL alone where only one is meant.
-pub async fn run(global: &Global, args: &Any, output: &Output) -> Result<ExitCode, Error> {
+pub async fn run(global: &Global, args: &Selected, output: &Output) -> Result<ExitCode, Error> {
     let (client, _) = connect(global, output)?;
     let rows = client.services().await?;
     if let Some(missing) = args.services.iter().find(|name| rows.iter().all(|row| row.service != **name)) {

@@ -24,8 +24,8 @@ use crate::plan::{Plan, PlannedCheck, Ready};
 use crate::supervise::{Effect, Exit, Fact, Incarnation, Left, Moment, SetupRun, Swept};
 use crate::telemetry::logs::{Collector, Matched, Origin, Source, Stream};
 
-/// Variables in the form the launcher takes.
-type Variables = Vec<(Vec<u8>, Vec<u8>)>;
+/// Variables in the form the launcher takes: `NAME=value`s, each with a zero at its end.
+type Variables = Vec<u8>;
 
 /// The outside world as one engine sees it.
 #[derive(Debug)]
@@ -185,9 +185,9 @@ impl Host {
         }
         let launch = Launch {
             incarnation,
-            argv: planned.argv.iter().map(|word| word.clone().into_bytes()).collect(),
+            argv: block(&planned.argv),
             environment: variables,
-            folder: planned.working_dir.as_os_str().as_encoded_bytes().to_vec(),
+            folder: folder_of(planned),
             stdout: stdout_end,
             stderr: stderr_end,
         };
@@ -232,11 +232,7 @@ impl Host {
 
     fn helper_task(&self, service: usize, argv: Vec<String>) -> Task {
         let planned = &self.plan.services[service];
-        Task {
-            argv,
-            variables: variables(&self.plan, service),
-            folder: planned.working_dir.as_os_str().as_encoded_bytes().to_vec(),
-        }
+        Task { argv, variables: variables(&self.plan, service), folder: folder_of(planned) }
     }
 
     fn sweep(&self, waiting: &[(usize, Incarnation)]) {
@@ -280,7 +276,6 @@ impl Host {
     fn setup(&self, setup: usize, run: SetupRun) {
         let step = self.plan.setups[setup].clone();
         let task = self.helper_task(step.service, step.argv.clone());
-        let task = Task { folder: step.working_dir.as_os_str().as_encoded_bytes().to_vec(), ..task };
         let (facts, helpers, stamps) = (self.facts.clone(), self.helpers.clone(), self.stamps.clone());
         let turn = self.setups.clone();
         let result = pipe_with(PipeFlags::CLOEXEC).map(|(output, end)| {
@@ -326,7 +321,30 @@ fn variables(plan: &Plan, service: usize) -> Variables {
     let mut resolved = planned.environment.resolve();
     let folder = planned.working_dir.to_string_lossy();
     resolved.insert("PWD", &folder);
-    resolved.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect()
+    let mut out = Vec::with_capacity(resolved.len() * 48);
+    for (name, value) in &resolved {
+        push_variable(&mut out, name, value);
+    }
+    out
+}
+
+/// A zero within would cut the text for the program anyway, and what follows it would become a text of its own.
+fn push_variable(out: &mut Variables, name: &str, value: &str) {
+    out.extend_from_slice(name.as_bytes());
+    out.push(b'=');
+    out.extend(value.bytes().take_while(|&byte| byte != 0));
+    out.push(0);
+}
+
+/// Words as a block of texts.
+fn block(words: &[String]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.bytes().filter(|&byte| byte != 0).chain([0])).collect()
+}
+
+fn folder_of(planned: &crate::plan::Planned) -> Vec<u8> {
+    let mut folder = planned.working_dir.as_os_str().as_encoded_bytes().to_vec();
+    folder.push(0);
+    folder
 }
 
 /// A process that is not an instance: a probe's command, a setup step.
@@ -361,7 +379,7 @@ impl Helpers {
 
     /// Adds the mark by which a process is recognised wherever it wanders.
     fn mark(&self, variables: &mut Variables, key: Incarnation) {
-        variables.push((b"NAGAYA_TOKEN".to_vec(), format!("{}:{:x}", self.token, key.0).into_bytes()));
+        push_variable(variables, "NAGAYA_TOKEN", &format!("{}:{:x}", self.token, key.0));
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
@@ -387,7 +405,7 @@ impl Helpers {
         waiting.ends.insert(key, end);
         drop(waiting);
         self.mark(&mut variables, key);
-        let argv = argv.into_iter().map(String::into_bytes).collect();
+        let argv = block(&argv);
         self.launcher.launch(Launch { incarnation: key, argv, environment: variables, folder, stdout, stderr });
         Running { key, ended, launcher: self.launcher.clone() }
     }

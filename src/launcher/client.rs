@@ -3,15 +3,19 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream as StdStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use rustix::process::Pid;
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
+use super::fork::{Forked, fork, leave};
+use super::server::serve;
 use super::wire::{Frames, Notice, Order};
 use crate::model::Signal;
 use crate::supervise::{Exit, Incarnation};
@@ -20,8 +24,9 @@ use crate::supervise::{Exit, Incarnation};
 #[derive(Debug)]
 pub struct Launch {
     pub incarnation: Incarnation,
-    pub argv: Vec<Vec<u8>>,
-    pub environment: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Blocks of texts, each ending with a zero.
+    pub argv: Vec<u8>,
+    pub environment: Vec<u8>,
     pub folder: Vec<u8>,
     pub stdout: OwnedFd,
     pub stderr: OwnedFd,
@@ -46,11 +51,32 @@ pub struct Client {
     orders: mpsc::UnboundedSender<(Order, Vec<OwnedFd>)>,
 }
 
-impl Client {
-    /// Starts a launcher, which is `program launcher`, and talks to it from the present runtime.
-    pub fn start(program: &Path, reports: mpsc::UnboundedSender<Report>) -> io::Result<Self> {
-        let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
-        // Not waited for: its end is the end of the socket, and it is the engine's child until then.
+/// A launcher's process, before anybody talks to it.
+#[derive(Debug)]
+pub struct Process {
+    pid: Pid,
+    engine: StdStream,
+}
+
+impl Process {
+    /// Forks a launcher from this process, which has one thread.
+    pub fn fork() -> io::Result<Self> {
+        let (ours, theirs) = StdStream::pair()?;
+        match fork()? {
+            Forked::Parent(pid) => Ok(Self { pid, engine: ours }),
+            Forked::Child => {
+                // The engine's end, held open here too, would never close; nor would the terminal, or a pipe to
+                // whoever waits for the end of the `up`'s words.
+                drop(ours);
+                let served = leave_terminal().and_then(|()| serve(theirs));
+                leave(if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            }
+        }
+    }
+
+    /// Starts `program launcher`: for an engine that has threads by now.
+    pub fn spawn(program: &Path) -> io::Result<Self> {
+        let (ours, theirs) = StdStream::pair()?;
         let child = Command::new(program)
             // The name under which `ps` shows it, whatever the file is called.
             .arg0("nagaya")
@@ -58,11 +84,24 @@ impl Client {
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
             .spawn()?;
-        ours.set_nonblocking(true)?;
-        let stream = UnixStream::from_std(ours)?;
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(Self { pid, engine: ours })
+    }
+}
+
+fn leave_terminal() -> io::Result<()> {
+    let null = std::fs::OpenOptions::new().write(true).open("/dev/null")?;
+    Ok(rustix::stdio::dup2_stderr(&null)?)
+}
+
+impl Client {
+    /// Talks to a launcher from the present runtime.
+    pub fn new(process: Process, reports: mpsc::UnboundedSender<Report>) -> io::Result<Self> {
+        process.engine.set_nonblocking(true)?;
+        let stream = UnixStream::from_std(process.engine)?;
         let (orders, inbox) = mpsc::unbounded_channel();
         let connection = Connection { stream, inbox, queue: VecDeque::new(), frames: Frames::default(), reports };
-        tokio::spawn(connection.run(child));
+        tokio::spawn(connection.run(process.pid));
         Ok(Self { orders })
     }
 
@@ -95,14 +134,15 @@ struct Outgoing {
 }
 
 impl Connection {
-    async fn run(mut self, mut child: std::process::Child) {
+    async fn run(mut self, launcher: Pid) {
         // Ends when the engine drops its handle or the launcher's end closes.
         let _ = self.exchange().await;
         let lost = !self.inbox.is_closed();
         let reports = self.reports.clone();
         drop(self);
         // Reaped off the loop: after the socket is closed it has only its children to kill.
-        let _ = tokio::task::spawn_blocking(move || child.wait()).await;
+        let reap = move || rustix::process::waitpid(Some(launcher), rustix::process::WaitOptions::empty());
+        let _ = tokio::task::spawn_blocking(reap).await;
         if lost {
             let _ = reports.send(Report::Lost);
         }

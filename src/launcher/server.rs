@@ -1,13 +1,9 @@
 //! The launcher's own side: one loop over the engine's orders and the ends of children.
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
 use std::io::{self, IoSliceMut, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStringExt;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -16,13 +12,19 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlag
 use rustix::process::{Pid, WaitOptions, wait};
 
 use super::family::{Family, TOKEN, number};
+use super::spawn::{Program, Spawner, variable};
 use super::wire::{Frames, Notice, Order};
 
+/// How long news may wait for more while launches are under way.
+const PATIENCE: Duration = Duration::from_millis(3);
 /// Processes that SIGKILL does not end within this time are the kernel's.
 const LAST_WAIT: Duration = Duration::from_secs(5);
 
 /// Serves the engine at the other end of `engine` until it is gone; then nothing that was started is left.
 pub fn serve(engine: UnixStream) -> io::Result<()> {
+    // `ps` and `top` show a name of its own.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::set_name(c"nagaya-launch");
     #[cfg(target_os = "linux")]
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     // A pipe that a signal handler writes to is the one portable way to wait for both children and orders.
@@ -35,7 +37,9 @@ pub fn serve(engine: UnixStream) -> io::Result<()> {
         frames: Frames::default(),
         descriptors: VecDeque::new(),
         family: Family::default(),
+        spawner: Spawner::new()?,
         out: Vec::new(),
+        flushed: Instant::now(),
     };
     let result = launcher.run();
     launcher.end();
@@ -48,7 +52,10 @@ struct Launcher {
     frames: Frames,
     descriptors: VecDeque<OwnedFd>,
     family: Family,
+    spawner: Spawner,
     out: Vec<u8>,
+    /// When the engine was told last.
+    flushed: Instant,
 }
 
 impl Launcher {
@@ -113,20 +120,29 @@ impl Launcher {
             }
             Order::Launch { key, argv, environment, folder } => {
                 let output = self.descriptors.pop_front().zip(self.descriptors.pop_front());
-                let notice = match output
-                    .ok_or(Errno::BADF.raw_os_error())
-                    .and_then(|(stdout, stderr)| launch(&argv, &environment, folder, stdout, stderr))
-                {
+                let launched = match output {
+                    Some((stdout, stderr)) => self.spawner.spawn(&Program {
+                        argv: &argv,
+                        environment: &environment,
+                        folder: &folder,
+                        stdout,
+                        stderr,
+                    }),
+                    None => Err(Errno::BADF.raw_os_error()),
+                };
+                let notice = match launched {
                     Ok(pid) => {
-                        let token = environment.into_iter().find(|(name, _)| name == TOKEN.as_bytes());
-                        self.family.add(key, pid, token.map(|(_, value)| value).unwrap_or_default());
+                        let token = variable(&environment, TOKEN).unwrap_or_default().to_vec();
+                        self.family.add(key, pid, token);
                         Notice::Launched { key, pid: number(pid) }
                     }
                     Err(errno) => Notice::Refused { key, errno },
                 };
                 self.out.extend(notice.encode());
-                // The engine is told at once, not after a hundred launches that are in the same piece.
-                let _ = self.flush();
+                // Told in time, but not one by one: each telling wakes the engine on the other processor.
+                if self.flushed.elapsed() >= PATIENCE {
+                    let _ = self.flush();
+                }
             }
         }
     }
@@ -177,6 +193,7 @@ impl Launcher {
             }
         }
         self.out.clear();
+        self.flushed = Instant::now();
         Ok(())
     }
 
@@ -205,53 +222,6 @@ impl Launcher {
         self.woken.as_fd()
     }
 }
-
-/// Starts one process as the leader of a new group, with no input.
-fn launch(
-    argv: &[Vec<u8>],
-    environment: &[(Vec<u8>, Vec<u8>)],
-    folder: Vec<u8>,
-    stdout: OwnedFd,
-    stderr: OwnedFd,
-) -> Result<Pid, i32> {
-    let text = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
-    let (program, arguments) = argv.split_first().ok_or(Errno::NOENT.raw_os_error())?;
-    let mut command = Command::new(text(program));
-    command
-        .args(arguments.iter().map(|word| text(word)))
-        .env_clear()
-        .envs(environment.iter().map(|(name, value)| (text(name), text(value))))
-        .current_dir(OsString::from_vec(folder))
-        .stdin(Stdio::null())
-        .stdout(stdout)
-        .stderr(stderr)
-        .process_group(0);
-    die_with_launcher(&mut command);
-    let child = command.spawn().map_err(|error| error.raw_os_error().unwrap_or(Errno::IO.raw_os_error()))?;
-    // Not waited for through `child`: the loop reaps by number.
-    i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH.raw_os_error())
-}
-
-/// Lets the kernel kill the child when the launcher dies, also by SIGKILL.
-#[cfg(target_os = "linux")]
-#[allow(unsafe_code)]
-fn die_with_launcher(command: &mut Command) {
-    let launcher = rustix::process::getpid();
-    let arm = move || {
-        rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
-        // It may have died between the fork and the line above.
-        if rustix::process::getppid() != Some(launcher) {
-            return Err(Errno::SRCH.into());
-        }
-        Ok(())
-    };
-    // SAFETY: between fork and exec in this single-threaded process the closure only makes two system calls; it
-    // allocates nothing and takes no lock.
-    unsafe { command.pre_exec(arm) };
-}
-
-#[cfg(not(target_os = "linux"))]
-fn die_with_launcher(_: &mut Command) {}
 
 /// The present children of this process.
 #[cfg(target_os = "linux")]

@@ -10,8 +10,9 @@ const LARGEST: usize = 16 << 20;
 /// From the engine.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Order {
-    /// Start a process; its standard output and error come along as descriptors.
-    Launch { key: u64, argv: Vec<Vec<u8>>, environment: Vec<(Vec<u8>, Vec<u8>)>, folder: Vec<u8> },
+    /// Start a process; its standard output and error come along as descriptors. The texts are blocks in which each
+    /// ends with a zero, as `execve` will want them.
+    Launch { key: u64, argv: Vec<u8>, environment: Vec<u8>, folder: Vec<u8> },
     /// Send a signal to all processes of an instance.
     Signal { key: u64, signal: i32 },
 }
@@ -48,11 +49,8 @@ impl Order {
             Self::Launch { key, argv, environment, folder } => {
                 out.byte(0);
                 out.number(*key);
-                out.list(argv.iter(), |out, word| out.bytes(word));
-                out.list(environment.iter(), |out, (name, value)| {
-                    out.bytes(name);
-                    out.bytes(value);
-                });
+                out.bytes(argv);
+                out.bytes(environment);
                 out.bytes(folder);
             }
             Self::Signal { key, signal } => {
@@ -70,8 +68,8 @@ impl Order {
         match input.byte()? {
             0 => Ok(Self::Launch {
                 key: input.number()?,
-                argv: input.list(Reader::bytes)?,
-                environment: input.list(|input| Ok((input.bytes()?, input.bytes()?)))?,
+                argv: input.bytes()?,
+                environment: input.bytes()?,
                 folder: input.bytes()?,
             }),
             1 => Ok(Self::Signal { key: input.number()?, signal: input.int()? }),
@@ -249,9 +247,9 @@ mod tests {
         let orders = [
             Order::Launch {
                 key: 7,
-                argv: vec![b"sh".to_vec(), b"".to_vec()],
-                environment: vec![(b"A".to_vec(), b"\xff=1".to_vec())],
-                folder: b"/".to_vec(),
+                argv: b"sh\0\0".to_vec(),
+                environment: b"A=\xff=1\0".to_vec(),
+                folder: b"/\0".to_vec(),
             },
             Order::Signal { key: u64::MAX, signal: -1 },
         ];

@@ -83,9 +83,14 @@ impl Problems {
         }
     }
 
-    /// Whether one of them forbids the use of the manifest.
+    /// How many of them forbid the use of the manifest.
+    pub fn errors(&self) -> usize {
+        self.list.iter().filter(|problem| problem.severity == Severity::Error).count()
+    }
+
+    /// Whether one of them does.
     pub fn has_errors(&self) -> bool {
-        self.list.iter().any(|problem| problem.severity == Severity::Error)
+        self.errors() > 0
     }
 
     /// In the order of the files and the lines in them.

@@ -4,6 +4,7 @@
 //! the parser, the messages and the schema cannot disagree. `record!` does it for a mapping with known keys.
 
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -220,6 +221,20 @@ impl Read for Any {
     }
 }
 
+/// A value that is read for its shape and not kept: nothing is done with it yet.
+#[derive(Debug, Clone)]
+pub struct Later<T>(PhantomData<T>);
+
+impl<T: Read> Read for Later<T> {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        T::read(node, problems).map(|_| Self(PhantomData))
+    }
+
+    fn schema(definitions: &mut Definitions) -> Json {
+        T::schema(definitions)
+    }
+}
+
 /// A list in which the bad items are reported and left out.
 impl<T: Read> Read for Vec<T> {
     fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
@@ -422,9 +437,9 @@ macro_rules! record {
         $(#[doc = $doc])*
         #[derive(Debug, Clone, Default)]
         #[allow(non_snake_case, reason = "Kubernetes' spellings are field names too")]
-        #[allow(dead_code, reason = "what is marked `later` is read for its shape only")]
+        #[allow(dead_code, reason = "what only stands under a `later` key is read for its shape")]
         pub struct $name {
-            $( $(#[doc = $field_doc])* pub $field: Option<$type>, )*
+            $( $(#[doc = $field_doc])* pub $field: Option<record!(@type $($later)? $type)>, )*
         }
 
         impl $crate::manifest::read::Read for $name {
@@ -465,5 +480,7 @@ macro_rules! record {
         }
     };
     (@later $($tokens:tt)*) => { $($tokens)* };
+    (@type later $type:ty) => { $crate::manifest::read::Later<$type> };
+    (@type $type:ty) => { $type };
 }
 pub(in crate::manifest) use record;

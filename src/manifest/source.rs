@@ -12,6 +12,8 @@ pub struct Sources(Vec<Source>);
 pub struct Source {
     pub path: PathBuf,
     pub text: Arc<str>,
+    /// Where each line begins.
+    lines: Arc<[usize]>,
 }
 
 /// A range of bytes in one of the [`Sources`].
@@ -32,7 +34,9 @@ pub struct Position {
 impl Sources {
     /// Adds a file and returns its place.
     pub fn add(&mut self, path: &Path, text: &str) -> usize {
-        self.0.push(Source { path: path.to_owned(), text: text.into() });
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        let lines = std::iter::once(0).chain(ends).collect();
+        self.0.push(Source { path: path.to_owned(), text: text.into(), lines });
         self.0.len() - 1
     }
 
@@ -50,7 +54,7 @@ impl Sources {
     pub fn find_line(&self, path: &Path, line: usize) -> Option<Span> {
         let source = self.0.iter().position(|source| source.path == path)?;
         let text = &self.0[source].text;
-        let before: usize = text.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
+        let before = *self.0[source].lines.get(line.checked_sub(1)?)?;
         let content = text[before..].lines().next()?;
         let start = before + (content.len() - content.trim_start().len());
         Some(Span { source, start, end: before + content.trim_end().len() })
@@ -67,13 +71,11 @@ impl Sources {
 
     /// Where a span begins.
     pub fn position(&self, span: Span) -> Position {
-        let text = &self.0[span.source].text;
-        let before = text.get(..span.start.min(text.len())).unwrap_or("");
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        Position {
-            line: before.bytes().filter(|&byte| byte == b'\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-        }
+        let source = &self.0[span.source];
+        let line = source.lines.partition_point(|&start| start <= span.start).max(1);
+        let start = source.lines[line - 1];
+        let before = source.text.get(start..span.start.min(source.text.len())).unwrap_or("");
+        Position { line, column: before.chars().count() + 1 }
     }
 }
 

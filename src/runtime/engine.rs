@@ -1,6 +1,6 @@
 //! The loop.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,27 +11,52 @@ use super::Board;
 use super::handle::{Ask, Environment, Handle, Problem, UpRequest, Upped};
 use super::publish::Publisher;
 use crate::effects::clock::Clock;
+use crate::effects::descriptors;
 use crate::effects::fs::Disk;
 use crate::effects::places::Home;
 use crate::effects::{Host, ports};
-use crate::launcher::{Client, Report};
+use crate::launcher::{Client, Process, Report};
 use crate::manifest::{self, Request, did_you_mean};
 use crate::model::Workspace;
 use crate::plan::{Plan, SelectError, Selection, Shell, Surroundings, plan, select, slots};
-use crate::supervise::{Command, Fact, Input, Want, World};
+use crate::supervise::{Command, Effect, Fact, Input, Want, World};
 use crate::telemetry::logs::{Collector, Ends};
 use crate::telemetry::requests::Requests;
 use crate::view::{self, Explanation};
 
-/// What an engine is made of.
+/// A manifest that was read for an engine to be, and the launcher that came up meanwhile.
 #[derive(Debug)]
-pub struct Setup {
-    pub home: Home,
-    pub load: Request,
-    pub shell: Shell,
-    pub host_label: String,
-    /// This very program, for the launcher.
-    pub program: PathBuf,
+pub struct Draft {
+    pub workspace: Workspace,
+    /// Warnings about the manifest, drawn.
+    notices: Vec<String>,
+    load: Request,
+    shell: Shell,
+    program: PathBuf,
+    launcher: Client,
+    reports: mpsc::UnboundedReceiver<Report>,
+    report_sender: mpsc::UnboundedSender<Report>,
+}
+
+impl Draft {
+    /// Reads the manifest. `program` is this very program, for a launcher that takes the place of a lost one.
+    pub fn new(launcher: Process, load: Request, shell: Shell, program: PathBuf, color: bool) -> Result<Self, Problem> {
+        let (report_sender, reports) = mpsc::unbounded_channel();
+        let launcher = Client::new(launcher, report_sender.clone())
+            .map_err(|error| Problem::Nothing { message: format!("the launcher cannot be reached: {error}") })?;
+        let (workspace, notices) = read(&load, &shell, color)?;
+        Ok(Self { workspace, notices, load, shell, program, launcher, reports, report_sender })
+    }
+}
+
+/// What an engine keeps of its beginning.
+#[derive(Debug)]
+struct Setup {
+    home: Home,
+    load: Request,
+    shell: Shell,
+    host_label: String,
+    program: PathBuf,
 }
 
 /// An engine that is complete but has started nothing.
@@ -43,6 +68,8 @@ pub struct Engine {
     world: World,
     host: Host,
     publisher: Publisher,
+    /// What is to be done, in order.
+    effects: VecDeque<Effect>,
     facts: mpsc::UnboundedReceiver<Fact>,
     reports: mpsc::UnboundedReceiver<Report>,
     report_sender: mpsc::UnboundedSender<Report>,
@@ -64,23 +91,26 @@ struct Loaded {
 
 /// CPU and memory are looked at this often while somebody watches.
 const SAMPLE: Duration = Duration::from_secs(1);
+/// Descriptors for sockets, clients and proxied connections, besides those of the services.
+const ROOM: usize = 512;
+/// Effects carried out before others get their turn.
+const GULP: usize = 8;
 /// Inputs taken before the outcome is published.
 const BATCH: usize = 256;
 
 impl Engine {
-    /// Reads the manifest, makes the plan, opens the listeners and starts the launcher.
-    pub fn new(setup: Setup) -> Result<(Self, Handle), Problem> {
+    /// Makes the plan, opens the listeners and starts the log thread.
+    pub fn new(draft: Draft, home: Home, host_label: String) -> Result<(Self, Handle), Problem> {
         let clock = Clock::start();
-        let (report_sender, reports) = mpsc::unbounded_channel();
-        let failed = |message: String| Problem::Nothing { message };
-        // The launcher comes up while the manifest is read.
-        let launcher = Client::start(&setup.program, report_sender.clone())
-            .map_err(|error| failed(format!("the launcher could not be started: {error}")))?;
-        let (workspace, notices) = load(&setup.load, &setup.shell)?;
+        let Draft { workspace, notices, load, shell, program, launcher, reports, report_sender } = draft;
+        let setup = Setup { home, load, shell, host_label, program };
         let plan = Arc::new(make_plan(&workspace, &setup, &HashSet::new()));
+        // After the launcher was started, which keeps the shell's own limit for the services, and before any thread.
+        descriptors::raise_limit();
+        let _ = descriptors::make_room(4 * plan.services.len() + plan.edges.len() + ROOM);
         let ends = Ends::default();
         let collector = Collector::start(setup.home.logs(), ends.clone())
-            .map_err(|error| failed(format!("the log thread could not be started: {error}")))?;
+            .map_err(|error| Problem::Nothing { message: format!("the log thread could not be started: {error}") })?;
         let (fact_sender, facts) = mpsc::unbounded_channel();
         let host = Host::new(clock, &setup.home, plan.clone(), launcher, collector, fact_sender);
         let world = World::new(plan, fastrand::u64(..));
@@ -107,6 +137,7 @@ impl Engine {
             world,
             host,
             publisher,
+            effects: VecDeque::new(),
             facts,
             reports,
             report_sender,
@@ -120,6 +151,12 @@ impl Engine {
         Ok((engine, handle))
     }
 
+    /// The services that a request is about.
+    pub fn selected(&self, request: &UpRequest) -> Result<Vec<String>, Problem> {
+        let wants = wanted(&self.workspace, request)?;
+        Ok(wants.into_iter().map(|(place, _)| self.workspace.service(place).name.to_string()).collect())
+    }
+
     /// The plan as it is now.
     pub fn plan(&self) -> &Arc<Plan> {
         self.world.plan()
@@ -129,6 +166,7 @@ impl Engine {
     pub async fn run(mut self, first: UpRequest) -> Result<(), Problem> {
         let workspace = self.workspace.clone();
         self.want(&workspace, &first)?;
+        self.perform().await;
         self.publish();
         let mut sample_at = None;
         while !(*self.ending.borrow() && self.world.is_quiet()) {
@@ -150,6 +188,7 @@ impl Engine {
                 }
             }
             self.take_batch();
+            self.perform().await;
             self.publish();
         }
         // Closing the launcher's socket ends it; every pipe has ended then, and the log thread with them.
@@ -172,8 +211,20 @@ impl Engine {
     }
 
     fn step(&mut self, input: Input) {
-        let effects = self.world.step(self.clock.now(), input);
-        effects.into_iter().for_each(|effect| self.host.perform(effect));
+        self.effects.extend(self.world.step(self.clock.now(), input));
+    }
+
+    /// Carries out what is to be done, with pauses in which orders leave for the launcher: the first of a thousand
+    /// services need not wait until the last is prepared.
+    async fn perform(&mut self) {
+        let mut count = 0;
+        while let Some(effect) = self.effects.pop_front() {
+            self.host.perform(effect);
+            count += 1;
+            if count == 1 || count % GULP == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
     }
 
     fn publish(&mut self) {
@@ -191,7 +242,8 @@ impl Engine {
             self.step(Input::Told(fact));
         }
         if lost && !*self.ending.borrow() {
-            match Client::start(&self.setup.program, self.report_sender.clone()) {
+            let again = Process::spawn(&self.setup.program);
+            match again.and_then(|process| Client::new(process, self.report_sender.clone())) {
                 Ok(launcher) => self.host.set_launcher(launcher),
                 Err(error) => self.notices.push(format!("the launcher could not be started again: {error}")),
             }
@@ -285,7 +337,7 @@ impl Engine {
         let from = request.load.clone().unwrap_or_else(|| self.setup.load.clone());
         let (shell, sender) = (self.setup.shell.clone(), self.load_sender.clone());
         tokio::task::spawn_blocking(move || {
-            let result = load(&from, &shell);
+            let result = read(&from, &shell, request.color);
             let _ = sender.send(Loaded { request, reply, result });
         });
     }
@@ -308,7 +360,7 @@ impl Engine {
             let effects = self.world.apply(self.clock.now(), plan);
             self.host.set_plan(self.world.plan().clone());
             notices.extend(self.publisher.plan(&self.world));
-            effects.into_iter().for_each(|effect| self.host.perform(effect));
+            self.effects.extend(effects);
             self.workspace = Arc::new(workspace.clone());
             if let Some(load) = &request.load {
                 self.setup.load = load.clone();
@@ -348,12 +400,13 @@ async fn sleep_until(deadline: Option<tokio::time::Instant>) {
     }
 }
 
-fn load(request: &Request, shell: &Shell) -> Result<(Workspace, Vec<String>), Problem> {
+/// Reads a manifest; what is drawn are warnings, or problems that forbid its use.
+fn read(request: &Request, shell: &Shell, color: bool) -> Result<(Workspace, Vec<String>), Problem> {
     let (workspace, problems) = manifest::load(request, shell, &Disk);
-    let rendered = view::draw_problems(&problems, false);
+    let rendered = view::draw_problems(&problems, color);
     match workspace {
         Some(workspace) => Ok((workspace, if rendered.is_empty() { Vec::new() } else { vec![rendered] })),
-        None => Err(Problem::Manifest { rendered }),
+        None => Err(Problem::Manifest { rendered, errors: problems.errors() }),
     }
 }
 
@@ -402,6 +455,6 @@ fn select_problem(workspace: &Workspace, error: SelectError) -> Problem {
 /// The default selection, for callers that only want "everything".
 impl Default for UpRequest {
     fn default() -> Self {
-        Self { load: None, selection: Selection::default(), lazy: false }
+        Self { load: None, selection: Selection::default(), lazy: false, color: false }
     }
 }

@@ -53,6 +53,8 @@ pub struct UpRequest {
     pub selection: Selection,
     /// Leave every service with ports idle until it is called.
     pub lazy: bool,
+    /// Draw problems of the manifest in colour.
+    pub color: bool,
 }
 
 /// What became of an `up`.
@@ -83,9 +85,9 @@ pub enum Problem {
     UnknownProfile { name: String, hint: Option<String> },
     #[error("{message}")]
     Nothing { message: String },
-    /// The manifest has problems; they are rendered.
-    #[error("the manifest has problems; everything stays as it is")]
-    Manifest { rendered: String },
+    /// The manifest cannot be used; its problems are drawn.
+    #[error("the manifest has {}", counted(*.errors))]
+    Manifest { rendered: String, errors: usize },
     #[error("the engine is shutting down")]
     Ending,
 }
@@ -97,4 +99,8 @@ impl Handle {
         let _ = self.asks.send(ask(reply));
         answer.await.unwrap_or(Err(Problem::Ending))
     }
+}
+
+fn counted(errors: usize) -> String {
+    if errors == 1 { "a problem".to_owned() } else { format!("{errors} problems") }
 }

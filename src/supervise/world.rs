@@ -1,6 +1,6 @@
 //! The machine itself.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub struct World {
     pub(super) deadlines: Deadlines,
     pub(super) sweep: Sweep,
     /// Services to look at before this step ends.
-    pub(super) dirty: Vec<usize>,
+    pub(super) dirty: VecDeque<usize>,
     pub(super) effects: Vec<Effect>,
     pub(super) events: Vec<Event>,
     /// Services that something happened to since this was last asked.
@@ -108,7 +108,7 @@ impl World {
             runs: HashMap::new(),
             deadlines: Deadlines::default(),
             sweep: Sweep::default(),
-            dirty: Vec::new(),
+            dirty: VecDeque::new(),
             effects: Vec::new(),
             events: Vec::new(),
             changed: Vec::new(),
@@ -561,7 +561,7 @@ impl World {
 
     /// Looks at every service that something happened to, until nothing more follows from it.
     fn settle(&mut self, now: Moment) {
-        while let Some(service) = self.dirty.pop() {
+        while let Some(service) = self.dirty.pop_front() {
             self.rows[service].is_dirty = false;
             self.drive(now, service);
             self.deadlines.set(service, self.rows[service].phase.deadline());
@@ -720,7 +720,7 @@ impl World {
 
     pub(super) fn touch(&mut self, service: usize) {
         if !std::mem::replace(&mut self.rows[service].is_dirty, true) {
-            self.dirty.push(service);
+            self.dirty.push_back(service);
         }
     }
 

@@ -1,0 +1,47 @@
+//! Becoming two processes while there is still one thread.
+//!
+//! The engine is a fork of the `up` that starts it, and the launcher a fork of the engine, before either has grown: no
+//! second loading of the program, and pages that never change are shared by all three.
+
+use std::io;
+use std::process::ExitCode;
+
+use rustix::process::Pid;
+
+/// Which of the two this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forked {
+    Parent(Pid),
+    /// Has to end by [`leave`], and to close what is the parent's.
+    Child,
+}
+
+/// Becomes two processes. Refused once there is a second thread, which the child would lack while keeping whatever
+/// locks it held.
+pub fn fork() -> io::Result<Forked> {
+    if threads() > 1 {
+        return Err(io::Error::other("a process with several threads cannot fork"));
+    }
+    fork_raw()
+}
+
+/// Ends a child, instead of going back into what the parent was doing.
+#[allow(clippy::exit, reason = "the child's work is done")]
+pub fn leave(code: ExitCode) -> ! {
+    std::process::exit(i32::from(code != ExitCode::SUCCESS))
+}
+
+#[allow(unsafe_code)]
+fn fork_raw() -> io::Result<Forked> {
+    // SAFETY: this process has one thread (checked by the caller), so the child is a whole copy: no lock is held by a
+    // thread that is not there, and every allocation is in order.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        child => Ok(Pid::from_raw(child).map_or(Forked::Child, Forked::Parent)),
+    }
+}
+
+/// The number of threads; where it cannot be known, one is believed to be there.
+fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count)
+}
