@@ -6,7 +6,6 @@ mod config;
 mod control;
 mod demo;
 mod down;
-mod engine;
 mod env;
 mod error;
 mod events;
@@ -18,7 +17,6 @@ mod output;
 mod ps;
 mod requests;
 mod schema;
-mod start;
 mod status;
 mod stream;
 mod ui;
@@ -38,7 +36,7 @@ pub fn run() -> ExitCode {
     let words: Vec<std::ffi::OsString> = std::env::args_os().collect();
     // The two that are not for people come before everything that costs time.
     match words.get(1).and_then(|word| word.to_str()) {
-        Some("launcher") if words.len() == 2 => return engine::launcher(),
+        Some("launcher") if words.len() == 2 => return crate::engine::launcher(),
         Some("demo-service") => return demo::service(&words[2..]),
         _ => {}
     }

@@ -10,7 +10,9 @@
 
 pub mod clock;
 pub mod descriptors;
+pub mod environment;
 pub mod fs;
+mod helpers;
 mod host;
 #[cfg(target_os = "linux")]
 mod listeners;
@@ -24,6 +26,12 @@ mod process;
 pub mod registry;
 mod setup;
 pub mod stats;
+#[cfg(target_os = "linux")]
+pub mod survivors;
+#[cfg(not(target_os = "linux"))]
+#[path = "effects/survivors_portable.rs"]
+pub mod survivors;
+mod texts;
 
 pub use host::Host;
-pub use process::{Owner, alive, describe, kill_group, start_time};
+pub use process::{Owner, alive, describe, end_groups, start_time, wait};

@@ -13,5 +13,6 @@ mod spawn;
 mod wire;
 
 pub use client::{Client, Launch, Process, Report};
+pub use family::TOKEN;
 pub use fork::{Forked, fork, leave};
 pub use server::serve;

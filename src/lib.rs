@@ -4,6 +4,7 @@ pub mod api;
 pub mod cli;
 pub mod demo;
 pub mod effects;
+pub mod engine;
 pub mod launcher;
 pub mod manifest;
 pub mod model;

@@ -91,7 +91,7 @@ pub enum Ready {
     /// A process of its own listens on this port.
     Listening(u16),
     Log(String),
-    Probe(PlannedProbe),
+    Probe(Box<PlannedProbe>),
 }
 
 /// A probe with its rhythm, and its check with every address filled in.
@@ -253,7 +253,7 @@ fn ready(service: &Service, ports: &[PlannedPort], argv: &dyn Fn(&Command) -> Ve
                 Check::Grpc { port, service } => PlannedCheck::Grpc { port: number(port), service: service.clone() },
                 Check::Exec(command) => PlannedCheck::Exec(argv(command)),
             };
-            Ready::Probe(PlannedProbe { rhythm: probe.clone(), check })
+            Ready::Probe(Box::new(PlannedProbe { rhythm: probe.clone(), check }))
         }
     }
 }

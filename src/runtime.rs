@@ -4,10 +4,13 @@
 //! and publishes what changed. Everybody else holds a [`Handle`].
 
 mod board;
+mod draft;
 mod engine;
 mod handle;
 mod publish;
+mod wanted;
 
 pub use board::{Board, Changes};
-pub use engine::{Draft, Engine};
+pub use draft::Draft;
+pub use engine::Engine;
 pub use handle::{Ask, Environment, Handle, Problem, UpRequest, Upped};

@@ -8,6 +8,7 @@ use super::args::Global;
 use super::error::{Code, Error};
 use super::locate;
 use super::output::Output;
+use crate::effects::environment;
 use crate::effects::fs::Disk;
 use crate::manifest::{self, Problem, Problems};
 use crate::model::{Command, Workspace};
@@ -16,7 +17,7 @@ use crate::plan::{Lint, lints};
 /// Exit code 3 where something is wrong; what only looks wrong is shown.
 pub fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
     let request = locate::manifest(global)?;
-    let (workspace, mut problems) = manifest::load(&request, &locate::shell(), &Disk);
+    let (workspace, mut problems) = manifest::load(&request, &environment::shell(), &Disk);
     if let Some(workspace) = &workspace {
         for lint in lints(workspace).into_iter().chain(missing_programs(workspace)) {
             let problem = located(workspace, &lint, &problems);

@@ -9,6 +9,7 @@ use super::check::problem_json;
 use super::error::Error;
 use super::locate;
 use super::output::Output;
+use crate::effects::environment;
 use crate::effects::fs::Disk;
 use crate::manifest::{self, print_yaml};
 use crate::model::{Check, Readiness, Service, Value, Workspace};
@@ -17,7 +18,7 @@ use crate::plan::{Reference, references};
 /// Prints it as YAML, or as JSON with its problems.
 pub fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
     let request = locate::manifest(global)?;
-    let (workspace, problems) = manifest::load(&request, &locate::shell(), &Disk);
+    let (workspace, problems) = manifest::load(&request, &environment::shell(), &Disk);
     let Some(workspace) = workspace else { return Err(output.manifest_error(&problems)) };
     let mut value = workspace_json(&workspace);
     if output.json {

@@ -8,7 +8,7 @@ use super::error::Error;
 use super::locate::connect;
 use super::output::Output;
 use crate::api::Client;
-use crate::effects::registry::Registration;
+use crate::effects::wait;
 use crate::runtime::Changes;
 use crate::supervise::State;
 
@@ -19,7 +19,7 @@ pub async fn run(global: &Global, args: &Down, output: &Output) -> Result<ExitCo
     if !output.json {
         report(&client, output).await;
     }
-    gone(&engine).await;
+    let _ = tokio::task::spawn_blocking(move || wait(engine.pid, engine.process_started)).await;
     if output.json {
         output.json(&serde_json::json!({ "stopped": engine.name }));
     } else {
@@ -51,14 +51,5 @@ async fn report(client: &Client, output: &Output) {
                 output.say(&format!("waiting for {} to stop", stopping.join(", ")));
             }
         }
-    }
-}
-
-/// Waits for the end of a process that is not our child.
-pub async fn gone(engine: &Registration) {
-    let mut pause = Duration::from_millis(1);
-    while engine.is_alive() {
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_millis(50));
     }
 }

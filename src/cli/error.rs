@@ -1,6 +1,7 @@
 //! What a command ends with when it does not end well.
 
 use crate::api::CallError;
+use crate::engine::Refusal;
 use crate::runtime::Problem;
 
 /// The exit codes, which are part of the contract.
@@ -79,6 +80,15 @@ impl From<Problem> for Error {
             Problem::Manifest { rendered, .. } => Self::new(Code::Manifest, message).detail(rendered),
             Problem::Nothing { .. } => Self::failed(message),
             Problem::Ending => Self::failed(message).hint("wait a moment, then call again"),
+        }
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Asked(problem) => problem.into(),
+            Refusal::Surroundings { message, hint } => hint.into_iter().fold(Self::failed(message), Self::hint),
         }
     }
 }

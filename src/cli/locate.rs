@@ -2,18 +2,17 @@
 #![allow(clippy::disallowed_methods, reason = "the current folder is where a command starts")]
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::args::Global;
 use super::error::{Code, Error};
 use super::output::Output;
 use crate::api::Client;
+use crate::effects::environment;
 use crate::effects::fs::Disk;
 use crate::effects::places::{Places, workspace_id};
 use crate::effects::registry::{self, Registration};
 use crate::manifest::{self, Request};
 use crate::model::Workspace;
-use crate::plan::Shell;
 
 /// The names under which a manifest is looked for, in order.
 const NAMES: [&str; 2] = ["nagaya.yaml", "nagaya.yml"];
@@ -67,16 +66,9 @@ fn search(here: &Path) -> Result<PathBuf, Error> {
     })
 }
 
-/// The shell's variables as services get them; those that steer nagaya itself are not for services.
-pub fn shell() -> Shell {
-    let variables =
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    Arc::new(variables.filter(|(name, _)| !name.starts_with("NAGAYA_")).collect())
-}
-
 /// Reads the manifest; warnings are shown, problems are the error.
 pub fn load(request: &Request, output: &Output) -> Result<Workspace, Error> {
-    let (workspace, problems) = manifest::load(request, &shell(), &Disk);
+    let (workspace, problems) = manifest::load(request, &environment::shell(), &Disk);
     match workspace {
         Some(workspace) => {
             output.warnings(&problems);
@@ -95,19 +87,6 @@ pub fn places() -> Result<Places, Error> {
 pub fn id(workspace: &Workspace, request: &Request) -> String {
     let manifest = request.files.first().map_or(Path::new(""), PathBuf::as_path);
     workspace_id(workspace.name.as_str(), manifest)
-}
-
-/// The running engine of a manifest under the name that is asked for, if there is one.
-pub fn running(request: &Request) -> Result<Option<Registration>, Error> {
-    let manifest = request.files.first();
-    let same = |engine: &Registration| {
-        let name = match &request.project {
-            Some(name) => engine.explicit && engine.name == *name,
-            None => !engine.explicit,
-        };
-        name && Some(&engine.manifest) == manifest
-    };
-    Ok(registry::engines(&places()?).into_iter().find(same))
 }
 
 /// The engine that a command is about. It is found by the manifest's path, so that a manifest that has become

@@ -82,7 +82,8 @@ impl Stream {
     fn take(&mut self, changes: Changes, output: &Output) {
         for row in changes.services {
             let about = self.services.contains(&row.service);
-            if !about && !(self.all && row.wanted) {
+            let joins = self.all && row.wanted;
+            if !about && !joins {
                 continue;
             }
             if !about {

@@ -7,17 +7,15 @@ use anstyle::AnsiColor;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::{Global, Up};
-use super::engine::{Order, Running};
 use super::error::{Code, Error};
 use super::output::{Output, dim, paint};
-use super::start::{Owned, Started, start};
 use super::stream::Stream;
 use super::wait::{Goal, settle};
 use super::{block, events, locate, ui};
 use crate::api::{Client, Identity};
-use crate::effects::places::Home;
-use crate::effects::ports;
-use crate::effects::registry::{self, Registration};
+use crate::effects::registry::Registration;
+use crate::effects::{environment, ports};
+use crate::engine::{Found, Order, Owned, Running, find_or_start};
 use crate::manifest::Request;
 use crate::plan::{self, Plan, Selection, Surroundings};
 use crate::runtime::UpRequest;
@@ -44,43 +42,13 @@ pub fn boot(global: &Global, load: Request, args: Up, output: &Output) -> Result
         return dry_run(&load, &request, output);
     }
     // Before there is a runtime: the engine is a fork of this process.
-    let found = find_or_start(&Order { load, up: request })?;
+    let order = Order { load, up: request };
+    let found = find_or_start(&locate::places()?, &order, &|word| output.say(word))?;
     block(async {
-        let session = Session::open(found, args).await?;
+        let session = Session::open(found, &order.up, args).await?;
         session.notices.iter().for_each(|notice| output.say(notice));
         session.accompany(output).await
     })
-}
-
-/// The engine of an `up`.
-enum Found {
-    Running(Box<Registration>, UpRequest),
-    Started(Box<Running>, Owned),
-}
-
-fn find_or_start(order: &Order) -> Result<Found, Error> {
-    let places = locate::places()?;
-    // Two tries: between finding none and starting one, somebody else may have started it, and the other way round.
-    for _ in 0..2 {
-        if let Some(engine) = locate::running(&order.load)? {
-            return Ok(Found::Running(Box::new(engine), order.up.clone()));
-        }
-        match start(order)? {
-            Started::Now(running, owned) => return Ok(Found::Started(running, owned)),
-            Started::Taken(id) => wait_for_registration(&places.home(&id)),
-        }
-    }
-    Err(Error::failed("another engine of this workspace is coming or going").hint("call again in a moment"))
-}
-
-/// Whoever has the lock has not said yet where it listens.
-fn wait_for_registration(home: &Home) {
-    for _ in 0..200 {
-        if registry::read(home).is_some_and(|it| it.is_alive()) {
-            return;
-        }
-        let _ = rustix::thread::nanosleep(&rustix::thread::Timespec { tv_sec: 0, tv_nsec: 10_000_000 });
-    }
 }
 
 /// An `up` and its engine.
@@ -100,9 +68,9 @@ struct Session {
 }
 
 impl Session {
-    async fn open(found: Found, args: Up) -> Result<Self, Error> {
+    async fn open(found: Found, up: &UpRequest, args: Up) -> Result<Self, Error> {
         match found {
-            Found::Running(engine, up) => Self::attach(&engine, &up, args).await,
+            Found::Running(engine) => Self::attach(&engine, up, args).await,
             Found::Started(running, owned) => Ok(Self::own(*running, owned, args)),
         }
     }
@@ -274,9 +242,9 @@ fn dry_run(load: &Request, request: &UpRequest, output: &Output) -> Result<ExitC
     let workspace = &locate::load(load, output)?;
     let home = locate::places()?.home(&locate::id(workspace, load));
     let mask = plan::select(workspace, &request.selection).map_err(|error| Error::usage(error.to_string()))?;
-    let numbers = ports::propose(&home.id, &plan::slots(workspace), &home.ports());
+    let numbers = ports::propose(&home, &plan::slots(workspace));
     let surroundings = Surroundings {
-        shell: locate::shell(),
+        shell: environment::shell(),
         ports: numbers,
         data_dir: home.data(),
         host_label: workspace.name.to_string(),
@@ -293,7 +261,7 @@ fn dry_run(load: &Request, request: &UpRequest, output: &Output) -> Result<ExitC
     }
     output.line(&format!("{}: {} services, front door {}", plan.workspace, order.len(), plan.front_door));
     for (wave, places) in waves(&plan, &order).into_iter().enumerate() {
-        output.line(&format!("{}", dim(&format!("wave {}", wave + 1))));
+        output.line(&dim(&format!("wave {}", wave + 1)));
         for place in places {
             let service = &plan.services[place];
             let ports: Vec<String> =

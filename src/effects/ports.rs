@@ -1,15 +1,18 @@
 //! Port numbers of this machine: given, remembered, and seen to be taken.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::ops::Range;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket, socket_with, sockopt};
 
 use super::fs;
+use super::places::Home;
 use super::listeners::Listeners;
 use super::process::Owner;
 use crate::plan::{Ports, Slot, SlotKind};
@@ -21,16 +24,27 @@ const FRONT_DOOR_RANGE: Range<u16> = 4_400..5_000;
 
 /// Gives every slot a number: the remembered one if it is free, else one derived from the workspace, so that it is
 /// likely the same again. `held` are numbers that the engine itself holds now.
-pub fn allocate(id: &str, slots: &[Slot], memory: &Path, held: &HashSet<u16>) -> Ports {
-    let remembered = recall(memory);
-    let given = give(id, slots, &remembered, held);
-    remember(memory, remembered, &given);
+pub fn allocate(home: &Home, slots: &[Slot], held: &HashSet<u16>) -> Ports {
+    let remembered = recall(&home.ports());
+    let complete = slots.iter().all(|slot| remembered.contains_key(&slot.key));
+    // Two workspaces that start at the same time must not be given the same new number.
+    let _turn = if complete { None } else { turn(home) };
+    let given = give(home, slots, &remembered, held);
+    remember(&home.ports(), remembered, &given);
     Ports(given)
 }
 
 /// The numbers that [`allocate`] would give now; nothing is remembered.
-pub fn propose(id: &str, slots: &[Slot], memory: &Path) -> Ports {
-    Ports(give(id, slots, &recall(memory), &HashSet::new()))
+pub fn propose(home: &Home, slots: &[Slot]) -> Ports {
+    Ports(give(home, slots, &recall(&home.ports()), &HashSet::new()))
+}
+
+/// One at a time: held until it is dropped. Where that is not possible, numbers are given all the same.
+fn turn(home: &Home) -> Option<File> {
+    let path = home.state.parent()?.join("ports.lock");
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).ok()?;
+    file.lock().ok()?;
+    Some(file)
 }
 
 fn recall(memory: &Path) -> BTreeMap<String, u16> {
@@ -38,7 +52,15 @@ fn recall(memory: &Path) -> BTreeMap<String, u16> {
     serde_json::from_str(&text).unwrap_or_default()
 }
 
-fn give(id: &str, slots: &[Slot], remembered: &BTreeMap<String, u16>, held: &HashSet<u16>) -> HashMap<String, u16> {
+/// The numbers of this user's other workspaces, which may be about to be listened on.
+fn others(home: &Home) -> HashSet<u16> {
+    let Some(all) = home.state.parent() else { return HashSet::new() };
+    let ids = fs::names(all).unwrap_or_default();
+    let memories = ids.iter().filter(|id| **id != home.id).map(|id| all.join(id).join("ports.json"));
+    memories.flat_map(|memory| recall(&memory).into_values()).collect()
+}
+
+fn give(home: &Home, slots: &[Slot], remembered: &BTreeMap<String, u16>, held: &HashSet<u16>) -> HashMap<String, u16> {
     let mut taken: HashSet<u16> = slots
         .iter()
         .filter_map(|slot| match slot.kind {
@@ -60,12 +82,14 @@ fn give(id: &str, slots: &[Slot], remembered: &BTreeMap<String, u16>, held: &Has
             _ => {}
         }
     }
-    for slot in slots {
-        if !given.contains_key(&slot.key) {
-            let number = choose(id, slot, &taken);
-            taken.insert(number);
-            given.insert(slot.key.clone(), number);
-        }
+    let new: Vec<&Slot> = slots.iter().filter(|slot| !given.contains_key(&slot.key)).collect();
+    if !new.is_empty() {
+        taken.extend(others(home));
+    }
+    for slot in new {
+        let number = choose(&home.id, slot, &taken);
+        taken.insert(number);
+        given.insert(slot.key.clone(), number);
     }
     given
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, Signal, kill_process_group};
 
 /// A process as shown to users.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,9 +74,32 @@ pub(super) fn holder(inode: u64) -> Option<Owner> {
     pids.into_iter().find(|pid| sockets(*pid).is_ok_and(|inodes| inodes.contains(&inode))).map(describe)
 }
 
-/// Kills a process group.
-pub fn kill_group(leader: u32) {
-    if let Some(leader) = i32::try_from(leader).ok().and_then(Pid::from_raw) {
-        let _ = rustix::process::kill_process_group(leader, Signal::KILL);
+/// Kills the groups that these processes led, which have ended themselves.
+pub fn end_groups(leaders: &[u32]) {
+    for leader in leaders.iter().filter_map(|&leader| number(leader)) {
+        let _ = kill_process_group(leader, Signal::KILL);
     }
+}
+
+/// Waits for the end of a process that is not our child.
+#[cfg(target_os = "linux")]
+pub fn wait(pid: u32, started: u64) {
+    use rustix::event::{PollFd, PollFlags, poll};
+    use rustix::process::{PidfdFlags, pidfd_open};
+    let Some(process) = number(pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) else { return };
+    // The number may have become somebody else's before the descriptor was made.
+    while alive(pid, started) && poll(&mut [PollFd::new(&process, PollFlags::IN)], None).is_err() {}
+}
+
+/// Waits for the end of a process that is not our child; elsewhere nothing tells of that.
+#[cfg(not(target_os = "linux"))]
+pub fn wait(pid: u32, started: u64) {
+    while alive(pid, started) {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+/// A process's number as the system calls take it.
+pub(super) fn number(pid: u32) -> Option<Pid> {
+    i32::try_from(pid).ok().and_then(Pid::from_raw)
 }

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -49,6 +50,24 @@ pub fn engines(places: &Places) -> Vec<Registration> {
     found
 }
 
+/// What engines left that were killed: their notes, which a proper end takes away.
+pub fn killed(places: &Places) -> Vec<Registration> {
+    let ids = fs::names(&places.state).unwrap_or_default();
+    ids.into_iter().filter_map(|id| read(&places.home(&id))).filter(|engine| !engine.is_alive()).collect()
+}
+
+/// The running engine of a manifest, by its real path, under the name that is asked for.
+pub fn find(places: &Places, manifest: Option<&PathBuf>, project: Option<&str>) -> Option<Registration> {
+    let same = |engine: &Registration| {
+        let name = match project {
+            Some(name) => engine.explicit && engine.name == name,
+            None => !engine.explicit,
+        };
+        name && Some(&engine.manifest) == manifest
+    };
+    engines(places).into_iter().find(same)
+}
+
 /// The note in a workspace's state, whether its engine lives or not.
 pub fn read(home: &Home) -> Option<Registration> {
     let text = fs::read_own(&home.registration()).ok()??;
@@ -66,17 +85,22 @@ pub fn remove(home: &Home) {
     let _ = std::fs::remove_file(&home.socket);
 }
 
-/// The workspace is ours as long as this lives; the kernel lets go of it after any death.
+/// The workspace is ours as long as this or a share of it lives; the kernel lets go of it after any death.
 #[derive(Debug)]
-pub struct Lock {
-    _file: File,
+pub struct Lock(File);
+
+impl Lock {
+    /// For another process that is to keep the workspace locked as well.
+    pub fn share(&self) -> io::Result<OwnedFd> {
+        self.0.try_clone().map(OwnedFd::from)
+    }
 }
 
 /// Takes the lock of a workspace; `None` where another engine has it.
 pub fn lock(path: &Path) -> io::Result<Option<Lock>> {
     let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
     match file.try_lock() {
-        Ok(()) => Ok(Some(Lock { _file: file })),
+        Ok(()) => Ok(Some(Lock(file))),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(error),
     }

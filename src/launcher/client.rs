@@ -117,6 +117,11 @@ impl Client {
         let order = Order::Signal { key: incarnation.0, signal: signal.number() };
         let _ = self.orders.send((order, Vec::new()));
     }
+
+    /// Keeps a descriptor open until the launcher has ended all that it started, also when the engine is killed.
+    pub fn hold(&self, descriptor: OwnedFd) {
+        let _ = self.orders.send((Order::Hold, vec![descriptor]));
+    }
 }
 
 struct Connection {

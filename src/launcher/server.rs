@@ -36,6 +36,7 @@ pub fn serve(engine: UnixStream) -> io::Result<()> {
         woken,
         frames: Frames::default(),
         descriptors: VecDeque::new(),
+        held: Vec::new(),
         family: Family::default(),
         spawner: Spawner::new()?,
         out: Vec::new(),
@@ -51,6 +52,8 @@ struct Launcher {
     woken: UnixStream,
     frames: Frames,
     descriptors: VecDeque<OwnedFd>,
+    /// Kept open for the engine: see `Order::Hold`.
+    held: Vec<OwnedFd>,
     family: Family,
     spawner: Spawner,
     out: Vec<u8>,
@@ -114,6 +117,7 @@ impl Launcher {
 
     fn obey(&mut self, order: Order) {
         match order {
+            Order::Hold => self.held.extend(self.descriptors.pop_front()),
             Order::Signal { key, signal } => {
                 self.family.signal(key, signal);
                 self.report_gone();

@@ -15,6 +15,8 @@ pub enum Order {
     Launch { key: u64, argv: Vec<u8>, environment: Vec<u8>, folder: Vec<u8> },
     /// Send a signal to all processes of an instance.
     Signal { key: u64, signal: i32 },
+    /// Keep the descriptor that comes along open until the end.
+    Hold,
 }
 
 /// From the launcher.
@@ -58,6 +60,7 @@ impl Order {
                 out.number(*key);
                 out.int(*signal);
             }
+            Self::Hold => out.byte(2),
         }
         out.finish()
     }
@@ -73,6 +76,7 @@ impl Order {
                 folder: input.bytes()?,
             }),
             1 => Ok(Self::Signal { key: input.number()?, signal: input.int()? }),
+            2 => Ok(Self::Hold),
             _ => Err(malformed()),
         }
     }

@@ -155,7 +155,7 @@ impl Loader<'_> {
         let source = match text(self.files, path, "manifest", &mut self.problems) {
             Ok(source) => source,
             Err(problem) => {
-                self.problems.push(problem);
+                self.problems.push(*problem);
                 return None;
             }
         };
@@ -203,7 +203,7 @@ pub(super) fn read_env_file(
         Ok(source) => source,
         Err(mut problem) => {
             problem.at = problem.at.or(at);
-            problems.push(problem);
+            problems.push(*problem);
             return Vec::new();
         }
     };
@@ -218,13 +218,13 @@ pub(super) fn read_env_file(
 }
 
 /// Reads a file as text and adds it to the sources.
-fn text(files: &dyn Files, path: &Path, what: &str, problems: &mut Problems) -> Result<usize, Problem> {
-    let bytes = files.read(path).map_err(|error| unreadable(path, &error, what))?;
+fn text(files: &dyn Files, path: &Path, what: &str, problems: &mut Problems) -> Result<usize, Box<Problem>> {
+    let bytes = files.read(path).map_err(|error| Box::new(unreadable(path, &error, what)))?;
     if bytes.len() > yaml::LARGEST {
         let size = crate::model::Size(bytes.len() as u64);
         let limit = crate::model::Size(yaml::LARGEST as u64);
         let message = format!("{} has {size}; the largest {what} that is read has {limit}", path.display());
-        return Err(Problem::error("too_large", message).hint("split it with `include`"));
+        return Err(Box::new(Problem::error("too_large", message).hint("split it with `include`")));
     }
     // Editors on Windows put a byte order mark first.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
@@ -234,9 +234,8 @@ fn text(files: &dyn Files, path: &Path, what: &str, problems: &mut Problems) -> 
             let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]).into_owned();
             let source = problems.sources.add(path, &format!("{good}\u{fffd}"));
             let at = Span { source, start: good.len(), end: good.len() + '\u{fffd}'.len_utf8() };
-            Err(Problem::error("not_utf8", format!("this {what} is not UTF-8 text"))
-                .at(at)
-                .hint("save it as UTF-8; this is the first byte that is not"))
+            let problem = Problem::error("not_utf8", format!("this {what} is not UTF-8 text")).at(at);
+            Err(Box::new(problem.hint("save it as UTF-8; this is the first byte that is not")))
         }
     }
 }

@@ -13,6 +13,7 @@ use super::pool::Lease;
 use crate::telemetry::requests::{Record, Requests};
 
 /// The body of an answer.
+#[expect(clippy::large_enum_variant, reason = "nearly every body is the large one; a box would cost each of them")]
 pub enum Body {
     /// From upstream; recorded when it ends.
     Upstream { incoming: Incoming, ending: Ending },

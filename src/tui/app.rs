@@ -242,8 +242,8 @@ impl App {
             Action::Zoom => self.zoomed = !self.zoomed,
             Action::Back => self.back(),
             Action::Search => self.over = Over::Search(String::new()),
-            Action::NextMatch => self.to_match(true),
-            Action::PreviousMatch => self.to_match(false),
+            Action::NextMatch => self.go_to_match(true),
+            Action::PreviousMatch => self.go_to_match(false),
             Action::Follow => self.logs.toggle_follow(),
             Action::Wrap => self.logs.wrap = !self.logs.wrap,
             Action::Start => return self.service().map(|row| Ask::Start(row.service.clone())),
@@ -283,7 +283,7 @@ impl App {
         self.pane = Pane::Services;
     }
 
-    fn to_match(&mut self, forward: bool) {
+    fn go_to_match(&mut self, forward: bool) {
         if self.logs.search.is_none() {
             self.message = Some("nothing is searched for; `/` does".to_owned());
         } else if !self.logs.find(forward, false) {

@@ -1,0 +1,64 @@
+//! One look for the listeners of all services that wait for theirs.
+
+use std::time::Duration;
+
+use super::{Host, Life};
+use crate::effects::listeners::{Listeners, Listening};
+use crate::effects::process::Owner;
+use crate::plan::Ready;
+use crate::supervise::{Fact, Incarnation, Moment, Swept};
+
+/// A look for listeners takes at most a fifth of the time.
+const SWEEP_REST: u32 = 4;
+/// A program that listens elsewhere is told of once it has had this long.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+impl Host {
+    /// Looks once; what it finds is a fact.
+    pub(super) fn sweep(&self, waiting: &[(usize, Incarnation)]) {
+        let begun = self.clock.now();
+        let listeners = Listeners::look().unwrap_or_default();
+        let findings = waiting.iter().filter_map(|&(service, incarnation)| {
+            let Ready::Listening(port) = self.plan.services[service].readiness else { return None };
+            let life = self.lives.get(&incarnation)?;
+            let finding = match listeners.on(port, &life.pids) {
+                Listening::Own => None,
+                Listening::Stranger(owner) => Some(stranger(port, owner)),
+                Listening::Nobody => Some(self.not_listening(&listeners, life, port, begun)),
+            };
+            Some(Swept { incarnation, listening: finding.is_none(), finding })
+        });
+        let findings = Fact::Swept(findings.collect());
+        let rest = self.clock.now().since(begun) * SWEEP_REST;
+        let facts = self.facts.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(rest).await;
+            let _ = facts.send(findings);
+        });
+    }
+
+    fn not_listening(&self, listeners: &Listeners, life: &Life, port: u16, now: Moment) -> String {
+        let expected = format!("it does not listen on port {port} yet");
+        if now.since(life.launched) < PATIENCE {
+            return expected;
+        }
+        match listeners.of(&life.pids).as_slice() {
+            [] => expected,
+            [other] => format!(
+                "it listens on {other} instead of {port} (`PORT`): take the port from `PORT`, or say `listen: {other}`"
+            ),
+            others => format!(
+                "it listens on {others:?} instead of {port} (`PORT`): take the port from `PORT`, or say `listen`"
+            ),
+        }
+    }
+}
+
+fn stranger(port: u16, owner: Option<Owner>) -> String {
+    match owner {
+        Some(owner) => {
+            format!("port {port} is taken by {} (pid {}), which is not part of it", owner.program, owner.pid)
+        }
+        None => format!("port {port} is taken by a process that is not part of it"),
+    }
+}

@@ -1,0 +1,68 @@
+//! Processes that outlived their engine and their launcher: found by the mark in their environment, and ended.
+//!
+//! The launcher kills what it started when the engine dies, and the kernel kills an instance's main process when the
+//! launcher dies. What main processes had started themselves is left only when both are killed at once.
+
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use super::process::{fields, number};
+use crate::launcher::TOKEN;
+
+/// Processes that SIGKILL does not end within this time are the kernel's.
+const LAST_WAIT: Duration = Duration::from_secs(5);
+
+/// Kills every process that a workspace's engines have marked, waits for their ends and returns how many there were.
+/// Only for whoever holds the workspace's lock: those of a living engine are marked too.
+pub fn end(id: &str) -> usize {
+    let deadline = Instant::now() + LAST_WAIT;
+    let spared = ancestors();
+    let mut count = 0;
+    // Again, until a look finds none: a process may have started another in the meantime.
+    loop {
+        let found: Vec<OwnedFd> = marked(id).into_iter().filter(|pid| !spared.contains(pid)).filter_map(open).collect();
+        if found.is_empty() || Instant::now() >= deadline {
+            return count;
+        }
+        count += found.len();
+        for process in &found {
+            let _ = pidfd_send_signal(process, Signal::KILL);
+        }
+        found.iter().for_each(|process| wait(process, deadline));
+    }
+}
+
+fn open(pid: u32) -> Option<OwnedFd> {
+    pidfd_open(number(pid)?, PidfdFlags::empty()).ok()
+}
+
+/// Until the end of a process or the deadline.
+fn wait(process: &OwnedFd, deadline: Instant) {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if let Ok(left) = Timespec::try_from(left) {
+        let _ = poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&left));
+    }
+}
+
+/// The processes whose environment bears a workspace's mark, among those that this user may look at.
+fn marked(id: &str) -> Vec<u32> {
+    let mark = format!("{TOKEN}={id}:").into_bytes();
+    let bears = |pid: &u32| {
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|&byte| byte == 0).any(|entry| entry.starts_with(&mark))
+    };
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(bears).collect()
+}
+
+/// This process and those above it: a command that a survivor's shell gave is not to end itself.
+fn ancestors() -> Vec<u32> {
+    let parent = |pid: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        fields(&stat)?.get(1)?.parse().ok().filter(|parent| *parent > 0)
+    };
+    std::iter::successors(Some(std::process::id()), parent).collect()
+}

@@ -1,0 +1,39 @@
+//! Words, variables and paths in the form in which the launcher hands them to `execve`.
+
+use crate::plan::{Plan, Planned};
+
+/// `NAME=value`s, each with a zero at its end.
+pub type Variables = Vec<u8>;
+
+/// All variables of a service, with the folder it runs in: a shell's own `PWD` would be wrong there.
+pub fn variables(plan: &Plan, service: usize) -> Variables {
+    let planned = &plan.services[service];
+    let mut resolved = planned.environment.resolve();
+    let folder = planned.working_dir.to_string_lossy();
+    resolved.insert("PWD", &folder);
+    let mut out = Vec::with_capacity(resolved.len() * 48);
+    for (name, value) in &resolved {
+        push(&mut out, name, value);
+    }
+    out
+}
+
+/// Adds a variable. A zero within would cut the text for the program anyway, and what follows it would become a text of its own.
+pub fn push(out: &mut Variables, name: &str, value: &str) {
+    out.extend_from_slice(name.as_bytes());
+    out.push(b'=');
+    out.extend(value.bytes().take_while(|&byte| byte != 0));
+    out.push(0);
+}
+
+/// Words as a block of texts.
+pub fn block(words: &[String]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.bytes().filter(|&byte| byte != 0).chain([0])).collect()
+}
+
+/// The folder that a service runs in.
+pub fn folder(planned: &Planned) -> Vec<u8> {
+    let mut folder = planned.working_dir.as_os_str().as_encoded_bytes().to_vec();
+    folder.push(0);
+    folder
+}

@@ -1,0 +1,149 @@
+//! From the fork to the end of the workspace.
+
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::ExitCode;
+
+use jiff::Timestamp;
+
+use super::opening::{Opening, broken, listen};
+use super::{Order, Refusal, Reply};
+use crate::effects::places::{Home, Places, workspace_id};
+use crate::effects::registry::{self, Registration};
+use crate::effects::{environment, fs, start_time, survivors};
+use crate::launcher::Process;
+use crate::manifest::Request;
+use crate::runtime::{Draft, Engine};
+
+/// The process of a launcher that takes the place of a lost one: its standard input is the socket to the engine.
+pub fn launcher() -> ExitCode {
+    let input: Option<OwnedFd> = std::io::stdin().as_fd().try_clone_to_owned().ok();
+    let engine = input.filter(|input| rustix::net::sockopt::socket_type(input).is_ok()).map(UnixStream::from);
+    match engine.map(crate::launcher::serve) {
+        Some(Ok(())) => ExitCode::SUCCESS,
+        Some(Err(_)) => ExitCode::FAILURE,
+        None => {
+            eprintln!("`nagaya launcher` is started by an engine");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The engine's process, fresh from the fork: `owner` leads to the `up` that started it.
+pub fn run(order: Order, owner: UnixStream) -> ExitCode {
+    match serve(order, &owner) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{} engine: {error}", Timestamp::now());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Writes the answer to the `up`.
+pub fn answer(mut owner: &UnixStream, reply: &Reply) -> std::io::Result<()> {
+    let mut line = serde_json::to_vec(reply)?;
+    line.push(b'\n');
+    owner.write_all(&line)
+}
+
+fn serve(order: Order, owner: &UnixStream) -> std::io::Result<()> {
+    // Out of the terminal's reach: Ctrl-C there is the `up`'s business, and so are its screen and keys.
+    let _ = rustix::process::setsid();
+    let _ = rustix::thread::set_name(c"nagaya-engine");
+    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    let launcher = Process::fork()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    if let Err(reply) = runtime.block_on(run_engine(order, launcher, owner)) {
+        answer(owner, &reply)?;
+    }
+    Ok(())
+}
+
+impl From<Refusal> for Reply {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// From the order to the end of the workspace. An error is the answer to the `up`.
+async fn run_engine(order: Order, launcher: Process, owner: &UnixStream) -> Result<(), Reply> {
+    let program = std::env::current_exe()
+        .map_err(|error| Refusal::surroundings(format!("this program cannot be found: {error}")))?;
+    let draft = Draft::new(launcher, order.load.clone(), environment::shell(), program, order.up.color)
+        .map_err(Refusal::Asked)?;
+    let places = Places::find().map_err(|error| Refusal::surroundings(error.to_string()))?;
+    let manifest = order.load.files.first().map_or(Path::new(""), |path| path);
+    let id = workspace_id(draft.workspace.name.as_str(), manifest);
+    let home = places.home(&id);
+    make_folders(&places, &home)?;
+    let lock = registry::lock(&home.lock()).map_err(|error| broken("the state cannot be locked", &home, &error))?;
+    let Some(lock) = lock else { return Err(Reply::Taken { id }) };
+    write_own_log(&home).map_err(|error| broken("the engine's log cannot be written", &home, &error))?;
+    let left = end_survivors(&home);
+    let listener = listen(&home)?;
+    let name = draft.workspace.name.to_string();
+    let host_label = registry::host_label(&places, &id, &name);
+    let (engine, handle) = Engine::new(draft, home.clone(), lock, host_label).map_err(Refusal::Asked)?;
+    let services = engine.selected(&order.up).map_err(Refusal::Asked)?;
+    let registration = registration(&home, &order.load, name, &engine);
+    let notices = left.into_iter().chain(engine.notices().iter().cloned()).collect();
+    let opening = Opening { home: home.clone(), registration, services, notices, handle };
+    let owner = owner.try_clone().map_err(|error| Refusal::surroundings(error.to_string()))?;
+    // Beside the first launches, which need none of it.
+    tokio::spawn(async move { opening.open(listener, owner) });
+    let result = engine.run(order.up).await;
+    registry::remove(&home);
+    result.map_err(|problem| Refusal::Asked(problem).into())
+}
+
+/// A note of an engine that is gone tells that it was killed: it may have left processes.
+fn end_survivors(home: &Home) -> Option<String> {
+    registry::read(home)?;
+    let count = survivors::end(&home.id);
+    (count > 0).then(|| format!("an engine of this workspace was killed; {count} processes that it left were ended"))
+}
+
+/// From here on whatever the engine has to say goes into a file: the terminal is the `up`'s.
+fn write_own_log(home: &Home) -> std::io::Result<()> {
+    let log = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(home.engine_log())?;
+    rustix::stdio::dup2_stderr(&log)?;
+    Ok(())
+}
+
+fn make_folders(places: &Places, home: &Home) -> Result<(), Refusal> {
+    for folder in [&home.state, &home.logs(), &home.data()] {
+        fs::make_private_folder(folder).map_err(|error| {
+            Refusal::surroundings(format!("{} cannot be made: {error}", folder.display()))
+                .hint("logs and data are kept there; XDG_STATE_HOME names another place")
+        })?;
+    }
+    places.make_runtime().map_err(|error| {
+        Refusal::surroundings(format!("the folder for the engine's socket cannot be used: {error}"))
+            .hint("XDG_RUNTIME_DIR names another place")
+    })
+}
+
+fn registration(home: &Home, load: &Request, name: String, engine: &Engine) -> Registration {
+    let plan = engine.plan();
+    let pid = std::process::id();
+    Registration {
+        id: home.id.clone(),
+        name,
+        explicit: load.project.is_some(),
+        manifest: load.files.first().cloned().unwrap_or_default(),
+        pid,
+        process_started: start_time(pid).unwrap_or(0),
+        socket: home.socket.clone(),
+        state: home.state.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        host_label: plan.host_label.clone(),
+        front_door: plan.front_door,
+        started: format!("{:.9}", Timestamp::now()),
+    }
+}

@@ -1,0 +1,110 @@
+//! Finding the engine of a workspace, or starting one.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use super::{Order, Refusal, Reply, Running, owner, process};
+use crate::effects::clock::Clock;
+use crate::effects::places::{Home, Places};
+use crate::effects::registry::{self, Registration};
+use crate::launcher::{Forked, fork, leave};
+
+/// An engine that was just started, and belongs to whoever holds this.
+#[derive(Debug)]
+pub struct Owned(UnixStream);
+
+impl Owned {
+    /// Lets go of the engine: it runs on when this process ends.
+    pub fn release(self) {
+        owner::release(self.0);
+    }
+}
+
+/// The engine of an `up`.
+#[derive(Debug)]
+pub enum Found {
+    Running(Box<Registration>),
+    Started(Box<Running>, Owned),
+}
+
+/// Another engine of the workspace gets this long to come up, or to end what it had started.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// A wait that takes longer is told of.
+const SILENCE: Duration = Duration::from_secs(1);
+/// Between two looks at a workspace that another engine holds. Nothing tells of both ways in which that may end.
+const PAUSE: rustix::thread::Timespec = rustix::thread::Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
+
+/// Finds the running engine or starts one, which is a fork of this process: it must have one thread still. `tell`
+/// takes a word to the user about a wait.
+pub fn find_or_start(places: &Places, order: &Order, tell: &dyn Fn(&str)) -> Result<Found, Refusal> {
+    let clock = Clock::start();
+    let mut told = false;
+    loop {
+        let manifest = order.load.files.first();
+        if let Some(engine) = registry::find(places, manifest, order.load.project.as_deref()) {
+            return Ok(Found::Running(Box::new(engine)));
+        }
+        let id = match start(order)? {
+            Started::Now(running, owned) => return Ok(Found::Started(running, owned)),
+            Started::Taken(id) => id,
+        };
+        let home = places.home(&id);
+        while is_held(&home) {
+            let waited = clock.now().0;
+            if waited > PATIENCE {
+                return Err(Refusal::surroundings("another engine of this workspace neither answers nor ends")
+                    .hint(format!("{} is locked; its owner may be stuck", home.lock().display())));
+            }
+            if waited > SILENCE && !std::mem::replace(&mut told, true) {
+                tell("waiting for the processes of an earlier engine to end");
+            }
+            let _ = rustix::thread::nanosleep(&PAUSE);
+        }
+    }
+}
+
+/// Whether somebody has the workspace who cannot be talked to: an engine that is coming or going, or the launcher of
+/// one that was killed.
+fn is_held(home: &Home) -> bool {
+    let answers = registry::read(home).is_some_and(|engine| engine.is_alive());
+    !answers && matches!(registry::lock(&home.lock()), Ok(None))
+}
+
+enum Started {
+    Now(Box<Running>, Owned),
+    /// Somebody else has the workspace of this id.
+    Taken(String),
+}
+
+/// Starts an engine and waits until it has a plan and listens, or says why not.
+fn start(order: &Order) -> Result<Started, Refusal> {
+    let (ours, theirs) =
+        UnixStream::pair().map_err(|error| Refusal::surroundings(format!("no socket can be made: {error}")))?;
+    let forked = fork().map_err(|error| Refusal::surroundings(format!("the engine could not be started: {error}")))?;
+    match forked {
+        Forked::Parent(_) => drop(theirs),
+        Forked::Child => {
+            drop(ours);
+            leave(process::run(order.clone(), theirs))
+        }
+    }
+    let reply = read_reply(&ours).map_err(|error| {
+        Refusal::surroundings(format!("the engine ended before it was ready: {error}"))
+            .hint("its own words are in `engine.log` in the workspace's state")
+    })?;
+    match reply {
+        Reply::Running(running) => Ok(Started::Now(running, Owned(ours))),
+        Reply::Taken { id } => Ok(Started::Taken(id)),
+        Reply::Refused(refusal) => Err(refusal),
+    }
+}
+
+fn read_reply(line: &UnixStream) -> std::io::Result<Reply> {
+    let mut reply = String::new();
+    BufReader::new(line).read_line(&mut reply)?;
+    if reply.is_empty() {
+        return Err(std::io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(serde_json::from_str(&reply)?)
+}

@@ -1,0 +1,48 @@
+//! The manifest of an engine to be.
+
+use std::path::PathBuf;
+
+use tokio::sync::mpsc;
+
+use super::Problem;
+use crate::effects::fs::Disk;
+use crate::launcher::{Client, Process, Report};
+use crate::manifest::{self, Request};
+use crate::model::Workspace;
+use crate::plan::Shell;
+use crate::view;
+
+/// A manifest that was read for an engine to be, and the launcher that came up meanwhile.
+#[derive(Debug)]
+pub struct Draft {
+    pub workspace: Workspace,
+    /// Warnings about the manifest, drawn.
+    pub(super) notices: Vec<String>,
+    pub(super) load: Request,
+    pub(super) shell: Shell,
+    pub(super) program: PathBuf,
+    pub(super) launcher: Client,
+    pub(super) reports: mpsc::UnboundedReceiver<Report>,
+    pub(super) report_sender: mpsc::UnboundedSender<Report>,
+}
+
+impl Draft {
+    /// Reads the manifest. `program` is this very program, for a launcher that takes the place of a lost one.
+    pub fn new(launcher: Process, load: Request, shell: Shell, program: PathBuf, color: bool) -> Result<Self, Problem> {
+        let (report_sender, reports) = mpsc::unbounded_channel();
+        let launcher = Client::new(launcher, report_sender.clone())
+            .map_err(|error| Problem::Nothing { message: format!("the launcher cannot be reached: {error}") })?;
+        let (workspace, notices) = read(&load, &shell, color)?;
+        Ok(Self { workspace, notices, load, shell, program, launcher, reports, report_sender })
+    }
+}
+
+/// Reads a manifest; what is drawn are warnings, or problems that forbid its use.
+pub(super) fn read(request: &Request, shell: &Shell, color: bool) -> Result<(Workspace, Vec<String>), Problem> {
+    let (workspace, problems) = manifest::load(request, shell, &Disk);
+    let rendered = view::draw_problems(&problems, color);
+    match workspace {
+        Some(workspace) => Ok((workspace, if rendered.is_empty() { Vec::new() } else { vec![rendered] })),
+        None => Err(Problem::Manifest { rendered, errors: problems.errors() }),
+    }
+}

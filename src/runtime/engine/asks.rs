@@ -1,0 +1,153 @@
+//! Answers to what clients ask.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::{Engine, make_plan};
+use crate::manifest::did_you_mean;
+use crate::model::Workspace;
+use crate::runtime::draft::read;
+use crate::runtime::wanted::wanted;
+use crate::runtime::{Ask, Environment, Problem, UpRequest, Upped};
+use crate::supervise::{Command, Input, Want};
+use crate::view::Explanation;
+
+/// A manifest that was read again, and who asked for it.
+pub(super) struct Loaded {
+    request: UpRequest,
+    reply: oneshot::Sender<Result<Upped, Problem>>,
+    result: Result<(Workspace, Vec<String>), Problem>,
+}
+
+impl Engine {
+    pub(super) fn answer(&mut self, ask: Ask) {
+        match ask {
+            Ask::Up(request, reply) => self.reload(request, reply),
+            Ask::Start(names, reply) => {
+                let result = self.start(&names);
+                let _ = reply.send(result);
+            }
+            Ask::Stop(names, reply) => {
+                let result = self.places(&names).map(|places| self.step(Input::Asked(Command::Stop(places))));
+                let _ = reply.send(result);
+            }
+            Ask::Restart(names, reply) => {
+                let result = self.places(&names).map(|places| self.step(Input::Asked(Command::Restart(places))));
+                let _ = reply.send(result);
+            }
+            Ask::Why(name, reply) => {
+                let _ = reply.send(self.explain(&name));
+            }
+            Ask::Env(name, reply) => {
+                let _ = reply.send(self.environment(&name));
+            }
+            Ask::Wake(name) => {
+                if let Some(place) = self.world.plan().index(&name) {
+                    self.step(Input::Asked(Command::Wake(place)));
+                }
+            }
+            Ask::Down { force } => {
+                self.ending.send_replace(true);
+                self.step(Input::Asked(if force { Command::Kill } else { Command::Down }));
+            }
+        }
+    }
+
+    fn places(&self, names: &[String]) -> Result<Vec<usize>, Problem> {
+        names.iter().map(|name| self.place(name)).collect()
+    }
+
+    fn place(&self, name: &str) -> Result<usize, Problem> {
+        let plan = self.world.plan();
+        plan.index(name).ok_or_else(|| {
+            let known = plan.services.iter().map(|planned| planned.name.as_str());
+            Problem::UnknownService { name: name.to_owned(), hint: did_you_mean(name, known) }
+        })
+    }
+
+    /// Starts services with all that they need.
+    fn start(&mut self, names: &[String]) -> Result<(), Problem> {
+        let places = self.places(names)?;
+        let needed = self.world.plan().graph.closure(places.iter().copied());
+        let wants = needed.iter().enumerate().filter(|(place, needed)| **needed && !places.contains(place));
+        let lazy = |place: usize| self.world.plan().services[place].lazy;
+        let wants = wants.map(|(place, _)| (place, if lazy(place) { Want::Idle } else { Want::Up })).collect();
+        self.step(Input::Asked(Command::Up(wants)));
+        self.step(Input::Asked(Command::Start(places)));
+        Ok(())
+    }
+
+    fn explain(&self, name: &str) -> Result<Explanation, Problem> {
+        let place = self.place(name)?;
+        Ok(Explanation::new(self.world.plan(), place, &self.world.why(place), self.clock.now()))
+    }
+
+    fn environment(&self, name: &str) -> Result<Environment, Problem> {
+        let planned = &self.world.plan().services[self.place(name)?];
+        let variables = planned.environment.resolve();
+        Ok(Environment {
+            folder: planned.working_dir.clone(),
+            variables: variables.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+        })
+    }
+
+    /// Reads the manifest again, off the loop; the answer comes back as [`Loaded`].
+    fn reload(&self, request: UpRequest, reply: oneshot::Sender<Result<Upped, Problem>>) {
+        if *self.ending.borrow() {
+            let _ = reply.send(Err(Problem::Ending));
+            return;
+        }
+        let from = request.load.clone().unwrap_or_else(|| self.setup.load.clone());
+        let (shell, sender) = (self.setup.shell.clone(), self.load_sender.clone());
+        tokio::task::spawn_blocking(move || {
+            let result = read(&from, &shell, request.color);
+            let _ = sender.send(Loaded { request, reply, result });
+        });
+    }
+
+    pub(super) fn take_loaded(&mut self, loaded: Loaded) {
+        let Loaded { request, reply, result } = loaded;
+        let applied = result.and_then(|(workspace, notices)| self.apply(workspace, notices, &request));
+        let _ = reply.send(applied);
+    }
+
+    /// Lays a newly read manifest over what runs, and wants what the request selects.
+    fn apply(&mut self, workspace: Workspace, notices: Vec<String>, request: &UpRequest) -> Result<Upped, Problem> {
+        // A wrong selection must change nothing.
+        wanted(&workspace, request)?;
+        let mut notices = notices;
+        let events_from = self.publisher.next_event();
+        if workspace != *self.workspace {
+            let held = self.held_ports();
+            let plan = make_plan(&workspace, &self.setup, &held);
+            let effects = self.world.apply(self.clock.now(), plan);
+            self.host.set_plan(self.world.plan().clone());
+            notices.extend(self.publisher.plan(&self.world));
+            self.effects.extend(effects);
+            self.workspace = Arc::new(workspace.clone());
+            if let Some(load) = &request.load {
+                self.setup.load = load.clone();
+            }
+        }
+        let services = self.want(&workspace, request)?;
+        Ok(Upped { services, notices, events_from })
+    }
+
+    /// Numbers that we or our services listen on: taken, but by ourselves.
+    fn held_ports(&self) -> HashSet<u16> {
+        let plan = self.world.plan();
+        let own = plan.services.iter().flat_map(|planned| planned.ports.iter().map(|port| port.listen));
+        own.chain(plan.edges.iter().map(|edge| edge.listen)).chain([plan.front_door]).collect()
+    }
+
+    pub(super) fn want(&mut self, workspace: &Workspace, request: &UpRequest) -> Result<Vec<String>, Problem> {
+        let wants = wanted(workspace, request)?;
+        let names = wants.iter().map(|(place, _)| workspace.service(*place).name.to_string()).collect();
+        let named = request.selection.services.iter().filter_map(|name| workspace.index(name)).collect();
+        self.step(Input::Asked(Command::Up(wants)));
+        self.step(Input::Asked(Command::Start(named)));
+        Ok(names)
+    }
+}

@@ -1,0 +1,78 @@
+//! Who waits for whom, and whether that can end well.
+
+use super::{SetupState, World};
+use crate::model::{Condition, Dependency};
+use crate::plan::Ready;
+use crate::supervise::phase::{Health, Phase, Rest, Want};
+
+impl World {
+    /// The dependencies that keep a service from starting.
+    pub(in crate::supervise) fn unmet_dependencies(&self, service: usize) -> impl Iterator<Item = &Dependency> {
+        self.plan.services[service].depends_on.iter().filter(|dependency| !self.is_met(dependency))
+    }
+
+    /// The same, by place.
+    pub(in crate::supervise) fn unmet(&self, service: usize) -> Vec<usize> {
+        self.unmet_dependencies(service).map(|dependency| dependency.service).collect()
+    }
+
+    fn is_met(&self, dependency: &Dependency) -> bool {
+        let row = &self.rows[dependency.service];
+        // A lazy service is there as soon as somebody calls it; nobody waits for that.
+        if row.want == Want::Idle && matches!(row.phase, Phase::Rest(_)) && dependency.condition != Condition::Completed
+        {
+            return true;
+        }
+        match (dependency.condition, &row.phase) {
+            (Condition::Completed, phase) => *phase == Phase::Rest(Rest::Completed),
+            (Condition::Started, Phase::Up(_)) => true,
+            (Condition::Ready | Condition::LogReady, Phase::Up(up)) => up.health == Health::Ready,
+            // It was there, did its work and ended well: as much as a job can be.
+            (Condition::Started | Condition::Ready, Phase::Rest(Rest::Completed)) => {
+                !self.judges_readiness(dependency.service)
+            }
+            _ => false,
+        }
+    }
+
+    /// The dependency that will never be there unless somebody acts, if there is one.
+    pub(in crate::supervise) fn doomed_by(&self, service: usize) -> Option<usize> {
+        self.unmet_dependencies(service).map(|it| it.service).find(|&other| self.is_hopeless(other))
+    }
+
+    /// Whether a service that is waited for cannot come by itself. Follows the chain of waiting; the graph has no
+    /// cycle, and a mask keeps a wide one from being walked twice.
+    fn is_hopeless(&self, service: usize) -> bool {
+        let mut seen = vec![false; self.rows.len()];
+        let mut todo = vec![service];
+        while let Some(service) = todo.pop() {
+            if std::mem::replace(&mut seen[service], true) {
+                continue;
+            }
+            match &self.rows[service].phase {
+                Phase::Rest(Rest::Failed(_)) => return true,
+                // Completed, but waited for as a server.
+                Phase::Rest(Rest::Completed) => return true,
+                Phase::Rest(Rest::Stopped | Rest::New) => {
+                    if self.rows[service].want == Want::Down {
+                        return true;
+                    }
+                }
+                Phase::Waiting => todo.extend(self.unmet(service)),
+                Phase::Launching { .. } | Phase::Up(_) | Phase::Backoff { .. } | Phase::Stopping(_) => {}
+            }
+        }
+        false
+    }
+
+    /// Whether "ready" says more than "running" for this service.
+    pub(in crate::supervise) fn judges_readiness(&self, service: usize) -> bool {
+        self.plan.services[service].readiness != Ready::Started
+    }
+
+    /// The setup step that a service is waiting for, if it is.
+    pub(in crate::supervise) fn running_setup(&self, service: usize) -> Option<usize> {
+        let mut steps = self.plan.services[service].setup.iter().copied();
+        steps.find(|&setup| matches!(self.setups[setup], SetupState::Running(_)))
+    }
+}

@@ -1,0 +1,127 @@
+//! From running to ready: probes, log lines, listeners.
+
+use std::time::Duration;
+
+use super::World;
+use crate::plan::{PlannedCheck, Ready};
+use crate::supervise::input::{Incarnation, Moment, Swept};
+use crate::supervise::phase::{Health, Phase, Up};
+
+/// The first tries of a probe come quickly, each later than the one before, up to its period.
+const FIRST_TRY: Duration = Duration::from_millis(10);
+/// A try that starts a process is dearer.
+const FIRST_EXEC_TRY: Duration = Duration::from_millis(50);
+/// Between two looks at who listens: a quarter of the age of the youngest service that does not, in these limits.
+const SWEEP_LIMITS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(500));
+
+impl World {
+    /// A process has just started: what is to tell that it is ready?
+    pub(super) fn await_readiness(&mut self, now: Moment, service: usize, up: &mut Up, log_matched: bool) {
+        match &self.plan.services[service].readiness {
+            Ready::Started => up.be_ready(now),
+            Ready::Log(_) if log_matched => up.be_ready(now),
+            Ready::Log(pattern) => up.probing.error = Some(format!("no line matches `{pattern}` yet")),
+            Ready::Listening(_) => self.sweep_soon(now),
+            Ready::Probe(probe) => up.probing.next = Some(now.after(probe.rhythm.initial_delay.max(FIRST_TRY))),
+        }
+    }
+
+    pub(super) fn probed(&mut self, now: Moment, incarnation: Incarnation, result: Result<(), String>) {
+        let Some(&service) = self.live.get(&incarnation) else { return };
+        let Ready::Probe(probe) = &self.plan.services[service].readiness else { return };
+        let Phase::Up(up) = &mut self.rows[service].phase else { return };
+        let probing = &mut up.probing;
+        probing.tries += 1;
+        let before = up.health;
+        match result {
+            Ok(()) => {
+                probing.failures = 0;
+                probing.successes += 1;
+                if probing.successes >= probe.rhythm.success_threshold {
+                    up.be_ready(now);
+                }
+            }
+            Err(error) => {
+                probing.successes = 0;
+                probing.failures += 1;
+                probing.error = Some(error);
+                if up.health == Health::Ready && probing.failures >= probe.rhythm.failure_threshold {
+                    up.health = Health::Unhealthy;
+                }
+            }
+        }
+        let probing = &mut up.probing;
+        let quiet = up.health == Health::Ready && probing.failures == 0;
+        let first = if matches!(probe.check, PlannedCheck::Exec(_)) { FIRST_EXEC_TRY } else { FIRST_TRY };
+        let pause = match (quiet, up.health) {
+            (true, _) => probe.rhythm.quiet_period,
+            (false, Health::Starting) => growing(first, probing.tries).min(probe.rhythm.period),
+            (false, _) => probe.rhythm.period,
+        };
+        probing.next = Some(now.after(pause));
+        match before == up.health {
+            true => self.touch(service),
+            false => self.touch_neighbours(service),
+        }
+    }
+
+    pub(super) fn log_matched(&mut self, now: Moment, incarnation: Incarnation) {
+        let Some(&service) = self.live.get(&incarnation) else { return };
+        match &mut self.rows[service].phase {
+            Phase::Launching { matched, .. } => *matched = true,
+            _ => self.become_ready(now, service),
+        }
+    }
+
+    fn become_ready(&mut self, now: Moment, service: usize) {
+        let Phase::Up(up) = &mut self.rows[service].phase else { return };
+        if up.health != Health::Ready {
+            up.be_ready(now);
+            self.touch_neighbours(service);
+        }
+    }
+
+    fn sweep_soon(&mut self, now: Moment) {
+        let soon = now.after(SWEEP_LIMITS.0);
+        self.sweep.next = Some(self.sweep.next.map_or(soon, |next| next.min(soon)));
+    }
+
+    pub(super) fn swept(&mut self, now: Moment, findings: Vec<Swept>) {
+        self.sweep.under_way = false;
+        for finding in findings {
+            let Some(&service) = self.live.get(&finding.incarnation) else { continue };
+            if finding.listening {
+                self.become_ready(now, service);
+                continue;
+            }
+            let Phase::Up(up) = &mut self.rows[service].phase else { continue };
+            up.probing.tries += 1;
+            if up.probing.error != finding.finding {
+                up.probing.error = finding.finding;
+                self.touch(service);
+            }
+        }
+        let youngest = self.awaiting_listeners().map(|(_, up)| up.started).max();
+        self.sweep.next = youngest.map(|started| {
+            let pause = now.since(started) / 4;
+            now.after(pause.clamp(SWEEP_LIMITS.0, SWEEP_LIMITS.1))
+        });
+    }
+
+    pub(super) fn awaiting_listeners(&self) -> impl Iterator<Item = (usize, &Up)> {
+        self.rows.iter().enumerate().filter_map(|(service, row)| match &row.phase {
+            Phase::Up(up)
+                if up.health == Health::Starting
+                    && matches!(self.plan.services[service].readiness, Ready::Listening(_)) =>
+            {
+                Some((service, up))
+            }
+            _ => None,
+        })
+    }
+}
+
+/// 1, 1.5, 2.25 … times the first pause.
+fn growing(first: Duration, tries: u32) -> Duration {
+    first.mul_f64(1.5f64.powi(tries.min(40).cast_signed()))
+}
