@@ -3,6 +3,7 @@
 //! It is a fork of the `up` that starts it (see `launcher::fork`), and answers that on a socket whose closing means
 //! that the owner is gone.
 
+mod aftermath;
 mod opening;
 mod owner;
 mod process;
@@ -16,6 +17,7 @@ use crate::api::Identity;
 use crate::manifest::Request;
 use crate::runtime::{Problem, UpRequest};
 
+pub use aftermath::clear;
 pub use process::launcher;
 pub use start::{Found, Owned, find_or_start};
 

@@ -4,17 +4,21 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::args::{Down, Global};
-use super::error::Error;
-use super::locate::connect;
+use super::error::{Code, Error};
+use super::locate::{self, connect};
 use super::output::Output;
 use crate::api::Client;
 use crate::effects::wait;
+use crate::engine;
 use crate::runtime::Changes;
 use crate::supervise::State;
 
 /// Returns when the engine's process is gone.
 pub async fn run(global: &Global, args: &Down, output: &Output) -> Result<ExitCode, Error> {
-    let (client, engine) = connect(global, output)?;
+    let (client, engine) = match connect(global, output) {
+        Ok(found) => found,
+        Err(error) => return clean_up(global, error, output),
+    };
     client.down(args.force).await?;
     if !output.json {
         report(&client, output).await;
@@ -24,6 +28,19 @@ pub async fn run(global: &Global, args: &Down, output: &Output) -> Result<ExitCo
         output.json(&serde_json::json!({ "stopped": engine.name }));
     } else {
         output.say(&format!("{} is down", engine.name));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Without a living engine there may be one that was killed, and what it left.
+fn clean_up(global: &Global, error: Error, output: &Output) -> Result<ExitCode, Error> {
+    let Some(killed) = locate::killed(global).filter(|_| error.code == Code::NoEngine) else { return Err(error) };
+    let count = engine::clear(&locate::places()?, &killed, &|text| output.say(text))?;
+    if output.json {
+        output.json(&serde_json::json!({ "stopped": killed.name }));
+    } else {
+        let ended = if count > 0 { format!("; {count} processes that it had left were ended") } else { String::new() };
+        output.say(&format!("{} is down: its engine had been killed{ended}", killed.name));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -92,7 +92,16 @@ pub fn id(workspace: &Workspace, request: &Request) -> String {
 /// The engine that a command is about. It is found by the manifest's path, so that a manifest that has become
 /// unreadable is no obstacle, or by name with `-p`.
 pub fn engine(global: &Global) -> Result<Registration, Error> {
-    let running = registry::engines(&places()?);
+    pick(global, &registry::engines(&places()?))
+}
+
+/// The note of an engine that was killed, by the same rules.
+pub fn killed(global: &Global) -> Option<Registration> {
+    pick(global, &registry::killed(&places().ok()?)).ok()
+}
+
+/// The one of several engines that a command is about.
+fn pick(global: &Global, running: &[Registration]) -> Result<Registration, Error> {
     let manifest = manifest(global);
     let path = manifest.as_ref().ok().and_then(|request| request.files.first().cloned());
     let here = |engine: &&Registration| path.as_ref().is_some_and(|path| engine.manifest == *path);

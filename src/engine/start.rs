@@ -2,11 +2,9 @@
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
 
-use super::{Order, Refusal, Reply, Running, owner, process};
-use crate::effects::clock::Clock;
-use crate::effects::places::{Home, Places};
+use super::{Order, Refusal, Reply, Running, aftermath, owner, process};
+use crate::effects::places::Places;
 use crate::effects::registry::{self, Registration};
 use crate::launcher::{Forked, fork, leave};
 
@@ -28,18 +26,9 @@ pub enum Found {
     Started(Box<Running>, Owned),
 }
 
-/// Another engine of the workspace gets this long to come up, or to end what it had started.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// A wait that takes longer is told of.
-const SILENCE: Duration = Duration::from_secs(1);
-/// Between two looks at a workspace that another engine holds. Nothing tells of both ways in which that may end.
-const PAUSE: rustix::thread::Timespec = rustix::thread::Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
-
 /// Finds the running engine or starts one, which is a fork of this process: it must have one thread still. `tell`
 /// takes a word to the user about a wait.
 pub fn find_or_start(places: &Places, order: &Order, tell: &dyn Fn(&str)) -> Result<Found, Refusal> {
-    let clock = Clock::start();
-    let mut told = false;
     loop {
         let manifest = order.load.files.first();
         if let Some(engine) = registry::find(places, manifest, order.load.project.as_deref()) {
@@ -49,26 +38,8 @@ pub fn find_or_start(places: &Places, order: &Order, tell: &dyn Fn(&str)) -> Res
             Started::Now(running, owned) => return Ok(Found::Started(running, owned)),
             Started::Taken(id) => id,
         };
-        let home = places.home(&id);
-        while is_held(&home) {
-            let waited = clock.now().0;
-            if waited > PATIENCE {
-                return Err(Refusal::surroundings("another engine of this workspace neither answers nor ends")
-                    .hint(format!("{} is locked; its owner may be stuck", home.lock().display())));
-            }
-            if waited > SILENCE && !std::mem::replace(&mut told, true) {
-                tell("waiting for the processes of an earlier engine to end");
-            }
-            let _ = rustix::thread::nanosleep(&PAUSE);
-        }
+        aftermath::wait(&places.home(&id), tell)?;
     }
-}
-
-/// Whether somebody has the workspace who cannot be talked to: an engine that is coming or going, or the launcher of
-/// one that was killed.
-fn is_held(home: &Home) -> bool {
-    let answers = registry::read(home).is_some_and(|engine| engine.is_alive());
-    !answers && matches!(registry::lock(&home.lock()), Ok(None))
 }
 
 enum Started {
