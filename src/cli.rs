@@ -31,9 +31,11 @@ use args::{Args, Command};
 use error::Error;
 use output::Output;
 
+use crate::effects::environment;
+
 /// Runs the program with this process's arguments.
 pub fn run() -> ExitCode {
-    let words: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    let words: Vec<std::ffi::OsString> = environment::arguments();
     // The two that are not for people come before everything that costs time.
     match words.get(1).and_then(|word| word.to_str()) {
         Some("launcher") if words.len() == 2 => return crate::engine::launcher(),
@@ -63,7 +65,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Error> {
     let global = args.global;
     if let Some(folder) = &global.directory {
-        std::env::set_current_dir(folder)
+        environment::go_to(folder)
             .map_err(|error| Error::usage(format!("cannot go to {}: {error}", folder.display())))?;
     }
     match args.command {

@@ -4,6 +4,11 @@
 //! that are tied to the thread that forked, and a child that starts with a copy of a large process. It adopts what
 //! instances leave behind (it is their subreaper), so it knows when the last process of an instance is gone; and
 //! when the engine's end of its socket closes, for whatever reason, it kills all that it started and ends.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a process of its own, below all that could be asked for the outside world"
+)]
 
 mod client;
 mod family;

@@ -9,6 +9,7 @@
     reason = "tests may touch the world and stop at the first surprise"
 )]
 
+mod architecture;
 mod manifest;
 mod supervise;
 mod support;

@@ -11,10 +11,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures_util::stream::{Stream, unfold};
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
 
+use crate::effects::clock;
 use crate::runtime::{Ask, Handle, Problem, UpRequest};
 use crate::view::{Request, Service};
 
@@ -90,7 +90,7 @@ async fn engine(State(shared): State<Shared>) -> Json<Identity> {
 }
 
 async fn services(State(shared): State<Shared>) -> Json<Vec<Service>> {
-    let now = Timestamp::now();
+    let now = clock::utc();
     Json(shared.handle.board.rows().into_iter().map(|row| row.at(now)).collect())
 }
 

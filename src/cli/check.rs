@@ -9,7 +9,7 @@ use super::error::{Code, Error};
 use super::locate;
 use super::output::Output;
 use crate::effects::environment;
-use crate::effects::fs::Disk;
+use crate::effects::fs::{self, Disk};
 use crate::manifest::{self, Problem, Problems};
 use crate::model::{Command, Workspace};
 use crate::plan::{Lint, lints};
@@ -73,10 +73,12 @@ fn missing_programs(workspace: &Workspace) -> Vec<Lint> {
     let missing = workspace.services.values().enumerate().filter_map(|(place, service)| {
         let Command::Argv(words) = &service.command else { return None };
         let program = words.first()?.as_text()?;
-        if !service.setup.is_empty() || which::which_in_global(program, path()).ok()?.next().is_some() {
+        if !service.setup.is_empty()
+            || which::which_in_global(program, environment::variable("PATH")).ok()?.next().is_some()
+        {
             return None;
         }
-        if program.contains('/') && service.working_dir.join(program).exists() {
+        if program.contains('/') && fs::exists(&service.working_dir.join(program)) {
             return None;
         }
         Some(Lint {
@@ -88,9 +90,4 @@ fn missing_programs(workspace: &Workspace) -> Vec<Lint> {
         })
     });
     missing.collect()
-}
-
-#[allow(clippy::disallowed_methods, reason = "the services' PATH is the shell's")]
-fn path() -> Option<std::ffi::OsString> {
-    std::env::var_os("PATH")
 }

@@ -9,7 +9,7 @@ use super::error::Error;
 use super::output::Output;
 use super::{locate, up};
 use crate::demo::{MANIFEST, play};
-use crate::effects::fs;
+use crate::effects::{environment, fs};
 use crate::manifest::Request;
 
 /// Boots the demo, or writes its manifest as a start for one's own.
@@ -40,14 +40,14 @@ pub fn run(global: Global, args: Demo, output: &Output) -> Result<ExitCode, Erro
 fn write(folder: PathBuf, keep: bool) -> Result<PathBuf, Error> {
     let path = folder.join("nagaya.yaml");
     let told = |error: std::io::Error| Error::failed(format!("{} cannot be written: {error}", path.display()));
-    if keep && path.exists() {
+    if keep && fs::exists(&path) {
         return Err(Error::failed(format!("{} is there already", path.display())).hint("name another folder"));
     }
-    let program = std::env::current_exe().map_err(told)?;
+    let program = environment::program().map_err(told)?;
     let program = serde_json::Value::from(program.to_string_lossy().into_owned()).to_string();
     let text = MANIFEST.replace("[nagaya, ", &format!("[{program}, "));
     fs::make_private_folder(&folder).and_then(|()| fs::replace(&path, text.as_bytes())).map_err(told)?;
-    path.canonicalize().map_err(told)
+    fs::real(&path).map_err(told)
 }
 
 /// Plays one of the demo's services.

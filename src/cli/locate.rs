@@ -1,5 +1,4 @@
 //! Which manifest and which engine a command is about.
-#![allow(clippy::disallowed_methods, reason = "the current folder is where a command starts")]
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +7,7 @@ use super::error::{Code, Error};
 use super::output::Output;
 use crate::api::Client;
 use crate::effects::environment;
-use crate::effects::fs::Disk;
+use crate::effects::fs::{self, Disk};
 use crate::effects::places::{Places, workspace_id};
 use crate::effects::registry::{self, Registration};
 use crate::manifest::{self, Request};
@@ -30,13 +29,13 @@ const FOREIGN: [(&str, &str); 8] = [
 
 /// The manifest that a command is about, by its real path, and its overlays.
 pub fn manifest(global: &Global) -> Result<Request, Error> {
-    let here = std::env::current_dir().map_err(|error| Error::usage(format!("there is no current folder: {error}")))?;
+    let here = environment::folder().map_err(|error| Error::usage(format!("there is no current folder: {error}")))?;
     let explicit = !global.file.is_empty();
     let found = match explicit {
         true => global.file.iter().map(|path| here.join(path)).collect(),
         false => vec![search(&here)?],
     };
-    let real = |path: PathBuf| path.canonicalize().map_err(|error| missing(&path, &error));
+    let real = |path: PathBuf| fs::real(&path).map_err(|error| missing(&path, &error));
     Ok(Request {
         files: found.into_iter().map(real).collect::<Result<_, _>>()?,
         explicit,
@@ -51,12 +50,13 @@ fn missing(path: &Path, error: &std::io::Error) -> Error {
 }
 
 fn search(here: &Path) -> Result<PathBuf, Error> {
-    let named = |folder: &Path| NAMES.iter().map(|name| folder.join(name)).find(|path| path.is_file());
+    let named = |folder: &Path| NAMES.iter().map(|name| folder.join(name)).find(|path| fs::is_file(path));
     if let Some(found) = here.ancestors().find_map(named) {
         return Ok(found);
     }
-    let foreign =
-        |folder: &Path| FOREIGN.iter().map(|(name, tool)| (folder.join(name), tool)).find(|(path, _)| path.is_file());
+    let foreign = |folder: &Path| {
+        FOREIGN.iter().map(|(name, tool)| (folder.join(name), tool)).find(|(path, _)| fs::is_file(path))
+    };
     let error = Error::new(Code::Manifest, format!("there is no nagaya.yaml in {} or above it", here.display()));
     Err(match here.ancestors().find_map(foreign) {
         Some((path, tool)) => error

@@ -13,7 +13,7 @@ use super::error::{Code, Error};
 use super::locate;
 use super::output::{Output, dim, tint};
 use crate::api::{Client, Events};
-use crate::effects::registry;
+use crate::effects::{clock, registry};
 use crate::model::parse_duration;
 use crate::telemetry::logs::{Line, Reader, Start};
 use crate::view::{LogLine, level};
@@ -103,7 +103,7 @@ fn time(text: &str) -> Result<Timestamp, Error> {
     let ago = parse_duration(text).map_err(|_| {
         Error::usage(format!("`{text}` is no time")).hint("write `2026-11-21T12:00:00Z`, or how long ago: `10m`")
     })?;
-    Ok(Timestamp::now().checked_sub(ago).unwrap_or(Timestamp::MIN))
+    Ok(clock::utc().checked_sub(ago).unwrap_or(Timestamp::MIN))
 }
 
 /// A line and whose it is.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::error::Error;
 use super::locate::places;
 use super::output::{Output, dim};
-use crate::effects::registry;
+use crate::effects::{clock, registry};
 use crate::view::{Align, Table, elapsed};
 
 /// Lists them.
@@ -24,7 +24,7 @@ pub fn run(output: &Output) -> Result<ExitCode, Error> {
     let columns =
         [("WORKSPACE", Align::Left), ("UP", Align::Right), ("FRONT DOOR", Align::Left), ("MANIFEST", Align::Left)];
     let mut table = Table::new(&columns);
-    let now = Timestamp::now();
+    let now = clock::utc();
     for engine in &engines {
         let up = engine.started.parse::<Timestamp>().ok().and_then(|at| now.duration_since(at).try_into().ok());
         table.row(vec![

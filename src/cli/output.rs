@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::args::{Color, Global};
 use super::error::Error;
+use crate::effects::environment;
 use crate::manifest::Problems;
 use crate::runtime::Problem;
 use crate::supervise::State;
@@ -47,7 +48,7 @@ impl Output {
 
     /// Whether a person can be shown something that moves.
     pub fn is_terminal(&self) -> bool {
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let dumb = environment::variable("TERM").is_some_and(|term| term == "dumb");
         io::stdout().is_terminal() && io::stdin().is_terminal() && !dumb
     }
 
@@ -131,7 +132,7 @@ fn finish(result: io::Result<()>) {
     if let Err(error) = result
         && error.kind() == io::ErrorKind::BrokenPipe
     {
-        #[allow(clippy::exit, reason = "nobody reads any more")]
+        #[allow(clippy::exit, clippy::disallowed_methods, reason = "nobody reads any more")]
         std::process::exit(0);
     }
 }

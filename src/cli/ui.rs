@@ -20,6 +20,7 @@ use super::locate::connect;
 use super::logs::{Follower, From};
 use super::output::Output;
 use crate::api::{Client, Identity};
+use crate::effects::clock;
 use crate::engine::Owned;
 use crate::runtime::Changes;
 use crate::telemetry::logs::Start;
@@ -241,7 +242,7 @@ impl Screen {
     }
 
     fn draw(&mut self, app: &mut App) -> io::Result<()> {
-        self.terminal.draw(|frame| draw(app, frame, jiff::Timestamp::now())).map(|_| ())
+        self.terminal.draw(|frame| draw(app, frame, clock::utc())).map(|_| ())
     }
 }
 

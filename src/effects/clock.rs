@@ -6,6 +6,16 @@ use jiff::Timestamp;
 
 use crate::supervise::Moment;
 
+/// The instant from which a duration is measured.
+pub fn instant() -> Instant {
+    Instant::now()
+}
+
+/// The wall's time, UTC.
+pub fn utc() -> Timestamp {
+    Timestamp::now()
+}
+
 /// Counts from its creation. It also knows the wall time of that moment, so that moments can be shown.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {

@@ -1,5 +1,8 @@
-//! The variables of this process, handed on as a value.
+//! This process's variables, arguments and folder.
 
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::plan::Shell;
@@ -9,4 +12,29 @@ pub fn shell() -> Shell {
     let variables =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     Arc::new(variables.filter(|(name, _)| !name.starts_with("NAGAYA_")).collect())
+}
+
+/// One variable of the shell.
+pub fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+/// The words that this process was called with, the program's own name first.
+pub fn arguments() -> Vec<OsString> {
+    std::env::args_os().collect()
+}
+
+/// The file of this very program.
+pub fn program() -> io::Result<PathBuf> {
+    std::env::current_exe()
+}
+
+/// The current folder.
+pub fn folder() -> io::Result<PathBuf> {
+    std::env::current_dir()
+}
+
+/// Goes to a folder, as `cd` does.
+pub fn go_to(folder: &Path) -> io::Result<()> {
+    std::env::set_current_dir(folder)
 }

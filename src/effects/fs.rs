@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::manifest::Files;
@@ -23,6 +23,44 @@ impl Files for Disk {
     fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
         path.canonicalize()
     }
+}
+
+/// Whether there is a file, and not a folder.
+pub fn is_file(path: &Path) -> bool {
+    path.is_file()
+}
+
+/// Whether there is anything of this name.
+pub fn exists(path: &Path) -> bool {
+    path.exists()
+}
+
+/// The path without symbolic links.
+pub fn real(path: &Path) -> io::Result<PathBuf> {
+    path.canonicalize()
+}
+
+/// Takes a file away, if it is there.
+pub fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Shuts a file from everybody but this user.
+pub fn make_private(path: &Path) -> io::Result<()> {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))
+}
+
+/// A file that is written at its end, for this user only.
+pub fn open_log(path: &Path) -> io::Result<fs::File> {
+    fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path)
+}
+
+/// Reads as empty, and takes whatever is written.
+pub fn open_null() -> io::Result<fs::File> {
+    fs::OpenOptions::new().read(true).write(true).open("/dev/null")
 }
 
 /// Makes a folder and those above it, for this user only.

@@ -12,8 +12,8 @@ use std::path::Path;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket, socket_with, sockopt};
 
 use super::fs;
-use super::places::Home;
 use super::listeners::Listeners;
+use super::places::Home;
 use super::process::Owner;
 use crate::plan::{Ports, Slot, SlotKind};
 

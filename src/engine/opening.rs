@@ -1,6 +1,5 @@
 //! What is left to do when the first services are being launched: serve, be found, and answer the `up`.
 
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 
 use tokio::net::UnixListener;
@@ -9,6 +8,7 @@ use super::owner::{end_on_signal, end_with_owner};
 use super::process::answer;
 use super::{Refusal, Reply, Running};
 use crate::api::{self, Identity};
+use crate::effects::fs;
 use crate::effects::places::{Home, LONGEST_SOCKET};
 use crate::effects::registry::{self, Registration};
 use crate::proxy;
@@ -65,9 +65,9 @@ pub fn listen(home: &Home) -> Result<UnixListener, Refusal> {
         );
         return Err(Refusal::surroundings(message).hint("set XDG_RUNTIME_DIR to a shorter folder"));
     }
-    let _ = std::fs::remove_file(path);
+    let _ = fs::remove(path);
     let bound = UnixListener::bind(path).and_then(|listener| {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+        fs::make_private(path)?;
         Ok(listener)
     });
     bound.map_err(|error| {

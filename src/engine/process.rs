@@ -1,19 +1,17 @@
 //! From the fork to the end of the workspace.
+#![allow(clippy::print_stderr, reason = "standard error is the engine's log")]
 
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
-
-use jiff::Timestamp;
 
 use super::opening::{Opening, broken, listen};
 use super::{Order, Refusal, Reply};
 use crate::effects::places::{Home, Places, workspace_id};
 use crate::effects::registry::{self, Registration};
-use crate::effects::{environment, fs, start_time, survivors};
+use crate::effects::{clock, environment, fs, start_time, survivors};
 use crate::launcher::Process;
 use crate::manifest::Request;
 use crate::runtime::{Draft, Engine};
@@ -37,7 +35,7 @@ pub fn run(order: Order, owner: UnixStream) -> ExitCode {
     match serve(order, &owner) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{} engine: {error}", Timestamp::now());
+            eprintln!("{} engine: {error}", clock::utc());
             ExitCode::FAILURE
         }
     }
@@ -54,7 +52,7 @@ fn serve(order: Order, owner: &UnixStream) -> std::io::Result<()> {
     // Out of the terminal's reach: Ctrl-C there is the `up`'s business, and so are its screen and keys.
     let _ = rustix::process::setsid();
     let _ = rustix::thread::set_name(c"nagaya-engine");
-    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    let null = fs::open_null()?;
     rustix::stdio::dup2_stdin(&null)?;
     rustix::stdio::dup2_stdout(&null)?;
     let launcher = Process::fork()?;
@@ -73,7 +71,7 @@ impl From<Refusal> for Reply {
 
 /// From the order to the end of the workspace. An error is the answer to the `up`.
 async fn run_engine(order: Order, launcher: Process, owner: &UnixStream) -> Result<(), Reply> {
-    let program = std::env::current_exe()
+    let program = environment::program()
         .map_err(|error| Refusal::surroundings(format!("this program cannot be found: {error}")))?;
     let draft = Draft::new(launcher, order.load.clone(), environment::shell(), program, order.up.color)
         .map_err(Refusal::Asked)?;
@@ -111,7 +109,7 @@ fn end_survivors(home: &Home) -> Option<String> {
 
 /// From here on whatever the engine has to say goes into a file: the terminal is the `up`'s.
 fn write_own_log(home: &Home) -> std::io::Result<()> {
-    let log = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(home.engine_log())?;
+    let log = fs::open_log(&home.engine_log())?;
     rustix::stdio::dup2_stderr(&log)?;
     Ok(())
 }
@@ -144,6 +142,6 @@ fn registration(home: &Home, load: &Request, name: String, engine: &Engine) -> R
         version: env!("CARGO_PKG_VERSION").to_owned(),
         host_label: plan.host_label.clone(),
         front_door: plan.front_door,
-        started: format!("{:.9}", Timestamp::now()),
+        started: format!("{:.9}", clock::utc()),
     }
 }

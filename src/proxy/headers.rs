@@ -1,5 +1,6 @@
 //! Headers on their way through: hop-by-hop ones stay, identity is added.
 
+use crate::effects::clock;
 use std::sync::Arc;
 
 use hyper::HeaderMap;
@@ -78,7 +79,7 @@ fn is_request_id(id: &str) -> bool {
 
 /// A UUID of version 7 (RFC 9562): ids sort by time.
 fn new_request_id() -> String {
-    let millis = u128::from(jiff::Timestamp::now().as_millisecond().unsigned_abs());
+    let millis = u128::from(clock::utc().as_millisecond().unsigned_abs());
     let random = fastrand::u128(..);
     let id = (millis << 80) | (random & 0x0fff_3fff_ffff_ffff_ffff) | (7 << 76) | (0b10 << 62);
     let hex = format!("{id:032x}");

@@ -11,7 +11,6 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode, Uri, Version};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
-use jiff::Timestamp;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::spawn_local;
@@ -20,6 +19,7 @@ use super::answer::{self, Refusal};
 use super::body::{Body, Ending, Recording};
 use super::headers::{Identity, REQUEST_ID, identify, strip_hop_by_hop};
 use super::pool::{CallError, Pool};
+use crate::effects::clock;
 use crate::model::Protocol;
 use crate::route::{Availability, Endpoint, Upstream};
 use crate::runtime::Ask;
@@ -102,7 +102,7 @@ impl Context {
         let record = Record {
             id: identity.request_id.clone(),
             trace_id: identity.trace_id.clone(),
-            time: Timestamp::now(),
+            time: clock::utc(),
             from: match caller {
                 Caller::Service(name) => Some(name.clone()),
                 Caller::Outside => None,
@@ -158,7 +158,7 @@ pub async fn forward(
     target: &Target,
     context: &Context,
 ) -> Response<Body> {
-    let begun = Instant::now();
+    let begun = clock::instant();
     let identity = identify(request.headers_mut());
     let is_grpc = is_grpc(&request);
     let protocol = protocol_word(&request, is_grpc);

@@ -1,5 +1,6 @@
 //! Connections to callees, kept for the next call.
 
+use crate::effects::clock;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
@@ -123,7 +124,7 @@ impl Lease {
         let mut pool = self.pool.0.borrow_mut();
         let kept = pool.entry(self.port).or_default();
         if kept.http1.len() < KEPT && !self.sender.is_closed() {
-            kept.http1.push((self.sender, Instant::now()));
+            kept.http1.push((self.sender, clock::instant()));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Bytes both ways.
 
-use std::time::{Duration, Instant};
+use crate::effects::clock;
+use std::time::Duration;
 
 use tokio::io::copy_bidirectional;
 use tokio::net::TcpStream;
@@ -10,7 +11,7 @@ use super::pool::connect;
 
 /// Serves one connection; it is recorded when it is made, as many live as long as their programs.
 pub async fn serve(mut stream: TcpStream, caller: &Caller, target: &Target, context: &Context) {
-    let begun = Instant::now();
+    let begun = clock::instant();
     let identity = context.new_identity();
     let mut recording = context.recording(&identity, caller, target, begun, "tcp");
     if let Err(refusal) = context.available(target).await {
