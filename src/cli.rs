@@ -25,10 +25,11 @@ mod url;
 mod wait;
 mod why;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use args::{Args, Command};
-use error::Error;
+use error::{Code, Error};
 use output::Output;
 
 use crate::effects::environment;
@@ -47,9 +48,11 @@ pub fn run() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let output = Output::new(&args.global);
-    match dispatch(args, &output) {
-        Ok(code) => code,
-        Err(error) => output.fail(&error),
+    // What panicked has said so already.
+    match catch_unwind(AssertUnwindSafe(|| dispatch(args, &output))) {
+        Ok(Ok(code)) => code,
+        Ok(Err(error)) => output.fail(&error),
+        Err(_) => output.fail(&Error::new(Code::Bug, "this is a bug in nagaya, and what is above tells where")),
     }
 }
 
@@ -58,7 +61,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     let _ = error.print();
     match error.kind() {
         clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion => ExitCode::SUCCESS,
-        _ => ExitCode::from(error::Code::Usage as u8),
+        _ => ExitCode::from(Code::Usage as u8),
     }
 }
 

@@ -18,4 +18,4 @@ pub use problems::draw as draw_problems;
 pub use request::Request;
 pub use service::{Port, Service, Usage};
 pub use table::{Align, Table};
-pub use wording::{elapsed, reason, state_mark};
+pub use wording::{elapsed, lost_lines, reason, state_mark};

@@ -91,7 +91,11 @@ async fn engine(State(shared): State<Shared>) -> Json<Identity> {
 
 async fn services(State(shared): State<Shared>) -> Json<Vec<Service>> {
     let now = clock::utc();
-    Json(shared.handle.board.rows().into_iter().map(|row| row.at(now)).collect())
+    let at = |row: Service| {
+        let lost = shared.handle.ends.lost(&row.service);
+        row.at(now, lost)
+    };
+    Json(shared.handle.board.rows().into_iter().map(at).collect())
 }
 
 #[derive(Deserialize)]
@@ -112,7 +116,9 @@ async fn restart(State(shared): State<Shared>, Json(names): Json<Names>) -> Answ
 }
 
 async fn why(State(shared): State<Shared>, Path(name): Path<String>) -> Answer<crate::view::Explanation> {
-    shared.handle.ask(|reply| Ask::Why(name, reply)).await.map(Json)
+    let lost_lines = shared.handle.ends.lost(&name);
+    let why = shared.handle.ask(|reply| Ask::Why(name, reply)).await?;
+    Ok(Json(crate::view::Explanation { lost_lines, ..why }))
 }
 
 async fn env(State(shared): State<Shared>, Path(name): Path<String>) -> Answer<crate::runtime::Environment> {

@@ -33,11 +33,12 @@ pub fn parse(words: Vec<OsString>) -> Result<Args, clap::Error> {
 fn command() -> clap::Command {
     let top = clap::Command::new("nagaya")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("Boots a workspace of microservices and shows it")
         .after_help(CODES)
         .max_term_width(100)
         .disable_help_subcommand(true);
-    Command::add_to(Global::augment_args(top))
+    // After the flags, whose own description would take its place.
+    let top = Global::augment_args(top).about("Boots a workspace of microservices and shows it");
+    Command::add_to(top)
 }
 
 /// Declares the commands. Each completes its arguments only when it is called: all of them together would be a
@@ -70,7 +71,8 @@ macro_rules! commands {
 /// A command's own arguments and the flags of every command. `-f` is the manifest's, but for those commands that
 /// follow something: everybody has typed `logs -f`.
 fn complete<A: ClapArgs>(command: clap::Command) -> clap::Command {
-    let command = Global::augment_args(A::augment_args(command));
+    let about = command.get_about().cloned().unwrap_or_default();
+    let command = Global::augment_args(A::augment_args(command)).about(about);
     let follows = command.get_arguments().any(|argument| argument.get_id() == "follow");
     if follows { command.mut_arg("file", |file| file.short(None)) } else { command }
 }

@@ -13,6 +13,7 @@ pub enum Code {
     Manifest = 3,
     NoEngine = 4,
     TimedOut = 5,
+    Bug = 70,
     Exec = 125,
     NotExecutable = 126,
     NotFound = 127,

@@ -248,7 +248,7 @@ impl Follower {
                 }
                 self.pending.pop_front();
             }
-            let Some(advanced) = self.events.next::<Vec<String>>().await else { return self.last() };
+            let Some(advanced) = self.events.next::<Vec<String>>().await else { return self.written() };
             self.pending.extend(advanced.into_iter().filter(|name| self.readers.contains_key(name)));
         }
     }
@@ -261,8 +261,8 @@ impl Follower {
         Ok((!owned.is_empty()).then_some(owned))
     }
 
-    /// The engine is gone; what it wrote last is still there.
-    fn last(&mut self) -> Result<Option<Vec<Owned>>, Error> {
+    /// What is written already, without waiting for more: also after the engine's end.
+    pub fn written(&mut self) -> Result<Option<Vec<Owned>>, Error> {
         let names: Vec<String> = self.readers.keys().cloned().collect();
         for name in names {
             if let Some(lines) = self.more_of(&name)? {

@@ -7,7 +7,7 @@ use super::args::{Global, Ps};
 use super::error::Error;
 use super::locate::connect;
 use super::output::{Output, state};
-use crate::view::{Align, Port, Service, Table, elapsed};
+use crate::view::{Align, Port, Service, Table, elapsed, lost_lines};
 
 /// Lists the services.
 pub async fn run(global: &Global, args: &Ps, output: &Output) -> Result<ExitCode, Error> {
@@ -48,7 +48,7 @@ pub fn table(rows: &[Service], output: &Output) {
             row.restarts.to_string(),
             row.pid.map(|pid| pid.to_string()).unwrap_or_default(),
             row.ports.iter().map(port).collect::<Vec<_>>().join(" "),
-            row.reason.clone().unwrap_or_default(),
+            row.reason.clone().into_iter().chain(lost_lines(row.lost_lines)).collect::<Vec<_>>().join("; "),
         ]);
     }
     for (line, row) in table.lines().into_iter().zip(std::iter::once(None).chain(rows.iter().map(Some))) {

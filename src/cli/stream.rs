@@ -72,6 +72,13 @@ impl Stream {
         }
     }
 
+    /// Prints what is there already.
+    pub fn rest(&mut self, output: &Output) {
+        while let Ok(Some(lines)) = self.follower.written() {
+            self.printer.print(&lines, output);
+        }
+    }
+
     /// Prints the rest, until the engine is gone.
     pub async fn drain(&mut self, output: &Output) {
         while let Ok(Some(lines)) = self.follower.next().await {

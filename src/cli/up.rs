@@ -175,8 +175,15 @@ impl Session {
             tokio::select! {
                 ended = stream.next(output) => match ended? {
                     None => {}
+                    Some(end) if stopping => {
+                        stream.drain(output).await;
+                        return Ok(end.code(true));
+                    }
                     // Everything came to its end by itself, or the engine has.
-                    Some(end) if stopping || !owner => return Ok(end.code(stopping)),
+                    Some(end) if !owner => {
+                        stream.rest(output);
+                        return Ok(end.code(false));
+                    }
                     Some(end) => {
                         self.client.down(false).await.ok();
                         stream.drain(output).await;

@@ -18,6 +18,9 @@ use crate::supervise::State;
 use crate::telemetry::logs::{Reader, Start};
 use crate::view::{Service, elapsed};
 
+/// A program that lives this long has not failed at once.
+const PROOF: Duration = Duration::from_millis(300);
+
 /// What is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Goal {
@@ -79,6 +82,7 @@ pub async fn settle(
     let mut stream = client.events("/v1/services/stream").await?;
     let begun = Instant::now();
     let mut reminder = Reminder::new();
+    let mut proven_at: Option<Instant> = None;
     loop {
         let next = async {
             match timeout {
@@ -92,6 +96,7 @@ pub async fn settle(
                 reminder.say(&rows, goal, output);
                 continue;
             }
+            () = tokio::time::sleep_until(proven_at.unwrap_or(begun)), if proven_at.is_some() => return Ok(()),
         };
         let Some(changes) = changes else { return Err(timed_out(&rows, goal, timeout, client, home).await) };
         let Some(changes) = changes else {
@@ -107,10 +112,21 @@ pub async fn settle(
         if let Some(stuck) = rows.values().find(|row| goal.is_hopeless(row)) {
             return Err(explain_stuck(stuck, client, home).await);
         }
-        if rows.len() == services.len() && rows.values().all(|row| goal.is_reached(row)) {
-            return Ok(());
-        }
+        let all = rows.len() == services.len() && rows.values().all(|row| goal.is_reached(row));
+        let unproven = rows.values().filter_map(unproven).max();
+        proven_at = match (all, unproven) {
+            (true, None) => return Ok(()),
+            (true, Some(rest)) => Some(Instant::now() + rest),
+            (false, _) => None,
+        };
     }
+}
+
+/// How much longer a service has to run until its mere running says something: one with neither a probe nor a port
+/// may be about to fail on its first line.
+fn unproven(row: &Service) -> Option<Duration> {
+    let uptime = Duration::from_millis(row.uptime_ms.unwrap_or(0));
+    PROOF.checked_sub(uptime).filter(|_| row.state == State::Running)
 }
 
 /// Says who is waited for when nothing was said for a while.

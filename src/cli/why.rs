@@ -7,6 +7,7 @@ use super::error::Error;
 use super::locate::connect;
 use super::output::{Output, dim, state};
 use super::wait::tail;
+use crate::view::lost_lines;
 
 /// Lines of the log that are shown.
 const LINES: usize = 10;
@@ -39,6 +40,9 @@ pub async fn run(global: &Global, args: &One, output: &Output) -> Result<ExitCod
     }
     if let Some(probe) = why.last_probe.filter(|probe| !why.ready && why.reason.as_ref() != Some(probe)) {
         output.line(&format!("  last probe: {probe}"));
+    }
+    if let Some(lost) = lost_lines(why.lost_lines) {
+        output.line(&format!("  {lost}"));
     }
     if let Some(next) = &why.next {
         output.line(&format!("  {next}"));

@@ -55,6 +55,7 @@ impl Refusal {
 
     fn next(&self) -> String {
         match self {
+            Self::Absent(name, State::Stopped) => format!("nagaya start {name}"),
             Self::Absent(name, _) | Self::StillComing(name, _) => format!("nagaya why {name}"),
             Self::Failed(name, _) => format!("nagaya logs {name}"),
             Self::NotGrpc(name, port) => format!("declare it as `{port}: {{ port: …, protocol: grpc }}` in {name}"),

@@ -45,6 +45,8 @@ pub enum Input {
 pub enum Command {
     /// Have these too; what is up stays up, and what completed is not run again.
     Up(Vec<(usize, Want)>),
+    /// Run these without waiting for what they need (Compose's `--no-deps`).
+    UpAlone(Vec<(usize, Want)>),
     /// Run these, also if they completed before.
     Start(Vec<usize>),
     Stop(Vec<usize>),

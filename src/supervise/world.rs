@@ -47,6 +47,8 @@ pub struct Row {
     /// Automatic restarts since it was last up for long enough.
     pub streak: u32,
     pub last_exit: Option<Exit>,
+    /// It was asked for without what it needs, so it waits for nothing.
+    pub alone: bool,
     /// A restart was asked for: the stop that is under way is no end.
     pub again: bool,
     /// No longer in the manifest; only its stop is still to be seen.
@@ -66,6 +68,7 @@ impl Row {
             restarts: 0,
             streak: 0,
             last_exit: None,
+            alone: false,
             again: false,
             leaving: false,
             is_dirty: false,

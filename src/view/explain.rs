@@ -18,6 +18,8 @@ pub struct Explanation {
     /// The last lines of its output; filled in by whoever can read the logs.
     pub last_lines: Vec<String>,
     pub next: Option<String>,
+    /// Lines of its output that could not be written; filled in by whoever counts them.
+    pub lost_lines: u64,
 }
 
 /// A dependency that is not there yet.
@@ -51,6 +53,7 @@ impl Explanation {
             blockers: blockers.collect(),
             last_probe,
             last_lines: Vec::new(),
+            lost_lines: 0,
             next: why.next.map(|next| match next {
                 Next::Start(at) => format!("it is started again in {}", elapsed(at.since(now))),
                 Next::Probe(at) => format!("it is probed again in {}", elapsed(at.since(now))),

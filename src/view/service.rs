@@ -44,6 +44,8 @@ pub struct Service {
     pub wanted: bool,
     /// From launch to ready.
     pub startup_ms: Option<u64>,
+    /// Lines of its output that could not be written, as on a full disk.
+    pub lost_lines: u64,
 }
 
 /// A port of a service.
@@ -94,11 +96,13 @@ impl Service {
             stuck: status.stuck,
             wanted: status.wanted,
             startup_ms: status.startup.map(|it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX)),
+            lost_lines: 0,
         }
     }
 
-    /// The row at a time, with its uptime.
-    pub fn at(mut self, now: Timestamp) -> Self {
+    /// The row at a time, with its uptime and what its log lacks by then.
+    pub fn at(mut self, now: Timestamp, lost_lines: u64) -> Self {
+        self.lost_lines = lost_lines;
         let started = self.started.as_ref().and_then(|started| started.parse::<Timestamp>().ok());
         self.uptime_ms = started.map(|started| u64::try_from(now.duration_since(started).as_millis()).unwrap_or(0));
         self

@@ -63,6 +63,12 @@ pub fn elapsed(duration: Duration) -> String {
     }
 }
 
+/// What a log lacks, in words; nothing where it lacks nothing.
+pub fn lost_lines(count: u64) -> Option<String> {
+    let lines = if count == 1 { "line was" } else { "lines were" };
+    (count > 0).then(|| format!("{count} {lines} lost: the log could not be written"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

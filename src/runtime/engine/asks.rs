@@ -146,6 +146,10 @@ impl Engine {
         let wants = wanted(workspace, request)?;
         let names = wants.iter().map(|(place, _)| workspace.service(*place).name.to_string()).collect();
         let named = request.selection.services.iter().filter_map(|name| workspace.index(name)).collect();
+        if request.selection.no_deps {
+            self.step(Input::Asked(Command::UpAlone(wants)));
+            return Ok(names);
+        }
         self.step(Input::Asked(Command::Up(wants)));
         self.step(Input::Asked(Command::Start(named)));
         Ok(names)

@@ -11,6 +11,13 @@ impl World {
     pub(super) fn asked(&mut self, now: Moment, command: Command) {
         match command {
             Command::Up(wants) => wants.into_iter().for_each(|(service, want)| self.want(service, want)),
+            Command::UpAlone(wants) => wants.into_iter().for_each(|(service, want)| {
+                match want {
+                    Want::Up => self.start(service),
+                    _ => self.want(service, want),
+                }
+                self.rows[service].alone = true;
+            }),
             Command::Start(services) => services.into_iter().for_each(|service| self.start(service)),
             Command::Stop(services) => services.into_iter().for_each(|service| self.want(service, Want::Down)),
             Command::Restart(services) => services.into_iter().for_each(|service| self.restart(now, service)),
@@ -29,6 +36,7 @@ impl World {
         let begins = row.want == Want::Down || matches!(row.phase, Phase::Rest(Rest::Failed(_)));
         row.want = want;
         row.again = false;
+        row.alone = false;
         if want == Want::Up && begins {
             self.afresh(service);
         }

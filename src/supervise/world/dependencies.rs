@@ -8,7 +8,8 @@ use crate::supervise::phase::{Health, Phase, Rest, Want};
 impl World {
     /// The dependencies that keep a service from starting.
     pub(in crate::supervise) fn unmet_dependencies(&self, service: usize) -> impl Iterator<Item = &Dependency> {
-        self.plan.services[service].depends_on.iter().filter(|dependency| !self.is_met(dependency))
+        let waits = !self.rows[service].alone;
+        self.plan.services[service].depends_on.iter().filter(move |dependency| waits && !self.is_met(dependency))
     }
 
     /// The same, by place.

@@ -77,6 +77,8 @@ impl Writer {
     fn begin(&mut self, number: u64) -> io::Result<()> {
         let path = segment::path(&self.folder, &self.service, number);
         let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+        // What is there is left of a try that failed on a full disk.
+        file.set_len(0)?;
         let head = segment::head(self.lines);
         file.write_all(head.as_bytes())?;
         self.open = Some(Open { file, number, size: head.len() as u64 });

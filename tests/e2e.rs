@@ -1,0 +1,8 @@
+//! The real binary with real processes, as this account and as an unprivileged one.
+
+mod boot;
+mod crash;
+mod faults;
+mod logs;
+mod owner;
+mod traffic;

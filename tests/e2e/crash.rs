@@ -1,0 +1,105 @@
+//! After any crash: no process left, no data lost, and the next `up` works.
+
+use std::fs;
+
+use crate::support::sandbox::{Account, Sandbox, signal, until};
+
+/// Each service has a grandchild, in a session of its own, that ignores SIGTERM.
+const MANIFEST: &str = r#"
+name: crash
+services:
+  web: { command: "echo before; setsid sh -c 'trap \"\" TERM; while :; do sleep 0.1; done' & sleep infinity", restart: always }
+  db: { command: [sleep, infinity] }
+"#;
+
+fn engine(sandbox: &Sandbox) -> u32 {
+    sandbox.engine()["pid"].as_u64().unwrap().try_into().unwrap()
+}
+
+/// The engine's launcher: its only child.
+fn launcher(engine: u32) -> u32 {
+    let children = fs::read_to_string(format!("/proc/{engine}/task/{engine}/children")).unwrap();
+    children.trim().parse().unwrap_or_else(|_| panic!("the engine has the children {children:?}"))
+}
+
+/// How often web has begun, by its log.
+fn spoken(sandbox: &Sandbox) -> usize {
+    sandbox.nagaya(&["logs", "web", "--since", "10m"]).good().out.matches("before").count()
+}
+
+/// Everything works, and the log has what was said before the crash.
+fn works_again(sandbox: &Sandbox) {
+    sandbox.up();
+    assert_eq!(sandbox.row("db")["state"], "running");
+    until("both are in the log", || spoken(sandbox) >= 2);
+    sandbox.nagaya(&["down"]).good();
+    sandbox.empties();
+}
+
+fn booted(account: Account) -> Sandbox {
+    let sandbox = Sandbox::of(account, MANIFEST);
+    sandbox.up();
+    until("web has spoken", || spoken(&sandbox) == 1);
+    sandbox
+}
+
+#[test]
+fn a_killed_engine_leaves_no_process() {
+    for account in Account::all() {
+        let sandbox = booted(account);
+        signal("KILL", engine(&sandbox));
+        sandbox.empties();
+        works_again(&sandbox);
+    }
+}
+
+#[test]
+fn a_killed_launcher_is_replaced_and_its_services_are_restarted() {
+    for account in Account::all() {
+        let sandbox = booted(account);
+        let (pid, launcher) = (sandbox.pid("web"), launcher(engine(&sandbox)));
+        signal("KILL", launcher);
+        until("web runs again", || {
+            let row = sandbox.row("web");
+            row["state"] == "running" && row["pid"] != pid
+        });
+        // It was not their failure, so their policies are not asked.
+        until("db runs again", || sandbox.row("db")["state"] == "running");
+        sandbox.nagaya(&["down"]).good();
+        sandbox.empties();
+        works_again(&sandbox);
+    }
+}
+
+#[test]
+fn both_killed_at_once_is_cleared_up_by_the_next_up_or_down() {
+    for next in ["up", "down"] {
+        let sandbox = booted(Account::unprivileged());
+        let engine = engine(&sandbox);
+        let launcher = launcher(engine);
+        for pid in [launcher, engine] {
+            signal("STOP", pid);
+        }
+        for pid in [launcher, engine] {
+            signal("KILL", pid);
+        }
+        if next == "down" {
+            sandbox.nagaya(&["down"]).good().says(&["its engine had been killed"]);
+            sandbox.empties();
+        }
+        works_again(&sandbox);
+    }
+}
+
+#[test]
+fn files_of_the_state_that_are_broken_are_no_obstacle() {
+    let sandbox = booted(Account::Own);
+    let home = sandbox.home();
+    sandbox.nagaya(&["down"]).good();
+    for name in ["engine.json", "ports.json", "setups.json"] {
+        fs::write(home.join(name), b"{ half").unwrap();
+    }
+    fs::write(home.join("logs/web.log"), b"\xff\xfe not a log\0").unwrap();
+    sandbox.up();
+    assert_eq!(sandbox.row("web")["state"], "running");
+}

@@ -1,0 +1,86 @@
+//! What services write: all of it, in order.
+
+use std::fs;
+
+use crate::support::sandbox::{Sandbox, full, until};
+
+/// Numbered lines of 100 bytes, then a word, then quiet.
+fn numbered(count: usize) -> Sandbox {
+    let sandbox = Sandbox::new("name: lines\nservices:\n  web: { command: [python3, lines.py] }\n");
+    let program = format!(
+        "import sys, time\nfor i in range({count}):\n    sys.stdout.write(f'{{i:09}} '.ljust(99, 'x') + '\\n')\n\
+         sys.stdout.flush()\nprint('the end', flush=True)\ntime.sleep(1e6)\n"
+    );
+    sandbox.write("lines.py", program);
+    sandbox
+}
+
+/// The numbers at the head of lines.
+fn numbers(text: &str) -> Vec<usize> {
+    text.lines().filter_map(|line| line.split_whitespace().find_map(|word| word.parse().ok())).collect()
+}
+
+#[test]
+fn none_are_lost_and_all_are_in_order_while_somebody_follows() {
+    let count = if full() { 1_000_000 } else { 100_000 };
+    let sandbox = numbered(count);
+    sandbox.nagaya(&["up", "-d"]).good();
+    let follower = sandbox.start(&["logs", "-f", "web"]);
+    until("the last line is followed", || {
+        let out = follower.out();
+        out[out.len().saturating_sub(200)..].contains("the end")
+    });
+    let seen = numbers(&follower.out());
+    assert_eq!(seen.len(), count);
+    assert!(seen.iter().enumerate().all(|(place, number)| place == *number));
+    follower.signal("INT");
+    follower.end();
+}
+
+#[test]
+fn what_was_kept_is_read_after_the_end() {
+    let sandbox = numbered(1000);
+    sandbox.up();
+    until("all is there", || sandbox.nagaya(&["logs", "web", "--tail", "1"]).out.contains("the end"));
+    assert_eq!(numbers(&sandbox.nagaya(&["logs", "web"]).good().out), (0..1000).collect::<Vec<_>>());
+    let tail = sandbox.nagaya(&["logs", "web", "--tail", "3"]).good().out;
+    assert_eq!(numbers(&tail), [998, 999]);
+    let found = sandbox.nagaya(&["logs", "web", "--grep", "^0000004(2|3)0"]).good().out;
+    assert_eq!(numbers(&found), [420, 430]);
+    let line = sandbox.nagaya(&["logs", "web", "--tail", "1", "--json"]).good().json();
+    assert_eq!(
+        (&line["service"], &line["stream"], &line["message"]),
+        (&"web".into(), &"stdout".into(), &"the end".into())
+    );
+}
+
+#[test]
+fn strange_bytes_long_lines_and_lines_without_an_end_are_kept() {
+    let sandbox = Sandbox::new("name: odd\nservices:\n  web: { command: [python3, odd.py] }\n");
+    sandbox.write(
+        "odd.py",
+        "import sys\nw = sys.stdout.buffer.write\nw(b'\\xff\\xfe bytes\\n')\nw(b'y' * 200000 + b'\\n')\n\
+         w(b'\\x1b[31mred\\x1b[0m\\r\\n')\nw(b'no end')\n",
+    );
+    sandbox.nagaya(&["up", "-d"]).good();
+    until("it has ended", || sandbox.row("web")["state"] == "completed");
+    let out = sandbox.nagaya(&["logs", "web", "--color", "never"]).good().out;
+    assert!(out.contains("bytes") && out.contains("no end") && out.contains("red"), "{}", &out[..200]);
+    assert!(!out.contains('\u{1b}'), "colours are left out where they are not wanted");
+    assert_eq!(out.matches('y').count() - out.matches("bytes").count(), 200_000);
+}
+
+#[test]
+fn old_output_makes_room_for_new() {
+    let sandbox = numbered(700_000);
+    sandbox.nagaya(&["up", "-d"]).good();
+    until("all is there", || sandbox.nagaya(&["logs", "web", "--tail", "1"]).out.contains("the end"));
+    let kept: u64 = fs::read_dir(sandbox.home().join("logs/web"))
+        .unwrap()
+        .map(|file| file.unwrap().metadata().unwrap().len())
+        .sum();
+    assert!(kept <= 61 << 20, "{kept} bytes are kept");
+    let seen = numbers(&sandbox.nagaya(&["logs", "web"]).good().out);
+    assert_eq!(seen.last(), Some(&699_999));
+    assert!(seen.windows(2).all(|pair| pair[1] == pair[0] + 1));
+}
