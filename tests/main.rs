@@ -10,6 +10,7 @@
 )]
 
 mod architecture;
+mod dashboard;
 mod e2e;
 mod manifest;
 mod supervise;

@@ -93,7 +93,9 @@ fn services(app: &App, frame: &mut Frame<'_>, area: Rect, now: jiff::Timestamp) 
         Constraint::Length(5),
         Constraint::Min(6),
     ];
-    let head = Row::new(["SERVICE", "STATE", "PORTS", "RESTARTS", "CPU", "MEMORY", "UP", ""]).style(app.theme.faint());
+    let left = ["SERVICE", "STATE", "PORTS"].map(Line::from);
+    let right = ["RESTARTS", "CPU", "MEMORY", "UP"].map(|head| Line::from(head).right_aligned());
+    let head = Row::new(left.into_iter().chain(right)).style(app.theme.faint());
     let rows = app.services.iter().map(|row| service_row(app, row, now));
     let table = Table::new(rows, widths)
         .header(head)
@@ -136,7 +138,6 @@ fn border(app: &App, focused: bool) -> Style {
 
 fn logs(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     let focused = app.in_logs();
-    let title = app.logs.service.clone().unwrap_or_default();
     let mut notes = Vec::new();
     if app.logs.bottom.is_some() {
         notes.push(format!("line {} of {}", app.logs.last() + 1, app.logs.lines.len()));
@@ -144,9 +145,10 @@ fn logs(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     if let Some(search) = &app.logs.search {
         notes.push(format!("/{}: {}", search.as_str(), app.logs.matches()));
     }
+    let notes = notes.into_iter().map(|note| Span::styled(format!(" {note} "), app.theme.faint()));
     let block = Block::bordered()
-        .title(Span::styled(format!(" {title} "), app.theme.title()))
-        .title(Line::from(Span::styled(format!(" {} ", notes.join("  ")), app.theme.faint())).right_aligned())
+        .title(Line::from(log_title(app)))
+        .title(Line::from_iter(notes).right_aligned())
         .border_style(border(app, focused));
     let inner = block.inner(area);
     frame.render_widget(block, area);
@@ -169,6 +171,14 @@ fn logs(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
         rows.push(Line::from(Span::styled("nothing written yet", app.theme.faint())));
     }
     frame.render_widget(Paragraph::new(rows), inner);
+}
+
+/// Whose lines they are, and what is wrong with it: the table has seldom room for all of that.
+fn log_title(app: &App) -> Vec<Span<'static>> {
+    let name = app.logs.service.clone().unwrap_or_default();
+    let row = app.services.iter().find(|row| row.service == name);
+    let reason = row.and_then(|row| row.reason.as_ref()).map(|reason| format!("{reason} ")).unwrap_or_default();
+    vec![Span::styled(format!(" {name} "), app.theme.title()), Span::styled(reason, app.theme.bad())]
 }
 
 /// One log line as the rows that it takes.
@@ -209,7 +219,7 @@ fn footer(app: &App, frame: &mut Frame<'_>, area: Rect) {
         (Over::Search(typed), _) => Line::from(format!(" /{typed}█")),
         (_, Some(message)) => Line::from(format!(" {message}")),
         _ => {
-            let hints = " s start  x stop  r restart  / search  f follow  Tab pane  Enter zoom  ? help  q quit";
+            let hints = " s start  x stop  r restart  / search  f follow  Tab pane  ? help  q quit";
             Line::from(Span::styled(fit(hints, usize::from(area.width)), app.theme.faint()))
         }
     };

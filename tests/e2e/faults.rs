@@ -46,7 +46,7 @@ fn an_unreadable_env_file_is_named() {
     // Root reads everything.
     let sandbox = Sandbox::of(Account::unprivileged(), "name: one\nservices:\n  web: { command: [sleep, infinity] }\n");
     sandbox.write(".env", "A=1");
-    fs::set_permissions(sandbox.path(".env"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(sandbox.path(".env"), fs::Permissions::from_mode(0o000)).unwrap();
     sandbox.nagaya(&UP).ended(3).says(&[".env may not be read", "`ls -l"]);
     sandbox.nagaya(&["up", "-d", "--wait", "--no-env-file"]).good();
 }

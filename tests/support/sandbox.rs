@@ -206,7 +206,7 @@ impl Sandbox {
     pub fn engine(&self) -> Value {
         let state = self.folder.path().join("state/nagaya");
         let notes = fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().path().join("engine.json"));
-        let note = notes.filter(|path| path.exists()).next().expect("an engine has left a note");
+        let note = { notes }.find(|path| path.exists()).expect("an engine has left a note");
         serde_json::from_str(&fs::read_to_string(note).unwrap()).unwrap()
     }
 
