@@ -2,7 +2,9 @@
 
 mod boot;
 mod crash;
+mod demo;
 mod faults;
 mod logs;
 mod owner;
+mod terminal;
 mod traffic;

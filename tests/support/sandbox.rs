@@ -87,6 +87,7 @@ impl Run {
 pub struct Sandbox {
     folder: TempDir,
     account: Account,
+    home: PathBuf,
 }
 
 impl Sandbox {
@@ -98,7 +99,8 @@ impl Sandbox {
     /// For an account.
     pub fn of(account: Account, manifest: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("nagaya-").tempdir().unwrap();
-        let sandbox = Self { folder, account };
+        let home = folder.path().join("home");
+        let sandbox = Self { folder, account, home };
         sandbox.give(sandbox.folder.path());
         for name in ["work", "home", "state", "run"] {
             let path = sandbox.folder.path().join(name);
@@ -110,6 +112,12 @@ impl Sandbox {
             sandbox.write("nagaya.yaml", manifest);
         }
         sandbox
+    }
+
+    /// The same with the real home of whoever runs the tests, and what is set up there.
+    pub fn at_home(mut self) -> Self {
+        self.home = std::env::home_dir().unwrap();
+        self
     }
 
     fn give(&self, path: &Path) {
@@ -150,9 +158,10 @@ impl Sandbox {
         command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", base.join("home"))
+            .env("HOME", &self.home)
             .env("XDG_STATE_HOME", base.join("state"))
             .env("XDG_RUNTIME_DIR", base.join("run"))
+            .env("SHELL", "/bin/sh")
             .env("TERM", "xterm-256color")
             .env("LANG", "C.UTF-8")
             .current_dir(base.join("work"))
@@ -327,7 +336,7 @@ pub fn finish(command: &mut Command) -> Run {
     let pid = child.id();
     let (done, ended) = std::sync::mpsc::channel::<()>();
     let guard = std::thread::spawn(move || {
-        if ended.recv_timeout(PATIENCE * 5).is_err_and(|error| error == std::sync::mpsc::RecvTimeoutError::Timeout) {
+        if ended.recv_timeout(PATIENCE * 10).is_err_and(|error| error == std::sync::mpsc::RecvTimeoutError::Timeout) {
             let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
         }
     });

@@ -1,0 +1,128 @@
+//! The dashboard in a real terminal (tmux), with real keys.
+
+use crate::support::sandbox::{Account, Run, Sandbox, binary, finish, until};
+
+const MANIFEST: &str = r#"
+name: term
+services:
+  web: { command: "echo hello from web; exec sleep infinity" }
+  users: { command: "echo hello from users; exec sleep infinity" }
+"#;
+
+/// A terminal of its own server; its shell tells how the command in it ended.
+struct Terminal<'a> {
+    sandbox: &'a Sandbox,
+    socket: String,
+}
+
+impl<'a> Terminal<'a> {
+    fn open(sandbox: &'a Sandbox, size: (u16, u16), words: &str) -> Self {
+        let terminal = Self { sandbox, socket: format!("tmux-{}", fastrand::u32(..)) };
+        let script = format!("{} {words}; echo ended with $?; exec sleep infinity", binary().display());
+        let (width, height) = (size.0.to_string(), size.1.to_string());
+        terminal.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", &width, "-y", &height, &script]).good();
+        terminal
+    }
+
+    fn tmux(&self, words: &[&str]) -> Run {
+        finish(self.sandbox.command("tmux").args(["-S", &self.socket]).args(words))
+    }
+
+    fn screen(&self) -> String {
+        self.tmux(&["capture-pane", "-p"]).good().out
+    }
+
+    #[track_caller]
+    fn shows(&self, text: &str) {
+        until(&format!("the screen shows `{text}`"), || self.screen().contains(text));
+    }
+
+    fn press(&self, keys: &[&str]) {
+        self.tmux(&[&["send-keys"], keys].concat()).good();
+    }
+}
+
+impl Drop for Terminal<'_> {
+    fn drop(&mut self) {
+        self.tmux(&["kill-server"]);
+    }
+}
+
+#[test]
+fn the_owner_is_asked_and_stops_all_or_leaves_it() {
+    for account in Account::all() {
+        let sandbox = Sandbox::of(account, MANIFEST);
+        let terminal = Terminal::open(&sandbox, (80, 24), "up");
+        terminal.shows("2/2 ready");
+        terminal.shows("hello from web");
+        terminal.press(&["j"]);
+        terminal.shows("hello from users");
+        terminal.press(&["q"]);
+        terminal.shows("Stop the workspace, or leave it running?");
+        terminal.press(&["l"]);
+        terminal.shows("ended with 0");
+        assert_eq!(sandbox.row("web")["state"], "running");
+        drop(terminal);
+
+        // Whoever comes later only looks.
+        let terminal = Terminal::open(&sandbox, (80, 24), "ui");
+        terminal.shows("hello from web");
+        terminal.press(&["x"]);
+        terminal.shows("stopped");
+        assert_eq!(sandbox.row("web")["state"], "stopped");
+        terminal.press(&["q"]);
+        terminal.shows("ended with 0");
+        assert_eq!(sandbox.row("users")["state"], "running");
+    }
+}
+
+#[test]
+fn stopping_from_the_dashboard_leaves_nothing_and_restores_the_terminal() {
+    let sandbox = Sandbox::new(MANIFEST);
+    let terminal = Terminal::open(&sandbox, (80, 24), "up");
+    terminal.shows("2/2 ready");
+    terminal.press(&["q"]);
+    terminal.press(&["s"]);
+    terminal.shows("ended with 0");
+    assert!(!terminal.screen().contains("services"), "{}", terminal.screen());
+    assert_eq!(terminal.tmux(&["display-message", "-p", "#{alternate_on} #{cursor_flag}"]).out, "0 1\n");
+    drop(terminal);
+    sandbox.empties();
+}
+
+#[test]
+fn it_follows_the_size_of_the_terminal_down_to_almost_none() {
+    let sandbox = Sandbox::new(MANIFEST);
+    sandbox.up();
+    let terminal = Terminal::open(&sandbox, (160, 50), "ui");
+    terminal.shows("q quit");
+    terminal.tmux(&["resize-window", "-x", "20", "-y", "5"]).good();
+    terminal.shows("term 2/2");
+    until("the panes are gone", || !terminal.screen().contains("services"));
+    terminal.tmux(&["resize-window", "-x", "80", "-y", "24"]).good();
+    terminal.shows("hello from web");
+}
+
+#[test]
+fn ctrl_c_in_the_owners_dashboard_stops_and_twice_kills() {
+    let sandbox = Sandbox::new(
+        "name: term\nservices:\n  web: { command: \"trap '' TERM; echo ready to resist; while :; do sleep 0.1; done\" }\n",
+    );
+    let terminal = Terminal::open(&sandbox, (80, 24), "up");
+    terminal.shows("ready to resist");
+    terminal.press(&["C-c"]);
+    terminal.shows("stopping");
+    terminal.press(&["C-c"]);
+    terminal.shows("ended with 130");
+    drop(terminal);
+    sandbox.empties();
+}
+
+#[test]
+fn a_terminal_that_closes_takes_its_workspace_with_it() {
+    let sandbox = Sandbox::new(MANIFEST);
+    let terminal = Terminal::open(&sandbox, (80, 24), "up");
+    terminal.shows("2/2 ready");
+    drop(terminal);
+    sandbox.empties();
+}
