@@ -6,6 +6,7 @@ mod config;
 mod control;
 mod demo;
 mod down;
+mod dry_run;
 mod env;
 mod error;
 mod events;

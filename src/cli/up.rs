@@ -11,13 +11,12 @@ use super::error::{Code, Error};
 use super::output::{Output, dim, paint};
 use super::stream::Stream;
 use super::wait::{Goal, settle};
-use super::{block, events, locate, ui};
+use super::{block, dry_run, events, locate, ui};
 use crate::api::{Client, Identity};
 use crate::effects::registry::Registration;
-use crate::effects::{environment, ports};
 use crate::engine::{Found, Order, Owned, Running, find_or_start};
 use crate::manifest::Request;
-use crate::plan::{self, Plan, Selection, Surroundings};
+use crate::plan::Selection;
 use crate::runtime::UpRequest;
 
 /// Boots the workspace, or attaches to it and starts what is missing.
@@ -39,7 +38,7 @@ pub fn boot(global: &Global, load: Request, args: Up, output: &Output) -> Result
         color: output.error_colors() && !output.json,
     };
     if args.dry_run {
-        return dry_run(&load, &request, output);
+        return dry_run::run(&load, &request, output);
     }
     // Before there is a runtime: the engine is a fork of this process.
     let order = Order { load, up: request };
@@ -51,9 +50,14 @@ pub fn boot(global: &Global, load: Request, args: Up, output: &Output) -> Result
     })
 }
 
+/// More addresses than this are for `nagaya url`.
+const ENTRANCES: usize = 5;
+
 /// An `up` and its engine.
 struct Session {
     args: Up,
+    /// The manifest was named by `-f`, or is the demo's.
+    explicit: bool,
     client: Client,
     identity: Identity,
     /// The engine's state, where the logs are.
@@ -71,7 +75,7 @@ impl Session {
     async fn open(found: Found, up: &UpRequest, args: Up) -> Result<Self, Error> {
         match found {
             Found::Running(engine) => Self::attach(&engine, up, args).await,
-            Found::Started(running, owned) => Ok(Self::own(*running, owned, args)),
+            Found::Started(running, owned) => Ok(Self::own(*running, owned, up, args)),
         }
     }
 
@@ -83,6 +87,7 @@ impl Session {
         })?;
         Ok(Self {
             args,
+            explicit: is_explicit(up),
             identity: client.identity().await?,
             client,
             state: engine.state.clone(),
@@ -93,9 +98,10 @@ impl Session {
         })
     }
 
-    fn own(running: Running, owned: Owned, args: Up) -> Self {
+    fn own(running: Running, owned: Owned, up: &UpRequest, args: Up) -> Self {
         Self {
             args,
+            explicit: is_explicit(up),
             client: Client::new(&running.socket),
             state: running.identity.state(),
             identity: running.identity,
@@ -105,6 +111,10 @@ impl Session {
             events_from: 0,
         }
     }
+}
+
+fn is_explicit(up: &UpRequest) -> bool {
+    up.load.as_ref().is_some_and(|load| load.explicit)
 }
 
 impl Session {
@@ -142,8 +152,28 @@ impl Session {
         }
         if !output.json {
             self.greet(output);
+            self.show_entrances(output).await?;
+            let nagaya = self.nagaya();
+            output.say(&dim(&format!(
+                "  `{nagaya} ui` shows it, `{nagaya} logs -f` follows it, `{nagaya} down` stops it"
+            )));
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// How to call for this workspace from here: a manifest that was named is not found by looking around.
+    fn nagaya(&self) -> String {
+        if self.explicit { format!("nagaya -p {}", self.identity.name) } else { "nagaya".to_owned() }
+    }
+
+    /// The addresses of services that no other needs: where one would begin to look.
+    async fn show_entrances(&self, output: &Output) -> Result<(), Error> {
+        let rows = self.client.services().await?;
+        let entrances = rows.iter().filter(|row| row.wanted && row.needed_by.is_empty());
+        for (row, url) in entrances.filter_map(|row| Some((row, row.front_door()?))).take(ENTRANCES) {
+            output.say(&format!("  {}  {url}", dim(&row.service)));
+        }
+        Ok(())
     }
 
     fn greet(&self, output: &Output) {
@@ -158,7 +188,6 @@ impl Session {
             identity.host_label,
             identity.front_door
         ));
-        output.say(&dim("  `nagaya ui` shows it, `nagaya logs -f` follows it, `nagaya down` stops it"));
     }
 
     /// Streams what services write until they have ended or somebody has had enough.
@@ -242,73 +271,4 @@ async fn interruptible<T>(waiting: impl Future<Output = Result<T, Error>>) -> Re
         result = waiting => result,
         () = stop.asked() => Err(Error::new(Code::Interrupted, "interrupted; the workspace runs on").hint("`nagaya down` stops it")),
     }
-}
-
-/// Prints what would be started, and starts nothing.
-fn dry_run(load: &Request, request: &UpRequest, output: &Output) -> Result<ExitCode, Error> {
-    let workspace = &locate::load(load, output)?;
-    let home = locate::places()?.home(&locate::id(workspace, load));
-    let mask = plan::select(workspace, &request.selection).map_err(|error| Error::usage(error.to_string()))?;
-    let numbers = ports::propose(&home, &plan::slots(workspace));
-    let surroundings = Surroundings {
-        shell: environment::shell(),
-        ports: numbers,
-        data_dir: home.data(),
-        host_label: workspace.name.to_string(),
-    };
-    let plan = plan::plan(workspace, &surroundings);
-    let order: Vec<usize> = plan.graph.order().iter().copied().filter(|place| mask[*place]).collect();
-    if output.json {
-        output.json(&serde_json::json!({
-            "workspace": plan.workspace,
-            "front_door": plan.front_door,
-            "services": order.iter().map(|place| planned_json(&plan, *place)).collect::<Vec<_>>(),
-        }));
-        return Ok(ExitCode::SUCCESS);
-    }
-    output.line(&format!("{}: {} services, front door {}", plan.workspace, order.len(), plan.front_door));
-    for (wave, places) in waves(&plan, &order).into_iter().enumerate() {
-        output.line(&dim(&format!("wave {}", wave + 1)));
-        for place in places {
-            let service = &plan.services[place];
-            let ports: Vec<String> =
-                service.ports.iter().map(|port| format!("{} {}->{}", port.name, port.number, port.listen)).collect();
-            output.line(&format!("  {}  {}  {}", service.name, service.command, dim(&ports.join(", "))));
-        }
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn planned_json(plan: &Plan, place: usize) -> serde_json::Value {
-    let service = &plan.services[place];
-    let name = |place: usize| plan.services[place].name.to_string();
-    serde_json::json!({
-        "service": service.name,
-        "argv": service.argv,
-        "working_dir": service.working_dir,
-        "lazy": service.lazy,
-        "depends_on": service.depends_on.iter().map(|it| serde_json::json!({
-            "service": name(it.service), "condition": it.condition.word(),
-        })).collect::<Vec<_>>(),
-        "ports": service.ports.iter().map(|port| serde_json::json!({
-            "name": port.name, "port": port.number, "protocol": port.protocol.word(), "published": port.listen,
-        })).collect::<Vec<_>>(),
-        "setup": service.setup.iter().map(|setup| plan.setups[*setup].command.clone()).collect::<Vec<_>>(),
-    })
-}
-
-/// The services in groups, each of which needs only groups before it.
-fn waves(plan: &Plan, order: &[usize]) -> Vec<Vec<usize>> {
-    let mut wave_of = vec![0; plan.services.len()];
-    let mut waves: Vec<Vec<usize>> = Vec::new();
-    for &place in order {
-        let needed = plan.graph.dependencies(place).iter().filter(|needed| order.contains(needed));
-        let wave = needed.map(|needed| wave_of[*needed] + 1).max().unwrap_or(0);
-        wave_of[place] = wave;
-        if waves.len() <= wave {
-            waves.push(Vec::new());
-        }
-        waves[wave].push(place);
-    }
-    waves
 }

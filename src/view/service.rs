@@ -25,6 +25,8 @@ pub struct Service {
     pub container: Option<String>,
     pub image: Option<String>,
     pub ports: Vec<Port>,
+    /// The services that depend on it.
+    pub needed_by: Vec<String>,
     /// Automatic restarts.
     pub restarts: u32,
     /// Of the last process that ended, as a shell reports it.
@@ -84,6 +86,12 @@ impl Service {
             container: None,
             image: None,
             ports: planned.ports.iter().map(|port| Port::new(plan, planned, port)).collect(),
+            needed_by: plan
+                .graph
+                .dependents(place)
+                .iter()
+                .map(|&other| plan.services[other].name.to_string())
+                .collect(),
             restarts: status.restarts,
             exit_code: status.exit.as_ref().and_then(|exit| exit.code()),
             // Filled in when it is shown: a row that changed with every look would never be the same.
@@ -98,6 +106,12 @@ impl Service {
             startup_ms: status.startup.map(|it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX)),
             lost_lines: 0,
         }
+    }
+
+    /// Its address at the front door, where it has one.
+    pub fn front_door(&self) -> Option<&str> {
+        let loopback = format!("://{LOOPBACK}:");
+        self.ports.iter().find_map(|port| port.url.as_deref().filter(|url| !url.contains(&loopback)))
     }
 
     /// The row at a time, with its uptime and what its log lacks by then.

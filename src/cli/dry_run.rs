@@ -1,0 +1,80 @@
+//! `nagaya up --dry-run`.
+
+use std::process::ExitCode;
+
+use super::error::Error;
+use super::locate;
+use super::output::{Output, dim};
+use crate::effects::{environment, ports};
+use crate::manifest::Request;
+use crate::plan::{self, Plan, Surroundings};
+use crate::runtime::UpRequest;
+
+/// Prints what would be started, and starts nothing.
+pub fn run(load: &Request, request: &UpRequest, output: &Output) -> Result<ExitCode, Error> {
+    let workspace = &locate::load(load, output)?;
+    let home = locate::places()?.home(&locate::id(workspace, load));
+    let mask = plan::select(workspace, &request.selection).map_err(|error| Error::usage(error.to_string()))?;
+    let numbers = ports::propose(&home, &plan::slots(workspace));
+    let surroundings = Surroundings {
+        shell: environment::shell(),
+        ports: numbers,
+        data_dir: home.data(),
+        host_label: workspace.name.to_string(),
+    };
+    let plan = plan::plan(workspace, &surroundings);
+    let order: Vec<usize> = plan.graph.order().iter().copied().filter(|place| mask[*place]).collect();
+    if output.json {
+        output.json(&serde_json::json!({
+            "workspace": plan.workspace,
+            "front_door": plan.front_door,
+            "services": order.iter().map(|place| planned_json(&plan, *place)).collect::<Vec<_>>(),
+        }));
+        return Ok(ExitCode::SUCCESS);
+    }
+    output.line(&format!("{}: {} services, front door {}", plan.workspace, order.len(), plan.front_door));
+    for (wave, places) in waves(&plan, &order).into_iter().enumerate() {
+        output.line(&dim(&format!("wave {}", wave + 1)));
+        for place in places {
+            let service = &plan.services[place];
+            let ports: Vec<String> =
+                service.ports.iter().map(|port| format!("{} {}->{}", port.name, port.number, port.listen)).collect();
+            output.line(&format!("  {}  {}  {}", service.name, service.command, dim(&ports.join(", "))));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn planned_json(plan: &Plan, place: usize) -> serde_json::Value {
+    let service = &plan.services[place];
+    let name = |place: usize| plan.services[place].name.to_string();
+    serde_json::json!({
+        "service": service.name,
+        "argv": service.argv,
+        "working_dir": service.working_dir,
+        "lazy": service.lazy,
+        "depends_on": service.depends_on.iter().map(|it| serde_json::json!({
+            "service": name(it.service), "condition": it.condition.word(),
+        })).collect::<Vec<_>>(),
+        "ports": service.ports.iter().map(|port| serde_json::json!({
+            "name": port.name, "port": port.number, "protocol": port.protocol.word(), "published": port.listen,
+        })).collect::<Vec<_>>(),
+        "setup": service.setup.iter().map(|setup| plan.setups[*setup].command.clone()).collect::<Vec<_>>(),
+    })
+}
+
+/// The services in groups, each of which needs only groups before it.
+fn waves(plan: &Plan, order: &[usize]) -> Vec<Vec<usize>> {
+    let mut wave_of = vec![0; plan.services.len()];
+    let mut waves: Vec<Vec<usize>> = Vec::new();
+    for &place in order {
+        let needed = plan.graph.dependencies(place).iter().filter(|needed| order.contains(needed));
+        let wave = needed.map(|needed| wave_of[*needed] + 1).max().unwrap_or(0);
+        wave_of[place] = wave;
+        if waves.len() <= wave {
+            waves.push(Vec::new());
+        }
+        waves[wave].push(place);
+    }
+    waves
+}
