@@ -7,4 +7,5 @@ mod faults;
 mod logs;
 mod owner;
 mod terminal;
+mod tour;
 mod traffic;
