@@ -4,6 +4,7 @@ mod boot;
 mod crash;
 mod demo;
 mod faults;
+mod json;
 mod logs;
 mod owner;
 mod terminal;

@@ -424,6 +424,11 @@ fn unknown_key(key: &Key, kind: &str, known: &[&str]) -> Problem {
         .maybe_hint(hint.or_else(|| Some(format!("its keys are {}; your own start with `x-`", known.join(", ")))))
 }
 
+/// A field's name as it is written in manifests: `static` is a word of Rust.
+pub(crate) fn key(field: &'static str) -> &'static str {
+    field.strip_prefix("r#").unwrap_or(field)
+}
+
 /// Declares a mapping with known keys: the struct, how it is read and its schema.
 ///
 /// A field marked `later` is read, so that its shape is checked, and then refused as not built.
@@ -447,10 +452,10 @@ macro_rules! record {
                 node: &$crate::manifest::node::Node,
                 problems: &mut $crate::manifest::problem::Problems,
             ) -> Option<Self> {
-                let known = [$( stringify!($field) ),*];
+                let known = [$( $crate::manifest::read::key(stringify!($field)) ),*];
                 let fields = $crate::manifest::read::Fields::open(node, $kind, &known, problems)?;
-                $( $( record!(@$later fields.not_built(stringify!($field), problems)); )? )*
-                Some(Self { $( $field: fields.take(stringify!($field), problems), )* })
+                $( $( record!(@$later fields.not_built($crate::manifest::read::key(stringify!($field)), problems)); )? )*
+                Some(Self { $( $field: fields.take($crate::manifest::read::key(stringify!($field)), problems), )* })
             }
 
             fn schema(definitions: &mut $crate::manifest::read::Definitions) -> serde_json::Value {
@@ -465,7 +470,7 @@ macro_rules! record {
                         if let Some(object) = schema.as_object_mut() {
                             object.insert("description".into(), format!("{}{note}", doc.trim()).into());
                         }
-                        properties.insert(stringify!($field).to_owned(), schema);
+                        properties.insert($crate::manifest::read::key(stringify!($field)).to_owned(), schema);
                     )*
                     let description = [$($doc),*].concat().trim().to_owned();
                     serde_json::json!({

@@ -18,6 +18,8 @@ pub struct Event {
     pub message: Option<String>,
     /// The exit code of a process that ended.
     pub code: Option<i32>,
+    /// Its result was kept from an earlier run.
+    pub cached: Option<bool>,
     pub duration_ms: Option<u64>,
 }
 
@@ -32,6 +34,7 @@ impl Event {
             state: Some(event.state),
             message: event.reason.as_ref().map(|it| reason(it, plan)),
             code: event.exit.as_ref().filter(|_| ended).and_then(|exit| exit.code()),
+            cached: None,
             duration_ms: event.startup.map(|startup| u64::try_from(startup.as_millis()).unwrap_or(u64::MAX)),
         }
     }
