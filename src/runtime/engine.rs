@@ -141,8 +141,8 @@ impl Engine {
     pub async fn run(mut self, first: UpRequest) -> Result<(), Problem> {
         let workspace = self.workspace.clone();
         self.want(&workspace, &first)?;
-        self.perform().await;
         self.publish();
+        self.perform().await;
         let mut sample_at = None;
         while !(*self.ending.borrow() && self.world.is_quiet()) {
             let deadline = self.world.next_deadline().map(|at| self.clock.instant(at).into());
@@ -163,8 +163,9 @@ impl Engine {
                 }
             }
             self.take_batch();
-            self.perform().await;
+            // First what is seen: whoever was just answered must not look at rows from before.
             self.publish();
+            self.perform().await;
         }
         // Closing the launcher's socket ends it; every pipe has ended then, and the log thread with them.
         let Self { host, mut reports, report_sender, .. } = self;

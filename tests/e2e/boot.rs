@@ -185,3 +185,20 @@ fn setup_runs_once_and_again_when_what_it_reads_has_changed() {
         sandbox.nagaya(&["down"]).good();
     }
 }
+
+#[test]
+fn hundreds_of_services_are_waited_for_from_the_first_moment() {
+    let mut manifest = "name: many\nservices:\n".to_owned();
+    for number in 0..400 {
+        manifest.push_str(&format!(
+            "  s{number}: {{ command: [sleep, infinity], ports: {{ http: {} }} }}\n",
+            8000 + number
+        ));
+    }
+    let sandbox = Sandbox::new(&manifest.replace(", ports: { http: 8000 }", ""));
+    // They never listen, so the wait is for nothing; but it is a wait, and no failure.
+    sandbox.nagaya(&["up", "-d", "--wait", "--wait-timeout", "1s"]).ended(5);
+    sandbox.nagaya(&["restart", "s0"]).good();
+    sandbox.nagaya(&["down"]).good();
+    sandbox.empties();
+}
