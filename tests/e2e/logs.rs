@@ -22,7 +22,8 @@ fn numbers(text: &str) -> Vec<usize> {
 
 #[test]
 fn none_are_lost_and_all_are_in_order_while_somebody_follows() {
-    let count = if full() { 1_000_000 } else { 100_000 };
+    // More than is kept, so that segments are deleted while they are followed.
+    let count = if full() { 1_000_000 } else { 600_000 };
     let sandbox = numbered(count);
     sandbox.nagaya(&["up", "-d"]).good();
     let follower = sandbox.start(&["logs", "-f", "web"]);

@@ -1,5 +1,6 @@
 //! Reading one service's lines, from any process, while they are being written.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
@@ -32,6 +33,8 @@ pub struct Reader {
     /// Older lines are left out, wherever it starts.
     since: Option<Timestamp>,
     at: Option<Place>,
+    /// Segments after that one, opened so that they cannot be missed.
+    ahead: VecDeque<Place>,
     /// Read, but not yet a whole record.
     rest: Vec<u8>,
     lost: u64,
@@ -47,6 +50,8 @@ struct Place {
 
 /// Bytes read at once.
 const PIECE: usize = 64 << 10;
+/// Segments that are held open ahead at most: what is deleted takes room on the disk until it is read.
+const AHEAD: usize = 32;
 
 impl Reader {
     /// A reader of a service's lines in the log folder of a workspace.
@@ -56,7 +61,7 @@ impl Reader {
             Start::Oldest | Start::Tail(_) | Start::End => None,
         };
         let (folder, service) = (folder.to_owned(), service.to_owned());
-        Self { folder, service, start, since, at: None, rest: Vec::new(), lost: 0 }
+        Self { folder, service, start, since, at: None, ahead: VecDeque::new(), rest: Vec::new(), lost: 0 }
     }
 
     /// The same reader, leaving out lines that are older than a time.
@@ -91,6 +96,7 @@ impl Reader {
 
     /// The next whole records as bytes; `None` when there are none now.
     pub fn next_records(&mut self) -> io::Result<Option<Vec<u8>>> {
+        self.look_ahead()?;
         loop {
             let Some(place) = &mut self.at else { return Ok(None) };
             let kept = self.rest.len();
@@ -111,34 +117,42 @@ impl Reader {
 
     /// Moves on to the next segment, if there is one.
     fn next_segment(&mut self) -> io::Result<bool> {
+        let Some(next) = self.following()? else { return Ok(false) };
         let Some(place) = &mut self.at else { return Ok(false) };
-        let following = place.number + 1;
-        let mut number = following;
-        if !segment::path(&self.folder, &self.service, following).exists() {
-            // Either it is not there yet, or we are so slow that it is there no more.
-            if place.file.metadata()?.nlink() > 0 {
-                return Ok(false);
-            }
-            let numbers = segment::numbers(&self.folder, &self.service)?;
-            match numbers.into_iter().find(|number| *number > following) {
-                Some(later) => number = later,
-                None => return Ok(false),
-            }
-        }
         // The writer may have added to the old segment between our last read and its turn.
         if place.file.stream_position()? < place.file.metadata()?.len() {
+            self.ahead.push_front(next);
             return Ok(true);
         }
-        let line = place.line;
-        let opened = match open_at(&self.folder, &self.service, number) {
-            Ok(opened) => opened,
-            // Deleted in this moment: a later one is there the next time round.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
-            Err(error) => return Err(error),
-        };
-        self.lost += opened.line.saturating_sub(line);
-        self.at = Some(opened);
+        self.lost += next.line.saturating_sub(place.line);
+        self.at = Some(next);
         Ok(true)
+    }
+
+    /// The segment after the present one, or the oldest after that where we are so slow that it is there no more.
+    fn following(&mut self) -> io::Result<Option<Place>> {
+        let Some(place) = &self.at else { return Ok(None) };
+        if let Some(next) = self.ahead.pop_front() {
+            return Ok(Some(next));
+        }
+        let next = open_at(&self.folder, &self.service, place.number + 1)?;
+        if next.is_some() || place.file.metadata()?.nlink() > 0 {
+            return Ok(next);
+        }
+        let numbers = segment::numbers(&self.folder, &self.service)?;
+        let later = numbers.into_iter().find(|number| *number > place.number);
+        later.map_or(Ok(None), |number| open_at(&self.folder, &self.service, number))
+    }
+
+    /// Opens the segments that are there already: what is open can be read to its end, also when the writer deletes
+    /// it. So a burst of more than is kept reaches a follower whole.
+    fn look_ahead(&mut self) -> io::Result<()> {
+        while self.ahead.len() < AHEAD {
+            let Some(last) = self.ahead.back().or(self.at.as_ref()) else { return Ok(()) };
+            let Some(next) = open_at(&self.folder, &self.service, last.number + 1)? else { return Ok(()) };
+            self.ahead.push_back(next);
+        }
+        Ok(())
     }
 
     /// Finds the place to begin.
@@ -146,9 +160,9 @@ impl Reader {
         let numbers = segment::numbers(&self.folder, &self.service)?;
         let Some((&oldest, &newest)) = numbers.first().zip(numbers.last()) else { return Ok(()) };
         self.at = match self.start {
-            Start::Oldest => Some(open_at(&self.folder, &self.service, oldest)?),
-            Start::End => Some(self.tail(&numbers, 0)?),
-            Start::Tail(count) => Some(self.tail(&numbers, count)?),
+            Start::Oldest => open_at(&self.folder, &self.service, oldest)?,
+            Start::End => self.tail(&numbers, 0)?,
+            Start::Tail(count) => self.tail(&numbers, count)?,
             Start::Since(time) => {
                 let mut number = newest;
                 for &candidate in numbers.iter().rev() {
@@ -157,18 +171,18 @@ impl Reader {
                         break;
                     }
                 }
-                Some(open_at(&self.folder, &self.service, number)?)
+                open_at(&self.folder, &self.service, number)?
             }
         };
         Ok(())
     }
 
     /// The place before the last `count` lines.
-    fn tail(&self, numbers: &[u64], count: usize) -> io::Result<Place> {
+    fn tail(&self, numbers: &[u64], count: usize) -> io::Result<Option<Place>> {
         let mut missing = count;
         let mut place = None;
         for &number in numbers.iter().rev() {
-            let mut opened = open_at(&self.folder, &self.service, number)?;
+            let Some(mut opened) = open_at(&self.folder, &self.service, number)? else { continue };
             let head = opened.file.stream_position()?;
             let (offset, found) = lines_from_end(&mut opened.file, head, missing)?;
             opened.line += count_lines(&mut opened.file, head, offset)?;
@@ -179,20 +193,23 @@ impl Reader {
                 break;
             }
         }
-        place.ok_or_else(|| io::ErrorKind::NotFound.into())
+        Ok(place)
     }
 }
 
-/// Opens a segment behind its head.
-fn open_at(folder: &Path, service: &str, number: u64) -> io::Result<Place> {
-    let mut file = File::open(segment::path(folder, service, number))?;
+/// Opens a segment behind its head; `None` where there is none, or its writer has only just made it.
+fn open_at(folder: &Path, service: &str, number: u64) -> io::Result<Option<Place>> {
+    let mut file = match File::open(segment::path(folder, service, number)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
     let mut head = [0; 80];
     let read = file.read(&mut head)?;
-    let text = String::from_utf8_lossy(&head[..read]).into_owned();
-    let first = text.lines().next().unwrap_or("");
-    let line = segment::parse_head(first).unwrap_or(0);
-    file.seek(SeekFrom::Start(first.len() as u64 + 1))?;
-    Ok(Place { number, file, line })
+    let Some(end) = memchr::memchr(b'\n', &head[..read]) else { return Ok(None) };
+    let line = segment::parse_head(&String::from_utf8_lossy(&head[..end])).unwrap_or(0);
+    file.seek(SeekFrom::Start(end as u64 + 1))?;
+    Ok(Some(Place { number, file, line }))
 }
 
 fn first_time(path: &Path) -> Option<Timestamp> {
