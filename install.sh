@@ -122,8 +122,8 @@ program=$bin/nagaya
 [ ! -d "$program" ] || die "$program is a folder" 'Move it away, or choose another place with --prefix DIR.'
 
 target_dir=${CARGO_TARGET_DIR:-$repo/target}
-built=$target_dir/release/nagaya
-set -- build --profile release --locked --bin nagaya --target-dir "$target_dir"
+built=$target_dir/dist/nagaya
+set -- build --profile dist --locked --bin nagaya --target-dir "$target_dir"
 case $host in
     *-linux-gnu*)
         # One file with libc in it, at a fixed address. About half the time of a short command like `nagaya ls` is the
@@ -134,7 +134,7 @@ case $host in
             RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static -C relocation-model=static"
             export RUSTFLAGS
             set -- "$@" --target "$host"
-            built=$target_dir/$host/release/nagaya
+            built=$target_dir/$host/dist/nagaya
         else
             say "There is no static libc here (Fedora: the package glibc-static), so nagaya will start a little slower."
         fi

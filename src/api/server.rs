@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -159,7 +160,12 @@ struct Watching {
 }
 
 /// Between two messages of a stream: what happens meanwhile goes into one.
-const PAUSE: std::time::Duration = std::time::Duration::from_millis(15);
+const PAUSE: Duration = Duration::from_millis(15);
+
+/// The pause after so many rows: a message about few is cheap, and somebody may be waiting for it.
+fn pause_after(rows: usize) -> Duration {
+    PAUSE.min(Duration::from_millis(1) + Duration::from_micros(20) * u32::try_from(rows).unwrap_or(u32::MAX))
+}
 
 async fn stream_services(
     State(shared): State<Shared>,
@@ -167,15 +173,15 @@ async fn stream_services(
 ) -> Sse<impl Stream<Item = Result<SseEvent, Infallible>>> {
     let watcher = watching.usage.then(|| Watcher::new(&shared.handle));
     let versions = shared.handle.board.subscribe();
-    let state = (shared.handle.board, versions, 0, watcher);
-    Sse::new(unfold(state, |(board, mut versions, seen, watcher)| async move {
+    let state = (shared.handle.board, versions, 0, Duration::ZERO, watcher);
+    Sse::new(unfold(state, |(board, mut versions, seen, pause, watcher)| async move {
         if seen > 0 {
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(pause).await;
             versions.wait_for(|version| *version > seen).await.ok()?;
         }
         let changes = board.since(seen);
-        let next = changes.version.max(1);
-        Some((message(&changes), (board, versions, next, watcher)))
+        let (next, pause) = (changes.version.max(1), pause_after(changes.services.len()));
+        Some((message(&changes), (board, versions, next, pause, watcher)))
     }))
 }
 

@@ -65,7 +65,8 @@ async fn report(client: &Client, output: &Output) {
             }
             () = &mut deadline, if !late => {
                 late = true;
-                output.say(&format!("waiting for {} to stop", stopping.join(", ")));
+                let whom = if stopping.is_empty() { "the engine".to_owned() } else { stopping.join(", ") };
+                output.say(&format!("waiting for {whom} to stop"));
             }
         }
     }

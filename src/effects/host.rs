@@ -89,8 +89,9 @@ impl Host {
         self.helpers.set_launcher(launcher);
     }
 
-    /// The log thread, when the engine ends.
-    pub fn into_collector(self) -> Collector {
+    /// Ends the launcher, and with it the helpers that are under way; the log thread is what is left.
+    pub fn end(self) -> Collector {
+        self.helpers.launcher().end();
         self.collector
     }
 

@@ -94,7 +94,11 @@ async fn run_engine(order: Order, launcher: Process, owner: &UnixStream) -> Resu
     let opening = Opening { home: home.clone(), registration, services, notices, handle };
     let owner = owner.try_clone().map_err(|error| Refusal::surroundings(error.to_string()))?;
     // Beside the first launches, which need none of it.
-    tokio::spawn(async move { opening.open(listener, owner) });
+    tokio::spawn(async move {
+        // Behind the task that carries orders to the launcher, which is woken by the first one.
+        tokio::task::yield_now().await;
+        opening.open(listener, owner);
+    });
     let result = engine.run(order.up).await;
     registry::remove(&home);
     result.map_err(|problem| Refusal::Asked(problem).into())

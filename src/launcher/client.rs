@@ -48,7 +48,7 @@ pub enum Report {
 /// A handle for giving orders.
 #[derive(Debug, Clone)]
 pub struct Client {
-    orders: mpsc::UnboundedSender<(Order, Vec<OwnedFd>)>,
+    orders: mpsc::UnboundedSender<Option<(Order, Vec<OwnedFd>)>>,
 }
 
 /// A launcher's process, before anybody talks to it.
@@ -109,24 +109,34 @@ impl Client {
     pub fn launch(&self, launch: Launch) {
         let Launch { incarnation, argv, environment, folder, stdout, stderr } = launch;
         let order = Order::Launch { key: incarnation.0, argv, environment, folder };
-        let _ = self.orders.send((order, vec![stdout, stderr]));
+        self.send(order, vec![stdout, stderr]);
     }
 
     /// Signals all processes of an instance.
     pub fn signal(&self, incarnation: Incarnation, signal: Signal) {
         let order = Order::Signal { key: incarnation.0, signal: signal.number() };
-        let _ = self.orders.send((order, Vec::new()));
+        self.send(order, Vec::new());
     }
 
     /// Keeps a descriptor open until the launcher has ended all that it started, also when the engine is killed.
     pub fn hold(&self, descriptor: OwnedFd) {
-        let _ = self.orders.send((Order::Hold, vec![descriptor]));
+        self.send(Order::Hold, vec![descriptor]);
+    }
+
+    /// Has the launcher end all that it started, and itself, whoever has a share of this still.
+    pub fn end(&self) {
+        let _ = self.orders.send(None);
+    }
+
+    fn send(&self, order: Order, descriptors: Vec<OwnedFd>) {
+        let _ = self.orders.send(Some((order, descriptors)));
     }
 }
 
 struct Connection {
     stream: UnixStream,
-    inbox: mpsc::UnboundedReceiver<(Order, Vec<OwnedFd>)>,
+    /// `None` is the end.
+    inbox: mpsc::UnboundedReceiver<Option<(Order, Vec<OwnedFd>)>>,
     queue: VecDeque<Outgoing>,
     frames: Frames,
     reports: mpsc::UnboundedSender<Report>,
@@ -140,9 +150,7 @@ struct Outgoing {
 
 impl Connection {
     async fn run(mut self, launcher: Pid) {
-        // Ends when the engine drops its handle or the launcher's end closes.
-        let _ = self.exchange().await;
-        let lost = !self.inbox.is_closed();
+        let lost = !self.exchange().await.unwrap_or(false);
         let reports = self.reports.clone();
         drop(self);
         // Reaped off the loop: after the socket is closed it has only its children to kill.
@@ -153,24 +161,28 @@ impl Connection {
         }
     }
 
-    async fn exchange(&mut self) -> io::Result<()> {
+    /// Until the engine wants no more (true) or the launcher's end closes.
+    async fn exchange(&mut self) -> io::Result<bool> {
         loop {
             let interest =
                 if self.queue.is_empty() { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
             tokio::select! {
-                order = self.inbox.recv() => match order {
+                order = self.inbox.recv() => match order.flatten() {
                     Some(order) => self.enqueue(order),
-                    None => return Ok(()),
+                    None => return Ok(true),
                 },
                 ready = self.stream.ready(interest) => {
                     let ready = ready?;
                     if ready.is_readable() && !self.receive()? {
-                        return Ok(());
+                        return Ok(false);
                     }
                 }
             }
             while let Ok(order) = self.inbox.try_recv() {
-                self.enqueue(order);
+                match order {
+                    Some(order) => self.enqueue(order),
+                    None => return Ok(true),
+                }
             }
             self.flush()?;
         }

@@ -1,8 +1,7 @@
 //! Connections to callees, kept for the next call.
 
-use crate::effects::clock;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
@@ -16,9 +15,11 @@ use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 
 use super::http::LocalExecutor;
+use crate::effects::clock;
 
-/// Idle connections that are kept for one callee.
-const KEPT: usize = 32;
+/// Idle connections that are kept for one callee: as many as callers at once can need. Fewer would be closed and made
+/// again with every call beyond them.
+const KEPT: usize = 1024;
 /// Servers close idle connections after a while; one that is younger is very likely still open.
 const FRESH: Duration = Duration::from_secs(30);
 
@@ -28,7 +29,8 @@ pub struct Pool(Rc<RefCell<HashMap<u16, Kept>>>);
 
 #[derive(Default)]
 struct Kept {
-    http1: Vec<(http1::SendRequest<Incoming>, Instant)>,
+    /// The latest used at the back, where it is taken from first: those at the front grow old and are dropped.
+    http1: VecDeque<(http1::SendRequest<Incoming>, Instant)>,
     http2: Option<http2::SendRequest<Incoming>>,
 }
 
@@ -109,7 +111,7 @@ impl Pool {
     fn take(&self, port: u16) -> Option<http1::SendRequest<Incoming>> {
         let mut pool = self.0.borrow_mut();
         let kept = pool.get_mut(&port)?;
-        while let Some((sender, since)) = kept.http1.pop() {
+        while let Some((sender, since)) = kept.http1.pop_back() {
             if sender.is_ready() && since.elapsed() < FRESH {
                 return Some(sender);
             }
@@ -123,8 +125,11 @@ impl Lease {
     pub fn give_back(self) {
         let mut pool = self.pool.0.borrow_mut();
         let kept = pool.entry(self.port).or_default();
+        while kept.http1.front().is_some_and(|(_, since)| since.elapsed() >= FRESH) {
+            kept.http1.pop_front();
+        }
         if kept.http1.len() < KEPT && !self.sender.is_closed() {
-            kept.http1.push((self.sender, clock::instant()));
+            kept.http1.push_back((self.sender, clock::instant()));
         }
     }
 }

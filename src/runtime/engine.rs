@@ -167,9 +167,9 @@ impl Engine {
             self.publish();
             self.perform().await;
         }
-        // Closing the launcher's socket ends it; every pipe has ended then, and the log thread with them.
+        // With the launcher's end every pipe has ended, and the log thread with them.
         let Self { host, mut reports, report_sender, .. } = self;
-        let collector = host.into_collector();
+        let collector = host.end();
         drop(report_sender);
         while reports.recv().await.is_some() {}
         let _ = tokio::task::spawn_blocking(move || collector.finish()).await;

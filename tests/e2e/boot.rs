@@ -202,3 +202,26 @@ fn hundreds_of_services_are_waited_for_from_the_first_moment() {
     sandbox.nagaya(&["down"]).good();
     sandbox.empties();
 }
+
+#[test]
+fn down_ends_a_setup_and_a_probe_that_are_under_way() {
+    let sandbox = Sandbox::new(
+        r#"
+name: busy
+services:
+  web:
+    command: [sleep, infinity]
+    setup: ["touch begun; setsid sh -c 'trap : TERM; sleep 1000; sleep 1000' & sleep 1000"]
+  db: { command: [sleep, infinity], readiness: { exec: "touch probed; sleep 1000", timeout: 1000s } }
+"#,
+    );
+    for words in [&["down"][..], &["down", "--force"]] {
+        sandbox.nagaya(&["up", "-d"]).good();
+        until("both are under way", || sandbox.path("begun").exists() && sandbox.path("probed").exists());
+        sandbox.nagaya(words).good();
+        sandbox.empties();
+        for name in ["begun", "probed"] {
+            fs::remove_file(sandbox.path(name)).unwrap();
+        }
+    }
+}

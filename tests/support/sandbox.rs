@@ -88,6 +88,8 @@ pub struct Sandbox {
     folder: TempDir,
     account: Account,
     home: PathBuf,
+    /// What a command may take at most.
+    limit: Duration,
 }
 
 impl Sandbox {
@@ -100,7 +102,7 @@ impl Sandbox {
     pub fn of(account: Account, manifest: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("nagaya-").tempdir().unwrap();
         let home = folder.path().join("home");
-        let sandbox = Self { folder, account, home };
+        let sandbox = Self { folder, account, home, limit: 2 * PATIENCE };
         sandbox.give(sandbox.folder.path());
         for name in ["work", "home", "state", "run"] {
             let path = sandbox.folder.path().join(name);
@@ -117,6 +119,7 @@ impl Sandbox {
     /// The same with the real home of whoever runs the tests, and what is set up there.
     pub fn at_home(mut self) -> Self {
         self.home = std::env::home_dir().unwrap();
+        self.limit = FIRST_BUILD;
         self
     }
 
@@ -172,7 +175,7 @@ impl Sandbox {
     /// Runs nagaya to its end.
     #[track_caller]
     pub fn nagaya(&self, words: &[&str]) -> Run {
-        finish(self.command(binary()).args(words))
+        finish_within(self.limit, self.command(binary()).args(words))
     }
 
     /// Starts nagaya and lets it run; its output goes into files that `Running` reads.
@@ -330,13 +333,20 @@ fn pause() {
     std::thread::park_timeout(Duration::from_millis(20));
 }
 
+/// The shop's first build fetches and compiles for five languages.
+const FIRST_BUILD: Duration = Duration::from_secs(600);
+
 /// Runs a command to its end, or ends it.
 pub fn finish(command: &mut Command) -> Run {
+    finish_within(2 * PATIENCE, command)
+}
+
+fn finish_within(limit: Duration, command: &mut Command) -> Run {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command starts");
     let pid = child.id();
     let (done, ended) = std::sync::mpsc::channel::<()>();
     let guard = std::thread::spawn(move || {
-        if ended.recv_timeout(PATIENCE * 10).is_err_and(|error| error == std::sync::mpsc::RecvTimeoutError::Timeout) {
+        if ended.recv_timeout(limit).is_err_and(|error| error == std::sync::mpsc::RecvTimeoutError::Timeout) {
             let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
         }
     });
