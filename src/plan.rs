@@ -18,7 +18,7 @@ use crate::model::{
 };
 
 pub use edges::{Edge, Reference, references};
-pub use environment::{Layers, Shell};
+pub use environment::{Layers, Shell, shadow_notice};
 pub use lint::{Lint, lints};
 pub use select::{SelectError, Selection, select};
 pub use slots::{Ports, Slot, SlotKind, slots};

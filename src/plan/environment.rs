@@ -2,7 +2,7 @@
 //!
 //! Layers that many services share are kept once; the whole is put together for each launch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -11,6 +11,9 @@ use crate::model::{Form, Protocol, Service, Value};
 
 use super::edges::{Addresses, show};
 use super::{LOOPBACK, PlannedPort, Surroundings};
+
+/// Python's switch for writing lines at once; whoever sets it otherwise knows why.
+const UNBUFFERED: &str = "PYTHONUNBUFFERED";
 
 /// The variables of the shell that started the engine.
 pub type Shell = Arc<BTreeMap<String, String>>;
@@ -48,11 +51,38 @@ impl Layers {
         out
     }
 
+    /// Generated variables whose place the shell takes with another value. The manifest's own settings are meant so.
+    fn shadowed(&self) -> impl Iterator<Item = &str> {
+        let differs = |(key, value): &&(String, String)| self.shell.get(key).is_some_and(|set| set != value);
+        let meant = |key: &str| {
+            self.declared.iter().any(|(declared, _)| declared == key)
+                || self.files.iter().chain(self.dotenv.iter()).any(|(set, _)| set == key)
+        };
+        let keys = self.generated.iter().filter(differs).map(|(key, _)| key.as_str());
+        keys.filter(move |key| *key != UNBUFFERED && !meant(key))
+    }
+
     /// What `KEY` without a value means: the shell's value, else that of `.env`.
     fn inherited(&self, key: &str) -> Option<&str> {
         let dotenv = || self.dotenv.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value.as_str());
         self.shell.get(key).map(String::as_str).or_else(dotenv)
     }
+}
+
+/// A word about variables of the shell that keep services from nagaya's own: a forgotten `PORT` gives all of them the
+/// same port, and a `REDIS_URL` leads past the proxy.
+pub fn shadow_notice<'a>(services: impl Iterator<Item = &'a Layers>) -> Option<String> {
+    let names: BTreeSet<&str> = services.flat_map(Layers::shadowed).collect();
+    if names.is_empty() {
+        return None;
+    }
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    let unset: Vec<String> = names.iter().map(|name| format!("-u {name}")).collect();
+    Some(format!(
+        "the shell sets {}, and services get that in place of nagaya's own value; `env {} nagaya up` leaves it out",
+        quoted.join(", "),
+        unset.join(" ")
+    ))
 }
 
 /// The layers of one service.
@@ -93,7 +123,7 @@ fn generated(
     let data = surroundings.data_dir.join(service.name.as_str());
     set("NAGAYA_DATA_DIR".into(), data.to_string_lossy().into_owned());
     // Python holds lines back when nobody sits before a terminal, and a log that comes late is no log.
-    set("PYTHONUNBUFFERED".into(), "1".into());
+    set(UNBUFFERED.into(), "1".into());
     if let Some(first) = ports.iter().find(|port| port.protocol != Protocol::Udp).or(ports.first()) {
         set("PORT".into(), first.listen.to_string());
     }

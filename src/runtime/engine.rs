@@ -24,7 +24,7 @@ use crate::effects::{Host, ports};
 use crate::launcher::{Client, Process, Report};
 use crate::manifest::Request;
 use crate::model::Workspace;
-use crate::plan::{Plan, Selection, Shell, Surroundings, plan, slots};
+use crate::plan::{Plan, Selection, Shell, Surroundings, plan, shadow_notice, slots};
 use crate::supervise::{Command, Effect, Fact, Input, World};
 use crate::telemetry::logs::{Collector, Ends};
 use crate::telemetry::requests::Requests;
@@ -91,7 +91,8 @@ impl Engine {
         let world = World::new(plan, fastrand::u64(..));
         let board = Board::default();
         let mut publisher = Publisher::new(clock, board.clone());
-        let notices = notices.into_iter().chain(publisher.plan(&world)).collect();
+        let shadowed = shadow_notice(world.plan().services.iter().map(|planned| &planned.environment));
+        let notices = notices.into_iter().chain(shadowed).chain(publisher.plan(&world)).collect();
         let (ask_sender, asks) = mpsc::unbounded_channel();
         let (load_sender, loaded) = mpsc::unbounded_channel();
         let watchers = watch::Sender::new(0);

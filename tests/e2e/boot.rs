@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::support::sandbox::{Account, Sandbox, until};
+use crate::support::sandbox::{Account, Sandbox, binary, finish, until};
 
 const SHOP: &str = r#"
 name: small
@@ -63,7 +63,7 @@ fn a_workspace_boots_in_order_serves_and_goes_without_a_trace() {
         );
 
         let url = sandbox.nagaya(&["url", "web"]).good().out;
-        let answer = crate::support::sandbox::finish(sandbox.command("curl").args(["-sS", url.trim()])).good();
+        let answer = finish(sandbox.command("curl").args(["-sS", url.trim()])).good();
         assert_eq!(answer.out, "users say: migrated\n");
 
         assert!(!sandbox.processes().is_empty());
@@ -224,4 +224,14 @@ services:
             fs::remove_file(sandbox.path(name)).unwrap();
         }
     }
+}
+
+#[test]
+fn a_variable_of_the_shell_that_takes_the_place_of_a_port_is_told() {
+    let sandbox = small(Account::Own);
+    let mut up = sandbox.command(binary());
+    let run = finish(up.args(["up", "-d", "users"]).env("PORT", "3999").env("USERS_URL", "http://x")).good();
+    let run = run.says(&["the shell sets `PORT`, and services get that", "`env -u PORT nagaya up`"]);
+    assert!(!run.err.contains("USERS_URL"), "the manifest sets that one itself: {}", run.err);
+    assert_eq!(sandbox.nagaya(&["env", "users", "--json"]).good().json()["PORT"], "3999");
 }
