@@ -19,5 +19,5 @@ mod wire;
 
 pub use client::{Client, Launch, Process, Report};
 pub use family::TOKEN;
-pub use fork::{Forked, fork, leave};
+pub use fork::{Forked, close_others, fork, leave};
 pub use server::serve;

@@ -7,6 +7,7 @@ mod faults;
 mod json;
 mod logs;
 mod owner;
+mod surroundings;
 mod terminal;
 mod tour;
 mod traffic;

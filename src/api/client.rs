@@ -57,12 +57,12 @@ impl Client {
 
     /// Why a service is not ready.
     pub async fn why(&self, service: &str) -> Result<Explanation, CallError> {
-        self.get(&format!("/v1/services/{service}/why")).await
+        self.get(&format!("/v1/services/{}/why", segment(service))).await
     }
 
     /// The variables and folder of a service.
     pub async fn env(&self, service: &str) -> Result<Environment, CallError> {
-        self.get(&format!("/v1/services/{service}/env")).await
+        self.get(&format!("/v1/services/{}/env", segment(service))).await
     }
 
     /// The last requests.
@@ -161,4 +161,13 @@ impl Events {
             }
         }
     }
+}
+
+/// A text as one segment of a path (RFC 3986, section 2.1).
+fn segment(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(byte).collect()
 }

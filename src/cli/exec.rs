@@ -8,18 +8,20 @@ use super::args::{Exec, Global};
 use super::error::{Code, Error};
 use super::locate::connect;
 use super::output::Output;
+use crate::effects::fs;
 
 /// Becomes the command, so that its terminal, signals and exit code are its own.
 pub async fn run(global: &Global, args: Exec, output: &Output) -> Result<ExitCode, Error> {
-    let as_exec = |error: Error| match error.code {
-        Code::Usage | Code::NoEngine | Code::Manifest => Error { code: Code::Exec, ..error },
-        _ => error,
-    };
+    let as_exec = |error: Error| Error { code: Code::Exec, ..error };
     let (client, _) = connect(global, output).map_err(as_exec)?;
     let environment = client.env(&args.service).await.map_err(Error::from).map_err(as_exec)?;
     let Some((program, arguments)) = args.command.split_first() else {
         return Err(Error::new(Code::Exec, "there is no command to execute"));
     };
+    if !fs::is_folder(&environment.folder) {
+        let message = format!("the folder {} of {} is not there", environment.folder.display(), args.service);
+        return Err(Error::new(Code::Exec, message));
+    }
     let failed = Command::new(program)
         .args(arguments)
         .env_clear()

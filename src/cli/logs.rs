@@ -180,10 +180,13 @@ impl Merge {
     /// The next lines; `None` at the present end.
     fn next(&mut self) -> Result<Option<Vec<Owned>>, Error> {
         let mut out = Vec::new();
+        // Who has nothing now is asked again with the next piece, not with every line.
+        let mut dry = vec![false; self.readers.len()];
         while out.len() < PIECE {
-            for (name, reader, lines) in &mut self.readers {
-                if lines.is_empty() {
+            for ((name, reader, lines), dry) in self.readers.iter_mut().zip(&mut dry) {
+                if lines.is_empty() && !*dry {
                     lines.extend(reader.next_lines().map_err(|error| unreadable(name, &error))?);
+                    *dry = lines.is_empty();
                 }
             }
             let oldest = self.readers.iter_mut().filter(|it| !it.2.is_empty()).min_by_key(|it| it.2[0].time);
@@ -206,6 +209,7 @@ pub struct Follower {
     pending: VecDeque<String>,
     events: Events,
     past: Option<Merge>,
+    begun: Timestamp,
     pub lost: u64,
 }
 
@@ -221,13 +225,14 @@ impl Follower {
             pending: VecDeque::new(),
             events,
             past: Some(Merge::new(logs, services, from)),
+            begun: clock::utc(),
             lost: 0,
         })
     }
 
-    /// Follows one more service from its beginning.
+    /// Follows one more service, from what it wrote since the following began.
     pub fn add(&mut self, service: &str) {
-        let reader = Reader::new(&self.logs, service, Start::End);
+        let reader = Reader::new(&self.logs, service, Start::Since(self.begun));
         self.readers.entry(service.to_owned()).or_insert(reader);
     }
 

@@ -26,6 +26,8 @@ pub struct Stream {
 /// Why there is no more.
 pub struct End {
     failed: bool,
+    /// It is the engine that ended.
+    pub gone: bool,
 }
 
 impl End {
@@ -60,14 +62,14 @@ impl Stream {
                     self.printer.print(&lines, output);
                     Ok(None)
                 }
-                None => Ok(Some(self.end())),
+                None => Ok(Some(self.end(true))),
             },
             changes = self.changes.next::<Changes>() => match changes {
                 Some(changes) => {
                     self.take(changes, output);
-                    Ok(self.is_over().then(|| self.end()))
+                    Ok(self.is_over().then(|| self.end(false)))
                 }
-                None => Ok(Some(self.end())),
+                None => Ok(Some(self.end(true))),
             },
         }
     }
@@ -118,6 +120,12 @@ impl Stream {
         output.say(&self.printer.prefixed(&row.service, &text));
     }
 
+    /// Services run, or should, as far as is known: an engine that ends now was not asked to.
+    pub fn is_alive(&self) -> bool {
+        let stops = |row: &Service| matches!(row.state, State::Stopping | State::Stopped);
+        self.rows.values().any(|row| row.wanted && !stops(row)) && !self.is_over()
+    }
+
     /// Nothing that is wanted runs, or will by itself. What somebody stopped does not count: it may be started again.
     fn is_over(&self) -> bool {
         let over =
@@ -126,7 +134,7 @@ impl Stream {
         self.rows.len() >= self.services.len() && !wanted.is_empty() && wanted.iter().all(over)
     }
 
-    fn end(&self) -> End {
-        End { failed: self.rows.values().any(|row| row.stuck) }
+    fn end(&self, gone: bool) -> End {
+        End { failed: self.rows.values().any(|row| row.stuck), gone }
     }
 }

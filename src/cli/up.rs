@@ -208,6 +208,11 @@ impl Session {
                         stream.drain(output).await;
                         return Ok(end.code(true));
                     }
+                    Some(end) if end.gone && stream.is_alive() => {
+                        stream.rest(output);
+                        return Err(Error::failed("the engine ended unexpectedly")
+                            .hint("`engine.log` in the workspace's state may tell why; `nagaya up` starts again"));
+                    }
                     // Everything came to its end by itself, or the engine has.
                     Some(end) if !owner => {
                         stream.rest(output);

@@ -30,6 +30,11 @@ pub fn is_file(path: &Path) -> bool {
     path.is_file()
 }
 
+/// Whether there is a folder.
+pub fn is_folder(path: &Path) -> bool {
+    path.is_dir()
+}
+
 /// Whether there is anything of this name.
 pub fn exists(path: &Path) -> bool {
     path.exists()

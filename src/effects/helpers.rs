@@ -87,7 +87,10 @@ impl Helpers {
         drop(waiting);
         self.mark(&mut variables, key);
         let argv = texts::block(&argv);
-        self.launcher.launch(Launch { incarnation: key, argv, environment: variables, folder, stdout, stderr });
+        let launch = Launch { incarnation: key, argv, environment: variables, folder, stdout, stderr };
+        if !self.launcher.launch(launch) {
+            self.ended(key, Err("the launcher is gone".to_owned()));
+        }
         Running { key, ended, launcher: self.launcher.clone() }
     }
 

@@ -5,6 +5,7 @@ mod sweep;
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -18,7 +19,7 @@ use super::ports::{is_free, taken_message};
 use super::probe::try_network;
 use super::process::end_groups;
 use super::setup::Stamps;
-use super::{survivors, texts};
+use super::{fs, survivors, texts};
 use crate::launcher::{Client, Launch, Report};
 use crate::model::Signal;
 use crate::plan::{Plan, PlannedCheck, Ready};
@@ -35,6 +36,8 @@ pub struct Host {
     helpers: Helpers,
     /// The workspace's id.
     id: String,
+    /// Where services keep their data.
+    data: PathBuf,
     stamps: Stamps,
     lives: HashMap<Incarnation, Life>,
     /// One step at a time for each folder would be enough, but two package managers at once are slower than one
@@ -50,6 +53,9 @@ struct Life {
     pids: Vec<u32>,
     launched: Moment,
 }
+
+/// The place of a service that is in no plan any more, while its last process is still there.
+const GONE: usize = usize::MAX;
 
 impl Host {
     /// A host that gives orders to `launcher`, whose reports are to be passed to [`Host::report`].
@@ -69,6 +75,7 @@ impl Host {
             collector,
             helpers: Helpers::new(launcher, &home.id),
             id: home.id.clone(),
+            data: home.data(),
             stamps: Stamps::new(home.setups()),
             lives: HashMap::new(),
             setups: Arc::new(tokio::sync::Semaphore::new(cores.max(2))),
@@ -78,8 +85,9 @@ impl Host {
     /// Effects from now on are about this plan.
     pub fn set_plan(&mut self, plan: Arc<Plan>) {
         for life in self.lives.values_mut() {
-            let name = &self.plan.services[life.service].name;
-            life.service = plan.index(name.as_str()).unwrap_or(usize::MAX);
+            let Some(planned) = self.plan.services.get(life.service) else { continue };
+            let name = &planned.name;
+            life.service = plan.index(name.as_str()).unwrap_or(GONE);
         }
         self.plan = plan;
     }
@@ -170,6 +178,8 @@ impl Host {
         if let Some(port) = planned.ports.iter().find(|port| !is_free(port.listen)) {
             return Err(taken_message(port.listen));
         }
+        // Its own data folder, named in its variables. Where it cannot be made, the program says so better.
+        let _ = fs::make_private_folder(&self.data.join(planned.name.as_str()));
         let mut variables = texts::variables(&self.plan, service);
         self.helpers.mark(&mut variables, incarnation);
         let pipe = || pipe_with(PipeFlags::CLOEXEC).map_err(|error| format!("no pipe for its output: {error}"));
@@ -196,7 +206,10 @@ impl Host {
             stderr: stderr_end,
         };
         self.lives.insert(incarnation, Life { service, pids: Vec::new(), launched: self.clock.now() });
-        self.helpers.launcher().launch(launch);
+        if !self.helpers.launcher().launch(launch) {
+            self.lives.remove(&incarnation);
+            return Err("the launcher is gone, and could not be started again".to_owned());
+        }
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket, socket_with, sockopt};
 
 use super::fs;
@@ -83,12 +84,15 @@ fn give(home: &Home, slots: &[Slot], remembered: &BTreeMap<String, u16>, held: &
         }
     }
     let new: Vec<&Slot> = slots.iter().filter(|slot| !given.contains_key(&slot.key)).collect();
+    // Numbers of workspaces that nobody boots any more fill the range in time; then only one's own count.
+    let mut own = taken.clone();
     if !new.is_empty() {
         taken.extend(others(home));
     }
     for slot in new {
-        let number = choose(&home.id, slot, &taken);
+        let number = choose(&home.id, slot, &taken).or_else(|| choose(&home.id, slot, &own)).unwrap_or(RANGE.start);
         taken.insert(number);
+        own.insert(number);
         given.insert(slot.key.clone(), number);
     }
     given
@@ -105,14 +109,13 @@ fn remember(memory: &Path, mut remembered: BTreeMap<String, u16>, given: &HashMa
     }
 }
 
-fn choose(id: &str, slot: &Slot, taken: &HashSet<u16>) -> u16 {
+fn choose(id: &str, slot: &Slot, taken: &HashSet<u16>) -> Option<u16> {
     let range = if slot.key == "front-door" { FRONT_DOOR_RANGE } else { RANGE };
     let hash = blake3::hash(format!("{id}/{}", slot.key).as_bytes());
     let length = range.end - range.start;
     let start = u16::from_le_bytes([hash.as_bytes()[0], hash.as_bytes()[1]]) % length;
     let mut candidates = (0..length).map(|step| range.start + (start + step) % length);
-    // A full range leaves it to the program or the engine to fail with the real reason.
-    candidates.find(|number| !taken.contains(number) && is_free(*number)).unwrap_or(range.start)
+    candidates.find(|number| !taken.contains(number) && is_free(*number))
 }
 
 /// Whether a program could listen on a port of the loopback now.
@@ -120,7 +123,8 @@ pub fn is_free(number: u16) -> bool {
     let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, number);
     let Ok(socket) = socket(AddressFamily::INET, SocketType::STREAM, None) else { return true };
     let _ = sockopt::set_socket_reuseaddr(&socket, true);
-    bind(&socket, &address).is_ok()
+    // Another failure, such as a number that only root may take, is the program's to meet: it may have the right.
+    bind(&socket, &address) != Err(Errno::ADDRINUSE)
 }
 
 /// Listens on a port of the loopback.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -51,12 +52,13 @@ pub struct Stamp {
 #[derive(Debug, Clone)]
 pub struct Stamps {
     file: PathBuf,
+    turn: Arc<Mutex<()>>,
 }
 
 impl Stamps {
     /// The stamps kept in a file.
     pub fn new(file: PathBuf) -> Self {
-        Self { file }
+        Self { file, turn: Arc::default() }
     }
 
     /// Whether the step succeeded before on the very same inputs. Reads files, so it belongs off the loop.
@@ -69,8 +71,10 @@ impl Stamps {
 
     /// Remembers a success.
     pub fn mark(&self, setup: &Setup) -> io::Result<()> {
-        let mut all = self.read();
         let stamp = Stamp { fingerprint: fingerprint(setup)?, folders: folders(&setup.working_dir) };
+        // Steps that end together would each write what it read before the other's.
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.read();
         all.insert(key(setup), stamp);
         fs::replace(&self.file, serde_json::to_string(&all)?.as_bytes())
     }

@@ -12,7 +12,7 @@ use super::{Order, Refusal, Reply};
 use crate::effects::places::{Home, Places, workspace_id};
 use crate::effects::registry::{self, Registration};
 use crate::effects::{clock, environment, fs, start_time, survivors};
-use crate::launcher::Process;
+use crate::launcher::{Process, close_others};
 use crate::manifest::Request;
 use crate::runtime::{Draft, Engine};
 
@@ -50,6 +50,7 @@ pub fn answer(mut owner: &UnixStream, reply: &Reply) -> std::io::Result<()> {
 
 fn serve(order: Order, owner: &UnixStream) -> std::io::Result<()> {
     // Out of the terminal's reach: Ctrl-C there is the `up`'s business, and so are its screen and keys.
+    close_others(owner.as_fd());
     let _ = rustix::process::setsid();
     let _ = rustix::thread::set_name(c"nagaya-engine");
     let null = fs::open_null()?;
@@ -100,7 +101,6 @@ async fn run_engine(order: Order, launcher: Process, owner: &UnixStream) -> Resu
         opening.open(listener, owner);
     });
     let result = engine.run(order.up).await;
-    registry::remove(&home);
     result.map_err(|problem| Refusal::Asked(problem).into())
 }
 

@@ -105,11 +105,11 @@ impl Client {
         Ok(Self { orders })
     }
 
-    /// Starts a process; the answer is a report.
-    pub fn launch(&self, launch: Launch) {
+    /// Starts a process; the answer is a report. False where there is no launcher any more, and so no answer.
+    pub fn launch(&self, launch: Launch) -> bool {
         let Launch { incarnation, argv, environment, folder, stdout, stderr } = launch;
         let order = Order::Launch { key: incarnation.0, argv, environment, folder };
-        self.send(order, vec![stdout, stderr]);
+        self.send(order, vec![stdout, stderr])
     }
 
     /// Signals all processes of an instance.
@@ -128,8 +128,8 @@ impl Client {
         let _ = self.orders.send(None);
     }
 
-    fn send(&self, order: Order, descriptors: Vec<OwnedFd>) {
-        let _ = self.orders.send(Some((order, descriptors)));
+    fn send(&self, order: Order, descriptors: Vec<OwnedFd>) -> bool {
+        self.orders.send(Some((order, descriptors))).is_ok()
     }
 }
 

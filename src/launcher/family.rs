@@ -22,6 +22,8 @@ struct Instance {
     leader: Pid,
     token: Vec<u8>,
     leader_alive: bool,
+    /// The group was seen to be empty after its leader's end: its number may be another's from now on.
+    group_gone: bool,
     /// The last signal that was ordered: processes that turn up later get it too.
     ordered: Option<i32>,
 }
@@ -43,7 +45,7 @@ impl Remains {
 impl Family {
     /// A new instance with its main process, which leads its own group.
     pub fn add(&mut self, key: u64, leader: Pid, token: Vec<u8>) {
-        self.instances.insert(key, Instance { leader, token, leader_alive: true, ordered: None });
+        self.instances.insert(key, Instance { leader, token, leader_alive: true, group_gone: false, ordered: None });
         self.leaders.insert(leader, key);
     }
 
@@ -76,7 +78,7 @@ impl Family {
     /// An orphan belongs to the instance in whose group it still is, or whose token is in its environment.
     fn owner(&self, pid: Pid) -> Option<u64> {
         if let Ok(group) = rustix::process::getpgid(Some(pid))
-            && let Some((key, _)) = self.instances.iter().find(|(_, instance)| instance.leader == group)
+            && let Some((key, _)) = self.instances.iter().find(|(_, it)| it.leader == group && !it.group_gone)
         {
             return Some(*key);
         }
@@ -88,9 +90,12 @@ impl Family {
     }
 
     /// What is left of an instance apart from its main process.
-    pub fn remains(&self, key: u64) -> Remains {
+    pub fn remains(&mut self, key: u64) -> Remains {
         let pids = self.adopted.iter().filter(|(_, owner)| **owner == key).map(|(pid, _)| number(*pid)).collect();
-        let group = self.instances.get(&key).is_some_and(|instance| group_exists(instance.leader));
+        let group = self.instances.get_mut(&key).is_some_and(|instance| {
+            instance.group_gone |= !instance.leader_alive && !group_exists(instance.leader);
+            !instance.group_gone
+        });
         Remains { pids, group }
     }
 
@@ -109,10 +114,12 @@ impl Family {
         let Some(instance) = self.instances.get_mut(&key) else { return };
         instance.ordered = Some(signal);
         let Some(signal) = Signal::from_named_raw(signal) else { return };
-        let _ = kill_process_group(instance.leader, signal);
-        let leader = instance.leader;
+        let leader = Some(instance.leader).filter(|_| !instance.group_gone);
+        if let Some(leader) = leader {
+            let _ = kill_process_group(leader, signal);
+        }
         for (pid, _) in self.adopted.iter().filter(|(_, owner)| **owner == key) {
-            if rustix::process::getpgid(Some(*pid)) != Ok(leader) {
+            if rustix::process::getpgid(Some(*pid)).ok() != leader {
                 let _ = kill_process(*pid, signal);
             }
         }

@@ -4,6 +4,9 @@
 //! second loading of the program, and pages that never change are shared by all three.
 
 use std::io;
+#[cfg(target_os = "linux")]
+use std::os::fd::AsRawFd;
+use std::os::fd::BorrowedFd;
 use std::process::ExitCode;
 
 use rustix::process::Pid;
@@ -40,6 +43,26 @@ fn fork_raw() -> io::Result<Forked> {
         child => Ok(Pid::from_raw(child).map_or(Forked::Child, Forked::Parent)),
     }
 }
+
+/// Closes every descriptor but the standard three and `kept`. What a caller of `up` left open, such as the lock of a
+/// script or a pipe that somebody reads to its end, must not live as long as the engine. For a fresh child only.
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code)]
+pub fn close_others(kept: BorrowedFd<'_>) {
+    let kept = kept.as_raw_fd().unsigned_abs();
+    // SAFETY: plain system calls. Nothing else in this process owns a descriptor: it is a fresh fork of an `up` that had
+    // opened only `kept`, so none is closed under an owner that would close another's in its place later.
+    unsafe {
+        if kept > 3 {
+            libc::close_range(3, kept - 1, 0);
+        }
+        libc::close_range(kept + 1, libc::c_uint::MAX, 0);
+    }
+}
+
+/// Elsewhere they stay open.
+#[cfg(not(target_os = "linux"))]
+pub fn close_others(_: BorrowedFd<'_>) {}
 
 /// The number of threads; where it cannot be known, one is believed to be there.
 fn threads() -> usize {

@@ -68,6 +68,8 @@ mod linux {
         launcher: libc::pid_t,
         /// Written by the child, whose memory is ours, when it fails.
         error: c_int,
+        /// Written likewise: the candidate that `error` is about.
+        tried: usize,
     }
 
     impl Spawner {
@@ -105,9 +107,7 @@ mod linux {
             if name.is_empty() {
                 return Err((libc::ENOENT, None));
             }
-            let candidates = candidates(name, program.environment);
-            let first = candidates.first().cloned();
-            self.run(program, candidates, argv).map_err(|(error, _)| (error, first))
+            self.run(program, candidates(name, program.environment), argv)
         }
 
         fn run(
@@ -126,6 +126,7 @@ mod linux {
                 descriptors: [self.null.as_raw_fd(), program.stdout.as_raw_fd(), program.stderr.as_raw_fd()],
                 launcher: self.launcher,
                 error: 0,
+                tried: 0,
             };
             let pid = self.clone_child(&mut order);
             match (pid, order.error) {
@@ -134,7 +135,7 @@ mod linux {
                 (Ok(pid), error) => {
                     // SAFETY: waits for our own child, which has ended; no status is asked for.
                     unsafe { libc::waitpid(pid, ptr::null_mut(), 0) };
-                    Err(plain(error))
+                    Err((error, order.candidates.into_iter().nth(order.tried)))
                 }
             }
         }
@@ -198,7 +199,8 @@ mod linux {
         // CLONE_SIGHAND) before signals are let through again.
         unsafe {
             let order = &mut *order.cast::<Order>();
-            for signal in [libc::SIGCHLD, libc::SIGPIPE] {
+            // All of them: what our own parent ignored, as a shell does for background jobs, would stay ignored.
+            for signal in 1..=64 {
                 libc::signal(signal, libc::SIG_DFL);
             }
             libc::setpgid(0, 0);
@@ -219,7 +221,8 @@ mod linux {
             libc::sigemptyset(&mut none);
             libc::sigprocmask(libc::SIG_SETMASK, &none, ptr::null_mut());
             let mut denied = false;
-            for candidate in &order.candidates {
+            for (place, candidate) in order.candidates.iter().enumerate() {
+                order.tried = place;
                 libc::execve(candidate.as_ptr().cast(), order.argv.as_ptr(), order.environment.as_ptr());
                 match *libc::__errno_location() {
                     libc::ENOENT | libc::ENOTDIR => {}

@@ -67,10 +67,9 @@ impl Parser<'_> {
         let start = self.at;
         if !is_key(&key) {
             let at = Span { source: self.source, start, end: line_end };
-            let problem = Problem::error(
-                "bad_env_file",
-                format!("`{}` is no variable", key.chars().take(40).collect::<String>()),
-            );
+            // A line without `=` may be the rest of a secret.
+            let shown: String = if has_value { key.chars().take(40).collect() } else { "…".to_owned() };
+            let problem = Problem::error("bad_env_file", format!("`{shown}` is no variable"));
             self.problems.push(problem.at(at).hint("write `KEY=value`; comments start with `#`"));
             self.at = line_end + 1;
             return;
@@ -97,7 +96,8 @@ impl Parser<'_> {
         };
         let inner = from + lead + 1;
         let Some(end) = closing_quote(&self.text[inner..], quote) else {
-            let at = Span { source: self.source, start: inner - 1, end: line_end };
+            // Up to the quote: what follows may be a secret.
+            let at = Span { source: self.source, start: inner - 1, end: inner };
             self.problems.push(Problem::error("bad_env_file", format!("the {quote} is never closed")).at(at));
             self.at = self.text.len();
             return String::new();

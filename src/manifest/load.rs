@@ -200,8 +200,12 @@ pub(super) fn read_env_file(
         return Vec::new();
     }
     let source = match text(files, path, "env file", problems) {
-        Ok(source) => source,
+        Ok(source) => {
+            problems.sources.hide(source);
+            source
+        }
         Err(mut problem) => {
+            problem.at.iter().for_each(|span| problems.sources.hide(span.source));
             problem.at = problem.at.or(at);
             problems.push(*problem);
             return Vec::new();

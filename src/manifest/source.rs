@@ -14,6 +14,14 @@ pub struct Source {
     pub text: Arc<str>,
     /// Where each line begins.
     lines: Arc<[usize]>,
+    secret: bool,
+}
+
+impl Source {
+    /// Its lines may hold secrets, so they are not shown.
+    pub fn is_secret(&self) -> bool {
+        self.secret
+    }
 }
 
 /// A range of bytes in one of the [`Sources`].
@@ -36,8 +44,13 @@ impl Sources {
     pub fn add(&mut self, path: &Path, text: &str) -> usize {
         let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
         let lines = std::iter::once(0).chain(ends).collect();
-        self.0.push(Source { path: path.to_owned(), text: text.into(), lines });
+        self.0.push(Source { path: path.to_owned(), text: text.into(), lines, secret: false });
         self.0.len() - 1
+    }
+
+    /// The lines of this file are not to be shown.
+    pub fn hide(&mut self, source: usize) {
+        self.0[source].secret = true;
     }
 
     /// The file at a place.

@@ -1,5 +1,6 @@
 //! One caller's way to one port of one callee.
 
+use std::cell::RefCell;
 use std::io;
 use std::net::TcpListener as StdListener;
 use std::os::fd::OwnedFd;
@@ -26,16 +27,23 @@ pub async fn serve(number: u16, listener: StdListener, mut tables: watch::Receiv
         socket = match socket.turned(number, absent) {
             Ok(socket) => socket,
             // Somebody of this account was faster, or descriptors ran out: try again when something changes.
-            Err(_) => Socket::Lost,
+            Err(_) => {
+                breathe().await;
+                Socket::Lost
+            }
         };
+        let present = tables.clone();
         let accepted = async {
             match &socket {
-                Socket::Open(listener) => accept(listener, &edge, &context).await,
+                Socket::Open(listener) => accept(listener, &edge, &present, &context).await,
                 Socket::Reserved { .. } | Socket::Lost => std::future::pending().await,
             }
         };
         tokio::select! {
-            result = accepted => if result.is_err() { socket = Socket::Lost },
+            result = accepted => if result.is_err() {
+                breathe().await;
+                socket = Socket::Lost;
+            },
             changed = availability.changed() => if changed.is_err() { return },
             changed = tables.changed() => if changed.is_err() { return },
         }
@@ -72,7 +80,12 @@ fn find(tables: &watch::Receiver<Arc<Table>>, number: u16) -> Option<Edge> {
     tables.borrow().edges.iter().find(|edge| edge.listen == number).cloned()
 }
 
-async fn accept(listener: &StdListener, edge: &Edge, context: &Context) -> io::Result<()> {
+async fn accept(
+    listener: &StdListener,
+    edge: &Edge,
+    tables: &watch::Receiver<Arc<Table>>,
+    context: &Context,
+) -> io::Result<()> {
     // The runtime's listener is a second descriptor of the same socket, registered for as long as this runs.
     let listener = TcpListener::from_std(listener.try_clone()?)?;
     loop {
@@ -84,9 +97,33 @@ async fn accept(listener: &StdListener, edge: &Edge, context: &Context) -> io::R
             }
             Err(error) => return Err(error),
         };
-        let target = Target { upstream: edge.to.clone(), port: edge.port };
         let caller = Caller::Service(edge.from.clone());
-        spawn_local(connection(stream, caller, target, context.clone()));
+        spawn_local(connection(stream, caller, Way::new(edge, tables.clone()), context.clone()));
+    }
+}
+
+/// Where an edge leads. A connection may outlive the table that it began with: a caller keeps it open, and the callee
+/// may be somewhere else after a reload.
+struct Way {
+    number: u16,
+    target: Target,
+    tables: watch::Receiver<Arc<Table>>,
+}
+
+impl Way {
+    fn new(edge: &Edge, tables: watch::Receiver<Arc<Table>>) -> Self {
+        Self { number: edge.listen, target: Target::of(edge), tables }
+    }
+
+    /// By the present table; an edge that is gone leads where it led.
+    fn target(&mut self) -> Target {
+        if self.tables.has_changed().unwrap_or(false) {
+            self.tables.mark_unchanged();
+            if let Some(edge) = find(&self.tables, self.number) {
+                self.target = Target::of(&edge);
+            }
+        }
+        self.target.clone()
     }
 }
 
@@ -105,14 +142,18 @@ pub async fn breathe() {
 }
 
 /// Serves one connection by the protocol of the callee's port.
-async fn connection(stream: TcpStream, caller: Caller, target: Target, context: Context) {
+async fn connection(stream: TcpStream, caller: Caller, mut way: Way, context: Context) {
     let _ = stream.set_nodelay(true);
+    let target = way.target();
     let protocol = match target.endpoint().protocol {
         Protocol::Detect => detect::protocol(&stream).await,
         known => known,
     };
     match protocol {
-        Protocol::Http | Protocol::H2 | Protocol::Grpc => http::serve(stream, caller, target, context).await,
+        Protocol::Http | Protocol::H2 | Protocol::Grpc => {
+            let way = RefCell::new(way);
+            http::serve(stream, caller, || way.borrow_mut().target(), context).await;
+        }
         Protocol::Tcp | Protocol::Detect | Protocol::Udp => tcp::serve(stream, &caller, &target, &context).await,
     }
 }

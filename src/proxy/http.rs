@@ -21,7 +21,7 @@ use super::headers::{Identity, REQUEST_ID, identify, strip_hop_by_hop};
 use super::pool::{CallError, Pool};
 use crate::effects::clock;
 use crate::model::Protocol;
-use crate::route::{Availability, Endpoint, Upstream};
+use crate::route::{Availability, Edge, Endpoint, Upstream};
 use crate::runtime::Ask;
 use crate::telemetry::requests::{Record, Requests};
 
@@ -44,6 +44,11 @@ pub struct Target {
 }
 
 impl Target {
+    /// The callee of an edge.
+    pub fn of(edge: &Edge) -> Self {
+        Self { upstream: edge.to.clone(), port: edge.port }
+    }
+
     /// The port that is called.
     pub fn endpoint(&self) -> &Endpoint {
         &self.upstream.ports[self.port]
@@ -125,10 +130,11 @@ impl Context {
     }
 }
 
-/// Serves one connection of one caller to one callee, HTTP/1.1 or HTTP/2.
-pub async fn serve(stream: TcpStream, caller: Caller, target: Target, context: Context) {
+/// Serves one connection of one caller to one callee, HTTP/1.1 or HTTP/2. `target` tells, for each request, where the
+/// callee is.
+pub async fn serve(stream: TcpStream, caller: Caller, target: impl Fn() -> Target, context: Context) {
     let service = service_fn(|request| {
-        let (caller, target, context) = (caller.clone(), target.clone(), context.clone());
+        let (caller, target, context) = (caller.clone(), target(), context.clone());
         async move { Ok::<_, Infallible>(forward(request, &caller, &target, &context).await) }
     });
     let _ = server().serve_connection_with_upgrades(TokioIo::new(stream), service).await;
@@ -147,7 +153,7 @@ impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for LocalExecutor 
 /// The server side of all HTTP listeners.
 pub fn server() -> auto::Builder<LocalExecutor> {
     let mut builder = auto::Builder::new(LocalExecutor);
-    builder.http1().preserve_header_case(true).half_close(true);
+    builder.http1().preserve_header_case(true);
     builder
 }
 

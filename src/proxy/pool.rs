@@ -19,7 +19,7 @@ use crate::effects::clock;
 
 /// Idle connections that are kept for one callee: as many as callers at once can need. Fewer would be closed and made
 /// again with every call beyond them.
-const KEPT: usize = 1024;
+const KEPT: usize = 256;
 /// Servers close idle connections after a while; one that is younger is very likely still open.
 const FRESH: Duration = Duration::from_secs(30);
 

@@ -19,13 +19,13 @@ use super::wanted::wanted;
 use crate::effects::clock::Clock;
 use crate::effects::descriptors;
 use crate::effects::places::Home;
-use crate::effects::registry::Lock;
+use crate::effects::registry::{self, Lock};
 use crate::effects::{Host, ports};
 use crate::launcher::{Client, Process, Report};
 use crate::manifest::Request;
 use crate::model::Workspace;
 use crate::plan::{Plan, Selection, Shell, Surroundings, plan, shadow_notice, slots};
-use crate::supervise::{Command, Effect, Fact, Input, World};
+use crate::supervise::{Command, Effect, Fact, Input, State, Status, World};
 use crate::telemetry::logs::{Collector, Ends};
 use crate::telemetry::requests::Requests;
 
@@ -160,7 +160,7 @@ impl Engine {
                 }
                 Ok(()) = self.watchers.changed() => {
                     sample_at = (*self.watchers.borrow_and_update() > 0).then(tokio::time::Instant::now);
-                    self.publisher.forget_sample();
+                    self.publisher.forget_sample(&self.world);
                 }
             }
             self.take_batch();
@@ -169,11 +169,13 @@ impl Engine {
             self.perform().await;
         }
         // With the launcher's end every pipe has ended, and the log thread with them.
-        let Self { host, mut reports, report_sender, .. } = self;
+        let Self { setup, host, mut reports, report_sender, .. } = self;
         let collector = host.end();
         drop(report_sender);
         while reports.recv().await.is_some() {}
         let _ = tokio::task::spawn_blocking(move || collector.finish()).await;
+        // While the lock is held: the next engine's note and socket have the same names.
+        registry::remove(&setup.home);
         Ok(())
     }
 
@@ -215,6 +217,7 @@ impl Engine {
         }
     }
 
+    #[allow(clippy::print_stderr, reason = "standard error is the engine's log")]
     fn report(&mut self, report: Report) {
         let lost = matches!(report, Report::Lost);
         let running: Vec<usize> = if lost { self.running() } else { Vec::new() };
@@ -228,7 +231,8 @@ impl Engine {
                     hold(&launcher, &self.setup.lock);
                     self.host.set_launcher(launcher);
                 }
-                Err(error) => self.notices.push(format!("the launcher could not be started again: {error}")),
+                // Every launch from now on fails with a reason; this is the longer one, for the engine's log.
+                Err(error) => eprintln!("the launcher could not be started again: {error}"),
             }
             self.step(Input::Asked(Command::Start(running)));
         }
@@ -237,7 +241,8 @@ impl Engine {
     /// Services that run by the user's wish.
     fn running(&self) -> Vec<usize> {
         let all = 0..self.world.plan().services.len();
-        all.filter(|&place| self.world.status(place).wanted && self.world.status(place).pid.is_some()).collect()
+        let runs = |status: Status| status.wanted && (status.pid.is_some() || status.state == State::Starting);
+        all.filter(|&place| runs(self.world.status(place))).collect()
     }
 
     /// Notices about the manifest and the plan at start, for the `up` that started the engine.

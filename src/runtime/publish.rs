@@ -150,7 +150,10 @@ impl Publisher {
     }
 
     /// Nobody looks at CPU and memory any more.
-    pub fn forget_sample(&mut self) {
-        self.last_sample = None;
+    pub fn forget_sample(&mut self, world: &World) {
+        if self.last_sample.take().is_some() {
+            self.usage.clear();
+            self.rows(world, 0..world.plan().services.len());
+        }
     }
 }

@@ -19,6 +19,7 @@ pub struct Explanation {
     pub last_lines: Vec<String>,
     pub next: Option<String>,
     /// Lines of its output that could not be written; filled in by whoever counts them.
+    #[serde(default)]
     pub lost_lines: u64,
 }
 

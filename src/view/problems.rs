@@ -1,6 +1,6 @@
 //! Problems of a manifest, drawn with the source lines they are about.
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use crate::manifest::{Problem, Problems, Severity};
 
@@ -18,7 +18,13 @@ fn draw_one(problems: &Problems, problem: &Problem, renderer: &Renderer) -> Stri
     };
     let mut group = Group::with_title(level.primary_title(problem.message.as_str()).id(problem.code));
     let related = problem.related.filter(|_| problem.at.is_some());
-    if let Some(span) = problem.at {
+    let drawn = problem.at.filter(|span| !problems.sources.get(span.source).is_secret());
+    if let Some(span) = problem.at.filter(|_| drawn.is_none()) {
+        let (path, at) = (&problems.sources.get(span.source).path, problems.sources.position(span));
+        let origin = Origin::path(path.to_string_lossy().into_owned()).line(at.line).char_column(at.column);
+        group = group.element(origin);
+    }
+    if let Some(span) = drawn {
         let source = problems.sources.get(span.source);
         let mut snippet = Snippet::source(&*source.text)
             .path(source.path.to_string_lossy().into_owned())

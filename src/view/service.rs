@@ -26,6 +26,7 @@ pub struct Service {
     pub image: Option<String>,
     pub ports: Vec<Port>,
     /// The services that depend on it.
+    #[serde(default)]
     pub needed_by: Vec<String>,
     /// Automatic restarts.
     pub restarts: u32,
@@ -47,6 +48,7 @@ pub struct Service {
     /// From launch to ready.
     pub startup_ms: Option<u64>,
     /// Lines of its output that could not be written, as on a full disk.
+    #[serde(default)]
     pub lost_lines: u64,
 }
 

@@ -218,3 +218,25 @@ fn requests_are_followed() {
     follower.signal("INT");
     follower.end();
 }
+
+#[test]
+fn a_connection_that_is_kept_open_follows_its_callee_to_another_port() {
+    let sandbox = traffic(Account::Own);
+    sandbox.write(
+        "keep.py",
+        "import http.client, os, time\n\
+         c = http.client.HTTPConnection(os.environ['HTTP_HOST'], int(os.environ['HTTP_PORT']))\n\
+         def get():\n    c.request('GET', '/'); r = c.getresponse(); r.read(); print(r.status, flush=True)\n\
+         get()\nopen('asked', 'w').close()\nwhile not os.path.exists('moved'): time.sleep(0.01)\nget()\n",
+    );
+    let client = sandbox.start(&["exec", "shell", "--", "python3", "keep.py"]);
+    until("the first answer is there", || sandbox.path("asked").exists());
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let moved = MANIFEST.replace("{ http: 80 } }\n  raw", &format!("{{ http: 80 }}, listen: {port} }}\n  raw"));
+    assert_ne!(moved, MANIFEST);
+    sandbox.write("nagaya.yaml", moved.replace("python3, http1.py", &format!("env, PORT={port}, python3, http1.py")));
+    sandbox.up();
+    assert_eq!(sandbox.row("http")["ports"][0]["published"], port);
+    sandbox.write("moved", "");
+    assert_eq!(client.end().good().out, "200\n200\n");
+}

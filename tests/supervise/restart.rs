@@ -141,3 +141,19 @@ fn a_restart_while_it_waits_or_starts_does_not_double_it() {
     // A restart by hand is not counted as one by itself.
     assert_eq!(world.world.status(0).restarts, 0);
 }
+
+#[test]
+fn an_end_that_is_told_before_the_beginning_is_an_end() {
+    // The launcher was lost in between.
+    for (policy, state) in [("restart: 'no'", "failed"), ("restart: always", "backoff")] {
+        let mut world = Fixture::new(&format!("a: {policy}"));
+        world.up();
+        world.exited("a", 137);
+        assert_eq!(world.state("a"), state);
+    }
+    let mut world = Fixture::new("a: restart: always");
+    world.up();
+    world.down();
+    world.exited("a", 137);
+    assert_eq!(world.state("a"), "stopped");
+}

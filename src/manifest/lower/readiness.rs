@@ -88,7 +88,7 @@ fn http_check(raw: &HttpCheck, ports: &[Port], span: Span, problems: &mut Proble
     let headers = raw.headers.clone().unwrap_or_default().0;
     Some(Check::Http {
         path: path.to_owned(),
-        port: port(raw.port.as_ref(), ports, span, problems)?,
+        port: port(raw.port.as_ref(), &[Protocol::Http, Protocol::H2], ports, span, problems)?,
         host: raw.host.clone(),
         headers: headers.into_iter().map(|(name, entry)| (name, entry.value)).collect(),
         status: raw.status.as_ref().map(|status| status.value),
@@ -96,25 +96,34 @@ fn http_check(raw: &HttpCheck, ports: &[Port], span: Span, problems: &mut Proble
 }
 
 fn tcp_check(raw: &TcpCheck, ports: &[Port], span: Span, problems: &mut Problems) -> Option<Check> {
-    Some(Check::Tcp { port: port(raw.port.as_ref(), ports, span, problems)? })
+    Some(Check::Tcp { port: port(raw.port.as_ref(), &[], ports, span, problems)? })
 }
 
 fn grpc_check(raw: &GrpcCheck, ports: &[Port], span: Span, problems: &mut Problems) -> Option<Check> {
     Some(Check::Grpc {
-        port: port(raw.port.as_ref(), ports, span, problems)?,
+        port: port(raw.port.as_ref(), &[Protocol::Grpc, Protocol::H2], ports, span, problems)?,
         service: raw.service.clone().unwrap_or_default(),
     })
 }
 
-/// The port to ask: by name, by production's number where one is declared with it, else by number as it is.
-fn port(raw: Option<&At<PortRef>>, ports: &[Port], span: Span, problems: &mut Problems) -> Option<ProbePort> {
+/// The port to ask: by name, by production's number where one is declared with it, else by number as it is. Where none
+/// is given it is the first that speaks what the probe does, else the first that a connection can be made to.
+fn port(
+    raw: Option<&At<PortRef>>,
+    spoken: &[Protocol],
+    ports: &[Port],
+    span: Span,
+    problems: &mut Problems,
+) -> Option<ProbePort> {
     let Some(At { value, span }) = raw else {
         if ports.is_empty() {
             let problem = Problem::error("no_ports", "the probe asks a port, but the service declares none");
             problems.push(problem.at(span).hint("declare it under `ports`, or name it here: `port: 8080`"));
             return None;
         }
-        return Some(ProbePort::Declared(0));
+        let speaks = ports.iter().position(|port| spoken.contains(&port.protocol));
+        let connects = || ports.iter().position(|port| port.protocol != Protocol::Udp);
+        return Some(ProbePort::Declared(speaks.or_else(connects).unwrap_or(0)));
     };
     match value {
         PortRef::Number(number) => match ports.iter().position(|port| port.number == *number) {

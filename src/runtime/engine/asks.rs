@@ -23,7 +23,12 @@ pub(super) struct Loaded {
 
 impl Engine {
     pub(super) fn answer(&mut self, ask: Ask) {
+        let ending = *self.ending.borrow();
         match ask {
+            // What is started now would keep an engine alive that everybody believes to be gone.
+            Ask::Up(_, reply) if ending => drop(reply.send(Err(Problem::Ending))),
+            Ask::Start(_, reply) | Ask::Restart(_, reply) if ending => drop(reply.send(Err(Problem::Ending))),
+            Ask::Wake(_) if ending => {}
             Ask::Up(request, reply) => self.reload(request, reply),
             Ask::Start(names, reply) => {
                 let result = self.start(&names);
@@ -95,10 +100,6 @@ impl Engine {
 
     /// Reads the manifest again, off the loop; the answer comes back as [`Loaded`].
     fn reload(&self, request: UpRequest, reply: oneshot::Sender<Result<Upped, Problem>>) {
-        if *self.ending.borrow() {
-            let _ = reply.send(Err(Problem::Ending));
-            return;
-        }
         let from = request.load.clone().unwrap_or_else(|| self.setup.load.clone());
         let (shell, sender) = (self.setup.shell.clone(), self.load_sender.clone());
         tokio::task::spawn_blocking(move || {
@@ -109,6 +110,7 @@ impl Engine {
 
     pub(super) fn take_loaded(&mut self, loaded: Loaded) {
         let Loaded { request, reply, result } = loaded;
+        let result = if *self.ending.borrow() { Err(Problem::Ending) } else { result };
         let applied = result.and_then(|(workspace, notices)| self.apply(workspace, notices, &request));
         let _ = reply.send(applied);
     }

@@ -75,7 +75,12 @@ impl World {
                     self.gone(now, incarnation);
                 }
             }
-            Phase::Rest(_) | Phase::Waiting | Phase::Launching { .. } | Phase::Backoff { .. } => {}
+            // The launcher was lost before it could say that the process had begun.
+            Phase::Launching { .. } => {
+                self.live.remove(&incarnation);
+                self.ended(now, service, exit, now);
+            }
+            Phase::Rest(_) | Phase::Waiting | Phase::Backoff { .. } => {}
         }
     }
 

@@ -14,6 +14,9 @@ const FIRST_EXEC_TRY: Duration = Duration::from_millis(50);
 /// Between two looks at who listens: a quarter of the age of the youngest service that does not, in these limits.
 const SWEEP_LIMITS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(500));
 
+/// A program that does not listen after this long may never do so, and is looked at less often.
+const SLOW: Duration = Duration::from_secs(60);
+
 impl World {
     /// A process has just started: what is to tell that it is ready?
     pub(super) fn await_readiness(&mut self, now: Moment, service: usize, up: &mut Up, log_matched: bool) {
@@ -103,8 +106,9 @@ impl World {
         }
         let youngest = self.awaiting_listeners().map(|(_, up)| up.started).max();
         self.sweep.next = youngest.map(|started| {
-            let pause = now.since(started) / 4;
-            now.after(pause.clamp(SWEEP_LIMITS.0, SWEEP_LIMITS.1))
+            let age = now.since(started);
+            let longest = if age < SLOW { SWEEP_LIMITS.1 } else { SWEEP_LIMITS.1 * 10 };
+            now.after((age / 4).clamp(SWEEP_LIMITS.0, longest))
         });
     }
 
