@@ -34,4 +34,4 @@ pub mod survivors;
 mod texts;
 
 pub use host::Host;
-pub use process::{Owner, alive, describe, end_groups, start_time, wait};
+pub use process::{Owner, alive, describe, end_groups, kill, start_time, wait};

@@ -106,10 +106,17 @@ impl Table {
 
     /// The service that a host name of the front door means: `web.shop.localhost`.
     pub fn by_host(&self, host: &str) -> Option<&Arc<Upstream>> {
-        let host = host.rsplit_once(':').map_or(host, |(name, _)| name);
-        let label = host.strip_suffix(".localhost")?.strip_suffix(self.host_label.as_str())?.strip_suffix('.')?;
+        let label =
+            host_name(host).strip_suffix(".localhost")?.strip_suffix(self.host_label.as_str())?.strip_suffix('.')?;
         self.upstreams.iter().find(|upstream| upstream.name.eq_ignore_ascii_case(label))
     }
+}
+
+/// The name in a Host header: without a port, and without the dot that a full name may end with.
+pub fn host_name(host: &str) -> &str {
+    let port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let name = host.rsplit_once(':').filter(|(_, behind)| port(behind)).map_or(host, |(name, _)| name);
+    name.strip_suffix('.').unwrap_or(name)
 }
 
 impl Upstream {
@@ -132,5 +139,7 @@ mod tests {
         assert!(found("web.shop.localhost:4400") && found("web.shop.localhost") && found("WEB.shop.localhost"));
         assert!(!found("web.other.localhost") && !found("webshop.localhost") && !found("shop.localhost"));
         assert!(!found("x.web.shop.localhost") && !found(""));
+        assert!(found("web.shop.localhost.:80"));
+        assert_eq!(["[::1]", "[::1]:80", "a:80", "a."].map(host_name), ["[::1]", "[::1]", "a", "a"]);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
@@ -18,6 +19,9 @@ use super::server::{Happened, Identity};
 use crate::runtime::{Environment, Problem, UpRequest, Upped};
 use crate::view::{Explanation, Request as RequestView, Service};
 
+/// The engine answers everything at once, and tells of what takes long by streams.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Asks one engine.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -30,6 +34,8 @@ pub enum CallError {
     /// Nobody is at the socket.
     #[error("no engine answers at {path}: {error}", path = .0.display(), error = .1)]
     NoEngine(PathBuf, io::Error),
+    #[error("the engine does not answer: it hangs, or was stopped by a signal")]
+    Silent,
     #[error("the engine broke off: {0}")]
     Broken(String),
     #[error(transparent)]
@@ -108,6 +114,10 @@ impl Client {
     }
 
     async fn call(&self, method: Method, path: &str, body: Bytes) -> Result<Incoming, CallError> {
+        tokio::time::timeout(PATIENCE, self.ask(method, path, body)).await.unwrap_or(Err(CallError::Silent))
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Bytes) -> Result<Incoming, CallError> {
         let stream =
             UnixStream::connect(&self.socket).await.map_err(|error| CallError::NoEngine(self.socket.clone(), error))?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;

@@ -8,7 +8,8 @@ use super::error::{Code, Error};
 use super::locate::{self, connect};
 use super::output::Output;
 use crate::api::Client;
-use crate::effects::wait;
+use crate::effects::registry::Registration;
+use crate::effects::{self, wait};
 use crate::engine;
 use crate::runtime::Changes;
 use crate::supervise::State;
@@ -19,7 +20,9 @@ pub async fn run(global: &Global, args: &Down, output: &Output) -> Result<ExitCo
         Ok(found) => found,
         Err(error) => return clean_up(global, error, output),
     };
-    client.down(args.force).await?;
+    if let Err(error) = client.down(args.force).await {
+        return if args.force { kill(&engine, output) } else { Err(error.into()) };
+    }
     if !output.json {
         report(&client, output).await;
     }
@@ -32,10 +35,21 @@ pub async fn run(global: &Global, args: &Down, output: &Output) -> Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
+/// An engine that cannot be talked to, because it hangs or its socket is gone, is killed; its launcher then kills all
+/// that it started.
+fn kill(engine: &Registration, output: &Output) -> Result<ExitCode, Error> {
+    effects::kill(engine.pid, engine.process_started);
+    sweep_up(engine, output)
+}
+
 /// Without a living engine there may be one that was killed, and what it left.
 fn clean_up(global: &Global, error: Error, output: &Output) -> Result<ExitCode, Error> {
     let Some(killed) = locate::killed(global).filter(|_| error.code == Code::NoEngine) else { return Err(error) };
-    let count = engine::clear(&locate::places()?, &killed, &|text| output.say(text))?;
+    sweep_up(&killed, output)
+}
+
+fn sweep_up(killed: &Registration, output: &Output) -> Result<ExitCode, Error> {
+    let count = engine::clear(&locate::places()?, killed, &|text| output.say(text))?;
     if output.json {
         output.json(&serde_json::json!({ "stopped": killed.name }));
     } else {

@@ -100,7 +100,10 @@ impl From<CallError> for Error {
         match error {
             CallError::Refused(problem) => problem.into(),
             CallError::NoEngine(..) => {
-                Self::new(Code::NoEngine, message).hint("`nagaya up` starts the workspace; `nagaya ls` lists what runs")
+                Self::new(Code::NoEngine, message).hint("`nagaya down --force` ends it all the same; then `nagaya up`")
+            }
+            CallError::Silent => {
+                Self::new(Code::TimedOut, message).hint("`nagaya down --force` kills it and all that it runs")
             }
             CallError::Broken(_) => Self::failed(message),
             CallError::Strange(_) => {

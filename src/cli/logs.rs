@@ -56,7 +56,8 @@ pub async fn run(global: &Global, args: Logs, output: &Output) -> Result<ExitCod
             }
         }
         None => {
-            let mut merge = Merge::new(&source.logs, &services, from);
+            // What is written from here on is for another time: a busy service would never come to an end.
+            let mut merge = Merge::new(&source.logs, &services, from).up_to(clock::utc());
             while let Some(lines) = merge.next()? {
                 printer.print(&filter.keep(lines), output);
             }
@@ -165,6 +166,7 @@ pub struct From {
 /// Lines of many services, oldest first.
 struct Merge {
     readers: Vec<(String, Reader, VecDeque<Line>)>,
+    end: Option<Timestamp>,
 }
 
 /// Lines printed at once.
@@ -174,7 +176,13 @@ impl Merge {
     fn new(logs: &Path, services: &[String], from: From) -> Self {
         let open = |name: &String| Reader::new(logs, name, from.start).not_before(from.since);
         let reader = |name: &String| (name.clone(), open(name), VecDeque::new());
-        Self { readers: services.iter().map(reader).collect() }
+        Self { readers: services.iter().map(reader).collect(), end: None }
+    }
+
+    /// Only what was written by then.
+    fn up_to(mut self, end: Timestamp) -> Self {
+        self.end = Some(end);
+        self
     }
 
     /// The next lines; `None` at the present end.
@@ -191,6 +199,9 @@ impl Merge {
             }
             let oldest = self.readers.iter_mut().filter(|it| !it.2.is_empty()).min_by_key(|it| it.2[0].time);
             let Some((name, _, lines)) = oldest else { break };
+            if self.end.is_some_and(|end| lines.front().is_some_and(|line| line.time > end)) {
+                break;
+            }
             out.extend(lines.pop_front().map(|line| (name.clone(), line)));
         }
         Ok((!out.is_empty()).then_some(out))
@@ -312,7 +323,8 @@ impl Printer {
 
     fn text(&self, service: &str, line: &Line) -> String {
         let time = if self.timestamps { dim(&format!("{:.3} ", line.time)) } else { String::new() };
-        let text = format!("{time}{}", line.text);
+        // A lone carriage return would have the line written over its own beginning.
+        let text = format!("{time}{}", line.text.replace('\r', " "));
         if self.prefix { self.prefixed(service, &text) } else { text }
     }
 

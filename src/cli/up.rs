@@ -56,8 +56,8 @@ const ENTRANCES: usize = 5;
 /// An `up` and its engine.
 struct Session {
     args: Up,
-    /// The manifest was named by `-f`, or is the demo's.
-    explicit: bool,
+    /// The manifest, where it was named by `-f`, or is the demo's.
+    named: Option<PathBuf>,
     client: Client,
     identity: Identity,
     /// The engine's state, where the logs are.
@@ -87,7 +87,7 @@ impl Session {
         })?;
         Ok(Self {
             args,
-            explicit: is_explicit(up),
+            named: named(up),
             identity: client.identity().await?,
             client,
             state: engine.state.clone(),
@@ -101,7 +101,7 @@ impl Session {
     fn own(running: Running, owned: Owned, up: &UpRequest, args: Up) -> Self {
         Self {
             args,
-            explicit: is_explicit(up),
+            named: named(up),
             client: Client::new(&running.socket),
             state: running.identity.state(),
             identity: running.identity,
@@ -113,8 +113,8 @@ impl Session {
     }
 }
 
-fn is_explicit(up: &UpRequest) -> bool {
-    up.load.as_ref().is_some_and(|load| load.explicit)
+fn named(up: &UpRequest) -> Option<PathBuf> {
+    up.load.as_ref().filter(|load| load.explicit).and_then(|load| load.files.first().cloned())
 }
 
 impl Session {
@@ -161,9 +161,15 @@ impl Session {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// How to call for this workspace from here: a manifest that was named is not found by looking around.
+    /// How to call for this workspace from here: a manifest that was named is not found by looking around, and its name
+    /// alone does not mean it where another workspace has the same one.
     fn nagaya(&self) -> String {
-        if self.explicit { format!("nagaya -p {}", self.identity.name) } else { "nagaya".to_owned() }
+        let Identity { name, host_label, .. } = &self.identity;
+        match &self.named {
+            None => "nagaya".to_owned(),
+            Some(_) if name == host_label => format!("nagaya -p {name}"),
+            Some(manifest) => format!("nagaya -p {name} -f {}", manifest.display()),
+        }
     }
 
     /// The addresses of services that no other needs: where one would begin to look.

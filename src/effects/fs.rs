@@ -13,7 +13,12 @@ pub struct Disk;
 
 impl Files for Disk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        fs::read(path)
+        // Devices and pipes may have no end.
+        let kind = fs::metadata(path)?.file_type();
+        match kind.is_file() || kind.is_dir() {
+            true => fs::read(path),
+            false => Err(io::Error::other("it is neither a file nor a folder")),
+        }
     }
 
     fn is_dir(&self, path: &Path) -> bool {

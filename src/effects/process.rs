@@ -81,6 +81,13 @@ pub fn end_groups(leaders: &[u32]) {
     }
 }
 
+/// Kills a process, if that number is still its own.
+pub fn kill(pid: u32, started: u64) {
+    if let Some(process) = number(pid).filter(|_| alive(pid, started)) {
+        let _ = rustix::process::kill_process(process, rustix::process::Signal::KILL);
+    }
+}
+
 /// Waits for the end of a process that is not our child.
 #[cfg(target_os = "linux")]
 pub fn wait(pid: u32, started: u64) {

@@ -53,6 +53,16 @@ pub fn broken(what: &str, home: &Home, error: &std::io::Error) -> Refusal {
     Refusal::surroundings(format!("{what}: {error}")).hint(format!("the state is in {}", home.state.display()))
 }
 
+/// What ends an engine that has lost the note by which it is found.
+fn how_to_end(engine: &UnixStream) -> String {
+    #[cfg(target_os = "linux")]
+    if let Ok(peer) = rustix::net::sockopt::socket_peercred(engine) {
+        return format!("`kill {}` ends it and all that it runs; then `nagaya up`", peer.pid.as_raw_nonzero());
+    }
+    let _ = engine;
+    "end the process called `nagaya-engine`; what it runs ends with it".to_owned()
+}
+
 /// The socket for clients. A file that is left of an engine that was killed is in the way; we hold the lock, so nobody
 /// is behind it.
 pub fn listen(home: &Home) -> Result<UnixListener, Refusal> {
@@ -64,6 +74,10 @@ pub fn listen(home: &Home) -> Result<UnixListener, Refusal> {
             path.display()
         );
         return Err(Refusal::surroundings(message).hint("set XDG_RUNTIME_DIR to a shorter folder"));
+    }
+    if let Ok(stranger) = UnixStream::connect(path) {
+        let message = "an engine of this workspace runs already, and its state folder was deleted under it";
+        return Err(Refusal::surroundings(message).hint(how_to_end(&stranger)));
     }
     let _ = fs::remove(path);
     let bound = UnixListener::bind(path).and_then(|listener| {

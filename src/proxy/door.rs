@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -17,7 +17,7 @@ use super::answer::{Asker, Refusal, STYLE, escape};
 use super::body::Body;
 use super::edge::{breathe, is_passing};
 use super::http::{Caller, Context, Target, forward, server};
-use crate::route::{Availability, Table};
+use crate::route::{Availability, Table, host_name};
 
 /// Serves the front door until its task is ended.
 pub async fn serve(listener: StdListener, tables: watch::Receiver<Arc<Table>>, context: Context) {
@@ -73,7 +73,12 @@ fn tell_who_asks(request: &mut Request<Incoming>, host: &str) {
 
 /// The index of the services for those who ask for no service in particular; strangers' host names learn nothing.
 fn no_service<B>(request: &Request<B>, host: &str, table: &Table) -> Response<Body> {
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let name = host_name(host);
+    if name.is_empty() {
+        let mut response = Response::new(Body::text("nagaya: the request has no Host that can be read\n".to_owned()));
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+        return response;
+    }
     let own = format!("{}.localhost", table.host_label);
     if ![own.as_str(), "localhost", "127.0.0.1", "[::1]"].contains(&name) {
         return Refusal::Unknown(name.to_owned()).response(&Asker::of(request, false));

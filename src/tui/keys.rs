@@ -51,7 +51,7 @@ pub const BINDINGS: [Binding; 20] = [
     (Action::Restart, "r", "restart it"),
     (Action::Help, "? F1", "this help"),
     (Action::Quit, "q", "leave"),
-    (Action::Interrupt, "Ctrl-c", "leave; twice kills"),
+    (Action::Interrupt, "Ctrl-c", "stop all if it is yours, else leave; twice kills"),
 ];
 
 /// What a key means.

@@ -103,3 +103,30 @@ fn files_of_the_state_that_are_broken_are_no_obstacle() {
     sandbox.up();
     assert_eq!(sandbox.row("web")["state"], "running");
 }
+
+#[test]
+fn an_engine_that_cannot_be_talked_to_is_ended_by_force() {
+    for harm in ["socket", "hang"] {
+        let sandbox = booted(Account::Own);
+        match harm {
+            "socket" => fs::remove_file(sandbox.engine()["socket"].as_str().unwrap()).unwrap(),
+            _ => signal("STOP", engine(&sandbox)),
+        }
+        let run = sandbox.nagaya(&["ps"]);
+        assert!([4, 5].contains(&run.code), "{run:?}");
+        run.says(&["`nagaya down --force`"]);
+        sandbox.nagaya(&["down", "--force"]).good();
+        sandbox.empties();
+        works_again(&sandbox);
+    }
+}
+
+#[test]
+fn an_engine_whose_state_was_deleted_is_not_started_twice() {
+    let sandbox = booted(Account::Own);
+    let pid = engine(&sandbox);
+    fs::remove_dir_all(sandbox.home()).unwrap();
+    sandbox.nagaya(&["up", "-d"]).ended(1).says(&["its state folder was deleted", &format!("`kill {pid}`")]);
+    signal("TERM", pid);
+    sandbox.empties();
+}

@@ -167,3 +167,11 @@ fn wrong_usage_is_told_with_a_suggestion() {
     sandbox.nagaya(&["--profile", "nope", "up", "-d"]).ended(2).says(&["nope"]);
     sandbox.nagaya(&["ui"]).ended(2).says(&["needs a terminal"]);
 }
+
+#[test]
+fn devices_and_pipes_are_no_files() {
+    let sandbox = one("{ command: [sleep, infinity] }");
+    sandbox.nagaya(&["-f", "/dev/zero", "check"]).ended(3).says(&["/dev/zero", "neither a file nor a folder"]);
+    finish(sandbox.command("mkfifo").arg(".env")).good();
+    sandbox.nagaya(&["check"]).ended(3).says(&[".env", "neither a file nor a folder"]);
+}

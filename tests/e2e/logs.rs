@@ -85,3 +85,14 @@ fn old_output_makes_room_for_new() {
     assert_eq!(seen.last(), Some(&699_999));
     assert!(seen.windows(2).all(|pair| pair[1] == pair[0] + 1));
 }
+
+#[test]
+fn what_is_written_meanwhile_is_not_waited_for() {
+    let sandbox = Sandbox::new("name: busy\nservices:\n  web: { command: 'yes busy' }\n");
+    sandbox.up();
+    let tail = sandbox.nagaya(&["logs", "web", "--tail", "3"]).good().out;
+    assert!(tail.lines().count() < 100_000, "{} lines", tail.lines().count());
+    let progress = Sandbox::new("name: bar\nservices:\n  web: { command: 'printf \"one\\rtwo\\n\"' }\n");
+    progress.up();
+    assert_eq!(progress.nagaya(&["logs", "web"]).good().out, "one two\n");
+}
