@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rustix::fs::Mode;
 use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::sync::mpsc;
 
@@ -19,7 +20,7 @@ use super::ports::{is_free, taken_message};
 use super::probe::try_network;
 use super::process::end_groups;
 use super::setup::Stamps;
-use super::{fs, survivors, texts};
+use super::{survivors, texts};
 use crate::launcher::{Client, Launch, Report};
 use crate::model::Signal;
 use crate::plan::{Plan, PlannedCheck, Ready};
@@ -179,7 +180,7 @@ impl Host {
             return Err(taken_message(port.listen));
         }
         // Its own data folder, named in its variables. Where it cannot be made, the program says so better.
-        let _ = fs::make_private_folder(&self.data.join(planned.name.as_str()));
+        let _ = rustix::fs::mkdir(self.data.join(planned.name.as_str()), Mode::RWXU);
         let mut variables = texts::variables(&self.plan, service);
         self.helpers.mark(&mut variables, incarnation);
         let pipe = || pipe_with(PipeFlags::CLOEXEC).map_err(|error| format!("no pipe for its output: {error}"));

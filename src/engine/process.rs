@@ -94,13 +94,13 @@ async fn run_engine(order: Order, launcher: Process, owner: &UnixStream) -> Resu
     let notices = left.into_iter().chain(engine.notices().iter().cloned()).collect();
     let opening = Opening { home: home.clone(), registration, services, notices, handle };
     let owner = owner.try_clone().map_err(|error| Refusal::surroundings(error.to_string()))?;
-    // Beside the first launches, which need none of it.
+    // After the first launches, which need none of it: connections to the proxy wait in its listeners meanwhile.
+    let (published, ready) = tokio::sync::oneshot::channel();
     tokio::spawn(async move {
-        // Behind the task that carries orders to the launcher, which is woken by the first one.
-        tokio::task::yield_now().await;
+        let _ = ready.await;
         opening.open(listener, owner);
     });
-    let result = engine.run(order.up).await;
+    let result = engine.run(order.up, published).await;
     result.map_err(|problem| Refusal::Asked(problem).into())
 }
 

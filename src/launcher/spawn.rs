@@ -85,6 +85,12 @@ mod linux {
             };
             // SAFETY: takes nothing and cannot fail.
             let launcher = unsafe { libc::getpid() };
+            // What whoever called us ignored, as a shell does for background jobs, would stay ignored in every service.
+            // Done once here and not for each child. SIGPIPE stays ignored for us, SIGCHLD gets its handler.
+            for signal in (1..=64).filter(|signal| ![libc::SIGPIPE, libc::SIGCHLD].contains(signal)) {
+                // SAFETY: sets a default; the C library refuses the numbers that are its own.
+                unsafe { libc::signal(signal, libc::SIG_DFL) };
+            }
             Ok(Self { stack: vec![0; STACK], null, launcher })
         }
 
@@ -199,8 +205,7 @@ mod linux {
         // CLONE_SIGHAND) before signals are let through again.
         unsafe {
             let order = &mut *order.cast::<Order>();
-            // All of them: what our own parent ignored, as a shell does for background jobs, would stay ignored.
-            for signal in 1..=64 {
+            for signal in [libc::SIGCHLD, libc::SIGPIPE] {
                 libc::signal(signal, libc::SIG_DFL);
             }
             libc::setpgid(0, 0);

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use asks::Loaded;
 
@@ -138,12 +138,14 @@ impl Engine {
         self.world.plan()
     }
 
-    /// Starts what `first` selects and runs until everything was asked to stop and has.
-    pub async fn run(mut self, first: UpRequest) -> Result<(), Problem> {
+    /// Starts what `first` selects and runs until everything was asked to stop and has. `published` is told when rows can
+    /// be looked at that know of `first`: the launches come before, as nobody waits for anything else.
+    pub async fn run(mut self, first: UpRequest, published: oneshot::Sender<()>) -> Result<(), Problem> {
         let workspace = self.workspace.clone();
         self.want(&workspace, &first)?;
-        self.publish();
         self.perform().await;
+        self.publish();
+        let _ = published.send(());
         let mut sample_at = None;
         while !(*self.ending.borrow() && self.world.is_quiet()) {
             let deadline = self.world.next_deadline().map(|at| self.clock.instant(at).into());

@@ -96,3 +96,20 @@ fn what_is_written_meanwhile_is_not_waited_for() {
     progress.up();
     assert_eq!(progress.nagaya(&["logs", "web"]).good().out, "one two\n");
 }
+
+#[test]
+fn short_runs_go_on_in_the_same_segment_also_after_a_crash() {
+    let sandbox = Sandbox::new("name: runs\nservices:\n  web: { command: 'echo one more; exec sleep infinity' }\n");
+    for run in 1..=4 {
+        sandbox.up();
+        let lines = || sandbox.nagaya(&["logs", "web", "--since", "10m"]).good().out.matches("one more").count();
+        until("the line is there", || lines() == run);
+        let segments = sandbox.home().join("logs/web");
+        assert_eq!(fs::read_dir(&segments).unwrap().count(), 1);
+        sandbox.nagaya(&["down"]).good();
+        // As an engine leaves it that is killed while it writes.
+        let newest = segments.join("000001.log");
+        let half = format!("{}2026-11-21T12:00", fs::read_to_string(&newest).unwrap());
+        fs::write(newest, half).unwrap();
+    }
+}

@@ -55,17 +55,21 @@ impl Writer {
         Ok(())
     }
 
-    /// Begins after what an earlier engine wrote.
+    /// Goes on after what an earlier engine wrote: in its last segment, where that has room.
     fn first(&mut self) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(self.folder.join(&self.service))?;
-        let number = match segment::numbers(&self.folder, &self.service)?.last() {
-            Some(&newest) => {
-                self.lines = count(&segment::path(&self.folder, &self.service, newest)).unwrap_or(0);
-                newest + 1
-            }
-            None => 1,
-        };
-        self.begin(number)
+        let Some(&newest) = segment::numbers(&self.folder, &self.service)?.last() else { return self.begin(1) };
+        let path = segment::path(&self.folder, &self.service, newest);
+        let Ok(Some(content)) = content(&path) else { return self.begin(newest + 1) };
+        self.lines = content.lines;
+        if content.size >= self.keeping.max_size.0 {
+            return self.begin(newest + 1);
+        }
+        let file = OpenOptions::new().append(true).open(path)?;
+        // Half a record of an engine that was killed would be glued to the next one.
+        file.set_len(content.size)?;
+        self.open = Some(Open { file, number: newest, size: content.size });
+        Ok(())
     }
 
     /// Begins the next segment and drops the one that is too many.
@@ -90,23 +94,38 @@ impl Writer {
     }
 }
 
-/// The number of lines up to the end of a segment.
-fn count(path: &Path) -> io::Result<u64> {
+/// What is in a segment.
+struct Content {
+    /// All lines of the service up to its end.
+    lines: u64,
+    /// Bytes up to the end of the last whole record.
+    size: u64,
+}
+
+/// Reads a segment through; `None` where it does not begin as one.
+fn content(path: &Path) -> io::Result<Option<Content>> {
     let mut file = File::open(path)?;
     let mut buffer = vec![0; 64 << 10];
-    let (mut lines, mut head) = (0, None);
+    let (mut newlines, mut size, mut position) = (0, 0, 0);
+    let mut first = None;
     loop {
         let read = file.read(&mut buffer)?;
         if read == 0 {
             break;
         }
-        if head.is_none() {
-            let first = String::from_utf8_lossy(&buffer[..read.min(80)]).into_owned();
-            head = segment::parse_head(first.lines().next().unwrap_or(""));
+        let piece = &buffer[..read];
+        if position == 0 {
+            let head = String::from_utf8_lossy(&piece[..read.min(80)]).into_owned();
+            first = head.lines().next().and_then(segment::parse_head);
         }
-        lines += memchr::memchr_iter(b'\n', &buffer[..read]).count() as u64;
+        newlines += memchr::memchr_iter(b'\n', piece).count() as u64;
+        if let Some(last) = memchr::memrchr(b'\n', piece) {
+            size = position + last as u64 + 1;
+        }
+        position += read as u64;
     }
-    Ok(head.unwrap_or(0) + lines.saturating_sub(1))
+    // The head is a line, but none of the service's.
+    Ok(first.filter(|_| newlines > 0).map(|first| Content { lines: first + newlines - 1, size }))
 }
 
 /// Which services have written, for those who follow.
