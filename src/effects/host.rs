@@ -5,10 +5,8 @@ mod sweep;
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustix::fs::Mode;
 use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::sync::mpsc;
 
@@ -37,8 +35,6 @@ pub struct Host {
     helpers: Helpers,
     /// The workspace's id.
     id: String,
-    /// Where services keep their data.
-    data: PathBuf,
     stamps: Stamps,
     lives: HashMap<Incarnation, Life>,
     /// One step at a time for each folder would be enough, but two package managers at once are slower than one
@@ -76,7 +72,6 @@ impl Host {
             collector,
             helpers: Helpers::new(launcher, &home.id),
             id: home.id.clone(),
-            data: home.data(),
             stamps: Stamps::new(home.setups()),
             lives: HashMap::new(),
             setups: Arc::new(tokio::sync::Semaphore::new(cores.max(2))),
@@ -179,8 +174,6 @@ impl Host {
         if let Some(port) = planned.ports.iter().find(|port| !is_free(port.listen)) {
             return Err(taken_message(port.listen));
         }
-        // Its own data folder, named in its variables. Where it cannot be made, the program says so better.
-        let _ = rustix::fs::mkdir(self.data.join(planned.name.as_str()), Mode::RWXU);
         let mut variables = texts::variables(&self.plan, service);
         self.helpers.mark(&mut variables, incarnation);
         let pipe = || pipe_with(PipeFlags::CLOEXEC).map_err(|error| format!("no pipe for its output: {error}"));

@@ -42,10 +42,15 @@ fn a_script_without_an_interpreter_is_run_from_wherever_it_is_on_the_path() {
 }
 
 #[test]
-fn a_service_has_a_folder_for_its_data() {
-    let sandbox = one("{ command: 'echo kept > $NAGAYA_DATA_DIR/file' }");
-    sandbox.up();
-    assert_eq!(sandbox.row("web")["state"], "completed");
+fn a_service_has_a_place_for_its_data_and_finds_them_again() {
+    let sandbox = one("{ command: 'mkdir -p $NAGAYA_DATA_DIR && echo kept >> $NAGAYA_DATA_DIR/file' }");
+    for times in 1..=2 {
+        sandbox.up();
+        assert_eq!(sandbox.row("web")["state"], "completed");
+        let kept = std::fs::read_to_string(sandbox.home().join("data/web/file")).unwrap();
+        assert_eq!(kept.lines().count(), times);
+        sandbox.nagaya(&["down"]).good();
+    }
 }
 
 #[test]
