@@ -20,6 +20,7 @@ mod listeners;
 #[path = "effects/listeners_portable.rs"]
 mod listeners;
 pub mod places;
+pub mod pods;
 pub mod ports;
 mod probe;
 mod process;

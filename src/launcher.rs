@@ -13,11 +13,16 @@
 mod client;
 mod family;
 mod fork;
+mod line;
+pub mod pod;
+mod pods;
 mod server;
 mod spawn;
 mod wire;
 
 pub use client::{Client, Launch, Process, Report};
 pub use family::TOKEN;
+pub use line::Line;
 pub use fork::{Forked, close_others, fork, leave};
 pub use server::serve;
+pub use spawn::Account;

@@ -4,6 +4,7 @@
 //! shown, and not in the middle of a boot. A plan says what would run, where, with which variables; `supervise` only
 //! decides when.
 
+mod addresses;
 mod edges;
 mod environment;
 mod lint;
@@ -17,6 +18,7 @@ use crate::model::{
     ServiceName, Stop, Workspace, WorkspaceName,
 };
 
+pub use addresses::{Addresses, FRONT_DOOR, HOST, NAMESERVER, NUMBERS, RANGE, is_ours};
 pub use edges::{Edge, Reference, references};
 pub use environment::{Layers, Shell, shadow_notice};
 pub use lint::{Lint, lints};
@@ -30,6 +32,8 @@ pub const LOOPBACK: &str = "127.0.0.1";
 #[derive(Debug, Clone)]
 pub struct Surroundings {
     pub shell: Shell,
+    /// Whether host processes run in pods.
+    pub pods: bool,
     /// The numbers for all [`slots`].
     pub ports: Ports,
     /// Below it, each service has a folder for its data.
@@ -60,6 +64,9 @@ pub struct Planned {
     pub command: String,
     pub argv: Vec<String>,
     pub working_dir: PathBuf,
+    /// Whether it runs in a pod.
+    pub in_pod: bool,
+    pub addresses: Addresses,
     pub environment: Layers,
     pub ports: Vec<PlannedPort>,
     pub depends_on: Vec<Dependency>,
@@ -126,6 +133,8 @@ impl Planned {
     pub fn launches_like(&self, other: &Self) -> bool {
         self.argv == other.argv
             && self.working_dir == other.working_dir
+            && self.in_pod == other.in_pod
+            && self.addresses == other.addresses
             && self.environment == other.environment
             && self.ports == other.ports
             && self.readiness == other.readiness
@@ -153,14 +162,14 @@ impl Plan {
 /// Makes the plan. Cannot fail: the workspace is sound and the surroundings have a number for every slot.
 pub fn plan(workspace: &Workspace, surroundings: &Surroundings) -> Plan {
     let references = references(workspace);
-    let edges = edges::edges(workspace, &references, &surroundings.ports);
+    let edges = edges::edges(workspace, &references, surroundings);
     let mut setups = Vec::new();
     let services = workspace
         .services
         .values()
         .enumerate()
         .map(|(place, service)| {
-            let address = edges::Addresses { caller: place, workspace, edges: &edges, ports: &surroundings.ports };
+            let address = edges::Outlook { caller: place, workspace, edges: &edges, surroundings };
             planned(place, service, &address, surroundings, &mut setups)
         })
         .collect();
@@ -180,7 +189,7 @@ pub fn plan(workspace: &Workspace, surroundings: &Surroundings) -> Plan {
 fn planned(
     place: usize,
     service: &Service,
-    addresses: &edges::Addresses<'_>,
+    addresses: &edges::Outlook<'_>,
     surroundings: &Surroundings,
     setups: &mut Vec<Setup>,
 ) -> Planned {
@@ -191,7 +200,10 @@ fn planned(
             name: port.name.clone(),
             number: port.number,
             protocol: port.protocol,
-            listen: surroundings.ports.own(&service.name, &port.name),
+            listen: match surroundings.pods {
+                true => port.number,
+                false => surroundings.ports.own(&service.name, &port.name),
+            },
         })
         .collect();
     let argv = |command: &Command| command.argv(|template| template.fill(|reference| addresses.fill(reference)));
@@ -215,6 +227,8 @@ fn planned(
         command: service.command.written(),
         argv: argv(&service.command),
         working_dir: service.working_dir.clone(),
+        in_pod: surroundings.pods,
+        addresses: Addresses::of(&service.name, &surroundings.ports),
         environment: environment::layers(service, &ports, addresses, surroundings),
         readiness: ready(service, &ports, &argv),
         ports,

@@ -3,7 +3,8 @@
 //! The runtime makes a new table when the plan changes; what changes from moment to moment, whether a service can
 //! take a call, is a watched value inside it. The proxy reads both and never asks the supervisor.
 
-use std::net::TcpListener;
+use std::collections::{HashMap, HashSet};
+use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
@@ -19,13 +20,22 @@ pub struct Table {
     pub front_door: u16,
     pub front_door_socket: Socket,
     pub upstreams: Vec<Arc<Upstream>>,
+    /// Listeners on the host, for callers that are in no pod.
     pub edges: Vec<Edge>,
+    /// Who is called at which address, in pods: a place in `upstreams`.
+    pub called: HashMap<Ipv4Addr, usize>,
+    /// Callers and callees that the manifest has.
+    pub declared: HashSet<(Arc<str>, Arc<str>)>,
+    /// Nobody else may call.
+    pub strict: bool,
 }
 
 /// A service that can be called.
 #[derive(Debug)]
 pub struct Upstream {
     pub name: Arc<str>,
+    /// Its pod's address, by which its callees know it.
+    pub own: Ipv4Addr,
     pub ports: Vec<Endpoint>,
     pub availability: watch::Receiver<Availability>,
 }
@@ -34,9 +44,28 @@ pub struct Upstream {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     pub name: String,
+    /// Production's.
+    pub number: u16,
     pub protocol: Protocol,
-    /// Where the program listens on the loopback.
-    pub listen: u16,
+    pub location: Location,
+}
+
+/// Where a program is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Location {
+    /// On this machine's loopback.
+    Loopback(u16),
+    /// In the pod of a service.
+    Pod { service: Arc<str>, port: u16 },
+}
+
+impl Location {
+    /// The number of the port.
+    pub fn port(&self) -> u16 {
+        match self {
+            Self::Loopback(port) | Self::Pod { port, .. } => *port,
+        }
+    }
 }
 
 /// A listener that is one caller's way to one port of one callee.
@@ -104,6 +133,21 @@ impl Table {
         self.edges.iter().find(|edge| edge.listen == listen).map(|edge| edge.socket.clone())
     }
 
+    /// The service that is called at an address.
+    pub fn called(&self, address: Ipv4Addr) -> Option<&Arc<Upstream>> {
+        self.upstreams.get(*self.called.get(&address)?)
+    }
+
+    /// The service of a name.
+    pub fn upstream(&self, name: &str) -> Option<&Arc<Upstream>> {
+        self.upstreams.iter().find(|upstream| *upstream.name == *name)
+    }
+
+    /// Whether the manifest has a call.
+    pub fn is_declared(&self, from: &str, to: &str) -> bool {
+        self.declared.iter().any(|(caller, callee)| **caller == *from && **callee == *to)
+    }
+
     /// The service that a host name of the front door means: `web.shop.localhost`.
     pub fn by_host(&self, host: &str) -> Option<&Arc<Upstream>> {
         let label =
@@ -133,7 +177,7 @@ mod tests {
     #[test]
     fn hosts_lead_to_services() {
         let (_, availability) = watch::channel(Availability::Ready);
-        let upstream = Upstream { name: "web".into(), ports: Vec::new(), availability };
+        let upstream = Upstream { name: "web".into(), own: Ipv4Addr::LOCALHOST, ports: Vec::new(), availability };
         let table = Table { host_label: "shop".into(), upstreams: vec![Arc::new(upstream)], ..Table::default() };
         let found = |host: &str| table.by_host(host).is_some();
         assert!(found("web.shop.localhost:4400") && found("web.shop.localhost") && found("WEB.shop.localhost"));

@@ -15,9 +15,10 @@ pub fn run(load: &Request, request: &UpRequest, output: &Output) -> Result<ExitC
     let workspace = &locate::load(load, output)?;
     let home = locate::places()?.home(&locate::id(workspace, load));
     let mask = plan::select(workspace, &request.selection).map_err(|error| Error::usage(error.to_string()))?;
-    let numbers = ports::propose(&home, &plan::slots(workspace));
+    let numbers = ports::propose(&home, &plan::slots(workspace, false));
     let surroundings = Surroundings {
         shell: environment::shell(),
+        pods: false,
         ports: numbers,
         data_dir: home.data(),
         host_label: workspace.name.to_string(),

@@ -15,10 +15,12 @@ use super::helpers::{Helpers, Task};
 use super::listeners::{Listeners, Listening};
 use super::places::Home;
 use super::ports::{is_free, taken_message};
-use super::probe::try_network;
+use super::pods::{News, Pod};
+use super::probe::{Way, try_network};
 use super::process::end_groups;
 use super::setup::Stamps;
 use super::{survivors, texts};
+use crate::launcher::pod::{Failure, Step};
 use crate::launcher::{Client, Launch, Report};
 use crate::model::Signal;
 use crate::plan::{Plan, PlannedCheck, Ready};
@@ -35,6 +37,9 @@ pub struct Host {
     helpers: Helpers,
     /// The workspace's id.
     id: String,
+    /// The pods' private files.
+    etc: Vec<u8>,
+    news: mpsc::UnboundedSender<News>,
     stamps: Stamps,
     lives: HashMap<Incarnation, Life>,
     /// One step at a time for each folder would be enough, but two package managers at once are slower than one
@@ -49,6 +54,7 @@ struct Life {
     /// Its main process, or what it left behind when that ended.
     pids: Vec<u32>,
     launched: Moment,
+    pod: Option<Pod>,
 }
 
 /// The place of a service that is in no plan any more, while its last process is still there.
@@ -63,6 +69,7 @@ impl Host {
         launcher: Client,
         collector: Collector,
         facts: mpsc::UnboundedSender<Fact>,
+        news: mpsc::UnboundedSender<News>,
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         Self {
@@ -72,6 +79,8 @@ impl Host {
             collector,
             helpers: Helpers::new(launcher, &home.id),
             id: home.id.clone(),
+            etc: home.etc().as_os_str().as_encoded_bytes().to_vec(),
+            news,
             stamps: Stamps::new(home.setups()),
             lives: HashMap::new(),
             setups: Arc::new(tokio::sync::Semaphore::new(cores.max(2))),
@@ -126,15 +135,22 @@ impl Host {
                 Vec::new()
             }
             Report::NotLaunched(incarnation, error) => match self.lives.remove(&incarnation) {
-                Some(life) => vec![Fact::NotLaunched(incarnation, self.launch_error(life.service, &error))],
+                Some(life) => {
+                    self.close(incarnation);
+                    vec![Fact::NotLaunched(incarnation, self.launch_error(life.service, error))]
+                }
                 None => {
+                    self.close(incarnation);
                     self.helpers.ended(incarnation, Err(error.to_string()));
                     Vec::new()
                 }
             },
             Report::Exited(incarnation, exit, left) => self.exited(incarnation, exit, left),
             Report::Gone(incarnation) => match self.lives.remove(&incarnation) {
-                Some(_) => vec![Fact::Gone(incarnation)],
+                Some(_) => {
+                    self.close(incarnation);
+                    vec![Fact::Gone(incarnation)]
+                }
                 None => Vec::new(),
             },
             Report::Lost => self.lost(),
@@ -148,30 +164,38 @@ impl Host {
         let leaders: Vec<u32> = self.lives.values().flat_map(|life| life.pids.iter().copied()).collect();
         end_groups(&leaders);
         survivors::end(&self.id);
-        let ended = self.lives.drain();
-        ended.map(|(it, _)| Fact::Exited(it, Exit::Signal(Signal::KILL), Left::Nothing)).collect()
+        let ended = std::mem::take(&mut self.lives);
+        ended.keys().for_each(|incarnation| self.close(*incarnation));
+        ended.into_iter().map(|(it, _)| Fact::Exited(it, Exit::Signal(Signal::KILL), Left::Nothing)).collect()
     }
 
     fn exited(&mut self, incarnation: Incarnation, exit: Exit, left: Vec<u32>) -> Vec<Fact> {
         let Some(life) = self.lives.get_mut(&incarnation) else {
+            self.close(incarnation);
             self.helpers.ended(incarnation, Ok(exit));
             return Vec::new();
         };
         if left.is_empty() {
             self.lives.remove(&incarnation);
+            self.close(incarnation);
             return vec![Fact::Exited(incarnation, exit, Left::Nothing)];
         }
         life.pids = left;
         let ports = self.plan.services.get(life.service).map(|planned| planned.ports.as_slice()).unwrap_or_default();
-        let serves = Listeners::look()
-            .is_ok_and(|listeners| ports.iter().any(|port| listeners.on(port.listen, &life.pids) == Listening::Own));
+        let serves = match &life.pod {
+            Some(pod) => ports.iter().any(|port| pod.listens(port.listen)),
+            None => Listeners::look().is_ok_and(|listeners| {
+                ports.iter().any(|port| listeners.on(port.listen, &life.pids) == Listening::Own)
+            }),
+        };
         vec![Fact::Exited(incarnation, exit, if serves { Left::Listeners } else { Left::Strays })]
     }
 
     fn launch(&mut self, service: usize, incarnation: Incarnation) -> Result<(), String> {
         let planned = &self.plan.services[service];
         // A stranger on its port would answer in its place, or make it fail with less to read.
-        if let Some(port) = planned.ports.iter().find(|port| !is_free(port.listen)) {
+        let mut ports = planned.ports.iter().filter(|_| !planned.in_pod);
+        if let Some(port) = ports.find(|port| !is_free(port.listen)) {
             return Err(taken_message(port.listen));
         }
         let mut variables = texts::variables(&self.plan, service);
@@ -191,15 +215,19 @@ impl Host {
             let pattern = pattern.clone().map(|pattern| (pattern, Matched(Box::new(matched))));
             self.collector.add(Source { pattern, ..source(&self.plan, service, stream, pipe) });
         }
+        let pod = planned.in_pod.then(|| Pod::order(planned, &self.etc, incarnation, true, &self.news));
+        let (pod, order) = pod.transpose().map_err(|error| format!("no line to its pod: {error}"))?.unzip();
         let launch = Launch {
             incarnation,
             argv: texts::block(&planned.argv),
             environment: variables,
             folder: texts::folder(planned),
+            account: None,
+            pod: order,
             stdout: stdout_end,
             stderr: stderr_end,
         };
-        self.lives.insert(incarnation, Life { service, pids: Vec::new(), launched: self.clock.now() });
+        self.lives.insert(incarnation, Life { service, pids: Vec::new(), launched: self.clock.now(), pod });
         if !self.helpers.launcher().launch(launch) {
             self.lives.remove(&incarnation);
             return Err("the launcher is gone, and could not be started again".to_owned());
@@ -208,8 +236,12 @@ impl Host {
     }
 
     /// The system's error, in terms of what the manifest says.
-    fn launch_error(&self, service: usize, error: &io::Error) -> String {
-        let Some(planned) = self.plan.services.get(service) else { return error.to_string() };
+    fn launch_error(&self, service: usize, failure: Failure) -> String {
+        let Some(planned) = self.plan.services.get(service) else { return failure.to_string() };
+        if failure.step != Step::Exec {
+            return format!("its pod could not be made: {failure}; `nagaya doctor` tells more");
+        }
+        let error = failure.error();
         let folder = planned.working_dir.display();
         if !planned.working_dir.is_dir() {
             return format!("the folder {folder} does not exist");
@@ -222,13 +254,19 @@ impl Host {
         }
     }
 
+    /// The proxy may let go of a pod: as long as it holds a socket of it, the kernel keeps its network.
+    fn close(&self, incarnation: Incarnation) {
+        let _ = self.news.send(News::Closed(incarnation));
+    }
+
     fn probe(&self, service: usize, incarnation: Incarnation) {
         let Ready::Probe(probe) = &self.plan.services[service].readiness else { return };
         let (check, timeout) = (probe.check.clone(), probe.rhythm.timeout);
         let facts = self.facts.clone();
         let PlannedCheck::Exec(argv) = check else {
+            let way = Way::to(self.lives.get(&incarnation).and_then(|life| life.pod.as_ref()));
             tokio::spawn(async move {
-                let result = try_network(&check, timeout).await;
+                let result = try_network(&way, &check, timeout).await;
                 let _ = facts.send(Fact::Probed(incarnation, result));
             });
             return;

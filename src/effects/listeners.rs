@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
 
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with};
 
@@ -27,11 +29,25 @@ pub enum Listening {
 impl Listeners {
     /// The present listeners.
     pub fn look() -> io::Result<Self> {
+        let socket =
+            socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(netlink::SOCK_DIAG))?;
+        Self::look_by(&socket)
+    }
+
+    /// Those of the network namespace in which a socket for such questions was made.
+    pub fn look_by(socket: &OwnedFd) -> io::Result<Self> {
         let mut found = Self::default();
         for family in [AddressFamily::INET, AddressFamily::INET6] {
-            found.dump(family)?;
+            found.dump(socket, family)?;
         }
         Ok(found)
+    }
+
+    /// All their ports.
+    pub fn ports(&self) -> Vec<u16> {
+        let mut ports: Vec<u16> = self.0.keys().copied().collect();
+        ports.sort_unstable();
+        ports
     }
 
     /// Whether the process `pid`, or a descendant, listens on a port.
@@ -67,13 +83,11 @@ impl Listeners {
         self.0.get(&port)?.iter().find_map(|&inode| holder(inode))
     }
 
-    fn dump(&mut self, family: AddressFamily) -> io::Result<()> {
-        let socket =
-            socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(netlink::SOCK_DIAG))?;
-        send(&socket, &request(family), SendFlags::empty())?;
+    fn dump(&mut self, socket: &OwnedFd, family: AddressFamily) -> io::Result<()> {
+        send(socket, &request(family, REQUEST_AND_DUMP), SendFlags::empty())?;
         let mut buffer = vec![0; 64 << 10];
         loop {
-            let (received, _) = recv(&socket, &mut buffer[..], RecvFlags::empty())?;
+            let (received, _) = recv(socket, &mut buffer[..], RecvFlags::empty())?;
             if self.messages(&buffer[..received])? {
                 return Ok(());
             }
@@ -104,16 +118,41 @@ impl Listeners {
     }
 }
 
-/// A dump of all TCP sockets in the state LISTEN: struct nlmsghdr and struct inet_diag_req_v2.
-fn request(family: AddressFamily) -> [u8; 72] {
-    const SOCK_DIAG_BY_FAMILY: u16 = 20;
-    const REQUEST_AND_DUMP: u16 = 0x1 | 0x300;
+/// Whether anybody listens on a port in the network namespace of `socket`, on any of these addresses. A look-up in the
+/// kernel's table: its cost does not grow with the number of sockets there are, as that of a dump does.
+pub fn listens(socket: &OwnedFd, port: u16, addresses: &[IpAddr]) -> bool {
+    addresses.iter().any(|address| listens_on(socket, port, *address).unwrap_or(false))
+}
+
+fn listens_on(socket: &OwnedFd, port: u16, address: IpAddr) -> io::Result<bool> {
+    let (family, octets) = match address {
+        IpAddr::V4(address) => (AddressFamily::INET, address.octets().to_vec()),
+        IpAddr::V6(address) => (AddressFamily::INET6, address.octets().to_vec()),
+    };
+    let mut message = request(family, REQUEST);
+    // struct inet_diag_sockid: ports in network order, addresses, interface, and no particular cookie.
+    message[24..26].copy_from_slice(&port.to_be_bytes());
+    message[28..28 + octets.len()].copy_from_slice(&octets);
+    message[64..72].fill(0xff);
+    send(socket, &message, SendFlags::empty())?;
+    let mut buffer = [0; 1024];
+    let (received, _) = recv(socket, &mut buffer[..], RecvFlags::empty())?;
+    let kind = u16::from_ne_bytes([buffer[4], buffer[5]]);
+    Ok(received >= 16 && kind == SOCK_DIAG_BY_FAMILY)
+}
+
+const SOCK_DIAG_BY_FAMILY: u16 = 20;
+const REQUEST: u16 = 0x1;
+const REQUEST_AND_DUMP: u16 = REQUEST | 0x300;
+
+/// A question about TCP sockets in the state LISTEN: struct nlmsghdr and struct inet_diag_req_v2.
+fn request(family: AddressFamily, flags: u16) -> [u8; 72] {
     const TCP: u8 = 6;
     const LISTEN: u32 = 1 << 10;
     let mut message = [0; 72];
     message[0..4].copy_from_slice(&72u32.to_ne_bytes());
     message[4..6].copy_from_slice(&SOCK_DIAG_BY_FAMILY.to_ne_bytes());
-    message[6..8].copy_from_slice(&REQUEST_AND_DUMP.to_ne_bytes());
+    message[6..8].copy_from_slice(&flags.to_ne_bytes());
     message[16] = family.as_raw().to_le_bytes()[0];
     message[17] = TCP;
     message[20..24].copy_from_slice(&LISTEN.to_ne_bytes());
@@ -137,6 +176,23 @@ mod tests {
         assert_eq!(owner.unwrap().pid, std::process::id());
         drop(listener);
         assert_eq!(Listeners::look().unwrap().on(port, &[std::process::id()]), Listening::Nobody);
+    }
+
+    #[test]
+    fn one_port_can_be_asked_for() {
+        let diagnosis =
+            socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(netlink::SOCK_DIAG));
+        let diagnosis = diagnosis.unwrap();
+        let loopback = [IpAddr::from([127, 0, 0, 1])];
+        for bound in ["127.0.0.1:0", "0.0.0.0:0"] {
+            let listener = TcpListener::bind(bound).unwrap();
+            let port = listener.local_addr().unwrap().port();
+            assert!(listens(&diagnosis, port, &loopback), "{bound}");
+            drop(listener);
+            assert!(!listens(&diagnosis, port, &loopback), "{bound}");
+        }
+        let Ok(listener) = TcpListener::bind("[::]:0") else { return };
+        assert!(listens(&diagnosis, listener.local_addr().unwrap().port(), &loopback));
     }
 
     #[test]

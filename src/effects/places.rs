@@ -76,6 +76,11 @@ impl Home {
         self.state.join("data")
     }
 
+    /// The files that take the place of the host's in pods.
+    pub fn etc(&self) -> PathBuf {
+        self.state.join("etc")
+    }
+
     /// What the engine itself says when something goes wrong.
     pub fn engine_log(&self) -> PathBuf {
         self.state.join("engine.log")

@@ -16,7 +16,7 @@ use super::fs;
 use super::listeners::Listeners;
 use super::places::Home;
 use super::process::Owner;
-use crate::plan::{Ports, Slot, SlotKind};
+use crate::plan::{NUMBERS, Ports, Slot, SlotKind};
 
 /// Below the range from which the kernel gives ports to outgoing connections.
 const RANGE: Range<u16> = 20_000..32_000;
@@ -62,11 +62,40 @@ fn others(home: &Home) -> HashSet<u16> {
 }
 
 fn give(home: &Home, slots: &[Slot], remembered: &BTreeMap<String, u16>, held: &HashSet<u16>) -> HashMap<String, u16> {
+    let (addresses, slots): (Vec<&Slot>, Vec<&Slot>) = slots.iter().partition(|slot| slot.kind == SlotKind::Address);
+    let mut given = give_addresses(&home.id, &addresses, remembered);
+    given.extend(give_ports(home, &slots, remembered, held));
+    given
+}
+
+/// The parts of addresses are nobody's ports: none is ever taken by a stranger.
+fn give_addresses(id: &str, slots: &[&Slot], remembered: &BTreeMap<String, u16>) -> HashMap<String, u16> {
+    let known = |slot: &&&Slot| Some((slot.key.clone(), *remembered.get(&slot.key)?));
+    let mut given: HashMap<String, u16> = slots.iter().filter_map(|slot| known(&slot)).collect();
+    let mut taken: HashSet<u16> = given.values().copied().collect();
+    for slot in slots {
+        if given.contains_key(&slot.key) {
+            continue;
+        }
+        let mut candidates = candidates(id, &slot.key, NUMBERS);
+        let number = candidates.find(|number| !taken.contains(number)).unwrap_or(NUMBERS.start);
+        taken.insert(number);
+        given.insert(slot.key.clone(), number);
+    }
+    given
+}
+
+fn give_ports(
+    home: &Home,
+    slots: &[&Slot],
+    remembered: &BTreeMap<String, u16>,
+    held: &HashSet<u16>,
+) -> HashMap<String, u16> {
     let mut taken: HashSet<u16> = slots
         .iter()
         .filter_map(|slot| match slot.kind {
             SlotKind::Insisted(number) => Some(number),
-            SlotKind::Program | SlotKind::Engine => None,
+            _ => None,
         })
         .collect();
     let mut given = HashMap::new();
@@ -83,7 +112,7 @@ fn give(home: &Home, slots: &[Slot], remembered: &BTreeMap<String, u16>, held: &
             _ => {}
         }
     }
-    let new: Vec<&Slot> = slots.iter().filter(|slot| !given.contains_key(&slot.key)).collect();
+    let new: Vec<&&Slot> = slots.iter().filter(|slot| !given.contains_key(&slot.key)).collect();
     // Numbers of workspaces that nobody boots any more fill the range in time; then only one's own count.
     let mut own = taken.clone();
     if !new.is_empty() {
@@ -111,11 +140,15 @@ fn remember(memory: &Path, mut remembered: BTreeMap<String, u16>, given: &HashMa
 
 fn choose(id: &str, slot: &Slot, taken: &HashSet<u16>) -> Option<u16> {
     let range = if slot.key == "front-door" { FRONT_DOOR_RANGE } else { RANGE };
-    let hash = blake3::hash(format!("{id}/{}", slot.key).as_bytes());
-    let length = range.end - range.start;
-    let start = u16::from_le_bytes([hash.as_bytes()[0], hash.as_bytes()[1]]) % length;
-    let mut candidates = (0..length).map(|step| range.start + (start + step) % length);
-    candidates.find(|number| !taken.contains(number) && is_free(*number))
+    candidates(id, &slot.key, range).find(|number| !taken.contains(number) && is_free(*number))
+}
+
+/// All numbers of a range, beginning at one that follows from the workspace and the slot: likely the same each time.
+fn candidates(id: &str, key: &str, range: Range<u16>) -> impl Iterator<Item = u16> {
+    let hash = blake3::hash(format!("{id}/{key}").as_bytes());
+    let length = u32::from(range.end - range.start);
+    let start = u32::from(u16::from_le_bytes([hash.as_bytes()[0], hash.as_bytes()[1]]));
+    (0..length).filter_map(move |step| u16::try_from(u32::from(range.start) + (start + step) % length).ok())
 }
 
 /// Whether a program could listen on a port of the loopback now.

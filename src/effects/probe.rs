@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,19 +12,49 @@ use hyper::header::{CONTENT_TYPE, HOST, TE, USER_AGENT};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
-use crate::plan::PlannedCheck;
+use super::pods::Pod;
+use crate::launcher::Line;
+use crate::plan::{FRONT_DOOR, PlannedCheck};
 
 const AGENT: &str = concat!("nagaya-probe/", env!("CARGO_PKG_VERSION"));
 
+/// How a program is reached.
+#[derive(Debug)]
+pub enum Way {
+    /// Over the loopback of the host.
+    Loopback,
+    /// In its pod.
+    Pod(Arc<Line>),
+}
+
+impl Way {
+    /// The way to a program in a pod, or without one.
+    pub fn to(pod: Option<&Pod>) -> Self {
+        pod.map_or(Self::Loopback, |pod| Self::Pod(pod.line.clone()))
+    }
+
+    async fn connect(&self, port: u16) -> Result<TcpStream, String> {
+        let stream = match self {
+            Self::Loopback => connect(port).await,
+            // As in production, probes come from elsewhere.
+            Self::Pod(line) => line.connect(FRONT_DOOR, port).await,
+        };
+        stream.map_err(|error| match error.kind() {
+            io::ErrorKind::ConnectionRefused => format!("nothing listens on port {port}"),
+            _ => format!("port {port}: {error}"),
+        })
+    }
+}
+
 /// Tries a check that needs no process; the error is what a user should read.
-pub async fn try_network(check: &PlannedCheck, timeout: Duration) -> Result<(), String> {
+pub async fn try_network(way: &Way, check: &PlannedCheck, timeout: Duration) -> Result<(), String> {
     let attempt = async {
         match check {
             PlannedCheck::Http { port, path, host, headers, status } => {
-                http(*port, path, host.as_deref(), headers, *status).await
+                http(way, *port, path, host.as_deref(), headers, *status).await
             }
-            PlannedCheck::Tcp { port } => connect(*port).await.map(|_| ()),
-            PlannedCheck::Grpc { port, service } => grpc(*port, service).await,
+            PlannedCheck::Tcp { port } => way.connect(*port).await.map(|_| ()),
+            PlannedCheck::Grpc { port, service } => grpc(way, *port, service).await,
             PlannedCheck::Exec(_) => Ok(()),
         }
     };
@@ -43,29 +74,22 @@ fn what(check: &PlannedCheck) -> String {
 }
 
 /// Many servers listen on one family only.
-async fn connect(port: u16) -> Result<TcpStream, String> {
-    let v4 = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await;
-    let error = match v4 {
-        Ok(stream) => return Ok(stream),
-        Err(error) => error,
-    };
-    if let Ok(stream) = TcpStream::connect(SocketAddr::from((Ipv6Addr::LOCALHOST, port))).await {
-        return Ok(stream);
+async fn connect(port: u16) -> io::Result<TcpStream> {
+    match TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await {
+        Ok(stream) => Ok(stream),
+        Err(error) => TcpStream::connect(SocketAddr::from((Ipv6Addr::LOCALHOST, port))).await.map_err(|_| error),
     }
-    Err(match error.kind() {
-        io::ErrorKind::ConnectionRefused => format!("nothing listens on port {port}"),
-        _ => format!("port {port}: {error}"),
-    })
 }
 
 async fn http(
+    way: &Way,
     port: u16,
     path: &str,
     host: Option<&str>,
     headers: &[(String, String)],
     wanted: Option<u16>,
 ) -> Result<(), String> {
-    let stream = connect(port).await?;
+    let stream = way.connect(port).await?;
     let told = |error: hyper::Error| format!("GET {path} on port {port}: {}", plain(&error));
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(told)?;
     let connection = tokio::spawn(connection);
@@ -87,8 +111,8 @@ async fn http(
 }
 
 /// `grpc.health.v1.Health/Check`, by hand: the messages have one field each.
-async fn grpc(port: u16, service: &str) -> Result<(), String> {
-    let stream = connect(port).await?;
+async fn grpc(way: &Way, port: u16, service: &str) -> Result<(), String> {
+    let stream = way.connect(port).await?;
     let told = |error: hyper::Error| format!("the health service on port {port}: {}", plain(&error));
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.map_err(told)?;

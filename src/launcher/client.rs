@@ -15,7 +15,9 @@ use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
 use super::fork::{Forked, fork, leave};
+use super::pod::{Failure, Pod};
 use super::server::serve;
+use super::spawn::Account;
 use super::wire::{Frames, Notice, Order};
 use crate::model::Signal;
 use crate::supervise::{Exit, Incarnation};
@@ -28,6 +30,10 @@ pub struct Launch {
     pub argv: Vec<u8>,
     pub environment: Vec<u8>,
     pub folder: Vec<u8>,
+    /// The account that runs it, where that is another.
+    pub account: Option<Account>,
+    /// The pod it runs in, and the pod's end of the line to whoever holds the other.
+    pub pod: Option<(Pod, OwnedFd)>,
     pub stdout: OwnedFd,
     pub stderr: OwnedFd,
 }
@@ -36,8 +42,7 @@ pub struct Launch {
 #[derive(Debug)]
 pub enum Report {
     Launched(Incarnation, u32),
-    /// With the error of the system call.
-    NotLaunched(Incarnation, io::Error),
+    NotLaunched(Incarnation, Failure),
     /// The main process ended; the numbers of the processes that are left and known.
     Exited(Incarnation, Exit, Vec<u32>),
     Gone(Incarnation),
@@ -107,9 +112,10 @@ impl Client {
 
     /// Starts a process; the answer is a report. False where there is no launcher any more, and so no answer.
     pub fn launch(&self, launch: Launch) -> bool {
-        let Launch { incarnation, argv, environment, folder, stdout, stderr } = launch;
-        let order = Order::Launch { key: incarnation.0, argv, environment, folder };
-        self.send(order, vec![stdout, stderr])
+        let Launch { incarnation, argv, environment, folder, account, pod, stdout, stderr } = launch;
+        let (pod, line) = pod.unzip();
+        let order = Order::Launch { key: incarnation.0, argv, environment, folder, account, pod };
+        self.send(order, [stdout, stderr].into_iter().chain(line).collect())
     }
 
     /// Signals all processes of an instance.
@@ -231,7 +237,7 @@ impl Connection {
 }
 
 fn send_part(socket: BorrowedFd<'_>, message: &Outgoing) -> io::Result<usize> {
-    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     let descriptors: Vec<BorrowedFd<'_>> = message.descriptors.iter().map(AsFd::as_fd).collect();
     if !descriptors.is_empty() {
@@ -244,7 +250,7 @@ fn send_part(socket: BorrowedFd<'_>, message: &Outgoing) -> io::Result<usize> {
 fn report(notice: Notice) -> Report {
     match notice {
         Notice::Launched { key, pid } => Report::Launched(Incarnation(key), pid),
-        Notice::Refused { key, errno } => Report::NotLaunched(Incarnation(key), io::Error::from_raw_os_error(errno)),
+        Notice::Refused { key, failure } => Report::NotLaunched(Incarnation(key), failure),
         Notice::Exited { key, status, left } => Report::Exited(Incarnation(key), exit(status), left),
         Notice::Gone { key } => Report::Gone(Incarnation(key)),
     }

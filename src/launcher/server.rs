@@ -12,6 +12,8 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlag
 use rustix::process::{Pid, WaitOptions, wait};
 
 use super::family::{Family, TOKEN, number};
+use super::pod::{Failure, Pod, Step};
+use super::pods::Pods;
 use super::spawn::{Program, Spawner, variable};
 use super::wire::{Frames, Notice, Order};
 
@@ -39,6 +41,7 @@ pub fn serve(engine: UnixStream) -> io::Result<()> {
         held: Vec::new(),
         family: Family::default(),
         spawner: Spawner::new()?,
+        pods: Pods::new()?,
         out: Vec::new(),
         flushed: Instant::now(),
     };
@@ -56,6 +59,7 @@ struct Launcher {
     held: Vec<OwnedFd>,
     family: Family,
     spawner: Spawner,
+    pods: Pods,
     out: Vec<u8>,
     /// When the engine was told last.
     flushed: Instant,
@@ -65,12 +69,21 @@ impl Launcher {
     /// Until the engine's end closes.
     fn run(&mut self) -> io::Result<()> {
         loop {
-            let mut descriptors = [PollFd::new(&self.engine, PollFlags::IN), PollFd::new(&self.woken, PollFlags::IN)];
+            let inbox = self.pods.inbox();
+            let mut descriptors = [
+                PollFd::new(&self.engine, PollFlags::IN),
+                PollFd::new(&self.woken, PollFlags::IN),
+                PollFd::from_borrowed_fd(inbox, PollFlags::IN),
+            ];
             match poll(&mut descriptors, None) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
-            let [orders, children] = descriptors.map(|it| !it.revents().is_empty());
+            let [orders, children, events] = descriptors.map(|it| !it.revents().is_empty());
+            if events {
+                let notices = self.pods.events();
+                self.tell(notices);
+            }
             if children {
                 self.drain_wakes();
                 self.reap();
@@ -119,30 +132,31 @@ impl Launcher {
         match order {
             Order::Hold => self.held.extend(self.descriptors.pop_front()),
             Order::Signal { key, signal } => {
-                self.family.signal(key, signal);
-                self.report_gone();
+                if !self.pods.signal(key, signal) {
+                    self.family.signal(key, signal);
+                    self.report_gone();
+                }
             }
-            Order::Launch { key, argv, environment, folder } => {
+            Order::Launch { key, argv, environment, folder, account, pod } => {
                 let output = self.descriptors.pop_front().zip(self.descriptors.pop_front());
-                let launched = match output {
-                    Some((stdout, stderr)) => self.spawner.spawn(&Program {
-                        argv: &argv,
-                        environment: &environment,
-                        folder: &folder,
-                        stdout,
-                        stderr,
-                    }),
-                    None => Err(Errno::BADF.raw_os_error()),
+                let engine = pod.is_some().then(|| self.descriptors.pop_front()).flatten();
+                let Some((stdout, stderr)) = output else {
+                    let failure = Failure { step: Step::Exec, errno: Errno::BADF.raw_os_error() };
+                    return self.tell([Notice::Refused { key, failure }]);
                 };
-                let notice = match launched {
-                    Ok(pid) => {
-                        let token = variable(&environment, TOKEN).unwrap_or_default().to_vec();
-                        self.family.add(key, pid, token);
-                        Notice::Launched { key, pid: number(pid) }
-                    }
-                    Err(errno) => Notice::Refused { key, errno },
+                let program = Program {
+                    argv: &argv,
+                    environment: &environment,
+                    folder: &folder,
+                    account: account.as_ref(),
+                    stdout,
+                    stderr,
                 };
-                self.out.extend(notice.encode());
+                let notice = match pod.zip(engine) {
+                    Some((pod, engine)) => self.launch_in_pod(key, &pod, &program, &engine),
+                    None => Some(self.launch(key, &program)),
+                };
+                self.tell(notice);
                 // Told in time, but not one by one: each telling wakes the engine on the other processor.
                 if self.flushed.elapsed() >= PATIENCE {
                     let _ = self.flush();
@@ -151,15 +165,39 @@ impl Launcher {
         }
     }
 
+    fn launch(&mut self, key: u64, program: &Program<'_>) -> Notice {
+        match self.spawner.spawn(program) {
+            Ok(pid) => {
+                let token = variable(program.environment, TOKEN).unwrap_or_default().to_vec();
+                self.family.add(key, pid, token);
+                Notice::Launched { key, pid: number(pid) }
+            }
+            Err(errno) => Notice::Refused { key, failure: Failure { step: Step::Exec, errno } },
+        }
+    }
+
+    /// What there is to tell at once; the rest is an event of the pod.
+    fn launch_in_pod(&mut self, key: u64, pod: &Pod, program: &Program<'_>, engine: &OwnedFd) -> Option<Notice> {
+        let born = self.pods.launch(key, pod, program, engine, &mut self.spawner);
+        born.err().map(|failure| Notice::Refused { key, failure })
+    }
+
+    fn tell(&mut self, notices: impl IntoIterator<Item = Notice>) {
+        notices.into_iter().for_each(|notice| self.out.extend(notice.encode()));
+    }
+
     /// Reaps every child that ended. One look at the remaining children serves the whole batch.
     fn reap(&mut self) {
         let mut ended = Vec::new();
         while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
-            if let Some(key) = self.family.reaped(pid) {
+            if let Some(notices) = self.pods.reaped(pid, status.as_raw()) {
+                self.tell(notices);
+            } else if let Some(key) = self.family.reaped(pid) {
                 ended.push((key, status.as_raw()));
             }
         }
-        self.family.adopt(&children());
+        let children: Vec<Pid> = children().into_iter().filter(|child| !self.pods.is_init(*child)).collect();
+        self.family.adopt(&children);
         for (key, status) in ended {
             let left = self.family.remains(key);
             let pids = match (left.none(), left.pids.is_empty()) {
@@ -205,6 +243,7 @@ impl Launcher {
     fn end(&mut self) {
         let deadline = Instant::now() + LAST_WAIT;
         self.family.kill_all();
+        self.pods.kill_all();
         loop {
             for child in children() {
                 let _ = rustix::process::kill_process(child, rustix::process::Signal::KILL);

@@ -3,6 +3,10 @@
 //! Both ends are the same binary, so there is no version and no schema; texts are bytes, as paths and variables are.
 
 use std::io;
+use std::net::Ipv4Addr;
+
+use super::pod::{Failure, Pod, Step};
+use super::spawn::Account;
 
 /// Nobody's arguments and variables are larger than the kernel's own limit for them, by far.
 const LARGEST: usize = 16 << 20;
@@ -10,9 +14,16 @@ const LARGEST: usize = 16 << 20;
 /// From the engine.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Order {
-    /// Start a process; its standard output and error come along as descriptors. The texts are blocks in which each
-    /// ends with a zero, as `execve` will want them.
-    Launch { key: u64, argv: Vec<u8>, environment: Vec<u8>, folder: Vec<u8> },
+    /// Start a process; its standard output and error come along as descriptors, and with a pod its line to the engine.
+    /// The texts are blocks in which each ends with a zero, as `execve` will want them.
+    Launch {
+        key: u64,
+        argv: Vec<u8>,
+        environment: Vec<u8>,
+        folder: Vec<u8>,
+        account: Option<Account>,
+        pod: Option<Pod>,
+    },
     /// Send a signal to all processes of an instance.
     Signal { key: u64, signal: i32 },
     /// Keep the descriptor that comes along open until the end.
@@ -26,10 +37,10 @@ pub enum Notice {
         key: u64,
         pid: u32,
     },
-    /// It could not be started: the error number of the system call.
+    /// It could not be started.
     Refused {
         key: u64,
-        errno: i32,
+        failure: Failure,
     },
     /// The main process ended, with a wait status in the kernel's encoding, and these are left.
     Exited {
@@ -48,12 +59,14 @@ impl Order {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::new();
         match self {
-            Self::Launch { key, argv, environment, folder } => {
+            Self::Launch { key, argv, environment, folder, account, pod } => {
                 out.byte(0);
                 out.number(*key);
                 out.bytes(argv);
                 out.bytes(environment);
                 out.bytes(folder);
+                out.list(account.iter(), Writer::account);
+                out.list(pod.iter(), Writer::pod);
             }
             Self::Signal { key, signal } => {
                 out.byte(1);
@@ -74,6 +87,8 @@ impl Order {
                 argv: input.bytes()?,
                 environment: input.bytes()?,
                 folder: input.bytes()?,
+                account: input.list(Reader::account)?.pop(),
+                pod: input.list(Reader::pod)?.pop(),
             }),
             1 => Ok(Self::Signal { key: input.number()?, signal: input.int()? }),
             2 => Ok(Self::Hold),
@@ -92,10 +107,11 @@ impl Notice {
                 out.number(*key);
                 out.number((*pid).into());
             }
-            Self::Refused { key, errno } => {
+            Self::Refused { key, failure } => {
                 out.byte(1);
                 out.number(*key);
-                out.int(*errno);
+                out.byte(failure.step.number());
+                out.int(failure.errno);
             }
             Self::Exited { key, status, left } => {
                 out.byte(2);
@@ -116,7 +132,7 @@ impl Notice {
         let mut input = Reader(body);
         Ok(match input.byte()? {
             0 => Self::Launched { key: input.number()?, pid: input.pid()? },
-            1 => Self::Refused { key: input.number()?, errno: input.int()? },
+            1 => Self::Refused { key: input.number()?, failure: input.failure()? },
             2 => Self::Exited { key: input.number()?, status: input.int()?, left: input.list(Reader::pid)? },
             3 => Self::Gone { key: input.number()? },
             _ => return Err(malformed()),
@@ -185,6 +201,25 @@ impl Writer {
         self.0.extend_from_slice(bytes);
     }
 
+    fn account(&mut self, account: &Account) {
+        self.id(account.uid);
+        self.id(account.gid);
+        self.list(account.groups.iter(), |out, group| out.id(*group));
+    }
+
+    fn id(&mut self, id: u32) {
+        self.0.extend_from_slice(&id.to_le_bytes());
+    }
+
+    fn pod(&mut self, pod: &Pod) {
+        self.0.extend_from_slice(&pod.address.octets());
+        self.0.extend_from_slice(&pod.range.0.octets());
+        self.byte(pod.range.1);
+        self.bytes(&pod.host_name);
+        self.bytes(&pod.etc);
+        self.byte(pod.answers_names.into());
+    }
+
     fn list<T>(&mut self, items: impl ExactSizeIterator<Item = T>, mut write: impl FnMut(&mut Self, T)) {
         self.length(items.len());
         items.for_each(|item| write(self, item));
@@ -237,6 +272,33 @@ impl Reader<'_> {
         Ok(head.to_vec())
     }
 
+    fn id(&mut self) -> io::Result<u32> {
+        self.take().map(u32::from_le_bytes)
+    }
+
+    fn account(&mut self) -> io::Result<Account> {
+        Ok(Account { uid: self.id()?, gid: self.id()?, groups: self.list(Self::id)? })
+    }
+
+    fn address(&mut self) -> io::Result<Ipv4Addr> {
+        self.take::<4>().map(Ipv4Addr::from)
+    }
+
+    fn pod(&mut self) -> io::Result<Pod> {
+        Ok(Pod {
+            address: self.address()?,
+            range: (self.address()?, self.byte()?),
+            host_name: self.bytes()?,
+            etc: self.bytes()?,
+            answers_names: self.byte()? != 0,
+        })
+    }
+
+    fn failure(&mut self) -> io::Result<Failure> {
+        let step = Step::from_number(self.byte()?).ok_or_else(malformed)?;
+        Ok(Failure { step, errno: self.int()? })
+    }
+
     fn list<T>(&mut self, mut read: impl FnMut(&mut Self) -> io::Result<T>) -> io::Result<Vec<T>> {
         (0..self.length()?).map(|_| read(self)).collect()
     }
@@ -254,6 +316,14 @@ mod tests {
                 argv: b"sh\0\0".to_vec(),
                 environment: b"A=\xff=1\0".to_vec(),
                 folder: b"/\0".to_vec(),
+                account: Some(Account { uid: 1, gid: 2, groups: vec![3, 4] }),
+                pod: Some(Pod {
+                    address: Ipv4Addr::new(10, 66, 128, 1),
+                    range: (Ipv4Addr::new(10, 66, 0, 0), 16),
+                    host_name: b"web".to_vec(),
+                    etc: b"/tmp".to_vec(),
+                    answers_names: true,
+                }),
             },
             Order::Signal { key: u64::MAX, signal: -1 },
         ];
@@ -273,7 +343,7 @@ mod tests {
     fn notices_survive_the_way() {
         for notice in [
             Notice::Launched { key: 1, pid: 2 },
-            Notice::Refused { key: 1, errno: 13 },
+            Notice::Refused { key: 1, failure: Failure { step: Step::Exec, errno: 13 } },
             Notice::Exited { key: 1, status: 256, left: vec![3, 4] },
             Notice::Gone { key: 9 },
         ] {

@@ -2,8 +2,7 @@
 
 use crate::model::{self, Form, Protocol, Service, Value, Workspace};
 
-use super::LOOPBACK;
-use super::slots::Ports;
+use super::{LOOPBACK, Surroundings};
 
 /// A caller, a callee's port, and the listener between them: calls that arrive there are this caller's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,8 +11,8 @@ pub struct Edge {
     pub to: usize,
     /// The place of the port in the callee's list.
     pub port: usize,
-    /// Where the proxy listens for it.
-    pub listen: u16,
+    /// Where the proxy listens for it on the host; a caller in a pod calls by name instead.
+    pub listen: Option<u16>,
 }
 
 /// An address of a service in a variable of another: shown in the graph, never an order.
@@ -163,12 +162,13 @@ pub fn wanted_edges(workspace: &Workspace, references: &[Reference]) -> Vec<(usi
 }
 
 /// The edges with their listeners.
-pub fn edges(workspace: &Workspace, references: &[Reference], ports: &Ports) -> Vec<Edge> {
+pub fn edges(workspace: &Workspace, references: &[Reference], surroundings: &Surroundings) -> Vec<Edge> {
     let wanted = wanted_edges(workspace, references).into_iter();
     let edges = wanted.filter(|&(_, to, port)| workspace.service(to).ports[port].protocol != Protocol::Udp).map(
         |(from, to, port)| {
             let (caller, callee) = (workspace.service(from), workspace.service(to));
-            Edge { from, to, port, listen: ports.edge(&caller.name, &callee.name, &callee.ports[port].name) }
+            let listen = || surroundings.ports.edge(&caller.name, &callee.name, &callee.ports[port].name);
+            Edge { from, to, port, listen: (!surroundings.pods).then(listen) }
         },
     );
     let mut edges: Vec<Edge> = edges.collect();
@@ -177,14 +177,14 @@ pub fn edges(workspace: &Workspace, references: &[Reference], ports: &Ports) -> 
 }
 
 /// Addresses as one caller sees them.
-pub struct Addresses<'a> {
+pub struct Outlook<'a> {
     pub caller: usize,
     pub workspace: &'a Workspace,
     pub edges: &'a [Edge],
-    pub ports: &'a Ports,
+    pub surroundings: &'a Surroundings,
 }
 
-impl Addresses<'_> {
+impl Outlook<'_> {
     /// The caller's edges, by callee and port.
     pub fn edges(&self) -> &[Edge] {
         let start = self.edges.partition_point(|edge| edge.from < self.caller);
@@ -195,21 +195,30 @@ impl Addresses<'_> {
     /// What takes the place of `${users.url}`.
     pub fn fill(&self, reference: &model::Reference) -> String {
         let Some((to, port)) = resolve(reference, self.workspace) else { return String::new() };
-        let callee = self.workspace.service(to);
-        // Its own address is its own: nobody goes through the proxy to reach itself.
-        let own = || self.ports.own(&callee.name, &callee.ports[port].name);
         let edge = self.edges().iter().find(|edge| edge.to == to && edge.port == port);
-        let number = edge.map_or_else(own, |edge| edge.listen);
-        show(reference.form, callee.ports[port].protocol, number)
+        let protocol = self.workspace.service(to).ports[port].protocol;
+        let (host, number) = self.address(to, port, edge);
+        show(reference.form, protocol, host, number)
+    }
+
+    /// Host and port at which the caller reaches a callee: in a pod its name and production's port.
+    pub fn address(&self, to: usize, port: usize, edge: Option<&Edge>) -> (&str, u16) {
+        let callee = self.workspace.service(to);
+        if self.surroundings.pods {
+            return (callee.name.as_str(), callee.ports[port].number);
+        }
+        // Its own address is its own: nobody goes through the proxy to reach itself.
+        let own = || self.surroundings.ports.own(&callee.name, &callee.ports[port].name);
+        (LOOPBACK, edge.and_then(|edge| edge.listen).unwrap_or_else(own))
     }
 }
 
 /// An address in one of its spellings.
-pub fn show(form: Form, protocol: Protocol, number: u16) -> String {
+pub fn show(form: Form, protocol: Protocol, host: &str, number: u16) -> String {
     match form {
-        Form::Url => format!("{}://{LOOPBACK}:{number}", protocol.scheme()),
-        Form::Host => LOOPBACK.to_owned(),
+        Form::Url => format!("{}://{host}:{number}", protocol.scheme()),
+        Form::Host => host.to_owned(),
         Form::Port => number.to_string(),
-        Form::Addr => format!("{LOOPBACK}:{number}"),
+        Form::Addr => format!("{host}:{number}"),
     }
 }

@@ -9,8 +9,8 @@ use indexmap::IndexMap;
 
 use crate::model::{Form, Protocol, Service, Value};
 
-use super::edges::{Addresses, show};
-use super::{LOOPBACK, PlannedPort, Surroundings};
+use super::edges::{Outlook, show};
+use super::{PlannedPort, Surroundings};
 
 /// Python's switch for writing lines at once; whoever sets it otherwise knows why.
 const UNBUFFERED: &str = "PYTHONUNBUFFERED";
@@ -89,7 +89,7 @@ pub fn shadow_notice<'a>(services: impl Iterator<Item = &'a Layers>) -> Option<S
 pub fn layers(
     service: &Service,
     ports: &[PlannedPort],
-    addresses: &Addresses<'_>,
+    addresses: &Outlook<'_>,
     surroundings: &Surroundings,
 ) -> Layers {
     let environment = &service.environment;
@@ -113,7 +113,7 @@ pub fn layers(
 fn generated(
     service: &Service,
     ports: &[PlannedPort],
-    addresses: &Addresses<'_>,
+    addresses: &Outlook<'_>,
     surroundings: &Surroundings,
 ) -> Vec<(String, String)> {
     let mut out = Vec::new();
@@ -135,14 +135,15 @@ fn generated(
         let callee = addresses.workspace.service(edge.to);
         let port = &callee.ports[edge.port];
         let name = callee.name.in_variable();
-        let url = show(Form::Url, port.protocol, edge.listen);
-        let number = edge.listen.to_string();
+        let (host, number) = addresses.address(edge.to, edge.port, Some(edge));
+        let url = show(Form::Url, port.protocol, host, number);
+        let number = number.to_string();
         // The first port of a callee is the callee's address; the others are reached by their own name only.
         if previous.replace(edge.to) != Some(edge.to) {
             set(format!("{name}_URL"), url.clone());
-            set(format!("{name}_HOST"), LOOPBACK.to_owned());
+            set(format!("{name}_HOST"), host.to_owned());
             set(format!("{name}_PORT"), number.clone());
-            set(format!("{name}_SERVICE_HOST"), LOOPBACK.to_owned());
+            set(format!("{name}_SERVICE_HOST"), host.to_owned());
             set(format!("{name}_SERVICE_PORT"), number.clone());
         }
         let port_name = in_variable(&port.name);

@@ -25,6 +25,8 @@ pub enum SlotKind {
     Insisted(u16),
     /// The engine.
     Engine,
+    /// Nobody: the number is part of an address in pods.
+    Address,
 }
 
 const FRONT_DOOR: &str = "front-door";
@@ -33,22 +35,28 @@ fn own_key(service: &ServiceName, port: &str) -> String {
     format!("{service}/{port}")
 }
 
+fn address_key(service: &ServiceName) -> String {
+    format!("@{service}")
+}
+
 fn edge_key(from: &ServiceName, to: &ServiceName, port: &str) -> String {
     format!("{from}->{to}/{port}")
 }
 
-/// Every slot of a workspace.
-pub fn slots(workspace: &Workspace) -> Vec<Slot> {
+/// Every slot of a workspace whose services are in pods or not.
+pub fn slots(workspace: &Workspace, pods: bool) -> Vec<Slot> {
     let mut out = vec![Slot { key: FRONT_DOOR.to_owned(), kind: SlotKind::Engine }];
     for service in workspace.services.values() {
-        for (port, insisted) in service.ports.iter().zip(&service.listen) {
+        out.push(Slot { key: address_key(&service.name), kind: SlotKind::Address });
+        // In its pod every port is free.
+        for (port, insisted) in service.ports.iter().zip(&service.listen).filter(|_| !pods) {
             let kind = insisted.map_or(SlotKind::Program, SlotKind::Insisted);
             out.push(Slot { key: own_key(&service.name, &port.name), kind });
         }
     }
     for (from, to, port) in wanted_edges(workspace, &references(workspace)) {
         let (from, to) = (workspace.service(from), workspace.service(to));
-        if to.ports[port].protocol != Protocol::Udp {
+        if to.ports[port].protocol != Protocol::Udp && !pods {
             let key = edge_key(&from.name, &to.name, &to.ports[port].name);
             out.push(Slot { key, kind: SlotKind::Engine });
         }
@@ -73,6 +81,11 @@ impl Ports {
     /// Where a service itself listens.
     pub fn own(&self, service: &ServiceName, port: &str) -> u16 {
         self.get(&own_key(service, port))
+    }
+
+    /// The number in a service's addresses.
+    pub fn address(&self, service: &ServiceName) -> u16 {
+        self.get(&address_key(service))
     }
 
     /// Where the proxy listens for calls of one service to another.

@@ -104,23 +104,48 @@ async fn accept(
 
 /// Where an edge leads. A connection may outlive the table that it began with: a caller keeps it open, and the callee
 /// may be somewhere else after a reload.
-struct Way {
-    number: u16,
+pub struct Way {
+    from: From,
     target: Target,
     tables: watch::Receiver<Arc<Table>>,
 }
 
+/// By what a callee is found again in another table.
+enum From {
+    /// The number of the listener.
+    Listener(u16),
+    /// The callee's name, and the number of its port.
+    Name,
+}
+
 impl Way {
     fn new(edge: &Edge, tables: watch::Receiver<Arc<Table>>) -> Self {
-        Self { number: edge.listen, target: Target::of(edge), tables }
+        Self { from: From::Listener(edge.listen), target: Target::of(edge), tables }
+    }
+
+    /// A way that was told by a callee's address.
+    pub fn named(target: Target, tables: watch::Receiver<Arc<Table>>) -> Self {
+        Self { from: From::Name, target, tables }
+    }
+
+    fn find(&self) -> Option<Target> {
+        match self.from {
+            From::Listener(number) => find(&self.tables, number).map(|edge| Target::of(&edge)),
+            From::Name => {
+                let upstream = self.tables.borrow().upstream(&self.target.upstream.name)?.clone();
+                let number = self.target.endpoint().number;
+                let port = upstream.ports.iter().position(|port| port.number == number)?;
+                Some(Target { upstream, port })
+            }
+        }
     }
 
     /// By the present table; an edge that is gone leads where it led.
     fn target(&mut self) -> Target {
         if self.tables.has_changed().unwrap_or(false) {
             self.tables.mark_unchanged();
-            if let Some(edge) = find(&self.tables, self.number) {
-                self.target = Target::of(&edge);
+            if let Some(target) = self.find() {
+                self.target = target;
             }
         }
         self.target.clone()
@@ -142,7 +167,7 @@ pub async fn breathe() {
 }
 
 /// Serves one connection by the protocol of the callee's port.
-async fn connection(stream: TcpStream, caller: Caller, mut way: Way, context: Context) {
+pub async fn connection(stream: TcpStream, caller: Caller, mut way: Way, context: Context) {
     let _ = stream.set_nodelay(true);
     let target = way.target();
     let protocol = match target.endpoint().protocol {

@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
+use std::io;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,16 +14,18 @@ use hyper::{Request, Response, StatusCode, Uri, Version};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_local;
 
 use super::answer::{self, Refusal};
 use super::body::{Body, Ending, Recording};
 use super::headers::{Identity, REQUEST_ID, identify, strip_hop_by_hop};
+use super::pods::Pods;
 use super::pool::{CallError, Pool};
 use crate::effects::clock;
 use crate::model::Protocol;
-use crate::route::{Availability, Edge, Endpoint, Upstream};
+use crate::plan::FRONT_DOOR;
+use crate::route::{Availability, Edge, Endpoint, Location, Table, Upstream};
 use crate::runtime::Ask;
 use crate::telemetry::requests::{Record, Requests};
 
@@ -61,12 +65,35 @@ pub struct Context {
     requests: Requests,
     asks: mpsc::UnboundedSender<Ask>,
     pool: Pool,
+    pub pods: Pods,
+    tables: watch::Receiver<Arc<Table>>,
 }
 
 impl Context {
     /// The context of a proxy that records into `requests` and wakes services by `asks`.
-    pub fn new(requests: Requests, asks: mpsc::UnboundedSender<Ask>) -> Self {
-        Self { requests, asks, pool: Pool::default() }
+    pub fn new(
+        requests: Requests,
+        asks: mpsc::UnboundedSender<Ask>,
+        tables: watch::Receiver<Arc<Table>>,
+    ) -> Self {
+        Self { requests, asks, pool: Pool::default(), pods: Pods::default(), tables }
+    }
+
+    /// The address from which a caller is seen to call.
+    pub fn source(&self, caller: &Caller) -> Ipv4Addr {
+        let own = |name: &str| self.tables.borrow().upstream(name).map(|upstream| upstream.own);
+        match caller {
+            Caller::Service(name) => own(name).unwrap_or(FRONT_DOOR),
+            Caller::Outside => FRONT_DOOR,
+        }
+    }
+
+    /// A stream to where a program is reached.
+    pub async fn connect(&self, location: &Location, caller: &Caller) -> io::Result<TcpStream> {
+        match location {
+            Location::Loopback(port) => super::pool::connect(*port).await,
+            Location::Pod { service, port } => self.pods.connect(service, self.source(caller), *port).await,
+        }
     }
 
     /// Waits until the callee can be called; wakes it where it is idle.
@@ -104,6 +131,18 @@ impl Context {
         begun: Instant,
         protocol: &'static str,
     ) -> Recording {
+        self.recording_to(identity, caller, target.upstream.name.clone(), begun, protocol)
+    }
+
+    /// The same, for a callee that is no service.
+    pub fn recording_to(
+        &self,
+        identity: &Identity,
+        caller: &Caller,
+        to: Arc<str>,
+        begun: Instant,
+        protocol: &'static str,
+    ) -> Recording {
         let record = Record {
             id: identity.request_id.clone(),
             trace_id: identity.trace_id.clone(),
@@ -112,7 +151,7 @@ impl Context {
                 Caller::Service(name) => Some(name.clone()),
                 Caller::Outside => None,
             },
-            to: target.upstream.name.clone(),
+            to,
             protocol,
             method: None,
             path: None,
@@ -174,7 +213,7 @@ pub async fn forward(
         record.path = Some(request.uri().path_and_query().map_or("/", |path| path.as_str()).into());
     }
     let asker = answer::Asker::of(&request, is_grpc);
-    let mut response = match call(request, target, context, is_grpc).await {
+    let mut response = match call(request, target, caller, context, is_grpc).await {
         Ok(response) => response.finish(recording),
         Err(refusal) => {
             let response = refusal.response(&asker);
@@ -227,6 +266,7 @@ impl Answered {
 async fn call(
     mut request: Request<Incoming>,
     target: &Target,
+    caller: &Caller,
     context: &Context,
     is_grpc: bool,
 ) -> Result<Answered, Refusal> {
@@ -237,7 +277,7 @@ async fn call(
     let failed = |error: CallError| Refusal::Failed(target.upstream.name.clone(), error.to_string());
     let speaks_h2 = matches!(endpoint.protocol, Protocol::H2 | Protocol::Grpc);
     if speaks_h2 || (is_grpc && endpoint.protocol == Protocol::Detect) {
-        let response = context.pool.http2(endpoint.listen, as_http2(request, endpoint.listen)).await.map_err(failed)?;
+        let response = context.pool.http2(context, &endpoint.location, caller, as_http2(request, endpoint.location.port())).await.map_err(failed)?;
         return Ok(Answered { response, lease: None });
     }
     if is_grpc {
@@ -245,7 +285,7 @@ async fn call(
         return Err(Refusal::NotGrpc(target.upstream.name.clone(), endpoint.name.clone()));
     }
     let downstream = upgrade.then(|| hyper::upgrade::on(&mut request));
-    let (mut response, lease) = context.pool.http1(endpoint.listen, as_http1(request)).await.map_err(failed)?;
+    let (mut response, lease) = context.pool.http1(context, &endpoint.location, caller, as_http1(request)).await.map_err(failed)?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS
         && let Some(downstream) = downstream
     {

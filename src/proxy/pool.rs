@@ -14,7 +14,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 
-use super::http::LocalExecutor;
+use super::http::{Caller, Context, LocalExecutor};
+use crate::route::Location;
 use crate::effects::clock;
 
 /// Idle connections that are kept for one callee: as many as callers at once can need. Fewer would be closed and made
@@ -25,7 +26,9 @@ const FRESH: Duration = Duration::from_secs(30);
 
 /// All connections of the proxy's thread, by the callee's port.
 #[derive(Clone, Default)]
-pub struct Pool(Rc<RefCell<HashMap<u16, Kept>>>);
+pub struct Pool(Rc<RefCell<HashMap<Key, Kept>>>);
+
+type Key = (Location, Ipv4Addr);
 
 #[derive(Default)]
 struct Kept {
@@ -37,7 +40,7 @@ struct Kept {
 /// An HTTP/1.1 connection that is in use.
 pub struct Lease {
     pool: Pool,
-    port: u16,
+    key: Key,
     sender: http1::SendRequest<Incoming>,
 }
 
@@ -65,31 +68,35 @@ impl Pool {
     /// untouched then and goes over a new one.
     pub async fn http1(
         &self,
-        port: u16,
+        context: &Context,
+        location: &Location,
+        caller: &Caller,
         mut request: Request<Incoming>,
     ) -> Result<(Response<Incoming>, Lease), CallError> {
-        while let Some(mut sender) = self.take(port) {
+        let key = (location.clone(), context.source(caller));
+        while let Some(mut sender) = self.take(&key) {
             match sender.try_send_request(request).await {
-                Ok(answer) => return Ok((answer, Lease { pool: self.clone(), port, sender })),
+                Ok(answer) => return Ok((answer, Lease { pool: self.clone(), key: key.clone(), sender })),
                 Err(mut error) => match error.take_message() {
                     Some(unsent) => request = unsent,
                     None => return Err(error.into_error().into()),
                 },
             }
         }
-        let stream = connect(port).await.map_err(|error| CallError::Connect(port, error))?;
+        let stream = context.connect(location, caller).await.map_err(|error| CallError::Connect(location.port(), error))?;
         let (mut sender, connection) =
             http1::Builder::new().preserve_header_case(true).handshake(TokioIo::new(stream)).await?;
         spawn_local(async move {
             let _ = connection.with_upgrades().await;
         });
         let answer = sender.send_request(request).await?;
-        Ok((answer, Lease { pool: self.clone(), port, sender }))
+        Ok((answer, Lease { pool: self.clone(), key: key.clone(), sender }))
     }
 
     /// Sends a request over HTTP/2 with prior knowledge; all calls to a port share one connection.
-    pub async fn http2(&self, port: u16, mut request: Request<Incoming>) -> Result<Response<Incoming>, CallError> {
-        let kept = self.0.borrow().get(&port).and_then(|kept| kept.http2.clone());
+    pub async fn http2(&self, context: &Context, location: &Location, caller: &Caller, mut request: Request<Incoming>) -> Result<Response<Incoming>, CallError> {
+        let key = (location.clone(), context.source(caller));
+        let kept = self.0.borrow().get(&key).and_then(|kept| kept.http2.clone());
         if let Some(mut sender) = kept.filter(|sender| !sender.is_closed()) {
             match sender.try_send_request(request).await {
                 Ok(answer) => return Ok(answer),
@@ -99,18 +106,18 @@ impl Pool {
                 },
             }
         }
-        let stream = connect(port).await.map_err(|error| CallError::Connect(port, error))?;
+        let stream = context.connect(location, caller).await.map_err(|error| CallError::Connect(location.port(), error))?;
         let (mut sender, connection) = http2::Builder::new(LocalExecutor).handshake(TokioIo::new(stream)).await?;
         spawn_local(async move {
             let _ = connection.await;
         });
-        self.0.borrow_mut().entry(port).or_default().http2 = Some(sender.clone());
+        self.0.borrow_mut().entry(key).or_default().http2 = Some(sender.clone());
         Ok(sender.send_request(request).await?)
     }
 
-    fn take(&self, port: u16) -> Option<http1::SendRequest<Incoming>> {
+    fn take(&self, key: &Key) -> Option<http1::SendRequest<Incoming>> {
         let mut pool = self.0.borrow_mut();
-        let kept = pool.get_mut(&port)?;
+        let kept = pool.get_mut(key)?;
         while let Some((sender, since)) = kept.http1.pop_back() {
             if sender.is_ready() && since.elapsed() < FRESH {
                 return Some(sender);
@@ -124,7 +131,7 @@ impl Lease {
     /// The answer has been read to its end.
     pub fn give_back(self) {
         let mut pool = self.pool.0.borrow_mut();
-        let kept = pool.entry(self.port).or_default();
+        let kept = pool.entry(self.key).or_default();
         while kept.http1.front().is_some_and(|(_, since)| since.elapsed() >= FRESH) {
             kept.http1.pop_front();
         }

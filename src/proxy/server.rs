@@ -6,7 +6,7 @@ use std::io;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
 use super::http::Context;
-use super::{door, edge};
+use super::{door, edge, pods};
 use crate::runtime::Handle;
 
 /// Starts the proxy; it serves the tables that the handle publishes until the engine ends.
@@ -18,9 +18,12 @@ pub fn start(handle: Handle) -> io::Result<std::thread::JoinHandle<()>> {
 }
 
 async fn serve(handle: Handle) {
-    let context = Context::new(handle.requests.clone(), handle.asks.clone());
+    let context = Context::new(handle.requests.clone(), handle.asks.clone(), handle.table.clone());
     let mut tables = handle.table.clone();
     let mut ending = handle.ending.clone();
+    if let Some(news) = handle.pods.take() {
+        spawn_local(pods::serve(news, handle.table.clone(), context.clone()));
+    }
     let mut tasks: HashMap<u16, JoinHandle<()>> = HashMap::new();
     loop {
         let table = tables.borrow_and_update().clone();

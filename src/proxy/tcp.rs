@@ -7,7 +7,6 @@ use tokio::io::copy_bidirectional;
 use tokio::net::TcpStream;
 
 use super::http::{Caller, Context, Target};
-use super::pool::connect;
 
 /// Serves one connection; it is recorded when it is made, as many live as long as their programs.
 pub async fn serve(mut stream: TcpStream, caller: &Caller, target: &Target, context: &Context) {
@@ -18,10 +17,11 @@ pub async fn serve(mut stream: TcpStream, caller: &Caller, target: &Target, cont
         recording.fail(&refusal.to_string());
         return refuse(&stream);
     }
-    let mut upstream = match connect(target.endpoint().listen).await {
+    let location = &target.endpoint().location;
+    let mut upstream = match context.connect(location, caller).await {
         Ok(upstream) => upstream,
         Err(error) => {
-            recording.fail(&format!("nothing answers on port {}: {error}", target.endpoint().listen));
+            recording.fail(&format!("nothing answers on port {}: {error}", location.port()));
             return refuse(&stream);
         }
     };
@@ -30,6 +30,6 @@ pub async fn serve(mut stream: TcpStream, caller: &Caller, target: &Target, cont
 }
 
 /// Closes with a reset: a caller that was refused must not take it for an orderly end.
-fn refuse(stream: &TcpStream) {
+pub fn refuse(stream: &TcpStream) {
     let _ = rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO));
 }

@@ -21,6 +21,8 @@ pub struct Draft {
     pub(super) load: Request,
     pub(super) shell: Shell,
     pub(super) program: PathBuf,
+    /// Whether pods are possible here, and wanted.
+    pub(super) pods: bool,
     pub(super) launcher: Client,
     pub(super) reports: mpsc::UnboundedReceiver<Report>,
     pub(super) report_sender: mpsc::UnboundedSender<Report>,
@@ -33,7 +35,8 @@ impl Draft {
         let launcher = Client::new(launcher, report_sender.clone())
             .map_err(|error| Problem::Nothing { message: format!("the launcher cannot be reached: {error}") })?;
         let (workspace, notices) = read(&load, &shell, color)?;
-        Ok(Self { workspace, notices, load, shell, program, launcher, reports, report_sender })
+        let pods = std::env::var_os("NAGAYA_PODS").is_some();
+        Ok(Self { workspace, notices, load, shell, program, pods, launcher, reports, report_sender })
     }
 }
 

@@ -18,6 +18,7 @@ use super::publish::Publisher;
 use super::wanted::wanted;
 use crate::effects::clock::Clock;
 use crate::effects::descriptors;
+use crate::effects::pods::Inbox;
 use crate::effects::places::Home;
 use crate::effects::registry::{self, Lock};
 use crate::effects::{Host, ports};
@@ -38,6 +39,8 @@ struct Setup {
     shell: Shell,
     host_label: String,
     program: PathBuf,
+    /// Whether host processes run in pods.
+    pods: bool,
 }
 
 /// An engine that is complete but has started nothing.
@@ -76,9 +79,9 @@ impl Engine {
     /// Makes the plan, opens the listeners and starts the log thread.
     pub fn new(draft: Draft, home: Home, lock: Lock, host_label: String) -> Result<(Self, Handle), Problem> {
         let clock = Clock::start();
-        let Draft { workspace, notices, load, shell, program, launcher, reports, report_sender } = draft;
+        let Draft { workspace, notices, load, shell, program, pods, launcher, reports, report_sender } = draft;
         hold(&launcher, &lock);
-        let setup = Setup { home, lock, load, shell, host_label, program };
+        let setup = Setup { home, lock, load, shell, host_label, program, pods };
         let plan = Arc::new(make_plan(&workspace, &setup, &HashSet::new()));
         // After the launcher was started, which keeps the shell's own limit for the services, and before any thread.
         descriptors::raise_limit();
@@ -87,7 +90,8 @@ impl Engine {
         let collector = Collector::start(setup.home.logs(), ends.clone())
             .map_err(|error| Problem::Nothing { message: format!("the log thread could not be started: {error}") })?;
         let (fact_sender, facts) = mpsc::unbounded_channel();
-        let host = Host::new(clock, &setup.home, plan.clone(), launcher, collector, fact_sender);
+        let (news, pods) = Inbox::new();
+        let host = Host::new(clock, &setup.home, plan.clone(), launcher, collector, fact_sender, news);
         let world = World::new(plan, fastrand::u64(..));
         let board = Board::default();
         let mut publisher = Publisher::new(clock, board.clone());
@@ -103,6 +107,7 @@ impl Engine {
             requests: Requests::default(),
             ends,
             table: publisher.table(),
+            pods,
             watchers: watchers.clone(),
             ending: ending.subscribe(),
         };
@@ -269,9 +274,10 @@ async fn sleep_until(deadline: Option<tokio::time::Instant>) {
 }
 
 fn make_plan(workspace: &Workspace, setup: &Setup, held: &HashSet<u16>) -> Plan {
-    let ports = ports::allocate(&setup.home, &slots(workspace), held);
+    let ports = ports::allocate(&setup.home, &slots(workspace, setup.pods), held);
     let surroundings = Surroundings {
         shell: setup.shell.clone(),
+        pods: setup.pods,
         ports,
         data_dir: setup.home.data(),
         host_label: setup.host_label.clone(),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Board;
+use crate::effects::pods::Inbox;
 use crate::manifest::Request;
 use crate::plan::Selection;
 use crate::route::Table;
@@ -22,6 +23,8 @@ pub struct Handle {
     pub requests: Requests,
     pub ends: Ends,
     pub table: watch::Receiver<Arc<Table>>,
+    /// Pods that come and go.
+    pub pods: Inbox,
     /// How many look at CPU and memory; while nobody does, nothing is sampled.
     pub watchers: watch::Sender<usize>,
     /// Becomes true when the engine is about to end.

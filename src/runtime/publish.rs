@@ -10,7 +10,7 @@ use crate::effects::clock::Clock;
 use crate::effects::ports::listen;
 use crate::effects::stats::{Sample, ticks_per_second};
 use crate::plan::Plan;
-use crate::route::{Availability, Edge, Endpoint, Socket, Table, Upstream};
+use crate::route::{Availability, Edge, Endpoint, Location, Socket, Table, Upstream};
 use crate::supervise::{Moment, World};
 use crate::view::{Event, Service, Usage};
 
@@ -60,19 +60,26 @@ impl Publisher {
         };
         let upstreams: Vec<Arc<Upstream>> =
             (0..plan.services.len()).map(|place| Arc::new(self.upstream(world, plan, place))).collect();
-        let edges = plan.edges.iter().map(|edge| Edge {
-            from: upstreams[edge.from].name.clone(),
-            to: upstreams[edge.to].clone(),
-            port: edge.port,
-            listen: edge.listen,
-            socket: open(edge.listen, before.socket(edge.listen)),
+        let edges = plan.edges.iter().filter_map(|edge| {
+            let listen = edge.listen?;
+            Some(Edge {
+                from: upstreams[edge.from].name.clone(),
+                to: upstreams[edge.to].clone(),
+                port: edge.port,
+                listen,
+                socket: open(listen, before.socket(listen)),
+            })
         });
         let edges = edges.collect();
+        let name = |place: usize| upstreams[place].name.clone();
         let table = Table {
             host_label: plan.host_label.clone(),
             front_door: plan.front_door,
             front_door_socket: open(plan.front_door, before.socket(plan.front_door)),
             edges,
+            called: plan.services.iter().enumerate().map(|(place, it)| (it.addresses.called, place)).collect(),
+            declared: plan.edges.iter().map(|edge| (name(edge.from), name(edge.to))).collect(),
+            strict: false,
             upstreams,
         };
         self.availability.retain(|name, _| plan.index(name).is_some());
@@ -89,10 +96,15 @@ impl Publisher {
         let sender = self.availability.entry(name.clone()).or_insert_with(|| watch::Sender::new(now));
         let ports = planned.ports.iter().map(|port| Endpoint {
             name: port.name.clone(),
+            number: port.number,
             protocol: port.protocol,
-            listen: port.listen,
+            location: match planned.in_pod {
+                true => Location::Pod { service: name.clone(), port: port.listen },
+                false => Location::Loopback(port.listen),
+            },
         });
-        Upstream { name, ports: ports.collect(), availability: sender.subscribe() }
+        let ports = ports.collect();
+        Upstream { name, own: planned.addresses.own, ports, availability: sender.subscribe() }
     }
 
     /// Publishes what became of these services.

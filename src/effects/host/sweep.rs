@@ -17,14 +17,24 @@ impl Host {
     /// Looks once; what it finds is a fact.
     pub(super) fn sweep(&self, waiting: &[(usize, Incarnation)]) {
         let begun = self.clock.now();
-        let listeners = Listeners::look().unwrap_or_default();
+        let on_host = |(_, incarnation): &(usize, Incarnation)| self.lives.get(incarnation).is_some_and(|it| it.pod.is_none());
+        let listeners = match waiting.iter().any(on_host) {
+            true => Listeners::look().unwrap_or_default(),
+            false => Listeners::default(),
+        };
         let findings = waiting.iter().filter_map(|&(service, incarnation)| {
             let Ready::Listening(port) = self.plan.services[service].readiness else { return None };
             let life = self.lives.get(&incarnation)?;
-            let finding = match listeners.on(port, &life.pids) {
-                Listening::Own => None,
-                Listening::Stranger(owner) => Some(stranger(port, owner)),
-                Listening::Nobody => Some(self.not_listening(&listeners, life, port, begun)),
+            let finding = match &life.pod {
+                Some(pod) if pod.listens(port) => None,
+                Some(pod) => Some(not_listening(life, port, begun, "production's number", || pod.ports())),
+                None => match listeners.on(port, &life.pids) {
+                    Listening::Own => None,
+                    Listening::Stranger(owner) => Some(stranger(port, owner)),
+                    Listening::Nobody => {
+                        Some(not_listening(life, port, begun, "`PORT`", || listeners.of(&life.pids)))
+                    }
+                },
             };
             Some(Swept { incarnation, listening: finding.is_none(), finding })
         });
@@ -37,20 +47,21 @@ impl Host {
         });
     }
 
-    fn not_listening(&self, listeners: &Listeners, life: &Life, port: u16, now: Moment) -> String {
-        let expected = format!("it does not listen on port {port} yet");
-        if now.since(life.launched) < PATIENCE {
-            return expected;
-        }
-        match listeners.of(&life.pids).as_slice() {
-            [] => expected,
-            [other] => format!(
-                "it listens on {other} instead of {port} (`PORT`): take the port from `PORT`, or say `listen: {other}`"
-            ),
-            others => format!(
-                "it listens on {others:?} instead of {port} (`PORT`): take the port from `PORT`, or say `listen`"
-            ),
-        }
+}
+
+fn not_listening(life: &Life, port: u16, now: Moment, port_is: &str, open: impl FnOnce() -> Vec<u16>) -> String {
+    let expected = format!("it does not listen on port {port} yet");
+    if now.since(life.launched) < PATIENCE {
+        return expected;
+    }
+    let advice = |open: &str| match life.pod {
+        Some(_) => format!("declare `ports: {open}`, or have it listen there"),
+        None => format!("take the port from `PORT`, or say `listen: {open}`"),
+    };
+    match open().as_slice() {
+        [] => expected,
+        [other] => format!("it listens on {other} instead of {port} ({port_is}): {}", advice(&other.to_string())),
+        others => format!("it listens on {others:?} instead of {port} ({port_is}): {}", advice("…")),
     }
 }
 

@@ -141,7 +141,7 @@ impl Engine {
     fn held_ports(&self) -> HashSet<u16> {
         let plan = self.world.plan();
         let own = plan.services.iter().flat_map(|planned| planned.ports.iter().map(|port| port.listen));
-        own.chain(plan.edges.iter().map(|edge| edge.listen)).chain([plan.front_door]).collect()
+        own.chain(plan.edges.iter().filter_map(|edge| edge.listen)).chain([plan.front_door]).collect()
     }
 
     pub(super) fn want(&mut self, workspace: &Workspace, request: &UpRequest) -> Result<Vec<String>, Problem> {

@@ -1,0 +1,165 @@
+//! The engine's line to one pod: sockets that call into it, and who may not be called from it.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, TcpStream as StdStream};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, send, socketpair};
+use tokio::io::Interest;
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
+
+use super::pod::{Handover, MOST_SOCKETS, Request, Sockets};
+
+/// How many sockets are asked for at once, at first and at most: a pod that is called often gets more in one go.
+const FEW: u8 = 1;
+const MANY: u8 = 64;
+
+/// A line to a pod that may have come up or not. Shared by all that call into it, in whichever thread.
+#[derive(Debug)]
+pub struct Line {
+    /// The pod's own address.
+    address: Ipv4Addr,
+    /// Of packets, which only the types call a stream.
+    socket: UnixStream,
+    /// One request at a time: the answers come in order.
+    turn: tokio::sync::Mutex<()>,
+    stock: Mutex<Stock>,
+    /// Where the program was found to listen, as a place in [`Side::ALL`].
+    side: AtomicU8,
+}
+
+#[derive(Debug)]
+struct Stock {
+    sockets: Vec<OwnedFd>,
+    next: u8,
+}
+
+/// Where in its pod a program listens: on its address, or only on one of the loopbacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Address,
+    Loopback,
+    Loopback6,
+}
+
+impl Side {
+    const ALL: [Self; 3] = [Self::Address, Self::Loopback, Self::Loopback6];
+}
+
+impl Line {
+    /// A line to a pod that has `address`, and the pod's end of it.
+    pub fn new(address: Ipv4Addr) -> io::Result<(Self, OwnedFd)> {
+        let flags = SocketFlags::CLOEXEC;
+        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
+        rustix::io::ioctl_fionbio(&ours, true)?;
+        let line = Self {
+            address,
+            socket: UnixStream::from_std(ours.into())?,
+            turn: tokio::sync::Mutex::new(()),
+            stock: Mutex::new(Stock { sockets: Vec::new(), next: FEW }),
+            side: AtomicU8::new(0),
+        };
+        Ok((line, theirs))
+    }
+
+    /// Waits for the pod's sockets, which it sends when it is complete. An error where it never is.
+    pub async fn handover(&self) -> io::Result<Handover> {
+        let _turn = self.turn.lock().await;
+        self.receive().await?.into_handover().ok_or_else(gone)
+    }
+
+    /// A stream from `source`, an address of the workspace's range, to a port of the program in the pod.
+    pub async fn connect(&self, source: Ipv4Addr, port: u16) -> io::Result<TcpStream> {
+        let known = usize::from(self.side.load(Ordering::Relaxed));
+        let mut refused = None;
+        for place in [known, 0, 1, 2].into_iter().take(4) {
+            let Some(&side) = Side::ALL.get(place) else { continue };
+            if refused.is_some() && place == known {
+                continue;
+            }
+            match self.try_side(side, source, port).await {
+                Ok(stream) => {
+                    self.side.store(u8::try_from(place).unwrap_or(0), Ordering::Relaxed);
+                    stream.set_nodelay(true)?;
+                    return Ok(stream);
+                }
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => refused = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(refused.unwrap_or_else(gone))
+    }
+
+    async fn try_side(&self, side: Side, source: Ipv4Addr, port: u16) -> io::Result<TcpStream> {
+        let socket = self.socket(side == Side::Loopback6).await?;
+        let socket = TcpSocket::from_std_stream(StdStream::from(socket));
+        if side != Side::Loopback6 {
+            socket.bind(SocketAddrV4::new(source, 0).into())?;
+        }
+        let target: SocketAddr = match side {
+            Side::Address => (self.address, port).into(),
+            Side::Loopback => (Ipv4Addr::LOCALHOST, port).into(),
+            Side::Loopback6 => (Ipv6Addr::LOCALHOST, port).into(),
+        };
+        socket.connect(target).await
+    }
+
+    /// Has calls from the pod to an address refused by its kernel, or let through again.
+    pub async fn set_absent(&self, address: Ipv4Addr, refused: bool) -> io::Result<()> {
+        self.ask(Request::Absent { address, refused }).await.map(drop)
+    }
+
+    async fn socket(&self, ipv6: bool) -> io::Result<OwnedFd> {
+        if ipv6 {
+            return self.ask(Request::Sockets { ipv6, count: 1 }).await?.0.pop().ok_or_else(exhausted);
+        }
+        let count = match self.take() {
+            Ok(socket) => return Ok(socket),
+            Err(count) => count,
+        };
+        let mut sockets = self.ask(Request::Sockets { ipv6, count }).await?.0;
+        let one = sockets.pop().ok_or_else(exhausted)?;
+        self.stock().sockets.append(&mut sockets);
+        Ok(one)
+    }
+
+    fn stock(&self) -> std::sync::MutexGuard<'_, Stock> {
+        self.stock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A socket in stock, or how many to ask for.
+    fn take(&self) -> Result<OwnedFd, u8> {
+        let mut stock = self.stock();
+        stock.sockets.pop().ok_or_else(|| {
+            let count = stock.next;
+            stock.next = count.saturating_mul(2).min(MANY).min(MOST_SOCKETS);
+            count
+        })
+    }
+
+    async fn ask(&self, request: Request) -> io::Result<Sockets> {
+        let _turn = self.turn.lock().await;
+        send(&self.socket, &request.encode(), SendFlags::NOSIGNAL | SendFlags::DONTWAIT)?;
+        self.receive().await
+    }
+
+    async fn receive(&self) -> io::Result<Sockets> {
+        let received = self.socket.async_io(Interest::READABLE, || {
+            Sockets::receive(&self.socket, RecvFlags::DONTWAIT).map_err(io::Error::from)
+        });
+        received.await?.ok_or_else(gone)
+    }
+}
+
+/// The pod is not there (any more): as for any peer that is not, the call is refused.
+fn gone() -> io::Error {
+    Errno::CONNREFUSED.into()
+}
+
+/// The pod could make no socket.
+fn exhausted() -> io::Error {
+    Errno::MFILE.into()
+}

@@ -1,0 +1,57 @@
+//! A pod: the view that one instance has of the network, the process table and a few files.
+//!
+//! Pid 1 of a pod is a fork of the launcher that is born into new namespaces, makes them a home (`enter`), starts the
+//! service and then only reaps, passes on signals and hands out sockets (`init`). Its death empties the pod, whatever
+//! was forked in there.
+//!
+//! No root is needed: an unprivileged account gets a user namespace in which its ids mean themselves. An account that
+//! may do all this anyway keeps its own, so that `su`, `user:` and file owners work as they do outside.
+
+mod clone;
+mod control;
+mod enter;
+mod init;
+mod maps;
+mod netlink;
+mod redirect;
+mod step;
+
+use std::net::Ipv4Addr;
+use std::os::fd::OwnedFd;
+
+pub use clone::{Nursery, signal_pod};
+pub use control::{MOST_SOCKETS, Request, Sockets};
+pub use init::{EVENT, Event, event};
+pub use step::{Failure, Step};
+
+/// The one listener of a pod, on its loopback, above the ephemeral range: calls to everybody else arrive there.
+pub const LISTENER: u16 = 61_000;
+/// Where a pod's questions of names arrive.
+pub const NAMES: u16 = 61_053;
+/// Nobody listens there: what is sent there is refused at once.
+pub const NOBODY: u16 = 61_001;
+
+/// What a pod is made of, as the engine orders it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pod {
+    /// Its own address.
+    pub address: Ipv4Addr,
+    /// The range in which all services have addresses, its prefix length with it.
+    pub range: (Ipv4Addr, u8),
+    pub host_name: Vec<u8>,
+    /// The folder with its `hosts`, `resolv.conf` and `nsswitch.conf`.
+    pub etc: Vec<u8>,
+    /// The service itself listens on port 53: questions to its loopback are its own to answer.
+    pub answers_names: bool,
+}
+
+/// What came out of a pod for the engine, in this order.
+#[derive(Debug)]
+pub struct Handover {
+    /// All streams that leave the pod; `SO_ORIGINAL_DST` tells where they were meant to go.
+    pub listener: OwnedFd,
+    /// All its questions of names.
+    pub names: OwnedFd,
+    /// Answers who listens within (sock_diag(7)).
+    pub diagnosis: OwnedFd,
+}

@@ -1,0 +1,130 @@
+//! What pid 1 of a pod does before anything runs in it, in the order that works.
+
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_change};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, netlink, socket_with, sockopt};
+use rustix::thread::{CapabilitySet, configure_capability_in_ambient_set};
+
+use super::maps::{Identity, map_own};
+use super::step::{Failure, Step};
+use super::{Handover, LISTENER, NAMES, Pod, netlink as network, redirect};
+
+/// Connections that wait while all are being accepted; the kernel cuts it to its own limit.
+const BACKLOG: i32 = 1024;
+
+/// Who enters.
+#[derive(Debug)]
+pub struct Entrant<'a> {
+    pub identity: Identity,
+    /// The account's ids, as they are outside.
+    pub ids: (u32, u32),
+    /// Readable once the launcher has written the ids' maps, where that is its business.
+    pub mapped: Option<&'a OwnedFd>,
+}
+
+/// Makes this process, which is alone in fresh namespaces, at home in `pod`.
+pub fn enter(pod: &Pod, entrant: &Entrant<'_>) -> Result<Handover, Failure> {
+    identify(entrant)?;
+    mounts(Path::new(text(&pod.etc))).map_err(Step::Mounts.failed())?;
+    rustix::system::sethostname(&pod.host_name).map_err(Step::HostName.failed())?;
+    allow_low_ports();
+    let (_, gid) = entrant.ids;
+    // For `ping` without rights of its own; where it cannot be set, only that is missing.
+    let _ = fs::write("/proc/sys/net/ipv4/ping_group_range", format!("{gid} {gid}"));
+    network::addresses(pod.address, pod.range).map_err(Step::Addresses.failed())?;
+    redirect::install(pod.address, pod.answers_names).map_err(Step::Redirects.failed())?;
+    sockets().map_err(Step::Sockets.failed())
+}
+
+fn text(bytes: &[u8]) -> &std::ffi::OsStr {
+    std::os::unix::ffi::OsStrExt::from_bytes(bytes)
+}
+
+fn identify(entrant: &Entrant<'_>) -> Result<(), Failure> {
+    match (entrant.identity, entrant.mapped) {
+        (Identity::Shared, _) => Ok(()),
+        (Identity::Single, _) => map_own(entrant.ids.0, entrant.ids.1).map_err(Step::Maps.broke()),
+        (Identity::Mapped, Some(done)) => match rustix::io::read(done, &mut [0; 1]) {
+            Ok(1) => Ok(()),
+            Ok(_) => Err(Failure { step: Step::Maps, errno: Errno::PERM.raw_os_error() }),
+            Err(errno) => Err(Step::Maps.failed()(errno)),
+        },
+        (Identity::Mapped, None) => Err(Failure { step: Step::Maps, errno: Errno::INVAL.raw_os_error() }),
+    }
+}
+
+/// Private files over the host's, and nothing of it may be seen outside.
+fn mounts(etc: &Path) -> Result<(), Errno> {
+    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
+    for name in ["hosts", "resolv.conf", "nsswitch.conf"] {
+        // A file that the host lacks, or a link that leads nowhere, has nothing that could mislead: questions of names
+        // come to us wherever they are sent.
+        over(&etc.join(name), &Path::new("/etc").join(name))?;
+    }
+    // Both would ask the host first.
+    over(etc, Path::new("/run/nscd"))?;
+    over(Path::new("/dev/null"), Path::new("/run/systemd/resolve/io.systemd.Resolve"))?;
+    // Where a container hides parts of its own, the kernel allows no fresh one. The old one shows more processes than
+    // there are, and works.
+    let _ = mount("proc", "/proc", "proc", MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC, None);
+    Ok(())
+}
+
+fn over(source: &Path, target: &Path) -> Result<(), Errno> {
+    match mount_bind(source, target) {
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
+        other => other,
+    }
+}
+
+/// The program itself may listen on 80: by a setting of the pod, or where that is read-only by a capability.
+fn allow_low_ports() {
+    if fs::write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0").is_ok() {
+        return;
+    }
+    let bind = CapabilitySet::NET_BIND_SERVICE;
+    if let Ok(mut sets) = rustix::thread::capabilities(None) {
+        sets.inheritable |= bind;
+        let _ = rustix::thread::set_capabilities(None, sets);
+        let _ = configure_capability_in_ambient_set(bind, true);
+    }
+}
+
+fn sockets() -> Result<Handover, Errno> {
+    let stream = || {
+        let listener = inet(SocketType::STREAM)?;
+        bind(&listener, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, LISTENER))?;
+        listen(&listener, BACKLOG)?;
+        Ok(listener)
+    };
+    let names = || {
+        let socket = inet(SocketType::DGRAM)?;
+        bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, NAMES))?;
+        Ok(socket)
+    };
+    let diagnosis =
+        || socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(netlink::SOCK_DIAG));
+    Ok(Handover { listener: stream()?, names: names()?, diagnosis: diagnosis()? })
+}
+
+fn inet(kind: SocketType) -> Result<OwnedFd, Errno> {
+    socket_with(AddressFamily::INET, kind, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)
+}
+
+/// A socket with which the engine can call into the pod.
+pub fn way_in(ipv6: bool) -> Result<OwnedFd, Errno> {
+    let family = if ipv6 { AddressFamily::INET6 } else { AddressFamily::INET };
+    let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
+    if !ipv6 {
+        // It is bound to its caller's address; which port that leaves it is found when it is connected.
+        sockopt::set_socket_reuseaddr(socket.as_fd(), true)?;
+    }
+    Ok(socket)
+}
+

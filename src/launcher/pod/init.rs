@@ -1,0 +1,238 @@
+//! Pid 1 of a pod: starts the service, reaps everybody, passes signals on, hands out sockets.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixDatagram;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, recv, recvmsg, send};
+use rustix::process::{Pid, WaitOptions, wait};
+
+use super::super::spawn::{Program, Spawner};
+use super::control::{self, MOST_SOCKETS, Request};
+use super::enter::{self, Entrant};
+use super::maps::Identity;
+use super::{Failure, Pod, Step, clone, redirect};
+
+/// What pid 1 is born with.
+pub struct Birth<'a> {
+    pub key: u64,
+    pub pod: &'a Pod,
+    pub program: &'a Program<'a>,
+    /// The engine's line to this pod.
+    pub engine: &'a OwnedFd,
+    pub launcher: &'a OwnedFd,
+    pub spawner: &'a mut Spawner,
+    pub events: &'a UnixDatagram,
+    pub identity: Identity,
+    pub ids: (u32, u32),
+    pub mapped: Option<OwnedFd>,
+}
+
+/// What happens in a pod, for the launcher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// The service's main process, which sends this itself, so that the kernel tells its number.
+    Main,
+    /// It was executed.
+    Launched,
+    Refused(Failure),
+    /// It ended, with a wait status; whether others are left.
+    Exited { status: i32, others: bool },
+}
+
+/// The length of every event.
+pub const EVENT: usize = 16;
+
+impl Event {
+    /// As a datagram.
+    pub fn encode(self, key: u64) -> [u8; EVENT] {
+        let (kind, detail, number) = match self {
+            Self::Main => (0, 0, 0),
+            Self::Launched => (1, 0, 0),
+            Self::Refused(failure) => (2, failure.step.number(), failure.errno),
+            Self::Exited { status, others } => (3, others.into(), status),
+        };
+        let mut out = [0; EVENT];
+        out[..8].copy_from_slice(&key.to_ne_bytes());
+        out[8..12].copy_from_slice(&number.to_ne_bytes());
+        out[12] = kind;
+        out[13] = detail;
+        out
+    }
+
+    fn decode(bytes: &[u8; EVENT]) -> Option<(u64, Self)> {
+        let [k0, k1, k2, k3, k4, k5, k6, k7, n0, n1, n2, n3, kind, detail, ..] = *bytes;
+        let number = i32::from_ne_bytes([n0, n1, n2, n3]);
+        let event = match kind {
+            0 => Self::Main,
+            1 => Self::Launched,
+            2 => Self::Refused(Failure { step: Step::from_number(detail)?, errno: number }),
+            3 => Self::Exited { status: number, others: detail != 0 },
+            _ => return None,
+        };
+        Some((u64::from_ne_bytes([k0, k1, k2, k3, k4, k5, k6, k7]), event))
+    }
+}
+
+/// The next event in the launcher's inbox: whose, what, and from which process.
+pub fn event(inbox: &UnixDatagram) -> Option<(u64, Event, Option<Pid>)> {
+    let mut bytes = [0; EVENT];
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmCredentials(1))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    recvmsg(inbox, &mut [std::io::IoSliceMut::new(&mut bytes)], &mut ancillary, RecvFlags::empty()).ok()?;
+    let sender = ancillary.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmCredentials(credentials) => Some(credentials.pid),
+        _ => None,
+    });
+    Event::decode(&bytes).map(|(key, event)| (key, event, sender))
+}
+
+/// The life of pid 1.
+pub fn live(birth: Birth<'_>) -> ! {
+    let (key, events) = (birth.key, birth.events);
+    let code = match start(birth) {
+        Ok(mut init) => init.run(),
+        Err(failure) => {
+            tell(events, key, Event::Refused(failure));
+            1
+        }
+    };
+    clone::end(code)
+}
+
+fn tell(events: &UnixDatagram, key: u64, event: Event) {
+    let _ = send(events, &event.encode(key), SendFlags::NOSIGNAL);
+}
+
+fn start(birth: Birth<'_>) -> Result<Init<'_>, Failure> {
+    let Birth { key, pod, program, engine, launcher, spawner, events, identity, ids, mapped } = birth;
+    let own_end = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
+    own_end.map_err(Step::Namespaces.failed())?;
+    if is_dead(launcher) {
+        clone::end(1);
+    }
+    let _ = rustix::thread::set_name(c"nagaya-pod");
+    let handover = enter::enter(pod, &Entrant { identity, ids, mapped: mapped.as_ref() })?;
+    let sockets = [&handover.listener, &handover.names, &handover.diagnosis].map(AsFd::as_fd);
+    control::send(engine, &sockets).map_err(Step::Handover.failed())?;
+    // Before all that is open is closed: none may be closed twice.
+    drop((handover, mapped));
+    let signals = clone::signals().map_err(Step::Exec.broke())?;
+    spawner.settle(events, Event::Main.encode(key));
+    let main = spawner.spawn(program).map_err(|errno| Failure { step: Step::Exec, errno })?;
+    tell(events, key, Event::Launched);
+    // Among others the ends of the service's pipes: they are to close when it ends.
+    clone::keep_only(&[events.as_fd(), engine.as_fd(), signals.as_fd()]);
+    Ok(Init { key, main: Some(main), events, engine: Some(engine), signals })
+}
+
+/// The parent may have died before its death could be noticed.
+fn is_dead(launcher: &OwnedFd) -> bool {
+    let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut [PollFd::new(launcher, PollFlags::IN)], Some(&now)).is_ok_and(|count| count > 0)
+}
+
+struct Init<'a> {
+    key: u64,
+    /// The service's main process, as numbered here; `None` once it ended.
+    main: Option<Pid>,
+    events: &'a UnixDatagram,
+    /// `None` once the engine closed it.
+    engine: Option<&'a OwnedFd>,
+    signals: OwnedFd,
+}
+
+impl Init<'_> {
+    /// Until nobody is left.
+    fn run(&mut self) -> i32 {
+        loop {
+            let mut waited = vec![PollFd::new(&self.signals, PollFlags::IN)];
+            waited.extend(self.engine.map(|engine| PollFd::new(engine, PollFlags::IN)));
+            if poll(&mut waited, None).is_err() {
+                continue;
+            }
+            let requested = waited.get(1).is_some_and(|it| !it.revents().is_empty());
+            if !waited[0].revents().is_empty() && self.take_signals() && self.reap() {
+                return 0;
+            }
+            if requested && !self.serve() {
+                self.engine = None;
+            }
+        }
+    }
+
+    /// Passes on what was ordered; whether a child ended.
+    fn take_signals(&self) -> bool {
+        let mut ended = false;
+        // struct signalfd_siginfo (signalfd(2)): the number at 0, the value at 44.
+        let mut info = [0; 128];
+        while rustix::io::read(&self.signals, &mut info) == Ok(128) {
+            let number = |at: usize| i32::from_ne_bytes([info[at], info[at + 1], info[at + 2], info[at + 3]]);
+            if number(0) == libc::SIGCHLD {
+                ended = true;
+            } else {
+                clone::signal_everybody(number(44));
+            }
+        }
+        ended
+    }
+
+    /// Reaps whoever ended; true when nobody is left.
+    fn reap(&mut self) -> bool {
+        let mut exit = None;
+        let empty = loop {
+            match wait(WaitOptions::NOHANG) {
+                Ok(Some((pid, status))) if Some(pid) == self.main => exit = Some(status.as_raw()),
+                Ok(Some(_)) | Err(Errno::INTR) => {}
+                Ok(None) => break false,
+                Err(_) => break true,
+            }
+        };
+        if let Some(status) = exit {
+            self.main = None;
+            tell(self.events, self.key, Event::Exited { status, others: !empty });
+        }
+        empty
+    }
+
+    /// Answers one request; false when the engine wants nothing more.
+    fn serve(&self) -> bool {
+        let Some(engine) = self.engine else { return false };
+        let mut packet = [0; 6];
+        let count = match recv(engine, &mut packet[..], RecvFlags::DONTWAIT) {
+            Ok((0, _)) => return false,
+            Ok((count, _)) => count,
+            Err(Errno::AGAIN | Errno::INTR) => return true,
+            Err(_) => return false,
+        };
+        let sockets = match Request::decode(&packet[..count]) {
+            Some(Request::Sockets { ipv6, count }) => {
+                // As many as there can be: fewer are told by their number.
+                (0..count.min(MOST_SOCKETS)).map_while(|_| enter::way_in(ipv6).ok()).collect()
+            }
+            Some(Request::Absent { address, refused }) => {
+                let _ = redirect::absent(address, refused);
+                Vec::new()
+            }
+            None => Vec::new(),
+        };
+        let borrowed: Vec<_> = sockets.iter().map(AsFd::as_fd).collect();
+        control::send(engine, &borrowed).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_survive_the_way() {
+        let failure = Failure { step: Step::Redirects, errno: 95 };
+        for event in
+            [Event::Main, Event::Launched, Event::Refused(failure), Event::Exited { status: -1, others: true }]
+        {
+            assert_eq!(Event::decode(&event.encode(u64::MAX - 1)), Some((u64::MAX - 1, event)));
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Messages to the kernel's network configuration (netlink(7), rtnetlink(7)), as bytes.
+
+use std::net::Ipv4Addr;
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with};
+
+const REQUEST: u16 = 0x1;
+const ACKNOWLEDGE: u16 = 0x4;
+const CREATE: u16 = 0x400;
+/// Attributes within an attribute.
+const NESTED: u16 = 0x8000;
+
+/// Several messages on their way to the kernel, which answers those that ask for it.
+#[derive(Debug, Default)]
+pub struct Batch {
+    bytes: Vec<u8>,
+    message: usize,
+    sequence: u32,
+    answers: usize,
+}
+
+/// An attribute that is being written; its length is filled in when it ends.
+pub struct Open(usize);
+
+impl Batch {
+    /// Begins a message that is answered.
+    pub fn begin(&mut self, kind: u16, extra: u16) {
+        self.answers += 1;
+        self.header(kind, REQUEST | ACKNOWLEDGE | extra);
+    }
+
+    /// Begins a message that creates something, and is answered.
+    pub fn create(&mut self, kind: u16) {
+        self.begin(kind, CREATE);
+    }
+
+    /// Begins a message that is not answered.
+    pub fn begin_silent(&mut self, kind: u16) {
+        self.header(kind, REQUEST);
+    }
+
+    fn header(&mut self, kind: u16, flags: u16) {
+        self.message = self.bytes.len();
+        self.sequence += 1;
+        self.bytes.extend([0; 4]);
+        self.bytes.extend(kind.to_ne_bytes());
+        self.bytes.extend(flags.to_ne_bytes());
+        self.bytes.extend(self.sequence.to_ne_bytes());
+        self.bytes.extend([0; 4]);
+    }
+
+    /// Ends the message.
+    pub fn end(&mut self) {
+        let length = u32::try_from(self.bytes.len() - self.message).unwrap_or(u32::MAX);
+        self.bytes[self.message..self.message + 4].copy_from_slice(&length.to_ne_bytes());
+    }
+
+    /// Bytes as they are; messages and attributes begin at multiples of four.
+    pub fn put(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
+    }
+
+    /// An attribute.
+    pub fn attribute(&mut self, kind: u16, value: &[u8]) {
+        let length = u16::try_from(value.len() + 4).unwrap_or(u16::MAX);
+        self.bytes.extend(length.to_ne_bytes());
+        self.bytes.extend(kind.to_ne_bytes());
+        self.put(value);
+    }
+
+    /// A number in network order, as nf_tables wants it.
+    pub fn number(&mut self, kind: u16, value: u32) {
+        self.attribute(kind, &value.to_be_bytes());
+    }
+
+    /// A text with its closing zero.
+    pub fn text(&mut self, kind: u16, value: &str) {
+        self.attribute(kind, &[value.as_bytes(), b"\0"].concat());
+    }
+
+    /// Begins an attribute that holds others.
+    pub fn open(&mut self, kind: u16) -> Open {
+        let at = self.bytes.len();
+        self.bytes.extend([0; 2]);
+        self.bytes.extend((kind | NESTED).to_ne_bytes());
+        Open(at)
+    }
+
+    /// Ends it.
+    pub fn close(&mut self, open: Open) {
+        let length = u16::try_from(self.bytes.len() - open.0).unwrap_or(u16::MAX);
+        self.bytes[open.0..open.0 + 2].copy_from_slice(&length.to_ne_bytes());
+    }
+
+    /// Sends all of it and waits for every answer; the first that is an error is returned.
+    pub fn send(self, protocol: Protocol) -> Result<(), Errno> {
+        let protocol = match protocol {
+            // NETLINK_ROUTE is number 0.
+            Protocol::Route => None,
+            Protocol::Netfilter => Some(netlink::NETFILTER),
+        };
+        let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
+        send(&socket, &self.bytes, SendFlags::empty())?;
+        let mut open = self.answers;
+        let mut buffer = [0; 8 << 10];
+        while open > 0 {
+            let (received, _) = recv(&socket, &mut buffer[..], RecvFlags::empty())?;
+            open = open.saturating_sub(answers(&buffer[..received])?);
+        }
+        Ok(())
+    }
+}
+
+/// To which part of the kernel.
+#[derive(Debug, Clone, Copy)]
+pub enum Protocol {
+    Route,
+    Netfilter,
+}
+
+/// The number of answers in a datagram, each of which is an error number (0 for success) behind a header.
+fn answers(mut rest: &[u8]) -> Result<usize, Errno> {
+    const ERROR: u16 = 2;
+    let mut count = 0;
+    while let Some(header) = rest.first_chunk::<16>() {
+        let length = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize;
+        if u16::from_ne_bytes([header[4], header[5]]) == ERROR {
+            let Some(code) = rest.get(16..).and_then(|rest| rest.first_chunk::<4>()) else { return Err(Errno::BADMSG) };
+            match i32::from_ne_bytes(*code) {
+                0 => count += 1,
+                code => return Err(Errno::from_raw_os_error(-code)),
+            }
+        }
+        rest = rest.get(length.max(16).next_multiple_of(4)..).unwrap_or_default();
+    }
+    Ok(count)
+}
+
+/// The loopback is the first interface of every network namespace.
+const LOOPBACK: u32 = 1;
+const IPV4: u8 = 2;
+
+/// Brings the loopback up with an own address on it, the whole `range` as local addresses (so that sockets may be bound
+/// to any, and a caller's be a source), and a way to everywhere: without one `connect` fails before a redirect sees
+/// it, and `getaddrinfo(AI_ADDRCONFIG)` denies even known names.
+pub fn addresses(own: Ipv4Addr, (range, prefix): (Ipv4Addr, u8)) -> Result<(), Errno> {
+    const NEW_LINK: u16 = 16;
+    const NEW_ADDRESS: u16 = 20;
+    const LOCAL: u16 = 2;
+    const ADDRESS: u16 = 1;
+    const UP: u32 = 1;
+    let mut batch = Batch::default();
+    batch.begin(NEW_LINK, 0);
+    // struct ifinfomsg: family, type, index, flags, and which of those change.
+    batch.put(&[0; 4]);
+    for word in [LOOPBACK, UP, UP] {
+        batch.put(&word.to_ne_bytes());
+    }
+    batch.end();
+    batch.create(NEW_ADDRESS);
+    // struct ifaddrmsg: family, prefix length, flags, scope, index.
+    batch.put(&[IPV4, 32, 0, 0]);
+    batch.put(&LOOPBACK.to_ne_bytes());
+    batch.attribute(LOCAL, &own.octets());
+    batch.attribute(ADDRESS, &own.octets());
+    batch.end();
+    route(&mut batch, Some((range, prefix)), own);
+    route(&mut batch, None, own);
+    batch.send(Protocol::Route)
+}
+
+/// A route over the loopback: a range of local addresses, or the way to everywhere else.
+fn route(batch: &mut Batch, local: Option<(Ipv4Addr, u8)>, source: Ipv4Addr) {
+    const NEW_ROUTE: u16 = 24;
+    const DESTINATION: u16 = 1;
+    const INTERFACE: u16 = 4;
+    const SOURCE: u16 = 7;
+    const MAIN_TABLE: u8 = 254;
+    const LOCAL_TABLE: u8 = 255;
+    const BOOT: u8 = 3;
+    const LINK_SCOPE: u8 = 253;
+    const HOST_SCOPE: u8 = 254;
+    const UNICAST: u8 = 1;
+    const LOCAL: u8 = 2;
+    let (prefix, table, scope, kind) = match local {
+        Some((_, prefix)) => (prefix, LOCAL_TABLE, HOST_SCOPE, LOCAL),
+        None => (0, MAIN_TABLE, LINK_SCOPE, UNICAST),
+    };
+    batch.create(NEW_ROUTE);
+    // struct rtmsg: family, lengths of destination and source, type of service, table, protocol, scope, type, flags.
+    batch.put(&[IPV4, prefix, 0, 0, table, BOOT, scope, kind, 0, 0, 0, 0]);
+    if let Some((range, _)) = local {
+        batch.attribute(DESTINATION, &range.octets());
+    }
+    batch.attribute(SOURCE, &source.octets());
+    batch.attribute(INTERFACE, &LOOPBACK.to_ne_bytes());
+    batch.end();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_counted_and_errors_found() {
+        let answer = |code: i32| {
+            let mut bytes = vec![0; 20];
+            bytes[0..4].copy_from_slice(&20u32.to_ne_bytes());
+            bytes[4..6].copy_from_slice(&2u16.to_ne_bytes());
+            bytes[16..20].copy_from_slice(&code.to_ne_bytes());
+            bytes
+        };
+        assert_eq!(answers(&[answer(0), answer(0)].concat()), Ok(2));
+        assert_eq!(answers(&[answer(0), answer(-1)].concat()), Err(Errno::PERM));
+        assert_eq!(answers(&[]), Ok(0));
+    }
+}

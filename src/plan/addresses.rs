@@ -1,0 +1,42 @@
+//! Addresses in the pods of a workspace: each service has one at which it is called and one of its own.
+//!
+//! All workspaces use the same range, which exists in pods only: none sees another's.
+
+use std::net::Ipv4Addr;
+
+use crate::model::ServiceName;
+
+use super::slots::Ports;
+
+/// All addresses of a workspace.
+pub const RANGE: (Ipv4Addr, u8) = (Ipv4Addr::new(10, 66, 0, 0), 16);
+/// Who answers questions of names.
+pub const NAMESERVER: Ipv4Addr = Ipv4Addr::new(10, 66, 255, 53);
+/// The loopback of the host: `host.nagaya.internal`.
+pub const HOST: Ipv4Addr = Ipv4Addr::new(10, 66, 255, 1);
+/// The front door, and whoever calls from outside as a pod sees it.
+pub const FRONT_DOOR: Ipv4Addr = Ipv4Addr::new(10, 66, 255, 2);
+/// Numbers that services can have: below the addresses above, with room for both of each.
+pub const NUMBERS: std::ops::Range<u16> = 1..0x7f00;
+
+/// The two addresses of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses {
+    /// Where it is called: its name leads there, from every pod but its own.
+    pub called: Ipv4Addr,
+    /// Its pod's own, which callees see as the caller's.
+    pub own: Ipv4Addr,
+}
+
+impl Addresses {
+    /// Those of a service, by the number it was given.
+    pub fn of(service: &ServiceName, ports: &Ports) -> Self {
+        let [high, low] = ports.address(service).to_be_bytes();
+        Self { called: Ipv4Addr::new(10, 66, high, low), own: Ipv4Addr::new(10, 66, high | 0x80, low) }
+    }
+}
+
+/// Whether an address is one of a workspace's.
+pub fn is_ours(address: Ipv4Addr) -> bool {
+    address.octets()[..2] == RANGE.0.octets()[..2]
+}

@@ -1,0 +1,118 @@
+//! Calls out of pods: one listener each, at which every stream that leaves arrives; the kernel tells where it was meant to go.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener as StdListener};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinHandle, spawn_local};
+
+use super::edge::{Way, breathe, connection, is_passing};
+use super::egress;
+use super::http::{Caller, Context, Target};
+use super::tcp::refuse;
+use crate::effects::pods::{News, Opened};
+use crate::launcher::Line;
+use crate::plan::{FRONT_DOOR, HOST, is_ours};
+use crate::route::Table;
+use crate::supervise::Incarnation;
+
+/// The pods in which services are to be reached, by name; clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Pods(Rc<RefCell<HashMap<Arc<str>, (Incarnation, Arc<Line>)>>>);
+
+impl Pods {
+    /// A stream to a program in its pod, from the address of its caller.
+    pub async fn connect(&self, service: &str, source: Ipv4Addr, port: u16) -> io::Result<TcpStream> {
+        let line = self.0.borrow().get(service).map(|(_, line)| line.clone());
+        line.ok_or(io::ErrorKind::ConnectionRefused)?.connect(source, port).await
+    }
+}
+
+/// Serves pods as they come, until no more can come.
+pub async fn serve(mut news: mpsc::UnboundedReceiver<News>, tables: watch::Receiver<Arc<Table>>, context: Context) {
+    let mut tasks: HashMap<Incarnation, Vec<JoinHandle<()>>> = HashMap::new();
+    while let Some(news) = news.recv().await {
+        match news {
+            News::Opened(pod) => {
+                if pod.serves {
+                    let known = (pod.incarnation, pod.line.clone());
+                    context.pods.0.borrow_mut().insert(pod.service.clone(), known);
+                }
+                tasks.insert(pod.incarnation, open(pod, &tables, &context));
+            }
+            News::Closed(incarnation) => {
+                tasks.remove(&incarnation).into_iter().flatten().for_each(|task| task.abort());
+                context.pods.0.borrow_mut().retain(|_, (known, _)| *known != incarnation);
+            }
+        }
+    }
+}
+
+fn open(pod: Opened, tables: &watch::Receiver<Arc<Table>>, context: &Context) -> Vec<JoinHandle<()>> {
+    let Opened { service, listener, .. } = pod;
+    let streams = spawn_local(accept(listener.into(), service, tables.clone(), context.clone()));
+    vec![streams]
+}
+
+async fn accept(listener: StdListener, caller: Arc<str>, tables: watch::Receiver<Arc<Table>>, context: Context) {
+    let Ok(listener) = TcpListener::from_std(listener) else { return };
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => arrived(stream, &caller, &tables, &context),
+            Err(error) if is_passing(&error) => breathe().await,
+            Err(_) => return,
+        }
+    }
+}
+
+/// Where a stream is bound for.
+enum Bound {
+    /// A port of a service.
+    Service(Target),
+    /// Somewhere else, dialled from the host.
+    Elsewhere(SocketAddr),
+    /// Nowhere.
+    Nobody,
+}
+
+fn arrived(stream: TcpStream, caller: &Arc<str>, tables: &watch::Receiver<Arc<Table>>, context: &Context) {
+    // Without it the pod is gone already.
+    let Ok(meant) = rustix::net::sockopt::ip_original_dst(&stream) else { return };
+    let bound = bound(meant, &tables.borrow(), caller);
+    let who = Caller::Service(caller.clone());
+    match bound {
+        Bound::Service(target) => {
+            let way = Way::named(target, tables.clone());
+            spawn_local(connection(stream, who, way, context.clone()));
+        }
+        Bound::Elsewhere(address) => {
+            spawn_local(egress::serve(stream, who, address, context.clone()));
+        }
+        Bound::Nobody => refuse(&stream),
+    }
+}
+
+fn bound(meant: SocketAddrV4, table: &Table, caller: &str) -> Bound {
+    let (address, port) = (*meant.ip(), meant.port());
+    if let Some(upstream) = table.called(address) {
+        let place = upstream.ports.iter().position(|known| known.number == port);
+        let allowed = !table.strict || table.is_declared(caller, &upstream.name);
+        return match place.filter(|_| allowed) {
+            Some(port) => Bound::Service(Target { upstream: upstream.clone(), port }),
+            None => Bound::Nobody,
+        };
+    }
+    match address {
+        HOST => Bound::Elsewhere(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)),
+        FRONT_DOOR if port == table.front_door => {
+            Bound::Elsewhere(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))
+        }
+        address if is_ours(address) => Bound::Nobody,
+        address => Bound::Elsewhere(SocketAddr::new(address.into(), port)),
+    }
+}
