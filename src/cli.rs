@@ -7,6 +7,7 @@ mod control;
 mod demo;
 mod down;
 mod dry_run;
+mod enter;
 mod env;
 mod error;
 mod events;
@@ -38,10 +39,11 @@ use crate::effects::environment;
 /// Runs the program with this process's arguments.
 pub fn run() -> ExitCode {
     let words: Vec<std::ffi::OsString> = environment::arguments();
-    // The two that are not for people come before everything that costs time.
+    // Those that are not for people come before everything that costs time.
     match words.get(1).and_then(|word| word.to_str()) {
         Some("launcher") if words.len() == 2 => return crate::engine::launcher(),
         Some("demo-service") => return demo::service(&words[2..]),
+        Some("enter") => return enter::run(&words[2..]).unwrap_or_else(|error| Output::plain().fail(&error)),
         _ => {}
     }
     let args = match args::parse(words) {

@@ -33,6 +33,7 @@ pub mod survivors;
 #[path = "effects/survivors_portable.rs"]
 pub mod survivors;
 mod texts;
+pub mod trial;
 
 pub use host::Host;
-pub use process::{Owner, alive, describe, end_groups, kill, start_time, wait};
+pub use process::{Owner, alive, describe, end_groups, kill, signal, start_time, wait};

@@ -11,6 +11,8 @@
 )]
 
 mod client;
+#[cfg(target_os = "linux")]
+mod enter;
 mod family;
 mod fork;
 mod line;
@@ -21,6 +23,8 @@ mod spawn;
 mod wire;
 
 pub use client::{Client, Launch, Process, Report};
+#[cfg(target_os = "linux")]
+pub use enter::enter;
 pub use family::TOKEN;
 pub use line::Line;
 pub use fork::{Forked, close_others, fork, leave};

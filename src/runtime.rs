@@ -13,4 +13,4 @@ mod wanted;
 pub use board::{Board, Changes};
 pub use draft::Draft;
 pub use engine::Engine;
-pub use handle::{Ask, Environment, Handle, Problem, UpRequest, Upped};
+pub use handle::{Ask, Environment, Handle, InPod, Problem, UpRequest, Upped};

@@ -1,14 +1,17 @@
 //! `nagaya exec`: a command in a service's folder and environment.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this process becomes the command")]
 
+use std::ffi::OsStr;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 use super::args::{Exec, Global};
+use super::enter::not_run;
 use super::error::{Code, Error};
 use super::locate::connect;
 use super::output::Output;
-use crate::effects::fs;
+use crate::effects::{environment, fs};
+use crate::runtime::InPod;
 
 /// Becomes the command, so that its terminal, signals and exit code are its own.
 pub async fn run(global: &Global, args: Exec, output: &Output) -> Result<ExitCode, Error> {
@@ -22,19 +25,28 @@ pub async fn run(global: &Global, args: Exec, output: &Output) -> Result<ExitCod
         let message = format!("the folder {} of {} is not there", environment.folder.display(), args.service);
         return Err(Error::new(Code::Exec, message));
     }
-    let failed = Command::new(program)
+    let mut command = match environment.pod {
+        InPod::No => Command::new(program),
+        InPod::Pid(init) => into_pod(init, program)?,
+        InPod::Absent => {
+            let message = format!("{} does not run, so there is no pod to run this in", args.service);
+            return Err(Error::new(Code::Exec, message).hint(format!("nagaya start {}", args.service)));
+        }
+    };
+    let failed = command
         .args(arguments)
         .env_clear()
         .envs(&environment.variables)
         .env("PWD", &environment.folder)
         .current_dir(&environment.folder)
         .exec();
-    let shown = program.to_string_lossy();
-    Err(match failed.kind() {
-        std::io::ErrorKind::NotFound => Error::new(Code::NotFound, format!("`{shown}` cannot be found")),
-        std::io::ErrorKind::PermissionDenied => {
-            Error::new(Code::NotExecutable, format!("`{shown}` may not be executed"))
-        }
-        _ => Error::new(Code::Exec, format!("`{shown}`: {failed}")),
-    })
+    Err(not_run(program, &failed))
+}
+
+/// This program again, with one thread, as only such a process can enter a pod.
+fn into_pod(init: u32, program: &OsStr) -> Result<Command, Error> {
+    let own = environment::program().map_err(|error| Error::new(Code::Exec, format!("no program: {error}")))?;
+    let mut command = Command::new(own);
+    command.arg("enter").arg(init.to_string()).arg(program);
+    Ok(command)
 }

@@ -36,6 +36,11 @@ impl Output {
         Self { json: global.json, quiet: global.quiet, verbose: global.verbose, choice }
     }
 
+    /// For what runs without flags.
+    pub fn plain() -> Self {
+        Self { json: false, quiet: false, verbose: false, choice: ColorChoice::Auto }
+    }
+
     /// Whether standard output takes colours.
     pub fn colors(&self) -> bool {
         anstream::AutoStream::new(io::stdout(), self.choice).current_choice() != ColorChoice::Never

@@ -55,6 +55,8 @@ struct Life {
     pids: Vec<u32>,
     launched: Moment,
     pod: Option<Pod>,
+    /// Pid 1 of its pod.
+    init: Option<u32>,
 }
 
 /// The place of a service that is in no plan any more, while its last process is still there.
@@ -126,9 +128,10 @@ impl Host {
     /// What a report of the launcher means for the world; nothing, where it is about a helper.
     pub fn report(&mut self, report: Report) -> Vec<Fact> {
         match report {
-            Report::Launched(incarnation, pid) => {
+            Report::Launched(incarnation, pid, init) => {
                 if let Some(life) = self.lives.get_mut(&incarnation) {
                     life.pids = vec![pid];
+                    life.init = init;
                     life.launched = self.clock.now();
                     return vec![Fact::Launched(incarnation, pid)];
                 }
@@ -227,7 +230,7 @@ impl Host {
             stdout: stdout_end,
             stderr: stderr_end,
         };
-        self.lives.insert(incarnation, Life { service, pids: Vec::new(), launched: self.clock.now(), pod });
+        self.lives.insert(incarnation, Life { service, pids: Vec::new(), launched: self.clock.now(), pod, init: None });
         if !self.helpers.launcher().launch(launch) {
             self.lives.remove(&incarnation);
             return Err("the launcher is gone, and could not be started again".to_owned());
@@ -252,6 +255,11 @@ impl Host {
             io::ErrorKind::PermissionDenied => format!("`{program}` may not be executed"),
             _ => format!("`{program}`: {error}"),
         }
+    }
+
+    /// Pid 1 of the pod in which a service runs now.
+    pub fn pod_of(&self, service: usize) -> Option<u32> {
+        self.lives.values().find(|life| life.service == service)?.init
     }
 
     /// The proxy may let go of a pod: as long as it holds a socket of it, the kernel keeps its network.

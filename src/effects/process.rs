@@ -88,6 +88,14 @@ pub fn kill(pid: u32, started: u64) {
     }
 }
 
+/// Signals one's own child.
+pub fn signal(pid: u32, signal: crate::model::Signal) {
+    let signal = rustix::process::Signal::from_named_raw(signal.number());
+    if let Some((process, signal)) = number(pid).zip(signal) {
+        let _ = rustix::process::kill_process(process, signal);
+    }
+}
+
 /// Waits for the end of a process that is not our child.
 #[cfg(target_os = "linux")]
 pub fn wait(pid: u32, started: u64) {

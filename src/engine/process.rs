@@ -75,6 +75,7 @@ async fn run_engine(order: Order, launcher: Process, owner: &UnixStream) -> Resu
     let program = environment::program()
         .map_err(|error| Refusal::surroundings(format!("this program cannot be found: {error}")))?;
     let draft = Draft::new(launcher, order.load.clone(), environment::shell(), program, order.up.color)
+        .await
         .map_err(Refusal::Asked)?;
     let places = Places::find().map_err(|error| Refusal::surroundings(error.to_string()))?;
     let manifest = order.load.files.first().map_or(Path::new(""), |path| path);

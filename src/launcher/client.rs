@@ -41,7 +41,8 @@ pub struct Launch {
 /// What the launcher says.
 #[derive(Debug)]
 pub enum Report {
-    Launched(Incarnation, u32),
+    /// Its process, and pid 1 of its pod if it has one.
+    Launched(Incarnation, u32, Option<u32>),
     NotLaunched(Incarnation, Failure),
     /// The main process ended; the numbers of the processes that are left and known.
     Exited(Incarnation, Exit, Vec<u32>),
@@ -249,7 +250,7 @@ fn send_part(socket: BorrowedFd<'_>, message: &Outgoing) -> io::Result<usize> {
 
 fn report(notice: Notice) -> Report {
     match notice {
-        Notice::Launched { key, pid } => Report::Launched(Incarnation(key), pid),
+        Notice::Launched { key, pid, init } => Report::Launched(Incarnation(key), pid, init),
         Notice::Refused { key, failure } => Report::NotLaunched(Incarnation(key), failure),
         Notice::Exited { key, status, left } => Report::Exited(Incarnation(key), exit(status), left),
         Notice::Gone { key } => Report::Gone(Incarnation(key)),

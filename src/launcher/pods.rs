@@ -81,7 +81,7 @@ impl Pods {
                 Event::Launched => {
                     living.stage = Stage::Launched;
                     let pid = number(living.main.unwrap_or(living.init));
-                    out.push(Notice::Launched { key, pid });
+                    out.push(Notice::Launched { key, pid, init: Some(number(living.init)) });
                 }
                 Event::Refused(failure) => {
                     living.stage = Stage::Over;

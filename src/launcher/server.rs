@@ -170,7 +170,7 @@ impl Launcher {
             Ok(pid) => {
                 let token = variable(program.environment, TOKEN).unwrap_or_default().to_vec();
                 self.family.add(key, pid, token);
-                Notice::Launched { key, pid: number(pid) }
+                Notice::Launched { key, pid: number(pid), init: None }
             }
             Err(errno) => Notice::Refused { key, failure: Failure { step: Step::Exec, errno } },
         }

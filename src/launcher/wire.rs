@@ -36,6 +36,8 @@ pub enum Notice {
     Launched {
         key: u64,
         pid: u32,
+        /// Pid 1 of its pod, if it has one.
+        init: Option<u32>,
     },
     /// It could not be started.
     Refused {
@@ -102,10 +104,11 @@ impl Notice {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::new();
         match self {
-            Self::Launched { key, pid } => {
+            Self::Launched { key, pid, init } => {
                 out.byte(0);
                 out.number(*key);
                 out.number((*pid).into());
+                out.list(init.iter(), |out, init| out.number((*init).into()));
             }
             Self::Refused { key, failure } => {
                 out.byte(1);
@@ -131,7 +134,7 @@ impl Notice {
     pub fn decode(body: &[u8]) -> io::Result<Self> {
         let mut input = Reader(body);
         Ok(match input.byte()? {
-            0 => Self::Launched { key: input.number()?, pid: input.pid()? },
+            0 => Self::Launched { key: input.number()?, pid: input.pid()?, init: input.list(Reader::pid)?.pop() },
             1 => Self::Refused { key: input.number()?, failure: input.failure()? },
             2 => Self::Exited { key: input.number()?, status: input.int()?, left: input.list(Reader::pid)? },
             3 => Self::Gone { key: input.number()? },
@@ -342,7 +345,8 @@ mod tests {
     #[test]
     fn notices_survive_the_way() {
         for notice in [
-            Notice::Launched { key: 1, pid: 2 },
+            Notice::Launched { key: 1, pid: 2, init: None },
+            Notice::Launched { key: 1, pid: 2, init: Some(3) },
             Notice::Refused { key: 1, failure: Failure { step: Step::Exec, errno: 13 } },
             Notice::Exited { key: 1, status: 256, left: vec![3, 4] },
             Notice::Gone { key: 9 },

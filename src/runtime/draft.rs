@@ -6,6 +6,8 @@ use tokio::sync::mpsc;
 
 use super::Problem;
 use crate::effects::fs::Disk;
+use crate::effects::trial::Trial;
+use crate::launcher::pod::{Failure, Step};
 use crate::launcher::{Client, Process, Report};
 use crate::manifest::{self, Request};
 use crate::model::Workspace;
@@ -21,8 +23,8 @@ pub struct Draft {
     pub(super) load: Request,
     pub(super) shell: Shell,
     pub(super) program: PathBuf,
-    /// Whether pods are possible here, and wanted.
-    pub(super) pods: bool,
+    /// Whether pods are possible here.
+    pub(super) pods: Result<(), Failure>,
     pub(super) launcher: Client,
     pub(super) reports: mpsc::UnboundedReceiver<Report>,
     pub(super) report_sender: mpsc::UnboundedSender<Report>,
@@ -30,12 +32,19 @@ pub struct Draft {
 
 impl Draft {
     /// Reads the manifest. `program` is this very program, for a launcher that takes the place of a lost one.
-    pub fn new(launcher: Process, load: Request, shell: Shell, program: PathBuf, color: bool) -> Result<Self, Problem> {
-        let (report_sender, reports) = mpsc::unbounded_channel();
+    pub async fn new(launcher: Process, load: Request, shell: Shell, program: PathBuf, color: bool) -> Result<Self, Problem> {
+        let (report_sender, mut reports) = mpsc::unbounded_channel();
         let launcher = Client::new(launcher, report_sender.clone())
             .map_err(|error| Problem::Nothing { message: format!("the launcher cannot be reached: {error}") })?;
+        // Made by the launcher while the manifest is read here.
+        let trial = Trial::begin(&launcher);
+        tokio::task::yield_now().await;
         let (workspace, notices) = read(&load, &shell, color)?;
-        let pods = std::env::var_os("NAGAYA_PODS").is_some();
+        let unknown = Failure { step: Step::Sockets, errno: rustix::io::Errno::MFILE.raw_os_error() };
+        let pods = match trial {
+            Some(trial) => trial.end(&mut reports).await,
+            None => Err(unknown),
+        };
         Ok(Self { workspace, notices, load, shell, program, pods, launcher, reports, report_sender })
     }
 }

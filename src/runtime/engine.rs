@@ -81,7 +81,7 @@ impl Engine {
         let clock = Clock::start();
         let Draft { workspace, notices, load, shell, program, pods, launcher, reports, report_sender } = draft;
         hold(&launcher, &lock);
-        let setup = Setup { home, lock, load, shell, host_label, program, pods };
+        let setup = Setup { home, lock, load, shell, host_label, program, pods: pods.is_ok() };
         let plan = Arc::new(make_plan(&workspace, &setup, &HashSet::new()));
         // After the launcher was started, which keeps the shell's own limit for the services, and before any thread.
         descriptors::raise_limit();

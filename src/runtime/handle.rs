@@ -76,6 +76,18 @@ pub struct Upped {
 pub struct Environment {
     pub folder: std::path::PathBuf,
     pub variables: BTreeMap<String, String>,
+    pub pod: InPod,
+}
+
+/// Whether a service runs in a pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InPod {
+    No,
+    /// It would, but it does not run.
+    Absent,
+    /// Pid 1 of the pod, as the host counts.
+    Pid(u32),
 }
 
 /// Why an ask was refused.

@@ -1,7 +1,6 @@
 //! What pid 1 of a pod does before anything runs in it, in the order that works.
 
 use std::fs;
-use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;

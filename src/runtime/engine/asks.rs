@@ -10,7 +10,7 @@ use crate::manifest::did_you_mean;
 use crate::model::Workspace;
 use crate::runtime::draft::read;
 use crate::runtime::wanted::wanted;
-use crate::runtime::{Ask, Environment, Problem, UpRequest, Upped};
+use crate::runtime::{Ask, Environment, InPod, Problem, UpRequest, Upped};
 use crate::supervise::{Command, Input, Want};
 use crate::view::Explanation;
 
@@ -90,11 +90,17 @@ impl Engine {
     }
 
     fn environment(&self, name: &str) -> Result<Environment, Problem> {
-        let planned = &self.world.plan().services[self.place(name)?];
+        let place = self.place(name)?;
+        let planned = &self.world.plan().services[place];
+        let pod = match planned.in_pod {
+            true => self.host.pod_of(place).map_or(InPod::Absent, InPod::Pid),
+            false => InPod::No,
+        };
         let variables = planned.environment.resolve();
         Ok(Environment {
             folder: planned.working_dir.clone(),
             variables: variables.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+            pod,
         })
     }
 

@@ -1,0 +1,67 @@
+//! `nagaya enter PID COMMAND…`: a command in the pod whose pid 1 is PID. For `exec` and for probes, not for people.
+#![allow(clippy::disallowed_types, reason = "this process is the command's parent")]
+
+use std::ffi::{OsStr, OsString};
+use std::process::ExitCode;
+
+use tokio::process::{Child, Command};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::block;
+use super::error::{Code, Error};
+use crate::launcher;
+use crate::model::Signal;
+
+/// Enters the pod and runs the command there; its exit code is passed on. Called while there is one thread.
+pub fn run(words: &[OsString]) -> Result<ExitCode, Error> {
+    let [pid, program, arguments @ ..] = words else {
+        return Err(Error::usage("`nagaya enter` is for nagaya's own use: see `nagaya exec`"));
+    };
+    let pid = pid.to_str().and_then(|pid| pid.parse().ok()).unwrap_or(0);
+    launcher::enter(pid).map_err(|error| {
+        Error::new(Code::Exec, format!("the pod cannot be entered: {error}"))
+            .hint("it may just have ended: `nagaya ps` tells")
+    })?;
+    block(async { command(program, arguments).await })
+}
+
+async fn command(program: &OsStr, arguments: &[OsString]) -> Result<ExitCode, Error> {
+    // Asked for before there is a child: none may be missed. The terminal's go to the child as well.
+    let caught = |kind| signal(kind).map_err(|error| Error::new(Code::Exec, format!("no signals: {error}")));
+    let (mut interrupt, mut quit) = (caught(SignalKind::interrupt())?, caught(SignalKind::quit())?);
+    let (mut terminate, mut hangup) = (caught(SignalKind::terminate())?, caught(SignalKind::hangup())?);
+    let mut child = Command::new(program).args(arguments).spawn().map_err(|error| not_run(program, &error))?;
+    loop {
+        tokio::select! {
+            ended = child.wait() => return Ok(ended.map_or(ExitCode::FAILURE, code)),
+            _ = interrupt.recv() => {}
+            _ = quit.recv() => {}
+            _ = terminate.recv() => pass_on(&child, Signal::TERM),
+            _ = hangup.recv() => pass_on(&child, Signal::HUP),
+        }
+    }
+}
+
+fn pass_on(child: &Child, signal: Signal) {
+    if let Some(pid) = child.id() {
+        crate::effects::signal(pid, signal);
+    }
+}
+
+fn code(status: std::process::ExitStatus) -> ExitCode {
+    use std::os::unix::process::ExitStatusExt;
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    ExitCode::from(u8::try_from(code).unwrap_or(1))
+}
+
+/// A command that could not be run, as a shell tells it.
+pub fn not_run(program: &OsStr, error: &std::io::Error) -> Error {
+    let shown = program.to_string_lossy();
+    match error.kind() {
+        std::io::ErrorKind::NotFound => Error::new(Code::NotFound, format!("`{shown}` cannot be found")),
+        std::io::ErrorKind::PermissionDenied => {
+            Error::new(Code::NotExecutable, format!("`{shown}` may not be executed"))
+        }
+        _ => Error::new(Code::Exec, format!("`{shown}`: {error}")),
+    }
+}
