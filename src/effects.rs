@@ -11,6 +11,7 @@
 pub mod clock;
 pub mod descriptors;
 pub mod environment;
+pub mod etc;
 pub mod fs;
 mod helpers;
 mod host;

@@ -3,6 +3,7 @@
 pub mod api;
 pub mod cli;
 pub mod demo;
+pub mod discovery;
 pub mod effects;
 pub mod engine;
 pub mod launcher;

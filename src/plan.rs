@@ -152,6 +152,11 @@ impl Plan {
         self.services.iter().position(|service| service.name.as_str() == name)
     }
 
+    /// The Kubernetes namespace.
+    pub fn namespace(&self) -> &str {
+        "default"
+    }
+
     /// The URL of a service's web port at the front door.
     pub fn front_door_url(&self, service: &Planned) -> Option<String> {
         let web = service.ports.iter().any(|port| port.protocol.is_web());

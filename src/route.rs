@@ -1,13 +1,21 @@
 //! The published table: who can be called, where, and who may be asking.
 //!
+//! Beside it are the names: the zone of a workspace, and the files by which a pod's programs find its server.
+//!
 //! The runtime makes a new table when the plan changes; what changes from moment to moment, whether a service can
 //! take a call, is a watched value inside it. The proxy reads both and never asks the supervisor.
+
+pub mod files;
+pub mod resolv;
+pub mod zone;
 
 use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
+
+use zone::Zone;
 
 use crate::model::Protocol;
 use crate::supervise::{State, Status};
@@ -28,14 +36,20 @@ pub struct Table {
     pub declared: HashSet<(Arc<str>, Arc<str>)>,
     /// Nobody else may call.
     pub strict: bool,
+    /// What names mean in pods.
+    pub zone: Arc<Zone>,
 }
 
 /// A service that can be called.
 #[derive(Debug)]
 pub struct Upstream {
     pub name: Arc<str>,
+    /// Where it is called from pods.
+    pub called: Ipv4Addr,
     /// Its pod's address, by which its callees know it.
     pub own: Ipv4Addr,
+    /// Whether it may call what is outside the workspace.
+    pub egress: bool,
     pub ports: Vec<Endpoint>,
     pub availability: watch::Receiver<Availability>,
 }
@@ -143,6 +157,16 @@ impl Table {
         self.upstreams.iter().find(|upstream| *upstream.name == *name)
     }
 
+    /// The place of the service of a name.
+    pub fn place(&self, name: &str) -> Option<usize> {
+        self.upstreams.iter().position(|upstream| *upstream.name == *name)
+    }
+
+    /// Whether a service may call another.
+    pub fn allows(&self, from: &str, to: &str) -> bool {
+        !self.strict || self.is_declared(from, to)
+    }
+
     /// Whether the manifest has a call.
     pub fn is_declared(&self, from: &str, to: &str) -> bool {
         self.declared.iter().any(|(caller, callee)| **caller == *from && **callee == *to)
@@ -177,7 +201,7 @@ mod tests {
     #[test]
     fn hosts_lead_to_services() {
         let (_, availability) = watch::channel(Availability::Ready);
-        let upstream = Upstream { name: "web".into(), own: Ipv4Addr::LOCALHOST, ports: Vec::new(), availability };
+        let upstream = Upstream { name: "web".into(), called: Ipv4Addr::LOCALHOST, own: Ipv4Addr::LOCALHOST, egress: true, ports: Vec::new(), availability };
         let table = Table { host_label: "shop".into(), upstreams: vec![Arc::new(upstream)], ..Table::default() };
         let found = |host: &str| table.by_host(host).is_some();
         assert!(found("web.shop.localhost:4400") && found("web.shop.localhost") && found("WEB.shop.localhost"));

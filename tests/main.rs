@@ -11,6 +11,7 @@
 
 mod architecture;
 mod dashboard;
+mod discovery;
 mod e2e;
 mod manifest;
 mod supervise;

@@ -104,6 +104,11 @@ pub fn read_own(path: &Path) -> io::Result<Option<String>> {
     }
 }
 
+/// The text of a small file of the host's, in whatever it is encoded; empty where there is none that can be read.
+pub fn read_foreign(path: &Path) -> String {
+    fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
+
 /// The names in a folder; none where there is no folder.
 pub fn names(path: &Path) -> io::Result<Vec<String>> {
     let entries = match fs::read_dir(path) {

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::io;
 use std::net::Ipv4Addr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,7 @@ use super::body::{Body, Ending, Recording};
 use super::headers::{Identity, REQUEST_ID, identify, strip_hop_by_hop};
 use super::pods::Pods;
 use super::pool::{CallError, Pool};
+use crate::discovery::{Forwarder, Host};
 use crate::effects::clock;
 use crate::model::Protocol;
 use crate::plan::FRONT_DOOR;
@@ -66,6 +68,8 @@ pub struct Context {
     asks: mpsc::UnboundedSender<Ask>,
     pool: Pool,
     pub pods: Pods,
+    /// Whom names are asked of that are not ours.
+    pub forwarder: Rc<Forwarder>,
     tables: watch::Receiver<Arc<Table>>,
 }
 
@@ -76,7 +80,7 @@ impl Context {
         asks: mpsc::UnboundedSender<Ask>,
         tables: watch::Receiver<Arc<Table>>,
     ) -> Self {
-        Self { requests, asks, pool: Pool::default(), pods: Pods::default(), tables }
+        Self { requests, asks, pool: Pool::default(), pods: Pods::default(), forwarder: Rc::new(Forwarder::new(Host::this())), tables }
     }
 
     /// The address from which a caller is seen to call.

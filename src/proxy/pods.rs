@@ -1,5 +1,7 @@
 //! Calls out of pods: one listener each, at which every stream that leaves arrives; the kernel tells where it was meant to go.
 
+mod names;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
@@ -11,13 +13,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, spawn_local};
 
+use names::Names;
+
 use super::edge::{Way, breathe, connection, is_passing};
 use super::egress;
 use super::http::{Caller, Context, Target};
 use super::tcp::refuse;
+use crate::discovery::{serve_tcp, serve_udp};
 use crate::effects::pods::{News, Opened};
 use crate::launcher::Line;
-use crate::plan::{FRONT_DOOR, HOST, is_ours};
+use crate::plan::{FRONT_DOOR, HOST, NAMESERVER, is_ours};
 use crate::route::Table;
 use crate::supervise::Incarnation;
 
@@ -54,12 +59,24 @@ pub async fn serve(mut news: mpsc::UnboundedReceiver<News>, tables: watch::Recei
 }
 
 fn open(pod: Opened, tables: &watch::Receiver<Arc<Table>>, context: &Context) -> Vec<JoinHandle<()>> {
-    let Opened { service, listener, .. } = pod;
-    let streams = spawn_local(accept(listener.into(), service, tables.clone(), context.clone()));
-    vec![streams]
+    let Opened { service, line, listener, names, .. } = pod;
+    let pod = Names::new(service.clone(), line, tables.clone());
+    let (socket, forwarder) = (names.into(), context.forwarder.clone());
+    let (asked, caller) = (pod.clone(), PodCaller { service, names: pod });
+    let names = spawn_local(async move {
+        let _ = serve_udp(socket, asked, forwarder).await;
+    });
+    let streams = spawn_local(accept(listener.into(), caller, tables.clone(), context.clone()));
+    vec![names, streams]
 }
 
-async fn accept(listener: StdListener, caller: Arc<str>, tables: watch::Receiver<Arc<Table>>, context: Context) {
+/// Who calls out of a pod.
+struct PodCaller {
+    service: Arc<str>,
+    names: Rc<Names>,
+}
+
+async fn accept(listener: StdListener, caller: PodCaller, tables: watch::Receiver<Arc<Table>>, context: Context) {
     let Ok(listener) = TcpListener::from_std(listener) else { return };
     loop {
         match listener.accept().await {
@@ -76,22 +93,33 @@ enum Bound {
     Service(Target),
     /// Somewhere else, dialled from the host.
     Elsewhere(SocketAddr),
+    /// The server of names.
+    Names,
     /// Nowhere.
     Nobody,
 }
 
-fn arrived(stream: TcpStream, caller: &Arc<str>, tables: &watch::Receiver<Arc<Table>>, context: &Context) {
+fn arrived(stream: TcpStream, caller: &PodCaller, tables: &watch::Receiver<Arc<Table>>, context: &Context) {
     // Without it the pod is gone already.
     let Ok(meant) = rustix::net::sockopt::ip_original_dst(&stream) else { return };
-    let bound = bound(meant, &tables.borrow(), caller);
-    let who = Caller::Service(caller.clone());
+    let bound = bound(meant, &tables.borrow(), &caller.service);
+    let who = Caller::Service(caller.service.clone());
     match bound {
         Bound::Service(target) => {
+            // It knew the address from before: the kernel may have to be told.
+            let (names, upstream) = (caller.names.clone(), target.upstream.clone());
+            spawn_local(async move { names.meet(&upstream, true).await });
             let way = Way::named(target, tables.clone());
             spawn_local(connection(stream, who, way, context.clone()));
         }
         Bound::Elsewhere(address) => {
             spawn_local(egress::serve(stream, who, address, context.clone()));
+        }
+        Bound::Names => {
+            let (names, forwarder) = (caller.names.clone(), context.forwarder.clone());
+            spawn_local(async move {
+                let _ = serve_tcp(stream, names, forwarder).await;
+            });
         }
         Bound::Nobody => refuse(&stream),
     }
@@ -101,18 +129,20 @@ fn bound(meant: SocketAddrV4, table: &Table, caller: &str) -> Bound {
     let (address, port) = (*meant.ip(), meant.port());
     if let Some(upstream) = table.called(address) {
         let place = upstream.ports.iter().position(|known| known.number == port);
-        let allowed = !table.strict || table.is_declared(caller, &upstream.name);
+        let allowed = table.allows(caller, &upstream.name);
         return match place.filter(|_| allowed) {
             Some(port) => Bound::Service(Target { upstream: upstream.clone(), port }),
             None => Bound::Nobody,
         };
     }
+    let may_leave = table.upstream(caller).is_none_or(|upstream| upstream.egress);
     match address {
+        NAMESERVER if port == 53 => Bound::Names,
         HOST => Bound::Elsewhere(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)),
         FRONT_DOOR if port == table.front_door => {
             Bound::Elsewhere(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))
         }
-        address if is_ours(address) => Bound::Nobody,
+        address if is_ours(address) || !may_leave => Bound::Nobody,
         address => Bound::Elsewhere(SocketAddr::new(address.into(), port)),
     }
 }

@@ -18,6 +18,7 @@ use super::publish::Publisher;
 use super::wanted::wanted;
 use crate::effects::clock::Clock;
 use crate::effects::descriptors;
+use crate::effects::etc;
 use crate::effects::pods::Inbox;
 use crate::effects::places::Home;
 use crate::effects::registry::{self, Lock};
@@ -97,6 +98,12 @@ impl Engine {
         let mut publisher = Publisher::new(clock, board.clone());
         let shadowed = shadow_notice(world.plan().services.iter().map(|planned| &planned.environment));
         let notices = notices.into_iter().chain(shadowed).chain(publisher.plan(&world)).collect();
+        let notices: Vec<String> = notices;
+        if setup.pods {
+            etc::write(&setup.home, world.plan(), &publisher.zone()).map_err(|error| Problem::Nothing {
+                message: format!("the pods' files in {} cannot be written: {error}", setup.home.etc().display()),
+            })?;
+        }
         let (ask_sender, asks) = mpsc::unbounded_channel();
         let (load_sender, loaded) = mpsc::unbounded_channel();
         let watchers = watch::Sender::new(0);

@@ -9,10 +9,35 @@ use super::Board;
 use crate::effects::clock::Clock;
 use crate::effects::ports::listen;
 use crate::effects::stats::{Sample, ticks_per_second};
-use crate::plan::Plan;
+use crate::model::Port;
+use crate::plan::{FRONT_DOOR, HOST, Plan, Planned, PlannedPort};
+use crate::route::zone::{Entry, Origin, Zone};
 use crate::route::{Availability, Edge, Endpoint, Location, Socket, Table, Upstream};
 use crate::supervise::{Moment, World};
 use crate::view::{Event, Service, Usage};
+
+/// What names mean in the pods of a plan.
+pub fn zone(plan: &Plan) -> Zone {
+    let origin = Origin {
+        workspace: plan.host_label.clone(),
+        namespace: plan.namespace().to_owned(),
+        host: HOST,
+        front_door: FRONT_DOOR,
+    };
+    let entry = |planned: &Planned| Entry {
+        name: planned.name.to_string(),
+        aliases: Vec::new(),
+        hostnames: Vec::new(),
+        address: planned.addresses.called,
+        pods: vec![planned.addresses.own],
+        ports: planned.ports.iter().map(port).collect(),
+    };
+    Zone::new(origin, plan.services.iter().map(entry).collect())
+}
+
+fn port(port: &PlannedPort) -> Port {
+    Port { name: port.name.clone(), number: port.number, protocol: port.protocol }
+}
 
 /// Keeps everything that is published.
 #[derive(Debug)]
@@ -41,6 +66,11 @@ impl Publisher {
     /// The table, as it will be.
     pub fn table(&self) -> watch::Receiver<Arc<Table>> {
         self.table.subscribe()
+    }
+
+    /// What names mean now.
+    pub fn zone(&self) -> Arc<Zone> {
+        self.table.borrow().zone.clone()
     }
 
     /// Publishes a new plan: the table for the proxy, and all rows. Its listeners are open when this returns, so that
@@ -80,6 +110,7 @@ impl Publisher {
             called: plan.services.iter().enumerate().map(|(place, it)| (it.addresses.called, place)).collect(),
             declared: plan.edges.iter().map(|edge| (name(edge.from), name(edge.to))).collect(),
             strict: false,
+            zone: Arc::new(zone(plan)),
             upstreams,
         };
         self.availability.retain(|name, _| plan.index(name).is_some());
@@ -104,7 +135,14 @@ impl Publisher {
             },
         });
         let ports = ports.collect();
-        Upstream { name, own: planned.addresses.own, ports, availability: sender.subscribe() }
+        Upstream {
+            name,
+            called: planned.addresses.called,
+            own: planned.addresses.own,
+            egress: true,
+            ports,
+            availability: sender.subscribe(),
+        }
     }
 
     /// Publishes what became of these services.

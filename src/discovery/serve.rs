@@ -1,0 +1,106 @@
+//! The sockets of a pod: datagrams, and connections with several queries each (RFC 7766).
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::time::timeout;
+
+use super::Pod;
+use super::answer::{Transport, answer};
+use super::exchange::framed;
+use super::forward::Forwarder;
+
+/// Queries of one pod under way at once; of more than these, its program has to ask again.
+const MOST_DATAGRAMS: usize = 1024;
+/// Queries of one connection under way at once; more are read later.
+const MOST_PIPELINED: usize = 64;
+/// A connection on which nothing happens is closed (RFC 7766 section 6.2.3).
+const IDLE: Duration = Duration::from_secs(10);
+/// More than any query has, and than our replies say that we take.
+const LONGEST_QUERY: usize = 4096;
+
+/// Serves a bound UDP socket until its future is dropped, or the socket fails. Whoever waits for a server of the
+/// host's holds up nobody else.
+pub async fn serve_udp<P: Pod>(socket: std::net::UdpSocket, pod: Rc<P>, forwarder: Rc<Forwarder>) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    let socket = UdpSocket::from_std(socket)?;
+    let mut buffer = vec![0; LONGEST_QUERY];
+    let mut answers = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            received = socket.recv_from(&mut buffer) => match received {
+                Ok((length, client)) if answers.len() < MOST_DATAGRAMS => {
+                    answers.push(reply(&socket, buffer[..length].to_vec(), client, &*pod, &forwarder));
+                }
+                Ok(_) => {}
+                // Of an earlier reply that nobody waited for.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+                Err(error) => return Err(error),
+            },
+            Some(()) = answers.next() => {}
+        }
+    }
+}
+
+async fn reply<P: Pod>(socket: &UdpSocket, query: Vec<u8>, client: SocketAddr, pod: &P, forwarder: &Forwarder) {
+    if let Some(reply) = answer(&query, Transport::Udp, pod, forwarder).await {
+        let _ = socket.send_to(&reply, client).await;
+    }
+}
+
+/// Serves a connection until its client closes it, or is silent for 10 s. Answers are sent as they come, in any order.
+pub async fn serve_tcp<P: Pod>(mut stream: TcpStream, pod: Rc<P>, forwarder: Rc<Forwarder>) -> io::Result<()> {
+    let (mut reader, mut writer) = stream.split();
+    let mut received = BytesMut::new();
+    let mut answers = FuturesUnordered::new();
+    let mut is_open = true;
+    while is_open || !answers.is_empty() {
+        let next = async {
+            tokio::select! {
+                // Nothing is lost when an answer comes first.
+                count = reader.read_buf(&mut received), if is_open && answers.len() < MOST_PIPELINED => {
+                    count.map(Event::Read)
+                }
+                Some(reply) = answers.next() => Ok(Event::Answer(reply)),
+            }
+        };
+        let Ok(event) = timeout(IDLE, next).await else { return Ok(()) };
+        match event? {
+            Event::Read(0) => is_open = false,
+            Event::Read(_) => {}
+            Event::Answer(None) => {}
+            Event::Answer(Some(reply)) => {
+                timeout(IDLE, writer.write_all(&framed(&reply))).await??;
+            }
+        }
+        while answers.len() < MOST_PIPELINED
+            && let Some(query) = message(&mut received)
+        {
+            let (pod, forwarder) = (&*pod, &*forwarder);
+            answers.push(async move { answer(&query, Transport::Tcp, pod, forwarder).await });
+        }
+    }
+    Ok(())
+}
+
+enum Event {
+    Read(usize),
+    Answer(Option<Vec<u8>>),
+}
+
+/// Takes the first message, once it is there as a whole.
+fn message(received: &mut BytesMut) -> Option<BytesMut> {
+    let length = usize::from(u16::from_be_bytes(*received.first_chunk()?));
+    if received.len() < 2 + length {
+        return None;
+    }
+    received.advance(2);
+    Some(received.split_to(length))
+}

@@ -1,0 +1,101 @@
+//! What one pod asks for by name, and whom it may not call at the moment.
+//!
+//! A call to a service that is absent is to be refused by the pod's own kernel: once a connection is here it was made
+//! already, and `wait-for-it` would be told a lie. So whoever asks for a name has the kernel told first, and kept up to
+//! date from then on. Nothing is told to pods that never asked.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, spawn_local};
+
+use crate::discovery::{Egress, Pod};
+use crate::launcher::Line;
+use crate::route::zone::{Asker, Zone};
+use crate::route::{Availability, Table, Upstream};
+
+/// One pod's view of names.
+pub struct Names {
+    service: Arc<str>,
+    line: Arc<Line>,
+    tables: watch::Receiver<Arc<Table>>,
+    /// Services that it asked for, by address, each with the task that keeps the kernel up to date.
+    known: RefCell<HashMap<Ipv4Addr, Watch>>,
+}
+
+struct Watch {
+    /// Becomes true when the kernel has been told for the first time.
+    told: watch::Receiver<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Names {
+    /// The names of the pod of a service.
+    pub fn new(service: Arc<str>, line: Arc<Line>, tables: watch::Receiver<Arc<Table>>) -> Rc<Self> {
+        Rc::new(Self { service, line, tables, known: RefCell::default() })
+    }
+
+    /// Has the kernel know, now and from now on, whether a service can be called.
+    pub async fn meet(&self, upstream: &Arc<Upstream>, is_allowed: bool) {
+        let address = upstream.called;
+        let mut told = self.known.borrow_mut().entry(address).or_insert_with(|| self.watch(upstream, is_allowed)).told.clone();
+        let _ = told.wait_for(|told| *told).await;
+    }
+
+    fn watch(&self, upstream: &Arc<Upstream>, is_allowed: bool) -> Watch {
+        let (tell, told) = watch::channel(false);
+        let (line, address, mut availability) = (self.line.clone(), upstream.called, upstream.availability.clone());
+        let task = spawn_local(async move {
+            // As the kernel begins.
+            let mut refused = false;
+            loop {
+                let now = !is_allowed || matches!(*availability.borrow_and_update(), Availability::Absent(_));
+                if now != refused && line.set_absent(address, now).await.is_ok() {
+                    refused = now;
+                }
+                tell.send_replace(true);
+                if availability.changed().await.is_err() {
+                    return;
+                }
+            }
+        });
+        Watch { told, task }
+    }
+}
+
+impl Pod for Names {
+    fn zone(&self) -> Arc<Zone> {
+        self.tables.borrow().zone.clone()
+    }
+
+    fn asker(&self) -> Option<Asker> {
+        let table = self.tables.borrow();
+        let service = table.place(&self.service)?;
+        Some(Asker { service, address: table.upstreams[service].own })
+    }
+
+    fn egress(&self) -> Egress {
+        let allowed = self.tables.borrow().upstream(&self.service).is_none_or(|upstream| upstream.egress);
+        if allowed { Egress::Allow } else { Egress::Deny }
+    }
+
+    async fn asked(&self, service: usize) {
+        let (upstream, is_allowed) = {
+            let table = self.tables.borrow();
+            let Some(upstream) = table.upstreams.get(service).cloned() else { return };
+            let is_allowed = table.allows(&self.service, &upstream.name);
+            (upstream, is_allowed)
+        };
+        self.meet(&upstream, is_allowed).await;
+    }
+}
