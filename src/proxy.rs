@@ -6,13 +6,19 @@
 
 mod answer;
 mod body;
+mod bridge;
 mod detect;
+pub mod dial;
 mod door;
 mod edge;
+mod h1;
 mod headers;
-mod http;
+mod hello;
+pub mod http;
 mod pool;
+mod relay;
 mod server;
-mod tcp;
+pub mod tcp;
+mod wire;
 
 pub use server::start;

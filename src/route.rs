@@ -3,6 +3,7 @@
 //! The runtime makes a new table when the plan changes; what changes from moment to moment, whether a service can
 //! take a call, is a watched value inside it. The proxy reads both and never asks the supervisor.
 
+use std::fmt;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -35,8 +36,36 @@ pub struct Upstream {
 pub struct Endpoint {
     pub name: String,
     pub protocol: Protocol,
-    /// Where the program listens on the loopback.
-    pub listen: u16,
+    pub location: Location,
+}
+
+/// Where a callee is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Location {
+    /// A port of this machine's loopback.
+    Loopback(u16),
+    /// Outside the workspace; with `tls` the proxy speaks TLS on behalf of its callers.
+    Elsewhere { host: Arc<str>, port: u16, tls: bool },
+}
+
+impl Location {
+    /// The Host that a server outside expects; inside, callers know best what they call a service.
+    pub fn host(&self) -> Option<String> {
+        match self {
+            Self::Loopback(_) => None,
+            Self::Elsewhere { host, port, tls } if *port == if *tls { 443 } else { 80 } => Some(host.to_string()),
+            Self::Elsewhere { host, port, .. } => Some(format!("{host}:{port}")),
+        }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Loopback(port) => write!(f, "port {port}"),
+            Self::Elsewhere { host, port, .. } => write!(f, "{host}:{port}"),
+        }
+    }
 }
 
 /// A listener that is one caller's way to one port of one callee.

@@ -10,7 +10,7 @@ use crate::effects::clock::Clock;
 use crate::effects::ports::listen;
 use crate::effects::stats::{Sample, ticks_per_second};
 use crate::plan::Plan;
-use crate::route::{Availability, Edge, Endpoint, Socket, Table, Upstream};
+use crate::route::{Availability, Edge, Endpoint, Location, Socket, Table, Upstream};
 use crate::supervise::{Moment, World};
 use crate::view::{Event, Service, Usage};
 
@@ -90,7 +90,7 @@ impl Publisher {
         let ports = planned.ports.iter().map(|port| Endpoint {
             name: port.name.clone(),
             protocol: port.protocol,
-            listen: port.listen,
+            location: Location::Loopback(port.listen),
         });
         Upstream { name, ports: ports.collect(), availability: sender.subscribe() }
     }
