@@ -48,6 +48,8 @@ pub enum End {
 enum After {
     Next,
     Close,
+    /// Let go at once: an orderly end would say that all is well.
+    Cut,
     /// Close, but let the caller read what it was told: it may still be sending.
     Linger,
     Other,
@@ -70,6 +72,7 @@ pub async fn serve<S: Io, W: Way>(wire: &Wire<S>, caller: &Caller, way: &W, cont
         match after {
             After::Next => {}
             After::Other => return End::Other,
+            After::Cut => return End::Closed,
             After::Close => {
                 let _ = wire.shutdown().await;
                 return End::Closed;
@@ -253,7 +256,7 @@ impl<S: Io, W: Way> Server<'_, S, W> {
                     if !is_delimited {
                         self.wire.reset();
                     }
-                    return Ok(After::Close);
+                    return Ok(After::Cut);
                 }
                 Outcome::CallerGone(reason) => return Ok(gone(recording, &reason)),
             };
@@ -266,6 +269,7 @@ impl<S: Io, W: Way> Server<'_, S, W> {
         if relay::both_ways(self.wire, callee).await.is_err() {
             self.wire.reset();
             callee.reset();
+            return After::Cut;
         }
         After::Close
     }
@@ -297,5 +301,5 @@ impl<S: Io, W: Way> Server<'_, S, W> {
 /// Nobody waits for the answer any more; that is not the callee's failure.
 fn gone(recording: &RefCell<Recording>, reason: &str) -> After {
     recording.borrow_mut().fail(&format!("the caller broke off: {reason}"));
-    After::Close
+    After::Cut
 }
