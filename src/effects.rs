@@ -26,6 +26,7 @@ pub mod ports;
 mod probe;
 mod process;
 pub mod registry;
+pub mod roots;
 mod setup;
 pub mod stats;
 #[cfg(target_os = "linux")]

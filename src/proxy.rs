@@ -6,15 +6,21 @@
 
 mod answer;
 mod body;
+mod bridge;
 mod detect;
+pub mod dial;
 mod door;
 mod edge;
 mod egress;
+mod h1;
 mod headers;
-mod http;
+mod hello;
+pub mod http;
 mod pods;
 mod pool;
+mod relay;
 mod server;
-mod tcp;
+pub mod tcp;
+mod wire;
 
 pub use server::start;

@@ -11,6 +11,7 @@ pub mod zone;
 
 use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, TcpListener};
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
@@ -64,20 +65,33 @@ pub struct Endpoint {
     pub location: Location,
 }
 
-/// Where a program is reached.
+/// Where a callee is reached.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Location {
-    /// On this machine's loopback.
+    /// A port of this machine's loopback.
     Loopback(u16),
     /// In the pod of a service.
     Pod { service: Arc<str>, port: u16 },
+    /// Outside the workspace; with `tls` the proxy speaks TLS on behalf of its callers.
+    Elsewhere { host: Arc<str>, port: u16, tls: bool },
 }
 
 impl Location {
-    /// The number of the port.
-    pub fn port(&self) -> u16 {
+    /// The Host that a server outside expects; inside, callers know best what they call a service.
+    pub fn host(&self) -> Option<String> {
         match self {
-            Self::Loopback(port) | Self::Pod { port, .. } => *port,
+            Self::Loopback(_) | Self::Pod { .. } => None,
+            Self::Elsewhere { host, port, tls } if *port == if *tls { 443 } else { 80 } => Some(host.to_string()),
+            Self::Elsewhere { host, port, .. } => Some(format!("{host}:{port}")),
+        }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Loopback(port) | Self::Pod { port, .. } => write!(f, "port {port}"),
+            Self::Elsewhere { host, port, .. } => write!(f, "{host}:{port}"),
         }
     }
 }

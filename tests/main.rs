@@ -14,5 +14,6 @@ mod dashboard;
 mod discovery;
 mod e2e;
 mod manifest;
+mod proxy;
 mod supervise;
 mod support;

@@ -235,18 +235,14 @@ async fn stream_requests(
     State(shared): State<Shared>,
     Query(from): Query<From>,
 ) -> Sse<impl Stream<Item = Result<SseEvent, Infallible>>> {
-    let counts = shared.handle.requests.subscribe();
-    let state = (shared.handle.requests, counts, from.from);
-    Sse::new(unfold(state, |(requests, mut counts, from)| async move {
-        loop {
-            counts.mark_unchanged();
-            let (records, next) = requests.since(from);
-            if !records.is_empty() {
-                let records: Vec<Request> = records.iter().map(Request::from).collect();
-                return Some((message(&records), (requests, counts, next)));
-            }
-            counts.changed().await.ok()?;
+    Sse::new(unfold((shared.handle.requests, from.from, None), |(requests, from, paused)| async move {
+        if paused.is_some() {
+            // Under load one message says much; alone the first one comes at once.
+            tokio::time::sleep(PAUSE).await;
         }
+        let (records, next) = requests.next(from).await;
+        let records: Vec<Request> = records.iter().map(Request::from).collect();
+        Some((message(&records), (requests, next, Some(()))))
     }))
 }
 

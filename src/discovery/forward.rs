@@ -22,6 +22,13 @@ const PATIENCE: Duration = Duration::from_millis(700);
 /// Questions under way at once; each has a socket for every server that it was put to.
 const MOST: usize = 256;
 
+impl Default for Forwarder {
+    /// To the servers of this host.
+    fn default() -> Self {
+        Self::new(Host::this())
+    }
+}
+
 /// Asks the host's servers for everybody.
 #[derive(Debug)]
 pub struct Forwarder {

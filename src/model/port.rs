@@ -69,6 +69,11 @@ impl Protocol {
         matches!(self, Self::Http | Self::Detect)
     }
 
+    /// HTTP/2 and nothing else.
+    pub fn is_http2(self) -> bool {
+        matches!(self, Self::H2 | Self::Grpc)
+    }
+
     /// The scheme of this port's URL.
     pub fn scheme(self) -> &'static str {
         match self {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Request, Response, StatusCode};
 
-use super::body::Body;
 use super::headers::L5D_ERR;
 use crate::supervise::State;
 
@@ -28,9 +28,18 @@ pub enum Refusal {
     NotGrpc(Arc<str>, String),
     #[error("no service is called `{0}`")]
     Unknown(String),
+    #[error("{0} did not accept the connection in time")]
+    Silent(Arc<str>),
+    #[error("the request is malformed: {0}")]
+    Malformed(String),
+    #[error("the request cannot be read: {0}")]
+    TooLarge(String),
+    #[error("the request cannot be read: {0}")]
+    Unsupported(String),
 }
 
 /// What the asker understands.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Asker {
     is_grpc: bool,
     is_browser: bool,
@@ -39,10 +48,18 @@ pub struct Asker {
 impl Asker {
     /// Who asks by this request.
     pub fn of<B>(request: &Request<B>, is_grpc: bool) -> Self {
-        let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
-        Self { is_grpc, is_browser: accept.contains("text/html") }
+        let accept = request.headers().get(ACCEPT).map_or(&b""[..], HeaderValue::as_bytes);
+        Self { is_grpc, ..Self::accepting(accept) }
+    }
+
+    /// Who asks with this `Accept`.
+    pub fn accepting(accept: &[u8]) -> Self {
+        Self { is_grpc: false, is_browser: memchr::memmem::find(accept, b"text/html").is_some() }
     }
 }
+
+/// An answer that is whole.
+pub type Answer = Response<Bytes>;
 
 impl Refusal {
     fn status(&self) -> StatusCode {
@@ -50,23 +67,28 @@ impl Refusal {
             Self::Absent(..) | Self::StillComing(..) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Gone(_) | Self::Failed(..) | Self::NotGrpc(..) => StatusCode::BAD_GATEWAY,
             Self::Unknown(_) => StatusCode::NOT_FOUND,
+            Self::Silent(_) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::TooLarge(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::Unsupported(_) => StatusCode::NOT_IMPLEMENTED,
         }
     }
 
     fn next(&self) -> String {
         match self {
             Self::Absent(name, State::Stopped) => format!("nagaya start {name}"),
-            Self::Absent(name, _) | Self::StillComing(name, _) => format!("nagaya why {name}"),
+            Self::Absent(name, _) | Self::StillComing(name, _) | Self::Silent(name) => format!("nagaya why {name}"),
             Self::Failed(name, _) => format!("nagaya logs {name}"),
             Self::NotGrpc(name, port) => format!("declare it as `{port}: {{ port: …, protocol: grpc }}` in {name}"),
             Self::Gone(_) | Self::Unknown(_) => "nagaya ps".to_owned(),
+            Self::Malformed(_) | Self::TooLarge(_) | Self::Unsupported(_) => "look at what the client sends".to_owned(),
         }
     }
 
-    /// The answer, in the asker's language.
-    pub fn response(&self, asker: &Asker) -> Response<Body> {
+    /// The answer, in the asker's language. `lines` follow it: what else is known, such as the last of the log.
+    pub fn response(&self, asker: Asker, lines: &[String]) -> Answer {
         let text = self.to_string();
-        let mut response = if asker.is_grpc { grpc(&text) } else { self.http(&text, asker) };
+        let mut response = if asker.is_grpc { grpc(&text) } else { self.http(&text, asker, lines) };
         let headers = response.headers_mut();
         // A header holds visible ASCII; what does not fit is said in the body.
         let ascii: String = text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect();
@@ -74,13 +96,13 @@ impl Refusal {
         response
     }
 
-    fn http(&self, text: &str, asker: &Asker) -> Response<Body> {
+    fn http(&self, text: &str, asker: Asker, lines: &[String]) -> Answer {
         let next = self.next();
         let (body, kind) = match asker.is_browser {
-            true => (page(self.status(), text, &next), "text/html; charset=utf-8"),
-            false => (format!("nagaya: {text}\nto see more: {next}\n"), "text/plain; charset=utf-8"),
+            true => (page(self.status(), text, &next, lines), "text/html; charset=utf-8"),
+            false => (plain(text, &next, lines), "text/plain; charset=utf-8"),
         };
-        let mut response = Response::new(Body::text(body));
+        let mut response = Response::new(body.into());
         *response.status_mut() = self.status();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         if self.status() == StatusCode::SERVICE_UNAVAILABLE {
@@ -91,8 +113,8 @@ impl Refusal {
 }
 
 /// Trailers only: HTTP is fine, the call is not (gRPC over HTTP2, "Responses").
-fn grpc(text: &str) -> Response<Body> {
-    let mut response = Response::new(Body::text(""));
+fn grpc(text: &str) -> Answer {
+    let mut response = Answer::default();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert("grpc-status", HeaderValue::from(UNAVAILABLE));
@@ -109,17 +131,27 @@ fn percent(text: &str) -> String {
     text.bytes().map(encode).collect()
 }
 
-fn page(status: StatusCode, text: &str, next: &str) -> String {
+fn plain(text: &str, next: &str, lines: &[String]) -> String {
+    let mut body = format!("nagaya: {text}\nto see more: {next}\n");
+    body.extend(lines.iter().flat_map(|line| ["  ", line, "\n"]));
+    body
+}
+
+fn page(status: StatusCode, text: &str, next: &str, lines: &[String]) -> String {
     let (text, next) = (escape(text), escape(next));
+    let lines = match lines {
+        [] => String::new(),
+        lines => format!("<pre>{}</pre>", escape(&lines.join("\n"))),
+    };
     format!(
         "<!doctype html><meta charset=utf-8><title>{status}</title>{STYLE}\
-         <main><h1>{status}</h1><p>{text}</p><p>To see more: <code>{next}</code></p></main>"
+         <main><h1>{status}</h1><p>{text}</p><p>To see more: <code>{next}</code></p>{lines}</main>"
     )
 }
 
 /// The look of the few pages that are ours.
 pub const STYLE: &str = "<style>body{font:16px/1.5 system-ui,sans-serif;margin:3rem auto;max-width:44rem;padding:0 1rem;\
-    color-scheme:light dark}h1{font-size:1.3rem}code{background:#8883;padding:.1em .4em;border-radius:.3em}\
+    color-scheme:light dark}h1{font-size:1.3rem}code,pre{background:#8883;padding:.1em .4em;border-radius:.3em}\
     td,th{text-align:left;padding:.2rem 1.2rem .2rem 0}</style>";
 
 /// Text as HTML.
@@ -137,21 +169,24 @@ mod tests {
 
     #[test]
     fn every_asker_is_answered_in_its_language() {
-        let plain = refusal().response(&Asker { is_grpc: false, is_browser: false });
+        let lines = ["it <said> so".to_owned()];
+        let plain = refusal().response(Asker::default(), &lines);
         assert_eq!(plain.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(plain.headers()[L5D_ERR], "users is failed");
         assert_eq!(plain.headers()[RETRY_AFTER], "1");
-        let grpc = refusal().response(&Asker { is_grpc: true, is_browser: false });
+        assert_eq!(plain.body(), "nagaya: users is failed\nto see more: nagaya why users\n  it <said> so\n");
+        let grpc = refusal().response(Asker { is_grpc: true, is_browser: false }, &lines);
         assert_eq!((grpc.status(), &grpc.headers()["grpc-status"]), (StatusCode::OK, &HeaderValue::from_static("14")));
-        let page = refusal().response(&Asker { is_grpc: false, is_browser: true });
+        let page = refusal().response(Asker::accepting(b"text/html,*/*"), &lines);
         assert_eq!(page.headers()[CONTENT_TYPE], "text/html; charset=utf-8");
+        assert!(page.body().windows(19).any(|part| part == b"<pre>it &lt;said&gt"), "{:?}", page.body());
     }
 
     #[test]
     fn texts_are_made_safe() {
         assert_eq!(escape("<a href=\"x\">&"), "&lt;a href=&quot;x&quot;&gt;&amp;");
         assert_eq!(percent("50% ü"), "50%25 %C3%BC");
-        let odd = Refusal::Unknown("ü\n".into()).response(&Asker { is_grpc: false, is_browser: false });
+        let odd = Refusal::Unknown("ü\n".into()).response(Asker::default(), &[]);
         assert_eq!(odd.headers()[L5D_ERR], "no service is called `??`");
     }
 }

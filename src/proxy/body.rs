@@ -1,7 +1,6 @@
-//! Bodies on their way back, and the record that is made when one has ended.
+//! Bodies on their way back over HTTP/2, and the record that is made when an answer has ended.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context as Poll_, Poll};
 use std::time::Instant;
 
@@ -10,6 +9,7 @@ use http_body_util::Full;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 
 use super::pool::Lease;
+use crate::effects::clock;
 use crate::telemetry::requests::{Record, Requests};
 
 /// The body of an answer.
@@ -36,9 +36,15 @@ pub struct Recording {
 }
 
 impl Recording {
+    /// Notes the status of the answer.
+    pub fn status(&mut self, status: u16) {
+        if let Some(record) = &mut self.record {
+            record.status = Some(status);
+        }
+    }
+
     /// Notes the gRPC status, wherever it came.
-    pub fn grpc_status(&mut self, headers: &hyper::HeaderMap) {
-        let status = headers.get("grpc-status").and_then(|value| value.to_str().ok()?.parse().ok());
+    pub fn grpc_status(&mut self, status: Option<u16>) {
         if let (Some(status), Some(record)) = (status, &mut self.record) {
             record.grpc_status = Some(status);
         }
@@ -47,24 +53,45 @@ impl Recording {
     /// Notes why the answer is not what upstream meant it to be.
     pub fn fail(&mut self, reason: &str) {
         if let Some(record) = &mut self.record {
-            record.error = Some(Arc::from(reason));
+            record.error = Some(reason.into());
         }
+    }
+
+    /// There is an answer after all.
+    pub fn succeed(&mut self) {
+        if let Some(record) = &mut self.record {
+            record.error = None;
+        }
+    }
+
+    /// It has ended, now: which is returned.
+    pub fn finish(&mut self) -> Instant {
+        let now = clock::instant();
+        if let Some(mut record) = self.record.take() {
+            record.duration = now.saturating_duration_since(self.begun);
+            self.requests.add(record);
+        }
+        now
     }
 }
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        if let Some(mut record) = self.record.take() {
-            record.duration = self.begun.elapsed();
-            self.requests.add(record);
+        if self.record.is_some() {
+            self.finish();
         }
     }
 }
 
+/// The status in gRPC's headers or trailers.
+pub fn grpc_status(headers: &hyper::HeaderMap) -> Option<u16> {
+    headers.get("grpc-status").and_then(|value| value.to_str().ok()?.parse().ok())
+}
+
 impl Body {
-    /// A short text of ours.
-    pub fn text(text: impl Into<Bytes>) -> Self {
-        Self::Own(Full::new(text.into()))
+    /// A whole body of ours.
+    pub fn own(bytes: Bytes) -> Self {
+        Self::Own(Full::new(bytes))
     }
 }
 
@@ -79,9 +106,7 @@ impl HttpBody for Body {
                 let polled = Pin::new(incoming).poll_frame(context);
                 match &polled {
                     Poll::Ready(Some(Ok(frame))) => {
-                        if let Some(trailers) = frame.trailers_ref() {
-                            ending.recording.grpc_status(trailers);
-                        }
+                        ending.recording.grpc_status(frame.trailers_ref().and_then(grpc_status));
                     }
                     Poll::Ready(Some(Err(error))) => {
                         ending.recording.fail(&format!("the answer broke off: {error}"));
@@ -115,10 +140,11 @@ impl HttpBody for Body {
 }
 
 impl Drop for Body {
-    /// A body that had no frames, or whose length was known, is never polled to its end.
+    /// A body that had no frames, or whose length was known, is never polled to its end. One that was not read to its
+    /// end was given up by the caller.
     fn drop(&mut self) {
-        if let Self::Upstream { incoming, ending } = self
-            && incoming.is_end_stream()
+        let Self::Upstream { incoming, ending } = self else { return };
+        if incoming.is_end_stream()
             && let Some(lease) = ending.lease.take()
         {
             lease.give_back();

@@ -10,10 +10,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::spawn_local;
 
+use super::detect::Beginning;
 use super::http::{Caller, Context, Target};
 use super::{detect, http, tcp};
 use crate::effects::ports;
-use crate::model::Protocol;
 use crate::route::{Availability, Edge, Table};
 
 /// Serves an edge for as long as tables have it. The listener is closed while the callee is absent; the number stays
@@ -170,15 +170,13 @@ pub async fn breathe() {
 pub async fn connection(stream: TcpStream, caller: Caller, mut way: Way, context: Context) {
     let _ = stream.set_nodelay(true);
     let target = way.target();
-    let protocol = match target.endpoint().protocol {
-        Protocol::Detect => detect::protocol(&stream).await,
-        known => known,
-    };
-    match protocol {
-        Protocol::Http | Protocol::H2 | Protocol::Grpc => {
+    let beginning = detect::beginning(&stream, target.endpoint().protocol).await;
+    match beginning {
+        Beginning::Http => {
             let way = RefCell::new(way);
-            http::serve(stream, caller, || way.borrow_mut().target(), context).await;
+            http::serve(stream, caller, move || way.borrow_mut().target(), context).await;
         }
-        Protocol::Tcp | Protocol::Detect | Protocol::Udp => tcp::serve(stream, &caller, &target, &context).await,
+        Beginning::Bytes => tcp::serve(stream, &caller, &target, &context, None).await,
+        Beginning::Tls(name) => tcp::serve(stream, &caller, &target, &context, Some(&name)).await,
     }
 }

@@ -3,27 +3,36 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::io::copy_bidirectional;
 use tokio::net::TcpStream;
 
+use super::headers::Identity;
 use super::http::{Caller, Context};
-use super::tcp::refuse;
+use super::relay;
+use super::wire::Wire;
 use crate::effects::clock;
+use crate::telemetry::requests::Words;
 
 /// Serves one connection to somewhere else; it is recorded when it is made.
-pub async fn serve(mut stream: TcpStream, caller: Caller, address: SocketAddr, context: Context) {
-    let begun = clock::instant();
-    let identity = context.new_identity();
+pub async fn serve(stream: TcpStream, caller: Caller, address: SocketAddr, context: Context) {
+    let (begun, now) = (clock::instant(), clock::utc());
+    let _ = stream.set_nodelay(true);
+    let wire = Wire::new(stream, context.pool.spare.clone());
+    let identity = Identity::of(now, None, None);
+    let words = Words::new(identity.request_id(), "", "");
     let to: Arc<str> = address.to_string().into();
-    let mut recording = context.recording_to(&identity, &caller, to, begun, "tcp");
-    let mut outside = match TcpStream::connect(address).await {
+    let mut recording = context.recording_to(words, identity.trace_id, (begun, now), &caller, to, "tcp");
+    let outside = match TcpStream::connect(address).await {
         Ok(outside) => outside,
         Err(error) => {
             recording.fail(&format!("{address}: {error}"));
-            return refuse(&stream);
+            return wire.reset();
         }
     };
-    drop(recording);
-    let _ = (stream.set_nodelay(true), outside.set_nodelay(true));
-    let _ = copy_bidirectional(&mut stream, &mut outside).await;
+    recording.finish();
+    let _ = outside.set_nodelay(true);
+    let outside = Wire::new(outside, context.pool.spare.clone());
+    if relay::both_ways(&wire, &outside).await.is_err() {
+        wire.reset();
+        outside.reset();
+    }
 }

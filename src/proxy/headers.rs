@@ -1,10 +1,8 @@
 //! Headers on their way through: hop-by-hop ones stay, identity is added.
 
-use crate::effects::clock;
-use std::sync::Arc;
-
 use hyper::HeaderMap;
 use hyper::header::{CONNECTION, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE};
+use jiff::Timestamp;
 
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -17,8 +15,52 @@ const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection")
 /// Who a request is, for logs and traces.
 #[derive(Debug, Clone)]
 pub struct Identity {
-    pub request_id: Arc<str>,
-    pub trace_id: Arc<str>,
+    id: Id,
+    pub trace_id: u128,
+    /// This hop.
+    span: u64,
+    flags: u8,
+}
+
+#[derive(Debug, Clone)]
+enum Id {
+    Given(Box<str>),
+    Made([u8; 36]),
+}
+
+impl Identity {
+    /// Keeps or makes a request's id, and puts this hop into its trace (W3C Trace Context level 2).
+    pub fn of(now: Timestamp, request_id: Option<&[u8]>, traceparent: Option<&[u8]>) -> Self {
+        let given = request_id.and_then(|id| std::str::from_utf8(id).ok()).filter(|id| is_request_id(id));
+        let id = given.map_or_else(|| Id::Made(new_request_id(now)), |id| Id::Given(id.into()));
+        let (trace_id, flags) = traceparent.and_then(parent).unwrap_or_else(|| (fastrand::u128(1..), 1));
+        Self { id, trace_id, span: fastrand::u64(1..), flags }
+    }
+
+    pub fn request_id(&self) -> &str {
+        match &self.id {
+            Id::Given(id) => id,
+            Id::Made(id) => std::str::from_utf8(id).unwrap_or(""),
+        }
+    }
+
+    /// The header for the next hop: `00-<32 hex>-<16 hex>-<2 hex>`.
+    pub fn traceparent(&self) -> [u8; 55] {
+        let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        hex(self.trace_id, &mut text[3..35]);
+        hex(self.span.into(), &mut text[36..52]);
+        hex(self.flags.into(), &mut text[53..]);
+        text
+    }
+}
+
+/// Writes the last digits of a number, as many as there is room for.
+fn hex(mut number: u128, room: &mut [u8]) {
+    for digit in room.iter_mut().rev() {
+        let low = number.to_le_bytes()[0] & 0xf;
+        *digit = b"0123456789abcdef"[usize::from(low)];
+        number >>= 4;
+    }
 }
 
 /// Takes away what is for this hop only (RFC 9110 section 7.6.1), but for the wish to upgrade where that is passed on.
@@ -50,26 +92,16 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap, keep_upgrade: bool) {
     }
 }
 
-/// Keeps or makes the request's id, and puts this hop into its trace (W3C Trace Context level 2).
-pub fn identify(headers: &mut HeaderMap) -> Identity {
-    let known = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(|id| is_request_id(id));
-    let request_id: Arc<str> = match known {
-        Some(id) => id.into(),
-        None => {
-            let id = new_request_id();
-            if let Ok(value) = HeaderValue::from_str(&id) {
-                headers.insert(REQUEST_ID, value);
-            }
-            id.into()
+/// Keeps or makes the ids of a request, and writes them into its headers.
+pub fn identify(now: Timestamp, headers: &mut HeaderMap) -> Identity {
+    let bytes = |name| headers.get(name).map(HeaderValue::as_bytes);
+    let identity = Identity::of(now, bytes(REQUEST_ID), bytes(TRACEPARENT));
+    for (name, value) in [(REQUEST_ID, identity.request_id().as_bytes()), (TRACEPARENT, &identity.traceparent())] {
+        if let Ok(value) = HeaderValue::from_bytes(value) {
+            headers.insert(name, value);
         }
-    };
-    let parent = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok()).and_then(Parent::parse);
-    let parent = parent.unwrap_or_else(Parent::new);
-    let span = fastrand::u64(1..);
-    if let Ok(value) = HeaderValue::from_str(&format!("00-{}-{span:016x}-{:02x}", parent.trace_id, parent.flags)) {
-        headers.insert(TRACEPARENT, value);
     }
-    Identity { request_id, trace_id: parent.trace_id.into() }
+    identity
 }
 
 /// 1 to 128 visible ASCII characters.
@@ -78,45 +110,39 @@ fn is_request_id(id: &str) -> bool {
 }
 
 /// A UUID of version 7 (RFC 9562): ids sort by time.
-fn new_request_id() -> String {
-    let millis = u128::from(clock::utc().as_millisecond().unsigned_abs());
+fn new_request_id(now: Timestamp) -> [u8; 36] {
+    let millis = u128::from(now.as_millisecond().unsigned_abs());
     let random = fastrand::u128(..);
     let id = (millis << 80) | (random & 0x0fff_3fff_ffff_ffff_ffff) | (7 << 76) | (0b10 << 62);
-    let hex = format!("{id:032x}");
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
-}
-
-#[derive(Debug, PartialEq, Eq)]
-struct Parent {
-    trace_id: String,
-    flags: u8,
-}
-
-impl Parent {
-    /// A trace that begins here, sampled.
-    fn new() -> Self {
-        Self { trace_id: format!("{:032x}", fastrand::u128(1..)), flags: 1 }
+    let mut text = *b"00000000-0000-0000-0000-000000000000";
+    for (range, shift) in [(0..8, 96), (9..13, 80), (14..18, 64), (19..23, 48), (24..36, 0)] {
+        hex(id >> shift, &mut text[range]);
     }
+    text
+}
 
-    /// `00-<32 hex>-<16 hex>-<2 hex>` in lower case; later versions may go on after a dash.
-    fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
-        let (version, rest) = (text.get(..2)?, text.get(2..55)?);
-        let [_, trace_id, span, flags] = rest.split('-').collect::<Vec<_>>().try_into().ok()?;
-        let lower_hex = |word: &str, length: usize| {
-            word.len() == length && word.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+/// The trace and its flags, from `00-<32 hex>-<16 hex>-<2 hex>` in lower case; later versions may go on after a dash.
+fn parent(value: &[u8]) -> Option<(u128, u8)> {
+    let text = value.trim_ascii();
+    let [version, trace, span, flags] =
+        [text.get(..2)?, text.get(3..35)?, text.get(36..52)?, text.get(53..55)?].map(number);
+    let dashes = [2, 35, 52].iter().all(|at| text[*at] == b'-');
+    let length = text.len() == 55 || (version != Some(0) && text[55] == b'-');
+    let (version, trace, span) = (version?, trace?, span?);
+    let valid = dashes && length && version != 0xff && trace != 0 && span != 0;
+    Some((trace, u8::try_from(flags?).ok()?)).filter(|_| valid)
+}
+
+/// A number in lower-case hexadecimal.
+fn number(digits: &[u8]) -> Option<u128> {
+    digits.iter().try_fold(0, |number, digit| {
+        let value = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'f' => digit - b'a' + 10,
+            _ => return None,
         };
-        let longer = text.len() == 55 || (version != "00" && text.as_bytes()[55] == b'-');
-        let valid = lower_hex(version, 2)
-            && version != "ff"
-            && longer
-            && lower_hex(trace_id, 32)
-            && lower_hex(span, 16)
-            && lower_hex(flags, 2)
-            && trace_id.bytes().any(|byte| byte != b'0')
-            && span.bytes().any(|byte| byte != b'0');
-        valid.then(|| Self { trace_id: trace_id.to_owned(), flags: u8::from_str_radix(flags, 16).unwrap_or(0) })
-    }
+        Some(number << 4 | u128::from(value))
+    })
 }
 
 #[cfg(test)]
@@ -133,7 +159,8 @@ mod tests {
             format!("cc-{TRACE}-b7ad6b7169203331-01"),
         ];
         for text in good {
-            assert_eq!(Parent::parse(&text).unwrap().trace_id, TRACE, "{text}");
+            let (trace, flags) = parent(text.as_bytes()).unwrap();
+            assert_eq!((format!("{trace:032x}"), flags), (TRACE.to_owned(), 1), "{text}");
         }
         let bad = [
             String::new(),
@@ -144,23 +171,27 @@ mod tests {
             format!("00-{}-b7ad6b7169203331-01", TRACE.to_uppercase()),
             format!("00-{TRACE}-b7ad6b7169203331-01-more"),
             format!("00-{TRACE}-b7ad6b7169203331-0é"),
+            format!("00_{TRACE}-b7ad6b7169203331-01"),
         ];
         for text in bad {
-            assert_eq!(Parent::parse(&text), None, "{text}");
+            assert_eq!(parent(text.as_bytes()), None, "{text}");
         }
     }
 
     #[test]
     fn ids_are_kept_or_made() {
+        let now = "2026-01-02T03:04:05.678Z".parse().unwrap();
         let mut headers = HeaderMap::new();
-        let made = identify(&mut headers);
-        assert_eq!(made.request_id.len(), 36);
-        assert_eq!(&made.request_id[14..15], "7");
-        assert_eq!(headers[REQUEST_ID], &*made.request_id);
-        let again = identify(&mut headers);
-        assert_eq!((again.request_id, again.trace_id), (made.request_id, made.trace_id));
+        let made = identify(now, &mut headers);
+        // The first 48 bits are milliseconds since 1970.
+        assert_eq!(&made.request_id()[..15], "019b7ca9-8f2e-7");
+        assert_eq!(made.request_id().len(), 36);
+        assert_eq!(headers[REQUEST_ID], made.request_id());
+        let again = identify(now, &mut headers);
+        assert_eq!((again.request_id(), again.trace_id), (made.request_id(), made.trace_id));
+        assert_ne!(again.traceparent(), made.traceparent(), "each hop has its own span");
         headers.insert(REQUEST_ID, HeaderValue::from_static("with space"));
-        assert_eq!(identify(&mut headers).request_id.len(), 36);
+        assert_eq!(identify(now, &mut headers).request_id().len(), 36);
     }
 
     #[test]

@@ -1,35 +1,29 @@
-//! Requests: identify, wait for the callee, pass on, record.
+//! Calls by HTTP: who calls whom, what all connections share, and the two ways a connection is served.
 
 use std::cell::Cell;
-use std::convert::Infallible;
+use std::future::pending;
 use std::io;
-use std::net::Ipv4Addr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HOST, HeaderValue, UPGRADE};
-use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode, Uri, Version};
-use hyper_util::rt::TokioIo;
-use hyper_util::server::conn::auto;
-use tokio::net::TcpStream;
-use tokio::sync::{mpsc, watch};
+use jiff::Timestamp;
+use tokio::sync::mpsc;
 use tokio::task::spawn_local;
 
-use super::answer::{self, Refusal};
-use super::body::{Body, Ending, Recording};
-use super::headers::{Identity, REQUEST_ID, identify, strip_hop_by_hop};
-use super::pods::Pods;
-use super::pool::{CallError, Pool};
-use crate::discovery::{Forwarder, Host};
-use crate::effects::clock;
-use crate::model::Protocol;
-use crate::plan::FRONT_DOOR;
-use crate::route::{Availability, Edge, Endpoint, Location, Table, Upstream};
+use super::answer::{Answer, Asker, Refusal};
+use super::body::Recording;
+use super::dial::Dialer;
+use super::pool::Pool;
+use super::wire::{Io, Wire};
+use super::{bridge, h1};
+use crate::discovery::Forwarder;
+use crate::route::{Availability, Edge, Endpoint, Location, Upstream};
 use crate::runtime::Ask;
-use crate::telemetry::requests::{Record, Requests};
+use crate::telemetry::requests::{Record, Requests, Words};
+
+pub use super::bridge::forward;
 
 /// How long a call waits for a callee that is on its way.
 const HOLD: Duration = Duration::from_secs(30);
@@ -61,47 +55,98 @@ impl Target {
     }
 }
 
+/// What a way is chosen by.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// As it was asked for, with a port or without.
+    pub host: &'a str,
+    pub path: &'a str,
+    pub asker: Asker,
+}
+
+/// Becomes ready once a connection should end.
+pub type Closing = Pin<Box<dyn Future<Output = ()>>>;
+
+/// Where the requests of a connection lead.
+pub trait Way: 'static {
+    /// The callee of a request, by the present table; or what is answered in its place.
+    fn lead(&self, asked: &Asked<'_>) -> Result<Target, Answer>;
+
+    /// What else is known about a refusal, for whoever reads the answer.
+    fn explain(&self, _refusal: &Refusal) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The scheme by which the outside came in; none between services.
+    fn scheme(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Becomes ready once the connection should end: after the request that is being served, with notice where the
+    /// protocol has one.
+    fn closing(&self) -> Closing {
+        Box::pin(pending())
+    }
+}
+
+/// All requests lead to one callee, wherever it is by now. The connection ends when the callee goes.
+impl<F: Fn() -> Target + 'static> Way for F {
+    fn lead(&self, _asked: &Asked<'_>) -> Result<Target, Answer> {
+        Ok(self())
+    }
+
+    fn closing(&self) -> Closing {
+        let mut availability = self().upstream.availability.clone();
+        Box::pin(async move {
+            let _ = availability.wait_for(|now| matches!(now, Availability::Absent(_))).await;
+        })
+    }
+}
+
+/// What the proxy puts up with.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// A connection on which nothing is asked.
+    pub idle: Duration,
+    /// A head from its first byte to its last.
+    pub head: Duration,
+    /// What still comes after the last answer.
+    pub linger: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { idle: Duration::from_secs(900), head: Duration::from_secs(60), linger: Duration::from_secs(2) }
+    }
+}
+
 /// What all connections of the proxy share.
 #[derive(Clone)]
 pub struct Context {
     requests: Requests,
     asks: mpsc::UnboundedSender<Ask>,
-    pool: Pool,
-    pub pods: Pods,
+    pub pool: Pool,
+    pub limits: Limits,
     /// Whom names are asked of that are not ours.
     pub forwarder: Rc<Forwarder>,
-    tables: watch::Receiver<Arc<Table>>,
 }
 
 impl Context {
     /// The context of a proxy that records into `requests` and wakes services by `asks`.
-    pub fn new(
-        requests: Requests,
-        asks: mpsc::UnboundedSender<Ask>,
-        tables: watch::Receiver<Arc<Table>>,
-    ) -> Self {
-        Self { requests, asks, pool: Pool::default(), pods: Pods::default(), forwarder: Rc::new(Forwarder::new(Host::this())), tables }
+    pub fn new(requests: Requests, asks: mpsc::UnboundedSender<Ask>) -> Self {
+        Self { requests, asks, pool: Pool::default(), limits: Limits::default(), forwarder: Rc::default() }
     }
 
-    /// The address from which a caller is seen to call.
-    pub fn source(&self, caller: &Caller) -> Ipv4Addr {
-        let own = |name: &str| self.tables.borrow().upstream(name).map(|upstream| upstream.own);
-        match caller {
-            Caller::Service(name) => own(name).unwrap_or(FRONT_DOOR),
-            Caller::Outside => FRONT_DOOR,
-        }
-    }
-
-    /// A stream to where a program is reached.
-    pub async fn connect(&self, location: &Location, caller: &Caller) -> io::Result<TcpStream> {
-        match location {
-            Location::Loopback(port) => super::pool::connect(*port).await,
-            Location::Pod { service, port } => self.pods.connect(service, self.source(caller), *port).await,
-        }
+    /// The same with another dialer and other limits.
+    pub fn with(self, dialer: Dialer, limits: Limits) -> Self {
+        Self { pool: Pool::new(dialer), limits, ..self }
     }
 
     /// Waits until the callee can be called; wakes it where it is idle.
     pub async fn available(&self, target: &Target) -> Result<(), Refusal> {
+        if *target.upstream.availability.borrow() == Availability::Ready {
+            return Ok(());
+        }
         let mut availability = target.upstream.availability.clone();
         let refusal = Cell::new(None);
         let name = &target.upstream.name;
@@ -129,58 +174,51 @@ impl Context {
     /// A record of a call that begins now; it is kept when it is dropped.
     pub fn recording(
         &self,
-        identity: &Identity,
+        words: Words,
+        trace_id: u128,
+        (begun, time): (Instant, Timestamp),
         caller: &Caller,
         target: &Target,
-        begun: Instant,
         protocol: &'static str,
     ) -> Recording {
-        self.recording_to(identity, caller, target.upstream.name.clone(), begun, protocol)
+        self.recording_to(words, trace_id, (begun, time), caller, target.upstream.name.clone(), protocol)
     }
 
     /// The same, for a callee that is no service.
     pub fn recording_to(
         &self,
-        identity: &Identity,
+        words: Words,
+        trace_id: u128,
+        (begun, time): (Instant, Timestamp),
         caller: &Caller,
         to: Arc<str>,
-        begun: Instant,
         protocol: &'static str,
     ) -> Recording {
-        let record = Record {
-            id: identity.request_id.clone(),
-            trace_id: identity.trace_id.clone(),
-            time: clock::utc(),
-            from: match caller {
-                Caller::Service(name) => Some(name.clone()),
-                Caller::Outside => None,
-            },
-            to,
-            protocol,
-            method: None,
-            path: None,
-            status: None,
-            grpc_status: None,
-            duration: Duration::ZERO,
-            error: None,
+        let from = match caller {
+            Caller::Service(name) => Some(name.clone()),
+            Caller::Outside => None,
         };
+        let mut record = Record::new(words, trace_id, time, from, to);
+        record.protocol = protocol;
         Recording { record: Some(record), begun, requests: self.requests.clone() }
-    }
-
-    /// An identity for what carries none.
-    pub fn new_identity(&self) -> Identity {
-        identify(&mut hyper::HeaderMap::new())
     }
 }
 
-/// Serves one connection of one caller to one callee, HTTP/1.1 or HTTP/2. `target` tells, for each request, where the
-/// callee is.
-pub async fn serve(stream: TcpStream, caller: Caller, target: impl Fn() -> Target, context: Context) {
-    let service = service_fn(|request| {
-        let (caller, target, context) = (caller.clone(), target(), context.clone());
-        async move { Ok::<_, Infallible>(forward(request, &caller, &target, &context).await) }
-    });
-    let _ = server().serve_connection_with_upgrades(TokioIo::new(stream), service).await;
+/// Why a callee could not be connected to.
+pub fn not_dialled(name: &Arc<str>, location: &Location, error: &io::Error) -> Refusal {
+    match error.kind() {
+        io::ErrorKind::TimedOut => Refusal::Silent(name.clone()),
+        _ => Refusal::Failed(name.clone(), format!("nothing answers on {location}: {error}")),
+    }
+}
+
+/// Serves one connection of one caller, HTTP/1.1 or HTTP/2.
+pub async fn serve<S: Io, W: Way>(stream: S, caller: Caller, way: W, context: Context) {
+    let wire = Wire::new(stream, context.pool.spare.clone());
+    match h1::serve(&wire, &caller, &way, &context).await {
+        h1::End::Closed => {}
+        h1::End::Other => bridge::serve(wire.rewound(), caller, way, context).await,
+    }
 }
 
 /// Spawns on the proxy's own thread, so that connections may share what no other thread sees.
@@ -191,143 +229,4 @@ impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for LocalExecutor 
     fn execute(&self, future: F) {
         spawn_local(future);
     }
-}
-
-/// The server side of all HTTP listeners.
-pub fn server() -> auto::Builder<LocalExecutor> {
-    let mut builder = auto::Builder::new(LocalExecutor);
-    builder.http1().preserve_header_case(true);
-    builder
-}
-
-/// Passes one request on and its answer back.
-pub async fn forward(
-    mut request: Request<Incoming>,
-    caller: &Caller,
-    target: &Target,
-    context: &Context,
-) -> Response<Body> {
-    let begun = clock::instant();
-    let identity = identify(request.headers_mut());
-    let is_grpc = is_grpc(&request);
-    let protocol = protocol_word(&request, is_grpc);
-    let mut recording = context.recording(&identity, caller, target, begun, protocol);
-    if let Some(record) = &mut recording.record {
-        record.method = Some(request.method().as_str().into());
-        record.path = Some(request.uri().path_and_query().map_or("/", |path| path.as_str()).into());
-    }
-    let asker = answer::Asker::of(&request, is_grpc);
-    let mut response = match call(request, target, caller, context, is_grpc).await {
-        Ok(response) => response.finish(recording),
-        Err(refusal) => {
-            let response = refusal.response(&asker);
-            recording.fail(&refusal.to_string());
-            if let Some(record) = &mut recording.record {
-                record.status = Some(response.status().as_u16());
-                record.grpc_status = is_grpc.then_some(answer::UNAVAILABLE);
-            }
-            response
-        }
-    };
-    if let Ok(id) = HeaderValue::from_str(&identity.request_id) {
-        response.headers_mut().insert(REQUEST_ID, id);
-    }
-    response
-}
-
-fn is_grpc(request: &Request<Incoming>) -> bool {
-    let kind = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    request.version() == Version::HTTP_2 && kind.is_some_and(|kind| kind.starts_with(b"application/grpc"))
-}
-
-fn protocol_word(request: &Request<Incoming>, is_grpc: bool) -> &'static str {
-    match request.version() {
-        _ if is_grpc => "grpc",
-        Version::HTTP_2 => "h2",
-        _ => "http",
-    }
-}
-
-/// An answer from upstream, before it is recorded.
-struct Answered {
-    response: Response<Incoming>,
-    lease: Option<super::pool::Lease>,
-}
-
-impl Answered {
-    fn finish(self, mut recording: Recording) -> Response<Body> {
-        let Self { mut response, lease } = self;
-        let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-        strip_hop_by_hop(response.headers_mut(), upgraded);
-        if let Some(record) = &mut recording.record {
-            record.status = Some(response.status().as_u16());
-        }
-        recording.grpc_status(response.headers());
-        response.map(|incoming| Body::Upstream { incoming, ending: Ending { recording, lease } })
-    }
-}
-
-async fn call(
-    mut request: Request<Incoming>,
-    target: &Target,
-    caller: &Caller,
-    context: &Context,
-    is_grpc: bool,
-) -> Result<Answered, Refusal> {
-    context.available(target).await?;
-    let endpoint = target.endpoint();
-    let upgrade = request.version() == Version::HTTP_11 && request.headers().contains_key(UPGRADE);
-    strip_hop_by_hop(request.headers_mut(), upgrade);
-    let failed = |error: CallError| Refusal::Failed(target.upstream.name.clone(), error.to_string());
-    let speaks_h2 = matches!(endpoint.protocol, Protocol::H2 | Protocol::Grpc);
-    if speaks_h2 || (is_grpc && endpoint.protocol == Protocol::Detect) {
-        let response = context.pool.http2(context, &endpoint.location, caller, as_http2(request, endpoint.location.port())).await.map_err(failed)?;
-        return Ok(Answered { response, lease: None });
-    }
-    if is_grpc {
-        // Its trailers would be lost on the way to HTTP/1.1.
-        return Err(Refusal::NotGrpc(target.upstream.name.clone(), endpoint.name.clone()));
-    }
-    let downstream = upgrade.then(|| hyper::upgrade::on(&mut request));
-    let (mut response, lease) = context.pool.http1(context, &endpoint.location, caller, as_http1(request)).await.map_err(failed)?;
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS
-        && let Some(downstream) = downstream
-    {
-        let upstream = hyper::upgrade::on(&mut response);
-        spawn_local(async move {
-            if let (Ok(downstream), Ok(upstream)) = tokio::join!(downstream, upstream) {
-                let (mut downstream, mut upstream) = (TokioIo::new(downstream), TokioIo::new(upstream));
-                let _ = tokio::io::copy_bidirectional(&mut downstream, &mut upstream).await;
-            }
-        });
-        return Ok(Answered { response, lease: None });
-    }
-    Ok(Answered { response, lease: Some(lease) })
-}
-
-/// HTTP/1.1 wants the path alone, and the authority in `Host`.
-fn as_http1(mut request: Request<Incoming>) -> Request<Incoming> {
-    if !request.headers().contains_key(HOST)
-        && let Some(authority) = request.uri().authority()
-        && let Ok(host) = HeaderValue::from_str(authority.as_str())
-    {
-        request.headers_mut().insert(HOST, host);
-    }
-    let path = request.uri().path_and_query().cloned();
-    *request.uri_mut() = path.map_or_else(|| Uri::from_static("/"), Uri::from);
-    *request.version_mut() = Version::HTTP_11;
-    request
-}
-
-/// HTTP/2 wants scheme and authority, and no `Host`.
-fn as_http2(mut request: Request<Incoming>, port: u16) -> Request<Incoming> {
-    let host = request.headers_mut().remove(HOST).and_then(|host| host.to_str().ok().map(str::to_owned));
-    let authority = request.uri().authority().map(|authority| authority.to_string()).or(host);
-    let authority = authority.unwrap_or_else(|| format!("localhost:{port}"));
-    let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
-    if let Ok(uri) = Uri::builder().scheme("http").authority(authority).path_and_query(path).build() {
-        *request.uri_mut() = uri;
-    }
-    *request.version_mut() = Version::HTTP_2;
-    request
 }

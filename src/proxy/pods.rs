@@ -18,7 +18,7 @@ use names::Names;
 use super::edge::{Way, breathe, connection, is_passing};
 use super::egress;
 use super::http::{Caller, Context, Target};
-use super::tcp::refuse;
+use super::wire::Io;
 use crate::discovery::{serve_tcp, serve_udp};
 use crate::effects::pods::{News, Opened};
 use crate::launcher::Line;
@@ -27,32 +27,46 @@ use crate::route::Table;
 use crate::supervise::Incarnation;
 
 /// The pods in which services are to be reached, by name; clones share them.
-#[derive(Debug, Clone, Default)]
-pub struct Pods(Rc<RefCell<HashMap<Arc<str>, (Incarnation, Arc<Line>)>>>);
+#[derive(Clone, Default)]
+pub struct Pods {
+    lines: Rc<RefCell<HashMap<Arc<str>, (Incarnation, Arc<Line>)>>>,
+    tables: Rc<RefCell<Option<watch::Receiver<Arc<Table>>>>>,
+}
 
 impl Pods {
     /// A stream to a program in its pod, from the address of its caller.
-    pub async fn connect(&self, service: &str, source: Ipv4Addr, port: u16) -> io::Result<TcpStream> {
-        let line = self.0.borrow().get(service).map(|(_, line)| line.clone());
-        line.ok_or(io::ErrorKind::ConnectionRefused)?.connect(source, port).await
+    pub async fn connect(&self, service: &str, caller: &Caller, port: u16) -> io::Result<TcpStream> {
+        let line = self.lines.borrow().get(service).map(|(_, line)| line.clone());
+        line.ok_or(io::ErrorKind::ConnectionRefused)?.connect(self.source(caller), port).await
+    }
+
+    /// The address from which a caller is seen to call.
+    fn source(&self, caller: &Caller) -> Ipv4Addr {
+        let own = |name: &str| Some(self.tables.borrow().as_ref()?.borrow().upstream(name)?.own);
+        match caller {
+            Caller::Service(name) => own(name).unwrap_or(FRONT_DOOR),
+            Caller::Outside => FRONT_DOOR,
+        }
     }
 }
 
 /// Serves pods as they come, until no more can come.
 pub async fn serve(mut news: mpsc::UnboundedReceiver<News>, tables: watch::Receiver<Arc<Table>>, context: Context) {
+    let pods = context.pool.dialer.pods.clone();
+    pods.tables.replace(Some(tables.clone()));
     let mut tasks: HashMap<Incarnation, Vec<JoinHandle<()>>> = HashMap::new();
     while let Some(news) = news.recv().await {
         match news {
             News::Opened(pod) => {
                 if pod.serves {
                     let known = (pod.incarnation, pod.line.clone());
-                    context.pods.0.borrow_mut().insert(pod.service.clone(), known);
+                    pods.lines.borrow_mut().insert(pod.service.clone(), known);
                 }
                 tasks.insert(pod.incarnation, open(pod, &tables, &context));
             }
             News::Closed(incarnation) => {
                 tasks.remove(&incarnation).into_iter().flatten().for_each(|task| task.abort());
-                context.pods.0.borrow_mut().retain(|_, (known, _)| *known != incarnation);
+                pods.lines.borrow_mut().retain(|_, (known, _)| *known != incarnation);
             }
         }
     }
@@ -121,7 +135,7 @@ fn arrived(stream: TcpStream, caller: &PodCaller, tables: &watch::Receiver<Arc<T
                 let _ = serve_tcp(stream, names, forwarder).await;
             });
         }
-        Bound::Nobody => refuse(&stream),
+        Bound::Nobody => stream.reset(),
     }
 }
 

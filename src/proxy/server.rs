@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::io;
 
-use tokio::task::{JoinHandle, LocalSet, spawn_local};
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::task::{JoinHandle, spawn_local};
 
 use super::http::Context;
 use super::{door, edge, pods};
@@ -11,14 +12,23 @@ use crate::runtime::Handle;
 
 /// Starts the proxy; it serves the tables that the handle publishes until the engine ends.
 pub fn start(handle: Handle) -> io::Result<std::thread::JoinHandle<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    std::thread::Builder::new().name("proxy".into()).spawn(move || {
-        LocalSet::new().block_on(&runtime, serve(handle));
-    })
+    let (ready, started) = std::sync::mpsc::channel();
+    let thread = std::thread::Builder::new().name("proxy".into()).spawn(move || {
+        // It stays on the thread on which it was made.
+        let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+        let runtime = match runtime {
+            Ok(runtime) => runtime,
+            Err(error) => return drop(ready.send(Err(error))),
+        };
+        drop(ready.send(Ok(())));
+        runtime.block_on(serve(handle));
+    })?;
+    started.recv().unwrap_or_else(|_| Err(io::Error::other("the proxy's thread ended at once")))?;
+    Ok(thread)
 }
 
 async fn serve(handle: Handle) {
-    let context = Context::new(handle.requests.clone(), handle.asks.clone(), handle.table.clone());
+    let context = Context::new(handle.requests.clone(), handle.asks.clone());
     let mut tables = handle.table.clone();
     let mut ending = handle.ending.clone();
     if let Some(news) = handle.pods.take() {

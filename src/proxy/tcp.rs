@@ -1,35 +1,40 @@
 //! Bytes both ways.
 
+use super::dial::Offer;
+use super::headers::Identity;
+use super::http::{Caller, Context, Target, not_dialled};
+use super::relay;
+use super::wire::{Io, Wire};
 use crate::effects::clock;
-use std::time::Duration;
+use crate::telemetry::requests::Words;
 
-use tokio::io::copy_bidirectional;
-use tokio::net::TcpStream;
-
-use super::http::{Caller, Context, Target};
-
-/// Serves one connection; it is recorded when it is made, as many live as long as their programs.
-pub async fn serve(mut stream: TcpStream, caller: &Caller, target: &Target, context: &Context) {
-    let begun = clock::instant();
-    let identity = context.new_identity();
-    let mut recording = context.recording(&identity, caller, target, begun, "tcp");
+/// Serves one connection; it is recorded when it is made, as many live as long as their programs. `tls` is the name that
+/// the caller asks for, where what passes is TLS.
+pub async fn serve<S: Io>(stream: S, caller: &Caller, target: &Target, context: &Context, tls: Option<&str>) {
+    let (begun, now) = (clock::instant(), clock::utc());
+    let wire = Wire::new(stream, context.pool.spare.clone());
+    let identity = Identity::of(now, None, None);
+    let words = Words::new(identity.request_id(), "", tls.unwrap_or(""));
+    let protocol = if tls.is_some() { "tls" } else { "tcp" };
+    let mut recording = context.recording(words, identity.trace_id, (begun, now), caller, target, protocol);
     if let Err(refusal) = context.available(target).await {
         recording.fail(&refusal.to_string());
-        return refuse(&stream);
+        return wire.reset();
     }
     let location = &target.endpoint().location;
-    let mut upstream = match context.connect(location, caller).await {
-        Ok(upstream) => upstream,
+    let stream = match context.pool.dialer.dial(location, caller, Offer::Bytes).await {
+        Ok(stream) => stream,
         Err(error) => {
-            recording.fail(&format!("nothing answers on port {}: {error}", location.port()));
-            return refuse(&stream);
+            recording.fail(&not_dialled(&target.upstream.name, location, &error).to_string());
+            // A caller that was refused must not take it for an orderly end.
+            return wire.reset();
         }
     };
-    drop(recording);
-    let _ = copy_bidirectional(&mut stream, &mut upstream).await;
-}
-
-/// Closes with a reset: a caller that was refused must not take it for an orderly end.
-pub fn refuse(stream: &TcpStream) {
-    let _ = rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO));
+    recording.finish();
+    let callee = Wire::new(stream, context.pool.spare.clone());
+    if relay::both_ways(&wire, &callee).await.is_err() {
+        // What broke off must not look like an orderly end on the other side.
+        wire.reset();
+        callee.reset();
+    }
 }

@@ -34,15 +34,15 @@ pub struct Request {
 impl From<&Record> for Request {
     fn from(record: &Record) -> Self {
         Self {
-            id: record.id.to_string(),
-            trace_id: record.trace_id.to_string(),
+            id: record.id().to_owned(),
+            trace_id: format!("{:032x}", record.trace_id),
             time: format!("{:.9}", record.time),
             from: record.from.as_deref().unwrap_or("(front door)").to_owned(),
             to: record.to.to_string(),
             version: None,
             protocol: record.protocol.to_owned(),
-            method: record.method.as_deref().map(str::to_owned),
-            path: record.path.as_deref().map(str::to_owned),
+            method: record.method().map(str::to_owned),
+            path: record.path().map(str::to_owned),
             status: record.status,
             grpc_status: record.grpc_status,
             duration_ms: (record.duration.as_secs_f64() * 1e6).round() / 1e3,

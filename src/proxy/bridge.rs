@@ -1,0 +1,302 @@
+//! HTTP/2, from the caller or to the callee: by hyper.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::rc::Rc;
+
+use hyper::body::Incoming;
+use hyper::ext::Protocol as Extended;
+use hyper::header::{
+    CONNECTION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE,
+};
+use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
+use hyper::{Method, Request, Response, StatusCode, Uri, Version};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::spawn_local;
+
+use super::answer::{self, Answer, Asker, Refusal};
+use super::body::{Body, Ending, Recording, grpc_status};
+use super::headers::{REQUEST_ID, identify, strip_hop_by_hop};
+use super::http::{Asked, Caller, Context, LocalExecutor, Target, Way, not_dialled};
+use super::pool::{CallError, Lease};
+use crate::effects::clock;
+use crate::model::Protocol;
+use crate::route::Location;
+use crate::telemetry::requests::Words;
+
+/// The most that the headers of a request may take.
+const MOST_HEADERS: u32 = 64 << 10;
+/// How many requests a caller may have going on one connection.
+const MOST_STREAMS: u32 = 1000;
+
+/// Serves a connection of which at least one side speaks HTTP/2.
+pub async fn serve<S, W>(stream: S, caller: Caller, way: W, context: Context)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    W: Way,
+{
+    let builder = builder(&context);
+    let mut closing = way.closing();
+    let shared = Rc::new((caller, way, context));
+    let service = service_fn(|request| {
+        let shared = shared.clone();
+        async move {
+            let (caller, way, context) = &*shared;
+            Ok::<_, Infallible>(answer(request, caller, way, context).await)
+        }
+    });
+    let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = &mut closing => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
+fn builder(context: &Context) -> auto::Builder<LocalExecutor> {
+    let mut builder = auto::Builder::new(LocalExecutor);
+    builder
+        .http1()
+        .preserve_header_case(true)
+        .writev(false)
+        .timer(TokioTimer::new())
+        .header_read_timeout(context.limits.idle);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(MOST_HEADERS)
+        .max_concurrent_streams(MOST_STREAMS)
+        .enable_connect_protocol();
+    builder
+}
+
+async fn answer<W: Way>(mut request: Request<Incoming>, caller: &Caller, way: &W, context: &Context) -> Response<Body> {
+    if request.headers().get_all(HOST).iter().nth(1).is_some() {
+        let refusal = Refusal::Malformed("there are two Host fields".to_owned());
+        return refusal.response(Asker::default(), &[]).map(Body::own);
+    }
+    let host = host(&request);
+    let asker = Asker::of(&request, is_grpc(&request));
+    let target = way.lead(&Asked { host: &host, path: request.uri().path(), asker });
+    match target {
+        Ok(target) => {
+            if let Some(scheme) = way.scheme() {
+                tell_origin(&mut request, &host, scheme);
+            }
+            pass(request, caller, &target, context, |refusal| way.explain(refusal)).await
+        }
+        Err(answer) => answer.map(Body::own),
+    }
+}
+
+fn host<B>(request: &Request<B>) -> String {
+    let authority = request.uri().authority().map(|authority| authority.as_str());
+    let header = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    authority.or(header).unwrap_or("").to_owned()
+}
+
+/// What a proxy in front tells a service about the outside.
+fn tell_origin(request: &mut Request<Incoming>, host: &str, scheme: &'static str) {
+    let headers = request.headers_mut();
+    headers.append(HeaderName::from_static("x-forwarded-for"), HeaderValue::from_static("127.0.0.1"));
+    headers.entry("x-forwarded-proto").or_insert(HeaderValue::from_static(scheme));
+    if let Ok(host) = HeaderValue::from_str(host) {
+        headers.entry("x-forwarded-host").or_insert(host);
+    }
+}
+
+/// Passes one request on and its answer back.
+pub async fn forward(
+    request: Request<Incoming>,
+    caller: &Caller,
+    target: &Target,
+    context: &Context,
+) -> Response<Body> {
+    pass(request, caller, target, context, |_| Vec::new()).await
+}
+
+async fn pass(
+    mut request: Request<Incoming>,
+    caller: &Caller,
+    target: &Target,
+    context: &Context,
+    explain: impl Fn(&Refusal) -> Vec<String>,
+) -> Response<Body> {
+    let (begun, now) = (clock::instant(), clock::utc());
+    let identity = identify(now, request.headers_mut());
+    let is_grpc = is_grpc(&request);
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let words = Words::new(identity.request_id(), request.method().as_str(), path);
+    let protocol = protocol_word(&request, is_grpc);
+    let mut recording = context.recording(words, identity.trace_id, (begun, now), caller, target, protocol);
+    let asker = Asker::of(&request, is_grpc);
+    // Dropped with this future when the caller goes away before there is an answer.
+    recording.fail("the caller broke off");
+    let mut response = match call(request, caller, target, context, is_grpc).await {
+        Ok(answered) => answered.finish(recording),
+        Err(refusal) => refuse(&refusal, recording, refusal.response(asker, &explain(&refusal)), is_grpc),
+    };
+    if let Ok(id) = HeaderValue::from_str(identity.request_id()) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
+}
+
+fn refuse(refusal: &Refusal, mut recording: Recording, answer: Answer, is_grpc: bool) -> Response<Body> {
+    recording.fail(&refusal.to_string());
+    recording.status(answer.status().as_u16());
+    recording.grpc_status(is_grpc.then_some(answer::UNAVAILABLE));
+    answer.map(Body::own)
+}
+
+fn is_grpc(request: &Request<Incoming>) -> bool {
+    let kind = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    request.version() == Version::HTTP_2 && kind.is_some_and(|kind| kind.starts_with(b"application/grpc"))
+}
+
+fn protocol_word(request: &Request<Incoming>, is_grpc: bool) -> &'static str {
+    match request.version() {
+        _ if is_grpc => "grpc",
+        Version::HTTP_2 => "h2",
+        _ => "http",
+    }
+}
+
+/// An answer from upstream, before it is recorded.
+struct Answered {
+    response: Response<Incoming>,
+    lease: Option<Lease>,
+}
+
+impl Answered {
+    fn finish(self, mut recording: Recording) -> Response<Body> {
+        let Self { mut response, lease } = self;
+        let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        strip_hop_by_hop(response.headers_mut(), upgraded);
+        recording.succeed();
+        recording.status(response.status().as_u16());
+        recording.grpc_status(grpc_status(response.headers()));
+        response.map(|incoming| Body::Upstream { incoming, ending: Ending { recording, lease } })
+    }
+}
+
+async fn call(
+    mut request: Request<Incoming>,
+    caller: &Caller,
+    target: &Target,
+    context: &Context,
+    is_grpc: bool,
+) -> Result<Answered, Refusal> {
+    context.available(target).await?;
+    let (endpoint, name) = (target.endpoint(), &target.upstream.name);
+    let location = &endpoint.location;
+    let upgrade = request.version() == Version::HTTP_11 && request.headers().contains_key(UPGRADE);
+    strip_hop_by_hop(request.headers_mut(), upgrade);
+    let failed = |error: CallError| match error {
+        CallError::Connect(location, error) => not_dialled(name, &location, &error),
+        CallError::Http(error) => Refusal::Failed(name.clone(), format!("no answer: {error}")),
+    };
+    if endpoint.protocol.is_http2() || (is_grpc && endpoint.protocol == Protocol::Detect) {
+        let response = context.pool.http2(location, caller, as_http2(request, location)).await.map_err(failed)?;
+        return Ok(Answered { response, lease: None });
+    }
+    if is_grpc {
+        // Its trailers would be lost on the way to HTTP/1.1.
+        return Err(Refusal::NotGrpc(name.clone(), endpoint.name.clone()));
+    }
+    let is_extended = request.method() == Method::CONNECT;
+    if is_extended {
+        as_upgrade(&mut request)?;
+    }
+    let downstream = (upgrade || is_extended).then(|| hyper::upgrade::on(&mut request));
+    let request = as_http1(request, location);
+    let (mut response, lease) = context.pool.http1(location, caller, request).await.map_err(failed)?;
+    let Some(downstream) = downstream.filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS) else {
+        return Ok(Answered { response, lease: Some(lease) });
+    };
+    join(downstream, hyper::upgrade::on(&mut response));
+    if is_extended {
+        *response.status_mut() = StatusCode::OK;
+        response.headers_mut().remove(SEC_WEBSOCKET_ACCEPT);
+    }
+    Ok(Answered { response, lease: None })
+}
+
+/// Passes bytes on once both sides have changed over.
+fn join(downstream: OnUpgrade, upstream: OnUpgrade) {
+    spawn_local(async move {
+        if let (Ok(downstream), Ok(upstream)) = tokio::join!(downstream, upstream) {
+            let (mut downstream, mut upstream) = (TokioIo::new(downstream), TokioIo::new(upstream));
+            let _ = tokio::io::copy_bidirectional(&mut downstream, &mut upstream).await;
+        }
+    });
+}
+
+/// A WebSocket over HTTP/2 (RFC 8441) as HTTP/1.1 begins it (RFC 6455 section 4.1).
+fn as_upgrade(request: &mut Request<Incoming>) -> Result<(), Refusal> {
+    let Some(protocol) = request.extensions_mut().remove::<Extended>() else {
+        return Err(Refusal::Unsupported("CONNECT is passed on over HTTP/1.1 only".to_owned()));
+    };
+    let upgrade = HeaderValue::from_str(protocol.as_str()).map_err(|_| Refusal::Malformed("no protocol".to_owned()))?;
+    *request.method_mut() = Method::GET;
+    let headers = request.headers_mut();
+    headers.insert(UPGRADE, upgrade);
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    let key = base64(&fastrand::u128(..).to_be_bytes());
+    headers.entry(SEC_WEBSOCKET_KEY).or_insert(HeaderValue::from_str(&key).unwrap_or(HeaderValue::from_static("")));
+    Ok(())
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for group in bytes.chunks(3) {
+        let number = group.iter().fold(0_u32, |number, byte| number << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+        for place in 0..4 {
+            let digit = (number >> (18 - 6 * place)) as usize & 63;
+            text.push(if place <= group.len() { char::from(DIGITS[digit]) } else { '=' });
+        }
+    }
+    text
+}
+
+/// HTTP/1.1 wants the path alone, and the authority in `Host`.
+fn as_http1(mut request: Request<Incoming>, location: &Location) -> Request<Incoming> {
+    let authority = request.uri().authority().map(|authority| authority.as_str().to_owned());
+    let kept = authority.filter(|_| !request.headers().contains_key(HOST));
+    if let Some(Ok(host)) = location.host().or(kept).map(|host| HeaderValue::from_str(&host)) {
+        request.headers_mut().insert(HOST, host);
+    }
+    let path = request.uri().path_and_query().cloned();
+    *request.uri_mut() = path.map_or_else(|| Uri::from_static("/"), Uri::from);
+    *request.version_mut() = Version::HTTP_11;
+    request
+}
+
+/// HTTP/2 wants scheme and authority, and no `Host`.
+fn as_http2(mut request: Request<Incoming>, location: &Location) -> Request<Incoming> {
+    let host = request.headers_mut().remove(HOST).and_then(|host| host.to_str().ok().map(str::to_owned));
+    let authority = location.host().or(request.uri().authority().map(|authority| authority.to_string())).or(host);
+    let authority = authority.unwrap_or_else(|| "localhost".to_owned());
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
+    let scheme = if matches!(location, Location::Elsewhere { tls: true, .. }) { "https" } else { "http" };
+    if let Ok(uri) = Uri::builder().scheme(scheme).authority(authority).path_and_query(path).build() {
+        *request.uri_mut() = uri;
+    }
+    *request.version_mut() = Version::HTTP_2;
+    request
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn base64_is_as_in_the_standard() {
+        // RFC 4648 section 10.
+        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")] {
+            assert_eq!(super::base64(bytes.as_bytes()), text);
+        }
+    }
+}

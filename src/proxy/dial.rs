@@ -1,0 +1,189 @@
+//! Opens connections to callees: the one place that does.
+
+use std::cell::OnceCell;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::http::Caller;
+use super::pods::Pods;
+use crate::effects::roots;
+use crate::route::Location;
+
+/// How long a connection may take to come about. A callee whose backlog is full answers nothing at all.
+const PATIENCE: Duration = Duration::from_secs(5);
+const HTTP1: &[u8] = b"http/1.1";
+const HTTP2: &[u8] = b"h2";
+
+/// Whose connections the outside's are; no service can be called so.
+const OUTSIDE: &str = "(outside)";
+
+/// What is going to be spoken, where that is negotiated in TLS (RFC 7301).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offer {
+    Bytes,
+    Http1,
+    Http2,
+}
+
+/// A connection to a callee.
+#[derive(Debug)]
+pub enum Stream {
+    Tcp(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// Opens connections; clones share what TLS needs, which is made when it is first used.
+#[derive(Clone, Default)]
+pub struct Dialer {
+    tls: Rc<OnceCell<Arc<ClientConfig>>>,
+    /// The platform's where not given.
+    roots: Option<Rc<RootCertStore>>,
+    patience: Option<Duration>,
+    /// The pods in which services are.
+    pub pods: Pods,
+}
+
+/// Whose connections to a place may be shared: everybody's (`None`), or one caller's alone, where the connection itself
+/// says who calls.
+pub fn owner(location: &Location, caller: &Caller) -> Option<Arc<str>> {
+    match location {
+        Location::Loopback(_) | Location::Elsewhere { .. } => None,
+        Location::Pod { .. } => match caller {
+            Caller::Service(name) => Some(name.clone()),
+            Caller::Outside => Some(OUTSIDE.into()),
+        },
+    }
+}
+
+impl Dialer {
+    /// A dialer that trusts these roots and not the platform's, and waits for `patience`.
+    pub fn new(roots: RootCertStore, patience: Duration) -> Self {
+        Self { tls: Rc::default(), roots: Some(Rc::new(roots)), patience: Some(patience), pods: Pods::default() }
+    }
+
+    /// Connects to a place for a caller. A callee that does not accept in time is `TimedOut`.
+    pub async fn dial(&self, location: &Location, caller: &Caller, offer: Offer) -> io::Result<Stream> {
+        let connected = async {
+            match location {
+                Location::Loopback(port) => loopback(*port).await.map(Stream::Tcp),
+                Location::Pod { service, port } => self.pods.connect(service, caller, *port).await.map(Stream::Tcp),
+                Location::Elsewhere { host, port, tls } => {
+                    let stream = TcpStream::connect((&**host, *port)).await?;
+                    stream.set_nodelay(true)?;
+                    if *tls { self.secure(stream, host, offer).await } else { Ok(Stream::Tcp(stream)) }
+                }
+            }
+        };
+        let late = |_| io::Error::new(io::ErrorKind::TimedOut, "it did not accept the connection in time");
+        tokio::time::timeout(self.patience.unwrap_or(PATIENCE), connected).await.map_err(late)?
+    }
+
+    fn configuration(&self) -> io::Result<Arc<ClientConfig>> {
+        if let Some(made) = self.tls.get() {
+            return Ok(made.clone());
+        }
+        let roots = self.roots.as_ref().map_or_else(roots::platform, |roots| RootCertStore::clone(roots));
+        let made = configuration(roots)?;
+        Ok(self.tls.get_or_init(|| made).clone())
+    }
+
+    async fn secure(&self, stream: TcpStream, host: &str, offer: Offer) -> io::Result<Stream> {
+        let mut config = ClientConfig::clone(&*self.configuration()?);
+        config.alpn_protocols = match offer {
+            Offer::Bytes => Vec::new(),
+            Offer::Http1 => vec![HTTP1.to_vec()],
+            Offer::Http2 => vec![HTTP2.to_vec(), HTTP1.to_vec()],
+        };
+        let invalid = |_| io::Error::new(io::ErrorKind::InvalidInput, format!("`{host}` is no name for TLS"));
+        let name = ServerName::try_from(host.to_owned()).map_err(invalid)?;
+        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+        Ok(Stream::Tls(Box::new(stream)))
+    }
+}
+
+/// rustls on ring, whatever else is in the program.
+fn configuration(roots: RootCertStore) -> io::Result<Arc<ClientConfig>> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.map_err(io::Error::other)?.with_root_certificates(roots).with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
+/// A stream to a port of the loopback. Many servers listen on one family only.
+async fn loopback(port: u16) -> io::Result<TcpStream> {
+    let stream = match TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await {
+        Ok(stream) => stream,
+        Err(error) => TcpStream::connect(SocketAddr::from((Ipv6Addr::LOCALHOST, port))).await.map_err(|_| error)?,
+    };
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+impl Stream {
+    /// Whether HTTP/2 was negotiated; without TLS nothing is.
+    pub fn negotiated_http2(&self) -> bool {
+        match self {
+            Self::Tcp(_) => false,
+            Self::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(HTTP2),
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(context, into),
+            Self::Tls(stream) => Pin::new(stream).poll_read(context, into),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(context, pieces),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(context, pieces),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        matches!(self, Self::Tcp(_))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(context),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+        }
+    }
+}

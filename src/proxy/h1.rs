@@ -1,0 +1,305 @@
+//! HTTP/1.1 from caller to callee: one task a connection, no copy but the one from read to write.
+//!
+//! Heads are read strictly and written anew, bodies are framed anew: what a callee gets is what was understood here.
+//! What this file does not speak, HTTP/2 on either side, it leaves to `bridge`.
+
+mod exchange;
+mod framing;
+mod head;
+mod idle;
+mod reply;
+mod request;
+mod response;
+mod text;
+mod trailers;
+mod transfer;
+
+use std::cell::RefCell;
+use std::mem::MaybeUninit;
+
+use exchange::{Call, Outcome};
+use framing::{Encoder, Framing};
+use head::{Fault, MOST_FIELDS};
+use idle::{Idle, Next};
+use request::{Added, Request};
+use response::Asked;
+use transfer::Transfer;
+
+use super::answer::{Answer, Asker, Refusal};
+use super::body::Recording;
+use super::dial::Stream;
+use super::headers::Identity;
+use super::http::{self, Caller, Context, Target, Way};
+use super::pool::Key;
+use super::relay;
+use super::wire::{Io, Text, Wire};
+use crate::effects::clock;
+use crate::telemetry::requests::Words;
+
+/// How serving a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Closed,
+    /// The next request is nothing for this file; it has not been taken.
+    Other,
+}
+
+/// What follows a request.
+enum After {
+    Next,
+    Close,
+    /// Let go at once: an orderly end would say that all is well.
+    Cut,
+    /// Close, but let the caller read what it was told: it may still be sending.
+    Linger,
+    Other,
+}
+
+/// Serves a caller's connection.
+pub async fn serve<S: Io, W: Way>(wire: &Wire<S>, caller: &Caller, way: &W, context: &Context) -> End {
+    let server = Server { wire, caller, way, context };
+    let mut idle = Idle::new(way.closing(), context.limits);
+    loop {
+        let after = match idle.next(wire).await {
+            Next::Head { length, is_last } => server.request(length, is_last, &mut idle).await,
+            Next::Wrong(fault) => {
+                server.reply(&refusal(fault).response(Asker::default(), &[]), Asked::LAST, None).await;
+                After::Linger
+            }
+            Next::Http2 => After::Other,
+            Next::Closed => return End::Closed,
+        };
+        match after {
+            After::Next => {}
+            After::Other => return End::Other,
+            After::Cut => return End::Closed,
+            After::Close => {
+                let _ = wire.shutdown().await;
+                return End::Closed;
+            }
+            After::Linger => {
+                idle::linger(wire, context.limits).await;
+                return End::Closed;
+            }
+        }
+    }
+}
+
+fn refusal(fault: Fault) -> Refusal {
+    match fault {
+        Fault::Malformed(reason) => Refusal::Malformed(reason.to_owned()),
+        Fault::TooLarge => Refusal::TooLarge(fault.to_string()),
+        Fault::Unsupported(reason) => Refusal::Unsupported(reason.to_owned()),
+    }
+}
+
+struct Server<'a, S, W> {
+    wire: &'a Wire<S>,
+    caller: &'a Caller,
+    way: &'a W,
+    context: &'a Context,
+}
+
+/// A request whose head has been read and written anew.
+struct Prepared {
+    target: Target,
+    text: Text,
+    asked: Asked,
+    framing: Framing,
+    is_idempotent: bool,
+    identity: Identity,
+    words: Words,
+    asker: Asker,
+}
+
+/// What became of a head.
+#[expect(clippy::large_enum_variant, reason = "nearly every one is the large one")]
+enum Read {
+    Call(Prepared),
+    Answer(Answer, Asked, Framing),
+    Wrong(Fault),
+    Other,
+}
+
+impl<S: Io, W: Way> Server<'_, S, W> {
+    async fn request(&self, length: usize, is_last: bool, idle: &mut Idle) -> After {
+        let (begun, now) = (clock::instant(), clock::utc());
+        let read = self.wire.take(|bytes| match self.prepare(&bytes[..length], is_last, now) {
+            Read::Other => (0, Read::Other),
+            read => (length, read),
+        });
+        let call = match read {
+            Read::Call(call) => call,
+            Read::Other => return After::Other,
+            Read::Wrong(fault) => {
+                self.reply(&refusal(fault).response(Asker::default(), &[]), Asked::LAST, None).await;
+                return After::Linger;
+            }
+            Read::Answer(answer, asked, framing) => {
+                let asked = Asked { keeps: asked.keeps && framing == Framing::NONE, ..asked };
+                return self.reply(&answer, asked, None).await;
+            }
+        };
+        let recording = self.context.recording(
+            call.words.clone(),
+            call.identity.trace_id,
+            (begun, now),
+            self.caller,
+            &call.target,
+            "http",
+        );
+        let after = self.call(call, RefCell::new(recording)).await;
+        idle.begin();
+        after
+    }
+
+    fn prepare(&self, head: &[u8], is_last: bool, now: jiff::Timestamp) -> Read {
+        let mut room = [const { MaybeUninit::uninit() }; MOST_FIELDS];
+        let request = match Request::read(head, &mut room) {
+            Ok(request) => request,
+            Err(fault) => return Read::Wrong(fault),
+        };
+        let asker = Asker::accepting(request.accept);
+        let asked = Asked {
+            is_http11: request.is_http11,
+            is_head: request.method == "HEAD",
+            is_connect: request.is_connect(),
+            upgrades: request.upgrade.is_some(),
+            keeps: request.keeps && !is_last,
+        };
+        let target = match self.way.lead(&http::Asked { host: request.host, path: request.target, asker }) {
+            Ok(target) => target,
+            Err(answer) => return Read::Answer(answer, asked, request.framing),
+        };
+        if target.endpoint().protocol.is_http2() {
+            return Read::Other;
+        }
+        let identity = Identity::of(now, request.request_id, request.traceparent);
+        let host = target.endpoint().location.host();
+        let added = Added { identity: &identity, host: host.as_deref(), scheme: self.way.scheme() };
+        let mut text = self.wire.spare().text();
+        request.write(&added, &mut text.bytes);
+        let words = Words::new(identity.request_id(), request.method, request.target);
+        let (framing, is_idempotent) = (request.framing, request.is_idempotent());
+        Read::Call(Prepared { target, text, asked, framing, is_idempotent, identity, words, asker })
+    }
+
+    async fn call(&self, mut call: Prepared, recording: RefCell<Recording>) -> After {
+        let mut body = Transfer::new(
+            call.framing,
+            match call.framing {
+                Framing::Chunked => Encoder::Chunked,
+                Framing::Length(_) | Framing::Close => Encoder::Raw,
+            },
+        );
+        let refused = match body.take(self.wire, &mut call.text.bytes) {
+            Err(malformed) => Err(Refusal::Malformed(malformed.to_string())),
+            Ok(()) => match idle::unless_gone(self.wire, self.context.available(&call.target)).await {
+                Some(available) => available,
+                None => return gone(&recording, "it did not wait until the service was ready"),
+            },
+        };
+        let result = match refused {
+            Ok(()) => self.exchange(&call, &mut body, &recording).await,
+            Err(refusal) => Err(refusal),
+        };
+        match result {
+            Ok(after) => after,
+            Err(refusal) => self.refuse(&refusal, &call, body.is_done(), recording).await,
+        }
+    }
+
+    /// Over a kept connection or a new one; over another if the callee had closed the kept one.
+    async fn exchange(
+        &self,
+        call: &Prepared,
+        body: &mut Transfer,
+        recording: &RefCell<Recording>,
+    ) -> Result<After, Refusal> {
+        let name = &call.target.upstream.name;
+        let location = &call.target.endpoint().location;
+        let (pool, key) = (&self.context.pool, Key::new(location, self.caller));
+        loop {
+            let kept = pool.take_wire(&key);
+            let is_kept = kept.is_some();
+            let callee = match kept {
+                Some(wire) => wire,
+                None => match idle::unless_gone(self.wire, pool.dial_wire(location, self.caller)).await {
+                    Some(dialled) => dialled.map_err(|error| http::not_dialled(name, location, &error))?,
+                    None => return Ok(gone(recording, "it went away")),
+                },
+            };
+            let id = call.identity.request_id();
+            let sent = Call { text: &call.text.bytes, asked: call.asked, id, is_idempotent: call.is_idempotent };
+            let reason = match exchange::run(self.wire, &callee, &sent, body, recording).await {
+                Outcome::Answered { answer, .. } if answer.tunnel => {
+                    recording.borrow_mut().finish();
+                    return Ok(self.tunnel(&callee).await);
+                }
+                Outcome::Answered { answer, is_uploaded } => {
+                    let ended = recording.borrow_mut().finish();
+                    if answer.keeps && is_uploaded {
+                        pool.keep_wire(&key, callee, ended);
+                    }
+                    return Ok(match (is_uploaded, answer.caller_keeps) {
+                        (false, _) => After::Linger,
+                        (true, true) => After::Next,
+                        (true, false) => After::Close,
+                    });
+                }
+                Outcome::Unanswered { is_unsent: true, .. } if is_kept => continue,
+                Outcome::Unanswered { error, .. } => format!("no answer: {error}"),
+                Outcome::Wrong(fault) => format!("its answer cannot be read: {fault}"),
+                Outcome::Malformed(reason) => return Err(Refusal::Malformed(reason)),
+                Outcome::BrokeOff { error, is_delimited } => {
+                    recording.borrow_mut().fail(&format!("the answer broke off: {error}"));
+                    if !is_delimited {
+                        self.wire.reset();
+                    }
+                    return Ok(After::Cut);
+                }
+                Outcome::CallerGone(reason) => return Ok(gone(recording, &reason)),
+            };
+            return Err(Refusal::Failed(name.clone(), reason));
+        }
+    }
+
+    /// Both sides have agreed to speak something else from here on.
+    async fn tunnel(&self, callee: &Wire<Stream>) -> After {
+        if relay::both_ways(self.wire, callee).await.is_err() {
+            self.wire.reset();
+            callee.reset();
+            return After::Cut;
+        }
+        After::Close
+    }
+
+    async fn refuse(&self, refusal: &Refusal, call: &Prepared, is_read: bool, recording: RefCell<Recording>) -> After {
+        let response = refusal.response(call.asker, &self.way.explain(refusal));
+        {
+            let mut recording = recording.borrow_mut();
+            recording.fail(&refusal.to_string());
+            recording.status(response.status().as_u16());
+        }
+        let stays = is_read && !matches!(refusal, Refusal::Absent(..) | Refusal::Gone(_));
+        let asked = Asked { keeps: call.asked.keeps && stays, ..call.asked };
+        self.reply(&response, asked, Some(call.identity.request_id())).await
+    }
+
+    /// Sends an answer of our own.
+    async fn reply(&self, answer: &Answer, asked: Asked, id: Option<&str>) -> After {
+        let mut text = self.wire.spare().text();
+        reply::write(answer, asked, id, &mut text.bytes);
+        match (self.wire.write_all(&text.bytes).await, asked.keeps) {
+            (Err(_), _) => After::Close,
+            (Ok(()), true) => After::Next,
+            (Ok(()), false) => After::Linger,
+        }
+    }
+}
+
+/// Nobody waits for the answer any more; that is not the callee's failure.
+fn gone(recording: &RefCell<Recording>, reason: &str) -> After {
+    recording.borrow_mut().fail(&format!("the caller broke off: {reason}"));
+    After::Cut
+}

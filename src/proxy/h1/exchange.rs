@@ -1,0 +1,184 @@
+//! One request over one connection to a callee, and its answer.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
+use std::task::Poll;
+
+use super::framing::{Encoder, Framing};
+use super::head::Fault;
+use super::response::{self, Answer, Asked};
+use super::transfer::{Broken, Transfer};
+use crate::proxy::body::Recording;
+use crate::proxy::dial::Stream;
+use crate::proxy::wire::{Io, Wire};
+
+/// A request that is ready to be sent.
+pub struct Call<'a> {
+    /// The head, and of the body what has come.
+    pub text: &'a [u8],
+    pub asked: Asked,
+    pub id: &'a str,
+    pub is_idempotent: bool,
+}
+
+/// How an exchange ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The answer was passed on; whether the request was, too.
+    Answered { answer: Answer, is_uploaded: bool },
+    /// Nothing of an answer came; whether the request may be sent again.
+    Unanswered { error: String, is_unsent: bool },
+    /// What came is no answer.
+    Wrong(Fault),
+    /// The answer broke off when some of it had been passed on; whether that can be told from what was.
+    BrokeOff { error: String, is_delimited: bool },
+    /// The caller sent something else than a body, before there was an answer.
+    Malformed(String),
+    /// The caller went away.
+    CallerGone(String),
+}
+
+/// Sends a request and passes its answer on, both at once: a callee may answer before it has read everything.
+pub async fn run<S: Io>(
+    caller: &Wire<S>,
+    callee: &Wire<Stream>,
+    call: &Call<'_>,
+    body: &mut Transfer,
+    recording: &RefCell<Recording>,
+) -> Outcome {
+    let (was_whole, is_sent, is_uploaded) = (body.is_done(), Cell::new(false), Cell::new(false));
+    let mut upload = pin!(upload(caller, callee, call.text, body, &is_sent));
+    let mut download = pin!(download(caller, callee, call, recording, &is_uploaded));
+    let mut is_over = false;
+    poll_fn(|context| {
+        if !is_over && let Poll::Ready(result) = upload.as_mut().poll(context) {
+            is_over = true;
+            match result {
+                Ok(()) => is_uploaded.set(true),
+                Err(Broken::From(error)) => return Poll::Ready(broken_upload(&error, recording)),
+                // The callee does not want the rest. It may still say why.
+                Err(Broken::To(_)) => {}
+            }
+        }
+        if let Poll::Ready(outcome) = download.as_mut().poll(context) {
+            return Poll::Ready(match outcome {
+                Outcome::Unanswered { error, .. } => {
+                    let is_unsent = was_whole && (call.is_idempotent || !is_sent.get());
+                    Outcome::Unanswered { error, is_unsent }
+                }
+                outcome => outcome,
+            });
+        }
+        // Whoever has asked and goes away wants no answer. What it sends meanwhile is its next request.
+        if is_uploaded.get() && !caller.is_full() {
+            match caller.poll_fill(context) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Outcome::CallerGone("it went away".to_owned())),
+                Poll::Ready(Err(error)) => return Poll::Ready(Outcome::CallerGone(error.to_string())),
+                Poll::Ready(Ok(_)) => context.waker().wake_by_ref(),
+                Poll::Pending => {}
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// What a caller did to its own request is not the callee's fault.
+fn broken_upload(error: &io::Error, recording: &RefCell<Recording>) -> Outcome {
+    let has_begun = recording.borrow().record.as_ref().is_some_and(|record| record.status.is_some());
+    match error.kind() {
+        io::ErrorKind::InvalidData if !has_begun => Outcome::Malformed(error.to_string()),
+        _ => Outcome::CallerGone(format!("its upload broke off: {error}")),
+    }
+}
+
+async fn upload<S: Io>(
+    caller: &Wire<S>,
+    callee: &Wire<Stream>,
+    text: &[u8],
+    body: &mut Transfer,
+    is_sent: &Cell<bool>,
+) -> Result<(), Broken> {
+    callee.write_all(text).await.map_err(Broken::To)?;
+    is_sent.set(true);
+    if body.is_done() {
+        return Ok(());
+    }
+    let mut out = callee.spare().text();
+    body.run(caller, callee, &mut out.bytes).await
+}
+
+async fn download<S: Io>(
+    caller: &Wire<S>,
+    callee: &Wire<Stream>,
+    call: &Call<'_>,
+    recording: &RefCell<Recording>,
+    is_uploaded: &Cell<bool>,
+) -> Outcome {
+    let answer = loop {
+        // The memory for the answer is taken when there is one.
+        match head(caller, callee, call, is_uploaded).await {
+            Ok((answer, text)) if answer.is_interim() => {
+                if call.asked.is_http11 && caller.write_all(&text.bytes).await.is_err() {
+                    return Outcome::CallerGone("it went away".to_owned());
+                }
+            }
+            Ok(found) => break found,
+            Err(outcome) => return outcome,
+        }
+    };
+    let (answer, mut text) = answer;
+    {
+        let mut recording = recording.borrow_mut();
+        recording.status(answer.status);
+        recording.grpc_status(answer.grpc_status);
+    }
+    let mut body = Transfer::new(answer.framing, answer.encoder);
+    match body.run(callee, caller, &mut text.bytes).await {
+        Ok(()) => Outcome::Answered { answer, is_uploaded: is_uploaded.get() },
+        Err(Broken::From(error)) => {
+            let is_delimited = answer.encoder == Encoder::Chunked || matches!(answer.framing, Framing::Length(_));
+            Outcome::BrokeOff { error: error.to_string(), is_delimited }
+        }
+        Err(Broken::To(error)) => Outcome::CallerGone(error.to_string()),
+    }
+}
+
+/// Reads one head of an answer.
+async fn head<S: Io>(
+    caller: &Wire<S>,
+    callee: &Wire<Stream>,
+    call: &Call<'_>,
+    is_uploaded: &Cell<bool>,
+) -> Result<(Answer, crate::proxy::wire::Text), Outcome> {
+    loop {
+        if !callee.is_empty() {
+            let mut text = caller.spare().text();
+            // A caller that is still sending cannot send another request before it is through.
+            let asked = Asked { keeps: call.asked.keeps && is_uploaded.get(), ..call.asked };
+            let found = callee.take(|bytes| match response::translate(bytes, asked, call.id, &mut text.bytes) {
+                Ok(Some((length, answer))) => (length, Ok(Some(answer))),
+                Ok(None) => (0, Ok(None)),
+                Err(fault) => (0, Err(fault)),
+            });
+            match found {
+                Ok(Some(answer)) => return Ok((answer, text)),
+                Ok(None) if callee.is_full() => return Err(Outcome::Wrong(Fault::TooLarge)),
+                Ok(None) => {}
+                Err(fault) => return Err(Outcome::Wrong(fault)),
+            }
+        }
+        let began = !callee.is_empty();
+        let error = match callee.fill().await {
+            Ok(0) => io::Error::new(io::ErrorKind::UnexpectedEof, "it closed the connection"),
+            Ok(_) => continue,
+            Err(error) => error,
+        };
+        return Err(match began {
+            true => Outcome::Wrong(Fault::Malformed("its head broke off")),
+            false => Outcome::Unanswered { error: error.to_string(), is_unsent: false },
+        });
+    }
+}

@@ -1,0 +1,8 @@
+//! The proxy by itself, between raw sockets: no engine, no processes.
+
+mod abuse;
+mod answers;
+mod bodies;
+mod ends;
+mod lab;
+mod tunnels;
