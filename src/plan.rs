@@ -7,19 +7,21 @@
 mod edges;
 mod environment;
 mod lint;
+mod planned;
 mod select;
 mod slots;
 
 use std::path::PathBuf;
 
 use crate::model::{
-    Check, Command, Dependency, Graph, Inputs, LogKeeping, Probe, ProbePort, Protocol, Readiness, Restart, Service,
-    ServiceName, Stop, Workspace, WorkspaceName,
+    Check, Command, Graph, Inputs, Namespace, NetworkMode, Port, Protocol, Readiness, Run, Service, ServicePort,
+    SetupStep, Workspace, WorkspaceName,
 };
 
 pub use edges::{Edge, Reference, references};
 pub use environment::{Layers, Shell, shadow_notice};
 pub use lint::{Lint, lints};
+pub use planned::{Location, Planned, PlannedCheck, PlannedPort, PlannedProbe, PlannedPublish, PlannedRun, Ready};
 pub use select::{SelectError, Selection, select};
 pub use slots::{Ports, Slot, SlotKind, slots};
 
@@ -36,6 +38,8 @@ pub struct Surroundings {
     pub data_dir: PathBuf,
     /// The workspace's label in host names: its name, with a suffix where another engine has that name.
     pub host_label: String,
+    /// The mode that `auto` means on this machine.
+    pub network: NetworkMode,
 }
 
 /// Everything that is to be, by index of the service in the workspace.
@@ -44,70 +48,16 @@ pub struct Plan {
     pub workspace: WorkspaceName,
     pub root: PathBuf,
     pub host_label: String,
+    /// The Kubernetes namespace, for `users.NAMESPACE.svc`.
+    pub namespace: Namespace,
+    /// Calls to services that were not declared as dependencies are refused.
+    pub strict: bool,
     pub front_door: u16,
     pub services: Vec<Planned>,
     pub edges: Vec<Edge>,
     pub references: Vec<Reference>,
     pub setups: Vec<Setup>,
     pub graph: Graph,
-}
-
-/// One service, ready to be launched.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Planned {
-    pub name: ServiceName,
-    /// As the manifest has it, for people.
-    pub command: String,
-    pub argv: Vec<String>,
-    pub working_dir: PathBuf,
-    pub environment: Layers,
-    pub ports: Vec<PlannedPort>,
-    pub depends_on: Vec<Dependency>,
-    pub readiness: Ready,
-    pub restart: Restart,
-    pub stop: Stop,
-    pub lazy: bool,
-    pub profiles: Vec<String>,
-    pub logs: LogKeeping,
-    /// Places in [`Plan::setups`], in order.
-    pub setup: Vec<usize>,
-}
-
-/// A port with its two numbers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlannedPort {
-    pub name: String,
-    /// Production's number.
-    pub number: u16,
-    pub protocol: Protocol,
-    /// Where the program really listens.
-    pub listen: u16,
-}
-
-/// When a planned service is ready: [`Readiness`] with every address filled in.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Ready {
-    Started,
-    /// A process of its own listens on this port.
-    Listening(u16),
-    Log(String),
-    Probe(Box<PlannedProbe>),
-}
-
-/// A probe with its rhythm, and its check with every address filled in.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PlannedProbe {
-    pub rhythm: Probe,
-    pub check: PlannedCheck,
-}
-
-/// What one try does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PlannedCheck {
-    Http { port: u16, path: String, host: Option<String>, headers: Vec<(String, String)>, status: Option<u16> },
-    Tcp { port: u16 },
-    Grpc { port: u16, service: String },
-    Exec(Vec<String>),
 }
 
 /// A setup step of one folder, shared by the services that ask for the same.
@@ -119,22 +69,6 @@ pub struct Setup {
     pub inputs: Inputs,
     /// The first service that asks for it; its variables and its log are used.
     pub service: usize,
-}
-
-impl Planned {
-    /// Whether the running process is still what this plan wants; dependencies and restart rules may differ.
-    pub fn launches_like(&self, other: &Self) -> bool {
-        self.argv == other.argv
-            && self.working_dir == other.working_dir
-            && self.environment == other.environment
-            && self.ports == other.ports
-            && self.readiness == other.readiness
-    }
-
-    /// The first port that a stream can be opened to.
-    pub fn first_port(&self) -> Option<&PlannedPort> {
-        self.ports.iter().find(|port| port.protocol != Protocol::Udp)
-    }
 }
 
 impl Plan {
@@ -168,6 +102,8 @@ pub fn plan(workspace: &Workspace, surroundings: &Surroundings) -> Plan {
         workspace: workspace.name.clone(),
         root: workspace.root.clone(),
         host_label: surroundings.host_label.clone(),
+        namespace: workspace.namespace.clone(),
+        strict: workspace.strict,
         front_door: surroundings.ports.front_door(),
         services,
         edges,
@@ -184,18 +120,48 @@ fn planned(
     surroundings: &Surroundings,
     setups: &mut Vec<Setup>,
 ) -> Planned {
-    let ports: Vec<PlannedPort> = service
-        .ports
-        .iter()
-        .map(|port| PlannedPort {
-            name: port.name.clone(),
-            number: port.number,
-            protocol: port.protocol,
-            listen: surroundings.ports.own(&service.name, &port.name),
-        })
-        .collect();
     let argv = |command: &Command| command.argv(|template| template.fill(|reference| addresses.fill(reference)));
-    let setup = service.setup.iter().map(|step| {
+    let ports = ports(service, &surroundings.ports);
+    let undeclared = undeclared(service, &surroundings.ports);
+    let (run, environment) = match &service.run {
+        Run::Process(command) => (
+            PlannedRun::Process { command: command.written(), argv: argv(command) },
+            environment::layers(service, addresses, surroundings),
+        ),
+        Run::External(external) => (PlannedRun::External(external.clone()), Layers::default()),
+    };
+    Planned {
+        name: service.name.clone(),
+        aliases: service.aliases.clone(),
+        hostnames: service.hostnames.clone(),
+        run,
+        working_dir: service.working_dir.clone(),
+        environment,
+        readiness: ready(service, &surroundings.ports, &argv),
+        publish: publish(service, &undeclared),
+        ports,
+        undeclared,
+        network: addresses.workspace.network_of(service, surroundings.network),
+        egress: service.egress,
+        user: service.user.clone(),
+        depends_on: service.depends_on.clone(),
+        restart: service.restart.clone(),
+        stop: service.stop,
+        lazy: service.lazy,
+        profiles: service.profiles.clone(),
+        logs: service.logs,
+        setup: steps(place, service, &argv, setups),
+    }
+}
+
+/// The places of a service's setup steps; one that another service of the folder has too is the same.
+fn steps(
+    place: usize,
+    service: &Service,
+    argv: &dyn Fn(&Command) -> Vec<String>,
+    setups: &mut Vec<Setup>,
+) -> Vec<usize> {
+    let step = |step: &SetupStep| {
         let wanted = Setup {
             command: step.command.written(),
             argv: argv(&step.command),
@@ -208,36 +174,71 @@ fn planned(
             setups.push(wanted);
             setups.len() - 1
         })
-    });
-    let setup = setup.collect();
-    Planned {
-        name: service.name.clone(),
-        command: service.command.written(),
-        argv: argv(&service.command),
-        working_dir: service.working_dir.clone(),
-        environment: environment::layers(service, &ports, addresses, surroundings),
-        readiness: ready(service, &ports, &argv),
-        ports,
-        depends_on: service.depends_on.clone(),
-        restart: service.restart.clone(),
-        stop: service.stop,
-        lazy: service.lazy,
-        profiles: service.profiles.clone(),
-        logs: service.logs,
-        setup,
+    };
+    service.setup.iter().map(step).collect()
+}
+
+fn ports(service: &Service, numbers: &Ports) -> Vec<PlannedPort> {
+    let port = |(place, port): (usize, &Port)| PlannedPort {
+        name: port.name.clone(),
+        number: port.number,
+        protocol: port.protocol,
+        location: location(service, ServicePort::Declared(place), numbers),
+    };
+    service.ports.iter().enumerate().map(port).collect()
+}
+
+/// Ports that are published but not declared. Nobody said what they speak, so it is bytes.
+fn undeclared(service: &Service, numbers: &Ports) -> Vec<PlannedPort> {
+    let mut ports: Vec<PlannedPort> = Vec::new();
+    for publish in &service.publish {
+        let ServicePort::Number(number) = publish.port else { continue };
+        if ports.iter().all(|known| known.number != number) {
+            let location = location(service, publish.port, numbers);
+            ports.push(PlannedPort { name: number.to_string(), number, protocol: Protocol::Tcp, location });
+        }
+    }
+    ports
+}
+
+fn publish(service: &Service, undeclared: &[PlannedPort]) -> Vec<PlannedPublish> {
+    let place = |port: ServicePort| match port {
+        ServicePort::Declared(place) => Some(place),
+        ServicePort::Number(number) => {
+            undeclared.iter().position(|port| port.number == number).map(|at| service.ports.len() + at)
+        }
+    };
+    service.publish.iter().filter_map(|it| Some(PlannedPublish { host: it.host, port: place(it.port)? })).collect()
+}
+
+fn location(service: &Service, port: ServicePort, numbers: &Ports) -> Location {
+    match (&service.run, port) {
+        (Run::Process(_), ServicePort::Declared(place)) => {
+            Location::Loopback(numbers.own(&service.name, &service.ports[place].name))
+        }
+        (Run::Process(_), ServicePort::Number(number)) => Location::Loopback(number),
+        (Run::External(external), port) => Location::Elsewhere {
+            host: external.host.clone(),
+            port: match port {
+                ServicePort::Declared(place) => external.number(&service.ports, place),
+                ServicePort::Number(number) => number,
+            },
+            tls: external.scheme.is_tls(),
+        },
     }
 }
 
-fn ready(service: &Service, ports: &[PlannedPort], argv: &dyn Fn(&Command) -> Vec<String>) -> Ready {
-    let number = |port: &ProbePort| match port {
-        ProbePort::Declared(place) => ports[*place].listen,
-        ProbePort::Number(number) => *number,
+fn ready(service: &Service, numbers: &Ports, argv: &dyn Fn(&Command) -> Vec<String>) -> Ready {
+    let own = |port: &Port| numbers.own(&service.name, &port.name);
+    let number = |port: &ServicePort| match port {
+        ServicePort::Declared(place) => own(&service.ports[*place]),
+        ServicePort::Number(number) => *number,
     };
     match &service.readiness {
         Readiness::Started => Ready::Started,
         Readiness::Listening => {
-            let first = ports.iter().find(|port| port.protocol != Protocol::Udp);
-            first.map_or(Ready::Started, |port| Ready::Listening(port.listen))
+            let first = service.ports.iter().find(|port| port.protocol != Protocol::Udp);
+            first.map_or(Ready::Started, |port| Ready::Listening(own(port)))
         }
         Readiness::Log(pattern) => Ready::Log(pattern.clone()),
         Readiness::Probe(probe) => {

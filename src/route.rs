@@ -11,6 +11,8 @@ use tokio::sync::watch;
 use crate::model::Protocol;
 use crate::supervise::{State, Status};
 
+pub use crate::plan::Location;
+
 /// Everything the proxy needs.
 #[derive(Debug, Clone, Default)]
 pub struct Table {
@@ -20,12 +22,14 @@ pub struct Table {
     pub front_door_socket: Socket,
     pub upstreams: Vec<Arc<Upstream>>,
     pub edges: Vec<Edge>,
+    pub published: Vec<Published>,
 }
 
 /// A service that can be called.
 #[derive(Debug)]
 pub struct Upstream {
     pub name: Arc<str>,
+    /// The declared ports, then those that are only published.
     pub ports: Vec<Endpoint>,
     pub availability: watch::Receiver<Availability>,
 }
@@ -35,8 +39,8 @@ pub struct Upstream {
 pub struct Endpoint {
     pub name: String,
     pub protocol: Protocol,
-    /// Where the program listens on the loopback.
-    pub listen: u16,
+    /// Where the proxy dials.
+    pub location: Location,
 }
 
 /// A listener that is one caller's way to one port of one callee.
@@ -47,6 +51,16 @@ pub struct Edge {
     /// The place of the port in the callee's list.
     pub port: usize,
     pub listen: u16,
+    pub socket: Socket,
+}
+
+/// A listener for everybody outside, at a number that was chosen for it.
+#[derive(Debug, Clone)]
+pub struct Published {
+    pub number: u16,
+    pub to: Arc<Upstream>,
+    /// The place of the port in the callee's list.
+    pub port: usize,
     pub socket: Socket,
 }
 
@@ -101,7 +115,9 @@ impl Table {
         if self.front_door == listen {
             return Some(self.front_door_socket.clone());
         }
-        self.edges.iter().find(|edge| edge.listen == listen).map(|edge| edge.socket.clone())
+        let edges = self.edges.iter().map(|edge| (edge.listen, &edge.socket));
+        let published = self.published.iter().map(|published| (published.number, &published.socket));
+        edges.chain(published).find(|(number, _)| *number == listen).map(|(_, socket)| socket.clone())
     }
 
     /// The service that a host name of the front door means: `web.shop.localhost`.

@@ -13,5 +13,6 @@ mod architecture;
 mod dashboard;
 mod e2e;
 mod manifest;
+mod plan;
 mod supervise;
 mod support;

@@ -21,7 +21,7 @@ use super::setup::Stamps;
 use super::{survivors, texts};
 use crate::launcher::{Client, Launch, Report};
 use crate::model::Signal;
-use crate::plan::{Plan, PlannedCheck, Ready};
+use crate::plan::{Plan, PlannedCheck, PlannedPort, Ready};
 use crate::supervise::{Effect, Exit, Fact, Incarnation, Left, Moment, SetupRun};
 use crate::telemetry::logs::{Collector, Matched, Origin, Source, Stream};
 
@@ -163,16 +163,17 @@ impl Host {
         }
         life.pids = left;
         let ports = self.plan.services.get(life.service).map(|planned| planned.ports.as_slice()).unwrap_or_default();
+        let own = |listeners: &Listeners, port| listeners.on(port, &life.pids) == Listening::Own;
         let serves = Listeners::look()
-            .is_ok_and(|listeners| ports.iter().any(|port| listeners.on(port.listen, &life.pids) == Listening::Own));
+            .is_ok_and(|listeners| ports.iter().filter_map(PlannedPort::listen).any(|port| own(&listeners, port)));
         vec![Fact::Exited(incarnation, exit, if serves { Left::Listeners } else { Left::Strays })]
     }
 
     fn launch(&mut self, service: usize, incarnation: Incarnation) -> Result<(), String> {
         let planned = &self.plan.services[service];
         // A stranger on its port would answer in its place, or make it fail with less to read.
-        if let Some(port) = planned.ports.iter().find(|port| !is_free(port.listen)) {
-            return Err(taken_message(port.listen));
+        if let Some(port) = planned.ports.iter().filter_map(PlannedPort::listen).find(|&port| !is_free(port)) {
+            return Err(taken_message(port));
         }
         let mut variables = texts::variables(&self.plan, service);
         self.helpers.mark(&mut variables, incarnation);
@@ -193,7 +194,7 @@ impl Host {
         }
         let launch = Launch {
             incarnation,
-            argv: texts::block(&planned.argv),
+            argv: texts::block(planned.argv()),
             environment: variables,
             folder: texts::folder(planned),
             stdout: stdout_end,
@@ -214,7 +215,7 @@ impl Host {
         if !planned.working_dir.is_dir() {
             return format!("the folder {folder} does not exist");
         }
-        let program = planned.argv.first().map_or("", String::as_str);
+        let program = planned.argv().first().map_or("", String::as_str);
         match error.kind() {
             io::ErrorKind::NotFound => format!("`{program}` is not a command that can be found"),
             io::ErrorKind::PermissionDenied => format!("`{program}` may not be executed"),

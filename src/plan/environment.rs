@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::model::{Form, Protocol, Service, Value};
+use crate::model::{Form, Port, Protocol, Service, Value};
 
 use super::edges::{Addresses, show};
-use super::{LOOPBACK, PlannedPort, Surroundings};
+use super::{LOOPBACK, Surroundings};
 
 /// Python's switch for writing lines at once; whoever sets it otherwise knows why.
 const UNBUFFERED: &str = "PYTHONUNBUFFERED";
@@ -19,7 +19,7 @@ const UNBUFFERED: &str = "PYTHONUNBUFFERED";
 pub type Shell = Arc<BTreeMap<String, String>>;
 
 /// Where a service's variables come from, weakest first.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Layers {
     /// Addresses and identity, made by us.
     pub generated: Vec<(String, String)>,
@@ -86,12 +86,7 @@ pub fn shadow_notice<'a>(services: impl Iterator<Item = &'a Layers>) -> Option<S
 }
 
 /// The layers of one service.
-pub fn layers(
-    service: &Service,
-    ports: &[PlannedPort],
-    addresses: &Addresses<'_>,
-    surroundings: &Surroundings,
-) -> Layers {
+pub fn layers(service: &Service, addresses: &Addresses<'_>, surroundings: &Surroundings) -> Layers {
     let environment = &service.environment;
     let declared = environment.shared.iter().chain(&environment.own).map(|(key, value)| {
         let value = match value {
@@ -101,7 +96,7 @@ pub fn layers(
         (key.clone(), value)
     });
     Layers {
-        generated: generated(service, ports, addresses, surroundings),
+        generated: generated(service, addresses, surroundings),
         shell: surroundings.shell.clone(),
         dotenv: environment.dotenv.clone(),
         files: environment.files.clone(),
@@ -110,12 +105,7 @@ pub fn layers(
 }
 
 /// Identity, the service's own ports, and the address of every callee in the spellings that programs look for.
-fn generated(
-    service: &Service,
-    ports: &[PlannedPort],
-    addresses: &Addresses<'_>,
-    surroundings: &Surroundings,
-) -> Vec<(String, String)> {
+fn generated(service: &Service, addresses: &Addresses<'_>, surroundings: &Surroundings) -> Vec<(String, String)> {
     let mut out = Vec::new();
     let mut set = |key: String, value: String| out.push((key, value));
     set("NAGAYA_WORKSPACE".into(), addresses.workspace.name.to_string());
@@ -124,18 +114,19 @@ fn generated(
     set("NAGAYA_DATA_DIR".into(), data.to_string_lossy().into_owned());
     // Python holds lines back when nobody sits before a terminal, and a log that comes late is no log.
     set(UNBUFFERED.into(), "1".into());
+    let (ports, own) = (&service.ports, |port: &Port| surroundings.ports.own(&service.name, &port.name).to_string());
     if let Some(first) = ports.iter().find(|port| port.protocol != Protocol::Udp).or(ports.first()) {
-        set("PORT".into(), first.listen.to_string());
+        set("PORT".into(), own(first));
     }
     for port in ports {
-        set(format!("PORT_{}", in_variable(&port.name)), port.listen.to_string());
+        set(format!("PORT_{}", in_variable(&port.name)), own(port));
     }
     let mut previous = None;
     for edge in addresses.edges() {
         let callee = addresses.workspace.service(edge.to);
         let port = &callee.ports[edge.port];
         let name = callee.name.in_variable();
-        let url = show(Form::Url, port.protocol, edge.listen);
+        let url = show(Form::Url, callee, port.protocol, edge.listen);
         let number = edge.listen.to_string();
         // The first port of a callee is the callee's address; the others are reached by their own name only.
         if previous.replace(edge.to) != Some(edge.to) {

@@ -21,7 +21,7 @@ pub struct Slot {
 pub enum SlotKind {
     /// The program itself, at a number of our choice.
     Program,
-    /// The program itself, at the number it insists on.
+    /// At this number and no other: the program insists on it, or it was chosen with `publish`.
     Insisted(u16),
     /// The engine.
     Engine,
@@ -37,14 +37,22 @@ fn edge_key(from: &ServiceName, to: &ServiceName, port: &str) -> String {
     format!("{from}->{to}/{port}")
 }
 
+/// Nobody else of the workspace is to be given a published number.
+fn published(number: u16) -> Slot {
+    Slot { key: format!("publish/{number}"), kind: SlotKind::Insisted(number) }
+}
+
 /// Every slot of a workspace.
 pub fn slots(workspace: &Workspace) -> Vec<Slot> {
     let mut out = vec![Slot { key: FRONT_DOOR.to_owned(), kind: SlotKind::Engine }];
     for service in workspace.services.values() {
-        for (port, insisted) in service.ports.iter().zip(&service.listen) {
+        // One that lives elsewhere has numbers of its own there, and none of this machine.
+        let own = if service.external().is_some() { &[] } else { service.ports.as_slice() };
+        for (port, insisted) in own.iter().zip(&service.listen) {
             let kind = insisted.map_or(SlotKind::Program, SlotKind::Insisted);
             out.push(Slot { key: own_key(&service.name, &port.name), kind });
         }
+        out.extend(service.publish.iter().map(|publish| published(publish.host)));
     }
     for (from, to, port) in wanted_edges(workspace, &references(workspace)) {
         let (from, to) = (workspace.service(from), workspace.service(to));

@@ -21,7 +21,7 @@ use super::headers::{Identity, REQUEST_ID, identify, strip_hop_by_hop};
 use super::pool::{CallError, Pool};
 use crate::effects::clock;
 use crate::model::Protocol;
-use crate::route::{Availability, Edge, Endpoint, Upstream};
+use crate::route::{Availability, Edge, Endpoint, Location, Upstream};
 use crate::runtime::Ask;
 use crate::telemetry::requests::{Record, Requests};
 
@@ -32,7 +32,7 @@ const HOLD: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub enum Caller {
     Service(Arc<str>),
-    /// Somebody outside, through the front door.
+    /// Somebody outside, through the front door or a published port.
     Outside,
 }
 
@@ -237,7 +237,8 @@ async fn call(
     let failed = |error: CallError| Refusal::Failed(target.upstream.name.clone(), error.to_string());
     let speaks_h2 = matches!(endpoint.protocol, Protocol::H2 | Protocol::Grpc);
     if speaks_h2 || (is_grpc && endpoint.protocol == Protocol::Detect) {
-        let response = context.pool.http2(endpoint.listen, as_http2(request, endpoint.listen)).await.map_err(failed)?;
+        let request = as_http2(request, &endpoint.location);
+        let response = context.pool.http2(&endpoint.location, request).await.map_err(failed)?;
         return Ok(Answered { response, lease: None });
     }
     if is_grpc {
@@ -245,7 +246,7 @@ async fn call(
         return Err(Refusal::NotGrpc(target.upstream.name.clone(), endpoint.name.clone()));
     }
     let downstream = upgrade.then(|| hyper::upgrade::on(&mut request));
-    let (mut response, lease) = context.pool.http1(endpoint.listen, as_http1(request)).await.map_err(failed)?;
+    let (mut response, lease) = context.pool.http1(&endpoint.location, as_http1(request, &endpoint.location)).await.map_err(failed)?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS
         && let Some(downstream) = downstream
     {
@@ -261,9 +262,21 @@ async fn call(
     Ok(Answered { response, lease: Some(lease) })
 }
 
+/// The `Host` of a callee outside, which knows nothing of the workspace's names: with the port where that is not the
+/// scheme's (RFC 9110 section 7.2).
+fn outside_host(location: &Location) -> Option<HeaderValue> {
+    let Location::Elsewhere { host, port, tls } = location else { return None };
+    let usual = if *tls { 443 } else { 80 };
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_string() };
+    let host = if *port == usual { host } else { format!("{host}:{port}") };
+    HeaderValue::from_str(&host).ok()
+}
+
 /// HTTP/1.1 wants the path alone, and the authority in `Host`.
-fn as_http1(mut request: Request<Incoming>) -> Request<Incoming> {
-    if !request.headers().contains_key(HOST)
+fn as_http1(mut request: Request<Incoming>, location: &Location) -> Request<Incoming> {
+    if let Some(host) = outside_host(location) {
+        request.headers_mut().insert(HOST, host);
+    } else if !request.headers().contains_key(HOST)
         && let Some(authority) = request.uri().authority()
         && let Ok(host) = HeaderValue::from_str(authority.as_str())
     {
@@ -276,10 +289,11 @@ fn as_http1(mut request: Request<Incoming>) -> Request<Incoming> {
 }
 
 /// HTTP/2 wants scheme and authority, and no `Host`.
-fn as_http2(mut request: Request<Incoming>, port: u16) -> Request<Incoming> {
+fn as_http2(mut request: Request<Incoming>, location: &Location) -> Request<Incoming> {
     let host = request.headers_mut().remove(HOST).and_then(|host| host.to_str().ok().map(str::to_owned));
-    let authority = request.uri().authority().map(|authority| authority.to_string()).or(host);
-    let authority = authority.unwrap_or_else(|| format!("localhost:{port}"));
+    let asked = request.uri().authority().map(|authority| authority.to_string()).or(host);
+    let outside = outside_host(location).and_then(|host| host.to_str().ok().map(str::to_owned));
+    let authority = outside.or(asked).unwrap_or_else(|| "localhost".to_owned());
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
     if let Ok(uri) = Uri::builder().scheme("http").authority(authority).path_and_query(path).build() {
         *request.uri_mut() = uri;

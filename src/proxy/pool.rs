@@ -16,6 +16,7 @@ use tokio::task::spawn_local;
 
 use super::http::LocalExecutor;
 use crate::effects::clock;
+use crate::route::Location;
 
 /// Idle connections that are kept for one callee: as many as callers at once can need. Fewer would be closed and made
 /// again with every call beyond them.
@@ -23,9 +24,9 @@ const KEPT: usize = 256;
 /// Servers close idle connections after a while; one that is younger is very likely still open.
 const FRESH: Duration = Duration::from_secs(30);
 
-/// All connections of the proxy's thread, by the callee's port.
+/// All connections of the proxy's thread, by where they lead.
 #[derive(Clone, Default)]
-pub struct Pool(Rc<RefCell<HashMap<u16, Kept>>>);
+pub struct Pool(Rc<RefCell<HashMap<Location, Kept>>>);
 
 #[derive(Default)]
 struct Kept {
@@ -37,27 +38,36 @@ struct Kept {
 /// An HTTP/1.1 connection that is in use.
 pub struct Lease {
     pool: Pool,
-    port: u16,
+    location: Location,
     sender: http1::SendRequest<Incoming>,
 }
 
 /// Why a call did not reach its callee or got no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    #[error("nothing answers on port {0}: {1}")]
-    Connect(u16, io::Error),
+    #[error("nothing answers at {0}: {1}")]
+    Connect(Location, io::Error),
     #[error("no answer: {0}")]
     Http(#[from] hyper::Error),
 }
 
-/// A stream to a port of the loopback. Many servers listen on one family only.
-pub async fn connect(port: u16) -> io::Result<TcpStream> {
-    let stream = match TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await {
-        Ok(stream) => stream,
-        Err(error) => TcpStream::connect(SocketAddr::from((Ipv6Addr::LOCALHOST, port))).await.map_err(|_| error)?,
+/// A stream to where a callee is.
+pub async fn connect(location: &Location) -> Result<TcpStream, CallError> {
+    let stream = match location {
+        Location::Loopback(port) => connect_loopback(*port).await,
+        Location::Elsewhere { tls: true, .. } => Err(io::Error::other("TLS to the outside is not built yet")),
+        Location::Elsewhere { host, port, tls: false } => TcpStream::connect((&**host, *port)).await,
     };
-    stream.set_nodelay(true)?;
-    Ok(stream)
+    let ready = stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream));
+    ready.map_err(|error| CallError::Connect(location.clone(), error))
+}
+
+/// Many servers listen on one family only.
+async fn connect_loopback(port: u16) -> io::Result<TcpStream> {
+    match TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await {
+        Ok(stream) => Ok(stream),
+        Err(error) => TcpStream::connect(SocketAddr::from((Ipv6Addr::LOCALHOST, port))).await.map_err(|_| error),
+    }
 }
 
 impl Pool {
@@ -65,31 +75,35 @@ impl Pool {
     /// untouched then and goes over a new one.
     pub async fn http1(
         &self,
-        port: u16,
+        location: &Location,
         mut request: Request<Incoming>,
     ) -> Result<(Response<Incoming>, Lease), CallError> {
-        while let Some(mut sender) = self.take(port) {
+        while let Some(mut sender) = self.take(location) {
             match sender.try_send_request(request).await {
-                Ok(answer) => return Ok((answer, Lease { pool: self.clone(), port, sender })),
+                Ok(answer) => return Ok((answer, Lease { pool: self.clone(), location: location.clone(), sender })),
                 Err(mut error) => match error.take_message() {
                     Some(unsent) => request = unsent,
                     None => return Err(error.into_error().into()),
                 },
             }
         }
-        let stream = connect(port).await.map_err(|error| CallError::Connect(port, error))?;
+        let stream = connect(location).await?;
         let (mut sender, connection) =
             http1::Builder::new().preserve_header_case(true).handshake(TokioIo::new(stream)).await?;
         spawn_local(async move {
             let _ = connection.with_upgrades().await;
         });
         let answer = sender.send_request(request).await?;
-        Ok((answer, Lease { pool: self.clone(), port, sender }))
+        Ok((answer, Lease { pool: self.clone(), location: location.clone(), sender }))
     }
 
-    /// Sends a request over HTTP/2 with prior knowledge; all calls to a port share one connection.
-    pub async fn http2(&self, port: u16, mut request: Request<Incoming>) -> Result<Response<Incoming>, CallError> {
-        let kept = self.0.borrow().get(&port).and_then(|kept| kept.http2.clone());
+    /// Sends a request over HTTP/2 with prior knowledge; all calls to a place share one connection.
+    pub async fn http2(
+        &self,
+        location: &Location,
+        mut request: Request<Incoming>,
+    ) -> Result<Response<Incoming>, CallError> {
+        let kept = self.0.borrow().get(location).and_then(|kept| kept.http2.clone());
         if let Some(mut sender) = kept.filter(|sender| !sender.is_closed()) {
             match sender.try_send_request(request).await {
                 Ok(answer) => return Ok(answer),
@@ -99,18 +113,18 @@ impl Pool {
                 },
             }
         }
-        let stream = connect(port).await.map_err(|error| CallError::Connect(port, error))?;
+        let stream = connect(location).await?;
         let (mut sender, connection) = http2::Builder::new(LocalExecutor).handshake(TokioIo::new(stream)).await?;
         spawn_local(async move {
             let _ = connection.await;
         });
-        self.0.borrow_mut().entry(port).or_default().http2 = Some(sender.clone());
+        self.0.borrow_mut().entry(location.clone()).or_default().http2 = Some(sender.clone());
         Ok(sender.send_request(request).await?)
     }
 
-    fn take(&self, port: u16) -> Option<http1::SendRequest<Incoming>> {
+    fn take(&self, location: &Location) -> Option<http1::SendRequest<Incoming>> {
         let mut pool = self.0.borrow_mut();
-        let kept = pool.get_mut(&port)?;
+        let kept = pool.get_mut(location)?;
         while let Some((sender, since)) = kept.http1.pop_back() {
             if sender.is_ready() && since.elapsed() < FRESH {
                 return Some(sender);
@@ -124,7 +138,7 @@ impl Lease {
     /// The answer has been read to its end.
     pub fn give_back(self) {
         let mut pool = self.pool.0.borrow_mut();
-        let kept = pool.entry(self.port).or_default();
+        let kept = pool.entry(self.location).or_default();
         while kept.http1.front().is_some_and(|(_, since)| since.elapsed() >= FRESH) {
             kept.http1.pop_front();
         }

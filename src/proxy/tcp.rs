@@ -18,10 +18,10 @@ pub async fn serve(mut stream: TcpStream, caller: &Caller, target: &Target, cont
         recording.fail(&refusal.to_string());
         return refuse(&stream);
     }
-    let mut upstream = match connect(target.endpoint().listen).await {
+    let mut upstream = match connect(&target.endpoint().location).await {
         Ok(upstream) => upstream,
         Err(error) => {
-            recording.fail(&format!("nothing answers on port {}: {error}", target.endpoint().listen));
+            recording.fail(&error.to_string());
             return refuse(&stream);
         }
     };

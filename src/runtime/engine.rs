@@ -23,7 +23,7 @@ use crate::effects::registry::{self, Lock};
 use crate::effects::{Host, ports};
 use crate::launcher::{Client, Process, Report};
 use crate::manifest::Request;
-use crate::model::Workspace;
+use crate::model::{NetworkMode, Workspace};
 use crate::plan::{Plan, Selection, Shell, Surroundings, plan, shadow_notice, slots};
 use crate::supervise::{Command, Effect, Fact, Input, State, Status, World};
 use crate::telemetry::logs::{Collector, Ends};
@@ -275,6 +275,7 @@ fn make_plan(workspace: &Workspace, setup: &Setup, held: &HashSet<u16>) -> Plan 
         ports,
         data_dir: setup.home.data(),
         host_label: setup.host_label.clone(),
+        network: NetworkMode::Env,
     };
     plan(workspace, &surroundings)
 }

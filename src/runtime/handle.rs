@@ -81,6 +81,9 @@ pub struct Environment {
 pub enum Problem {
     #[error("there is no service `{name}`")]
     UnknownService { name: String, hint: Option<String> },
+    /// Only a process could do what is asked.
+    #[error("{name} lives elsewhere, at {at}: nothing of it runs here")]
+    Elsewhere { name: String, at: String },
     #[error("there is no profile `{name}`")]
     UnknownProfile { name: String, hint: Option<String> },
     #[error("{message}")]

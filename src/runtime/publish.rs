@@ -1,18 +1,54 @@
 //! From the world to those who look: rows, events, and the table of the proxy.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use super::Board;
 use crate::effects::clock::Clock;
-use crate::effects::ports::listen;
+use crate::effects::ports;
 use crate::effects::stats::{Sample, ticks_per_second};
 use crate::plan::Plan;
-use crate::route::{Availability, Edge, Endpoint, Socket, Table, Upstream};
+use crate::route::{Availability, Edge, Endpoint, Published, Socket, Table, Upstream};
 use crate::supervise::{Moment, World};
 use crate::view::{Event, Service, Usage};
+
+/// The listeners of a table to be: those of the table before, and new ones.
+struct Listeners {
+    before: Arc<Table>,
+    /// Published numbers that others have.
+    missing: HashSet<u16>,
+    notices: Vec<String>,
+}
+
+impl Listeners {
+    /// The listener at a number that was given to the engine.
+    fn own(&mut self, number: u16) -> Socket {
+        self.before.socket(number).unwrap_or_else(|| match ports::listen(number) {
+            Ok(listener) => Socket::new(listener),
+            Err(error) => {
+                self.notices.push(format!("no listener on port {number}: {error}"));
+                Socket::default()
+            }
+        })
+    }
+
+    /// The listener at a number that was chosen with `publish`: others may have it, and the service runs all the same.
+    fn chosen(&mut self, number: u16, service: &str) -> Option<Socket> {
+        if let Some(known) = self.before.socket(number) {
+            return Some(known);
+        }
+        match ports::listen_alone(number) {
+            Ok(listener) => Some(Socket::new(listener)),
+            Err(error) => {
+                self.missing.insert(number);
+                self.notices.push(format!("{service} is not published on port {number}: {error}"));
+                None
+            }
+        }
+    }
+}
 
 /// Keeps everything that is published.
 #[derive(Debug)]
@@ -21,6 +57,8 @@ pub struct Publisher {
     board: Board,
     table: watch::Sender<Arc<Table>>,
     availability: HashMap<Arc<str>, watch::Sender<Availability>>,
+    /// Published numbers that others have.
+    missing: HashSet<u16>,
     usage: HashMap<u32, Usage>,
     last_sample: Option<(Moment, Sample)>,
 }
@@ -33,6 +71,7 @@ impl Publisher {
             board,
             table: watch::Sender::default(),
             availability: HashMap::new(),
+            missing: HashSet::new(),
             usage: HashMap::new(),
             last_sample: None,
         }
@@ -47,17 +86,7 @@ impl Publisher {
     /// nobody is launched before the addresses that it is given are there. What could not be opened is returned.
     pub fn plan(&mut self, world: &World) -> Vec<String> {
         let plan = world.plan();
-        let before = self.table.borrow().clone();
-        let mut failed = Vec::new();
-        let mut open = |number: u16, known: Option<Socket>| {
-            known.unwrap_or_else(|| match listen(number) {
-                Ok(listener) => Socket::new(listener),
-                Err(error) => {
-                    failed.push(format!("no listener on port {number}: {error}"));
-                    Socket::default()
-                }
-            })
-        };
+        let mut listeners = Listeners { before: self.table.borrow().clone(), missing: HashSet::new(), notices: Vec::new() };
         let upstreams: Vec<Arc<Upstream>> =
             (0..plan.services.len()).map(|place| Arc::new(self.upstream(world, plan, place))).collect();
         let edges = plan.edges.iter().map(|edge| Edge {
@@ -65,21 +94,36 @@ impl Publisher {
             to: upstreams[edge.to].clone(),
             port: edge.port,
             listen: edge.listen,
-            socket: open(edge.listen, before.socket(edge.listen)),
+            socket: listeners.own(edge.listen),
         });
         let edges = edges.collect();
+        let mut published = Vec::new();
+        for (planned, upstream) in plan.services.iter().zip(&upstreams) {
+            published.extend(planned.published().filter_map(|it| {
+                let socket = listeners.chosen(it.host, &upstream.name)?;
+                Some(Published { number: it.host, to: upstream.clone(), port: it.port, socket })
+            }));
+        }
         let table = Table {
             host_label: plan.host_label.clone(),
             front_door: plan.front_door,
-            front_door_socket: open(plan.front_door, before.socket(plan.front_door)),
+            front_door_socket: listeners.own(plan.front_door),
             edges,
+            published,
             upstreams,
         };
+        let Listeners { missing, notices, .. } = listeners;
+        self.missing = missing;
         self.availability.retain(|name, _| plan.index(name).is_some());
         self.table.send_replace(Arc::new(table));
         self.board.truncate(plan.services.len());
         self.rows(world, 0..plan.services.len());
-        failed
+        notices
+    }
+
+    /// Whether a number that was chosen with `publish` could not be listened on.
+    pub fn lacks(&self) -> bool {
+        !self.missing.is_empty()
     }
 
     fn upstream(&mut self, world: &World, plan: &Plan, place: usize) -> Upstream {
@@ -87,10 +131,10 @@ impl Publisher {
         let name: Arc<str> = planned.name.as_str().into();
         let now = Availability::of(&world.status(place));
         let sender = self.availability.entry(name.clone()).or_insert_with(|| watch::Sender::new(now));
-        let ports = planned.ports.iter().map(|port| Endpoint {
+        let ports = planned.all_ports().map(|port| Endpoint {
             name: port.name.clone(),
             protocol: port.protocol,
-            listen: port.listen,
+            location: port.location.clone(),
         });
         Upstream { name, ports: ports.collect(), availability: sender.subscribe() }
     }
@@ -111,7 +155,8 @@ impl Publisher {
             }
             let usage = status.pid.and_then(|pid| self.usage.get(&pid)).copied();
             let started = status.started.map(|at| self.clock.wall(at));
-            rows.push((place, Some(Service::new(plan, place, &status, usage, started))));
+            let row = Service::new(plan, place, &status, usage, started);
+            rows.push((place, Some(row.without_published(&self.missing))));
         }
         self.board.put(rows);
     }
