@@ -6,6 +6,7 @@
 mod aftermath;
 mod opening;
 mod owner;
+mod possible;
 mod process;
 mod start;
 
@@ -18,6 +19,7 @@ use crate::manifest::Request;
 use crate::runtime::{Problem, UpRequest};
 
 pub use aftermath::clear;
+pub use possible::pods_possible;
 pub use process::launcher;
 pub use start::{Found, Owned, find_or_start};
 

@@ -4,8 +4,12 @@
 //! no name, a port 0 or a cycle cannot be expressed.
 
 mod command;
+mod external;
 mod graph;
+mod host_name;
 mod name;
+mod names;
+mod network;
 mod port;
 mod probe;
 mod quantity;
@@ -13,16 +17,22 @@ mod restart;
 mod service;
 mod signal;
 mod template;
+mod user;
 mod workspace;
 
 pub use command::Command;
+pub use external::{BadUrl, External, Scheme};
 pub use graph::{Cycle, Graph};
-pub use name::{BadName, ServiceName, WorkspaceName};
-pub use port::{Port, Protocol};
-pub use probe::{Check, Probe, ProbePort, Readiness};
+pub use host_name::{BadHostName, HostName};
+pub use name::{BadName, Namespace, ServiceName, WorkspaceName};
+pub use names::{Names, short_name};
+pub use network::{Egress, NetworkMode, Publish};
+pub use port::{Port, Protocol, ServicePort};
+pub use probe::{Check, Probe, Readiness};
 pub use quantity::{BadQuantity, Size, parse_duration, show_duration};
 pub use restart::{BackoffSpec, Jitter, Restart, RestartPolicy, Stop};
-pub use service::{Condition, Dependency, Environment, Inputs, LogKeeping, Service, SetupStep, Value};
+pub use service::{Condition, Dependency, Environment, Inputs, LogKeeping, Run, Service, SetupStep, Value};
 pub use signal::Signal;
 pub use template::{Form, Piece, Reference, Template};
-pub use workspace::{NetworkMode, Workspace};
+pub use user::{Account, User};
+pub use workspace::Workspace;

@@ -8,20 +8,22 @@ mod addresses;
 mod edges;
 mod environment;
 mod lint;
+mod listening;
+mod planned;
 mod select;
 mod slots;
 
 use std::path::PathBuf;
 
-use crate::model::{
-    Check, Command, Dependency, Graph, Inputs, LogKeeping, Probe, ProbePort, Protocol, Readiness, Restart, Service,
-    ServiceName, Stop, Workspace, WorkspaceName,
-};
+use listening::Listening;
+
+use crate::model::{Command, Graph, Inputs, Namespace, NetworkMode, Run, Service, SetupStep, Workspace, WorkspaceName};
 
 pub use addresses::{Addresses, FRONT_DOOR, HOST, NAMESERVER, NUMBERS, RANGE, is_ours};
 pub use edges::{Edge, Reference, references};
 pub use environment::{Layers, Shell, shadow_notice};
 pub use lint::{Lint, lints};
+pub use planned::{Location, Planned, PlannedCheck, PlannedPort, PlannedProbe, PlannedPublish, PlannedRun, Ready};
 pub use select::{SelectError, Selection, select};
 pub use slots::{Ports, Slot, SlotKind, slots};
 
@@ -32,14 +34,14 @@ pub const LOOPBACK: &str = "127.0.0.1";
 #[derive(Debug, Clone)]
 pub struct Surroundings {
     pub shell: Shell,
-    /// Whether host processes run in pods.
-    pub pods: bool,
     /// The numbers for all [`slots`].
     pub ports: Ports,
     /// Below it, each service has a folder for its data.
     pub data_dir: PathBuf,
     /// The workspace's label in host names: its name, with a suffix where another engine has that name.
     pub host_label: String,
+    /// The mode that `auto` means on this machine.
+    pub network: NetworkMode,
 }
 
 /// Everything that is to be, by index of the service in the workspace.
@@ -48,73 +50,16 @@ pub struct Plan {
     pub workspace: WorkspaceName,
     pub root: PathBuf,
     pub host_label: String,
+    /// The Kubernetes namespace, for `users.NAMESPACE.svc`.
+    pub namespace: Namespace,
+    /// Calls to services that were not declared as dependencies are refused.
+    pub strict: bool,
     pub front_door: u16,
     pub services: Vec<Planned>,
     pub edges: Vec<Edge>,
     pub references: Vec<Reference>,
     pub setups: Vec<Setup>,
     pub graph: Graph,
-}
-
-/// One service, ready to be launched.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Planned {
-    pub name: ServiceName,
-    /// As the manifest has it, for people.
-    pub command: String,
-    pub argv: Vec<String>,
-    pub working_dir: PathBuf,
-    /// Whether it runs in a pod.
-    pub in_pod: bool,
-    pub addresses: Addresses,
-    pub environment: Layers,
-    pub ports: Vec<PlannedPort>,
-    pub depends_on: Vec<Dependency>,
-    pub readiness: Ready,
-    pub restart: Restart,
-    pub stop: Stop,
-    pub lazy: bool,
-    pub profiles: Vec<String>,
-    pub logs: LogKeeping,
-    /// Places in [`Plan::setups`], in order.
-    pub setup: Vec<usize>,
-}
-
-/// A port with its two numbers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlannedPort {
-    pub name: String,
-    /// Production's number.
-    pub number: u16,
-    pub protocol: Protocol,
-    /// Where the program really listens.
-    pub listen: u16,
-}
-
-/// When a planned service is ready: [`Readiness`] with every address filled in.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Ready {
-    Started,
-    /// A process of its own listens on this port.
-    Listening(u16),
-    Log(String),
-    Probe(Box<PlannedProbe>),
-}
-
-/// A probe with its rhythm, and its check with every address filled in.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PlannedProbe {
-    pub rhythm: Probe,
-    pub check: PlannedCheck,
-}
-
-/// What one try does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PlannedCheck {
-    Http { port: u16, path: String, host: Option<String>, headers: Vec<(String, String)>, status: Option<u16> },
-    Tcp { port: u16 },
-    Grpc { port: u16, service: String },
-    Exec(Vec<String>),
 }
 
 /// A setup step of one folder, shared by the services that ask for the same.
@@ -128,33 +73,10 @@ pub struct Setup {
     pub service: usize,
 }
 
-impl Planned {
-    /// Whether the running process is still what this plan wants; dependencies and restart rules may differ.
-    pub fn launches_like(&self, other: &Self) -> bool {
-        self.argv == other.argv
-            && self.working_dir == other.working_dir
-            && self.in_pod == other.in_pod
-            && self.addresses == other.addresses
-            && self.environment == other.environment
-            && self.ports == other.ports
-            && self.readiness == other.readiness
-    }
-
-    /// The first port that a stream can be opened to.
-    pub fn first_port(&self) -> Option<&PlannedPort> {
-        self.ports.iter().find(|port| port.protocol != Protocol::Udp)
-    }
-}
-
 impl Plan {
     /// The place of a service.
     pub fn index(&self, name: &str) -> Option<usize> {
         self.services.iter().position(|service| service.name.as_str() == name)
-    }
-
-    /// The Kubernetes namespace.
-    pub fn namespace(&self) -> &str {
-        "default"
     }
 
     /// The URL of a service's web port at the front door.
@@ -182,6 +104,8 @@ pub fn plan(workspace: &Workspace, surroundings: &Surroundings) -> Plan {
         workspace: workspace.name.clone(),
         root: workspace.root.clone(),
         host_label: surroundings.host_label.clone(),
+        namespace: workspace.namespace.clone(),
+        strict: workspace.strict,
         front_door: surroundings.ports.front_door(),
         services,
         edges,
@@ -194,25 +118,55 @@ pub fn plan(workspace: &Workspace, surroundings: &Surroundings) -> Plan {
 fn planned(
     place: usize,
     service: &Service,
-    addresses: &edges::Outlook<'_>,
+    outlook: &edges::Outlook<'_>,
     surroundings: &Surroundings,
     setups: &mut Vec<Setup>,
 ) -> Planned {
-    let ports: Vec<PlannedPort> = service
-        .ports
-        .iter()
-        .map(|port| PlannedPort {
-            name: port.name.clone(),
-            number: port.number,
-            protocol: port.protocol,
-            listen: match surroundings.pods {
-                true => port.number,
-                false => surroundings.ports.own(&service.name, &port.name),
-            },
-        })
-        .collect();
-    let argv = |command: &Command| command.argv(|template| template.fill(|reference| addresses.fill(reference)));
-    let setup = service.setup.iter().map(|step| {
+    let argv = |command: &Command| command.argv(|template| template.fill(|reference| outlook.fill(reference)));
+    let network = outlook.workspace.network_of(service, surroundings.network);
+    let listening = Listening { service, network, numbers: &surroundings.ports };
+    let ports = listening.ports();
+    let undeclared = listening.undeclared();
+    let (run, environment) = match &service.run {
+        Run::Process(command) => (
+            PlannedRun::Process { command: command.written(), argv: argv(command) },
+            environment::layers(service, outlook, &ports, surroundings),
+        ),
+        Run::External(external) => (PlannedRun::External(external.clone()), Layers::default()),
+    };
+    Planned {
+        name: service.name.clone(),
+        aliases: service.aliases.clone(),
+        hostnames: service.hostnames.clone(),
+        run,
+        working_dir: service.working_dir.clone(),
+        environment,
+        readiness: listening.ready(&argv),
+        publish: listening.publish(&undeclared),
+        ports,
+        undeclared,
+        network,
+        addresses: Addresses::of(&service.name, &surroundings.ports),
+        egress: service.egress,
+        user: service.user.clone(),
+        depends_on: service.depends_on.clone(),
+        restart: service.restart.clone(),
+        stop: service.stop,
+        lazy: service.lazy,
+        profiles: service.profiles.clone(),
+        logs: service.logs,
+        setup: steps(place, service, &argv, setups),
+    }
+}
+
+/// The places of a service's setup steps; one that another service of the folder has too is the same.
+fn steps(
+    place: usize,
+    service: &Service,
+    argv: &dyn Fn(&Command) -> Vec<String>,
+    setups: &mut Vec<Setup>,
+) -> Vec<usize> {
+    let step = |step: &SetupStep| {
         let wanted = Setup {
             command: step.command.written(),
             argv: argv(&step.command),
@@ -225,54 +179,6 @@ fn planned(
             setups.push(wanted);
             setups.len() - 1
         })
-    });
-    let setup = setup.collect();
-    Planned {
-        name: service.name.clone(),
-        command: service.command.written(),
-        argv: argv(&service.command),
-        working_dir: service.working_dir.clone(),
-        in_pod: surroundings.pods,
-        addresses: Addresses::of(&service.name, &surroundings.ports),
-        environment: environment::layers(service, &ports, addresses, surroundings),
-        readiness: ready(service, &ports, &argv),
-        ports,
-        depends_on: service.depends_on.clone(),
-        restart: service.restart.clone(),
-        stop: service.stop,
-        lazy: service.lazy,
-        profiles: service.profiles.clone(),
-        logs: service.logs,
-        setup,
-    }
-}
-
-fn ready(service: &Service, ports: &[PlannedPort], argv: &dyn Fn(&Command) -> Vec<String>) -> Ready {
-    let number = |port: &ProbePort| match port {
-        ProbePort::Declared(place) => ports[*place].listen,
-        ProbePort::Number(number) => *number,
     };
-    match &service.readiness {
-        Readiness::Started => Ready::Started,
-        Readiness::Listening => {
-            let first = ports.iter().find(|port| port.protocol != Protocol::Udp);
-            first.map_or(Ready::Started, |port| Ready::Listening(port.listen))
-        }
-        Readiness::Log(pattern) => Ready::Log(pattern.clone()),
-        Readiness::Probe(probe) => {
-            let check = match &probe.check {
-                Check::Http { path, port, host, headers, status } => PlannedCheck::Http {
-                    port: number(port),
-                    path: path.clone(),
-                    host: host.clone(),
-                    headers: headers.clone(),
-                    status: *status,
-                },
-                Check::Tcp { port } => PlannedCheck::Tcp { port: number(port) },
-                Check::Grpc { port, service } => PlannedCheck::Grpc { port: number(port), service: service.clone() },
-                Check::Exec(command) => PlannedCheck::Exec(argv(command)),
-            };
-            Ready::Probe(Box::new(PlannedProbe { rhythm: probe.clone(), check }))
-        }
-    }
+    service.setup.iter().map(step).collect()
 }

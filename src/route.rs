@@ -11,15 +11,16 @@ pub mod zone;
 
 use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, TcpListener};
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
 use zone::Zone;
 
-use crate::model::Protocol;
+use crate::model::{Egress, Protocol};
 use crate::supervise::{State, Status};
+
+pub use crate::plan::Location;
 
 /// Everything the proxy needs.
 #[derive(Debug, Clone, Default)]
@@ -39,6 +40,7 @@ pub struct Table {
     pub strict: bool,
     /// What names mean in pods.
     pub zone: Arc<Zone>,
+    pub published: Vec<Published>,
 }
 
 /// A service that can be called.
@@ -50,7 +52,8 @@ pub struct Upstream {
     /// Its pod's address, by which its callees know it.
     pub own: Ipv4Addr,
     /// Whether it may call what is outside the workspace.
-    pub egress: bool,
+    pub egress: Egress,
+    /// The declared ports, then those that are only published.
     pub ports: Vec<Endpoint>,
     pub availability: watch::Receiver<Availability>,
 }
@@ -62,38 +65,8 @@ pub struct Endpoint {
     /// Production's.
     pub number: u16,
     pub protocol: Protocol,
+    /// Where the proxy dials.
     pub location: Location,
-}
-
-/// Where a callee is reached.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Location {
-    /// A port of this machine's loopback.
-    Loopback(u16),
-    /// In the pod of a service.
-    Pod { service: Arc<str>, port: u16 },
-    /// Outside the workspace; with `tls` the proxy speaks TLS on behalf of its callers.
-    Elsewhere { host: Arc<str>, port: u16, tls: bool },
-}
-
-impl Location {
-    /// The Host that a server outside expects; inside, callers know best what they call a service.
-    pub fn host(&self) -> Option<String> {
-        match self {
-            Self::Loopback(_) | Self::Pod { .. } => None,
-            Self::Elsewhere { host, port, tls } if *port == if *tls { 443 } else { 80 } => Some(host.to_string()),
-            Self::Elsewhere { host, port, .. } => Some(format!("{host}:{port}")),
-        }
-    }
-}
-
-impl fmt::Display for Location {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Loopback(port) | Self::Pod { port, .. } => write!(f, "port {port}"),
-            Self::Elsewhere { host, port, .. } => write!(f, "{host}:{port}"),
-        }
-    }
 }
 
 /// A listener that is one caller's way to one port of one callee.
@@ -104,6 +77,16 @@ pub struct Edge {
     /// The place of the port in the callee's list.
     pub port: usize,
     pub listen: u16,
+    pub socket: Socket,
+}
+
+/// A listener for everybody outside, at a number that was chosen for it.
+#[derive(Debug, Clone)]
+pub struct Published {
+    pub number: u16,
+    pub to: Arc<Upstream>,
+    /// The place of the port in the callee's list.
+    pub port: usize,
     pub socket: Socket,
 }
 
@@ -158,7 +141,9 @@ impl Table {
         if self.front_door == listen {
             return Some(self.front_door_socket.clone());
         }
-        self.edges.iter().find(|edge| edge.listen == listen).map(|edge| edge.socket.clone())
+        let edges = self.edges.iter().map(|edge| (edge.listen, &edge.socket));
+        let published = self.published.iter().map(|published| (published.number, &published.socket));
+        edges.chain(published).find(|(number, _)| *number == listen).map(|(_, socket)| socket.clone())
     }
 
     /// The service that is called at an address.
@@ -174,6 +159,11 @@ impl Table {
     /// The place of the service of a name.
     pub fn place(&self, name: &str) -> Option<usize> {
         self.upstreams.iter().position(|upstream| *upstream.name == *name)
+    }
+
+    /// Whether a service may leave the workspace; what is not known any more may.
+    pub fn egress(&self, name: &str) -> Egress {
+        self.upstream(name).map_or(Egress::Allow, |upstream| upstream.egress)
     }
 
     /// Whether a service may call another.
@@ -215,7 +205,7 @@ mod tests {
     #[test]
     fn hosts_lead_to_services() {
         let (_, availability) = watch::channel(Availability::Ready);
-        let upstream = Upstream { name: "web".into(), called: Ipv4Addr::LOCALHOST, own: Ipv4Addr::LOCALHOST, egress: true, ports: Vec::new(), availability };
+        let upstream = Upstream { name: "web".into(), called: Ipv4Addr::LOCALHOST, own: Ipv4Addr::LOCALHOST, egress: Egress::Allow, ports: Vec::new(), availability };
         let table = Table { host_label: "shop".into(), upstreams: vec![Arc::new(upstream)], ..Table::default() };
         let found = |host: &str| table.by_host(host).is_some();
         assert!(found("web.shop.localhost:4400") && found("web.shop.localhost") && found("WEB.shop.localhost"));

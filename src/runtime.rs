@@ -7,6 +7,7 @@ mod board;
 mod draft;
 mod engine;
 mod handle;
+mod network;
 mod publish;
 mod wanted;
 

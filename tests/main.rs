@@ -14,6 +14,7 @@ mod dashboard;
 mod discovery;
 mod e2e;
 mod manifest;
+mod plan;
 mod proxy;
 mod supervise;
 mod support;

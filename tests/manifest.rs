@@ -1,4 +1,5 @@
 //! The manifest: every key, every problem, from text in memory.
 
+mod network;
 mod problems;
 mod workspace;

@@ -1,7 +1,8 @@
 //! The state machine, step by step: no clock, no process.
 
 mod apply;
-mod fixture;
+mod external;
+pub mod fixture;
 mod order;
 mod random;
 mod readiness;

@@ -11,7 +11,7 @@ use super::output::Output;
 use crate::effects::environment;
 use crate::effects::fs::{self, Disk};
 use crate::manifest::{self, Problem, Problems};
-use crate::model::{Command, Workspace};
+use crate::model::{Command, NetworkMode, Workspace};
 use crate::plan::{Lint, lints};
 
 /// Exit code 3 where something is wrong; what only looks wrong is shown.
@@ -19,7 +19,7 @@ pub fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
     let request = locate::manifest(global)?;
     let (workspace, mut problems) = manifest::load(&request, &environment::shell(), &Disk);
     if let Some(workspace) = &workspace {
-        for lint in lints(workspace).into_iter().chain(missing_programs(workspace)) {
+        for lint in lints(workspace, NetworkMode::Env).into_iter().chain(missing_programs(workspace)) {
             let problem = located(workspace, &lint, &problems);
             problems.push(problem);
         }
@@ -71,7 +71,7 @@ fn located(workspace: &Workspace, lint: &Lint, problems: &Problems) -> Problem {
 /// Programs that cannot be found now. A setup step may bring them, so this is no error.
 fn missing_programs(workspace: &Workspace) -> Vec<Lint> {
     let missing = workspace.services.values().enumerate().filter_map(|(place, service)| {
-        let Command::Argv(words) = &service.command else { return None };
+        let Command::Argv(words) = service.command()? else { return None };
         let program = words.first()?.as_text()?;
         if !service.setup.is_empty()
             || which::which_in_global(program, environment::variable("PATH")).ok()?.next().is_some()

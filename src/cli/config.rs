@@ -12,7 +12,7 @@ use super::output::Output;
 use crate::effects::environment;
 use crate::effects::fs::Disk;
 use crate::manifest::{self, print_yaml};
-use crate::model::{Check, Readiness, Service, Value, Workspace};
+use crate::model::{Check, Command, NetworkMode, Publish, Readiness, Service, ServicePort, Value, Workspace};
 use crate::plan::{Reference, references};
 
 /// Prints it as YAML, or as JSON with its problems.
@@ -39,15 +39,22 @@ fn workspace_json(workspace: &Workspace) -> Json {
         .enumerate()
         .map(|(place, service)| (service.name.to_string(), service_json(place, service, &references, workspace)))
         .collect();
-    json!({ "name": workspace.name, "network": workspace.network.word(), "services": services })
+    json!({
+        "name": workspace.name,
+        "network": network(workspace.network),
+        "namespace": workspace.namespace,
+        "strict": workspace.strict,
+        "services": services,
+    })
 }
 
 fn service_json(place: usize, service: &Service, references: &[Reference], workspace: &Workspace) -> Json {
     let name = |place: usize| workspace.service(place).name.to_string();
     let own = references.iter().filter(|reference| reference.from == place);
     json!({
-        "kind": "process",
-        "command": service.command.written(),
+        "kind": if service.external().is_some() { "external" } else { "process" },
+        "command": service.command().map(Command::written),
+        "external": service.external().map(ToString::to_string),
         "image": null,
         "build": null,
         "working_dir": service.working_dir,
@@ -56,6 +63,12 @@ fn service_json(place: usize, service: &Service, references: &[Reference], works
         "ports": service.ports.iter().zip(&service.listen).map(|(port, listen)| json!({
             "name": port.name, "port": port.number, "published": listen, "protocol": port.protocol.word(),
         })).collect::<Vec<_>>(),
+        "aliases": service.aliases,
+        "hostnames": service.hostnames,
+        "publish": service.publish.iter().map(|it| publish(it, service)).collect::<Vec<_>>(),
+        "network": network(service.network.or(workspace.network)),
+        "egress": service.egress.word(),
+        "user": service.user.as_ref().map(ToString::to_string),
         "depends_on": service.depends_on.iter().map(|it| json!({
             "service": name(it.service), "condition": it.condition.word(),
         })).collect::<Vec<_>>(),
@@ -83,6 +96,18 @@ fn environment(service: &Service) -> Json {
         out.insert(key.clone(), value);
     }
     Json::Object(out)
+}
+
+fn network(mode: Option<NetworkMode>) -> &'static str {
+    mode.map_or("auto", NetworkMode::word)
+}
+
+fn publish(publish: &Publish, service: &Service) -> Json {
+    let port = match publish.port {
+        ServicePort::Declared(place) => service.ports[place].number,
+        ServicePort::Number(number) => number,
+    };
+    json!({ "host": publish.host, "port": port })
 }
 
 fn healthcheck(service: &Service) -> Json {

@@ -7,7 +7,8 @@ use super::locate;
 use super::output::{Output, dim};
 use crate::effects::{environment, ports};
 use crate::manifest::Request;
-use crate::plan::{self, Plan, Surroundings};
+use crate::model::NetworkMode;
+use crate::plan::{self, Plan, Planned, PlannedPort, PlannedRun, Surroundings};
 use crate::runtime::UpRequest;
 
 /// Prints what would be started, and starts nothing.
@@ -15,13 +16,14 @@ pub fn run(load: &Request, request: &UpRequest, output: &Output) -> Result<ExitC
     let workspace = &locate::load(load, output)?;
     let home = locate::places()?.home(&locate::id(workspace, load));
     let mask = plan::select(workspace, &request.selection).map_err(|error| Error::usage(error.to_string()))?;
-    let numbers = ports::propose(&home, &plan::slots(workspace, false));
+    let network = crate::engine::pods_possible().map_or(NetworkMode::Env, |()| NetworkMode::Pod);
+    let numbers = ports::propose(&home, &plan::slots(workspace, network));
     let surroundings = Surroundings {
         shell: environment::shell(),
-        pods: false,
         ports: numbers,
         data_dir: home.data(),
         host_label: workspace.name.to_string(),
+        network,
     };
     let plan = plan::plan(workspace, &surroundings);
     let order: Vec<usize> = plan.graph.order().iter().copied().filter(|place| mask[*place]).collect();
@@ -38,12 +40,23 @@ pub fn run(load: &Request, request: &UpRequest, output: &Output) -> Result<ExitC
         output.line(&dim(&format!("wave {}", wave + 1)));
         for place in places {
             let service = &plan.services[place];
-            let ports: Vec<String> =
-                service.ports.iter().map(|port| format!("{} {}->{}", port.name, port.number, port.listen)).collect();
-            output.line(&format!("  {}  {}  {}", service.name, service.command, dim(&ports.join(", "))));
+            let ports: Vec<String> = service.ports.iter().map(port).collect();
+            output.line(&format!("  {}  {}  {}", service.name, what(service), dim(&ports.join(", "))));
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn port(port: &PlannedPort) -> String {
+    format!("{} {}->{}", port.name, port.number, port.listen().map_or(port.location.to_string(), |it| it.to_string()))
+}
+
+/// What is run, or where it lives.
+fn what(service: &Planned) -> String {
+    match &service.run {
+        PlannedRun::Process { command, .. } => command.clone(),
+        PlannedRun::External(external) => external.to_string(),
+    }
 }
 
 fn planned_json(plan: &Plan, place: usize) -> serde_json::Value {
@@ -51,14 +64,15 @@ fn planned_json(plan: &Plan, place: usize) -> serde_json::Value {
     let name = |place: usize| plan.services[place].name.to_string();
     serde_json::json!({
         "service": service.name,
-        "argv": service.argv,
+        "argv": service.argv(),
+        "external": service.external().map(ToString::to_string),
         "working_dir": service.working_dir,
         "lazy": service.lazy,
         "depends_on": service.depends_on.iter().map(|it| serde_json::json!({
             "service": name(it.service), "condition": it.condition.word(),
         })).collect::<Vec<_>>(),
         "ports": service.ports.iter().map(|port| serde_json::json!({
-            "name": port.name, "port": port.number, "protocol": port.protocol.word(), "published": port.listen,
+            "name": port.name, "port": port.number, "protocol": port.protocol.word(), "published": port.listen(),
         })).collect::<Vec<_>>(),
         "setup": service.setup.iter().map(|setup| plan.setups[*setup].command.clone()).collect::<Vec<_>>(),
     })

@@ -80,6 +80,12 @@ impl From<Problem> for Error {
             Problem::UnknownProfile { hint, .. } => hint.into_iter().fold(Self::usage(message), Self::hint),
             Problem::Manifest { rendered, .. } => Self::new(Code::Manifest, message).detail(rendered),
             Problem::Nothing { .. } => Self::failed(message),
+            Problem::NoPods { .. } => {
+                Self::failed(message).hint("`nagaya doctor` tells why, and `network: auto` takes what there is")
+            }
+            Problem::Elsewhere { .. } => {
+                Self::usage(message).hint("`nagaya stop` and `nagaya start` say whether it may be called")
+            }
             Problem::Ending => Self::failed(message).hint("wait a moment, then call again"),
         }
     }

@@ -26,6 +26,10 @@ pub async fn run(global: &Global, args: Logs, output: &Output) -> Result<ExitCod
         let error = Error::usage(format!("there is no service `{missing}`"));
         return Err(error.hint(near.unwrap_or_else(|| "`nagaya ps` lists the services".to_owned())));
     }
+    if let Some(name) = args.services.iter().find(|name| source.external.contains(name)) {
+        let error = Error::usage(format!("{name} lives elsewhere: nothing of it runs here, so it writes no log here"));
+        return Err(error.hint(format!("`nagaya requests {name}` shows the calls to it")));
+    }
     let services = if args.services.is_empty() { source.services.clone() } else { args.services.clone() };
     let filter = Filter::new(&args)?;
     let since = args.since.as_deref().map(time).transpose()?;
@@ -70,6 +74,8 @@ pub async fn run(global: &Global, args: Logs, output: &Output) -> Result<ExitCod
 struct Source {
     logs: PathBuf,
     services: Vec<String>,
+    /// Those of them that live elsewhere.
+    external: Vec<String>,
     /// The start of the engine: what earlier ones left is shown only on request.
     since: Option<Timestamp>,
     client: Option<Client>,
@@ -79,17 +85,21 @@ impl Source {
     async fn find(global: &Global, output: &Output) -> Result<Self, Error> {
         match locate::connect(global, output) {
             Ok((client, engine)) => {
-                let services = client.services().await?.into_iter().map(|row| row.service).collect();
+                let rows = client.services().await?;
+                let external = rows.iter().filter(|row| row.is_external()).map(|row| row.service.clone()).collect();
+                let services = rows.into_iter().map(|row| row.service).collect();
                 let since = engine.started.parse().ok();
-                Ok(Self { logs: engine.state.join("logs"), services, since, client: Some(client) })
+                Ok(Self { logs: engine.state.join("logs"), services, external, since, client: Some(client) })
             }
             Err(error) if error.code == Code::NoEngine => {
                 let request = locate::manifest(global).map_err(|_| error)?;
                 let workspace = locate::load(&request, output)?;
                 let home = locate::places()?.home(&locate::id(&workspace, &request));
                 let services = workspace.services.keys().map(ToString::to_string).collect();
+                let external = workspace.services.values().filter(|service| service.external().is_some());
+                let external = external.map(|service| service.name.to_string()).collect();
                 let since = registry::read(&home).and_then(|last| last.started.parse().ok());
-                Ok(Self { logs: home.logs(), services, since, client: None })
+                Ok(Self { logs: home.logs(), services, external, since, client: None })
             }
             Err(error) => Err(error),
         }

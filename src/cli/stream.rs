@@ -130,7 +130,8 @@ impl Stream {
     fn is_over(&self) -> bool {
         let over =
             |row: &&Service| matches!(row.state, State::Completed | State::Failed) || (row.stuck && row.pid.is_none());
-        let wanted: Vec<&Service> = self.rows.values().filter(|row| row.wanted).collect();
+        // What lives elsewhere has no end to wait for.
+        let wanted: Vec<&Service> = self.rows.values().filter(|row| row.wanted && !row.is_external()).collect();
         self.rows.len() >= self.services.len() && !wanted.is_empty() && wanted.iter().all(over)
     }
 

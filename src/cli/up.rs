@@ -175,7 +175,7 @@ impl Session {
     /// The addresses of services that no other needs: where one would begin to look.
     async fn show_entrances(&self, output: &Output) -> Result<(), Error> {
         let rows = self.client.services().await?;
-        let entrances = rows.iter().filter(|row| row.wanted && row.needed_by.is_empty());
+        let entrances = rows.iter().filter(|row| row.wanted && row.needed_by.is_empty() && !row.is_external());
         for (row, url) in entrances.filter_map(|row| Some((row, row.front_door()?))).take(ENTRANCES) {
             output.say(&format!("  {}  {url}", dim(&row.service)));
         }

@@ -18,7 +18,7 @@ pub fn write(home: &Home, plan: &Plan, zone: &Zone) -> io::Result<()> {
     let host = |name: &str| fs::read_to_string(Path::new("/etc").join(name)).ok();
     let hosts = hosts(&host("hosts").unwrap_or_default(), zone, None);
     // A link that leads nowhere is as good as no file.
-    let resolv = resolv_conf(&host("resolv.conf").unwrap_or_default(), NAMESERVER, plan.namespace());
+    let resolv = resolv_conf(&host("resolv.conf").unwrap_or_default(), NAMESERVER, &plan.namespace.to_string());
     let nsswitch = nsswitch(host("nsswitch.conf").as_deref());
     for (name, text) in [("hosts", hosts), ("resolv.conf", resolv), ("nsswitch.conf", nsswitch)] {
         let path = folder.join(name);

@@ -23,7 +23,7 @@ use super::{survivors, texts};
 use crate::launcher::pod::{Failure, Step};
 use crate::launcher::{Client, Launch, Report};
 use crate::model::Signal;
-use crate::plan::{Plan, PlannedCheck, Ready};
+use crate::plan::{Plan, PlannedCheck, PlannedPort, Ready};
 use crate::supervise::{Effect, Exit, Fact, Incarnation, Left, Moment, SetupRun};
 use crate::telemetry::logs::{Collector, Matched, Origin, Source, Stream};
 
@@ -185,11 +185,11 @@ impl Host {
         }
         life.pids = left;
         let ports = self.plan.services.get(life.service).map(|planned| planned.ports.as_slice()).unwrap_or_default();
+        let mut numbers = ports.iter().filter_map(PlannedPort::listen);
         let serves = match &life.pod {
-            Some(pod) => ports.iter().any(|port| pod.listens(port.listen)),
-            None => Listeners::look().is_ok_and(|listeners| {
-                ports.iter().any(|port| listeners.on(port.listen, &life.pids) == Listening::Own)
-            }),
+            Some(pod) => numbers.any(|port| pod.listens(port)),
+            None => Listeners::look()
+                .is_ok_and(|listeners| numbers.any(|port| listeners.on(port, &life.pids) == Listening::Own)),
         };
         vec![Fact::Exited(incarnation, exit, if serves { Left::Listeners } else { Left::Strays })]
     }
@@ -197,9 +197,9 @@ impl Host {
     fn launch(&mut self, service: usize, incarnation: Incarnation) -> Result<(), String> {
         let planned = &self.plan.services[service];
         // A stranger on its port would answer in its place, or make it fail with less to read.
-        let mut ports = planned.ports.iter().filter(|_| !planned.in_pod);
-        if let Some(port) = ports.find(|port| !is_free(port.listen)) {
-            return Err(taken_message(port.listen));
+        let mut numbers = planned.ports.iter().filter(|_| !planned.in_pod()).filter_map(PlannedPort::listen);
+        if let Some(port) = numbers.find(|&port| !is_free(port)) {
+            return Err(taken_message(port));
         }
         let mut variables = texts::variables(&self.plan, service);
         self.helpers.mark(&mut variables, incarnation);
@@ -218,11 +218,11 @@ impl Host {
             let pattern = pattern.clone().map(|pattern| (pattern, Matched(Box::new(matched))));
             self.collector.add(Source { pattern, ..source(&self.plan, service, stream, pipe) });
         }
-        let pod = planned.in_pod.then(|| Pod::order(planned, &self.etc, incarnation, true, &self.news));
+        let pod = planned.in_pod().then(|| Pod::order(planned, &self.etc, incarnation, true, &self.news));
         let (pod, order) = pod.transpose().map_err(|error| format!("no line to its pod: {error}"))?.unzip();
         let launch = Launch {
             incarnation,
-            argv: texts::block(&planned.argv),
+            argv: texts::block(planned.argv()),
             environment: variables,
             folder: texts::folder(planned),
             account: None,
@@ -249,7 +249,7 @@ impl Host {
         if !planned.working_dir.is_dir() {
             return format!("the folder {folder} does not exist");
         }
-        let program = planned.argv.first().map_or("", String::as_str);
+        let program = planned.argv().first().map_or("", String::as_str);
         match error.kind() {
             io::ErrorKind::NotFound => format!("`{program}` is not a command that can be found"),
             io::ErrorKind::PermissionDenied => format!("`{program}` may not be executed"),

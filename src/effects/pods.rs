@@ -77,7 +77,7 @@ impl Pod {
             range: RANGE,
             host_name: planned.name.as_str().as_bytes().to_vec(),
             etc: etc.to_vec(),
-            answers_names: planned.ports.iter().any(|port| port.listen == 53),
+            answers_names: planned.ports.iter().any(|port| port.number == 53),
         };
         let (known, service, news) = (pod.clone(), planned.name.as_str().into(), news.clone());
         tokio::spawn(async move {

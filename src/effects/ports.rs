@@ -170,6 +170,20 @@ pub fn listen(number: u16) -> io::Result<TcpListener> {
     Ok(listener.into())
 }
 
+/// Listens on a port of the loopback that somebody may have who would share it unknown to the user: whoever does is
+/// named.
+pub fn listen_alone(number: u16) -> Result<TcpListener, String> {
+    if !is_free(number) {
+        return Err(taken_message(number));
+    }
+    listen(number).map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            format!("this account may not listen on port {number}: choose one from 1024 on")
+        }
+        _ => error.to_string(),
+    })
+}
+
 /// Takes a port of the loopback without listening there: whoever connects is refused.
 pub fn reserve(number: u16) -> io::Result<OwnedFd> {
     let socket =

@@ -1,19 +1,22 @@
 //! From what is written to what is meant: [`RawWorkspace`]s to one [`Workspace`].
 
+mod external;
+mod network;
 mod readiness;
 mod service;
+mod unique;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::model::{BadName, Graph, NetworkMode, Service, ServiceName, Value, Workspace, WorkspaceName};
+use crate::model::{BadName, Graph, Namespace, Service, ServiceName, Value, Workspace, WorkspaceName};
 
 use super::load::{Files, Request, Shell};
 use super::problem::{Problem, Problems, did_you_mean};
-use super::raw::{Env, Network, NetworkWord, RawService, RawWorkspace};
-use super::read::{At, Entry, not_built};
+use super::raw::{Env, RawService, RawWorkspace};
+use super::read::{At, Entry};
 use super::source::Span;
 
 /// One manifest, overlays merged, that takes part in the workspace; the first is the main one.
@@ -23,9 +26,6 @@ pub struct Unit {
     pub raw: RawWorkspace,
     pub span: Span,
 }
-
-/// Names that mean something else to every resolver or to the front door.
-const RESERVED: [&str; 2] = ["localhost", "self"];
 
 /// Builds the workspace; `None` when it cannot be. Every problem found is added.
 pub fn lower(
@@ -39,7 +39,9 @@ pub fn lower(
     let name = workspace_name(main, request, problems);
     let root = main.dir.clone();
     let main_span = main.span;
-    let network = network(units.iter().flat_map(|unit| unit.raw.network.as_ref()).next(), problems);
+    let network = main.raw.network.as_ref().and_then(|word| network::mode(word, problems));
+    let namespace = namespace(main, problems);
+    let strict = main.raw.strict.as_ref().is_some_and(|strict| strict.value);
     ignored_in_includes(&units, problems);
     let groups = groups(&mut units);
     let shared = shared_environments(&units);
@@ -48,6 +50,8 @@ pub fn lower(
         let problem = Problem::error("no_services", "the manifest has no services").at(main_span);
         problems.push(problem.hint("add some under `services`, or run `nagaya demo` for an example"));
     }
+    unique::check_names(&declared, name.as_ref(), &namespace, problems);
+    unique::check_host_ports(&declared, problems);
     let names: Vec<ServiceName> = declared.keys().cloned().collect();
     let mut services = IndexMap::new();
     for (name, found) in declared {
@@ -64,7 +68,8 @@ pub fn lower(
     apply_groups(groups, &mut services, problems);
     service::check_together(&services, problems);
     let graph = graph(&services, problems)?;
-    Some(Workspace { name: name?, root, profiles: known_profiles(&services), services, graph, network })
+    let profiles = known_profiles(&services);
+    Some(Workspace { name: name?, root, services, graph, network, namespace, strict, profiles })
 }
 
 struct Declared {
@@ -91,20 +96,14 @@ fn workspace_name(main: &Unit, request: &Request, problems: &mut Problems) -> Op
     WorkspaceName::new(&usable).or_else(|_| WorkspaceName::new("workspace")).ok()
 }
 
-fn network(word: Option<&At<NetworkWord>>, problems: &mut Problems) -> NetworkMode {
-    if let Some(word) = word {
-        check_network(word, problems);
-    }
-    NetworkMode::Env
-}
-
-/// `auto` takes the best mode there is, which so far is `env`.
-fn check_network(word: &At<NetworkWord>, problems: &mut Problems) {
-    match word.value.0 {
-        Network::Auto | Network::Env => {}
-        Network::Pod => problems.push(not_built("the network mode `pod`", word.span)),
-        Network::Names => problems.push(not_built("the network mode `names`", word.span)),
-    }
+fn namespace(main: &Unit, problems: &mut Problems) -> Namespace {
+    let Some(At { value: text, span }) = &main.raw.namespace else { return Namespace::default() };
+    Namespace::new(text).unwrap_or_else(|error| {
+        let hint = BadName::suggestion(text).map(|name| format!("`{}` would do", name.replace('_', "-")));
+        let problem = Problem::error("bad_name", format!("`{text}` is no namespace: {error}"));
+        problems.push(problem.at(*span).maybe_hint(hint));
+        Namespace::default()
+    })
 }
 
 fn ignored_in_includes(units: &[Unit], problems: &mut Problems) {
@@ -112,6 +111,8 @@ fn ignored_in_includes(units: &[Unit], problems: &mut Problems) {
         let spans = [
             ("name", unit.raw.name.as_ref().map(|name| name.span)),
             ("network", unit.raw.network.as_ref().map(|network| network.span)),
+            ("namespace", unit.raw.namespace.as_ref().map(|namespace| namespace.span)),
+            ("strict", unit.raw.strict.as_ref().map(|strict| strict.span)),
         ];
         for (key, span) in spans {
             if let Some(span) = span {
@@ -127,20 +128,7 @@ fn declared(units: &mut [Unit], problems: &mut Problems) -> IndexMap<ServiceName
     let mut all: IndexMap<ServiceName, Declared> = IndexMap::new();
     for (place, unit) in units.iter_mut().enumerate() {
         for (text, service) in unit.raw.services.take().unwrap_or_default().0 {
-            let name = match ServiceName::new(&text) {
-                Ok(name) if !RESERVED.contains(&name.as_str()) => name,
-                Ok(_) => {
-                    let problem = Problem::error("bad_name", format!("a service cannot be called `{text}`"));
-                    problems.push(problem.at(service.key).hint("that name means something else everywhere"));
-                    continue;
-                }
-                Err(error) => {
-                    let hint = BadName::suggestion(&text).map(|name| format!("`{name}` would do"));
-                    let problem = Problem::error("bad_name", format!("`{text}` is no service name: {error}"));
-                    problems.push(problem.at(service.key).maybe_hint(hint));
-                    continue;
-                }
-            };
+            let Some(name) = network::service_name(&text, service.key, problems) else { continue };
             if let Some(first) = all.get(&name) {
                 problems.push(
                     Problem::error("duplicate_service", format!("`{name}` is defined in two manifests"))

@@ -3,6 +3,7 @@
 //! Keys marked `later` are read for their shape and refused as not built; building one means taking the mark away
 //! and lowering the value (`lower`).
 
+mod network;
 mod policy;
 mod ports;
 mod probe;
@@ -18,11 +19,12 @@ use super::problem::{Problem, Problems};
 use super::read::{Any, At, Brief, Definitions, Dict, Entry, OneOrMany, OrBrief, Read, record, wrong_type};
 use super::source::Span;
 
+pub use network::{ExternalUrl, PublishSpec};
 pub use policy::{Backoff, Policy};
 pub use ports::{Listen, PortSpec, Ports};
 pub use probe::{GrpcCheck, HttpCheck, PortRef, Probe, TcpCheck};
 pub use service::{CommandSpec, DependsOn, EnvFile, Logs, RawService, RestartRecord, SetupRecord};
-pub use words::{ConditionWord, Network, NetworkWord, SignalWord};
+pub use words::{ConditionWord, EgressWord, NetworkWord, SignalWord};
 
 record! {
     /// A workspace: the services that are booted together.
@@ -43,10 +45,10 @@ record! {
         [later] production: Production,
         /// How host processes see the network: `auto`, `pod`, `names` or `env`.
         network: At<NetworkWord>,
-        /// The Kubernetes namespace, for `users.NAMESPACE.svc`.
-        [later] namespace: String,
+        /// The Kubernetes namespace, for `users.NAMESPACE.svc`; `default`.
+        namespace: At<String>,
         /// Refuse calls to services that were not declared as dependencies.
-        [later] strict: bool,
+        strict: At<bool>,
         /// Memory for the whole workspace.
         [later] budget: Size,
         /// Places where services run that are not booted here.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// The longest label DNS allows (RFC 1035 section 2.3.4).
-const LONGEST: usize = 63;
+pub(super) const LONGEST: usize = 63;
 
 /// The name of a service: a DNS label, `_` allowed since Compose files use it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,6 +13,10 @@ pub struct ServiceName(Arc<str>);
 /// The name of a workspace; same alphabet as a service's, as it is a label in `NAME.WORKSPACE.localhost`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkspaceName(Arc<str>);
+
+/// A Kubernetes namespace: a DNS label (RFC 1123), without `_`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Namespace(Arc<str>);
 
 /// Why a text is no name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,11 +49,11 @@ fn is_inner(c: char) -> bool {
     is_edge(c) || c == '-' || c == '_'
 }
 
-fn check(text: &str) -> Result<(), BadName> {
+fn check(text: &str, allowed: impl Fn(char) -> bool) -> Result<(), BadName> {
     if text.is_empty() {
         return Err(BadName::Empty);
     }
-    if let Some(c) = text.chars().find(|&c| !is_inner(c)) {
+    if let Some(c) = text.chars().find(|&c| !allowed(c)) {
         return Err(BadName::Character(c));
     }
     if text.len() > LONGEST {
@@ -62,11 +66,11 @@ fn check(text: &str) -> Result<(), BadName> {
 }
 
 macro_rules! name_type {
-    ($name:ident) => {
+    ($name:ident, $allowed:expr) => {
         impl $name {
             /// Reads a name; see [`BadName`] for what is refused.
             pub fn new(text: &str) -> Result<Self, BadName> {
-                check(text).map(|()| Self(text.into()))
+                check(text, $allowed).map(|()| Self(text.into()))
             }
 
             /// The name as text.
@@ -101,8 +105,16 @@ macro_rules! name_type {
     };
 }
 
-name_type!(ServiceName);
-name_type!(WorkspaceName);
+name_type!(ServiceName, is_inner);
+name_type!(WorkspaceName, is_inner);
+name_type!(Namespace, |c| is_inner(c) && c != '_');
+
+/// Kubernetes' namespace for what says nothing of one.
+impl Default for Namespace {
+    fn default() -> Self {
+        Self("default".into())
+    }
+}
 
 impl ServiceName {
     /// The spelling inside an environment variable: `user-db` becomes `USER_DB`.
@@ -142,5 +154,11 @@ mod tests {
         assert_eq!(BadName::suggestion("User.DB").as_deref(), Some("user-db"));
         assert_eq!(BadName::suggestion("-x-").as_deref(), Some("x"));
         assert_eq!(BadName::suggestion("..."), None);
+    }
+
+    #[test]
+    fn a_namespace_has_no_underscore() {
+        assert!(Namespace::new("team-a").is_ok());
+        assert_eq!(Namespace::new("team_a"), Err(BadName::Character('_')));
     }
 }

@@ -10,6 +10,15 @@ pub struct Port {
     pub protocol: Protocol,
 }
 
+/// A port of a service, declared or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ServicePort {
+    /// A declared port, by its place in the service's list.
+    Declared(usize),
+    /// Any other one, by the number on which the program listens.
+    Number(u16),
+}
+
 /// What is spoken on a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Protocol {

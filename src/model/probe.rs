@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Command;
+use super::{Command, ServicePort};
 
 /// When a service counts as ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,20 +51,11 @@ impl Probe {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Check {
     /// `GET` succeeds with a status from 200 to 399, or with `status` where that is given.
-    Http { path: String, port: ProbePort, host: Option<String>, headers: Vec<(String, String)>, status: Option<u16> },
+    Http { path: String, port: ServicePort, host: Option<String>, headers: Vec<(String, String)>, status: Option<u16> },
     /// A connection is accepted.
-    Tcp { port: ProbePort },
+    Tcp { port: ServicePort },
     /// The standard health service (`grpc.health.v1.Health/Check`) says SERVING.
-    Grpc { port: ProbePort, service: String },
+    Grpc { port: ServicePort, service: String },
     /// The command exits with 0, run in the service's folder and environment.
     Exec(Command),
-}
-
-/// The port that a probe asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ProbePort {
-    /// A declared port, by its place in the service's list.
-    Declared(usize),
-    /// Any other one, by number: asked on the loopback as it is.
-    Number(u16),
 }

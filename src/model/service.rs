@@ -5,19 +5,33 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::{Command, Port, Readiness, Restart, ServiceName, Size, Stop, Template};
+use super::{
+    Command, Egress, External, HostName, NetworkMode, Port, Publish, Readiness, Restart, ServiceName, Size, Stop, Template,
+    User,
+};
 
-/// A host process to run.
+/// A member of the workspace. One that lives elsewhere has nothing of what is about processes but its default.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Service {
     pub name: ServiceName,
-    pub command: Command,
+    /// Other names of it in the workspace.
+    pub aliases: Vec<ServiceName>,
+    /// Production's full host names of it.
+    pub hostnames: Vec<HostName>,
+    pub run: Run,
     /// Absolute; it existed when the manifest was read.
     pub working_dir: PathBuf,
     pub setup: Vec<SetupStep>,
     pub ports: Vec<Port>,
     /// Ports on which the program insists, by place in `ports`.
     pub listen: Vec<Option<u16>>,
+    /// Numbers of this machine that lead to it; each belongs to one service.
+    pub publish: Vec<Publish>,
+    /// The workspace's mode where there is none.
+    pub network: Option<NetworkMode>,
+    pub egress: Egress,
+    /// The account that runs it; nagaya's own where there is none.
+    pub user: Option<User>,
     pub depends_on: Vec<Dependency>,
     pub environment: Environment,
     pub readiness: Readiness,
@@ -29,6 +43,33 @@ pub struct Service {
     pub logs: LogKeeping,
     /// Where it is declared, for messages: the file and its line, from 1.
     pub declared: (PathBuf, usize),
+}
+
+/// What a service is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Run {
+    /// A process of this machine.
+    Process(Command),
+    /// Nothing that is run here.
+    External(External),
+}
+
+impl Service {
+    /// Its command, where it is a process.
+    pub fn command(&self) -> Option<&Command> {
+        match &self.run {
+            Run::Process(command) => Some(command),
+            Run::External(_) => None,
+        }
+    }
+
+    /// Where it lives, where that is elsewhere.
+    pub fn external(&self) -> Option<&External> {
+        match &self.run {
+            Run::Process(_) => None,
+            Run::External(external) => Some(external),
+        }
+    }
 }
 
 /// The layers of a service's environment, weakest first. Below all of them are the generated variables and the

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use indexmap::IndexMap;
 
-use super::{Graph, Service, ServiceName, WorkspaceName};
+use super::{Graph, Names, Namespace, NetworkMode, Service, ServiceName, WorkspaceName};
 
 /// A workspace that can be planned: every reference leads somewhere and the graph has no cycle.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,25 +14,14 @@ pub struct Workspace {
     pub root: PathBuf,
     pub services: IndexMap<ServiceName, Service>,
     pub graph: Graph,
-    pub network: NetworkMode,
+    /// `None` for `auto`: the best mode that the machine allows.
+    pub network: Option<NetworkMode>,
+    /// The Kubernetes namespace, for `users.NAMESPACE.svc`.
+    pub namespace: Namespace,
+    /// Calls to services that were not declared as dependencies are refused.
+    pub strict: bool,
     /// Profiles that are named in the manifest, to tell a wrong one on the command line.
     pub profiles: Vec<String>,
-}
-
-/// How host processes see the network. So far there is one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NetworkMode {
-    /// Addresses come in environment variables.
-    Env,
-}
-
-impl NetworkMode {
-    /// The word for users.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Env => "env",
-        }
-    }
 }
 
 impl Workspace {
@@ -44,5 +33,15 @@ impl Workspace {
     /// The service at a place that came from this workspace.
     pub fn service(&self, index: usize) -> &Service {
         &self.services[index]
+    }
+
+    /// Which service a host name means.
+    pub fn names(&self) -> Names<'_> {
+        Names::new(self)
+    }
+
+    /// How a service sees the network, where `auto` means the mode that is given.
+    pub fn network_of(&self, service: &Service, auto: NetworkMode) -> NetworkMode {
+        service.network.or(self.network).unwrap_or(auto)
     }
 }

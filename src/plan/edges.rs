@@ -1,6 +1,6 @@
 //! Who calls whom: declared by `depends_on`, or told by an address in a variable.
 
-use crate::model::{self, Form, Protocol, Service, Value, Workspace};
+use crate::model::{self, Check, Command, Form, Names, NetworkMode, Protocol, Readiness, Service, Value, Workspace};
 
 use super::{LOOPBACK, Surroundings};
 
@@ -24,26 +24,25 @@ pub struct Reference {
     pub port: Option<usize>,
     /// The variable.
     pub via: String,
-    /// Written as `${users.url}`, which is filled in; a bare `users:8080` is not, and in this network mode
-    /// nothing resolves it.
+    /// Written as `${users.url}`, which is filled in; a bare `users:8080` is not, and where the caller's network mode is
+    /// `env` nothing resolves it.
     pub filled: bool,
 }
 
 /// All references of a workspace.
 pub fn references(workspace: &Workspace) -> Vec<Reference> {
+    let names = workspace.names();
     let mut out: Vec<Reference> = Vec::new();
     for (from, service) in workspace.services.values().enumerate() {
         for (via, value) in declared_values(service) {
-            for (to, port, filled) in targets(&value, workspace) {
+            for (to, port, filled) in targets(&value, workspace, &names) {
                 let reference = Reference { from, to, port, via: via.to_owned(), filled };
                 if to != from && !out.contains(&reference) {
                     out.push(reference);
                 }
             }
         }
-        let templates =
-            service.command.templates().iter().chain(service.setup.iter().flat_map(|it| it.command.templates()));
-        for reference in templates.flat_map(model::Template::references) {
+        for reference in commands(service).flat_map(Command::templates).flat_map(model::Template::references) {
             let Some((to, port)) = resolve(reference, workspace) else { continue };
             let reference = Reference { from, to, port: Some(port), via: "command".to_owned(), filled: true };
             if to != from && !out.contains(&reference) {
@@ -52,6 +51,18 @@ pub fn references(workspace: &Workspace) -> Vec<Reference> {
         }
     }
     out
+}
+
+/// Everything that is run for a service: itself, its setup steps, its probe.
+fn commands(service: &Service) -> impl Iterator<Item = &Command> {
+    let probe = match &service.readiness {
+        Readiness::Probe(probe) => match &probe.check {
+            Check::Exec(command) => Some(command),
+            Check::Http { .. } | Check::Tcp { .. } | Check::Grpc { .. } => None,
+        },
+        Readiness::Started | Readiness::Listening | Readiness::Log(_) => None,
+    };
+    service.command().into_iter().chain(service.setup.iter().map(|step| &step.command)).chain(probe)
 }
 
 /// A value with references, or a plain text.
@@ -72,14 +83,14 @@ fn declared_values(service: &Service) -> impl Iterator<Item = (&str, Declared<'_
     texts.chain(values)
 }
 
-fn targets(value: &Declared<'_>, workspace: &Workspace) -> Vec<(usize, Option<usize>, bool)> {
+fn targets(value: &Declared<'_>, workspace: &Workspace, names: &Names<'_>) -> Vec<(usize, Option<usize>, bool)> {
     match value {
-        Declared::Text(text) => in_text(text, workspace),
+        Declared::Text(text) => in_text(text, workspace, names),
         Declared::Template(template) => {
             let filled = template.references().filter_map(|it| resolve(it, workspace));
             let mut all: Vec<_> = filled.map(|(to, port)| (to, Some(port), true)).collect();
             if let Some(text) = template.as_text() {
-                all.extend(in_text(text, workspace));
+                all.extend(in_text(text, workspace, names));
             }
             all
         }
@@ -96,12 +107,12 @@ fn resolve(reference: &model::Reference, workspace: &Workspace) -> Option<(usize
     Some((to, port))
 }
 
-/// `users:50051`, `http://users/x`, `postgres://me@db.default.svc:5432/shop`, several of them with commas.
-fn in_text(text: &str, workspace: &Workspace) -> Vec<(usize, Option<usize>, bool)> {
-    text.split([',', ' ', ';']).filter_map(|word| address(word, workspace)).collect()
+/// `users:50051`, `http://users.shop/x`, `postgres://me@db.default.svc:5432/shop`, several of them with commas.
+fn in_text(text: &str, workspace: &Workspace, names: &Names<'_>) -> Vec<(usize, Option<usize>, bool)> {
+    text.split([',', ' ', ';']).filter_map(|word| address(word, workspace, names)).collect()
 }
 
-fn address(word: &str, workspace: &Workspace) -> Option<(usize, Option<usize>, bool)> {
+fn address(word: &str, workspace: &Workspace, names: &Names<'_>) -> Option<(usize, Option<usize>, bool)> {
     let (scheme, rest) = match word.split_once("://") {
         Some((scheme, rest)) => (Some(scheme), rest),
         None => (None, word),
@@ -116,7 +127,7 @@ fn address(word: &str, workspace: &Workspace) -> Option<(usize, Option<usize>, b
     if scheme.is_none() && number.is_none() {
         return None;
     }
-    let to = workspace.index(production_name(host, workspace))?;
+    let to = names.find(host)?;
     let number = number.or(match scheme {
         Some("http") => Some(80),
         Some("https") => Some(443),
@@ -124,16 +135,6 @@ fn address(word: &str, workspace: &Workspace) -> Option<(usize, Option<usize>, b
     });
     let port = number.and_then(|number| workspace.service(to).ports.iter().position(|port| port.number == number));
     Some((to, port, false))
-}
-
-/// The service in one of production's names: `users`, `users.shop`, `users.default.svc.cluster.local`.
-fn production_name<'a>(host: &'a str, workspace: &Workspace) -> &'a str {
-    let host = host.strip_suffix(".cluster.local").unwrap_or(host);
-    let host = host.strip_suffix(".svc").unwrap_or(host);
-    match host.split_once('.') {
-        Some((name, zone)) if zone == "default" || zone == workspace.name.as_str() => name,
-        _ => host,
-    }
 }
 
 /// The callee ports for which each caller gets a listener.
@@ -168,7 +169,8 @@ pub fn edges(workspace: &Workspace, references: &[Reference], surroundings: &Sur
         |(from, to, port)| {
             let (caller, callee) = (workspace.service(from), workspace.service(to));
             let listen = || surroundings.ports.edge(&caller.name, &callee.name, &callee.ports[port].name);
-            Edge { from, to, port, listen: (!surroundings.pods).then(listen) }
+            let by_name = workspace.network_of(caller, surroundings.network) == NetworkMode::Pod;
+            Edge { from, to, port, listen: (!by_name).then(listen) }
         },
     );
     let mut edges: Vec<Edge> = edges.collect();
@@ -196,15 +198,15 @@ impl Outlook<'_> {
     pub fn fill(&self, reference: &model::Reference) -> String {
         let Some((to, port)) = resolve(reference, self.workspace) else { return String::new() };
         let edge = self.edges().iter().find(|edge| edge.to == to && edge.port == port);
-        let protocol = self.workspace.service(to).ports[port].protocol;
+        let callee = self.workspace.service(to);
         let (host, number) = self.address(to, port, edge);
-        show(reference.form, protocol, host, number)
+        show(reference.form, callee, callee.ports[port].protocol, host, number)
     }
 
     /// Host and port at which the caller reaches a callee: in a pod its name and production's port.
     pub fn address(&self, to: usize, port: usize, edge: Option<&Edge>) -> (&str, u16) {
-        let callee = self.workspace.service(to);
-        if self.surroundings.pods {
+        let (caller, callee) = (self.workspace.service(self.caller), self.workspace.service(to));
+        if self.workspace.network_of(caller, self.surroundings.network) == NetworkMode::Pod {
             return (callee.name.as_str(), callee.ports[port].number);
         }
         // Its own address is its own: nobody goes through the proxy to reach itself.
@@ -213,10 +215,11 @@ impl Outlook<'_> {
     }
 }
 
-/// An address in one of its spellings.
-pub fn show(form: Form, protocol: Protocol, host: &str, number: u16) -> String {
+/// An address of a callee in one of its spellings.
+pub fn show(form: Form, callee: &Service, protocol: Protocol, host: &str, number: u16) -> String {
+    let path = callee.external().map_or("", |external| &external.path);
     match form {
-        Form::Url => format!("{}://{host}:{number}", protocol.scheme()),
+        Form::Url => format!("{}://{host}:{number}{path}", protocol.scheme()),
         Form::Host => host.to_owned(),
         Form::Port => number.to_string(),
         Form::Addr => format!("{host}:{number}"),

@@ -19,7 +19,7 @@ const UNBUFFERED: &str = "PYTHONUNBUFFERED";
 pub type Shell = Arc<BTreeMap<String, String>>;
 
 /// Where a service's variables come from, weakest first.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Layers {
     /// Addresses and identity, made by us.
     pub generated: Vec<(String, String)>,
@@ -88,20 +88,20 @@ pub fn shadow_notice<'a>(services: impl Iterator<Item = &'a Layers>) -> Option<S
 /// The layers of one service.
 pub fn layers(
     service: &Service,
+    outlook: &Outlook<'_>,
     ports: &[PlannedPort],
-    addresses: &Outlook<'_>,
     surroundings: &Surroundings,
 ) -> Layers {
     let environment = &service.environment;
     let declared = environment.shared.iter().chain(&environment.own).map(|(key, value)| {
         let value = match value {
-            Value::Is(template) => Some(template.fill(|reference| addresses.fill(reference))),
+            Value::Is(template) => Some(template.fill(|reference| outlook.fill(reference))),
             Value::FromShell => None,
         };
         (key.clone(), value)
     });
     Layers {
-        generated: generated(service, ports, addresses, surroundings),
+        generated: generated(service, outlook, ports, surroundings),
         shell: surroundings.shell.clone(),
         dotenv: environment.dotenv.clone(),
         files: environment.files.clone(),
@@ -112,31 +112,32 @@ pub fn layers(
 /// Identity, the service's own ports, and the address of every callee in the spellings that programs look for.
 fn generated(
     service: &Service,
+    outlook: &Outlook<'_>,
     ports: &[PlannedPort],
-    addresses: &Outlook<'_>,
     surroundings: &Surroundings,
 ) -> Vec<(String, String)> {
     let mut out = Vec::new();
     let mut set = |key: String, value: String| out.push((key, value));
-    set("NAGAYA_WORKSPACE".into(), addresses.workspace.name.to_string());
+    set("NAGAYA_WORKSPACE".into(), outlook.workspace.name.to_string());
     set("NAGAYA_SERVICE".into(), service.name.to_string());
     let data = surroundings.data_dir.join(service.name.as_str());
     set("NAGAYA_DATA_DIR".into(), data.to_string_lossy().into_owned());
     // Python holds lines back when nobody sits before a terminal, and a log that comes late is no log.
     set(UNBUFFERED.into(), "1".into());
+    let own = |port: &PlannedPort| port.listen().unwrap_or(port.number).to_string();
     if let Some(first) = ports.iter().find(|port| port.protocol != Protocol::Udp).or(ports.first()) {
-        set("PORT".into(), first.listen.to_string());
+        set("PORT".into(), own(first));
     }
     for port in ports {
-        set(format!("PORT_{}", in_variable(&port.name)), port.listen.to_string());
+        set(format!("PORT_{}", in_variable(&port.name)), own(port));
     }
     let mut previous = None;
-    for edge in addresses.edges() {
-        let callee = addresses.workspace.service(edge.to);
+    for edge in outlook.edges() {
+        let callee = outlook.workspace.service(edge.to);
         let port = &callee.ports[edge.port];
         let name = callee.name.in_variable();
-        let (host, number) = addresses.address(edge.to, edge.port, Some(edge));
-        let url = show(Form::Url, port.protocol, host, number);
+        let (host, number) = outlook.address(edge.to, edge.port, Some(edge));
+        let url = show(Form::Url, callee, port.protocol, host, number);
         let number = number.to_string();
         // The first port of a callee is the callee's address; the others are reached by their own name only.
         if previous.replace(edge.to) != Some(edge.to) {

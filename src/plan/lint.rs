@@ -1,6 +1,6 @@
 //! What looks wrong in a manifest that can be used.
 
-use crate::model::{Value, Workspace};
+use crate::model::{Egress, NetworkMode, Value, Workspace};
 
 use super::references;
 
@@ -14,25 +14,46 @@ pub struct Lint {
     pub hint: String,
 }
 
-/// All of them.
-pub fn lints(workspace: &Workspace) -> Vec<Lint> {
+/// All of them, where `auto` means the network mode that is given.
+pub fn lints(workspace: &Workspace, auto: NetworkMode) -> Vec<Lint> {
     let mut out = Vec::new();
-    unresolvable(workspace, &mut out);
+    unresolvable(workspace, auto, &mut out);
+    unguarded(workspace, auto, &mut out);
     foreign_localhost(workspace, &mut out);
     out
 }
 
 /// In network mode `env` only `${users.addr}` leads anywhere; `users:50051` does not resolve.
-fn unresolvable(workspace: &Workspace, out: &mut Vec<Lint>) {
-    for reference in references(workspace).into_iter().filter(|reference| !reference.filled) {
+fn unresolvable(workspace: &Workspace, auto: NetworkMode, out: &mut Vec<Lint>) {
+    let in_env = |place| workspace.network_of(workspace.service(place), auto) == NetworkMode::Env;
+    for reference in references(workspace).into_iter().filter(|it| !it.filled && in_env(it.from)) {
         let target = &workspace.service(reference.to).name;
         out.push(Lint {
             service: reference.from,
             needle: reference.via.clone(),
             code: "unresolvable_name",
-            message: format!("`{}` names `{target}`, which does not resolve in network mode `env`", reference.via),
+            message: format!(
+                "`{}` calls `{target}` by a name, and in network mode `env` no name leads to a service",
+                reference.via
+            ),
             hint: format!("write `${{{target}.addr}}` or `${{{target}.url}}`"),
         });
+    }
+}
+
+/// What a program calls outside can only be kept from it in a pod.
+fn unguarded(workspace: &Workspace, auto: NetworkMode, out: &mut Vec<Lint>) {
+    for (place, service) in workspace.services.values().enumerate() {
+        let network = workspace.network_of(service, auto);
+        if service.egress == Egress::Deny && network != NetworkMode::Pod {
+            out.push(Lint {
+                service: place,
+                needle: "egress".to_owned(),
+                code: "not_enforced",
+                message: format!("in network mode `{}` nothing keeps `{}` from the outside", network.word(), service.name),
+                hint: "`egress: deny` holds in network mode `pod`".to_owned(),
+            });
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use crate::model::{Protocol, ServiceName, Workspace};
+use crate::model::{NetworkMode, Protocol, Service, ServiceName, Workspace};
 
 use super::edges::wanted_edges;
 use super::references;
@@ -21,7 +21,7 @@ pub struct Slot {
 pub enum SlotKind {
     /// The program itself, at a number of our choice.
     Program,
-    /// The program itself, at the number it insists on.
+    /// At this number and no other: the program insists on it, or it was chosen with `publish`.
     Insisted(u16),
     /// The engine.
     Engine,
@@ -43,20 +43,30 @@ fn edge_key(from: &ServiceName, to: &ServiceName, port: &str) -> String {
     format!("{from}->{to}/{port}")
 }
 
-/// Every slot of a workspace whose services are in pods or not.
-pub fn slots(workspace: &Workspace, pods: bool) -> Vec<Slot> {
+/// Nobody else of the workspace is to be given a published number.
+fn published(number: u16) -> Slot {
+    Slot { key: format!("publish/{number}"), kind: SlotKind::Insisted(number) }
+}
+
+/// Every slot of a workspace, where `auto` means this mode.
+pub fn slots(workspace: &Workspace, auto: NetworkMode) -> Vec<Slot> {
+    // In its pod every port is free, and a caller in a pod needs no listener.
+    let in_pod = |service: &Service| workspace.network_of(service, auto) == NetworkMode::Pod;
     let mut out = vec![Slot { key: FRONT_DOOR.to_owned(), kind: SlotKind::Engine }];
     for service in workspace.services.values() {
+        // One that lives elsewhere has numbers of its own there, and none of this machine.
+        let none = service.external().is_some() || in_pod(service);
+        let own = if none { &[] } else { service.ports.as_slice() };
         out.push(Slot { key: address_key(&service.name), kind: SlotKind::Address });
-        // In its pod every port is free.
-        for (port, insisted) in service.ports.iter().zip(&service.listen).filter(|_| !pods) {
+        for (port, insisted) in own.iter().zip(&service.listen) {
             let kind = insisted.map_or(SlotKind::Program, SlotKind::Insisted);
             out.push(Slot { key: own_key(&service.name, &port.name), kind });
         }
+        out.extend(service.publish.iter().map(|publish| published(publish.host)));
     }
     for (from, to, port) in wanted_edges(workspace, &references(workspace)) {
         let (from, to) = (workspace.service(from), workspace.service(to));
-        if to.ports[port].protocol != Protocol::Udp && !pods {
+        if to.ports[port].protocol != Protocol::Udp && !in_pod(from) {
             let key = edge_key(&from.name, &to.name, &to.ports[port].name);
             out.push(Slot { key, kind: SlotKind::Engine });
         }

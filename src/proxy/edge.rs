@@ -1,4 +1,4 @@
-//! One caller's way to one port of one callee.
+//! One caller's way to one port of one callee, and everybody's outside to a published port.
 
 use std::cell::RefCell;
 use std::io;
@@ -14,15 +14,15 @@ use super::detect::Beginning;
 use super::http::{Caller, Context, Target};
 use super::{detect, http, tcp};
 use crate::effects::ports;
-use crate::route::{Availability, Edge, Table};
+use crate::route::{Availability, Table};
 
-/// Serves an edge for as long as tables have it. The listener is closed while the callee is absent; the number stays
+/// Serves an edge or a published port for as long as tables have it. The listener is closed while the callee is absent; the number stays
 /// ours meanwhile.
 pub async fn serve(number: u16, listener: StdListener, mut tables: watch::Receiver<Arc<Table>>, context: Context) {
     let mut socket = Socket::Open(listener);
     loop {
-        let Some(edge) = find(&tables, number) else { return };
-        let mut availability = edge.to.availability.clone();
+        let Some(lead) = find(&tables, number) else { return };
+        let mut availability = lead.target.upstream.availability.clone();
         let absent = matches!(*availability.borrow_and_update(), Availability::Absent(_));
         socket = match socket.turned(number, absent) {
             Ok(socket) => socket,
@@ -35,7 +35,7 @@ pub async fn serve(number: u16, listener: StdListener, mut tables: watch::Receiv
         let present = tables.clone();
         let accepted = async {
             match &socket {
-                Socket::Open(listener) => accept(listener, &edge, &present, &context).await,
+                Socket::Open(listener) => accept(listener, number, &lead, &present, &context).await,
                 Socket::Reserved { .. } | Socket::Lost => std::future::pending().await,
             }
         };
@@ -76,13 +76,26 @@ impl Socket {
     }
 }
 
-fn find(tables: &watch::Receiver<Arc<Table>>, number: u16) -> Option<Edge> {
-    tables.borrow().edges.iter().find(|edge| edge.listen == number).cloned()
+/// Whose calls arrive at a listener, and where they lead.
+struct Lead {
+    caller: Caller,
+    target: Target,
+}
+
+fn find(tables: &watch::Receiver<Arc<Table>>, number: u16) -> Option<Lead> {
+    let table = tables.borrow();
+    if let Some(edge) = table.edges.iter().find(|edge| edge.listen == number) {
+        return Some(Lead { caller: Caller::Service(edge.from.clone()), target: Target::of(edge) });
+    }
+    let published = table.published.iter().find(|published| published.number == number)?;
+    let target = Target { upstream: published.to.clone(), port: published.port };
+    Some(Lead { caller: Caller::Outside, target })
 }
 
 async fn accept(
     listener: &StdListener,
-    edge: &Edge,
+    number: u16,
+    lead: &Lead,
     tables: &watch::Receiver<Arc<Table>>,
     context: &Context,
 ) -> io::Result<()> {
@@ -97,12 +110,12 @@ async fn accept(
             }
             Err(error) => return Err(error),
         };
-        let caller = Caller::Service(edge.from.clone());
-        spawn_local(connection(stream, caller, Way::new(edge, tables.clone()), context.clone()));
+        let way = Way { from: From::Listener(number), target: lead.target.clone(), tables: tables.clone() };
+        spawn_local(connection(stream, lead.caller.clone(), way, context.clone()));
     }
 }
 
-/// Where an edge leads. A connection may outlive the table that it began with: a caller keeps it open, and the callee
+/// Where a listener leads. A connection may outlive the table that it began with: a caller keeps it open, and the callee
 /// may be somewhere else after a reload.
 pub struct Way {
     from: From,
@@ -119,10 +132,6 @@ enum From {
 }
 
 impl Way {
-    fn new(edge: &Edge, tables: watch::Receiver<Arc<Table>>) -> Self {
-        Self { from: From::Listener(edge.listen), target: Target::of(edge), tables }
-    }
-
     /// A way that was told by a callee's address.
     pub fn named(target: Target, tables: watch::Receiver<Arc<Table>>) -> Self {
         Self { from: From::Name, target, tables }
@@ -130,7 +139,7 @@ impl Way {
 
     fn find(&self) -> Option<Target> {
         match self.from {
-            From::Listener(number) => find(&self.tables, number).map(|edge| Target::of(&edge)),
+            From::Listener(number) => find(&self.tables, number).map(|lead| lead.target),
             From::Name => {
                 let upstream = self.tables.borrow().upstream(&self.target.upstream.name)?.clone();
                 let number = self.target.endpoint().number;
@@ -140,7 +149,7 @@ impl Way {
         }
     }
 
-    /// By the present table; an edge that is gone leads where it led.
+    /// By the present table; a listener that is gone leads where it led.
     fn target(&mut self) -> Target {
         if self.tables.has_changed().unwrap_or(false) {
             self.tables.mark_unchanged();

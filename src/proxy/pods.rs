@@ -22,6 +22,7 @@ use super::wire::Io;
 use crate::discovery::{serve_tcp, serve_udp};
 use crate::effects::pods::{News, Opened};
 use crate::launcher::Line;
+use crate::model::Egress;
 use crate::plan::{FRONT_DOOR, HOST, NAMESERVER, is_ours};
 use crate::route::Table;
 use crate::supervise::Incarnation;
@@ -149,14 +150,14 @@ fn bound(meant: SocketAddrV4, table: &Table, caller: &str) -> Bound {
             None => Bound::Nobody,
         };
     }
-    let may_leave = table.upstream(caller).is_none_or(|upstream| upstream.egress);
     match address {
         NAMESERVER if port == 53 => Bound::Names,
         HOST => Bound::Elsewhere(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)),
         FRONT_DOOR if port == table.front_door => {
             Bound::Elsewhere(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))
         }
-        address if is_ours(address) || !may_leave => Bound::Nobody,
+        address if is_ours(address) => Bound::Nobody,
+        _ if table.egress(caller) == Egress::Deny => Bound::Nobody,
         address => Bound::Elsewhere(SocketAddr::new(address.into(), port)),
     }
 }

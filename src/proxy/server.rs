@@ -8,6 +8,7 @@ use tokio::task::{JoinHandle, spawn_local};
 
 use super::http::Context;
 use super::{door, edge, pods};
+use crate::route::Socket;
 use crate::runtime::Handle;
 
 /// Starts the proxy; it serves the tables that the handle publishes until the engine ends.
@@ -37,7 +38,10 @@ async fn serve(handle: Handle) {
     let mut tasks: HashMap<u16, JoinHandle<()>> = HashMap::new();
     loop {
         let table = tables.borrow_and_update().clone();
-        let wanted = |number: &u16| *number == table.front_door || table.edges.iter().any(|it| it.listen == *number);
+        let edges = table.edges.iter().map(|edge| (edge.listen, &edge.socket));
+        let published = table.published.iter().map(|published| (published.number, &published.socket));
+        let listeners: HashMap<u16, &Socket> = edges.chain(published).collect();
+        let wanted = |number: &u16| *number == table.front_door || listeners.contains_key(number);
         tasks.retain(|number, task| {
             let keep = wanted(number);
             if !keep {
@@ -45,10 +49,10 @@ async fn serve(handle: Handle) {
             }
             keep
         });
-        for route in &table.edges {
-            if let Some(listener) = route.socket.take() {
-                let task = spawn_local(edge::serve(route.listen, listener, tables.clone(), context.clone()));
-                tasks.insert(route.listen, task);
+        for (&number, socket) in &listeners {
+            if let Some(listener) = socket.take() {
+                let task = spawn_local(edge::serve(number, listener, tables.clone(), context.clone()));
+                tasks.insert(number, task);
             }
         }
         if let Some(listener) = table.front_door_socket.take() {

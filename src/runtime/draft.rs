@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use tokio::sync::mpsc;
 
 use super::Problem;
+use super::network::choose;
 use crate::effects::fs::Disk;
 use crate::effects::trial::Trial;
 use crate::launcher::pod::{Failure, Step};
 use crate::launcher::{Client, Process, Report};
 use crate::manifest::{self, Request};
-use crate::model::Workspace;
+use crate::model::{NetworkMode, Workspace};
 use crate::plan::Shell;
 use crate::view;
 
@@ -23,8 +24,8 @@ pub struct Draft {
     pub(super) load: Request,
     pub(super) shell: Shell,
     pub(super) program: PathBuf,
-    /// Whether pods are possible here.
-    pub(super) pods: Result<(), Failure>,
+    /// What `auto` means here.
+    pub(super) network: NetworkMode,
     pub(super) launcher: Client,
     pub(super) reports: mpsc::UnboundedReceiver<Report>,
     pub(super) report_sender: mpsc::UnboundedSender<Report>,
@@ -45,7 +46,9 @@ impl Draft {
             Some(trial) => trial.end(&mut reports).await,
             None => Err(unknown),
         };
-        Ok(Self { workspace, notices, load, shell, program, pods, launcher, reports, report_sender })
+        let (network, notice) = choose(&workspace, pods)?;
+        let notices = notices.into_iter().chain(notice).collect();
+        Ok(Self { workspace, notices, load, shell, program, network, launcher, reports, report_sender })
     }
 }
 

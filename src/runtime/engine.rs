@@ -25,8 +25,8 @@ use crate::effects::registry::{self, Lock};
 use crate::effects::{Host, ports};
 use crate::launcher::{Client, Process, Report};
 use crate::manifest::Request;
-use crate::model::Workspace;
-use crate::plan::{Plan, Selection, Shell, Surroundings, plan, shadow_notice, slots};
+use crate::model::{NetworkMode, Workspace};
+use crate::plan::{Plan, Planned, Selection, Shell, Surroundings, plan, shadow_notice, slots};
 use crate::supervise::{Command, Effect, Fact, Input, State, Status, World};
 use crate::telemetry::logs::{Collector, Ends};
 use crate::telemetry::requests::Requests;
@@ -40,8 +40,8 @@ struct Setup {
     shell: Shell,
     host_label: String,
     program: PathBuf,
-    /// Whether host processes run in pods.
-    pods: bool,
+    /// How host processes see the network where the manifest leaves that open.
+    network: NetworkMode,
 }
 
 /// An engine that is complete but has started nothing.
@@ -80,9 +80,9 @@ impl Engine {
     /// Makes the plan, opens the listeners and starts the log thread.
     pub fn new(draft: Draft, home: Home, lock: Lock, host_label: String) -> Result<(Self, Handle), Problem> {
         let clock = Clock::start();
-        let Draft { workspace, notices, load, shell, program, pods, launcher, reports, report_sender } = draft;
+        let Draft { workspace, notices, load, shell, program, network, launcher, reports, report_sender } = draft;
         hold(&launcher, &lock);
-        let setup = Setup { home, lock, load, shell, host_label, program, pods: pods.is_ok() };
+        let setup = Setup { home, lock, load, shell, host_label, program, network };
         let plan = Arc::new(make_plan(&workspace, &setup, &HashSet::new()));
         // After the launcher was started, which keeps the shell's own limit for the services, and before any thread.
         descriptors::raise_limit();
@@ -99,7 +99,7 @@ impl Engine {
         let shadowed = shadow_notice(world.plan().services.iter().map(|planned| &planned.environment));
         let notices = notices.into_iter().chain(shadowed).chain(publisher.plan(&world)).collect();
         let notices: Vec<String> = notices;
-        if setup.pods {
+        if world.plan().services.iter().any(Planned::in_pod) {
             etc::write(&setup.home, world.plan(), &publisher.zone()).map_err(|error| Problem::Nothing {
                 message: format!("the pods' files in {} cannot be written: {error}", setup.home.etc().display()),
             })?;
@@ -281,13 +281,13 @@ async fn sleep_until(deadline: Option<tokio::time::Instant>) {
 }
 
 fn make_plan(workspace: &Workspace, setup: &Setup, held: &HashSet<u16>) -> Plan {
-    let ports = ports::allocate(&setup.home, &slots(workspace, setup.pods), held);
+    let ports = ports::allocate(&setup.home, &slots(workspace, setup.network), held);
     let surroundings = Surroundings {
         shell: setup.shell.clone(),
-        pods: setup.pods,
         ports,
         data_dir: setup.home.data(),
         host_label: setup.host_label.clone(),
+        network: setup.network,
     };
     plan(workspace, &surroundings)
 }

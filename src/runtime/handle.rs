@@ -96,6 +96,11 @@ pub enum InPod {
 pub enum Problem {
     #[error("there is no service `{name}`")]
     UnknownService { name: String, hint: Option<String> },
+    /// Only a process could do what is asked.
+    #[error("{name} lives elsewhere, at {at}: nothing of it runs here")]
+    Elsewhere { name: String, at: String },
+    #[error("{service} wants a pod (`network: pod`), and pods are not possible here: {reason}")]
+    NoPods { service: String, reason: String },
     #[error("there is no profile `{name}`")]
     UnknownProfile { name: String, hint: Option<String> },
     #[error("{message}")]

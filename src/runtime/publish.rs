@@ -1,33 +1,33 @@
 //! From the world to those who look: rows, events, and the table of the proxy.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use super::Board;
 use crate::effects::clock::Clock;
-use crate::effects::ports::listen;
+use crate::effects::ports;
 use crate::effects::stats::{Sample, ticks_per_second};
 use crate::model::Port;
 use crate::plan::{FRONT_DOOR, HOST, Plan, Planned, PlannedPort};
 use crate::route::zone::{Entry, Origin, Zone};
-use crate::route::{Availability, Edge, Endpoint, Location, Socket, Table, Upstream};
+use crate::route::{Availability, Edge, Endpoint, Published, Socket, Table, Upstream};
 use crate::supervise::{Moment, World};
 use crate::view::{Event, Service, Usage};
 
 /// What names mean in the pods of a plan.
-pub fn zone(plan: &Plan) -> Zone {
+fn zone(plan: &Plan) -> Zone {
     let origin = Origin {
         workspace: plan.host_label.clone(),
-        namespace: plan.namespace().to_owned(),
+        namespace: plan.namespace.to_string(),
         host: HOST,
         front_door: FRONT_DOOR,
     };
     let entry = |planned: &Planned| Entry {
         name: planned.name.to_string(),
-        aliases: Vec::new(),
-        hostnames: Vec::new(),
+        aliases: planned.aliases.iter().map(ToString::to_string).collect(),
+        hostnames: planned.hostnames.iter().map(ToString::to_string).collect(),
         address: planned.addresses.called,
         pods: vec![planned.addresses.own],
         ports: planned.ports.iter().map(port).collect(),
@@ -39,6 +39,42 @@ fn port(port: &PlannedPort) -> Port {
     Port { name: port.name.clone(), number: port.number, protocol: port.protocol }
 }
 
+/// The listeners of a table to be: those of the table before, and new ones.
+struct Listeners {
+    before: Arc<Table>,
+    /// Published numbers that others have.
+    missing: HashSet<u16>,
+    notices: Vec<String>,
+}
+
+impl Listeners {
+    /// The listener at a number that was given to the engine.
+    fn own(&mut self, number: u16) -> Socket {
+        self.before.socket(number).unwrap_or_else(|| match ports::listen(number) {
+            Ok(listener) => Socket::new(listener),
+            Err(error) => {
+                self.notices.push(format!("no listener on port {number}: {error}"));
+                Socket::default()
+            }
+        })
+    }
+
+    /// The listener at a number that was chosen with `publish`: others may have it, and the service runs all the same.
+    fn chosen(&mut self, number: u16, service: &str) -> Option<Socket> {
+        if let Some(known) = self.before.socket(number) {
+            return Some(known);
+        }
+        match ports::listen_alone(number) {
+            Ok(listener) => Some(Socket::new(listener)),
+            Err(error) => {
+                self.missing.insert(number);
+                self.notices.push(format!("{service} is not published on port {number}: {error}"));
+                None
+            }
+        }
+    }
+}
+
 /// Keeps everything that is published.
 #[derive(Debug)]
 pub struct Publisher {
@@ -46,6 +82,8 @@ pub struct Publisher {
     board: Board,
     table: watch::Sender<Arc<Table>>,
     availability: HashMap<Arc<str>, watch::Sender<Availability>>,
+    /// Published numbers that others have.
+    missing: HashSet<u16>,
     usage: HashMap<u32, Usage>,
     last_sample: Option<(Moment, Sample)>,
 }
@@ -58,6 +96,7 @@ impl Publisher {
             board,
             table: watch::Sender::default(),
             availability: HashMap::new(),
+            missing: HashSet::new(),
             usage: HashMap::new(),
             last_sample: None,
         }
@@ -77,17 +116,7 @@ impl Publisher {
     /// nobody is launched before the addresses that it is given are there. What could not be opened is returned.
     pub fn plan(&mut self, world: &World) -> Vec<String> {
         let plan = world.plan();
-        let before = self.table.borrow().clone();
-        let mut failed = Vec::new();
-        let mut open = |number: u16, known: Option<Socket>| {
-            known.unwrap_or_else(|| match listen(number) {
-                Ok(listener) => Socket::new(listener),
-                Err(error) => {
-                    failed.push(format!("no listener on port {number}: {error}"));
-                    Socket::default()
-                }
-            })
-        };
+        let mut listeners = Listeners { before: self.table.borrow().clone(), missing: HashSet::new(), notices: Vec::new() };
         let upstreams: Vec<Arc<Upstream>> =
             (0..plan.services.len()).map(|place| Arc::new(self.upstream(world, plan, place))).collect();
         let edges = plan.edges.iter().filter_map(|edge| {
@@ -97,27 +126,42 @@ impl Publisher {
                 to: upstreams[edge.to].clone(),
                 port: edge.port,
                 listen,
-                socket: open(listen, before.socket(listen)),
+                socket: listeners.own(listen),
             })
         });
         let edges = edges.collect();
         let name = |place: usize| upstreams[place].name.clone();
+        let mut published = Vec::new();
+        for (planned, upstream) in plan.services.iter().zip(&upstreams) {
+            published.extend(planned.published().filter_map(|it| {
+                let socket = listeners.chosen(it.host, &upstream.name)?;
+                Some(Published { number: it.host, to: upstream.clone(), port: it.port, socket })
+            }));
+        }
         let table = Table {
             host_label: plan.host_label.clone(),
             front_door: plan.front_door,
-            front_door_socket: open(plan.front_door, before.socket(plan.front_door)),
+            front_door_socket: listeners.own(plan.front_door),
             edges,
+            published,
             called: plan.services.iter().enumerate().map(|(place, it)| (it.addresses.called, place)).collect(),
             declared: plan.edges.iter().map(|edge| (name(edge.from), name(edge.to))).collect(),
-            strict: false,
+            strict: plan.strict,
             zone: Arc::new(zone(plan)),
             upstreams,
         };
+        let Listeners { missing, notices, .. } = listeners;
+        self.missing = missing;
         self.availability.retain(|name, _| plan.index(name).is_some());
         self.table.send_replace(Arc::new(table));
         self.board.truncate(plan.services.len());
         self.rows(world, 0..plan.services.len());
-        failed
+        notices
+    }
+
+    /// Whether a number that was chosen with `publish` could not be listened on.
+    pub fn lacks(&self) -> bool {
+        !self.missing.is_empty()
     }
 
     fn upstream(&mut self, world: &World, plan: &Plan, place: usize) -> Upstream {
@@ -125,22 +169,18 @@ impl Publisher {
         let name: Arc<str> = planned.name.as_str().into();
         let now = Availability::of(&world.status(place));
         let sender = self.availability.entry(name.clone()).or_insert_with(|| watch::Sender::new(now));
-        let ports = planned.ports.iter().map(|port| Endpoint {
+        let ports = planned.all_ports().map(|port| Endpoint {
             name: port.name.clone(),
             number: port.number,
             protocol: port.protocol,
-            location: match planned.in_pod {
-                true => Location::Pod { service: name.clone(), port: port.listen },
-                false => Location::Loopback(port.listen),
-            },
+            location: port.location.clone(),
         });
-        let ports = ports.collect();
         Upstream {
             name,
             called: planned.addresses.called,
             own: planned.addresses.own,
-            egress: true,
-            ports,
+            egress: planned.egress,
+            ports: ports.collect(),
             availability: sender.subscribe(),
         }
     }
@@ -161,7 +201,8 @@ impl Publisher {
             }
             let usage = status.pid.and_then(|pid| self.usage.get(&pid)).copied();
             let started = status.started.map(|at| self.clock.wall(at));
-            rows.push((place, Some(Service::new(plan, place, &status, usage, started))));
+            let row = Service::new(plan, place, &status, usage, started);
+            rows.push((place, Some(row.without_published(&self.missing))));
         }
         self.board.put(rows);
     }

@@ -13,7 +13,9 @@ pub(super) fn wanted(workspace: &Workspace, request: &UpRequest) -> Result<Vec<(
     let wants = selected.map(|(place, _)| {
         let service = workspace.service(place);
         let named = request.selection.services.iter().any(|name| name == service.name.as_str());
-        let lazy = service.lazy || (request.lazy && !service.ports.is_empty());
+        // What lives elsewhere has nothing to start.
+        let may_wait = !service.ports.is_empty() && service.external().is_none();
+        let lazy = service.lazy || (request.lazy && may_wait);
         (place, if lazy && !named { Want::Idle } else { Want::Up })
     });
     Ok(wants.collect())

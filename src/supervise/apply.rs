@@ -9,7 +9,7 @@ use crate::plan::{Plan, Setup};
 use super::Command;
 use super::due::Deadlines;
 use super::input::{Effect, Input, Moment};
-use super::phase::{Phase, Want};
+use super::phase::{Phase, Rest, Want};
 use super::world::{Row, SetupState, World};
 
 impl World {
@@ -26,6 +26,12 @@ impl World {
             let mut row = before.get(&planned.name).map_or_else(Row::new, |&place| self.rows[place].clone());
             row.is_dirty = false;
             row.leaving = service >= own;
+            match (&row.phase, planned.external()) {
+                (Phase::Elsewhere, None) => row.phase = Phase::Waiting,
+                // What became of a process is no matter of what lives elsewhere.
+                (Phase::Rest(_), Some(_)) => row.phase = Phase::Rest(Rest::New),
+                _ => {}
+            }
             if row.leaving {
                 row.want = Want::Down;
             } else if let Some(&place) = before.get(&planned.name)

@@ -27,6 +27,8 @@ pub enum Phase {
         matched: bool,
     },
     Up(Up),
+    /// It lives elsewhere and may be called: nothing of it runs here, and nothing about it is ever reported.
+    Elsewhere,
     /// It ended and is tried again.
     Backoff {
         until: Moment,
@@ -120,7 +122,7 @@ impl Phase {
             Self::Launching { incarnation, .. } => Some(*incarnation),
             Self::Up(up) => Some(up.incarnation),
             Self::Stopping(stopping) => Some(stopping.incarnation),
-            Self::Rest(_) | Self::Waiting | Self::Backoff { .. } => None,
+            Self::Rest(_) | Self::Waiting | Self::Elsewhere | Self::Backoff { .. } => None,
         }
     }
 
@@ -131,7 +133,7 @@ impl Phase {
             Self::Up(up) => up.probing.next,
             Self::Stopping(Stopping { stage: Stage::Asked { kill_at }, .. }) => Some(*kill_at),
             Self::Stopping(Stopping { stage: Stage::Killed { give_up_at }, .. }) => Some(*give_up_at),
-            Self::Rest(_) | Self::Waiting | Self::Launching { .. } => None,
+            Self::Rest(_) | Self::Waiting | Self::Launching { .. } | Self::Elsewhere => None,
         }
     }
 }

@@ -74,6 +74,8 @@ pub enum Reason {
     Blocked(usize),
     SetupRuns(usize),
     SetupFailed(String),
+    /// This one is not run here.
+    Elsewhere(usize),
     NotReady(String),
     Daemonized,
     Exited(Exit),
@@ -130,6 +132,7 @@ impl World {
             Phase::Waiting if self.running_setup(service).is_some() => State::Setup,
             Phase::Waiting => State::Waiting,
             Phase::Launching { .. } => State::Starting,
+            Phase::Elsewhere => State::Ready,
             Phase::Up(up) => match up.health {
                 Health::Starting => State::Starting,
                 Health::Unhealthy => State::Unhealthy,
@@ -150,6 +153,7 @@ impl World {
                 Failure::Setup(error) => Reason::SetupFailed(error.clone()),
             }),
             Phase::Rest(_) | Phase::Launching { .. } => None,
+            Phase::Elsewhere => Some(Reason::Elsewhere(service)),
             Phase::Waiting => match self.running_setup(service) {
                 Some(setup) => Some(Reason::SetupRuns(setup)),
                 None => self.doomed_by(service).map(Reason::Blocked).or_else(|| {

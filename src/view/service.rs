@@ -1,12 +1,16 @@
 //! One service as `ps` shows it.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::wording::reason;
-use crate::model::NetworkMode;
 use crate::plan::{LOOPBACK, Plan, Planned, PlannedPort};
 use crate::supervise::{State, Status};
+
+/// The kind of what lives elsewhere.
+const EXTERNAL: &str = "external";
 
 /// A row of `ps`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,9 +20,9 @@ pub struct Service {
     pub instance: u32,
     pub state: State,
     pub ready: bool,
-    /// `process`.
+    /// `process`, or `external` for what lives elsewhere.
     pub kind: String,
-    /// The network mode, `env`.
+    /// The network mode: `pod`, `names` or `env`.
     pub network: String,
     /// The host's number of the main process.
     pub pid: Option<u32>,
@@ -59,9 +63,9 @@ pub struct Port {
     /// Production's number.
     pub port: u16,
     pub protocol: String,
-    /// The front door for web ports, the program's own address for others.
+    /// The front door for web ports, for others the address on this machine, or outside where it lives there.
     pub url: Option<String>,
-    /// Where the program listens on this machine.
+    /// The number of this machine that leads there: chosen with `publish`, or that on which the program listens.
     pub published: Option<u16>,
 }
 
@@ -82,12 +86,12 @@ impl Service {
             instance: 1,
             state: status.state,
             ready: status.ready,
-            kind: "process".to_owned(),
-            network: NetworkMode::Env.word().to_owned(),
+            kind: if planned.external().is_some() { EXTERNAL } else { "process" }.to_owned(),
+            network: planned.network.word().to_owned(),
             pid: status.pid,
             container: None,
             image: None,
-            ports: planned.ports.iter().map(|port| Port::new(plan, planned, port)).collect(),
+            ports: planned.all_ports().enumerate().map(|(at, port)| Port::new(plan, planned, at, port)).collect(),
             needed_by: plan
                 .graph
                 .dependents(place)
@@ -112,8 +116,20 @@ impl Service {
 
     /// Its address at the front door, where it has one.
     pub fn front_door(&self) -> Option<&str> {
-        let loopback = format!("://{LOOPBACK}:");
-        self.ports.iter().find_map(|port| port.url.as_deref().filter(|url| !url.contains(&loopback)))
+        self.ports.iter().find_map(|port| port.url.as_deref().filter(|url| url.contains(".localhost:")))
+    }
+
+    /// Whether it lives elsewhere.
+    pub fn is_external(&self) -> bool {
+        self.kind == EXTERNAL
+    }
+
+    /// The row without numbers that others have.
+    pub fn without_published(mut self, missing: &HashSet<u16>) -> Self {
+        for port in &mut self.ports {
+            port.published = port.published.filter(|number| !missing.contains(number));
+        }
+        self
     }
 
     /// The row at a time, with its uptime and what its log lacks by then.
@@ -126,8 +142,14 @@ impl Service {
 }
 
 impl Port {
-    fn new(plan: &Plan, service: &Planned, port: &PlannedPort) -> Self {
-        let own = format!("{}://{LOOPBACK}:{}", port.protocol.scheme(), port.listen);
+    fn new(plan: &Plan, service: &Planned, at: usize, port: &PlannedPort) -> Self {
+        let chosen = service.publish.iter().find(|publish| publish.port == at).map(|publish| publish.host);
+        let published = chosen.or(port.listen());
+        let scheme = port.protocol.scheme();
+        let own = match published {
+            Some(number) => format!("{scheme}://{LOOPBACK}:{number}"),
+            None => format!("{scheme}://{}", port.location),
+        };
         // One web port of a service is at the front door: its first.
         let first_web = service.ports.iter().find(|port| port.protocol.is_web());
         let front = plan.front_door_url(service).filter(|_| first_web.is_some_and(|first| first.name == port.name));
@@ -136,7 +158,7 @@ impl Port {
             port: port.number,
             protocol: port.protocol.word().to_owned(),
             url: Some(front.unwrap_or(own)),
-            published: Some(port.listen),
+            published,
         }
     }
 }

@@ -28,6 +28,9 @@ pub fn reason(reason: &Reason, plan: &Plan) -> String {
         Reason::Blocked(service) => format!("blocked: {} will not come by itself", name(service)),
         Reason::SetupRuns(setup) => format!("runs `{}`", plan.setups[*setup].command),
         Reason::SetupFailed(error) => format!("setup failed: {error}"),
+        Reason::Elsewhere(service) => {
+            plan.services[*service].external().map_or_else(String::new, |external| format!("lives at {external}"))
+        }
         Reason::NotReady(error) => error.clone(),
         Reason::Daemonized => "running in the background (its main process ended)".to_owned(),
         Reason::Exited(exit) => exit.to_string(),

@@ -156,7 +156,7 @@ fn two_services_on_one_port_of_the_host_clash() {
     assert_eq!(
         problems,
         [
-            "3:3 port_clash `a` and `b` both listen on port 8080 of this machine | let one of them take its port from `PORT`, without `listen`"
+            "3:39 port_clash `a` and `b` both listen on port 8080 of this machine | let one of them take its port from `PORT`, without `listen`"
         ]
     );
 }
@@ -202,7 +202,7 @@ fn huge_and_explosive_manifests_are_refused() {
 
 #[test]
 fn keys_of_later_versions_are_refused_by_name() {
-    let text = "budget: 4GiB\nstrict: true\nroutes: |\n  /a => /b\nservices:\n  a: { image: postgres, volumes: [a], policy: { timeout: 2s, retry: { budget: 20% } } }\n  b: { external: 'https://x' }\n";
+    let text = "budget: 4GiB\nremotes: {}\nroutes: |\n  /a => /b\nservices:\n  a: { image: postgres, volumes: [a], policy: { timeout: 2s, retry: { budget: 20% } } }\n  b: { command: x, schedule: daily }\n";
     let codes: Vec<String> = bad(text).into_iter().map(|line| line.split(' ').nth(1).unwrap().to_owned()).collect();
     assert_eq!(codes, ["not_built"; 7]);
 }

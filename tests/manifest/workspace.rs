@@ -95,7 +95,7 @@ services:
     assert_eq!(web.environment.shared["FROM_SHELL"], Value::FromShell);
     let users = &workspace.services["users"];
     assert_eq!(users.profiles, ["backend"]);
-    assert!(matches!(&users.command, Command::Argv(words) if words.len() == 2));
+    assert!(matches!(users.command(), Some(Command::Argv(words)) if words.len() == 2));
     assert_eq!(users.readiness, Readiness::Log("ready in \\d+".into()));
 }
 
@@ -138,8 +138,8 @@ fn includes_keep_their_own_folder_and_env() {
     );
     let pay = &workspace.services["pay"];
     assert_eq!(pay.working_dir, std::path::Path::new("/w/pay/bin"));
-    assert_eq!(pay.command.written(), "from-pay");
-    assert_eq!(workspace.services["a"].command.written(), "none");
+    assert_eq!(pay.command().unwrap().written(), "from-pay");
+    assert_eq!(workspace.services["a"].command().unwrap().written(), "none");
     assert_eq!(pay.environment.shared["A"], Value::Is(nagaya::model::Template::text("main")));
     assert_eq!(pay.environment.shared["B"], Value::Is(nagaya::model::Template::text("pay")));
     assert_eq!(*pay.environment.dotenv, [("X".to_owned(), "from-pay".to_owned())]);
@@ -159,7 +159,7 @@ fn the_local_file_is_laid_over_unless_files_are_named() {
         .with("nagaya.yaml", "services: { a: { command: x, environment: { A: 1 } } }")
         .with("nagaya.local.yaml", "services: { a: { command: y, environment: [B=2] }, b: { command: z } }");
     let workspace = disk.load().0.unwrap();
-    assert_eq!(workspace.services["a"].command.written(), "y");
+    assert_eq!(workspace.services["a"].command().unwrap().written(), "y");
     assert_eq!(workspace.services["a"].environment.own.len(), 2);
     assert_eq!(workspace.services.len(), 2);
     let explicit = Request { explicit: true, ..Request::default() };
@@ -172,7 +172,7 @@ fn variables_come_from_the_shell_then_env_then_vars() {
         .with("nagaya.yaml", "vars: { A: vars, B: vars, C: vars }\nservices: { a: { command: '${A} ${B} ${C}' } }")
         .with(".env", "A=env\nB=env");
     let command =
-        |request: &Request| disk.load_with(request, &[("A", "shell")]).0.unwrap().services["a"].command.written();
+        |request: &Request| disk.load_with(request, &[("A", "shell")]).0.unwrap().services["a"].command().unwrap().written();
     assert_eq!(command(&Request::default()), "shell env vars");
     assert_eq!(command(&Request { no_env_file: true, ..Request::default() }), "shell vars vars");
 }
@@ -205,9 +205,9 @@ services:
   c: *base
 ",
     );
-    assert_eq!(workspace.services["a"].command.written(), "other");
+    assert_eq!(workspace.services["a"].command().unwrap().written(), "other");
     assert_eq!(workspace.services["b"].restart.policy, RestartPolicy::Always);
-    assert_eq!(workspace.services["c"].command.written(), "run");
+    assert_eq!(workspace.services["c"].command().unwrap().written(), "run");
 }
 
 #[test]

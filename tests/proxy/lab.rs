@@ -1,12 +1,12 @@
 //! A proxy on a thread of its own, callees that follow a script, and callers with a socket.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use nagaya::model::Protocol;
+use nagaya::model::{Egress, Protocol};
 use nagaya::proxy::dial::Dialer;
 use nagaya::proxy::http::{self, Caller, Context, Limits, Target};
 use nagaya::proxy::tcp;
@@ -94,8 +94,15 @@ impl Lab {
 
 fn serve(listener: TcpListener, options: Options, availability: watch::Receiver<Availability>, requests: Requests) {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).unwrap();
-    let endpoint = Endpoint { name: "port".to_owned(), protocol: options.protocol, location: options.location };
-    let upstream = Arc::new(Upstream { name: "web".into(), ports: vec![endpoint], availability });
+    let endpoint = Endpoint { name: "port".to_owned(), number: 80, protocol: options.protocol, location: options.location };
+    let upstream = Arc::new(Upstream {
+        name: "web".into(),
+        called: Ipv4Addr::LOCALHOST,
+        own: Ipv4Addr::LOCALHOST,
+        egress: Egress::Allow,
+        ports: vec![endpoint],
+        availability,
+    });
     runtime.block_on(async move {
         let (asks, _asked) = mpsc::unbounded_channel();
         let context = Context::new(requests, asks).with((options.dialer)(), options.limits);

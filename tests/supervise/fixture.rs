@@ -5,21 +5,25 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nagaya::model::Workspace;
-use nagaya::plan::{Plan, Ports, Selection, Surroundings, plan, select, slots};
+use nagaya::model::{NetworkMode, Workspace};
+use nagaya::plan::{Plan, Ports, Selection, Slot, SlotKind, Surroundings, plan, select, slots};
 use nagaya::supervise::{Command, Effect, Exit, Fact, Incarnation, Input, Left, Moment, SetupRun, Swept, Want, World};
 
 use crate::support::manifest::good;
 
 /// The plan of a manifest, with made-up ports.
 pub fn plan_of(workspace: &Workspace) -> Plan {
-    let ports =
-        slots(workspace).into_iter().enumerate().map(|(at, slot)| (slot.key, 20_000 + u16::try_from(at).unwrap()));
+    let number = |(at, slot): (usize, Slot)| match slot.kind {
+        SlotKind::Insisted(number) => (slot.key, number),
+        SlotKind::Program | SlotKind::Engine => (slot.key, 20_000 + u16::try_from(at).unwrap()),
+    };
+    let ports = slots(workspace, nagaya::model::NetworkMode::Env).into_iter().enumerate().map(number);
     let surroundings = Surroundings {
         shell: Arc::default(),
         ports: Ports(ports.collect()),
         data_dir: PathBuf::from("/data"),
         host_label: "test".into(),
+        network: NetworkMode::Env,
     };
     plan(workspace, &surroundings)
 }
@@ -194,7 +198,8 @@ fn manifest(services: &str) -> String {
     for service in services.split(" | ") {
         let (name, keys) = service.split_once(':').unwrap_or((service, ""));
         let keys = keys.trim();
-        let command = if keys.contains("command:") { "" } else { "command: run" };
+        let complete = keys.contains("command:") || keys.contains("external:");
+        let command = if complete { "" } else { "command: run" };
         let comma = if keys.is_empty() || command.is_empty() { "" } else { ", " };
         text.push_str(&format!("  {name}: {{ {keys}{comma}{command} }}\n"));
     }

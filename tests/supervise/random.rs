@@ -13,7 +13,13 @@ const SERVICES: &str = "web: depends_on: [api, cart], ports: 80 \
     | db: ports: 5432, readiness: { exec: check } \
     | migrate: depends_on: db, setup: make \
     | lazy: lazy: true, ports: 80, depends_on: db \
-    | log: readiness: { log: up }, restart: on-failure";
+    | log: readiness: { log: up }, restart: on-failure \
+    | pay: external: 'https://pay.example.com' \
+    | shop: depends_on: [pay, db]";
+
+/// The place of the service that lives elsewhere, and of the one that depends on it.
+const PAY: usize = 7;
+const SHOP: usize = 8;
 
 /// What the outside world would know: which lives were launched and have not ended.
 #[derive(Default)]
@@ -36,6 +42,7 @@ impl Outside {
                 Effect::Launch { service, incarnation } => {
                     let alive = self.launching.values().chain(self.running.values()).chain(self.leftover.values());
                     assert!(alive.into_iter().all(|other| *other != service), "service {service} was launched twice");
+                    assert_ne!(service, PAY, "nothing of it runs here");
                     self.launching.insert(incarnation, service);
                 }
                 Effect::Signal { incarnation, signal } => {
@@ -208,6 +215,15 @@ fn check(fixture: &Fixture, outside: &Outside) {
         );
         assert!(!alive || believed, "service {place} runs, and is said to be {:?}", status.state);
         assert!(!status.ready || status.settled);
+    }
+    // It is as it is wanted, but that it goes after who may still call it.
+    let status = fixture.world.status(PAY);
+    let called = outside.running.values().chain(outside.launching.values()).chain(outside.leftover.values());
+    let called = called.into_iter().any(|other| *other == SHOP);
+    match status.state {
+        State::Ready => assert!(status.wanted || called, "nobody wants it or can call it"),
+        State::Stopped => assert!(!status.wanted, "it is wanted and there"),
+        other => panic!("it lives elsewhere, and is said to be {other:?}"),
     }
 }
 

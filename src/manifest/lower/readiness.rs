@@ -6,7 +6,7 @@ use crate::manifest::problem::{Problem, Problems};
 use crate::manifest::raw::{GrpcCheck, HttpCheck, PortRef, Probe as RawProbe, TcpCheck};
 use crate::manifest::read::{At, OrBrief, Seconds, not_built};
 use crate::manifest::source::Span;
-use crate::model::{Check, Port, Probe, ProbePort, Protocol, Readiness};
+use crate::model::{Check, Port, Probe, Protocol, Readiness, ServicePort};
 
 use super::service::{lower_command, unknown_port};
 
@@ -114,7 +114,7 @@ fn port(
     ports: &[Port],
     span: Span,
     problems: &mut Problems,
-) -> Option<ProbePort> {
+) -> Option<ServicePort> {
     let Some(At { value, span }) = raw else {
         if ports.is_empty() {
             let problem = Problem::error("no_ports", "the probe asks a port, but the service declares none");
@@ -123,15 +123,15 @@ fn port(
         }
         let speaks = ports.iter().position(|port| spoken.contains(&port.protocol));
         let connects = || ports.iter().position(|port| port.protocol != Protocol::Udp);
-        return Some(ProbePort::Declared(speaks.or_else(connects).unwrap_or(0)));
+        return Some(ServicePort::Declared(speaks.or_else(connects).unwrap_or(0)));
     };
     match value {
         PortRef::Number(number) => match ports.iter().position(|port| port.number == *number) {
-            Some(place) => Some(ProbePort::Declared(place)),
-            None => Some(ProbePort::Number(*number)),
+            Some(place) => Some(ServicePort::Declared(place)),
+            None => Some(ServicePort::Number(*number)),
         },
         PortRef::Name(name) => match ports.iter().position(|port| port.name == *name) {
-            Some(place) => Some(ProbePort::Declared(place)),
+            Some(place) => Some(ServicePort::Declared(place)),
             None => {
                 problems.push(unknown_port(name, ports, *span));
                 None

@@ -14,11 +14,12 @@ use crate::manifest::read::{At, Entry, OrBrief};
 use crate::manifest::source::Span;
 use crate::model::{
     BackoffSpec, Command, Condition, Dependency, Environment, Inputs, LogKeeping, Port, Readiness, Reference, Restart,
-    Service, ServiceName, SetupStep, Size, Stop, Template, Value,
+    Run, Service, ServiceName, SetupStep, Size, Stop, Template, Value,
 };
 
+use super::network::{aliases, hostnames, mode, publish};
 use super::readiness::lower_readiness;
-use super::{Unit, check_network, env_values, unknown_service};
+use super::{Unit, env_values, external, unknown_service};
 
 /// What one service is lowered among.
 pub struct Context<'a> {
@@ -37,38 +38,46 @@ pub fn lower(
     problems: &mut Problems,
 ) -> Option<Service> {
     let Entry { key, value: raw } = entry;
-    let dir = working_dir(&raw, context, problems);
-    if let Some(word) = &raw.network {
-        check_network(word, problems);
+    if let Some(url) = &raw.external {
+        return external::lower(name, &raw, url, key, context, problems);
     }
+    let dir = working_dir(&raw, context, problems);
     let ports = ports(raw.ports.as_ref());
-    let listen = listen(raw.listen.as_ref(), &ports, problems);
-    let depends_on = depends_on(raw.depends_on.as_ref(), context.names, problems);
+    let listen = listen(raw.listen.as_ref().map(|listen| &listen.value), &ports, problems);
+    let publish = publish(&raw, &ports, &listen, problems);
+    let depends_on = depends_on(raw.depends_on.as_ref().map(|on| &on.value), context.names, problems);
     let environment = environment(&raw, context, problems);
     let readiness = lower_readiness(raw.readiness.as_ref(), &ports, problems);
     let setup = setup(raw.setup.as_ref().map(|steps| steps.0.as_slice()).unwrap_or_default(), problems);
     let stop = Stop::default();
     let stop = Stop {
-        signal: raw.stop_signal.map_or(stop.signal, |word| word.0),
-        grace: raw.stop_grace_period.unwrap_or(stop.grace),
+        signal: raw.stop_signal.as_ref().map_or(stop.signal, |word| word.value.0),
+        grace: raw.stop_grace_period.as_ref().map_or(stop.grace, |grace| grace.value),
     };
-    let logs = logs(raw.logs.as_ref(), problems);
-    let lazy = raw.lazy.unwrap_or(false);
+    let logs = logs(raw.logs.as_ref().map(|logs| &logs.value), problems);
+    let lazy = raw.lazy.as_ref().is_some_and(|lazy| lazy.value);
     if lazy && ports.is_empty() {
         let problem = Problem::error("lazy_without_ports", format!("`{name}` is lazy but has no ports"));
         problems.push(problem.at(key).hint("a lazy service is started by its first request, so it needs `ports`"));
     }
-    let restart = restart(raw.restart.as_ref());
+    let restart = restart(raw.restart.as_ref().map(|restart| &restart.value));
     let profiles = raw.profiles.clone().unwrap_or_default().0;
+    let (aliases, hostnames) = (aliases(&raw, problems), hostnames(&raw, problems));
+    let network = raw.network.as_ref().and_then(|word| mode(word, problems));
     let command = command(name, &raw, key, problems)?;
-    let line = problems.sources.position(key).line;
     let service = Service {
         name: name.clone(),
-        command,
+        aliases,
+        hostnames,
+        run: Run::Process(command),
         working_dir: dir?,
         setup,
         ports,
         listen,
+        publish,
+        network,
+        egress: raw.egress.as_ref().map(|word| word.value.0).unwrap_or_default(),
+        user: raw.user.as_ref().map(|user| user.value.clone()),
         depends_on,
         environment,
         readiness,
@@ -77,16 +86,21 @@ pub fn lower(
         profiles,
         lazy,
         logs,
-        declared: (problems.sources.get(key.source).path.clone(), line),
+        declared: declared_at(key, problems),
     };
     Some(service)
+}
+
+/// The file and line of a key.
+pub fn declared_at(key: Span, problems: &Problems) -> (std::path::PathBuf, usize) {
+    (problems.sources.get(key.source).path.clone(), problems.sources.position(key).line)
 }
 
 fn command(name: &ServiceName, raw: &RawService, key: Span, problems: &mut Problems) -> Option<Command> {
     if let Some(command) = &raw.command {
         return Some(lower_command(&command.value));
     }
-    let runs_otherwise = raw.image.is_some() || raw.build.is_some() || raw.template.is_some() || raw.external.is_some();
+    let runs_otherwise = raw.image.is_some() || raw.build.is_some() || raw.template.is_some();
     if !runs_otherwise && raw.versions.is_none() {
         let problem = Problem::error("missing_command", format!("`{name}` says nothing of what it runs"));
         problems.push(problem.at(key).hint("add `command: …`"));
@@ -118,7 +132,8 @@ fn working_dir(raw: &RawService, context: &Context<'_>, problems: &mut Problems)
     None
 }
 
-fn ports(raw: Option<&Ports>) -> Vec<Port> {
+/// The declared ports.
+pub fn ports(raw: Option<&Ports>) -> Vec<Port> {
     let port = |port: &At<crate::manifest::raw::PortSpec>| Port {
         name: port.value.name.clone(),
         number: port.value.number,
@@ -186,7 +201,7 @@ fn environment(raw: &RawService, context: &Context<'_>, problems: &mut Problems)
         dotenv: context.unit.dotenv.clone(),
         files,
         shared: context.shared.clone(),
-        own: raw.environment.as_ref().map(env_values).unwrap_or_default(),
+        own: raw.environment.as_ref().map(|own| env_values(&own.value)).unwrap_or_default(),
     }
 }
 
@@ -252,7 +267,7 @@ fn logs(raw: Option<&Logs>, problems: &mut Problems) -> LogKeeping {
     }
 }
 
-/// Checks that need all services: addresses, insisted ports, conditions.
+/// Checks that need all services: addresses and conditions.
 pub fn check_together(services: &IndexMap<ServiceName, Service>, problems: &mut Problems) {
     for service in services.values() {
         for reference in references_of(service) {
@@ -262,7 +277,6 @@ pub fn check_together(services: &IndexMap<ServiceName, Service>, problems: &mut 
             check_condition(service, dependency, services, problems);
         }
     }
-    check_insisted(services, problems);
 }
 
 /// Every address that a service asks for.
@@ -280,7 +294,8 @@ fn references_of(service: &Service) -> impl Iterator<Item = &Reference> {
         },
         _ => &[],
     };
-    let templates: Vec<&Template> = values.chain(service.command.templates()).chain(setup).chain(probe).collect();
+    let command = service.command().map(Command::templates).unwrap_or_default();
+    let templates: Vec<&Template> = values.chain(command).chain(setup).chain(probe).collect();
     templates.into_iter().flat_map(Template::references)
 }
 
@@ -321,28 +336,20 @@ fn check_condition(
     problems: &mut Problems,
 ) {
     let target = &services[dependency.service];
+    if target.external().is_some() && matches!(dependency.condition, Condition::Completed | Condition::LogReady) {
+        let message =
+            format!("`{}` waits until `{}` is {}, but that lives elsewhere", service.name, target.name, dependency.condition.word());
+        let mut problem = Problem::error("external_process", message).hint("it can only be waited for as `service_healthy`");
+        problem.at = declared_span(service, problems);
+        problems.push(problem);
+        return;
+    }
     if dependency.condition == Condition::LogReady && !matches!(target.readiness, Readiness::Log(_)) {
         let message = format!("`{}` waits for a log line of `{}`, which declares none", service.name, target.name);
         let mut problem = Problem::error("no_log_readiness", message)
             .hint(format!("add `readiness: {{ log: … }}` to `{}`", target.name));
         problem.at = declared_span(service, problems);
         problems.push(problem);
-    }
-}
-
-fn check_insisted(services: &IndexMap<ServiceName, Service>, problems: &mut Problems) {
-    let mut taken: IndexMap<u16, &Service> = IndexMap::new();
-    for service in services.values() {
-        for number in service.listen.iter().flatten() {
-            let Some(first) = taken.insert(*number, service) else { continue };
-            let message =
-                format!("`{}` and `{}` both listen on port {number} of this machine", first.name, service.name);
-            let mut problem = Problem::error("port_clash", message)
-                .hint("let one of them take its port from `PORT`, without `listen`");
-            problem.at = declared_span(service, problems);
-            problem.related = declared_span(first, problems).map(|span| (span, "the other one"));
-            problems.push(problem);
-        }
     }
 }
 

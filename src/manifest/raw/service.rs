@@ -8,10 +8,12 @@ use crate::manifest::node::{Node, Value};
 use crate::manifest::problem::{Problem, Problems};
 use crate::manifest::read::{Any, At, Brief, Definitions, Dict, OneOrMany, OrBrief, Read, record, text_of, wrong_type};
 use crate::manifest::source::Span;
-use crate::model::{RestartPolicy, Size, Template};
+use crate::model::{HostName, RestartPolicy, Size, Template, User};
 
-use super::words::{BalanceWord, EgressWord, Strategy, WatchAction};
-use super::{Backoff, ConditionWord, Env, Listen, NetworkWord, Policy, Ports, Probe, SignalWord};
+use super::words::{BalanceWord, Strategy, WatchAction};
+use super::{
+    Backoff, ConditionWord, EgressWord, Env, ExternalUrl, Listen, NetworkWord, Policy, Ports, Probe, PublishSpec, SignalWord,
+};
 
 record! {
     /// A thing that runs.
@@ -25,11 +27,11 @@ record! {
         /// Production's ports by name; the protocol is told from the name.
         ports: Ports,
         /// The port on which the program insists, where it does not take `PORT`.
-        listen: Listen,
+        listen: At<Listen>,
         /// What must be there first: names, or {NAME: {condition}}.
-        depends_on: DependsOn,
+        depends_on: At<DependsOn>,
         /// Its variables; `${users.url}` and friends are addresses of services.
-        environment: Env,
+        environment: At<Env>,
         /// Files with variables.
         env_file: OneOrMany<At<OrBrief<EnvFile>>>,
         /// When it counts as ready.
@@ -39,19 +41,19 @@ record! {
         /// When it is restarted although it runs.
         [later] liveness: OrBrief<Probe>,
         /// What happens when it ends: `no`, `on-failure`, `always`, or {policy, max, backoff}.
-        restart: OrBrief<RestartRecord>,
+        restart: At<OrBrief<RestartRecord>>,
         /// The signal that stops it.
-        stop_signal: SignalWord,
+        stop_signal: At<SignalWord>,
         /// How long it may take to stop.
-        stop_grace_period: Duration,
+        stop_grace_period: At<Duration>,
         /// A command that stops it.
         [later] stop_command: CommandSpec,
         /// Started only with one of these profiles, or by name.
         profiles: OneOrMany<String>,
         /// Started by its first request.
-        lazy: bool,
+        lazy: At<bool>,
         /// How much of its output is kept.
-        logs: Logs,
+        logs: At<Logs>,
         /// Files whose change restarts it.
         [later] watch: OneOrMany<OrBrief<Watch>>,
         /// Several variants of it, by name.
@@ -72,22 +74,22 @@ record! {
         [later] idle_timeout: Duration,
         /// Replaced at this age.
         [later] max_age: Duration,
-        /// Lives elsewhere, at this URL.
-        [later] external: String,
+        /// Where it lives, if that is elsewhere: `https://api.example.com`, `tcp://HOST:PORT`.
+        external: At<ExternalUrl>,
         /// Other names in the workspace.
-        [later] aliases: OneOrMany<String>,
-        /// Production's other host names of it.
-        [later] hostnames: OneOrMany<String>,
-        /// Ports of the host's loopback that lead to it.
-        [later] publish: Any,
+        aliases: OneOrMany<At<String>>,
+        /// Production's full host names of it; `*.` before one stands for all names below.
+        hostnames: OneOrMany<At<HostName>>,
+        /// Ports of the host's loopback that lead to it: `9229`, or HOST:PORT.
+        publish: OneOrMany<At<PublishSpec>>,
         /// Whether it may call the outside.
-        [later] egress: EgressWord,
-        /// How it sees the network.
+        egress: At<EgressWord>,
+        /// How it sees the network, where that differs from the workspace.
         network: At<NetworkWord>,
         /// When it runs, as cron writes it.
         [later] schedule: String,
-        /// The account that runs it.
-        [later] user: String,
+        /// The account that runs it: a name or a number, and after a `:` a group.
+        user: At<User>,
         /// Words for selecting it.
         [later] labels: Any,
         /// Where its own metrics are.

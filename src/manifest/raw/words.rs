@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use crate::manifest::node::Node;
 use crate::manifest::problem::{Problem, Problems};
 use crate::manifest::read::{Definitions, Read, read_word, text_of};
-use crate::model::{Condition, Jitter, Signal};
+use crate::model::{Condition, Egress, Jitter, NetworkMode, Signal};
 
 macro_rules! words {
     ($(#[doc = $doc:literal])* $name:ident($type:ty) = $words:expr) => {
@@ -25,22 +25,13 @@ macro_rules! words {
     };
 }
 
-/// What `network` may say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Network {
-    Auto,
-    Pod,
-    Names,
-    Env,
-}
-
 words! {
-    /// How host processes see the network.
-    NetworkWord(Network) = [
-        ("auto", Network::Auto),
-        ("pod", Network::Pod),
-        ("names", Network::Names),
-        ("env", Network::Env),
+    /// How host processes see the network; nothing for `auto`.
+    NetworkWord(Option<NetworkMode>) = [
+        ("auto", None),
+        ("pod", Some(NetworkMode::Pod)),
+        ("names", Some(NetworkMode::Names)),
+        ("env", Some(NetworkMode::Env)),
     ]
 }
 
@@ -67,7 +58,7 @@ words! {
 
 words! {
     /// Allowed or not.
-    EgressWord(()) = [("allow", ()), ("deny", ())]
+    EgressWord(Egress) = [("allow", Egress::Allow), ("deny", Egress::Deny)]
 }
 
 words! {

@@ -13,8 +13,9 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_local};
 
-use crate::discovery::{Egress, Pod};
+use crate::discovery::{self, Pod};
 use crate::launcher::Line;
+use crate::model::Egress;
 use crate::route::zone::{Asker, Zone};
 use crate::route::{Availability, Table, Upstream};
 
@@ -84,9 +85,11 @@ impl Pod for Names {
         Some(Asker { service, address: table.upstreams[service].own })
     }
 
-    fn egress(&self) -> Egress {
-        let allowed = self.tables.borrow().upstream(&self.service).is_none_or(|upstream| upstream.egress);
-        if allowed { Egress::Allow } else { Egress::Deny }
+    fn egress(&self) -> discovery::Egress {
+        match self.tables.borrow().egress(&self.service) {
+            Egress::Allow => discovery::Egress::Allow,
+            Egress::Deny => discovery::Egress::Deny,
+        }
     }
 
     async fn asked(&self, service: usize) {

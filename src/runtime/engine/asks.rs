@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::{Engine, make_plan};
 use crate::manifest::did_you_mean;
 use crate::model::Workspace;
+use crate::plan::PlannedPort;
 use crate::runtime::draft::read;
 use crate::runtime::wanted::wanted;
 use crate::runtime::{Ask, Environment, InPod, Problem, UpRequest, Upped};
@@ -39,8 +40,8 @@ impl Engine {
                 let _ = reply.send(result);
             }
             Ask::Restart(names, reply) => {
-                let result = self.places(&names).map(|places| self.step(Input::Asked(Command::Restart(places))));
-                let _ = reply.send(result);
+                let processes = self.places(&names).and_then(|places| self.processes(places));
+                let _ = reply.send(processes.map(|places| self.step(Input::Asked(Command::Restart(places)))));
             }
             Ask::Why(name, reply) => {
                 let _ = reply.send(self.explain(&name));
@@ -72,6 +73,16 @@ impl Engine {
         })
     }
 
+    /// The same services, each of which is a process.
+    fn processes(&self, places: Vec<usize>) -> Result<Vec<usize>, Problem> {
+        let services = &self.world.plan().services;
+        let elsewhere = places.iter().find_map(|&place| Some((&services[place].name, services[place].external()?)));
+        match elsewhere {
+            Some((name, at)) => Err(Problem::Elsewhere { name: name.to_string(), at: at.to_string() }),
+            None => Ok(places),
+        }
+    }
+
     /// Starts services with all that they need.
     fn start(&mut self, names: &[String]) -> Result<(), Problem> {
         let places = self.places(names)?;
@@ -90,9 +101,9 @@ impl Engine {
     }
 
     fn environment(&self, name: &str) -> Result<Environment, Problem> {
-        let place = self.place(name)?;
+        let place = self.processes(vec![self.place(name)?])?[0];
         let planned = &self.world.plan().services[place];
-        let pod = match planned.in_pod {
+        let pod = match planned.in_pod() {
             true => self.host.pod_of(place).map_or(InPod::Absent, InPod::Pid),
             false => InPod::No,
         };
@@ -138,6 +149,9 @@ impl Engine {
             if let Some(load) = &request.load {
                 self.setup.load = load.clone();
             }
+        } else if self.publisher.lacks() {
+            // Whoever had a published port may be gone by now.
+            notices.extend(self.publisher.plan(&self.world));
         }
         let services = self.want(&workspace, request)?;
         Ok(Upped { services, notices, events_from })
@@ -146,7 +160,7 @@ impl Engine {
     /// Numbers that we or our services listen on: taken, but by ourselves.
     fn held_ports(&self) -> HashSet<u16> {
         let plan = self.world.plan();
-        let own = plan.services.iter().flat_map(|planned| planned.ports.iter().map(|port| port.listen));
+        let own = plan.services.iter().flat_map(|planned| planned.ports.iter().filter_map(PlannedPort::listen));
         own.chain(plan.edges.iter().filter_map(|edge| edge.listen)).chain([plan.front_door]).collect()
     }
 

@@ -75,7 +75,7 @@ impl World {
             }
             Phase::Launching { .. } | Phase::Stopping(_) => self.rows[service].again = true,
             Phase::Backoff { .. } => self.rows[service].phase = Phase::Waiting,
-            Phase::Rest(_) | Phase::Waiting => {}
+            Phase::Rest(_) | Phase::Waiting | Phase::Elsewhere => {}
         }
         self.touch_neighbours(service);
     }

@@ -27,6 +27,7 @@ impl World {
         match (dependency.condition, &row.phase) {
             (Condition::Completed, phase) => *phase == Phase::Rest(Rest::Completed),
             (Condition::Started, Phase::Up(_)) => true,
+            (Condition::Started | Condition::Ready, Phase::Elsewhere) => true,
             (Condition::Ready | Condition::LogReady, Phase::Up(up)) => up.health == Health::Ready,
             // It was there, did its work and ended well: as much as a job can be.
             (Condition::Started | Condition::Ready, Phase::Rest(Rest::Completed)) => {
@@ -61,6 +62,8 @@ impl World {
                 }
                 Phase::Waiting => todo.extend(self.unmet(service)),
                 Phase::Launching { .. } | Phase::Up(_) | Phase::Backoff { .. } | Phase::Stopping(_) => {}
+                // It has no end and no log; the manifest lets nobody wait for either.
+                Phase::Elsewhere => {}
             }
         }
         false

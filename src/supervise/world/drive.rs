@@ -39,7 +39,7 @@ impl World {
                     Stage::Killed { .. } => self.gone(now, incarnation),
                 }
             }
-            Phase::Rest(_) | Phase::Waiting | Phase::Launching { .. } => {}
+            Phase::Rest(_) | Phase::Waiting | Phase::Launching { .. } | Phase::Elsewhere => {}
         }
     }
 
@@ -56,13 +56,22 @@ impl World {
 
     /// Moves one service a step towards what is wanted.
     fn drive(&mut self, now: Moment, service: usize) {
+        let elsewhere = self.plan.services[service].external().is_some();
         match (self.rows[service].want, &self.rows[service].phase) {
+            (Want::Up, Phase::Rest(Rest::New | Rest::Stopped)) | (Want::Up | Want::Idle, Phase::Waiting) if elsewhere => {
+                self.rows[service].phase = Phase::Elsewhere;
+                self.touch_neighbours(service);
+            }
             (Want::Up, Phase::Rest(Rest::New | Rest::Stopped)) => {
                 self.rows[service].phase = Phase::Waiting;
                 self.touch_neighbours(service);
             }
             (Want::Up | Want::Idle, Phase::Waiting) => self.try_launch(service),
             (Want::Down, Phase::Waiting | Phase::Backoff { .. }) => {
+                self.rows[service].phase = Phase::Rest(Rest::Stopped);
+                self.touch_neighbours(service);
+            }
+            (Want::Down, Phase::Elsewhere) if !self.has_dependents_to_stop(service) => {
                 self.rows[service].phase = Phase::Rest(Rest::Stopped);
                 self.touch_neighbours(service);
             }

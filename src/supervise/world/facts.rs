@@ -80,7 +80,7 @@ impl World {
                 self.live.remove(&incarnation);
                 self.ended(now, service, exit, now);
             }
-            Phase::Rest(_) | Phase::Waiting | Phase::Backoff { .. } => {}
+            Phase::Rest(_) | Phase::Waiting | Phase::Elsewhere | Phase::Backoff { .. } => {}
         }
     }
 
@@ -98,7 +98,11 @@ impl World {
                 let started = up.started;
                 self.ended(now, service, Exit::Vanished, started);
             }
-            Phase::Rest(_) | Phase::Waiting | Phase::Launching { .. } | Phase::Backoff { .. } => {}
+            Phase::Rest(_)
+            | Phase::Waiting
+            | Phase::Launching { .. }
+            | Phase::Elsewhere
+            | Phase::Backoff { .. } => {}
         }
     }
 

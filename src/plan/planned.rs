@@ -1,0 +1,197 @@
+//! One service of a plan, with every address filled in.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::model::{
+    Dependency, Egress, External, HostName, LogKeeping, NetworkMode, Probe, Protocol, Restart, ServiceName, Stop, User,
+};
+
+use super::{Addresses, Layers};
+
+/// One service, ready to be launched or called.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Planned {
+    pub name: ServiceName,
+    /// Other names of it in the workspace.
+    pub aliases: Vec<ServiceName>,
+    /// Production's full host names of it.
+    pub hostnames: Vec<HostName>,
+    pub run: PlannedRun,
+    pub working_dir: PathBuf,
+    pub environment: Layers,
+    pub ports: Vec<PlannedPort>,
+    /// Ports that are published without being declared.
+    pub undeclared: Vec<PlannedPort>,
+    /// All that it publishes.
+    pub publish: Vec<PlannedPublish>,
+    /// How it sees the network.
+    pub network: NetworkMode,
+    /// Its addresses in pods, whether it is in one or not.
+    pub addresses: Addresses,
+    pub egress: Egress,
+    /// The account that runs it; nagaya's own where there is none.
+    pub user: Option<User>,
+    pub depends_on: Vec<Dependency>,
+    pub readiness: Ready,
+    pub restart: Restart,
+    pub stop: Stop,
+    pub lazy: bool,
+    pub profiles: Vec<String>,
+    pub logs: LogKeeping,
+    /// Places in [`Plan::setups`](super::Plan::setups), in order.
+    pub setup: Vec<usize>,
+}
+
+/// What a planned service is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PlannedRun {
+    Process {
+        /// As the manifest has it, for people.
+        command: String,
+        argv: Vec<String>,
+    },
+    /// Nothing that is run here.
+    External(External),
+}
+
+/// A port as production numbers it, and where that really is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedPort {
+    pub name: String,
+    /// Production's number.
+    pub number: u16,
+    pub protocol: Protocol,
+    pub location: Location,
+}
+
+/// Where a port of a service is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Location {
+    /// The program itself listens there.
+    Loopback(u16),
+    /// In the pod of a service.
+    Pod { service: Arc<str>, port: u16 },
+    /// Outside the workspace; `host` is a name or an address, an IPv6 one without brackets.
+    Elsewhere { host: Arc<str>, port: u16, tls: bool },
+}
+
+/// A number of this machine's loopback that leads to a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlannedPublish {
+    pub host: u16,
+    /// The place among [`Planned::all_ports`].
+    pub port: usize,
+}
+
+/// When a planned service is ready: [`Readiness`](crate::model::Readiness) with every address filled in.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ready {
+    Started,
+    /// A process of its own listens on this port.
+    Listening(u16),
+    Log(String),
+    Probe(Box<PlannedProbe>),
+}
+
+/// A probe with its rhythm, and its check with every address filled in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlannedProbe {
+    pub rhythm: Probe,
+    pub check: PlannedCheck,
+}
+
+/// What one try does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlannedCheck {
+    Http { port: u16, path: String, host: Option<String>, headers: Vec<(String, String)>, status: Option<u16> },
+    Tcp { port: u16 },
+    Grpc { port: u16, service: String },
+    Exec(Vec<String>),
+}
+
+impl Planned {
+    /// Whether the running process is still what this plan wants; dependencies and restart rules may differ.
+    pub fn launches_like(&self, other: &Self) -> bool {
+        self.run == other.run
+            && self.working_dir == other.working_dir
+            && self.environment == other.environment
+            && self.ports == other.ports
+            && self.readiness == other.readiness
+            && (self.network, self.addresses, &self.user) == (other.network, other.addresses, &other.user)
+    }
+
+    /// Where it lives, where that is elsewhere.
+    pub fn external(&self) -> Option<&External> {
+        match &self.run {
+            PlannedRun::Process { .. } => None,
+            PlannedRun::External(external) => Some(external),
+        }
+    }
+
+    /// The program and its arguments; nothing where it lives elsewhere.
+    pub fn argv(&self) -> &[String] {
+        match &self.run {
+            PlannedRun::Process { argv, .. } => argv,
+            PlannedRun::External(_) => &[],
+        }
+    }
+
+    /// Whether it runs in a pod.
+    pub fn in_pod(&self) -> bool {
+        self.network == NetworkMode::Pod && self.external().is_none()
+    }
+
+    /// The first port that a stream can be opened to.
+    pub fn first_port(&self) -> Option<&PlannedPort> {
+        self.ports.iter().find(|port| port.protocol != Protocol::Udp)
+    }
+
+    /// The ports that can be called: the declared ones, then those that are only published.
+    pub fn all_ports(&self) -> impl Iterator<Item = &PlannedPort> {
+        self.ports.iter().chain(&self.undeclared)
+    }
+
+    /// What the engine listens on for it: all that it publishes, but for numbers of this machine on which the program
+    /// listens itself.
+    pub fn published(&self) -> impl Iterator<Item = PlannedPublish> {
+        let own = |it: &PlannedPublish| {
+            let port = self.all_ports().nth(it.port);
+            port.is_some_and(|port| port.location == Location::Loopback(it.host))
+        };
+        self.publish.iter().filter(move |it| !own(it)).copied()
+    }
+}
+
+impl PlannedPort {
+    /// The number on which the program listens, where there is one.
+    pub fn listen(&self) -> Option<u16> {
+        match self.location {
+            Location::Loopback(number) | Location::Pod { port: number, .. } => Some(number),
+            Location::Elsewhere { .. } => None,
+        }
+    }
+}
+
+impl Location {
+    /// The Host that a server outside expects, with the port where that is not the scheme's (RFC 9110 section 7.2);
+    /// inside, callers know best what they call a service.
+    pub fn host(&self) -> Option<String> {
+        let Self::Elsewhere { host, port, tls } = self else { return None };
+        let usual = if *tls { 443 } else { 80 };
+        let host = if host.contains(':') { format!("[{host}]") } else { host.to_string() };
+        Some(if *port == usual { host } else { format!("{host}:{port}") })
+    }
+}
+
+/// As a message names it: `port 8080`, `api.example.com:443`.
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Loopback(number) | Self::Pod { port: number, .. } => write!(f, "port {number}"),
+            Self::Elsewhere { host, port, .. } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Elsewhere { host, port, .. } => write!(f, "{host}:{port}"),
+        }
+    }
+}

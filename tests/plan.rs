@@ -1,0 +1,145 @@
+//! Plans: who calls whom by which name, and where every port is.
+
+use nagaya::model::{Egress, NetworkMode, Protocol, Workspace};
+use nagaya::plan::{Location, PlannedPublish, lints, references, slots};
+
+use crate::supervise::fixture::plan_of;
+use crate::support::manifest::good;
+
+/// The references of a workspace as `from -> to port (variable)`.
+fn calls(workspace: &Workspace) -> Vec<String> {
+    let name = |place: usize| workspace.service(place).name.to_string();
+    let shown = references(workspace).into_iter().map(|it| {
+        let port = it.port.map(|port| workspace.service(it.to).ports[port].number.to_string());
+        format!("{} -> {} {} ({})", name(it.from), name(it.to), port.unwrap_or_default(), it.via)
+    });
+    shown.collect()
+}
+
+#[test]
+fn every_name_that_production_knows_is_a_reference() {
+    let named = |host: &str| {
+        let workspace = good(&format!(
+            "name: shop
+namespace: team
+services:
+  a: {{ command: x, environment: {{ U: 'http://{host}:80/x' }} }}
+  users: {{ command: x, ports: {{ http: 80 }}, aliases: accounts, hostnames: [api.example.com, '*.api.example.com'] }}
+  deep: {{ command: x, ports: {{ http: 80 }}, hostnames: ['*.v1.api.example.com'] }}
+"
+        ));
+        calls(&workspace).first().cloned().unwrap_or_default()
+    };
+    let users = "a -> users 80 (U)";
+    for host in [
+        "users", "USERS", "accounts", "users.shop", "accounts.shop", "users.team", "users.team.svc",
+        "users.team.svc.cluster.local", "users.team.svc.cluster.local.", "api.example.com", "API.example.com",
+        "x.api.example.com", "x.y.api.example.com",
+    ] {
+        assert_eq!(named(host), users, "{host}");
+    }
+    assert_eq!(named("x.v1.api.example.com"), "a -> deep 80 (U)");
+    for host in ["users.default", "users.other.svc", "example.com", "web.users.shop", "users.shop.svc", "localhost"] {
+        assert_eq!(named(host), "", "{host}");
+    }
+}
+
+#[test]
+fn a_probe_that_calls_another_service_is_its_caller() {
+    let workspace = good(
+        "services:
+  a: { command: x, readiness: { exec: 'curl ${b.url}' } }
+  b: { command: x, ports: { http: 80 } }
+",
+    );
+    assert_eq!(calls(&workspace), ["a -> b 80 (command)"]);
+    let plan = plan_of(&workspace);
+    let edge = plan.edges[0].listen.unwrap();
+    assert!(format!("{:?}", plan.services[0].readiness).contains(&format!("curl http://127.0.0.1:{edge}")));
+}
+
+#[test]
+fn names_that_lead_nowhere_are_a_matter_of_the_mode_env() {
+    let codes = |auto: NetworkMode, network: &str| {
+        let workspace = good(&format!(
+            "services: {{ a: {{ command: x, network: {network}, environment: {{ U: 'b.default.svc:80' }} }}, b: {{ command: x, ports: 80 }} }}"
+        ));
+        lints(&workspace, auto).into_iter().map(|lint| lint.code).collect::<Vec<_>>()
+    };
+    assert_eq!(codes(NetworkMode::Env, "auto"), ["unresolvable_name"]);
+    assert_eq!(codes(NetworkMode::Pod, "auto"), [""; 0]);
+    assert_eq!(codes(NetworkMode::Names, "auto"), [""; 0]);
+    assert_eq!(codes(NetworkMode::Pod, "env"), ["unresolvable_name"]);
+}
+
+#[test]
+fn a_denied_egress_that_nothing_enforces_is_told() {
+    let workspace = good("services: { a: { command: x, egress: deny } }");
+    let codes = |auto| lints(&workspace, auto).into_iter().map(|lint| lint.code).collect::<Vec<_>>();
+    assert_eq!(codes(NetworkMode::Env), ["not_enforced"]);
+    assert_eq!(codes(NetworkMode::Pod), [""; 0]);
+}
+
+#[test]
+fn a_service_elsewhere_is_dialled_there_and_has_no_number_of_this_machine() {
+    let workspace = good(
+        "services:
+  a: { command: x, depends_on: pay, environment: { U: '${pay.url}', A: '${pay.metrics.addr}' } }
+  pay: { external: 'https://pay.example.com:8443/v1', ports: { http: 80, metrics: 9100 } }
+",
+    );
+    let plan = plan_of(&workspace);
+    let pay = &plan.services[1];
+    let outside = |port| Location::Elsewhere { host: "pay.example.com".into(), port, tls: true };
+    let locations: Vec<_> = pay.ports.iter().map(|port| port.location.clone()).collect();
+    assert_eq!(locations, [outside(8443), outside(9100)]);
+    assert!(slots(&workspace, NetworkMode::Env).iter().all(|slot| !slot.key.starts_with("pay/")));
+    let resolved = plan.services[0].environment.resolve();
+    let (http, metrics) = (plan.edges[0].listen.unwrap(), plan.edges[1].listen.unwrap());
+    assert_eq!(resolved["U"], format!("http://127.0.0.1:{http}/v1"));
+    assert_eq!(resolved["PAY_URL"], format!("http://127.0.0.1:{http}/v1"));
+    assert_eq!(resolved["PAY_HOST"], "127.0.0.1");
+    assert_eq!(resolved["A"], format!("127.0.0.1:{metrics}"));
+    // It has no variables of its own, so none that the shell could shadow.
+    assert!(pay.environment.resolve().is_empty() && pay.argv().is_empty());
+}
+
+#[test]
+fn the_engine_listens_on_what_is_published_unless_the_program_does() {
+    let workspace = good(
+        "services:
+  a: { command: x, ports: { http: 80, admin: 81 }, listen: { admin: 8081 }, publish: ['8080:80', '8081:81', 9229, '9230:9229'] }
+  b: { external: 'tcp://db.example.com:5432', publish: [5432, 6000] }
+",
+    );
+    let plan = plan_of(&workspace);
+    let [a, b] = plan.services.as_slice() else { panic!() };
+    let undeclared = &a.undeclared[0];
+    assert_eq!(
+        (undeclared.name.as_str(), undeclared.protocol, &undeclared.location),
+        ("9229", Protocol::Tcp, &Location::Loopback(9229))
+    );
+    assert_eq!((a.publish.len(), a.undeclared.len()), (4, 1));
+    let listened: Vec<_> = a.published().collect();
+    assert_eq!(listened, [PlannedPublish { host: 8080, port: 0 }, PlannedPublish { host: 9230, port: 2 }]);
+    assert_eq!(b.published().map(|it| it.host).collect::<Vec<_>>(), [5432, 6000]);
+    let locations: Vec<String> = b.all_ports().map(|port| port.location.to_string()).collect();
+    assert_eq!(locations, ["db.example.com:5432", "db.example.com:6000"]);
+    // Nobody else of the workspace is given these numbers.
+    let reserved = |number: u16| slots(&workspace, NetworkMode::Env).iter().any(|slot| slot.key == format!("publish/{number}"));
+    assert!([8080, 8081, 9229, 9230, 5432, 6000].into_iter().all(reserved));
+}
+
+#[test]
+fn what_the_manifest_says_of_the_network_is_in_the_plan() {
+    let plan = plan_of(&good(
+        "namespace: team
+strict: true
+services: { a: { command: x, egress: deny, user: '1000', aliases: b, hostnames: a.example.com } }",
+    ));
+    assert_eq!((plan.namespace.as_str(), plan.strict), ("team", true));
+    let a = &plan.services[0];
+    assert_eq!((a.network, a.egress), (NetworkMode::Env, Egress::Deny));
+    assert_eq!(a.user.as_ref().map(ToString::to_string).as_deref(), Some("1000"));
+    assert_eq!((a.aliases[0].as_str(), a.hostnames[0].as_str()), ("b", "a.example.com"));
+}
