@@ -15,7 +15,7 @@ use crate::support::manifest::good;
 pub fn plan_of(workspace: &Workspace) -> Plan {
     let number = |(at, slot): (usize, Slot)| match slot.kind {
         SlotKind::Insisted(number) => (slot.key, number),
-        SlotKind::Program | SlotKind::Engine => (slot.key, 20_000 + u16::try_from(at).unwrap()),
+        SlotKind::Program | SlotKind::Engine | SlotKind::Address => (slot.key, 20_000 + u16::try_from(at).unwrap()),
     };
     let ports = slots(workspace, nagaya::model::NetworkMode::Env).into_iter().enumerate().map(number);
     let surroundings = Surroundings {
