@@ -8,6 +8,8 @@
     reason = "this is the one folder that touches the outside world"
 )]
 
+pub mod authority;
+pub mod bundle;
 pub mod clock;
 pub mod descriptors;
 pub mod environment;
@@ -25,6 +27,7 @@ mod probe;
 mod process;
 pub mod registry;
 mod setup;
+pub mod standard_ports;
 pub mod stats;
 #[cfg(target_os = "linux")]
 pub mod survivors;

@@ -10,9 +10,14 @@ mod detect;
 mod door;
 mod edge;
 mod headers;
+mod html;
 mod http;
+mod pages;
 mod pool;
 mod server;
+mod standard;
 mod tcp;
+mod tls;
+mod tunnel;
 
-pub use server::start;
+pub use server::{Entrance, start};

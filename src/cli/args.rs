@@ -213,6 +213,9 @@ pub struct Up {
     /// Stream the logs instead of showing the dashboard
     #[arg(long, env = "NAGAYA_NO_TUI")]
     pub no_tui: bool,
+    /// Open the front door at ports 80 and 443 of the loopback too, for all workspaces
+    #[arg(long, env = "NAGAYA_DOOR_80")]
+    pub door_80: bool,
     /// Print the plan and start nothing
     #[arg(long)]
     pub dry_run: bool,

@@ -7,7 +7,7 @@ use super::locate;
 use super::output::{Output, dim};
 use crate::effects::{environment, ports};
 use crate::manifest::Request;
-use crate::plan::{self, Plan, Surroundings};
+use crate::plan::{self, Plan, Site, Surroundings};
 use crate::runtime::UpRequest;
 
 /// Prints what would be started, and starts nothing.
@@ -20,7 +20,7 @@ pub fn run(load: &Request, request: &UpRequest, output: &Output) -> Result<ExitC
         shell: environment::shell(),
         ports: numbers,
         data_dir: home.data(),
-        host_label: workspace.name.to_string(),
+        site: Site { host_label: workspace.name.to_string(), ..Site::default() },
     };
     let plan = plan::plan(workspace, &surroundings);
     let order: Vec<usize> = plan.graph.order().iter().copied().filter(|place| mask[*place]).collect();

@@ -41,7 +41,7 @@ pub fn boot(global: &Global, load: Request, args: Up, output: &Output) -> Result
         return dry_run::run(&load, &request, output);
     }
     // Before there is a runtime: the engine is a fork of this process.
-    let order = Order { load, up: request };
+    let order = Order { load, up: request, standard_ports: args.door_80 };
     let found = find_or_start(&locate::places()?, &order, &|word| output.say(word))?;
     block(async {
         let session = Session::open(found, &order.up, args).await?;

@@ -11,9 +11,12 @@ use super::opening::{Opening, broken, listen};
 use super::{Order, Refusal, Reply};
 use crate::effects::places::{Home, Places, workspace_id};
 use crate::effects::registry::{self, Registration};
-use crate::effects::{clock, environment, fs, start_time, survivors};
+use crate::effects::standard_ports::{self, Claim};
+use crate::effects::{bundle, clock, environment, fs, start_time, survivors};
 use crate::launcher::{Process, close_others};
 use crate::manifest::Request;
+use crate::plan::Site;
+use crate::proxy::Entrance;
 use crate::runtime::{Draft, Engine};
 
 /// The process of a launcher that takes the place of a lost one: its standard input is the socket to the engine.
@@ -87,12 +90,18 @@ async fn run_engine(order: Order, launcher: Process, owner: &UnixStream) -> Resu
     let left = end_survivors(&home);
     let listener = listen(&home)?;
     let name = draft.workspace.name.to_string();
-    let host_label = registry::host_label(&places, &id, &name);
-    let (engine, handle) = Engine::new(draft, home.clone(), lock, host_label).map_err(Refusal::Asked)?;
+    let (standard, refused) = claim_standard_ports(&places, order.standard_ports);
+    let site = Site {
+        host_label: registry::host_label(&places, &id, &name),
+        standard_ports: matches!(standard, Some(Claim::Held(_))),
+        trust: bundle::variables(&places),
+    };
+    let (engine, handle) = Engine::new(draft, home.clone(), lock, site).map_err(Refusal::Asked)?;
     let services = engine.selected(&order.up).map_err(Refusal::Asked)?;
     let registration = registration(&home, &order.load, name, &engine);
-    let notices = left.into_iter().chain(engine.notices().iter().cloned()).collect();
-    let opening = Opening { home: home.clone(), registration, services, notices, handle };
+    let notices = left.into_iter().chain(refused).chain(engine.notices().iter().cloned()).collect();
+    let entrance = Entrance { places, logs: home.logs(), standard };
+    let opening = Opening { home: home.clone(), registration, services, notices, handle, entrance };
     let owner = owner.try_clone().map_err(|error| Refusal::surroundings(error.to_string()))?;
     // After the first launches, which need none of it: connections to the proxy wait in its listeners meanwhile.
     let (published, ready) = tokio::sync::oneshot::channel();
@@ -102,6 +111,21 @@ async fn run_engine(order: Order, launcher: Process, owner: &UnixStream) -> Resu
     });
     let result = engine.run(order.up, published).await;
     result.map_err(|problem| Refusal::Asked(problem).into())
+}
+
+/// Ports 80 and 443, where they were asked for, and a word to the user where they are not ours now.
+fn claim_standard_ports(places: &Places, wanted: bool) -> (Option<Claim>, Option<String>) {
+    if !wanted {
+        return (None, None);
+    }
+    match standard_ports::claim(places) {
+        Ok(held @ Claim::Held(_)) => (Some(held), None),
+        Ok(later @ Claim::Later(_)) => {
+            let word = "another workspace holds ports 80 and 443, and passes on what is for this one";
+            (Some(later), Some(word.to_owned()))
+        }
+        Err(why) => (None, Some(format!("the front door is not at ports 80 and 443: {why}"))),
+    }
 }
 
 /// A note of an engine that is gone tells that it was killed: it may have left processes.

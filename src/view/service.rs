@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::wording::reason;
-use crate::model::NetworkMode;
+use crate::model::{NetworkMode, Protocol};
 use crate::plan::{LOOPBACK, Plan, Planned, PlannedPort};
 use crate::supervise::{State, Status};
 
@@ -61,6 +61,9 @@ pub struct Port {
     pub protocol: String,
     /// The front door for web ports, the program's own address for others.
     pub url: Option<String>,
+    /// The front door by TLS, for the port of a service that it leads to.
+    #[serde(default)]
+    pub https: Option<String>,
     /// Where the program listens on this machine.
     pub published: Option<u16>,
 }
@@ -126,16 +129,23 @@ impl Service {
 }
 
 impl Port {
+    /// Whether its URL is one for browsers, at the front door.
+    pub fn is_for_browsers(&self) -> bool {
+        self.https.is_some() && self.url.as_ref().is_some_and(|url| !url.contains(LOOPBACK))
+    }
+
     fn new(plan: &Plan, service: &Planned, port: &PlannedPort) -> Self {
         let own = format!("{}://{LOOPBACK}:{}", port.protocol.scheme(), port.listen);
-        // One web port of a service is at the front door: its first.
-        let first_web = service.ports.iter().find(|port| port.protocol.is_web());
-        let front = plan.front_door_url(service).filter(|_| first_web.is_some_and(|first| first.name == port.name));
+        // One port of a service is at the front door: its first for browsers, else its first that speaks HTTP.
+        let first = |wanted: fn(Protocol) -> bool| service.ports.iter().find(|port| wanted(port.protocol));
+        let at_the_door = first(Protocol::is_web).or_else(|| first(Protocol::is_http)) == Some(port);
+        let front = |scheme: &str| plan.front_door_url(service, scheme);
         Self {
             name: port.name.clone(),
             port: port.number,
             protocol: port.protocol.word().to_owned(),
-            url: Some(front.unwrap_or(own)),
+            url: Some(if at_the_door && port.protocol.is_web() { front("http") } else { own }),
+            https: at_the_door.then(|| front("https")),
             published: Some(port.listen),
         }
     }
