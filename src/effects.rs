@@ -29,6 +29,7 @@ pub mod registry;
 mod setup;
 pub mod standard_ports;
 pub mod stats;
+pub mod stores;
 #[cfg(target_os = "linux")]
 pub mod survivors;
 #[cfg(not(target_os = "linux"))]

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use clap::{Args as ClapArgs, FromArgMatches, ValueEnum};
 
+use super::trust::Trust;
+use super::url::Url;
 use crate::model::parse_duration;
 
 /// What was asked for.
@@ -101,7 +103,9 @@ commands! {
     /// The variables in which a service runs
     Env(One) = "env",
     /// The addresses of services
-    Url(Selected) = "url",
+    Url(Url) = "url",
+    /// Have this machine trust https at the front door
+    Trust(Trust) = "trust",
     /// Run a command in a service's folder and environment
     Exec(Exec) = "exec",
     /// The manifest as it is understood
@@ -282,12 +286,6 @@ pub enum Level {
 pub struct Named {
     /// Services
     #[arg(required = true)]
-    pub services: Vec<String>,
-}
-
-#[derive(Debug, ClapArgs)]
-pub struct Selected {
-    /// Services; all of them where none is named
     pub services: Vec<String>,
 }
 

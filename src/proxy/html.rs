@@ -34,6 +34,7 @@ code{background:var(--box);padding:.15em .4em;border-radius:.3em}\
 pre{background:var(--box);padding:.9rem 1rem;border-radius:.5rem;overflow-x:auto;margin:0}\
 small{display:block;color:var(--soft)}\
 .also{color:var(--soft);font-size:.85rem;margin-left:.5rem}\
+a.also{color:var(--link)}\
 .state{white-space:nowrap;color:var(--off)}\
 .state::before{content:'';display:inline-block;width:.55em;height:.55em;border-radius:50%;background:currentColor;\
 margin-right:.5em}\

@@ -80,7 +80,7 @@ impl Pages {
     /// Why a service did not answer, with its last lines and the command to look further.
     pub async fn refusal(&self, refusal: &Refusal, status: StatusCode, table: &Table) -> String {
         let row = refusal.service().and_then(|name| self.row(name));
-        let mut body = format!("<p class=code>{status}</p><h1>{}</h1>", escape(&capital(&refusal.to_string())));
+        let mut body = format!("<p class=code>{status}</p><h1>{}</h1>", escape(&heading(refusal)));
         match &row {
             Some(row) => body.push_str(&self.state_and_log(row).await),
             None => body.push_str(&services(&self.board.rows())),
@@ -88,7 +88,7 @@ impl Pages {
         let next = escape(&refusal.next());
         let index = format!("http://{}.localhost:{}/", escape(&table.host_label), table.front_door);
         body.push_str(&format!(
-            "<p>To see more: <code>{next}</code></p><footer><a href=\"{index}\">All services</a></footer>"
+            "<p>Next: <code>{next}</code></p><footer><a href=\"{index}\">All services</a></footer>"
         ));
         document(&refusal.to_string(), &body)
     }
@@ -161,7 +161,12 @@ fn state(state: State) -> String {
     format!("<span class=\"state {kind}\">{}</span>", state.word())
 }
 
-fn capital(text: &str) -> String {
+/// A sentence begins with a capital, unless it begins with a service's name.
+fn heading(refusal: &Refusal) -> String {
+    let text = refusal.to_string();
     let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    match (refusal.service(), letters.next()) {
+        (None, Some(first)) => first.to_uppercase().chain(letters).collect(),
+        _ => text,
+    }
 }
