@@ -4,8 +4,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args as ClapArgs, FromArgMatches, ValueEnum};
+use clap::builder::FalseyValueParser;
+use clap::{ArgAction, Args as ClapArgs, FromArgMatches, ValueEnum};
 
+use super::demo::Demo;
 use super::trust::Trust;
 use super::url::Url;
 use crate::model::parse_duration;
@@ -39,7 +41,7 @@ fn command() -> clap::Command {
         .max_term_width(100)
         .disable_help_subcommand(true);
     // After the flags, whose own description would take its place.
-    let top = Global::augment_args(top).about("Boots a workspace of microservices and shows it");
+    let top = with_words(Global::augment_args(top)).about("Boots a workspace of microservices and shows it");
     Command::add_to(top)
 }
 
@@ -70,11 +72,19 @@ macro_rules! commands {
     };
 }
 
+/// A flag's variable is set by any word but `0`, `no`, `off` and `false`: `NAGAYA_JSON=1` means what it says.
+fn with_words(command: clap::Command) -> clap::Command {
+    command.mut_args(|argument| match argument.get_action() {
+        ArgAction::SetTrue => argument.value_parser(FalseyValueParser::new()),
+        _ => argument,
+    })
+}
+
 /// A command's own arguments and the flags of every command. `-f` is the manifest's, but for those commands that
 /// follow something: everybody has typed `logs -f`.
 fn complete<A: ClapArgs>(command: clap::Command) -> clap::Command {
     let about = command.get_about().cloned().unwrap_or_default();
-    let command = Global::augment_args(A::augment_args(command)).about(about);
+    let command = with_words(Global::augment_args(A::augment_args(command))).about(about);
     let follows = command.get_arguments().any(|argument| argument.get_id() == "follow");
     if follows { command.mut_arg("file", |file| file.short(None)) } else { command }
 }
@@ -340,15 +350,6 @@ pub struct Events {
     /// Go on with what comes
     #[arg(short, long)]
     pub follow: bool,
-}
-
-#[derive(Debug, Clone, ClapArgs)]
-pub struct Demo {
-    #[command(flatten)]
-    pub up: Up,
-    /// Write the demo's manifest here instead of running it
-    #[arg(long, value_name = "DIR")]
-    pub write: Option<PathBuf>,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

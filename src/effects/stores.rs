@@ -73,7 +73,9 @@ pub fn apply(authority: &Authority, action: Action, kinds: &[Kind]) -> Vec<Repor
         Kind::Nss => nss::apply(authority, action),
         Kind::Java => java::apply(authority, action),
     };
-    kinds.iter().flat_map(of).collect()
+    // Debian puts into Java's store what comes into the system's, and leaves it there.
+    let follows = action == Action::Remove && kinds.contains(&Kind::System) && !kinds.contains(&Kind::Java);
+    kinds.iter().chain(follows.then_some(&Kind::Java)).flat_map(of).collect()
 }
 
 fn absent(kind: Kind) -> Vec<Report> {

@@ -6,28 +6,51 @@ use std::path::{Path, PathBuf};
 use super::{Action, Authority, Kind, Outcome, Report, absent, command, holds, program, run, text_of};
 use crate::effects::bundle::system_roots;
 
-/// The folders, with the program and its arguments.
-const FLAVOURS: [(&str, &[&str]); 4] = [
-    // Debian, Ubuntu, Alpine
-    ("/usr/local/share/ca-certificates", &["update-ca-certificates"]),
+/// A folder for certificates, and the commands that take in what came and what went.
+struct Flavour {
+    folder: &'static str,
+    program: &'static str,
+    added: &'static [&'static str],
+    removed: &'static [&'static str],
+}
+
+const FLAVOURS: [Flavour; 4] = [
+    // Debian, Ubuntu, Alpine. Links to what is gone stay there unless all are made afresh.
+    Flavour {
+        folder: "/usr/local/share/ca-certificates",
+        program: "update-ca-certificates",
+        added: &[],
+        removed: &["--fresh"],
+    },
     // Fedora, Red Hat
-    ("/etc/pki/ca-trust/source/anchors", &["update-ca-trust", "extract"]),
+    Flavour {
+        folder: "/etc/pki/ca-trust/source/anchors",
+        program: "update-ca-trust",
+        added: &["extract"],
+        removed: &["extract"],
+    },
     // Arch
-    ("/etc/ca-certificates/trust-source/anchors", &["trust", "extract-compat"]),
+    Flavour {
+        folder: "/etc/ca-certificates/trust-source/anchors",
+        program: "trust",
+        added: &["extract-compat"],
+        removed: &["extract-compat"],
+    },
     // openSUSE
-    ("/etc/pki/trust/anchors", &["update-ca-certificates"]),
+    Flavour { folder: "/etc/pki/trust/anchors", program: "update-ca-certificates", added: &[], removed: &[] },
 ];
 
 pub fn apply(authority: &Authority, action: Action) -> Vec<Report> {
     if cfg!(target_os = "macos") {
         return vec![keychain(authority, action)];
     }
-    let found = FLAVOURS.iter().find_map(|(folder, update)| {
-        let program = program(update[0]).filter(|_| Path::new(folder).is_dir())?;
-        Some((Path::new(folder), text_of(&program), &update[1..]))
+    let found = FLAVOURS.iter().find_map(|flavour| {
+        let program = program(flavour.program).filter(|_| Path::new(flavour.folder).is_dir())?;
+        Some((Path::new(flavour.folder), text_of(&program), flavour))
     });
-    let Some((folder, updater, arguments)) = found else { return absent(Kind::System) };
-    let update: Vec<&str> = std::iter::once(updater.as_str()).chain(arguments.iter().copied()).collect();
+    let Some((folder, program, flavour)) = found else { return absent(Kind::System) };
+    let arguments = if action == Action::Install { flavour.added } else { flavour.removed };
+    let update: Vec<&str> = std::iter::once(program.as_str()).chain(arguments.iter().copied()).collect();
     let anchor = folder.join(format!("nagaya-{}.crt", authority.id));
     let outcome = match action {
         Action::Install => install(authority, &anchor, &update),
