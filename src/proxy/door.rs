@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::{IpAddr, TcpListener as StdListener};
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use hyper::body::Incoming;
@@ -57,13 +58,13 @@ struct Way {
 }
 
 /// Serves the front door until its task is ended.
-pub async fn serve(listener: StdListener, number: u16, door: Arc<Door>) {
+pub async fn serve(listener: StdListener, number: u16, door: Rc<Door>) {
     // Browsers try `::1` first for `*.localhost`. Where there is no such address, they have the other one.
     let second = ports::listen_v6(number);
     tokio::join!(accept(Some(listener), &door), accept(second.ok(), &door));
 }
 
-async fn accept(listener: Option<StdListener>, door: &Arc<Door>) {
+async fn accept(listener: Option<StdListener>, door: &Rc<Door>) {
     let Some(Ok(listener)) = listener.map(TcpListener::from_std) else { return };
     loop {
         match listener.accept().await {
@@ -77,7 +78,7 @@ async fn accept(listener: Option<StdListener>, door: &Arc<Door>) {
     }
 }
 
-async fn connection(stream: TcpStream, peer: IpAddr, door: Arc<Door>) {
+async fn connection(stream: TcpStream, peer: IpAddr, door: Rc<Door>) {
     let mut first = [0];
     match stream.peek(&mut first).await {
         Ok(1) if first == [HANDSHAKE] => {
@@ -90,7 +91,7 @@ async fn connection(stream: TcpStream, peer: IpAddr, door: Arc<Door>) {
     }
 }
 
-async fn http(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, way: Way, door: Arc<Door>) {
+async fn http(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, way: Way, door: Rc<Door>) {
     let service = service_fn(|request| {
         let door = door.clone();
         async move { Ok::<_, Infallible>(answer(request, way, &door).await) }

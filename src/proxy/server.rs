@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::rc::Rc;
 
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
@@ -35,7 +35,7 @@ async fn serve(handle: Handle, entrance: Entrance) {
     let context = Context::new(handle.requests.clone(), handle.asks.clone());
     let mut tables = handle.table.clone();
     let Entrance { places, logs, standard } = entrance;
-    let front = Arc::new(Door::new(tables.clone(), context.clone(), handle.board.clone(), places.clone(), logs));
+    let front = Rc::new(Door::new(tables.clone(), context.clone(), handle.board.clone(), places.clone(), logs));
     let standard = standard.map(|claim| spawn_local(standard::serve(claim, tables.clone(), places)));
     let mut ending = handle.ending.clone();
     let mut tasks: HashMap<u16, JoinHandle<()>> = HashMap::new();
