@@ -11,10 +11,9 @@ use super::opening::{Opening, broken, listen};
 use super::{Order, Refusal, Reply};
 use crate::effects::places::{Home, Places, workspace_id};
 use crate::effects::registry::{self, Registration};
-use crate::effects::standard_ports::{self, Claim};
+use crate::effects::standard_ports::{self, Claim, STANDARD};
 use crate::effects::{bundle, clock, environment, fs, start_time, survivors};
 use crate::launcher::{Process, close_others};
-use crate::manifest::Request;
 use crate::plan::Site;
 use crate::proxy::Entrance;
 use crate::runtime::{Draft, Engine};
@@ -90,7 +89,9 @@ async fn run_engine(order: Order, launcher: Process, owner: &UnixStream) -> Resu
     let left = end_survivors(&home);
     let listener = listen(&home)?;
     let name = draft.workspace.name.to_string();
-    let (standard, refused) = claim_standard_ports(&places, order.standard_ports);
+    let own_use =
+        draft.workspace.services.values().any(|it| it.listen.iter().flatten().any(|it| STANDARD.contains(it)));
+    let (standard, refused) = claim_standard_ports(&places, order.standard_ports, own_use);
     let site = Site {
         host_label: registry::host_label(&places, &id, &name),
         standard_ports: matches!(standard, Some(Claim::Held(_))),
@@ -98,7 +99,7 @@ async fn run_engine(order: Order, launcher: Process, owner: &UnixStream) -> Resu
     };
     let (engine, handle) = Engine::new(draft, home.clone(), lock, site).map_err(Refusal::Asked)?;
     let services = engine.selected(&order.up).map_err(Refusal::Asked)?;
-    let registration = registration(&home, &order.load, name, &engine);
+    let registration = registration(&home, &order, name, &engine);
     let notices = left.into_iter().chain(refused).chain(engine.notices().iter().cloned()).collect();
     let entrance = Entrance { places, logs: home.logs(), standard };
     let opening = Opening { home: home.clone(), registration, services, notices, handle, entrance };
@@ -114,9 +115,13 @@ async fn run_engine(order: Order, launcher: Process, owner: &UnixStream) -> Resu
 }
 
 /// Ports 80 and 443, where they were asked for, and a word to the user where they are not ours now.
-fn claim_standard_ports(places: &Places, wanted: bool) -> (Option<Claim>, Option<String>) {
+fn claim_standard_ports(places: &Places, wanted: bool, own_use: bool) -> (Option<Claim>, Option<String>) {
     if !wanted {
         return (None, None);
+    }
+    if own_use {
+        let word = "the front door is not at ports 80 and 443: a service of this workspace listens there";
+        return (None, Some(word.to_owned()));
     }
     match standard_ports::claim(places) {
         Ok(held @ Claim::Held(_)) => (Some(held), None),
@@ -155,14 +160,14 @@ fn make_folders(places: &Places, home: &Home) -> Result<(), Refusal> {
     })
 }
 
-fn registration(home: &Home, load: &Request, name: String, engine: &Engine) -> Registration {
+fn registration(home: &Home, order: &Order, name: String, engine: &Engine) -> Registration {
     let plan = engine.plan();
     let pid = std::process::id();
     Registration {
         id: home.id.clone(),
         name,
-        explicit: load.project.is_some(),
-        manifest: load.files.first().cloned().unwrap_or_default(),
+        explicit: order.load.project.is_some(),
+        manifest: order.load.files.first().cloned().unwrap_or_default(),
         pid,
         process_started: start_time(pid).unwrap_or(0),
         socket: home.socket.clone(),
@@ -170,6 +175,7 @@ fn registration(home: &Home, load: &Request, name: String, engine: &Engine) -> R
         version: env!("CARGO_PKG_VERSION").to_owned(),
         host_label: plan.host_label.clone(),
         front_door: plan.front_door,
+        standard_ports: order.standard_ports,
         started: format!("{:.9}", clock::utc()),
     }
 }

@@ -296,21 +296,27 @@ fn one_engine_holds_the_standard_ports_for_all_and_another_takes_over() {
         ca=$("$NAGAYA" trust --print)
         for host in web.door.localhost web.two.localhost [::1] door.localhost; do get http://$host/; done
         for name in web.door web.two; do get --cacert "$ca" https://$name.localhost/; done
+        "$NAGAYA" up -d -q --door-80
         "$NAGAYA" down -q 2>/dev/null
         get http://web.two.localhost/
         get --cacert "$ca" https://web.two.localhost/
+        "$NAGAYA" up -d -q --door-80 2>/dev/null
+        "$NAGAYA" down -q 2>/dev/null
         two down -q 2>/dev/null
         python3 -m http.server 80 --bind 0.0.0.0 >/dev/null 2>&1 & server=$!
         get http://127.0.0.1/
         "$NAGAYA" up -d -q --door-80 2>/dev/null; "$NAGAYA" url web | sed 's/[0-9]*$//'
         kill $server; wait
         "$NAGAYA" down -q 2>/dev/null
+        sed -i 's/ports: { http: 80 }/&, listen: 80/' nagaya.yaml
+        "$NAGAYA" up -d --wait -q --door-80 2>/dev/null; get http://127.0.0.1/a
+        "$NAGAYA" down -q 2>/dev/null
     "#;
     let mut shell = sandbox.command("unshare");
     shell.args(["--net", "--map-root-user", "--", "bash", "-uc", script]).env("NAGAYA", binary());
     let run = finish(&mut shell).good();
     let expected = format!(
-        "http://web.door.localhost\nhttp://web.two.localhost:\n{}http://web.door.localhost:\n",
+        "http://web.door.localhost\nhttp://web.two.localhost:\n{}http://web.door.localhost:\n200\n",
         "200\n".repeat(4 + 2 + 2 + 1)
     );
     assert_eq!(run.out, expected, "{}", run.err);
