@@ -21,6 +21,7 @@ mod requests;
 mod schema;
 mod status;
 mod stream;
+mod trust;
 mod ui;
 mod up;
 mod url;
@@ -88,6 +89,7 @@ fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Error> {
         Some(Command::Why(args)) => block(why::run(&global, &args, output)),
         Some(Command::Env(args)) => block(env::run(&global, &args, output)),
         Some(Command::Url(args)) => block(url::run(&global, &args, output)),
+        Some(Command::Trust(args)) => trust::run(&args, output),
         Some(Command::Exec(args)) => block(exec::run(&global, args, output)),
         Some(Command::Config(_)) => config::run(&global, output),
         Some(Command::Check(_)) => check::run(&global, output),

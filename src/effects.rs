@@ -8,6 +8,8 @@
     reason = "this is the one folder that touches the outside world"
 )]
 
+pub mod authority;
+pub mod bundle;
 pub mod clock;
 pub mod descriptors;
 pub mod environment;
@@ -28,7 +30,9 @@ mod process;
 pub mod registry;
 pub mod roots;
 mod setup;
+pub mod standard_ports;
 pub mod stats;
+pub mod stores;
 #[cfg(target_os = "linux")]
 pub mod survivors;
 #[cfg(not(target_os = "linux"))]

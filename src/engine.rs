@@ -28,6 +28,8 @@ pub use start::{Found, Owned, find_or_start};
 pub struct Order {
     pub load: Request,
     pub up: UpRequest,
+    /// Hold ports 80 and 443 of the loopback too.
+    pub standard_ports: bool,
 }
 
 /// An engine that has a plan and listens.

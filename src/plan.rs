@@ -38,10 +38,20 @@ pub struct Surroundings {
     pub ports: Ports,
     /// Below it, each service has a folder for its data.
     pub data_dir: PathBuf,
-    /// The workspace's label in host names: its name, with a suffix where another engine has that name.
-    pub host_label: String,
     /// The mode that `auto` means on this machine.
     pub network: NetworkMode,
+    pub site: Site,
+}
+
+/// Where a workspace is found from outside, and whom its programs trust: settled when its engine starts.
+#[derive(Debug, Clone, Default)]
+pub struct Site {
+    /// The workspace's label in host names: its name, with a suffix where another engine has that name.
+    pub host_label: String,
+    /// The front door is at ports 80 and 443 too, so that addresses need no number.
+    pub standard_ports: bool,
+    /// Variables that make programs trust the authority of this user.
+    pub trust: Vec<(String, String)>,
 }
 
 /// Everything that is to be, by index of the service in the workspace.
@@ -55,6 +65,7 @@ pub struct Plan {
     /// Calls to services that were not declared as dependencies are refused.
     pub strict: bool,
     pub front_door: u16,
+    pub standard_ports: bool,
     pub services: Vec<Planned>,
     pub edges: Vec<Edge>,
     pub references: Vec<Reference>,
@@ -79,10 +90,10 @@ impl Plan {
         self.services.iter().position(|service| service.name.as_str() == name)
     }
 
-    /// The URL of a service's web port at the front door.
-    pub fn front_door_url(&self, service: &Planned) -> Option<String> {
-        let web = service.ports.iter().any(|port| port.protocol.is_web());
-        web.then(|| format!("http://{}.{}.localhost:{}", service.name, self.host_label, self.front_door))
+    /// The address of a service at the front door, by `http` or `https`.
+    pub fn front_door_url(&self, service: &Planned, scheme: &str) -> String {
+        let number = if self.standard_ports { String::new() } else { format!(":{}", self.front_door) };
+        format!("{scheme}://{}.{}.localhost{number}", service.name, self.host_label)
     }
 }
 
@@ -103,10 +114,11 @@ pub fn plan(workspace: &Workspace, surroundings: &Surroundings) -> Plan {
     Plan {
         workspace: workspace.name.clone(),
         root: workspace.root.clone(),
-        host_label: surroundings.host_label.clone(),
+        host_label: surroundings.site.host_label.clone(),
         namespace: workspace.namespace.clone(),
         strict: workspace.strict,
         front_door: surroundings.ports.front_door(),
+        standard_ports: surroundings.site.standard_ports,
         services,
         edges,
         references,

@@ -15,12 +15,17 @@ mod egress;
 mod h1;
 mod headers;
 mod hello;
+mod html;
 pub mod http;
+mod pages;
 mod pods;
 mod pool;
 mod relay;
 mod server;
+mod standard;
 pub mod tcp;
+mod tls;
+mod tunnel;
 mod wire;
 
-pub use server::start;
+pub use server::{Entrance, start};

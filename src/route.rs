@@ -135,7 +135,38 @@ impl Availability {
     }
 }
 
+/// What a host name means at the front door.
+#[derive(Debug)]
+pub enum Place<'a> {
+    Service(&'a Arc<Upstream>),
+    /// The workspace itself.
+    Index,
+    /// A name below the workspace's that no service has.
+    Nobody(&'a str),
+    /// Not a name of this workspace. A page of a stranger may have had its own name lead here (DNS rebinding).
+    Foreign,
+}
+
 impl Table {
+    /// What a host name means, with or without a port.
+    pub fn place<'a>(&'a self, host: &'a str) -> Place<'a> {
+        if let Some(upstream) = self.by_host(host) {
+            return Place::Service(upstream);
+        }
+        let name = host_name(host);
+        let rest = match strip_suffix(name, ".localhost") {
+            Some(rest) => rest,
+            None if ["127.0.0.1", "[::1]"].contains(&name) => return Place::Index,
+            None if name.eq_ignore_ascii_case("localhost") => return Place::Index,
+            None => return Place::Foreign,
+        };
+        match strip_suffix(rest, &self.host_label) {
+            Some("") => Place::Index,
+            Some(label) => label.strip_suffix('.').map_or(Place::Foreign, Place::Nobody),
+            None => Place::Foreign,
+        }
+    }
+
     /// The socket of a listener that this table already has.
     pub fn socket(&self, listen: u16) -> Option<Socket> {
         if self.front_door == listen {
@@ -157,7 +188,7 @@ impl Table {
     }
 
     /// The place of the service of a name.
-    pub fn place(&self, name: &str) -> Option<usize> {
+    pub fn index(&self, name: &str) -> Option<usize> {
         self.upstreams.iter().position(|upstream| *upstream.name == *name)
     }
 
@@ -178,10 +209,16 @@ impl Table {
 
     /// The service that a host name of the front door means: `web.shop.localhost`.
     pub fn by_host(&self, host: &str) -> Option<&Arc<Upstream>> {
-        let label =
-            host_name(host).strip_suffix(".localhost")?.strip_suffix(self.host_label.as_str())?.strip_suffix('.')?;
+        let rest = strip_suffix(host_name(host), ".localhost")?;
+        let label = strip_suffix(rest, &self.host_label)?.strip_suffix('.')?;
         self.upstreams.iter().find(|upstream| upstream.name.eq_ignore_ascii_case(label))
     }
+}
+
+/// Names are the same in capitals (RFC 4343).
+fn strip_suffix<'a>(name: &'a str, suffix: &str) -> Option<&'a str> {
+    let (rest, end) = name.split_at_checked(name.len().checked_sub(suffix.len())?)?;
+    end.eq_ignore_ascii_case(suffix).then_some(rest)
 }
 
 /// The name in a Host header: without a port, and without the dot that a full name may end with.
@@ -192,9 +229,10 @@ pub fn host_name(host: &str) -> &str {
 }
 
 impl Upstream {
-    /// The port that the front door leads to: the first that speaks HTTP.
+    /// The port that the front door leads to: the first for browsers, else the first that speaks HTTP at all.
     pub fn web_port(&self) -> Option<usize> {
-        self.ports.iter().position(|port| port.protocol.is_web())
+        let first = |wanted: fn(Protocol) -> bool| self.ports.iter().position(|port| wanted(port.protocol));
+        first(Protocol::is_web).or_else(|| first(Protocol::is_http))
     }
 }
 
@@ -211,7 +249,23 @@ mod tests {
         assert!(found("web.shop.localhost:4400") && found("web.shop.localhost") && found("WEB.shop.localhost"));
         assert!(!found("web.other.localhost") && !found("webshop.localhost") && !found("shop.localhost"));
         assert!(!found("x.web.shop.localhost") && !found(""));
-        assert!(found("web.shop.localhost.:80"));
+        assert!(found("web.shop.localhost.:80") && found("web.SHOP.LocalHost"));
         assert_eq!(["[::1]", "[::1]:80", "a:80", "a."].map(host_name), ["[::1]", "[::1]", "a", "a"]);
+    }
+
+    #[test]
+    fn strangers_names_mean_nothing() {
+        let table = Table { host_label: "shop".into(), ..Table::default() };
+        for own in ["shop.localhost:4400", "localhost", "LOCALHOST:80", "127.0.0.1:4400", "[::1]:4400", "[::1]"] {
+            assert!(matches!(table.place(own), Place::Index), "{own}");
+        }
+        for missing in ["nobody.shop.localhost", "a.b.shop.localhost:80"] {
+            assert!(matches!(table.place(missing), Place::Nobody(_)), "{missing}");
+        }
+        let strangers =
+            ["", "example.com", "127.0.0.1.example.com", "web.other.localhost", "xshop.localhost", "é", "10.0.0.1"];
+        for stranger in strangers {
+            assert!(matches!(table.place(stranger), Place::Foreign), "{stranger}");
+        }
     }
 }

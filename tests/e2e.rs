@@ -3,6 +3,7 @@
 mod boot;
 mod crash;
 mod demo;
+mod door;
 mod faults;
 mod json;
 mod logs;
@@ -11,3 +12,4 @@ mod surroundings;
 mod terminal;
 mod tour;
 mod traffic;
+mod trust;

@@ -4,8 +4,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args as ClapArgs, FromArgMatches, ValueEnum};
+use clap::builder::FalseyValueParser;
+use clap::{ArgAction, Args as ClapArgs, FromArgMatches, ValueEnum};
 
+use super::demo::Demo;
+use super::trust::Trust;
+use super::url::Url;
 use crate::model::parse_duration;
 
 /// What was asked for.
@@ -37,7 +41,7 @@ fn command() -> clap::Command {
         .max_term_width(100)
         .disable_help_subcommand(true);
     // After the flags, whose own description would take its place.
-    let top = Global::augment_args(top).about("Boots a workspace of microservices and shows it");
+    let top = with_words(Global::augment_args(top)).about("Boots a workspace of microservices and shows it");
     Command::add_to(top)
 }
 
@@ -68,11 +72,19 @@ macro_rules! commands {
     };
 }
 
+/// A flag's variable is set by any word but `0`, `no`, `off` and `false`: `NAGAYA_JSON=1` means what it says.
+fn with_words(command: clap::Command) -> clap::Command {
+    command.mut_args(|argument| match argument.get_action() {
+        ArgAction::SetTrue => argument.value_parser(FalseyValueParser::new()),
+        _ => argument,
+    })
+}
+
 /// A command's own arguments and the flags of every command. `-f` is the manifest's, but for those commands that
 /// follow something: everybody has typed `logs -f`.
 fn complete<A: ClapArgs>(command: clap::Command) -> clap::Command {
     let about = command.get_about().cloned().unwrap_or_default();
-    let command = Global::augment_args(A::augment_args(command)).about(about);
+    let command = with_words(Global::augment_args(A::augment_args(command))).about(about);
     let follows = command.get_arguments().any(|argument| argument.get_id() == "follow");
     if follows { command.mut_arg("file", |file| file.short(None)) } else { command }
 }
@@ -101,7 +113,9 @@ commands! {
     /// The variables in which a service runs
     Env(One) = "env",
     /// The addresses of services
-    Url(Selected) = "url",
+    Url(Url) = "url",
+    /// Have this machine trust https at the front door
+    Trust(Trust) = "trust",
     /// Run a command in a service's folder and environment
     Exec(Exec) = "exec",
     /// The manifest as it is understood
@@ -213,6 +227,9 @@ pub struct Up {
     /// Stream the logs instead of showing the dashboard
     #[arg(long, env = "NAGAYA_NO_TUI")]
     pub no_tui: bool,
+    /// Open the front door at ports 80 and 443 of the loopback too, for all workspaces
+    #[arg(long, env = "NAGAYA_DOOR_80")]
+    pub door_80: bool,
     /// Print the plan and start nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -283,12 +300,6 @@ pub struct Named {
 }
 
 #[derive(Debug, ClapArgs)]
-pub struct Selected {
-    /// Services; all of them where none is named
-    pub services: Vec<String>,
-}
-
-#[derive(Debug, ClapArgs)]
 pub struct One {
     /// The service
     pub service: String,
@@ -339,15 +350,6 @@ pub struct Events {
     /// Go on with what comes
     #[arg(short, long)]
     pub follow: bool,
-}
-
-#[derive(Debug, Clone, ClapArgs)]
-pub struct Demo {
-    #[command(flatten)]
-    pub up: Up,
-    /// Write the demo's manifest here instead of running it
-    #[arg(long, value_name = "DIR")]
-    pub write: Option<PathBuf>,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -4,13 +4,24 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::args::{Demo, Global};
+use clap::Args;
+
+use super::args::{Global, Up};
 use super::error::Error;
 use super::output::Output;
 use super::{locate, up};
 use crate::demo::{MANIFEST, play};
 use crate::effects::{environment, fs};
 use crate::manifest::Request;
+
+#[derive(Debug, Clone, Args)]
+pub struct Demo {
+    #[command(flatten)]
+    pub up: Up,
+    /// Write the demo's manifest here instead of running it
+    #[arg(long, value_name = "DIR")]
+    pub write: Option<PathBuf>,
+}
 
 /// Boots the demo, or writes its manifest as a start for one's own.
 pub fn run(global: Global, args: Demo, output: &Output) -> Result<ExitCode, Error> {

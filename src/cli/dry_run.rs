@@ -8,7 +8,7 @@ use super::output::{Output, dim};
 use crate::effects::{environment, ports};
 use crate::manifest::Request;
 use crate::model::NetworkMode;
-use crate::plan::{self, Plan, Planned, PlannedPort, PlannedRun, Surroundings};
+use crate::plan::{self, Plan, Planned, PlannedPort, PlannedRun, Site, Surroundings};
 use crate::runtime::UpRequest;
 
 /// Prints what would be started, and starts nothing.
@@ -22,7 +22,7 @@ pub fn run(load: &Request, request: &UpRequest, output: &Output) -> Result<ExitC
         shell: environment::shell(),
         ports: numbers,
         data_dir: home.data(),
-        host_label: workspace.name.to_string(),
+        site: Site { host_label: workspace.name.to_string(), ..Site::default() },
         network,
     };
     let plan = plan::plan(workspace, &surroundings);

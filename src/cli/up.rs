@@ -41,7 +41,7 @@ pub fn boot(global: &Global, load: Request, args: Up, output: &Output) -> Result
         return dry_run::run(&load, &request, output);
     }
     // Before there is a runtime: the engine is a fork of this process.
-    let order = Order { load, up: request };
+    let order = Order { load, up: request, standard_ports: args.door_80 };
     let found = find_or_start(&locate::places()?, &order, &|word| output.say(word))?;
     block(async {
         let session = Session::open(found, &order.up, args).await?;
@@ -85,6 +85,11 @@ impl Session {
             let error = Error::from(error);
             if error.code == Code::Manifest { error.hint("what runs stays as it is") } else { error }
         })?;
+        let mut notices = upped.notices;
+        if args.door_80 && !engine.standard_ports {
+            notices
+                .push("ports 80 and 443 are taken when an engine starts: `nagaya down`, then `nagaya up`".to_owned());
+        }
         Ok(Self {
             args,
             named: named(up),
@@ -93,7 +98,7 @@ impl Session {
             state: engine.state.clone(),
             owned: None,
             services: upped.services,
-            notices: upped.notices,
+            notices,
             events_from: upped.events_from,
         })
     }

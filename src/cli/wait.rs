@@ -15,7 +15,7 @@ use super::output::{self, Output, paint, state};
 use crate::api::{CallError, Client};
 use crate::runtime::Changes;
 use crate::supervise::State;
-use crate::telemetry::logs::{Reader, Start};
+use crate::telemetry::logs;
 use crate::view::{Service, elapsed};
 
 /// A program that lives this long has not failed at once.
@@ -218,15 +218,7 @@ pub fn last_lines(home: &Path, service: &str, count: usize) -> String {
 
 /// The last lines of a service as text.
 pub fn tail(home: &Path, service: &str, count: usize) -> Vec<String> {
-    let mut reader = Reader::new(&home.join("logs"), service, Start::Tail(count));
-    let mut lines = Vec::new();
-    while let Ok(more) = reader.next_lines() {
-        if more.is_empty() {
-            break;
-        }
-        lines.extend(more.into_iter().map(|line| line.text));
-    }
-    lines
+    logs::last_lines(&home.join("logs"), service, count).into_iter().map(|line| line.text).collect()
 }
 
 async fn timed_out(

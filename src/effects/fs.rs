@@ -90,6 +90,25 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written
 }
 
+/// The same for a file that others may read.
+pub fn replace_public(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace(path, bytes)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644))
+}
+
+/// Waits for one's turn among all processes that take turns by this file; it lasts until the file is dropped.
+pub fn turn(path: &Path) -> io::Result<fs::File> {
+    let file = fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+    file.lock()?;
+    Ok(file)
+}
+
+/// Whether every account may read a file: it and all folders above it are open to them.
+pub fn is_open_to_all(path: &Path) -> bool {
+    let allows = |path: &Path, bits: u32| fs::metadata(path).is_ok_and(|it| it.permissions().mode() & bits == bits);
+    allows(path, 0o004) && path.ancestors().skip(1).all(|folder| folder.as_os_str().is_empty() || allows(folder, 0o001))
+}
+
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?;
     file.write_all(bytes)

@@ -59,6 +59,16 @@ impl Places {
         Ok(())
     }
 
+    /// The certificate authority that all workspaces of this user share.
+    pub fn authority(&self) -> PathBuf {
+        self.state.join("ca")
+    }
+
+    /// Held by the engine that has ports 80 and 443.
+    pub fn standard_ports(&self) -> PathBuf {
+        self.state.join("standard-ports.lock")
+    }
+
     /// The files of a workspace.
     pub fn home(&self, id: &str) -> Home {
         Home { id: id.to_owned(), state: self.state.join(id), socket: self.runtime.join(format!("{id}.sock")) }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
@@ -105,7 +105,7 @@ fn give_ports(
             (SlotKind::Insisted(number), _) => {
                 given.insert(slot.key.clone(), number);
             }
-            (_, Some(&number)) if !taken.contains(&number) && (held.contains(&number) || is_free(number)) => {
+            (_, Some(&number)) if !taken.contains(&number) && (held.contains(&number) || suits(slot, number)) => {
                 taken.insert(number);
                 given.insert(slot.key.clone(), number);
             }
@@ -140,7 +140,12 @@ fn remember(memory: &Path, mut remembered: BTreeMap<String, u16>, given: &HashMa
 
 fn choose(id: &str, slot: &Slot, taken: &HashSet<u16>) -> Option<u16> {
     let range = if slot.key == "front-door" { FRONT_DOOR_RANGE } else { RANGE };
-    candidates(id, &slot.key, range).find(|number| !taken.contains(number) && is_free(*number))
+    candidates(id, &slot.key, range).find(|number| !taken.contains(number) && suits(slot, *number))
+}
+
+/// Whether a slot's number is free now. Browsers look for the front door at `::1` first, and must not find another.
+fn suits(slot: &Slot, number: u16) -> bool {
+    is_free(number) && (slot.key != "front-door" || is_free_at(Ipv6Addr::LOCALHOST.into(), number))
 }
 
 /// All numbers of a range, beginning at one that follows from the workspace and the slot: likely the same each time.
@@ -153,11 +158,18 @@ fn candidates(id: &str, key: &str, range: Range<u16>) -> impl Iterator<Item = u1
 
 /// Whether a program could listen on a port of the loopback now.
 pub fn is_free(number: u16) -> bool {
-    let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, number);
-    let Ok(socket) = socket(AddressFamily::INET, SocketType::STREAM, None) else { return true };
+    is_free_at(Ipv4Addr::LOCALHOST.into(), number)
+}
+
+fn is_free_at(address: IpAddr, number: u16) -> bool {
+    let Ok(socket) = socket(family(address), SocketType::STREAM, None) else { return true };
     let _ = sockopt::set_socket_reuseaddr(&socket, true);
     // Another failure, such as a number that only root may take, is the program's to meet: it may have the right.
-    bind(&socket, &address) != Err(Errno::ADDRINUSE)
+    bind(&socket, &SocketAddr::new(address, number)) != Err(Errno::ADDRINUSE)
+}
+
+fn family(address: IpAddr) -> AddressFamily {
+    if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 }
 }
 
 /// Listens on a port of the loopback.
@@ -168,6 +180,19 @@ pub fn listen(number: u16) -> io::Result<TcpListener> {
     let listener = reserve(number)?;
     rustix::net::listen(&listener, BACKLOG)?;
     Ok(listener.into())
+}
+
+/// Listens on the same port of the other loopback address, `::1`.
+pub fn listen_v6(number: u16) -> io::Result<TcpListener> {
+    listen_unshared(Ipv6Addr::LOCALHOST.into(), number)
+}
+
+/// Listens where nobody else does.
+pub fn listen_unshared(address: IpAddr, number: u16) -> io::Result<TcpListener> {
+    let socket = tcp_socket(address)?;
+    bind(&socket, &SocketAddr::new(address, number))?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    Ok(socket.into())
 }
 
 /// Listens on a port of the loopback that somebody may have who would share it unknown to the user: whoever does is
@@ -186,11 +211,17 @@ pub fn listen_alone(number: u16) -> Result<TcpListener, String> {
 
 /// Takes a port of the loopback without listening there: whoever connects is refused.
 pub fn reserve(number: u16) -> io::Result<OwnedFd> {
-    let socket =
-        socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
-    sockopt::set_socket_reuseaddr(&socket, true)?;
+    let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let socket = tcp_socket(address)?;
     sockopt::set_socket_reuseport(&socket, true)?;
-    bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, number))?;
+    bind(&socket, &SocketAddr::new(address, number))?;
+    Ok(socket)
+}
+
+fn tcp_socket(address: IpAddr) -> io::Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(family(address), SocketType::STREAM, flags, None)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
     Ok(socket)
 }
 

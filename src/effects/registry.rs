@@ -30,6 +30,9 @@ pub struct Registration {
     pub version: String,
     pub host_label: String,
     pub front_door: u16,
+    /// Ports 80 and 443 were asked for when it started.
+    #[serde(default)]
+    pub standard_ports: bool,
     /// RFC 3339, UTC.
     pub started: String,
 }

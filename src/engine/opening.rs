@@ -11,7 +11,7 @@ use crate::api::{self, Identity};
 use crate::effects::fs;
 use crate::effects::places::{Home, LONGEST_SOCKET};
 use crate::effects::registry::{self, Registration};
-use crate::proxy;
+use crate::proxy::{self, Entrance};
 use crate::runtime::{Ask, Handle};
 
 /// An engine that runs its first services already, but that nobody can reach yet.
@@ -21,6 +21,7 @@ pub struct Opening {
     pub services: Vec<String>,
     pub notices: Vec<String>,
     pub handle: Handle,
+    pub entrance: Entrance,
 }
 
 impl Opening {
@@ -37,8 +38,9 @@ impl Opening {
     }
 
     fn serve(self, listener: UnixListener) -> Result<Reply, Refusal> {
-        let Self { home, registration, services, notices, handle } = self;
-        proxy::start(handle.clone()).map_err(|error| broken("the proxy could not be started", &home, &error))?;
+        let Self { home, registration, services, notices, handle, entrance } = self;
+        proxy::start(handle.clone(), entrance)
+            .map_err(|error| broken("the proxy could not be started", &home, &error))?;
         registry::write(&home, &registration)
             .map_err(|error| broken("the engine cannot be registered", &home, &error))?;
         let identity = identity(&registration, &home);

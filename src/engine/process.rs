@@ -11,9 +11,11 @@ use super::opening::{Opening, broken, listen};
 use super::{Order, Refusal, Reply};
 use crate::effects::places::{Home, Places, workspace_id};
 use crate::effects::registry::{self, Registration};
-use crate::effects::{clock, environment, fs, start_time, survivors};
+use crate::effects::standard_ports::{self, Claim, STANDARD};
+use crate::effects::{bundle, clock, environment, fs, start_time, survivors};
 use crate::launcher::{Process, close_others};
-use crate::manifest::Request;
+use crate::plan::Site;
+use crate::proxy::Entrance;
 use crate::runtime::{Draft, Engine};
 
 /// The process of a launcher that takes the place of a lost one: its standard input is the socket to the engine.
@@ -88,12 +90,20 @@ async fn run_engine(order: Order, launcher: Process, owner: &UnixStream) -> Resu
     let left = end_survivors(&home);
     let listener = listen(&home)?;
     let name = draft.workspace.name.to_string();
-    let host_label = registry::host_label(&places, &id, &name);
-    let (engine, handle) = Engine::new(draft, home.clone(), lock, host_label).map_err(Refusal::Asked)?;
+    let own_use =
+        draft.workspace.services.values().any(|it| it.listen.iter().flatten().any(|it| STANDARD.contains(it)));
+    let (standard, refused) = claim_standard_ports(&places, order.standard_ports, own_use);
+    let site = Site {
+        host_label: registry::host_label(&places, &id, &name),
+        standard_ports: matches!(standard, Some(Claim::Held(_))),
+        trust: bundle::variables(&places),
+    };
+    let (engine, handle) = Engine::new(draft, home.clone(), lock, site).map_err(Refusal::Asked)?;
     let services = engine.selected(&order.up).map_err(Refusal::Asked)?;
-    let registration = registration(&home, &order.load, name, &engine);
-    let notices = left.into_iter().chain(engine.notices().iter().cloned()).collect();
-    let opening = Opening { home: home.clone(), registration, services, notices, handle };
+    let registration = registration(&home, &order, name, &engine);
+    let notices = left.into_iter().chain(refused).chain(engine.notices().iter().cloned()).collect();
+    let entrance = Entrance { places, logs: home.logs(), standard };
+    let opening = Opening { home: home.clone(), registration, services, notices, handle, entrance };
     let owner = owner.try_clone().map_err(|error| Refusal::surroundings(error.to_string()))?;
     // After the first launches, which need none of it: connections to the proxy wait in its listeners meanwhile.
     let (published, ready) = tokio::sync::oneshot::channel();
@@ -103,6 +113,25 @@ async fn run_engine(order: Order, launcher: Process, owner: &UnixStream) -> Resu
     });
     let result = engine.run(order.up, published).await;
     result.map_err(|problem| Refusal::Asked(problem).into())
+}
+
+/// Ports 80 and 443, where they were asked for, and a word to the user where they are not ours now.
+fn claim_standard_ports(places: &Places, wanted: bool, own_use: bool) -> (Option<Claim>, Option<String>) {
+    if !wanted {
+        return (None, None);
+    }
+    if own_use {
+        let word = "the front door is not at ports 80 and 443: a service of this workspace listens there";
+        return (None, Some(word.to_owned()));
+    }
+    match standard_ports::claim(places) {
+        Ok(held @ Claim::Held(_)) => (Some(held), None),
+        Ok(later @ Claim::Later(_)) => {
+            let word = "another workspace holds ports 80 and 443, and passes on what is for this one";
+            (Some(later), Some(word.to_owned()))
+        }
+        Err(why) => (None, Some(format!("the front door is not at ports 80 and 443: {why}"))),
+    }
 }
 
 /// A note of an engine that is gone tells that it was killed: it may have left processes.
@@ -132,14 +161,14 @@ fn make_folders(places: &Places, home: &Home) -> Result<(), Refusal> {
     })
 }
 
-fn registration(home: &Home, load: &Request, name: String, engine: &Engine) -> Registration {
+fn registration(home: &Home, order: &Order, name: String, engine: &Engine) -> Registration {
     let plan = engine.plan();
     let pid = std::process::id();
     Registration {
         id: home.id.clone(),
         name,
-        explicit: load.project.is_some(),
-        manifest: load.files.first().cloned().unwrap_or_default(),
+        explicit: order.load.project.is_some(),
+        manifest: order.load.files.first().cloned().unwrap_or_default(),
         pid,
         process_started: start_time(pid).unwrap_or(0),
         socket: home.socket.clone(),
@@ -147,6 +176,7 @@ fn registration(home: &Home, load: &Request, name: String, engine: &Engine) -> R
         version: env!("CARGO_PKG_VERSION").to_owned(),
         host_label: plan.host_label.clone(),
         front_door: plan.front_door,
+        standard_ports: order.standard_ports,
         started: format!("{:.9}", clock::utc()),
     }
 }

@@ -83,6 +83,11 @@ impl Protocol {
         matches!(self, Self::H2 | Self::Grpc)
     }
 
+    /// Whether it is HTTP of some version.
+    pub fn is_http(self) -> bool {
+        matches!(self, Self::Http | Self::H2 | Self::Grpc)
+    }
+
     /// The scheme of this port's URL.
     pub fn scheme(self) -> &'static str {
         match self {

@@ -12,8 +12,10 @@ use crate::model::{Form, Protocol, Service, Value};
 use super::edges::{Outlook, show};
 use super::{PlannedPort, Surroundings};
 
-/// Python's switch for writing lines at once; whoever sets it otherwise knows why.
+/// Python's switch for writing lines at once.
 const UNBUFFERED: &str = "PYTHONUNBUFFERED";
+/// Whoever sets these otherwise knows why, and is not told.
+const OWN_BUSINESS: [&str; 4] = [UNBUFFERED, "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"];
 
 /// The variables of the shell that started the engine.
 pub type Shell = Arc<BTreeMap<String, String>>;
@@ -59,7 +61,7 @@ impl Layers {
                 || self.files.iter().chain(self.dotenv.iter()).any(|(set, _)| set == key)
         };
         let keys = self.generated.iter().filter(differs).map(|(key, _)| key.as_str());
-        keys.filter(move |key| *key != UNBUFFERED && !meant(key))
+        keys.filter(move |key| !OWN_BUSINESS.contains(key) && !meant(key))
     }
 
     /// What `KEY` without a value means: the shell's value, else that of `.env`.
@@ -116,7 +118,7 @@ fn generated(
     ports: &[PlannedPort],
     surroundings: &Surroundings,
 ) -> Vec<(String, String)> {
-    let mut out = Vec::new();
+    let mut out = surroundings.site.trust.clone();
     let mut set = |key: String, value: String| out.push((key, value));
     set("NAGAYA_WORKSPACE".into(), outlook.workspace.name.to_string());
     set("NAGAYA_SERVICE".into(), service.name.to_string());

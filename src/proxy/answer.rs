@@ -62,6 +62,15 @@ impl Asker {
 pub type Answer = Response<Bytes>;
 
 impl Refusal {
+    /// The service that did not answer.
+    pub fn service(&self) -> Option<&str> {
+        match self {
+            Self::Absent(name, _) | Self::StillComing(name, _) | Self::Gone(name) => Some(name),
+            Self::Failed(name, _) | Self::NotGrpc(name, _) | Self::Silent(name) => Some(name),
+            Self::Unknown(_) | Self::Malformed(_) | Self::TooLarge(_) | Self::Unsupported(_) => None,
+        }
+    }
+
     fn status(&self) -> StatusCode {
         match self {
             Self::Absent(..) | Self::StillComing(..) => StatusCode::SERVICE_UNAVAILABLE,
@@ -74,7 +83,8 @@ impl Refusal {
         }
     }
 
-    fn next(&self) -> String {
+    /// The command that shows more, or helps.
+    pub fn next(&self) -> String {
         match self {
             Self::Absent(name, State::Stopped) => format!("nagaya start {name}"),
             Self::Absent(name, _) | Self::StillComing(name, _) | Self::Silent(name) => format!("nagaya why {name}"),
@@ -85,26 +95,25 @@ impl Refusal {
         }
     }
 
-    /// The answer, in the asker's language. `lines` follow it: what else is known, such as the last of the log.
+    /// The answer, in the asker's language. `lines` follow it: what else is known. For a browser it carries the refusal,
+    /// of which the front door makes a page.
     pub fn response(&self, asker: Asker, lines: &[String]) -> Answer {
         let text = self.to_string();
-        let mut response = if asker.is_grpc { grpc(&text) } else { self.http(&text, asker, lines) };
+        let mut response = if asker.is_grpc { grpc(&text) } else { self.http(&text, lines) };
         let headers = response.headers_mut();
         // A header holds visible ASCII; what does not fit is said in the body.
         let ascii: String = text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect();
         headers.insert(L5D_ERR, HeaderValue::from_str(&ascii).unwrap_or(HeaderValue::from_static("error")));
+        if asker.is_browser {
+            response.extensions_mut().insert(self.clone());
+        }
         response
     }
 
-    fn http(&self, text: &str, asker: Asker, lines: &[String]) -> Answer {
-        let next = self.next();
-        let (body, kind) = match asker.is_browser {
-            true => (page(self.status(), text, &next, lines), "text/html; charset=utf-8"),
-            false => (plain(text, &next, lines), "text/plain; charset=utf-8"),
-        };
-        let mut response = Response::new(body.into());
+    fn http(&self, text: &str, lines: &[String]) -> Answer {
+        let mut response = Response::new(plain(text, &self.next(), lines).into());
         *response.status_mut() = self.status();
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         if self.status() == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
@@ -137,28 +146,6 @@ fn plain(text: &str, next: &str, lines: &[String]) -> String {
     body
 }
 
-fn page(status: StatusCode, text: &str, next: &str, lines: &[String]) -> String {
-    let (text, next) = (escape(text), escape(next));
-    let lines = match lines {
-        [] => String::new(),
-        lines => format!("<pre>{}</pre>", escape(&lines.join("\n"))),
-    };
-    format!(
-        "<!doctype html><meta charset=utf-8><title>{status}</title>{STYLE}\
-         <main><h1>{status}</h1><p>{text}</p><p>To see more: <code>{next}</code></p>{lines}</main>"
-    )
-}
-
-/// The look of the few pages that are ours.
-pub const STYLE: &str = "<style>body{font:16px/1.5 system-ui,sans-serif;margin:3rem auto;max-width:44rem;padding:0 1rem;\
-    color-scheme:light dark}h1{font-size:1.3rem}code,pre{background:#8883;padding:.1em .4em;border-radius:.3em}\
-    td,th{text-align:left;padding:.2rem 1.2rem .2rem 0}</style>";
-
-/// Text as HTML.
-pub fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,14 +164,13 @@ mod tests {
         assert_eq!(plain.body(), "nagaya: users is failed\nto see more: nagaya why users\n  it <said> so\n");
         let grpc = refusal().response(Asker { is_grpc: true, is_browser: false }, &lines);
         assert_eq!((grpc.status(), &grpc.headers()["grpc-status"]), (StatusCode::OK, &HeaderValue::from_static("14")));
-        let page = refusal().response(Asker::accepting(b"text/html,*/*"), &lines);
-        assert_eq!(page.headers()[CONTENT_TYPE], "text/html; charset=utf-8");
-        assert!(page.body().windows(19).any(|part| part == b"<pre>it &lt;said&gt"), "{:?}", page.body());
+        assert_eq!(plain.extensions().get::<Refusal>(), None);
+        let browser = refusal().response(Asker::accepting(b"text/html,*/*"), &lines);
+        assert_eq!(browser.extensions().get(), Some(&refusal()));
     }
 
     #[test]
     fn texts_are_made_safe() {
-        assert_eq!(escape("<a href=\"x\">&"), "&lt;a href=&quot;x&quot;&gt;&amp;");
         assert_eq!(percent("50% ü"), "50%25 %C3%BC");
         let odd = Refusal::Unknown("ü\n".into()).response(Asker::default(), &[]);
         assert_eq!(odd.headers()[L5D_ERR], "no service is called `??`");

@@ -90,8 +90,8 @@ pub fn grpc_status(headers: &hyper::HeaderMap) -> Option<u16> {
 
 impl Body {
     /// A whole body of ours.
-    pub fn own(bytes: Bytes) -> Self {
-        Self::Own(Full::new(bytes))
+    pub fn own(bytes: impl Into<Bytes>) -> Self {
+        Self::Own(Full::new(bytes.into()))
     }
 }
 

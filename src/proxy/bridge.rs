@@ -56,7 +56,8 @@ where
     let _ = connection.await;
 }
 
-fn builder(context: &Context) -> auto::Builder<LocalExecutor> {
+/// The server side of all listeners that speak HTTP by hyper.
+pub fn builder(context: &Context) -> auto::Builder<LocalExecutor> {
     let mut builder = auto::Builder::new(LocalExecutor);
     builder
         .http1()

@@ -2,17 +2,31 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::path::PathBuf;
+use std::rc::Rc;
 
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::task::{JoinHandle, spawn_local};
 
+use super::door::Door;
 use super::http::Context;
-use super::{door, edge, pods};
+use super::{door, edge, pods, standard};
+use crate::effects::places::Places;
+use crate::effects::standard_ports::Claim;
 use crate::route::Socket;
 use crate::runtime::Handle;
 
+/// What the front door needs beside the handle.
+pub struct Entrance {
+    pub places: Places,
+    /// The folder of the services' output.
+    pub logs: PathBuf,
+    /// Ports 80 and 443, where they were asked for.
+    pub standard: Option<Claim>,
+}
+
 /// Starts the proxy; it serves the tables that the handle publishes until the engine ends.
-pub fn start(handle: Handle) -> io::Result<std::thread::JoinHandle<()>> {
+pub fn start(handle: Handle, entrance: Entrance) -> io::Result<std::thread::JoinHandle<()>> {
     let (ready, started) = std::sync::mpsc::channel();
     let thread = std::thread::Builder::new().name("proxy".into()).spawn(move || {
         // It stays on the thread on which it was made.
@@ -22,15 +36,18 @@ pub fn start(handle: Handle) -> io::Result<std::thread::JoinHandle<()>> {
             Err(error) => return drop(ready.send(Err(error))),
         };
         drop(ready.send(Ok(())));
-        runtime.block_on(serve(handle));
+        runtime.block_on(serve(handle, entrance));
     })?;
     started.recv().unwrap_or_else(|_| Err(io::Error::other("the proxy's thread ended at once")))?;
     Ok(thread)
 }
 
-async fn serve(handle: Handle) {
+async fn serve(handle: Handle, entrance: Entrance) {
     let context = Context::new(handle.requests.clone(), handle.asks.clone());
     let mut tables = handle.table.clone();
+    let Entrance { places, logs, standard } = entrance;
+    let front = Rc::new(Door::new(tables.clone(), context.clone(), handle.board.clone(), places.clone(), logs));
+    let standard = standard.map(|claim| spawn_local(standard::serve(claim, tables.clone(), places)));
     let mut ending = handle.ending.clone();
     if let Some(news) = handle.pods.take() {
         spawn_local(pods::serve(news, handle.table.clone(), context.clone()));
@@ -56,13 +73,17 @@ async fn serve(handle: Handle) {
             }
         }
         if let Some(listener) = table.front_door_socket.take() {
-            let task = spawn_local(door::serve(listener, tables.clone(), context.clone()));
+            let task = spawn_local(door::serve(listener, table.front_door, front.clone()));
             tasks.insert(table.front_door, task);
         }
         tokio::select! {
             changed = tables.changed() => if changed.is_err() { return },
             _ = ending.wait_for(|ending| *ending) => break,
         }
+    }
+    // Another engine may have the standard ports from now on.
+    if let Some(task) = standard {
+        task.abort();
     }
     // Services may still call each other while they stop.
     while tables.changed().await.is_ok() {}

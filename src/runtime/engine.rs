@@ -26,7 +26,7 @@ use crate::effects::{Host, ports};
 use crate::launcher::{Client, Process, Report};
 use crate::manifest::Request;
 use crate::model::{NetworkMode, Workspace};
-use crate::plan::{Plan, Planned, Selection, Shell, Surroundings, plan, shadow_notice, slots};
+use crate::plan::{Plan, Planned, Selection, Shell, Site, Surroundings, plan, shadow_notice, slots};
 use crate::supervise::{Command, Effect, Fact, Input, State, Status, World};
 use crate::telemetry::logs::{Collector, Ends};
 use crate::telemetry::requests::Requests;
@@ -38,7 +38,7 @@ struct Setup {
     lock: Lock,
     load: Request,
     shell: Shell,
-    host_label: String,
+    site: Site,
     program: PathBuf,
     /// How host processes see the network where the manifest leaves that open.
     network: NetworkMode,
@@ -78,11 +78,11 @@ const BATCH: usize = 256;
 
 impl Engine {
     /// Makes the plan, opens the listeners and starts the log thread.
-    pub fn new(draft: Draft, home: Home, lock: Lock, host_label: String) -> Result<(Self, Handle), Problem> {
+    pub fn new(draft: Draft, home: Home, lock: Lock, site: Site) -> Result<(Self, Handle), Problem> {
         let clock = Clock::start();
         let Draft { workspace, notices, load, shell, program, network, launcher, reports, report_sender } = draft;
         hold(&launcher, &lock);
-        let setup = Setup { home, lock, load, shell, host_label, program, network };
+        let setup = Setup { home, lock, load, shell, site, program, network };
         let plan = Arc::new(make_plan(&workspace, &setup, &HashSet::new()));
         // After the launcher was started, which keeps the shell's own limit for the services, and before any thread.
         descriptors::raise_limit();
@@ -286,7 +286,7 @@ fn make_plan(workspace: &Workspace, setup: &Setup, held: &HashSet<u16>) -> Plan 
         shell: setup.shell.clone(),
         ports,
         data_dir: setup.home.data(),
-        host_label: setup.host_label.clone(),
+        site: setup.site.clone(),
         network: setup.network,
     };
     plan(workspace, &surroundings)

@@ -12,5 +12,5 @@ mod writer;
 
 pub use collect::{Collector, Matched, Origin, Source};
 pub use line::{Line, Stream};
-pub use reader::{Reader, Start};
+pub use reader::{Reader, Start, last_lines};
 pub use writer::Ends;

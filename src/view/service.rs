@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::wording::reason;
+use crate::model::Protocol;
 use crate::plan::{LOOPBACK, Plan, Planned, PlannedPort};
 use crate::supervise::{State, Status};
 
@@ -65,6 +66,9 @@ pub struct Port {
     pub protocol: String,
     /// The front door for web ports, for others the address on this machine, or outside where it lives there.
     pub url: Option<String>,
+    /// The front door by TLS, for the port of a service that it leads to.
+    #[serde(default)]
+    pub https: Option<String>,
     /// The number of this machine that leads there: chosen with `publish`, or that on which the program listens.
     pub published: Option<u16>,
 }
@@ -142,6 +146,11 @@ impl Service {
 }
 
 impl Port {
+    /// Whether its URL is one for browsers, at the front door.
+    pub fn is_for_browsers(&self) -> bool {
+        self.https.is_some() && self.url.as_ref().is_some_and(|url| !url.contains(LOOPBACK))
+    }
+
     fn new(plan: &Plan, service: &Planned, at: usize, port: &PlannedPort) -> Self {
         let chosen = service.publish.iter().find(|publish| publish.port == at).map(|publish| publish.host);
         let published = chosen.or(port.listen());
@@ -150,14 +159,16 @@ impl Port {
             Some(number) => format!("{scheme}://{LOOPBACK}:{number}"),
             None => format!("{scheme}://{}", port.location),
         };
-        // One web port of a service is at the front door: its first.
-        let first_web = service.ports.iter().find(|port| port.protocol.is_web());
-        let front = plan.front_door_url(service).filter(|_| first_web.is_some_and(|first| first.name == port.name));
+        // One port of a service is at the front door: its first for browsers, else its first that speaks HTTP.
+        let first = |wanted: fn(Protocol) -> bool| service.ports.iter().find(|port| wanted(port.protocol));
+        let at_the_door = first(Protocol::is_web).or_else(|| first(Protocol::is_http)) == Some(port);
+        let front = |scheme: &str| plan.front_door_url(service, scheme);
         Self {
             name: port.name.clone(),
             port: port.number,
             protocol: port.protocol.word().to_owned(),
-            url: Some(front.unwrap_or(own)),
+            url: Some(if at_the_door && port.protocol.is_web() { front("http") } else { own }),
+            https: at_the_door.then(|| front("https")),
             published,
         }
     }

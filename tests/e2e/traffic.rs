@@ -17,7 +17,7 @@ services:
 "#;
 
 /// Shows what it got; upgrades to an echo; answers in pieces.
-const HTTP1: &str = r#"
+pub const HTTP1: &str = r#"
 import http.server, json, os, time
 
 class Mirror(http.server.BaseHTTPRequestHandler):
@@ -58,7 +58,7 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Mirror).
 "#;
 
 /// Speaks first, as database servers do, then turns lines round.
-const RAW: &str = r#"
+pub const RAW: &str = r#"
 import os, socketserver
 
 class Turn(socketserver.StreamRequestHandler):

@@ -22,7 +22,7 @@ pub fn plan_of(workspace: &Workspace) -> Plan {
         shell: Arc::default(),
         ports: Ports(ports.collect()),
         data_dir: PathBuf::from("/data"),
-        host_label: "test".into(),
+        site: nagaya::plan::Site { host_label: "test".into(), ..Default::default() },
         network: NetworkMode::Env,
     };
     plan(workspace, &surroundings)

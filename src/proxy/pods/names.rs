@@ -81,7 +81,7 @@ impl Pod for Names {
 
     fn asker(&self) -> Option<Asker> {
         let table = self.tables.borrow();
-        let service = table.place(&self.service)?;
+        let service = table.index(&self.service)?;
         Some(Asker { service, address: table.upstreams[service].own })
     }
 

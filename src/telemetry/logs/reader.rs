@@ -197,6 +197,19 @@ impl Reader {
     }
 }
 
+/// The last lines of a service that are there now.
+pub fn last_lines(folder: &Path, service: &str, count: usize) -> Vec<Line> {
+    let mut reader = Reader::new(folder, service, Start::Tail(count));
+    let mut lines = Vec::new();
+    while let Ok(more) = reader.next_lines() {
+        if more.is_empty() {
+            break;
+        }
+        lines.extend(more);
+    }
+    lines
+}
+
 /// Opens a segment behind its head; `None` where there is none, or its writer has only just made it.
 fn open_at(folder: &Path, service: &str, number: u64) -> io::Result<Option<Place>> {
     let mut file = match File::open(segment::path(folder, service, number)) {
