@@ -3,6 +3,7 @@
 mod boot;
 mod crash;
 mod demo;
+mod external;
 mod faults;
 mod json;
 mod logs;

@@ -32,9 +32,19 @@ services:
     };
     let users = "a -> users 80 (U)";
     for host in [
-        "users", "USERS", "accounts", "users.shop", "accounts.shop", "users.team", "users.team.svc",
-        "users.team.svc.cluster.local", "users.team.svc.cluster.local.", "api.example.com", "API.example.com",
-        "x.api.example.com", "x.y.api.example.com",
+        "users",
+        "USERS",
+        "accounts",
+        "users.shop",
+        "accounts.shop",
+        "users.team",
+        "users.team.svc",
+        "users.team.svc.cluster.local",
+        "users.team.svc.cluster.local.",
+        "api.example.com",
+        "API.example.com",
+        "x.api.example.com",
+        "x.y.api.example.com",
     ] {
         assert_eq!(named(host), users, "{host}");
     }

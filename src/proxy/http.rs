@@ -234,7 +234,13 @@ async fn call(
     let endpoint = target.endpoint();
     let upgrade = request.version() == Version::HTTP_11 && request.headers().contains_key(UPGRADE);
     strip_hop_by_hop(request.headers_mut(), upgrade);
-    let failed = |error: CallError| Refusal::Failed(target.upstream.name.clone(), error.to_string());
+    let failed = |error: CallError| {
+        let (name, reason) = (target.upstream.name.clone(), error.to_string());
+        match endpoint.location {
+            Location::Loopback(_) => Refusal::Failed(name, reason),
+            Location::Elsewhere { .. } => Refusal::Outside(name, reason),
+        }
+    };
     let speaks_h2 = matches!(endpoint.protocol, Protocol::H2 | Protocol::Grpc);
     if speaks_h2 || (is_grpc && endpoint.protocol == Protocol::Detect) {
         let request = as_http2(request, &endpoint.location);
@@ -246,7 +252,8 @@ async fn call(
         return Err(Refusal::NotGrpc(target.upstream.name.clone(), endpoint.name.clone()));
     }
     let downstream = upgrade.then(|| hyper::upgrade::on(&mut request));
-    let (mut response, lease) = context.pool.http1(&endpoint.location, as_http1(request, &endpoint.location)).await.map_err(failed)?;
+    let (mut response, lease) =
+        context.pool.http1(&endpoint.location, as_http1(request, &endpoint.location)).await.map_err(failed)?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS
         && let Some(downstream) = downstream
     {

@@ -47,6 +47,8 @@ pub struct Lease {
 pub enum CallError {
     #[error("nothing answers at {0}: {1}")]
     Connect(Location, io::Error),
+    #[error("{0} wants TLS, which is not built yet in this version of nagaya")]
+    Tls(Location),
     #[error("no answer: {0}")]
     Http(#[from] hyper::Error),
 }
@@ -55,7 +57,7 @@ pub enum CallError {
 pub async fn connect(location: &Location) -> Result<TcpStream, CallError> {
     let stream = match location {
         Location::Loopback(port) => connect_loopback(*port).await,
-        Location::Elsewhere { tls: true, .. } => Err(io::Error::other("TLS to the outside is not built yet")),
+        Location::Elsewhere { tls: true, .. } => return Err(CallError::Tls(location.clone())),
         Location::Elsewhere { host, port, tls: false } => TcpStream::connect((&**host, *port)).await,
     };
     let ready = stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream));
