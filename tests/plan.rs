@@ -141,6 +141,16 @@ fn the_engine_listens_on_what_is_published_unless_the_program_does() {
 }
 
 #[test]
+fn a_server_outside_is_called_by_its_own_name() {
+    let host = |name: &str, port, tls| Location::Elsewhere { host: name.into(), port, tls }.host();
+    assert_eq!(host("a.example.com", 80, false).as_deref(), Some("a.example.com"));
+    assert_eq!(host("a.example.com", 443, true).as_deref(), Some("a.example.com"));
+    assert_eq!(host("a.example.com", 443, false).as_deref(), Some("a.example.com:443"));
+    assert_eq!(host("::1", 8080, false).as_deref(), Some("[::1]:8080"));
+    assert_eq!(Location::Loopback(80).host(), None);
+}
+
+#[test]
 fn what_the_manifest_says_of_the_network_is_in_the_plan() {
     let plan = plan_of(&good(
         "namespace: team

@@ -269,19 +269,9 @@ async fn call(
     Ok(Answered { response, lease: Some(lease) })
 }
 
-/// The `Host` of a callee outside, which knows nothing of the workspace's names: with the port where that is not the
-/// scheme's (RFC 9110 section 7.2).
-fn outside_host(location: &Location) -> Option<HeaderValue> {
-    let Location::Elsewhere { host, port, tls } = location else { return None };
-    let usual = if *tls { 443 } else { 80 };
-    let host = if host.contains(':') { format!("[{host}]") } else { host.to_string() };
-    let host = if *port == usual { host } else { format!("{host}:{port}") };
-    HeaderValue::from_str(&host).ok()
-}
-
 /// HTTP/1.1 wants the path alone, and the authority in `Host`.
 fn as_http1(mut request: Request<Incoming>, location: &Location) -> Request<Incoming> {
-    if let Some(host) = outside_host(location) {
+    if let Some(host) = location.host().and_then(|host| HeaderValue::from_str(&host).ok()) {
         request.headers_mut().insert(HOST, host);
     } else if !request.headers().contains_key(HOST)
         && let Some(authority) = request.uri().authority()
@@ -299,8 +289,7 @@ fn as_http1(mut request: Request<Incoming>, location: &Location) -> Request<Inco
 fn as_http2(mut request: Request<Incoming>, location: &Location) -> Request<Incoming> {
     let host = request.headers_mut().remove(HOST).and_then(|host| host.to_str().ok().map(str::to_owned));
     let asked = request.uri().authority().map(|authority| authority.to_string()).or(host);
-    let outside = outside_host(location).and_then(|host| host.to_str().ok().map(str::to_owned));
-    let authority = outside.or(asked).unwrap_or_else(|| "localhost".to_owned());
+    let authority = location.host().or(asked).unwrap_or_else(|| "localhost".to_owned());
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
     if let Ok(uri) = Uri::builder().scheme("http").authority(authority).path_and_query(path).build() {
         *request.uri_mut() = uri;
