@@ -4,6 +4,7 @@ mod boot;
 mod crash;
 mod demo;
 mod door;
+mod external;
 mod faults;
 mod json;
 mod logs;

@@ -32,9 +32,19 @@ services:
     };
     let users = "a -> users 80 (U)";
     for host in [
-        "users", "USERS", "accounts", "users.shop", "accounts.shop", "users.team", "users.team.svc",
-        "users.team.svc.cluster.local", "users.team.svc.cluster.local.", "api.example.com", "API.example.com",
-        "x.api.example.com", "x.y.api.example.com",
+        "users",
+        "USERS",
+        "accounts",
+        "users.shop",
+        "accounts.shop",
+        "users.team",
+        "users.team.svc",
+        "users.team.svc.cluster.local",
+        "users.team.svc.cluster.local.",
+        "api.example.com",
+        "API.example.com",
+        "x.api.example.com",
+        "x.y.api.example.com",
     ] {
         assert_eq!(named(host), users, "{host}");
     }
@@ -128,6 +138,16 @@ fn the_engine_listens_on_what_is_published_unless_the_program_does() {
     // Nobody else of the workspace is given these numbers.
     let reserved = |number: u16| slots(&workspace, NetworkMode::Env).iter().any(|slot| slot.key == format!("publish/{number}"));
     assert!([8080, 8081, 9229, 9230, 5432, 6000].into_iter().all(reserved));
+}
+
+#[test]
+fn a_server_outside_is_called_by_its_own_name() {
+    let host = |name: &str, port, tls| Location::Elsewhere { host: name.into(), port, tls }.host();
+    assert_eq!(host("a.example.com", 80, false).as_deref(), Some("a.example.com"));
+    assert_eq!(host("a.example.com", 443, true).as_deref(), Some("a.example.com"));
+    assert_eq!(host("a.example.com", 443, false).as_deref(), Some("a.example.com:443"));
+    assert_eq!(host("::1", 8080, false).as_deref(), Some("[::1]:8080"));
+    assert_eq!(Location::Loopback(80).host(), None);
 }
 
 #[test]

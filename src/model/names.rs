@@ -62,7 +62,8 @@ mod tests {
         for host in ["users.shop", "users.pay", "users.pay.svc", "users.pay.svc.cluster.local"] {
             assert_eq!(name(host), Some("users"), "{host}");
         }
-        for host in ["users", "users.default", "users.shop.svc", "users.pay.cluster.local", "a.users.shop", "users.svc"] {
+        for host in ["users", "users.default", "users.shop.svc", "users.pay.cluster.local", "a.users.shop", "users.svc"]
+        {
             assert_eq!(name(host), None, "{host}");
         }
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::{
-    Command, Egress, External, HostName, NetworkMode, Port, Publish, Readiness, Restart, ServiceName, Size, Stop, Template,
-    User,
+    Command, Egress, External, HostName, NetworkMode, Port, Publish, Readiness, Restart, ServiceName, Size, Stop,
+    Template, User,
 };
 
 /// A member of the workspace. One that lives elsewhere has nothing of what is about processes but its default.

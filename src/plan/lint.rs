@@ -50,7 +50,11 @@ fn unguarded(workspace: &Workspace, auto: NetworkMode, out: &mut Vec<Lint>) {
                 service: place,
                 needle: "egress".to_owned(),
                 code: "not_enforced",
-                message: format!("in network mode `{}` nothing keeps `{}` from the outside", network.word(), service.name),
+                message: format!(
+                    "in network mode `{}` nothing keeps `{}` from the outside",
+                    network.word(),
+                    service.name
+                ),
                 hint: "`egress: deny` holds in network mode `pod`".to_owned(),
             });
         }

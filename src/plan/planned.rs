@@ -175,14 +175,20 @@ impl PlannedPort {
 }
 
 impl Location {
-    /// The Host that a server outside expects, with the port where that is not the scheme's (RFC 9110 section 7.2);
-    /// inside, callers know best what they call a service.
+    /// The `Host` that a server outside expects, which knows nothing of the workspace's names: with the port where that
+    /// is not the scheme's (RFC 9110 section 7.2). Inside, callers know best what they call a service.
     pub fn host(&self) -> Option<String> {
-        let Self::Elsewhere { host, port, tls } = self else { return None };
-        let usual = if *tls { 443 } else { 80 };
-        let host = if host.contains(':') { format!("[{host}]") } else { host.to_string() };
-        Some(if *port == usual { host } else { format!("{host}:{port}") })
+        match self {
+            Self::Loopback(_) | Self::Pod { .. } => None,
+            Self::Elsewhere { host, port, tls } if *port == if *tls { 443 } else { 80 } => Some(in_brackets(host)),
+            Self::Elsewhere { host, port, .. } => Some(format!("{}:{port}", in_brackets(host))),
+        }
     }
+}
+
+/// A host as it stands before a port: an IPv6 address in brackets (RFC 3986 section 3.2.2).
+fn in_brackets(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
 /// As a message names it: `port 8080`, `api.example.com:443`.
@@ -190,8 +196,7 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Loopback(number) | Self::Pod { port: number, .. } => write!(f, "port {number}"),
-            Self::Elsewhere { host, port, .. } if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Self::Elsewhere { host, port, .. } => write!(f, "{host}:{port}"),
+            Self::Elsewhere { host, port, .. } => write!(f, "{}:{port}", in_brackets(host)),
         }
     }
 }

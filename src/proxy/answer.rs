@@ -24,6 +24,9 @@ pub enum Refusal {
     Gone(Arc<str>),
     #[error("{0}: {1}")]
     Failed(Arc<str>, String),
+    /// It lives outside, where nobody here can look further.
+    #[error("{0}: {1}")]
+    Outside(Arc<str>, String),
     #[error("{0} was called by gRPC at its port `{1}`, which is declared as HTTP")]
     NotGrpc(Arc<str>, String),
     #[error("no service is called `{0}`")]
@@ -66,7 +69,7 @@ impl Refusal {
     pub fn service(&self) -> Option<&str> {
         match self {
             Self::Absent(name, _) | Self::StillComing(name, _) | Self::Gone(name) => Some(name),
-            Self::Failed(name, _) | Self::NotGrpc(name, _) | Self::Silent(name) => Some(name),
+            Self::Failed(name, _) | Self::Outside(name, _) | Self::NotGrpc(name, _) | Self::Silent(name) => Some(name),
             Self::Unknown(_) | Self::Malformed(_) | Self::TooLarge(_) | Self::Unsupported(_) => None,
         }
     }
@@ -74,7 +77,7 @@ impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
             Self::Absent(..) | Self::StillComing(..) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Gone(_) | Self::Failed(..) | Self::NotGrpc(..) => StatusCode::BAD_GATEWAY,
+            Self::Gone(_) | Self::Failed(..) | Self::Outside(..) | Self::NotGrpc(..) => StatusCode::BAD_GATEWAY,
             Self::Unknown(_) => StatusCode::NOT_FOUND,
             Self::Silent(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
@@ -89,6 +92,7 @@ impl Refusal {
             Self::Absent(name, State::Stopped) => format!("nagaya start {name}"),
             Self::Absent(name, _) | Self::StillComing(name, _) | Self::Silent(name) => format!("nagaya why {name}"),
             Self::Failed(name, _) => format!("nagaya logs {name}"),
+            Self::Outside(name, _) => format!("nagaya requests {name}"),
             Self::NotGrpc(name, port) => format!("declare it as `{port}: {{ port: …, protocol: grpc }}` in {name}"),
             Self::Gone(_) | Self::Unknown(_) => "nagaya ps".to_owned(),
             Self::Malformed(_) | Self::TooLarge(_) | Self::Unsupported(_) => "look at what the client sends".to_owned(),

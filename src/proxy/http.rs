@@ -208,7 +208,13 @@ impl Context {
 pub fn not_dialled(name: &Arc<str>, location: &Location, error: &io::Error) -> Refusal {
     match error.kind() {
         io::ErrorKind::TimedOut => Refusal::Silent(name.clone()),
-        _ => Refusal::Failed(name.clone(), format!("nothing answers on {location}: {error}")),
+        _ => {
+            let reason = format!("nothing answers on {location}: {error}");
+            match location {
+                Location::Elsewhere { .. } => Refusal::Outside(name.clone(), reason),
+                Location::Loopback(_) | Location::Pod { .. } => Refusal::Failed(name.clone(), reason),
+            }
+        }
     }
 }
 

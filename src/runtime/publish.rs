@@ -43,7 +43,7 @@ fn port(port: &PlannedPort) -> Port {
 struct Listeners {
     before: Arc<Table>,
     /// Published numbers that others have.
-    missing: HashSet<u16>,
+    taken: HashSet<u16>,
     notices: Vec<String>,
 }
 
@@ -67,7 +67,7 @@ impl Listeners {
         match ports::listen_alone(number) {
             Ok(listener) => Some(Socket::new(listener)),
             Err(error) => {
-                self.missing.insert(number);
+                self.taken.insert(number);
                 self.notices.push(format!("{service} is not published on port {number}: {error}"));
                 None
             }
@@ -83,7 +83,7 @@ pub struct Publisher {
     table: watch::Sender<Arc<Table>>,
     availability: HashMap<Arc<str>, watch::Sender<Availability>>,
     /// Published numbers that others have.
-    missing: HashSet<u16>,
+    taken: HashSet<u16>,
     usage: HashMap<u32, Usage>,
     last_sample: Option<(Moment, Sample)>,
 }
@@ -96,7 +96,7 @@ impl Publisher {
             board,
             table: watch::Sender::default(),
             availability: HashMap::new(),
-            missing: HashSet::new(),
+            taken: HashSet::new(),
             usage: HashMap::new(),
             last_sample: None,
         }
@@ -116,7 +116,8 @@ impl Publisher {
     /// nobody is launched before the addresses that it is given are there. What could not be opened is returned.
     pub fn plan(&mut self, world: &World) -> Vec<String> {
         let plan = world.plan();
-        let mut listeners = Listeners { before: self.table.borrow().clone(), missing: HashSet::new(), notices: Vec::new() };
+        let mut listeners =
+            Listeners { before: self.table.borrow().clone(), taken: HashSet::new(), notices: Vec::new() };
         let upstreams: Vec<Arc<Upstream>> =
             (0..plan.services.len()).map(|place| Arc::new(self.upstream(world, plan, place))).collect();
         let edges = plan.edges.iter().filter_map(|edge| {
@@ -150,8 +151,8 @@ impl Publisher {
             zone: Arc::new(zone(plan)),
             upstreams,
         };
-        let Listeners { missing, notices, .. } = listeners;
-        self.missing = missing;
+        let Listeners { taken, notices, .. } = listeners;
+        self.taken = taken;
         self.availability.retain(|name, _| plan.index(name).is_some());
         self.table.send_replace(Arc::new(table));
         self.board.truncate(plan.services.len());
@@ -161,7 +162,7 @@ impl Publisher {
 
     /// Whether a number that was chosen with `publish` could not be listened on.
     pub fn lacks(&self) -> bool {
-        !self.missing.is_empty()
+        !self.taken.is_empty()
     }
 
     fn upstream(&mut self, world: &World, plan: &Plan, place: usize) -> Upstream {
@@ -201,8 +202,7 @@ impl Publisher {
             }
             let usage = status.pid.and_then(|pid| self.usage.get(&pid)).copied();
             let started = status.started.map(|at| self.clock.wall(at));
-            let row = Service::new(plan, place, &status, usage, started);
-            rows.push((place, Some(row.without_published(&self.missing))));
+            rows.push((place, Some(Service::new(plan, place, &status, usage, started, &self.taken))));
         }
         self.board.put(rows);
     }

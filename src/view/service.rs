@@ -81,8 +81,15 @@ pub struct Usage {
 }
 
 impl Service {
-    /// The row of a service.
-    pub fn new(plan: &Plan, place: usize, status: &Status, usage: Option<Usage>, started: Option<Timestamp>) -> Self {
+    /// The row of a service. It is not published on those numbers that are `taken` by others.
+    pub fn new(
+        plan: &Plan,
+        place: usize,
+        status: &Status,
+        usage: Option<Usage>,
+        started: Option<Timestamp>,
+        taken: &HashSet<u16>,
+    ) -> Self {
         let planned = &plan.services[place];
         Self {
             service: planned.name.to_string(),
@@ -95,7 +102,11 @@ impl Service {
             pid: status.pid,
             container: None,
             image: None,
-            ports: planned.all_ports().enumerate().map(|(at, port)| Port::new(plan, planned, at, port)).collect(),
+            ports: planned
+                .all_ports()
+                .enumerate()
+                .map(|(at, port)| Port::new(plan, planned, at, port, taken))
+                .collect(),
             needed_by: plan
                 .graph
                 .dependents(place)
@@ -128,14 +139,6 @@ impl Service {
         self.kind == EXTERNAL
     }
 
-    /// The row without numbers that others have.
-    pub fn without_published(mut self, missing: &HashSet<u16>) -> Self {
-        for port in &mut self.ports {
-            port.published = port.published.filter(|number| !missing.contains(number));
-        }
-        self
-    }
-
     /// The row at a time, with its uptime and what its log lacks by then.
     pub fn at(mut self, now: Timestamp, lost_lines: u64) -> Self {
         self.lost_lines = lost_lines;
@@ -151,8 +154,9 @@ impl Port {
         self.https.is_some() && self.url.as_ref().is_some_and(|url| !url.contains(LOOPBACK))
     }
 
-    fn new(plan: &Plan, service: &Planned, at: usize, port: &PlannedPort) -> Self {
-        let chosen = service.publish.iter().find(|publish| publish.port == at).map(|publish| publish.host);
+    fn new(plan: &Plan, service: &Planned, at: usize, port: &PlannedPort, taken: &HashSet<u16>) -> Self {
+        let mut chosen = service.publish.iter().filter(|it| it.port == at && !taken.contains(&it.host));
+        let chosen = chosen.next().map(|publish| publish.host);
         let published = chosen.or(port.listen());
         let scheme = port.protocol.scheme();
         let own = match published {

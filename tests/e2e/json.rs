@@ -64,10 +64,10 @@ fn every_documented_field_is_there() {
 fn the_manifest_as_it_is_understood() {
     let sandbox = Sandbox::new(MANIFEST);
     let config = sandbox.nagaya(&["config", "--json"]).good().json();
-    has(&config, "name services problems");
+    has(&config, "name network namespace strict services problems");
     has(
         &config["services"]["web"],
-        "kind command image build working_dir environment ports depends_on references replicas healthcheck profiles",
+        "kind command image build working_dir environment ports depends_on references replicas healthcheck profiles external aliases hostnames publish network egress user",
     );
     has(&config["services"]["web"]["ports"][0], "name port published protocol");
     assert_eq!(config["services"]["web"]["depends_on"][0]["service"], "job");

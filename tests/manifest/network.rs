@@ -85,7 +85,8 @@ fn what_is_included_does_not_decide_about_the_network() {
     let (workspace, problems) = disk.load();
     let workspace = workspace.unwrap();
     assert_eq!((workspace.network, workspace.strict, workspace.namespace.as_str()), (None, false, "default"));
-    let ignored = |key: &str| format!("ignored_in_include `{key}` of an included manifest is ignored; the main one decides");
+    let ignored =
+        |key: &str| format!("ignored_in_include `{key}` of an included manifest is ignored; the main one decides");
     assert_eq!(
         shown(&problems),
         [
@@ -112,10 +113,7 @@ fn modes_that_are_not_built_are_refused_everywhere() {
 #[test]
 fn each_bad_value_is_told_plainly() {
     let cases = [
-        (
-            "aliases: [Users]",
-            "4:15 bad_name `Users` is no service name: `U` cannot stand in a name | `users` would do",
-        ),
+        ("aliases: [Users]", "4:15 bad_name `Users` is no service name: `U` cannot stand in a name | `users` would do"),
         (
             "aliases: localhost",
             "4:14 bad_name a service cannot be called `localhost` | that name means something else everywhere",
@@ -177,12 +175,18 @@ fn a_bad_url_is_told_without_its_password() {
             "api.stripe.com",
             "1:28 bad_url no URL of a service: it does not begin with a scheme | `https://` is usual; `tcp://HOST:PORT` takes everything",
         ),
-        ("htps://x", "1:28 bad_url no URL of a service: `htps` is no scheme that can be called here | did you mean `https`?"),
+        (
+            "htps://x",
+            "1:28 bad_url no URL of a service: `htps` is no scheme that can be called here | did you mean `https`?",
+        ),
         (
             "https://me:hunter2@x",
             "1:28 bad_url no URL of a service: an account does not belong into it | callers send their own credentials; leave out what stands before the `@`",
         ),
-        ("tcp://db", "1:28 bad_url no URL of a service: `tcp://` needs a port | write it behind the host: `tcp://db:5432`"),
+        (
+            "tcp://db",
+            "1:28 bad_url no URL of a service: `tcp://` needs a port | write it behind the host: `tcp://db:5432`",
+        ),
         ("https://x/?key=hunter2", "1:28 bad_url no URL of a service: it ends with the path, without `?` and `#`"),
     ];
     for (url, problem) in cases {
@@ -215,8 +219,21 @@ fn a_service_elsewhere_has_nothing_of_a_process() {
   other: { command: x }
 ";
     let keys = [
-        "command", "working_dir", "setup", "listen", "depends_on", "environment", "readiness", "restart", "stop_signal",
-        "stop_grace_period", "lazy", "logs", "egress", "network", "user",
+        "command",
+        "working_dir",
+        "setup",
+        "listen",
+        "depends_on",
+        "environment",
+        "readiness",
+        "restart",
+        "stop_signal",
+        "stop_grace_period",
+        "lazy",
+        "logs",
+        "egress",
+        "network",
+        "user",
     ];
     let (_, problems) = Disk::default().with("nagaya.yaml", text).load();
     let lines = shown(&problems);
@@ -283,7 +300,9 @@ fn names_that_mean_something_else_are_no_names_of_services() {
 
 #[test]
 fn a_port_of_this_machine_belongs_to_one_service() {
-    let clash = |a: &str, b: &str| bad(&format!("services:\n  a: {{ command: x, ports: 80, {a} }}\n  b: {{ command: x, ports: 80, {b} }}\n"));
+    let clash = |a: &str, b: &str| {
+        bad(&format!("services:\n  a: {{ command: x, ports: 80, {a} }}\n  b: {{ command: x, ports: 80, {b} }}\n"))
+    };
     assert_eq!(
         clash("publish: 8080", "publish: '8080:80'"),
         [

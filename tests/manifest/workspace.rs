@@ -171,8 +171,9 @@ fn variables_come_from_the_shell_then_env_then_vars() {
     let disk = Disk::default()
         .with("nagaya.yaml", "vars: { A: vars, B: vars, C: vars }\nservices: { a: { command: '${A} ${B} ${C}' } }")
         .with(".env", "A=env\nB=env");
-    let command =
-        |request: &Request| disk.load_with(request, &[("A", "shell")]).0.unwrap().services["a"].command().unwrap().written();
+    let command = |request: &Request| {
+        disk.load_with(request, &[("A", "shell")]).0.unwrap().services["a"].command().unwrap().written()
+    };
     assert_eq!(command(&Request::default()), "shell env vars");
     assert_eq!(command(&Request { no_env_file: true, ..Request::default() }), "shell vars vars");
 }

@@ -337,9 +337,14 @@ fn check_condition(
 ) {
     let target = &services[dependency.service];
     if target.external().is_some() && matches!(dependency.condition, Condition::Completed | Condition::LogReady) {
-        let message =
-            format!("`{}` waits until `{}` is {}, but that lives elsewhere", service.name, target.name, dependency.condition.word());
-        let mut problem = Problem::error("external_process", message).hint("it can only be waited for as `service_healthy`");
+        let message = format!(
+            "`{}` waits until `{}` is {}, but that lives elsewhere",
+            service.name,
+            target.name,
+            dependency.condition.word()
+        );
+        let mut problem =
+            Problem::error("external_process", message).hint("it can only be waited for as `service_healthy`");
         problem.at = declared_span(service, problems);
         problems.push(problem);
         return;

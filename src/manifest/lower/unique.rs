@@ -118,8 +118,12 @@ fn port_clash(first: &Claim<'_>, second: &Claim<'_>) -> Problem {
         _ if a == b => format!("`{a}` has port {number} of this machine twice"),
         (By::Listen, By::Listen) => format!("`{a}` and `{b}` both listen on port {number} of this machine"),
         (By::Publish, By::Publish) => format!("`{a}` and `{b}` are both published on port {number} of this machine"),
-        (By::Listen, By::Publish) => format!("`{b}` is published on port {number} of this machine, where `{a}` listens"),
-        (By::Publish, By::Listen) => format!("`{b}` listens on port {number} of this machine, where `{a}` is published"),
+        (By::Listen, By::Publish) => {
+            format!("`{b}` is published on port {number} of this machine, where `{a}` listens")
+        }
+        (By::Publish, By::Listen) => {
+            format!("`{b}` listens on port {number} of this machine, where `{a}` is published")
+        }
     };
     let hint = match (first.by, second.by) {
         (By::Listen, By::Listen) => "let one of them take its port from `PORT`, without `listen`".to_owned(),

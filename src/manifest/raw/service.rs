@@ -12,7 +12,8 @@ use crate::model::{HostName, RestartPolicy, Size, Template, User};
 
 use super::words::{BalanceWord, Strategy, WatchAction};
 use super::{
-    Backoff, ConditionWord, EgressWord, Env, ExternalUrl, Listen, NetworkWord, Policy, Ports, Probe, PublishSpec, SignalWord,
+    Backoff, ConditionWord, EgressWord, Env, ExternalUrl, Listen, NetworkWord, Policy, Ports, Probe, PublishSpec,
+    SignalWord,
 };
 
 record! {

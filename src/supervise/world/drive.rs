@@ -58,7 +58,9 @@ impl World {
     fn drive(&mut self, now: Moment, service: usize) {
         let elsewhere = self.plan.services[service].external().is_some();
         match (self.rows[service].want, &self.rows[service].phase) {
-            (Want::Up, Phase::Rest(Rest::New | Rest::Stopped)) | (Want::Up | Want::Idle, Phase::Waiting) if elsewhere => {
+            (Want::Up, Phase::Rest(Rest::New | Rest::Stopped)) | (Want::Up | Want::Idle, Phase::Waiting)
+                if elsewhere =>
+            {
                 self.rows[service].phase = Phase::Elsewhere;
                 self.touch_neighbours(service);
             }

@@ -98,11 +98,7 @@ impl World {
                 let started = up.started;
                 self.ended(now, service, Exit::Vanished, started);
             }
-            Phase::Rest(_)
-            | Phase::Waiting
-            | Phase::Launching { .. }
-            | Phase::Elsewhere
-            | Phase::Backoff { .. } => {}
+            Phase::Rest(_) | Phase::Waiting | Phase::Launching { .. } | Phase::Elsewhere | Phase::Backoff { .. } => {}
         }
     }
 
