@@ -1,26 +1,28 @@
 //! HTTP/2, from the caller or to the callee: by hyper.
 
 use std::convert::Infallible;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::ext::Protocol as Extended;
 use hyper::header::{
     CONNECTION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE,
 };
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::spawn_local;
 
 use super::answer::{self, Answer, Asker, Refusal};
 use super::body::{Body, Ending, Recording, grpc_status};
+use super::h1::Spoken;
+use super::h1::outbound::{self, Inbound};
 use super::headers::{REQUEST_ID, identify, strip_hop_by_hop};
-use super::http::{Asked, Caller, Context, LocalExecutor, Target, Way, not_dialled};
+use super::http::{Asked, Caller, Closing, Context, LocalExecutor, Target, Way, not_dialled};
 use super::pool::{CallError, Lease};
 use crate::effects::clock;
 use crate::model::Protocol;
@@ -33,13 +35,13 @@ const MOST_HEADERS: u32 = 64 << 10;
 const MOST_STREAMS: u32 = 1000;
 
 /// Serves a connection of which at least one side speaks HTTP/2.
-pub async fn serve<S, W>(stream: S, caller: Caller, way: W, context: Context)
+pub async fn serve<S, W>(stream: S, spoken: Spoken, caller: Caller, way: W, context: Context)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     W: Way,
 {
-    let builder = builder(&context);
-    let mut closing = way.closing();
+    let closing = way.closing();
+    let idle = context.limits.idle;
     let shared = Rc::new((caller, way, context));
     let service = service_fn(|request| {
         let shared = shared.clone();
@@ -48,29 +50,32 @@ where
             Ok::<_, Infallible>(answer(request, caller, way, context).await)
         }
     });
-    let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
-    tokio::select! {
-        _ = connection.as_mut() => return,
-        () = &mut closing => connection.as_mut().graceful_shutdown(),
+    let stream = TokioIo::new(stream);
+    match spoken {
+        Spoken::Http1 => {
+            let mut builder = http1::Builder::new();
+            builder.preserve_header_case(true).writev(false).timer(TokioTimer::new()).header_read_timeout(idle);
+            let connection = builder.serve_connection(stream, service).with_upgrades();
+            until_closing(connection, closing, |connection| connection.graceful_shutdown()).await;
+        }
+        Spoken::Http2 => {
+            let mut builder = http2::Builder::new(LocalExecutor);
+            builder.timer(TokioTimer::new()).max_header_list_size(MOST_HEADERS);
+            builder.max_concurrent_streams(MOST_STREAMS).enable_connect_protocol();
+            let connection = builder.serve_connection(stream, service);
+            until_closing(connection, closing, |connection| connection.graceful_shutdown()).await;
+        }
     }
-    let _ = connection.await;
 }
 
-fn builder(context: &Context) -> auto::Builder<LocalExecutor> {
-    let mut builder = auto::Builder::new(LocalExecutor);
-    builder
-        .http1()
-        .preserve_header_case(true)
-        .writev(false)
-        .timer(TokioTimer::new())
-        .header_read_timeout(context.limits.idle);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_header_list_size(MOST_HEADERS)
-        .max_concurrent_streams(MOST_STREAMS)
-        .enable_connect_protocol();
-    builder
+/// Serves a connection to its end; when it should end, what is being answered still is.
+async fn until_closing<C: Future>(connection: C, mut closing: Closing, shutdown: impl FnOnce(Pin<&mut C>)) {
+    let mut connection = pin!(connection);
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = &mut closing => shutdown(connection.as_mut()),
+    }
+    connection.await;
 }
 
 async fn answer<W: Way>(mut request: Request<Incoming>, caller: &Caller, way: &W, context: &Context) -> Response<Body> {
@@ -166,20 +171,30 @@ fn protocol_word(request: &Request<Incoming>, is_grpc: bool) -> &'static str {
 }
 
 /// An answer from upstream, before it is recorded.
-struct Answered {
-    response: Response<Incoming>,
-    lease: Option<Lease>,
+enum Answered {
+    Hyper(Response<Incoming>, Option<Lease>),
+    Own(Response<Inbound>),
 }
 
 impl Answered {
     fn finish(self, mut recording: Recording) -> Response<Body> {
-        let Self { mut response, lease } = self;
-        let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-        strip_hop_by_hop(response.headers_mut(), upgraded);
         recording.succeed();
-        recording.status(response.status().as_u16());
-        recording.grpc_status(grpc_status(response.headers()));
-        response.map(|incoming| Body::Upstream { incoming, ending: Ending { recording, lease } })
+        let mut note = |status: StatusCode, headers: &hyper::HeaderMap| {
+            recording.status(status.as_u16());
+            recording.grpc_status(grpc_status(headers));
+        };
+        match self {
+            Self::Own(response) => {
+                note(response.status(), response.headers());
+                response.map(|inbound| Body::Inbound { inbound, recording })
+            }
+            Self::Hyper(mut response, lease) => {
+                let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+                strip_hop_by_hop(response.headers_mut(), upgraded);
+                note(response.status(), response.headers());
+                response.map(|incoming| Body::Upstream { incoming, ending: Ending { recording, lease } })
+            }
+        }
     }
 }
 
@@ -193,15 +208,15 @@ async fn call(
     context.available(target).await?;
     let (endpoint, name) = (target.endpoint(), &target.upstream.name);
     let location = &endpoint.location;
-    let upgrade = request.version() == Version::HTTP_11 && request.headers().contains_key(UPGRADE);
+    let upgrade = wants_upgrade(&request);
     strip_hop_by_hop(request.headers_mut(), upgrade);
     let failed = |error: CallError| match error {
         CallError::Connect(location, error) => not_dialled(name, &location, &error),
-        CallError::Http(error) => Refusal::Failed(name.clone(), format!("no answer: {error}")),
+        error => Refusal::Failed(name.clone(), error.to_string()),
     };
     if endpoint.protocol.is_http2() || (is_grpc && endpoint.protocol == Protocol::Detect) {
         let response = context.pool.http2(location, caller, as_http2(request, location)).await.map_err(failed)?;
-        return Ok(Answered { response, lease: None });
+        return Ok(Answered::Hyper(response, None));
     }
     if is_grpc {
         // Its trailers would be lost on the way to HTTP/1.1.
@@ -211,18 +226,32 @@ async fn call(
     if is_extended {
         as_upgrade(&mut request)?;
     }
+    if !upgrade && !is_extended && request.body().is_end_stream() {
+        let (parts, _) = request.into_parts();
+        return outbound::send(&context.pool, location, caller, &parts).await.map(Answered::Own).map_err(failed);
+    }
     let downstream = (upgrade || is_extended).then(|| hyper::upgrade::on(&mut request));
     let request = as_http1(request, location);
     let (mut response, lease) = context.pool.http1(location, caller, request).await.map_err(failed)?;
     let Some(downstream) = downstream.filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS) else {
-        return Ok(Answered { response, lease: Some(lease) });
+        return Ok(Answered::Hyper(response, Some(lease)));
     };
     join(downstream, hyper::upgrade::on(&mut response));
     if is_extended {
         *response.status_mut() = StatusCode::OK;
         response.headers_mut().remove(SEC_WEBSOCKET_ACCEPT);
     }
-    Ok(Answered { response, lease: None })
+    Ok(Answered::Hyper(response, None))
+}
+
+/// Whether the connection is to become something else; HTTP/2 is not made of HTTP/1.1 here.
+fn wants_upgrade(request: &Request<Incoming>) -> bool {
+    let value = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or("");
+    let mut options = value(CONNECTION).split(',').map(str::trim);
+    request.version() == Version::HTTP_11
+        && options.any(|option| option.eq_ignore_ascii_case("upgrade"))
+        && !value(UPGRADE).is_empty()
+        && !value(UPGRADE).starts_with("h2c")
 }
 
 /// Passes bytes on once both sides have changed over.

@@ -7,10 +7,11 @@ mod exchange;
 mod framing;
 mod head;
 mod idle;
+pub mod outbound;
 mod reply;
 mod request;
 mod response;
-mod text;
+pub mod text;
 mod trailers;
 mod transfer;
 
@@ -40,8 +41,15 @@ use crate::telemetry::requests::Words;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     Closed,
-    /// The next request is nothing for this file; it has not been taken.
-    Other,
+    /// What comes next is nothing for this file; it has not been taken.
+    Other(Spoken),
+}
+
+/// What a caller speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spoken {
+    Http1,
+    Http2,
 }
 
 /// What follows a request.
@@ -52,7 +60,7 @@ enum After {
     Cut,
     /// Close, but let the caller read what it was told: it may still be sending.
     Linger,
-    Other,
+    Other(Spoken),
 }
 
 /// Serves a caller's connection.
@@ -66,12 +74,12 @@ pub async fn serve<S: Io, W: Way>(wire: &Wire<S>, caller: &Caller, way: &W, cont
                 server.reply(&refusal(fault).response(Asker::default(), &[]), Asked::LAST, None).await;
                 After::Linger
             }
-            Next::Http2 => After::Other,
+            Next::Http2 => After::Other(Spoken::Http2),
             Next::Closed => return End::Closed,
         };
         match after {
             After::Next => {}
-            After::Other => return End::Other,
+            After::Other(spoken) => return End::Other(spoken),
             After::Cut => return End::Closed,
             After::Close => {
                 let _ = wire.shutdown().await;
@@ -130,7 +138,7 @@ impl<S: Io, W: Way> Server<'_, S, W> {
         });
         let call = match read {
             Read::Call(call) => call,
-            Read::Other => return After::Other,
+            Read::Other => return After::Other(Spoken::Http1),
             Read::Wrong(fault) => {
                 self.reply(&refusal(fault).response(Asker::default(), &[]), Asked::LAST, None).await;
                 return After::Linger;

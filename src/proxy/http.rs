@@ -200,7 +200,7 @@ pub async fn serve<S: Io, W: Way>(stream: S, caller: Caller, way: W, context: Co
     let wire = Wire::new(stream, context.pool.spare.clone());
     match h1::serve(&wire, &caller, &way, &context).await {
         h1::End::Closed => {}
-        h1::End::Other => bridge::serve(wire.rewound(), caller, way, context).await,
+        h1::End::Other(spoken) => bridge::serve(wire.rewound(), spoken, caller, way, context).await,
     }
 }
 

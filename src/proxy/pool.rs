@@ -71,6 +71,8 @@ pub enum CallError {
     Connect(Location, io::Error),
     #[error("no answer: {0}")]
     Http(#[from] hyper::Error),
+    #[error("no answer: {0}")]
+    Broken(String),
 }
 
 impl Pool {
