@@ -15,6 +15,7 @@ mod h1;
 mod headers;
 mod hello;
 pub mod http;
+mod plain;
 mod pool;
 mod relay;
 mod server;

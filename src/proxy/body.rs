@@ -1,5 +1,6 @@
 //! Bodies on their way back over HTTP/2, and the record that is made when an answer has ended.
 
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::task::{Context as Poll_, Poll};
 use std::time::Instant;
@@ -14,10 +15,10 @@ use crate::effects::clock;
 use crate::telemetry::requests::{Record, Requests};
 
 /// The body of an answer.
-#[expect(clippy::large_enum_variant, reason = "nearly every body is the large one; a box would cost each of them")]
+#[expect(clippy::large_enum_variant, reason = "the large one is the usual one; a box would cost each of them")]
 pub enum Body {
-    /// From upstream; recorded when it ends.
-    Upstream { incoming: Incoming, ending: Ending },
+    /// From upstream by hyper; recorded when it ends.
+    Upstream { incoming: Incoming, ending: Box<Ending> },
     /// From upstream over a connection of ours.
     Inbound { inbound: Inbound, recording: Recording },
     /// Ours.
@@ -54,7 +55,7 @@ impl Recording {
     }
 
     /// Notes why the answer is not what upstream meant it to be.
-    pub fn fail(&mut self, reason: &str) {
+    pub fn fail(&mut self, reason: impl Into<Cow<'static, str>>) {
         if let Some(record) = &mut self.record {
             record.error = Some(reason.into());
         }
@@ -111,7 +112,7 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 fn note(recording: &mut Recording, polled: &Poll<Option<Result<Frame<Bytes>, Error>>>) {
     match polled {
         Poll::Ready(Some(Ok(frame))) => recording.grpc_status(frame.trailers_ref().and_then(grpc_status)),
-        Poll::Ready(Some(Err(error))) => recording.fail(&format!("the answer broke off: {error}")),
+        Poll::Ready(Some(Err(error))) => recording.fail(format!("the answer broke off: {error}")),
         Poll::Ready(None) => drop(recording.finish()),
         Poll::Pending => {}
     }

@@ -4,10 +4,11 @@ use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 
-use hyper::body::{Body as _, Incoming};
+use futures_util::future::Either;
+use hyper::body::Incoming;
 use hyper::ext::Protocol as Extended;
 use hyper::header::{
-    CONNECTION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE,
+    CONNECTION, CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE,
 };
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -20,9 +21,9 @@ use tokio::task::spawn_local;
 use super::answer::{self, Answer, Asker, Refusal};
 use super::body::{Body, Ending, Recording, grpc_status};
 use super::h1::Spoken;
-use super::h1::outbound::{self, Inbound};
-use super::headers::{REQUEST_ID, identify, strip_hop_by_hop};
+use super::headers::{Identity, REQUEST_ID, identify, strip_hop_by_hop};
 use super::http::{Asked, Caller, Closing, Context, LocalExecutor, Target, Way, not_dialled};
+use super::plain::Plain;
 use super::pool::{CallError, Lease};
 use crate::effects::clock;
 use crate::model::Protocol;
@@ -31,6 +32,8 @@ use crate::telemetry::requests::Words;
 
 /// The most that the headers of a request may take.
 const MOST_HEADERS: u32 = 64 << 10;
+/// What a record says when its future is dropped before there is an answer.
+pub const GONE: &str = "the caller broke off";
 /// How many requests a caller may have going on one connection.
 const MOST_STREAMS: u32 = 1000;
 
@@ -42,12 +45,13 @@ where
 {
     let closing = way.closing();
     let idle = context.limits.idle;
-    let shared = Rc::new((caller, way, context));
+    let shared = Rc::new(Shared { caller, way, context });
     let service = service_fn(|request| {
         let shared = shared.clone();
-        async move {
-            let (caller, way, context) = &*shared;
-            Ok::<_, Infallible>(answer(request, caller, way, context).await)
+        // There is one of these for every stream: the usual one is small, the others are elsewhere.
+        match Plain::of(&request, &shared) {
+            Some(plain) => Either::Left(async move { Ok::<_, Infallible>(plain.call(&shared).await) }),
+            None => Either::Right(Box::pin(async move { Ok(answer(request, &shared).await) })),
         }
     });
     let stream = TokioIo::new(stream);
@@ -78,7 +82,31 @@ async fn until_closing<C: Future>(connection: C, mut closing: Closing, shutdown:
     connection.await;
 }
 
-async fn answer<W: Way>(mut request: Request<Incoming>, caller: &Caller, way: &W, context: &Context) -> Response<Body> {
+/// What the requests of one connection share.
+pub struct Shared<W> {
+    pub caller: Caller,
+    pub way: W,
+    pub context: Context,
+}
+
+/// What a call that failed is answered with.
+pub fn failed(target: &Target, error: CallError) -> Refusal {
+    let name = &target.upstream.name;
+    match error {
+        CallError::Connect(location, error) => not_dialled(name, &location, &error),
+        error => Refusal::Failed(name.clone(), error.to_string()),
+    }
+}
+
+/// Tells the caller the request's id.
+pub fn tell_id(identity: &Identity, response: &mut Response<Body>) {
+    if let Ok(id) = HeaderValue::from_str(identity.request_id()) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+}
+
+async fn answer<W: Way>(mut request: Request<Incoming>, shared: &Shared<W>) -> Response<Body> {
+    let Shared { caller, way, context } = shared;
     if request.headers().get_all(HOST).iter().nth(1).is_some() {
         let refusal = Refusal::Malformed("there are two Host fields".to_owned());
         return refusal.response(Asker::default(), &[]).map(Body::own);
@@ -139,25 +167,25 @@ async fn pass(
     let mut recording = context.recording(words, identity.trace_id, (begun, now), caller, target, protocol);
     let asker = Asker::of(&request, is_grpc);
     // Dropped with this future when the caller goes away before there is an answer.
-    recording.fail("the caller broke off");
+    recording.fail(GONE);
     let mut response = match call(request, caller, target, context, is_grpc).await {
         Ok(answered) => answered.finish(recording),
         Err(refusal) => refuse(&refusal, recording, refusal.response(asker, &explain(&refusal)), is_grpc),
     };
-    if let Ok(id) = HeaderValue::from_str(identity.request_id()) {
-        response.headers_mut().insert(REQUEST_ID, id);
-    }
+    tell_id(&identity, &mut response);
     response
 }
 
-fn refuse(refusal: &Refusal, mut recording: Recording, answer: Answer, is_grpc: bool) -> Response<Body> {
-    recording.fail(&refusal.to_string());
+/// Gives up a call that has a record.
+pub fn refuse(refusal: &Refusal, mut recording: Recording, answer: Answer, is_grpc: bool) -> Response<Body> {
+    recording.fail(refusal.to_string());
     recording.status(answer.status().as_u16());
     recording.grpc_status(is_grpc.then_some(answer::UNAVAILABLE));
     answer.map(Body::own)
 }
 
-fn is_grpc(request: &Request<Incoming>) -> bool {
+/// Whether a request is one of gRPC.
+pub fn is_grpc(request: &Request<Incoming>) -> bool {
     let kind = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     request.version() == Version::HTTP_2 && kind.is_some_and(|kind| kind.starts_with(b"application/grpc"))
 }
@@ -171,30 +199,21 @@ fn protocol_word(request: &Request<Incoming>, is_grpc: bool) -> &'static str {
 }
 
 /// An answer from upstream, before it is recorded.
-enum Answered {
-    Hyper(Response<Incoming>, Option<Lease>),
-    Own(Response<Inbound>),
+struct Answered {
+    response: Response<Incoming>,
+    lease: Option<Lease>,
 }
 
 impl Answered {
     fn finish(self, mut recording: Recording) -> Response<Body> {
+        let Self { mut response, lease } = self;
+        let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        strip_hop_by_hop(response.headers_mut(), upgraded);
         recording.succeed();
-        let mut note = |status: StatusCode, headers: &hyper::HeaderMap| {
-            recording.status(status.as_u16());
-            recording.grpc_status(grpc_status(headers));
-        };
-        match self {
-            Self::Own(response) => {
-                note(response.status(), response.headers());
-                response.map(|inbound| Body::Inbound { inbound, recording })
-            }
-            Self::Hyper(mut response, lease) => {
-                let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-                strip_hop_by_hop(response.headers_mut(), upgraded);
-                note(response.status(), response.headers());
-                response.map(|incoming| Body::Upstream { incoming, ending: Ending { recording, lease } })
-            }
-        }
+        recording.status(response.status().as_u16());
+        recording.grpc_status(grpc_status(response.headers()));
+        let ending = Box::new(Ending { recording, lease });
+        response.map(|incoming| Body::Upstream { incoming, ending })
     }
 }
 
@@ -210,13 +229,10 @@ async fn call(
     let location = &endpoint.location;
     let upgrade = wants_upgrade(&request);
     strip_hop_by_hop(request.headers_mut(), upgrade);
-    let failed = |error: CallError| match error {
-        CallError::Connect(location, error) => not_dialled(name, &location, &error),
-        error => Refusal::Failed(name.clone(), error.to_string()),
-    };
+    let failed = |error| failed(target, error);
     if endpoint.protocol.is_http2() || (is_grpc && endpoint.protocol == Protocol::Detect) {
         let response = context.pool.http2(location, caller, as_http2(request, location)).await.map_err(failed)?;
-        return Ok(Answered::Hyper(response, None));
+        return Ok(Answered { response, lease: None });
     }
     if is_grpc {
         // Its trailers would be lost on the way to HTTP/1.1.
@@ -226,22 +242,18 @@ async fn call(
     if is_extended {
         as_upgrade(&mut request)?;
     }
-    if !upgrade && !is_extended && request.body().is_end_stream() {
-        let (parts, _) = request.into_parts();
-        return outbound::send(&context.pool, location, caller, &parts).await.map(Answered::Own).map_err(failed);
-    }
     let downstream = (upgrade || is_extended).then(|| hyper::upgrade::on(&mut request));
     let request = as_http1(request, location);
     let (mut response, lease) = context.pool.http1(location, caller, request).await.map_err(failed)?;
     let Some(downstream) = downstream.filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS) else {
-        return Ok(Answered::Hyper(response, Some(lease)));
+        return Ok(Answered { response, lease: Some(lease) });
     };
     join(downstream, hyper::upgrade::on(&mut response));
     if is_extended {
         *response.status_mut() = StatusCode::OK;
         response.headers_mut().remove(SEC_WEBSOCKET_ACCEPT);
     }
-    Ok(Answered::Hyper(response, None))
+    Ok(Answered { response, lease: None })
 }
 
 /// Whether the connection is to become something else; HTTP/2 is not made of HTTP/1.1 here.
@@ -298,6 +310,14 @@ fn as_http1(mut request: Request<Incoming>, location: &Location) -> Request<Inco
     let kept = authority.filter(|_| !request.headers().contains_key(HOST));
     if let Some(Ok(host)) = location.host().or(kept).map(|host| HeaderValue::from_str(&host)) {
         request.headers_mut().insert(HOST, host);
+    }
+    // HTTP/2 may take cookies apart; others know one field only (RFC 9113 section 8.2.3).
+    let cookies: Vec<&[u8]> = request.headers().get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if request.version() == Version::HTTP_2
+        && cookies.len() > 1
+        && let Ok(joined) = HeaderValue::from_bytes(&cookies.join(&b"; "[..]))
+    {
+        request.headers_mut().insert(COOKIE, joined);
     }
     let path = request.uri().path_and_query().cloned();
     *request.uri_mut() = path.map_or_else(|| Uri::from_static("/"), Uri::from);

@@ -38,12 +38,12 @@ struct Door {
 }
 
 impl Way for Door {
-    fn lead(&self, asked: &Asked<'_>) -> Result<Target, Answer> {
+    fn lead(&self, asked: &Asked<'_>) -> Result<Target, Box<Answer>> {
         let table = self.tables.borrow();
-        let Some(upstream) = table.by_host(asked.host) else { return Err(no_service(asked, &table)) };
+        let Some(upstream) = table.by_host(asked.host) else { return Err(Box::new(no_service(asked, &table))) };
         let Some(port) = upstream.web_port() else {
             let reason = "it has no port that speaks HTTP".to_owned();
-            return Err(Refusal::Failed(upstream.name.clone(), reason).response(asked.asker, &[]));
+            return Err(Box::new(Refusal::Failed(upstream.name.clone(), reason).response(asked.asker, &[])));
         };
         Ok(Target { upstream: upstream.clone(), port })
     }

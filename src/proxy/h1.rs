@@ -121,10 +121,9 @@ struct Prepared {
 }
 
 /// What became of a head.
-#[expect(clippy::large_enum_variant, reason = "nearly every one is the large one")]
 enum Read {
     Call(Prepared),
-    Answer(Answer, Asked, Framing),
+    Answer(Box<Answer>, Asked, Framing),
     Wrong(Fault),
     Other,
 }
@@ -260,7 +259,7 @@ impl<S: Io, W: Way> Server<'_, S, W> {
                 Outcome::Wrong(fault) => format!("its answer cannot be read: {fault}"),
                 Outcome::Malformed(reason) => return Err(Refusal::Malformed(reason)),
                 Outcome::BrokeOff { error, is_delimited } => {
-                    recording.borrow_mut().fail(&format!("the answer broke off: {error}"));
+                    recording.borrow_mut().fail(format!("the answer broke off: {error}"));
                     if !is_delimited {
                         self.wire.reset();
                     }
@@ -286,7 +285,7 @@ impl<S: Io, W: Way> Server<'_, S, W> {
         let response = refusal.response(call.asker, &self.way.explain(refusal));
         {
             let mut recording = recording.borrow_mut();
-            recording.fail(&refusal.to_string());
+            recording.fail(refusal.to_string());
             recording.status(response.status().as_u16());
         }
         let stays = is_read && !matches!(refusal, Refusal::Absent(..) | Refusal::Gone(_));
@@ -308,6 +307,6 @@ impl<S: Io, W: Way> Server<'_, S, W> {
 
 /// Nobody waits for the answer any more; that is not the callee's failure.
 fn gone(recording: &RefCell<Recording>, reason: &str) -> After {
-    recording.borrow_mut().fail(&format!("the caller broke off: {reason}"));
+    recording.borrow_mut().fail(format!("the caller broke off: {reason}"));
     After::Cut
 }

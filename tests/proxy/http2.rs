@@ -159,7 +159,11 @@ fn http2_from_the_caller_becomes_http1_for_the_callee() {
     }));
     in_time(async {
         let (mut sender, _connection) = caller(&lab).await;
-        let response = sender.send_request(get("/p?q")).await.unwrap();
+        let mut request = get("/p?q");
+        for cookie in ["a=b", "c=d"] {
+            request.headers_mut().append("cookie", HeaderValue::from_static(cookie));
+        }
+        let response = sender.send_request(request).await.unwrap();
         assert_eq!(response.headers()["a"], "b");
         assert!(response.headers().get("own").is_none() && response.headers().contains_key("x-request-id"));
         let collected = response.into_body().collect().await.unwrap();
@@ -168,6 +172,7 @@ fn http2_from_the_caller_becomes_http1_for_the_callee() {
     });
     let got = told(&saw);
     assert!(got.starts_with("GET /p?q HTTP/1.1\r\nHost: web\r\n") && !got.contains("ontent-"), "{got}");
+    assert!(got.contains("\r\nCookie: a=b; c=d\r\n"), "{got}");
     assert_eq!((lab.records(1)[0].protocol, lab.records(1)[0].status), ("h2", Some(200)));
 }
 

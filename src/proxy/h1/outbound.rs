@@ -6,19 +6,19 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use hyper::body::{Body, Frame, SizeHint};
-use hyper::header::{HOST, HeaderName, HeaderValue};
-use hyper::http::request::Parts;
-use hyper::{HeaderMap, Method, Response, StatusCode};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::header::{COOKIE, HeaderName, HeaderValue};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::framing::{Decoder, Framing};
-use super::head::{Fault, line};
+use super::head::{Fault, Kind, line};
 use super::response::{self, Answer, Asked};
 use crate::effects::clock;
 use crate::proxy::dial::Stream;
+use crate::proxy::headers::Identity;
 use crate::proxy::http::Caller;
 use crate::proxy::pool::{CallError, Key, Pool};
-use crate::proxy::wire::Wire;
+use crate::proxy::wire::{Spare, Text, Wire};
 use crate::route::Location;
 
 /// An answer on a connection of ours.
@@ -32,56 +32,112 @@ pub struct Inbound {
     key: Key,
 }
 
-/// Sends a request whose body is empty, and reads the head of its answer. Dropping either ends the call.
-pub async fn send(
-    pool: &Pool,
-    location: &Location,
-    caller: &Caller,
-    request: &Parts,
-) -> Result<Response<Inbound>, CallError> {
-    let key = Key::new(location, caller);
-    let mut text = pool.spare.text();
-    write(request, location, &mut text.bytes);
-    let asked = Asked { is_head: request.method == Method::HEAD, keeps: true, ..Asked::LAST };
-    loop {
-        let kept = pool.take_wire(&key);
-        let is_kept = kept.is_some();
-        let wire = match kept {
-            Some(wire) => wire,
-            None => {
-                pool.dial_wire(location, caller).await.map_err(|error| CallError::Connect(location.clone(), error))?
+/// A request that is ready to be sent.
+pub struct Outbound {
+    text: Text,
+    is_head: bool,
+    is_idempotent: bool,
+}
+
+impl Outbound {
+    /// Writes the head of a request whose body is empty.
+    pub fn new(
+        request: &Request<Incoming>,
+        identity: &Identity,
+        location: &Location,
+        origin: Origin<'_>,
+        spare: &Spare,
+    ) -> Self {
+        let mut text = spare.text();
+        write(request, identity, location, origin, &mut text.bytes);
+        let method = request.method();
+        Self { text, is_head: method == Method::HEAD, is_idempotent: method.is_idempotent() }
+    }
+
+    /// Sends it, and reads the head of its answer. Dropping either ends the call.
+    pub async fn send(self, pool: &Pool, location: &Location, caller: &Caller) -> Result<Response<Inbound>, CallError> {
+        let key = Key::new(location, caller);
+        let asked = Asked { is_head: self.is_head, keeps: true, ..Asked::LAST };
+        loop {
+            let kept = pool.take_wire(&key);
+            let is_kept = kept.is_some();
+            let wire = match kept {
+                Some(wire) => wire,
+                None => {
+                    let dialled = Box::pin(pool.dial_wire(location, caller)).await;
+                    dialled.map_err(|error| CallError::Connect(location.clone(), error))?
+                }
+            };
+            let is_sent = wire.write_all(&self.text.bytes).await.is_ok();
+            match head(&wire, asked).await {
+                Ok((answer, headers)) => return Ok(inbound(wire, answer, headers, pool, key)),
+                // It had been closed before, or while this was on its way.
+                Err(Unanswered::Nothing(_)) if is_kept && (!is_sent || self.is_idempotent) => {}
+                Err(Unanswered::Nothing(error)) => return Err(CallError::Broken(error.to_string())),
+                Err(Unanswered::Wrong(fault)) => return Err(CallError::Broken(fault.to_string())),
             }
-        };
-        let is_sent = wire.write_all(&text.bytes).await.is_ok();
-        match head(&wire, asked).await {
-            Ok((answer, headers)) => return Ok(inbound(wire, answer, headers, pool, key)),
-            // It had been closed before, or while this was on its way.
-            Err(Unanswered::Nothing(_)) if is_kept && (!is_sent || request.method.is_idempotent()) => {}
-            Err(Unanswered::Nothing(error)) => return Err(CallError::Broken(error.to_string())),
-            Err(Unanswered::Wrong(fault)) => return Err(CallError::Broken(fault.to_string())),
         }
     }
 }
 
-/// Writes the head.
-fn write(request: &Parts, location: &Location, out: &mut Vec<u8>) {
-    out.extend_from_slice(request.method.as_str().as_bytes());
+/// From where a request comes: the host that was asked, and the scheme if it comes from outside.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    pub host: &'a str,
+    pub scheme: Option<&'static str>,
+}
+
+fn write(request: &Request<Incoming>, identity: &Identity, location: &Location, origin: Origin<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(request.method().as_str().as_bytes());
     out.push(b' ');
-    out.extend_from_slice(request.uri.path_and_query().map_or("/", |path| path.as_str()).as_bytes());
+    out.extend_from_slice(request.uri().path_and_query().map_or("/", |path| path.as_str()).as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    let authority = request.uri.authority().map(|authority| authority.as_str().as_bytes());
-    let host = request.headers.get(HOST).map(HeaderValue::as_bytes);
-    match location.host() {
-        Some(host) => line("Host", host, out),
-        None => line("Host", authority.or(host).unwrap_or(b""), out),
-    }
-    for (name, value) in request.headers.iter().filter(|(name, _)| *name != HOST) {
+    line("Host", location.host().as_deref().unwrap_or(origin.host), out);
+    let (mut host, mut scheme) = (false, false);
+    for (name, value) in request.headers() {
+        match Kind::of(name.as_str()) {
+            Kind::Plain if *name == COOKIE => continue,
+            Kind::Plain | Kind::Accept => {}
+            Kind::ForwardedFor if origin.scheme.is_none() => {}
+            Kind::ForwardedHost => host = true,
+            Kind::ForwardedProto => scheme = true,
+            Kind::Te if value.as_bytes() == b"trailers" => {}
+            _ => continue,
+        }
         line(name.as_str(), value, out);
     }
-    if matches!(request.method, Method::POST | Method::PUT | Method::PATCH) {
+    // HTTP/2 may take cookies apart; others know one field only (RFC 9113 section 8.2.3).
+    join("Cookie", b"; ", request.headers().get_all(COOKIE).iter().map(HeaderValue::as_bytes), out);
+    line("x-request-id", identity.request_id(), out);
+    line("traceparent", identity.traceparent(), out);
+    if let Some(known) = origin.scheme {
+        let by = request.headers().get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes);
+        join("x-forwarded-for", b", ", by.chain([&b"127.0.0.1"[..]]), out);
+        if !host {
+            line("x-forwarded-host", origin.host, out);
+        }
+        if !scheme {
+            line("x-forwarded-proto", known, out);
+        }
+    }
+    if matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH) {
         line("Content-Length", "0", out);
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// Writes one field of several values; none of none.
+fn join<'v>(name: &str, between: &[u8], values: impl Iterator<Item = &'v [u8]>, out: &mut Vec<u8>) {
+    let mut values = values.peekable();
+    if values.peek().is_none() {
+        return;
+    }
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    while let Some(value) = values.next() {
+        out.extend_from_slice(value);
+        out.extend_from_slice(if values.peek().is_some() { between } else { b"\r\n" });
+    }
 }
 
 enum Unanswered {
