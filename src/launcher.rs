@@ -26,7 +26,7 @@ pub use client::{Client, Launch, Process, Report};
 #[cfg(target_os = "linux")]
 pub use enter::enter;
 pub use family::TOKEN;
-pub use line::Line;
 pub use fork::{Forked, close_others, fork, leave};
+pub use line::Line;
 pub use server::serve;
 pub use spawn::Account;

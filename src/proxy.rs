@@ -18,6 +18,7 @@ mod hello;
 mod html;
 pub mod http;
 mod pages;
+mod plain;
 mod pods;
 mod pool;
 mod relay;

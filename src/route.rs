@@ -243,7 +243,14 @@ mod tests {
     #[test]
     fn hosts_lead_to_services() {
         let (_, availability) = watch::channel(Availability::Ready);
-        let upstream = Upstream { name: "web".into(), called: Ipv4Addr::LOCALHOST, own: Ipv4Addr::LOCALHOST, egress: Egress::Allow, ports: Vec::new(), availability };
+        let upstream = Upstream {
+            name: "web".into(),
+            called: Ipv4Addr::LOCALHOST,
+            own: Ipv4Addr::LOCALHOST,
+            egress: Egress::Allow,
+            ports: Vec::new(),
+            availability,
+        };
         let table = Table { host_label: "shop".into(), upstreams: vec![Arc::new(upstream)], ..Table::default() };
         let found = |host: &str| table.by_host(host).is_some();
         assert!(found("web.shop.localhost:4400") && found("web.shop.localhost") && found("WEB.shop.localhost"));

@@ -136,7 +136,8 @@ fn the_engine_listens_on_what_is_published_unless_the_program_does() {
     let locations: Vec<String> = b.all_ports().map(|port| port.location.to_string()).collect();
     assert_eq!(locations, ["db.example.com:5432", "db.example.com:6000"]);
     // Nobody else of the workspace is given these numbers.
-    let reserved = |number: u16| slots(&workspace, NetworkMode::Env).iter().any(|slot| slot.key == format!("publish/{number}"));
+    let reserved =
+        |number: u16| slots(&workspace, NetworkMode::Env).iter().any(|slot| slot.key == format!("publish/{number}"));
     assert!([8080, 8081, 9229, 9230, 5432, 6000].into_iter().all(reserved));
 }
 

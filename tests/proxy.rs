@@ -4,5 +4,7 @@ mod abuse;
 mod answers;
 mod bodies;
 mod ends;
+mod http2;
 mod lab;
+mod oracle;
 mod tunnels;

@@ -87,7 +87,8 @@ impl Helpers {
         drop(waiting);
         self.mark(&mut variables, key);
         let argv = texts::block(&argv);
-        let launch = Launch { incarnation: key, argv, environment: variables, folder, account: None, pod: None, stdout, stderr };
+        let launch =
+            Launch { incarnation: key, argv, environment: variables, folder, account: None, pod: None, stdout, stderr };
         if !self.launcher.launch(launch) {
             self.ended(key, Err("the launcher is gone".to_owned()));
         }

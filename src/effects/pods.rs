@@ -91,8 +91,7 @@ impl Pod {
 
     /// Whether a program in it listens on a port.
     pub fn listens(&self, port: u16) -> bool {
-        let addresses: [IpAddr; 3] =
-            [self.address.into(), Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        let addresses: [IpAddr; 3] = [self.address.into(), Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
         self.diagnosis.get().is_some_and(|socket| listens(socket, port, &addresses))
     }
 

@@ -40,20 +40,11 @@ pub enum Notice {
         init: Option<u32>,
     },
     /// It could not be started.
-    Refused {
-        key: u64,
-        failure: Failure,
-    },
+    Refused { key: u64, failure: Failure },
     /// The main process ended, with a wait status in the kernel's encoding, and these are left.
-    Exited {
-        key: u64,
-        status: i32,
-        left: Vec<u32>,
-    },
+    Exited { key: u64, status: i32, left: Vec<u32> },
     /// The last process is gone.
-    Gone {
-        key: u64,
-    },
+    Gone { key: u64 },
 }
 
 impl Order {

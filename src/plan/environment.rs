@@ -88,12 +88,7 @@ pub fn shadow_notice<'a>(services: impl Iterator<Item = &'a Layers>) -> Option<S
 }
 
 /// The layers of one service.
-pub fn layers(
-    service: &Service,
-    outlook: &Outlook<'_>,
-    ports: &[PlannedPort],
-    surroundings: &Surroundings,
-) -> Layers {
+pub fn layers(service: &Service, outlook: &Outlook<'_>, ports: &[PlannedPort], surroundings: &Surroundings) -> Layers {
     let environment = &service.environment;
     let declared = environment.shared.iter().chain(&environment.own).map(|(key, value)| {
         let value = match value {

@@ -60,7 +60,9 @@ impl Listening<'_> {
                 },
                 tls: external.scheme.is_tls(),
             },
-            (Run::Process(_), NetworkMode::Pod) => Location::Pod { service: service.name.as_str().into(), port: number },
+            (Run::Process(_), NetworkMode::Pod) => {
+                Location::Pod { service: service.name.as_str().into(), port: number }
+            }
             (Run::Process(_), NetworkMode::Names | NetworkMode::Env) => Location::Loopback(number),
         }
     }
@@ -102,9 +104,7 @@ impl Listening<'_> {
                 status: *status,
             },
             Check::Tcp { port } => PlannedCheck::Tcp { port: self.number(*port) },
-            Check::Grpc { port, service } => {
-                PlannedCheck::Grpc { port: self.number(*port), service: service.clone() }
-            }
+            Check::Grpc { port, service } => PlannedCheck::Grpc { port: self.number(*port), service: service.clone() },
             Check::Exec(command) => PlannedCheck::Exec(argv(command)),
         }
     }

@@ -1,5 +1,6 @@
 //! Bodies on their way back over HTTP/2, and the record that is made when an answer has ended.
 
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::task::{Context as Poll_, Poll};
 use std::time::Instant;
@@ -8,15 +9,18 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 
+use super::h1::outbound::Inbound;
 use super::pool::Lease;
 use crate::effects::clock;
 use crate::telemetry::requests::{Record, Requests};
 
 /// The body of an answer.
-#[expect(clippy::large_enum_variant, reason = "nearly every body is the large one; a box would cost each of them")]
+#[expect(clippy::large_enum_variant, reason = "the large one is the usual one; a box would cost each of them")]
 pub enum Body {
-    /// From upstream; recorded when it ends.
-    Upstream { incoming: Incoming, ending: Ending },
+    /// From upstream by hyper; recorded when it ends.
+    Upstream { incoming: Incoming, ending: Box<Ending> },
+    /// From upstream over a connection of ours.
+    Inbound { inbound: Inbound, recording: Recording },
     /// Ours.
     Own(Full<Bytes>),
 }
@@ -51,7 +55,7 @@ impl Recording {
     }
 
     /// Notes why the answer is not what upstream meant it to be.
-    pub fn fail(&mut self, reason: &str) {
+    pub fn fail(&mut self, reason: impl Into<Cow<'static, str>>) {
         if let Some(record) = &mut self.record {
             record.error = Some(reason.into());
         }
@@ -61,6 +65,13 @@ impl Recording {
     pub fn succeed(&mut self) {
         if let Some(record) = &mut self.record {
             record.error = None;
+        }
+    }
+
+    /// The caller wanted no more of it; what broke off before that is told as it was.
+    fn give_up(&mut self) {
+        if self.record.as_ref().is_some_and(|record| record.error.is_none()) {
+            self.fail("the caller broke off");
         }
     }
 
@@ -95,29 +106,37 @@ impl Body {
     }
 }
 
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Notes what a frame says of how the call went.
+fn note(recording: &mut Recording, polled: &Poll<Option<Result<Frame<Bytes>, Error>>>) {
+    match polled {
+        Poll::Ready(Some(Ok(frame))) => recording.grpc_status(frame.trailers_ref().and_then(grpc_status)),
+        Poll::Ready(Some(Err(error))) => recording.fail(format!("the answer broke off: {error}")),
+        Poll::Ready(None) => drop(recording.finish()),
+        Poll::Pending => {}
+    }
+}
+
 impl HttpBody for Body {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Error;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Poll_<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Poll_<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         match self.get_mut() {
             Self::Own(full) => Pin::new(full).poll_frame(context).map_err(|never| match never {}),
+            Self::Inbound { inbound, recording } => {
+                let polled = Pin::new(inbound).poll_frame(context).map_err(Error::from);
+                note(recording, &polled);
+                polled
+            }
             Self::Upstream { incoming, ending } => {
-                let polled = Pin::new(incoming).poll_frame(context);
+                let polled = Pin::new(incoming).poll_frame(context).map_err(Error::from);
+                note(&mut ending.recording, &polled);
                 match &polled {
-                    Poll::Ready(Some(Ok(frame))) => {
-                        ending.recording.grpc_status(frame.trailers_ref().and_then(grpc_status));
-                    }
-                    Poll::Ready(Some(Err(error))) => {
-                        ending.recording.fail(&format!("the answer broke off: {error}"));
-                        ending.lease = None;
-                    }
-                    Poll::Ready(None) => {
-                        if let Some(lease) = ending.lease.take() {
-                            lease.give_back();
-                        }
-                    }
-                    Poll::Pending => {}
+                    Poll::Ready(Some(Err(_))) => ending.lease = None,
+                    Poll::Ready(None) => drop(ending.lease.take().map(Lease::give_back)),
+                    Poll::Ready(Some(Ok(_))) | Poll::Pending => {}
                 }
                 polled
             }
@@ -127,6 +146,7 @@ impl HttpBody for Body {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Own(full) => full.is_end_stream(),
+            Self::Inbound { inbound, .. } => inbound.is_end_stream(),
             Self::Upstream { incoming, .. } => incoming.is_end_stream(),
         }
     }
@@ -134,6 +154,7 @@ impl HttpBody for Body {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Own(full) => full.size_hint(),
+            Self::Inbound { inbound, .. } => inbound.size_hint(),
             Self::Upstream { incoming, .. } => incoming.size_hint(),
         }
     }
@@ -143,11 +164,13 @@ impl Drop for Body {
     /// A body that had no frames, or whose length was known, is never polled to its end. One that was not read to its
     /// end was given up by the caller.
     fn drop(&mut self) {
-        let Self::Upstream { incoming, ending } = self else { return };
-        if incoming.is_end_stream()
-            && let Some(lease) = ending.lease.take()
-        {
-            lease.give_back();
+        let is_over = self.is_end_stream();
+        match self {
+            Self::Own(_) => {}
+            Self::Inbound { recording, .. } if !is_over => recording.give_up(),
+            Self::Inbound { .. } => {}
+            Self::Upstream { ending, .. } if !is_over => ending.recording.give_up(),
+            Self::Upstream { ending, .. } => drop(ending.lease.take().map(Lease::give_back)),
         }
     }
 }

@@ -1,14 +1,16 @@
 //! HTTP/2, from the caller or to the callee: by hyper.
 
 use std::convert::Infallible;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 
+use futures_util::future::Either;
 use hyper::body::Incoming;
 use hyper::ext::Protocol as Extended;
 use hyper::header::{
-    CONNECTION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE,
+    CONNECTION, CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE,
 };
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Request, Response, StatusCode, Uri, Version};
@@ -19,8 +21,10 @@ use tokio::task::spawn_local;
 
 use super::answer::{self, Answer, Asker, Refusal};
 use super::body::{Body, Ending, Recording, grpc_status};
-use super::headers::{REQUEST_ID, identify, strip_hop_by_hop};
-use super::http::{Asked, Caller, Context, LocalExecutor, Target, Way, not_dialled};
+use super::h1::Spoken;
+use super::headers::{Identity, REQUEST_ID, identify, strip_hop_by_hop};
+use super::http::{Asked, Caller, Closing, Context, LocalExecutor, Target, Way, not_dialled};
+use super::plain::Plain;
 use super::pool::{CallError, Lease};
 use crate::effects::clock;
 use crate::model::Protocol;
@@ -29,31 +33,54 @@ use crate::telemetry::requests::Words;
 
 /// The most that the headers of a request may take.
 const MOST_HEADERS: u32 = 64 << 10;
+/// What a record says when its future is dropped before there is an answer.
+pub const GONE: &str = "the caller broke off";
 /// How many requests a caller may have going on one connection.
 const MOST_STREAMS: u32 = 1000;
 
 /// Serves a connection of which at least one side speaks HTTP/2.
-pub async fn serve<S, W>(stream: S, caller: Caller, way: W, context: Context)
+pub async fn serve<S, W>(stream: S, spoken: Spoken, caller: Caller, way: W, context: Context)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     W: Way,
 {
-    let builder = builder(&context);
-    let mut closing = way.closing();
-    let shared = Rc::new((caller, way, context));
+    let closing = way.closing();
+    let idle = context.limits.idle;
+    let shared = Rc::new(Shared { caller, way, context });
     let service = service_fn(|request| {
         let shared = shared.clone();
-        async move {
-            let (caller, way, context) = &*shared;
-            Ok::<_, Infallible>(answer(request, caller, way, context).await)
+        // There is one of these for every stream: the usual one is small, the others are elsewhere.
+        match Plain::of(&request, &shared) {
+            Some(plain) => Either::Left(async move { Ok::<_, Infallible>(plain.call(&shared).await) }),
+            None => Either::Right(Box::pin(async move { Ok(answer(request, &shared).await) })),
         }
     });
-    let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    let stream = TokioIo::new(stream);
+    match spoken {
+        Spoken::Http1 => {
+            let mut builder = http1::Builder::new();
+            builder.preserve_header_case(true).writev(false).timer(TokioTimer::new()).header_read_timeout(idle);
+            let connection = builder.serve_connection(stream, service).with_upgrades();
+            until_closing(connection, closing, |connection| connection.graceful_shutdown()).await;
+        }
+        Spoken::Http2 => {
+            let mut builder = http2::Builder::new(LocalExecutor);
+            builder.timer(TokioTimer::new()).max_header_list_size(MOST_HEADERS);
+            builder.max_concurrent_streams(MOST_STREAMS).enable_connect_protocol();
+            let connection = builder.serve_connection(stream, service);
+            until_closing(connection, closing, |connection| connection.graceful_shutdown()).await;
+        }
+    }
+}
+
+/// Serves a connection to its end; when it should end, what is being answered still is.
+async fn until_closing<C: Future>(connection: C, mut closing: Closing, shutdown: impl FnOnce(Pin<&mut C>)) {
+    let mut connection = pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => return,
-        () = &mut closing => connection.as_mut().graceful_shutdown(),
+        () = &mut closing => shutdown(connection.as_mut()),
     }
-    let _ = connection.await;
+    connection.await;
 }
 
 /// The server side of all listeners that speak HTTP by hyper.
@@ -74,7 +101,31 @@ pub fn builder(context: &Context) -> auto::Builder<LocalExecutor> {
     builder
 }
 
-async fn answer<W: Way>(mut request: Request<Incoming>, caller: &Caller, way: &W, context: &Context) -> Response<Body> {
+/// What the requests of one connection share.
+pub struct Shared<W> {
+    pub caller: Caller,
+    pub way: W,
+    pub context: Context,
+}
+
+/// What a call that failed is answered with.
+pub fn failed(target: &Target, error: CallError) -> Refusal {
+    let name = &target.upstream.name;
+    match error {
+        CallError::Connect(location, error) => not_dialled(name, &location, &error),
+        error => Refusal::Failed(name.clone(), error.to_string()),
+    }
+}
+
+/// Tells the caller the request's id.
+pub fn tell_id(identity: &Identity, response: &mut Response<Body>) {
+    if let Ok(id) = HeaderValue::from_str(identity.request_id()) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+}
+
+async fn answer<W: Way>(mut request: Request<Incoming>, shared: &Shared<W>) -> Response<Body> {
+    let Shared { caller, way, context } = shared;
     if request.headers().get_all(HOST).iter().nth(1).is_some() {
         let refusal = Refusal::Malformed("there are two Host fields".to_owned());
         return refusal.response(Asker::default(), &[]).map(Body::own);
@@ -135,25 +186,25 @@ async fn pass(
     let mut recording = context.recording(words, identity.trace_id, (begun, now), caller, target, protocol);
     let asker = Asker::of(&request, is_grpc);
     // Dropped with this future when the caller goes away before there is an answer.
-    recording.fail("the caller broke off");
+    recording.fail(GONE);
     let mut response = match call(request, caller, target, context, is_grpc).await {
         Ok(answered) => answered.finish(recording),
         Err(refusal) => refuse(&refusal, recording, refusal.response(asker, &explain(&refusal)), is_grpc),
     };
-    if let Ok(id) = HeaderValue::from_str(identity.request_id()) {
-        response.headers_mut().insert(REQUEST_ID, id);
-    }
+    tell_id(&identity, &mut response);
     response
 }
 
-fn refuse(refusal: &Refusal, mut recording: Recording, answer: Answer, is_grpc: bool) -> Response<Body> {
-    recording.fail(&refusal.to_string());
+/// Gives up a call that has a record.
+pub fn refuse(refusal: &Refusal, mut recording: Recording, answer: Answer, is_grpc: bool) -> Response<Body> {
+    recording.fail(refusal.to_string());
     recording.status(answer.status().as_u16());
     recording.grpc_status(is_grpc.then_some(answer::UNAVAILABLE));
     answer.map(Body::own)
 }
 
-fn is_grpc(request: &Request<Incoming>) -> bool {
+/// Whether a request is one of gRPC.
+pub fn is_grpc(request: &Request<Incoming>) -> bool {
     let kind = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     request.version() == Version::HTTP_2 && kind.is_some_and(|kind| kind.starts_with(b"application/grpc"))
 }
@@ -180,7 +231,8 @@ impl Answered {
         recording.succeed();
         recording.status(response.status().as_u16());
         recording.grpc_status(grpc_status(response.headers()));
-        response.map(|incoming| Body::Upstream { incoming, ending: Ending { recording, lease } })
+        let ending = Box::new(Ending { recording, lease });
+        response.map(|incoming| Body::Upstream { incoming, ending })
     }
 }
 
@@ -194,12 +246,9 @@ async fn call(
     context.available(target).await?;
     let (endpoint, name) = (target.endpoint(), &target.upstream.name);
     let location = &endpoint.location;
-    let upgrade = request.version() == Version::HTTP_11 && request.headers().contains_key(UPGRADE);
+    let upgrade = wants_upgrade(&request);
     strip_hop_by_hop(request.headers_mut(), upgrade);
-    let failed = |error: CallError| match error {
-        CallError::Connect(location, error) => not_dialled(name, &location, &error),
-        CallError::Http(error) => Refusal::Failed(name.clone(), format!("no answer: {error}")),
-    };
+    let failed = |error| failed(target, error);
     if endpoint.protocol.is_http2() || (is_grpc && endpoint.protocol == Protocol::Detect) {
         let response = context.pool.http2(location, caller, as_http2(request, location)).await.map_err(failed)?;
         return Ok(Answered { response, lease: None });
@@ -224,6 +273,16 @@ async fn call(
         response.headers_mut().remove(SEC_WEBSOCKET_ACCEPT);
     }
     Ok(Answered { response, lease: None })
+}
+
+/// Whether the connection is to become something else; HTTP/2 is not made of HTTP/1.1 here.
+fn wants_upgrade(request: &Request<Incoming>) -> bool {
+    let value = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or("");
+    let mut options = value(CONNECTION).split(',').map(str::trim);
+    request.version() == Version::HTTP_11
+        && options.any(|option| option.eq_ignore_ascii_case("upgrade"))
+        && !value(UPGRADE).is_empty()
+        && !value(UPGRADE).starts_with("h2c")
 }
 
 /// Passes bytes on once both sides have changed over.
@@ -270,6 +329,14 @@ fn as_http1(mut request: Request<Incoming>, location: &Location) -> Request<Inco
     let kept = authority.filter(|_| !request.headers().contains_key(HOST));
     if let Some(Ok(host)) = location.host().or(kept).map(|host| HeaderValue::from_str(&host)) {
         request.headers_mut().insert(HOST, host);
+    }
+    // HTTP/2 may take cookies apart; others know one field only (RFC 9113 section 8.2.3).
+    let cookies: Vec<&[u8]> = request.headers().get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if request.version() == Version::HTTP_2
+        && cookies.len() > 1
+        && let Ok(joined) = HeaderValue::from_bytes(&cookies.join(&b"; "[..]))
+    {
+        request.headers_mut().insert(COOKIE, joined);
     }
     let path = request.uri().path_and_query().cloned();
     *request.uri_mut() = path.map_or_else(|| Uri::from_static("/"), Uri::from);

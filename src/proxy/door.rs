@@ -19,8 +19,8 @@ use tokio::task::spawn_local;
 
 use super::answer::{Asker, Refusal};
 use super::body::Body;
-use super::edge::{breathe, is_passing};
 use super::bridge::builder;
+use super::edge::{breathe, is_passing};
 use super::http::{Caller, Context, Target, forward};
 use super::pages::{Pages, page};
 use super::tls::{HANDSHAKE, Tls};

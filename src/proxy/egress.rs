@@ -24,7 +24,7 @@ pub async fn serve(stream: TcpStream, caller: Caller, address: SocketAddr, conte
     let outside = match TcpStream::connect(address).await {
         Ok(outside) => outside,
         Err(error) => {
-            recording.fail(&format!("{address}: {error}"));
+            recording.fail(format!("{address}: {error}"));
             return wire.reset();
         }
     };

@@ -7,10 +7,11 @@ mod exchange;
 mod framing;
 mod head;
 mod idle;
+pub mod outbound;
 mod reply;
 mod request;
 mod response;
-mod text;
+pub mod text;
 mod trailers;
 mod transfer;
 
@@ -40,8 +41,15 @@ use crate::telemetry::requests::Words;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     Closed,
-    /// The next request is nothing for this file; it has not been taken.
-    Other,
+    /// What comes next is nothing for this file; it has not been taken.
+    Other(Spoken),
+}
+
+/// What a caller speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spoken {
+    Http1,
+    Http2,
 }
 
 /// What follows a request.
@@ -52,7 +60,7 @@ enum After {
     Cut,
     /// Close, but let the caller read what it was told: it may still be sending.
     Linger,
-    Other,
+    Other(Spoken),
 }
 
 /// Serves a caller's connection.
@@ -66,12 +74,12 @@ pub async fn serve<S: Io, W: Way>(wire: &Wire<S>, caller: &Caller, way: &W, cont
                 server.reply(&refusal(fault).response(Asker::default(), &[]), Asked::LAST, None).await;
                 After::Linger
             }
-            Next::Http2 => After::Other,
+            Next::Http2 => After::Other(Spoken::Http2),
             Next::Closed => return End::Closed,
         };
         match after {
             After::Next => {}
-            After::Other => return End::Other,
+            After::Other(spoken) => return End::Other(spoken),
             After::Cut => return End::Closed,
             After::Close => {
                 let _ = wire.shutdown().await;
@@ -113,10 +121,9 @@ struct Prepared {
 }
 
 /// What became of a head.
-#[expect(clippy::large_enum_variant, reason = "nearly every one is the large one")]
 enum Read {
     Call(Prepared),
-    Answer(Answer, Asked, Framing),
+    Answer(Box<Answer>, Asked, Framing),
     Wrong(Fault),
     Other,
 }
@@ -130,7 +137,7 @@ impl<S: Io, W: Way> Server<'_, S, W> {
         });
         let call = match read {
             Read::Call(call) => call,
-            Read::Other => return After::Other,
+            Read::Other => return After::Other(Spoken::Http1),
             Read::Wrong(fault) => {
                 self.reply(&refusal(fault).response(Asker::default(), &[]), Asked::LAST, None).await;
                 return After::Linger;
@@ -252,7 +259,7 @@ impl<S: Io, W: Way> Server<'_, S, W> {
                 Outcome::Wrong(fault) => format!("its answer cannot be read: {fault}"),
                 Outcome::Malformed(reason) => return Err(Refusal::Malformed(reason)),
                 Outcome::BrokeOff { error, is_delimited } => {
-                    recording.borrow_mut().fail(&format!("the answer broke off: {error}"));
+                    recording.borrow_mut().fail(format!("the answer broke off: {error}"));
                     if !is_delimited {
                         self.wire.reset();
                     }
@@ -278,7 +285,7 @@ impl<S: Io, W: Way> Server<'_, S, W> {
         let response = refusal.response(call.asker, &self.way.explain(refusal));
         {
             let mut recording = recording.borrow_mut();
-            recording.fail(&refusal.to_string());
+            recording.fail(refusal.to_string());
             recording.status(response.status().as_u16());
         }
         let stays = is_read && !matches!(refusal, Refusal::Absent(..) | Refusal::Gone(_));
@@ -300,6 +307,6 @@ impl<S: Io, W: Way> Server<'_, S, W> {
 
 /// Nobody waits for the answer any more; that is not the callee's failure.
 fn gone(recording: &RefCell<Recording>, reason: &str) -> After {
-    recording.borrow_mut().fail(&format!("the caller broke off: {reason}"));
+    recording.borrow_mut().fail(format!("the caller broke off: {reason}"));
     After::Cut
 }

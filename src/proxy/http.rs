@@ -70,7 +70,7 @@ pub type Closing = Pin<Box<dyn Future<Output = ()>>>;
 /// Where the requests of a connection lead.
 pub trait Way: 'static {
     /// The callee of a request, by the present table; or what is answered in its place.
-    fn lead(&self, asked: &Asked<'_>) -> Result<Target, Answer>;
+    fn lead(&self, asked: &Asked<'_>) -> Result<Target, Box<Answer>>;
 
     /// What else is known about a refusal, for whoever reads the answer.
     fn explain(&self, _refusal: &Refusal) -> Vec<String> {
@@ -91,7 +91,7 @@ pub trait Way: 'static {
 
 /// All requests lead to one callee, wherever it is by now. The connection ends when the callee goes.
 impl<F: Fn() -> Target + 'static> Way for F {
-    fn lead(&self, _asked: &Asked<'_>) -> Result<Target, Answer> {
+    fn lead(&self, _asked: &Asked<'_>) -> Result<Target, Box<Answer>> {
         Ok(self())
     }
 
@@ -223,7 +223,7 @@ pub async fn serve<S: Io, W: Way>(stream: S, caller: Caller, way: W, context: Co
     let wire = Wire::new(stream, context.pool.spare.clone());
     match h1::serve(&wire, &caller, &way, &context).await {
         h1::End::Closed => {}
-        h1::End::Other => bridge::serve(wire.rewound(), caller, way, context).await,
+        h1::End::Other(spoken) => bridge::serve(wire.rewound(), spoken, caller, way, context).await,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Waker};
@@ -41,12 +42,24 @@ impl Key {
 
 /// All connections of the proxy's thread.
 #[derive(Clone, Default)]
-pub struct Pool {
-    kept: Rc<RefCell<HashMap<Key, Kept>>>,
+pub struct Pool(Rc<Inner>);
+
+/// What all clones of a pool share.
+#[derive(Default)]
+pub struct Inner {
+    kept: RefCell<HashMap<Key, Kept>>,
     pub dialer: Dialer,
     pub spare: Spare,
     /// Somebody is going to look for those that grew old.
-    is_swept: Rc<Cell<bool>>,
+    is_swept: Cell<bool>,
+}
+
+impl Deref for Pool {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
 }
 
 /// The latest used are at the back, where they are taken from first: those at the front grow old and are dropped.
@@ -71,12 +84,14 @@ pub enum CallError {
     Connect(Location, io::Error),
     #[error("no answer: {0}")]
     Http(#[from] hyper::Error),
+    #[error("no answer: {0}")]
+    Broken(String),
 }
 
 impl Pool {
     /// A pool that dials so.
     pub fn new(dialer: Dialer) -> Self {
-        Self { dialer, ..Self::default() }
+        Self(Rc::new(Inner { dialer, ..Inner::default() }))
     }
 
     /// A kept connection that is still open, as far as is known.

@@ -18,14 +18,14 @@ pub async fn serve<S: Io>(stream: S, caller: &Caller, target: &Target, context: 
     let protocol = if tls.is_some() { "tls" } else { "tcp" };
     let mut recording = context.recording(words, identity.trace_id, (begun, now), caller, target, protocol);
     if let Err(refusal) = context.available(target).await {
-        recording.fail(&refusal.to_string());
+        recording.fail(refusal.to_string());
         return wire.reset();
     }
     let location = &target.endpoint().location;
     let stream = match context.pool.dialer.dial(location, caller, Offer::Bytes).await {
         Ok(stream) => stream,
         Err(error) => {
-            recording.fail(&not_dialled(&target.upstream.name, location, &error).to_string());
+            recording.fail(not_dialled(&target.upstream.name, location, &error).to_string());
             // A caller that was refused must not take it for an orderly end.
             return wire.reset();
         }

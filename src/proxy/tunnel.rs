@@ -13,8 +13,8 @@ use tokio::task::spawn_local;
 
 use super::answer::{Asker, Refusal};
 use super::body::Body;
-use super::door::Door;
 use super::dial::{Offer, Stream};
+use super::door::Door;
 use super::headers::Identity;
 use super::http::{Caller, Target, not_dialled};
 use crate::effects::clock;
@@ -80,7 +80,7 @@ async fn to_service(target: Target, door: &Door) -> Result<Stream, Refusal> {
         Err(refusal) => Err(refusal),
     };
     if let Err(refusal) = &connected {
-        recording.fail(&refusal.to_string());
+        recording.fail(refusal.to_string());
     }
     connected
 }

@@ -33,7 +33,13 @@ pub struct Draft {
 
 impl Draft {
     /// Reads the manifest. `program` is this very program, for a launcher that takes the place of a lost one.
-    pub async fn new(launcher: Process, load: Request, shell: Shell, program: PathBuf, color: bool) -> Result<Self, Problem> {
+    pub async fn new(
+        launcher: Process,
+        load: Request,
+        shell: Shell,
+        program: PathBuf,
+        color: bool,
+    ) -> Result<Self, Problem> {
         let (report_sender, mut reports) = mpsc::unbounded_channel();
         let launcher = Client::new(launcher, report_sender.clone())
             .map_err(|error| Problem::Nothing { message: format!("the launcher cannot be reached: {error}") })?;

@@ -3,6 +3,7 @@
 //! The proxy adds to it with every request, so adding is cheap: one short lock that nobody holds for longer than it
 //! takes to swap two lists, and nobody is woken who did not ask for it.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,7 +33,7 @@ pub struct Record {
     pub grpc_status: Option<u16>,
     pub duration: Duration,
     /// An answer that the proxy made itself, or that never came whole: why.
-    pub error: Option<Box<str>>,
+    pub error: Option<Cow<'static, str>>,
 }
 
 /// The request's id, method and path, in one piece of memory.

@@ -94,7 +94,8 @@ impl Lab {
 
 fn serve(listener: TcpListener, options: Options, availability: watch::Receiver<Availability>, requests: Requests) {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).unwrap();
-    let endpoint = Endpoint { name: "port".to_owned(), number: 80, protocol: options.protocol, location: options.location };
+    let endpoint =
+        Endpoint { name: "port".to_owned(), number: 80, protocol: options.protocol, location: options.location };
     let upstream = Arc::new(Upstream {
         name: "web".into(),
         called: Ipv4Addr::LOCALHOST,

@@ -17,7 +17,8 @@ impl Host {
     /// Looks once; what it finds is a fact.
     pub(super) fn sweep(&self, waiting: &[(usize, Incarnation)]) {
         let begun = self.clock.now();
-        let on_host = |(_, incarnation): &(usize, Incarnation)| self.lives.get(incarnation).is_some_and(|it| it.pod.is_none());
+        let on_host =
+            |(_, incarnation): &(usize, Incarnation)| self.lives.get(incarnation).is_some_and(|it| it.pod.is_none());
         let listeners = match waiting.iter().any(on_host) {
             true => Listeners::look().unwrap_or_default(),
             false => Listeners::default(),
@@ -31,9 +32,7 @@ impl Host {
                 None => match listeners.on(port, &life.pids) {
                     Listening::Own => None,
                     Listening::Stranger(owner) => Some(stranger(port, owner)),
-                    Listening::Nobody => {
-                        Some(not_listening(life, port, begun, "`PORT`", || listeners.of(&life.pids)))
-                    }
+                    Listening::Nobody => Some(not_listening(life, port, begun, "`PORT`", || listeners.of(&life.pids))),
                 },
             };
             Some(Swept { incarnation, listening: finding.is_none(), finding })
@@ -46,7 +45,6 @@ impl Host {
             let _ = facts.send(findings);
         });
     }
-
 }
 
 fn not_listening(life: &Life, port: u16, now: Moment, port_is: &str, open: impl FnOnce() -> Vec<u16>) -> String {

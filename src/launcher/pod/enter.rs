@@ -126,4 +126,3 @@ pub fn way_in(ipv6: bool) -> Result<OwnedFd, Errno> {
     }
     Ok(socket)
 }
-

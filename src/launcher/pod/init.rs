@@ -38,7 +38,10 @@ pub enum Event {
     Launched,
     Refused(Failure),
     /// It ended, with a wait status; whether others are left.
-    Exited { status: i32, others: bool },
+    Exited {
+        status: i32,
+        others: bool,
+    },
 }
 
 /// The length of every event.
@@ -229,8 +232,7 @@ mod tests {
     #[test]
     fn events_survive_the_way() {
         let failure = Failure { step: Step::Redirects, errno: 95 };
-        for event in
-            [Event::Main, Event::Launched, Event::Refused(failure), Event::Exited { status: -1, others: true }]
+        for event in [Event::Main, Event::Launched, Event::Refused(failure), Event::Exited { status: -1, others: true }]
         {
             assert_eq!(Event::decode(&event.encode(u64::MAX - 1)), Some((u64::MAX - 1, event)));
         }

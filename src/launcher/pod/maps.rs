@@ -81,6 +81,9 @@ mod tests {
 
     #[test]
     fn every_range_is_mapped_to_itself() {
-        assert_eq!(identity("         0       1000          1\n         1     100000      65536\n"), "0 0 1\n1 1 65536\n");
+        assert_eq!(
+            identity("         0       1000          1\n         1     100000      65536\n"),
+            "0 0 1\n1 1 65536\n"
+        );
     }
 }

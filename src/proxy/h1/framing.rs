@@ -196,7 +196,8 @@ mod tests {
 
     #[test]
     fn a_body_is_read_in_whatever_pieces_it_comes() {
-        let cases: [(Framing, &[u8], &[u8], usize, &[u8]); 6] = [
+        type Case<'c> = (Framing, &'c [u8], &'c [u8], usize, &'c [u8]);
+        let cases: [Case<'_>; 6] = [
             (Framing::Length(3), b"abcdef", b"abc", 3, b""),
             (Framing::Chunked, b"3\r\nabc\r\n0\r\n\r\nGET", b"abc", 13, b""),
             (Framing::Chunked, b"a;x=\"y\"\r\n0123456789\r\n00\r\n\r\n", b"0123456789", 27, b""),

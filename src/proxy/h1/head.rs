@@ -1,9 +1,14 @@
 //! Heads of requests and answers: what is common to both.
 
+use std::mem::MaybeUninit;
+
 use super::framing::Framing;
 
 /// How many fields a head may have.
 pub const MOST_FIELDS: usize = 128;
+
+/// Room for the fields of a head.
+pub type Room<'b> = [MaybeUninit<httparse::Header<'b>>; MOST_FIELDS];
 
 /// What a field is to a proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

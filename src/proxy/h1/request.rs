@@ -1,9 +1,7 @@
 //! The head of a request: read strictly, written anew.
 
-use std::mem::MaybeUninit;
-
 use super::framing::Framing;
-use super::head::{Delimiting, Fault, Kind, MOST_FIELDS, Options, line};
+use super::head::{Delimiting, Fault, Kind, Options, Room, line};
 use super::text;
 use crate::proxy::headers::Identity;
 
@@ -35,9 +33,6 @@ struct Forwarded<'b> {
     host: bool,
     scheme: bool,
 }
-
-/// Room for the fields of a head.
-pub type Room<'b> = [MaybeUninit<httparse::Header<'b>>; MOST_FIELDS];
 
 /// What is added to a request on its way.
 #[derive(Debug)]
@@ -242,6 +237,9 @@ fn authority(bytes: &[u8]) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::mem::MaybeUninit;
+
+    use super::super::head::MOST_FIELDS;
     use super::*;
 
     fn told(head: &str) -> Result<String, Fault> {

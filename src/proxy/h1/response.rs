@@ -2,8 +2,12 @@
 
 use std::mem::MaybeUninit;
 
+use bytes::Bytes;
+use hyper::HeaderMap;
+use hyper::header::{HeaderName, HeaderValue};
+
 use super::framing::{Encoder, Framing};
-use super::head::{Delimiting, Fault, Kind, MOST_FIELDS, Options, line};
+use super::head::{Delimiting, Fault, Kind, MOST_FIELDS, Options, Room, line};
 use super::text;
 
 /// What of the request decides how its answer is read and written.
@@ -46,17 +50,27 @@ impl Answer {
     }
 }
 
-/// Reads the head of an answer and writes it for the caller; `None` while it is incomplete, else its length.
-pub fn translate(bytes: &[u8], asked: Asked, id: &str, out: &mut Vec<u8>) -> Result<Option<(usize, Answer)>, Fault> {
-    let mut room = [const { MaybeUninit::uninit() }; MOST_FIELDS];
+/// The head of an answer as it came.
+struct Read<'h, 'b> {
+    length: usize,
+    answer: Answer,
+    reason: &'b str,
+    options: Options<'b>,
+    delimiting: Delimiting,
+    upgrade: Option<&'b [u8]>,
+    fields: &'h [httparse::Header<'b>],
+}
+
+/// `None` while it is incomplete.
+fn read<'h, 'b>(bytes: &'b [u8], asked: Asked, room: &'h mut Room<'b>) -> Result<Option<Read<'h, 'b>>, Fault> {
     let mut parsed = httparse::Response::new(&mut []);
-    let parsing =
-        httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, bytes, &mut room)?;
+    let parsing = httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, bytes, room)?;
     let httparse::Status::Complete(length) = parsing else { return Ok(None) };
-    let (status, is_http11) = (parsed.code.unwrap_or(0), parsed.version == Some(1));
-    let fields: &[httparse::Header<'_>] = parsed.headers;
-    let (mut options, mut delimiting, mut upgrade, mut grpc_status) =
-        (Options::default(), Delimiting::default(), None, None);
+    let (status, is_http11, reason) =
+        (parsed.code.unwrap_or(0), parsed.version == Some(1), parsed.reason.unwrap_or(""));
+    let fields: &'h [httparse::Header<'b>] = parsed.headers;
+    let (mut options, mut delimiting) = (Options::default(), Delimiting::default());
+    let (mut upgrade, mut grpc_status) = (None, None);
     for field in fields {
         match Kind::of(field.name) {
             Kind::Connection => options.read(field.value),
@@ -67,28 +81,55 @@ pub fn translate(bytes: &[u8], asked: Asked, id: &str, out: &mut Vec<u8>) -> Res
             _ => {}
         }
     }
-    let mut answer = settle(status, is_http11, asked, &options, &delimiting)?;
-    answer.grpc_status = grpc_status;
-    let reason = parsed.reason.unwrap_or("");
+    let answer = Answer { grpc_status, ..settle(status, is_http11, asked, &options, &delimiting)? };
+    Ok(Some(Read { length, answer, reason, options, delimiting, upgrade, fields }))
+}
+
+/// Reads the head of an answer and writes it for the caller; `None` while it is incomplete, else its length.
+pub fn translate(bytes: &[u8], asked: Asked, id: &str, out: &mut Vec<u8>) -> Result<Option<(usize, Answer)>, Fault> {
+    let mut room = [const { MaybeUninit::uninit() }; MOST_FIELDS];
+    let Some(read) = read(bytes, asked, &mut room)? else { return Ok(None) };
+    let answer = read.answer;
     out.extend_from_slice(b"HTTP/1.1 ");
-    text::decimal(u64::from(status), out);
+    text::decimal(u64::from(answer.status), out);
     out.push(b' ');
-    out.extend_from_slice(reason.as_bytes());
+    out.extend_from_slice(read.reason.as_bytes());
     out.extend_from_slice(b"\r\n");
-    for field in fields.iter().filter(|field| passes(field, &options)) {
+    for field in read.fields.iter().filter(|field| passes(field, &read.options)) {
         line(field.name, field.value, out);
     }
     if answer.tunnel
-        && let Some(upgrade) = upgrade
+        && let Some(upgrade) = read.upgrade
     {
         line("Connection", "Upgrade", out);
         line("Upgrade", upgrade, out);
     }
     if !answer.is_interim() {
-        write_end(&answer, asked, &delimiting, id, out);
+        write_end(&answer, asked, &read.delimiting, id, out);
     }
     out.extend_from_slice(b"\r\n");
-    Ok(Some((length, answer)))
+    Ok(Some((read.length, answer)))
+}
+
+/// The same for HTTP/2: the fields and not their text.
+pub fn fields(bytes: &[u8], asked: Asked) -> Result<Option<(usize, Answer, HeaderMap)>, Fault> {
+    let mut room = [const { MaybeUninit::uninit() }; MOST_FIELDS];
+    let Some(read) = read(bytes, asked, &mut room)? else { return Ok(None) };
+    // One piece of memory that all values share.
+    let whole = Bytes::copy_from_slice(&bytes[..read.length]);
+    let start = bytes.as_ptr().addr();
+    let mut headers = HeaderMap::with_capacity(read.fields.len());
+    let is_length = |field: &httparse::Header<'_>| Kind::of(field.name) == Kind::Length && !read.delimiting.chunked;
+    for field in read.fields.iter().filter(|field| passes(field, &read.options) || is_length(field)) {
+        let from = field.value.as_ptr().addr() - start;
+        let value = whole.slice(from..from + field.value.len());
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(field.name.as_bytes()), HeaderValue::from_maybe_shared(value))
+        {
+            headers.append(name, value);
+        }
+    }
+    Ok(Some((read.length, read.answer, headers)))
 }
 
 fn passes(field: &httparse::Header<'_>, options: &Options<'_>) -> bool {

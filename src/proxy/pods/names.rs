@@ -49,7 +49,8 @@ impl Names {
     /// Has the kernel know, now and from now on, whether a service can be called.
     pub async fn meet(&self, upstream: &Arc<Upstream>, is_allowed: bool) {
         let address = upstream.called;
-        let mut told = self.known.borrow_mut().entry(address).or_insert_with(|| self.watch(upstream, is_allowed)).told.clone();
+        let mut told =
+            self.known.borrow_mut().entry(address).or_insert_with(|| self.watch(upstream, is_allowed)).told.clone();
         let _ = told.wait_for(|told| *told).await;
     }
 

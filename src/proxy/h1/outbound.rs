@@ -1,0 +1,263 @@
+//! A request without a body over a connection of our own, for a caller who speaks HTTP/2.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::header::{COOKIE, HeaderName, HeaderValue};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+
+use super::framing::{Decoder, Framing};
+use super::head::{Fault, Kind, line};
+use super::response::{self, Answer, Asked};
+use crate::effects::clock;
+use crate::proxy::dial::Stream;
+use crate::proxy::headers::Identity;
+use crate::proxy::http::Caller;
+use crate::proxy::pool::{CallError, Key, Pool};
+use crate::proxy::wire::{Spare, Text, Wire};
+use crate::route::Location;
+
+/// An answer on a connection of ours.
+pub struct Inbound {
+    wire: Option<Wire<Stream>>,
+    decoder: Decoder,
+    /// Of the body, while it is known.
+    left: Option<u64>,
+    keeps: bool,
+    pool: Pool,
+    key: Key,
+}
+
+/// A request that is ready to be sent.
+pub struct Outbound {
+    text: Text,
+    is_head: bool,
+    is_idempotent: bool,
+}
+
+impl Outbound {
+    /// Writes the head of a request whose body is empty.
+    pub fn new(
+        request: &Request<Incoming>,
+        identity: &Identity,
+        location: &Location,
+        origin: Origin<'_>,
+        spare: &Spare,
+    ) -> Self {
+        let mut text = spare.text();
+        write(request, identity, location, origin, &mut text.bytes);
+        let method = request.method();
+        Self { text, is_head: method == Method::HEAD, is_idempotent: method.is_idempotent() }
+    }
+
+    /// Sends it, and reads the head of its answer. Dropping either ends the call.
+    pub async fn send(self, pool: &Pool, location: &Location, caller: &Caller) -> Result<Response<Inbound>, CallError> {
+        let key = Key::new(location, caller);
+        let asked = Asked { is_head: self.is_head, keeps: true, ..Asked::LAST };
+        loop {
+            let kept = pool.take_wire(&key);
+            let is_kept = kept.is_some();
+            let wire = match kept {
+                Some(wire) => wire,
+                None => {
+                    let dialled = Box::pin(pool.dial_wire(location, caller)).await;
+                    dialled.map_err(|error| CallError::Connect(location.clone(), error))?
+                }
+            };
+            let is_sent = wire.write_all(&self.text.bytes).await.is_ok();
+            match head(&wire, asked).await {
+                Ok((answer, headers)) => return Ok(inbound(wire, answer, headers, pool, key)),
+                // It had been closed before, or while this was on its way.
+                Err(Unanswered::Nothing(_)) if is_kept && (!is_sent || self.is_idempotent) => {}
+                Err(Unanswered::Nothing(error)) => return Err(CallError::Broken(error.to_string())),
+                Err(Unanswered::Wrong(fault)) => return Err(CallError::Broken(fault.to_string())),
+            }
+        }
+    }
+}
+
+/// From where a request comes: the host that was asked, and the scheme if it comes from outside.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    pub host: &'a str,
+    pub scheme: Option<&'static str>,
+}
+
+fn write(request: &Request<Incoming>, identity: &Identity, location: &Location, origin: Origin<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(request.method().as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(request.uri().path_and_query().map_or("/", |path| path.as_str()).as_bytes());
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    line("Host", location.host().as_deref().unwrap_or(origin.host), out);
+    let (mut host, mut scheme) = (false, false);
+    for (name, value) in request.headers() {
+        match Kind::of(name.as_str()) {
+            Kind::Plain if *name == COOKIE => continue,
+            Kind::Plain | Kind::Accept => {}
+            Kind::ForwardedFor if origin.scheme.is_none() => {}
+            Kind::ForwardedHost => host = true,
+            Kind::ForwardedProto => scheme = true,
+            Kind::Te if value.as_bytes() == b"trailers" => {}
+            _ => continue,
+        }
+        line(name.as_str(), value, out);
+    }
+    // HTTP/2 may take cookies apart; others know one field only (RFC 9113 section 8.2.3).
+    join("Cookie", b"; ", request.headers().get_all(COOKIE).iter().map(HeaderValue::as_bytes), out);
+    line("x-request-id", identity.request_id(), out);
+    line("traceparent", identity.traceparent(), out);
+    if let Some(known) = origin.scheme {
+        let by = request.headers().get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes);
+        join("x-forwarded-for", b", ", by.chain([&b"127.0.0.1"[..]]), out);
+        if !host {
+            line("x-forwarded-host", origin.host, out);
+        }
+        if !scheme {
+            line("x-forwarded-proto", known, out);
+        }
+    }
+    if matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH) {
+        line("Content-Length", "0", out);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes one field of several values; none of none.
+fn join<'v>(name: &str, between: &[u8], values: impl Iterator<Item = &'v [u8]>, out: &mut Vec<u8>) {
+    let mut values = values.peekable();
+    if values.peek().is_none() {
+        return;
+    }
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    while let Some(value) = values.next() {
+        out.extend_from_slice(value);
+        out.extend_from_slice(if values.peek().is_some() { between } else { b"\r\n" });
+    }
+}
+
+enum Unanswered {
+    Nothing(io::Error),
+    Wrong(Fault),
+}
+
+/// Reads heads until one is the answer's.
+async fn head(wire: &Wire<Stream>, asked: Asked) -> Result<(Answer, HeaderMap), Unanswered> {
+    loop {
+        let began = !wire.is_empty();
+        if began {
+            let found = wire.take(|bytes| match response::fields(bytes, asked) {
+                Ok(Some((length, answer, headers))) => (length, Ok(Some((answer, headers)))),
+                Ok(None) => (0, Ok(None)),
+                Err(fault) => (0, Err(fault)),
+            });
+            match found.map_err(Unanswered::Wrong)? {
+                Some((answer, _)) if answer.is_interim() => continue,
+                Some(found) => return Ok(found),
+                None if wire.is_full() => return Err(Unanswered::Wrong(Fault::TooLarge)),
+                None => {}
+            }
+        }
+        match wire.fill().await {
+            Ok(0) if began => return Err(Unanswered::Wrong(Fault::Malformed("its head broke off"))),
+            Ok(0) => return Err(Unanswered::Nothing(io::Error::other("it closed the connection"))),
+            Ok(_) => {}
+            Err(error) => return Err(Unanswered::Nothing(error)),
+        }
+    }
+}
+
+fn inbound(wire: Wire<Stream>, answer: Answer, headers: HeaderMap, pool: &Pool, key: Key) -> Response<Inbound> {
+    let left = match answer.framing {
+        Framing::Length(length) => Some(length),
+        Framing::Chunked | Framing::Close => None,
+    };
+    let decoder = Decoder::new(answer.framing);
+    let body = Inbound { wire: Some(wire), decoder, left, keeps: answer.keeps, pool: pool.clone(), key };
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
+    *response.headers_mut() = headers;
+    response
+}
+
+impl Inbound {
+    fn give_back(&mut self, now: Instant) {
+        if let Some(wire) = self.wire.take()
+            && self.keeps
+            && self.decoder.is_done()
+        {
+            self.pool.keep_wire(&self.key, wire, now);
+        }
+    }
+}
+
+impl Drop for Inbound {
+    /// A body whose end is known is not asked for more.
+    fn drop(&mut self) {
+        if self.wire.is_some() {
+            self.give_back(clock::instant());
+        }
+    }
+}
+
+fn trailers(lines: &[u8]) -> Option<HeaderMap> {
+    if lines.is_empty() {
+        return None;
+    }
+    let mut passed = Vec::new();
+    super::trailers::pass(lines, &mut passed);
+    passed.extend_from_slice(b"\r\n");
+    let mut fields = [httparse::EMPTY_HEADER; 64];
+    let httparse::Status::Complete((_, fields)) = httparse::parse_headers(&passed, &mut fields).ok()? else {
+        return None;
+    };
+    let field = |field: &httparse::Header<'_>| {
+        Some((HeaderName::from_bytes(field.name.as_bytes()).ok()?, HeaderValue::from_bytes(field.value).ok()?))
+    };
+    Some(fields.iter().filter_map(field).collect())
+}
+
+impl Body for Inbound {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    /// The next piece; trailers come last.
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let inbound = self.get_mut();
+        loop {
+            let Inbound { wire: Some(wire), decoder, left, .. } = inbound else { return Poll::Ready(None) };
+            let mut data = BytesMut::new();
+            let decoded = wire.take(|bytes| {
+                let decoded = decoder.decode(bytes, |piece| data.extend_from_slice(piece));
+                decoded.map_or_else(|malformed| (0, Err(malformed)), |used| (used, Ok(())))
+            });
+            if let Err(malformed) = decoded {
+                return Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::InvalidData, malformed))));
+            }
+            if !data.is_empty() {
+                *left = left.map(|left| left.saturating_sub(data.len() as u64));
+                return Poll::Ready(Some(Ok(Frame::data(data.freeze()))));
+            }
+            if decoder.is_done() {
+                let trailers = trailers(decoder.trailers());
+                inbound.give_back(clock::instant());
+                return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))));
+            }
+            if ready!(wire.poll_fill(context))? == 0 && !decoder.end() {
+                return Poll::Ready(Some(Err(io::ErrorKind::UnexpectedEof.into())));
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.decoder.is_done() && self.decoder.trailers().is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}

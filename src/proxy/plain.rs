@@ -1,0 +1,76 @@
+//! The usual call over HTTP/2: without a body, to a callee that speaks HTTP/1.1 and is ready. It needs little room, for
+//! there is one for every stream; everything else goes the longer way.
+
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{HOST, HeaderValue};
+use hyper::{Method, Request, Response, Version};
+
+use super::answer::Asker;
+use super::body::{Body, Recording};
+use super::bridge::{GONE, Shared, failed, is_grpc, refuse, tell_id};
+use super::h1::outbound::{Origin, Outbound};
+use super::headers::{Identity, REQUEST_ID, TRACEPARENT};
+use super::http::{Asked, Target, Way};
+use crate::effects::clock;
+use crate::route::Availability;
+use crate::telemetry::requests::Words;
+
+/// Such a call, ready to be sent.
+pub struct Plain {
+    outbound: Outbound,
+    target: Target,
+    identity: Identity,
+    recording: Recording,
+    asker: Asker,
+}
+
+impl Plain {
+    /// The call, if the request is one.
+    pub fn of<W: Way>(request: &Request<Incoming>, shared: &Shared<W>) -> Option<Self> {
+        let (begun, now) = (clock::instant(), clock::utc());
+        let headers = request.headers();
+        let is_plain = request.version() == Version::HTTP_2
+            && request.body().is_end_stream()
+            && request.method() != Method::CONNECT
+            && !is_grpc(request)
+            && !headers.contains_key(HOST);
+        let authority = request.uri().authority().filter(|_| is_plain)?;
+        let (host, path) = (authority.as_str(), request.uri().path_and_query().map_or("/", |path| path.as_str()));
+        let asker = Asker::of(request, false);
+        let target = shared.way.lead(&Asked { host, path, asker }).ok()?;
+        let is_ready = *target.upstream.availability.borrow() == Availability::Ready;
+        if !is_ready || target.endpoint().protocol.is_http2() {
+            return None;
+        }
+        let bytes = |name| headers.get(name).map(HeaderValue::as_bytes);
+        let identity = Identity::of(now, bytes(REQUEST_ID), bytes(TRACEPARENT));
+        let words = Words::new(identity.request_id(), request.method().as_str(), path);
+        let Shared { caller, way, context } = shared;
+        let mut recording = context.recording(words, identity.trace_id, (begun, now), caller, &target, "h2");
+        recording.fail(GONE);
+        let origin = Origin { host, scheme: way.scheme() };
+        let location = &target.endpoint().location;
+        let outbound = Outbound::new(request, &identity, location, origin, &context.pool.spare);
+        Some(Self { outbound, target, identity, recording, asker })
+    }
+
+    /// Sends it and gives the answer.
+    pub async fn call<W: Way>(self, shared: &Shared<W>) -> Response<Body> {
+        let Self { outbound, target, identity, mut recording, asker } = self;
+        let location = &target.endpoint().location;
+        let mut response = match outbound.send(&shared.context.pool, location, &shared.caller).await {
+            Ok(response) => {
+                recording.succeed();
+                recording.status(response.status().as_u16());
+                response.map(|inbound| Body::Inbound { inbound, recording })
+            }
+            Err(error) => {
+                let refusal = failed(&target, error);
+                let answer = refusal.response(asker, &shared.way.explain(&refusal));
+                refuse(&refusal, recording, answer, false)
+            }
+        };
+        tell_id(&identity, &mut response);
+        response
+    }
+}
