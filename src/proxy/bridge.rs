@@ -164,7 +164,8 @@ async fn pass(
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let words = Words::new(identity.request_id(), request.method().as_str(), path);
     let protocol = protocol_word(&request, is_grpc);
-    let mut recording = context.recording(words, identity.trace_id, (begun, now), caller, target, protocol);
+    let mut recording =
+        context.recording(words, identity.trace_id, (begun, now), caller, target.upstream.name.clone(), protocol);
     let asker = Asker::of(&request, is_grpc);
     // Dropped with this future when the caller goes away before there is an answer.
     recording.fail(GONE);

@@ -11,8 +11,9 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::spawn_local;
 
-use super::answer::{Answer, Asker, Refusal};
+use super::answer::{Asker, Refusal};
 use super::body::Recording;
+use super::connect::Destination;
 use super::dial::Dialer;
 use super::pool::Pool;
 use super::wire::{Io, Wire};
@@ -21,6 +22,7 @@ use crate::route::{Availability, Edge, Endpoint, Location, Upstream};
 use crate::runtime::Ask;
 use crate::telemetry::requests::{Record, Requests, Words};
 
+pub use super::answer::Answer;
 pub use super::bridge::forward;
 
 /// How long a call waits for a callee that is on its way.
@@ -69,6 +71,11 @@ pub type Closing = Pin<Box<dyn Future<Output = ()>>>;
 pub trait Way: 'static {
     /// The callee of a request, by the present table; or what is answered in its place.
     fn lead(&self, asked: &Asked<'_>) -> Result<Target, Box<Answer>>;
+
+    /// Where a CONNECT leads that is not the callee's own affair.
+    fn tunnel(&self, _authority: &str) -> Option<Destination> {
+        None
+    }
 
     /// What else is known about a refusal, for whoever reads the answer.
     fn explain(&self, _refusal: &Refusal) -> Vec<String> {
@@ -174,14 +181,14 @@ impl Context {
         trace_id: u128,
         (begun, time): (Instant, Timestamp),
         caller: &Caller,
-        target: &Target,
+        to: Arc<str>,
         protocol: &'static str,
     ) -> Recording {
         let from = match caller {
             Caller::Service(name) => Some(name.clone()),
             Caller::Outside => None,
         };
-        let mut record = Record::new(words, trace_id, time, from, target.upstream.name.clone());
+        let mut record = Record::new(words, trace_id, time, from, to);
         record.protocol = protocol;
         Recording { record: Some(record), begun, requests: self.requests.clone() }
     }
