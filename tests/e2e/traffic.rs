@@ -240,3 +240,25 @@ fn a_connection_that_is_kept_open_follows_its_callee_to_another_port() {
     sandbox.write("moved", "");
     assert_eq!(client.end().good().out, "200\n200\n");
 }
+
+#[test]
+fn tls_inside_passes_and_is_known_by_the_name_that_it_is_for() {
+    let sandbox = Sandbox::new(
+        "name: traffic\nservices:\n  shell: { command: [sleep, infinity], depends_on: [secure] }\n  \
+         secure: { command: [python3, tls.py], ports: { main: 8443 } }\n",
+    );
+    let made = rcgen::generate_simple_self_signed(vec!["secure.test".to_owned()]).unwrap();
+    sandbox.write("both.pem", made.cert.pem() + &made.signing_key.serialize_pem());
+    sandbox.write(
+        "tls.py",
+        "import http.server, os, ssl\nc = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)\nc.load_cert_chain('both.pem')\n\
+         s = http.server.HTTPServer(('127.0.0.1', int(os.environ['PORT'])), http.server.SimpleHTTPRequestHandler)\n\
+         s.socket = c.wrap_socket(s.socket, server_side=True)\ns.serve_forever()\n",
+    );
+    sandbox.up();
+    let script = "curl -sS --cacert both.pem -o /dev/null -w '%{http_code}' \
+                  --connect-to secure.test:443:$SECURE_HOST:$SECURE_PORT https://secure.test/";
+    assert_eq!(sandbox.shell(script), "200");
+    let record = &sandbox.edge("shell", "secure")[0];
+    assert_eq!(json!([record["protocol"], record["path"], record["method"]]), json!(["tls", "secure.test", null]));
+}
