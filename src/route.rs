@@ -35,7 +35,7 @@ pub struct Table {
     /// Who is called at which address, in pods: a place in `upstreams`.
     pub called: HashMap<Ipv4Addr, usize>,
     /// Callers and callees that the manifest has.
-    pub declared: HashSet<(Arc<str>, Arc<str>)>,
+    pub declared: HashMap<Arc<str>, HashSet<Arc<str>>>,
     /// Nobody else may call.
     pub strict: bool,
     /// What names mean in pods.
@@ -204,7 +204,7 @@ impl Table {
 
     /// Whether the manifest has a call.
     pub fn is_declared(&self, from: &str, to: &str) -> bool {
-        self.declared.iter().any(|(caller, callee)| **caller == *from && **callee == *to)
+        self.declared.get(from).is_some_and(|callees| callees.contains(to))
     }
 
     /// The service that a host name of the front door means: `web.shop.localhost`.

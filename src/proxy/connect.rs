@@ -22,7 +22,10 @@ impl Destination {
         if let Some(upstream) = table.upstreams.iter().find(by_name).or_else(|| table.by_host(host)) {
             let named = upstream.ports.iter().position(|endpoint| endpoint.name == port);
             let numbered = upstream.ports.iter().position(|endpoint| Ok(endpoint.number) == port.parse());
-            let port = named.or(numbered).or_else(|| upstream.web_port()).or_else(|| (!upstream.ports.is_empty()).then_some(0))?;
+            let port = named
+                .or(numbered)
+                .or_else(|| upstream.web_port())
+                .or_else(|| (!upstream.ports.is_empty()).then_some(0))?;
             return Some(Self::Service(Target { upstream: upstream.clone(), port }));
         }
         let host = host.trim_start_matches('[').trim_end_matches(']');

@@ -136,6 +136,10 @@ impl Publisher {
         });
         let edges = edges.collect();
         let name = |place: usize| upstreams[place].name.clone();
+        let mut declared: HashMap<Arc<str>, HashSet<Arc<str>>> = HashMap::new();
+        for edge in &plan.edges {
+            declared.entry(name(edge.from)).or_default().insert(name(edge.to));
+        }
         let mut published = Vec::new();
         for (planned, upstream) in plan.services.iter().zip(&upstreams) {
             published.extend(planned.published().filter_map(|it| {
@@ -150,7 +154,7 @@ impl Publisher {
             edges,
             published,
             called: plan.services.iter().enumerate().map(|(place, it)| (it.addresses.called, place)).collect(),
-            declared: plan.edges.iter().map(|edge| (name(edge.from), name(edge.to))).collect(),
+            declared,
             strict: plan.strict,
             zone: Arc::new(zone(plan)),
             upstreams,
