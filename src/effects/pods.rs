@@ -9,7 +9,8 @@ use tokio::sync::mpsc;
 use super::listeners::{Listeners, listens};
 use crate::launcher::Line;
 use crate::launcher::pod::{self, Handover, LISTENER};
-use crate::plan::{Planned, RANGE};
+use crate::model::Egress;
+use crate::plan::{HOST, Planned, RANGE};
 use crate::supervise::Incarnation;
 
 /// What the proxy is told of pods.
@@ -78,6 +79,7 @@ impl Pod {
             host_name: planned.name.as_str().as_bytes().to_vec(),
             etc: etc.to_vec(),
             answers_names: planned.ports.iter().any(|port| port.number == 53),
+            confined: (planned.egress == Egress::Deny).then_some(HOST),
         };
         let (known, service, news) = (pod.clone(), planned.name.as_str().into(), news.clone());
         tokio::spawn(async move {

@@ -43,6 +43,8 @@ pub struct Pod {
     pub etc: Vec<u8>,
     /// The service itself listens on port 53: questions to its loopback are its own to answer.
     pub answers_names: bool,
+    /// It may call nobody outside the range, nor in it the address given here, which is the host's.
+    pub confined: Option<Ipv4Addr>,
 }
 
 /// What came out of a pod for the engine, in this order.

@@ -77,7 +77,7 @@ fn a_program_that_exits_at_once_shows_its_last_lines() {
 fn a_port_that_a_stranger_has_is_named_with_its_owner() {
     let stranger = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = stranger.local_addr().unwrap().port();
-    let sandbox = one(&format!("{{ command: [sleep, infinity], ports: {{ http: {port} }}, listen: {port} }}"));
+    let sandbox = one(&format!("{{ command: [sleep, infinity], ports: {{ http: {port} }}, listen: {port}, network: env }}"));
     let pid = format!("(pid {})", std::process::id());
     sandbox.nagaya(&UP).ended(1).says(&[&format!("port {port} is taken by"), &pid]);
 }
