@@ -3,6 +3,7 @@
 mod sweep;
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::sync::mpsc;
 
 use super::clock::Clock;
+use super::fs;
 use super::helpers::{Helpers, Task};
 use super::listeners::{Listeners, Listening};
 use super::places::Home;
@@ -250,8 +252,12 @@ impl Host {
             return format!("the folder {folder} does not exist");
         }
         let program = planned.argv().first().map_or("", String::as_str);
+        let variables = planned.environment.resolve();
+        let path = variables.get("PATH").map(OsStr::new);
         match error.kind() {
-            io::ErrorKind::NotFound => format!("`{program}` is not a command that can be found"),
+            _ if fs::is_missing(OsStr::new(program), path, &error) => {
+                format!("`{program}` is not a command that can be found")
+            }
             io::ErrorKind::PermissionDenied => format!("`{program}` may not be executed"),
             _ => format!("`{program}`: {error}"),
         }

@@ -133,7 +133,7 @@ fn services_on_one_port_call_each_other_by_name() {
             assert!(seen.contains(&json!([edge[0], edge[1], 200])), "{seen:?}");
         }
         let row = sandbox.row("users");
-        assert_eq!(json!([row["network"], row["ports"][0]["number"]]), json!(["pod", 8080]), "{row}");
+        assert_eq!(json!([row["network"], row["ports"][0]["port"]]), json!(["pod", 8080]), "{row}");
     }
 }
 

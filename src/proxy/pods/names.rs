@@ -61,7 +61,8 @@ impl Names {
             loop {
                 // Reloads change who may call, and whose the address is.
                 let mut availability = allowed(&tables.borrow_and_update(), &caller, address);
-                let now = availability.as_mut().is_none_or(|it| matches!(*it.borrow_and_update(), Availability::Absent(_)));
+                let now =
+                    availability.as_mut().is_none_or(|it| matches!(*it.borrow_and_update(), Availability::Absent(_)));
                 if now != refused && line.set_absent(address, now).await.is_ok() {
                     refused = now;
                 }

@@ -129,8 +129,7 @@ fn what_nobody_else_can_know_is_missing() {
 
 #[test]
 fn the_rest_is_elsewhere() {
-    let names =
-        ["", ".", "printer", "shop", "www.users.shop", "x.default", "example.com", "mycluster.local", "svc"];
+    let names = ["", ".", "printer", "shop", "www.users.shop", "x.default", "example.com", "mycluster.local", "svc"];
     for name in names {
         assert_eq!(zone().lookup(name, None), Found::Elsewhere, "{name}");
     }

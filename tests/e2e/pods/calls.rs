@@ -75,9 +75,9 @@ services:
         until("broken has failed", || sandbox.row("broken")["state"] == "failed");
         until("web runs", || sandbox.row("web")["state"] == "running");
         assert_eq!(sandbox.dial("web", "broken", 80), "ECONNREFUSED");
-        let call = sandbox.start(&["exec", "web", "--", "curl", "-sS", "http://late/"]);
-        // Its way is held; whether it came that far shows in the callee's answer after the start alone.
-        until("it has asked", || sandbox.nagaya(&["why", "late"]).good().out.contains("late"));
+        let call = sandbox.start(&["exec", "web", "--", "curl", "-sSv", "http://late/"]);
+        until("the call is held", || call.err().contains("Connected to late"));
+        assert_eq!(sandbox.row("late")["state"], "starting");
         sandbox.write("go", "");
         assert!(call.end().good().out.contains(r#""host": "late""#));
         assert!(sandbox.told("web", "curl -sS http://idle/").contains(r#""host": "idle""#));
@@ -138,7 +138,8 @@ services:
 ";
     let address = outward();
     let (far, near) = (greeter(address), greeter("127.0.0.1".parse().unwrap()));
-    let targets = [(address.to_string(), far), ("host.nagaya.internal".into(), near), ("host.docker.internal".into(), near)];
+    let targets =
+        [(address.to_string(), far), ("host.nagaya.internal".into(), near), ("host.docker.internal".into(), near)];
     for account in Account::all() {
         let sandbox = workspace(account, manifest);
         sandbox.up();
@@ -168,7 +169,10 @@ s.connect(('users', 514)); s.send(b'x')
 try: s.recv(1)
 except OSError as error: print(type(error).__name__)";
     let begun = Instant::now();
-    assert_eq!(sandbox.nagaya(&["exec", "web", "--", "python3", "-c", datagram]).good().out, "ConnectionRefusedError\n");
+    assert_eq!(
+        sandbox.nagaya(&["exec", "web", "--", "python3", "-c", datagram]).good().out,
+        "ConnectionRefusedError\n"
+    );
     assert!(begun.elapsed() < Duration::from_secs(4));
 }
 

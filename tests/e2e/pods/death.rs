@@ -20,7 +20,7 @@ while True: time.sleep(60)
 const MANIFEST: &str = "
 name: deaf
 services:
-  web: { command: [python3, deaf.py], stop_grace_period: 200ms, restart: always }
+  web: { command: [python3, deaf.py], stop_grace_period: 200ms }
   db: { command: [python3, deaf.py], stop_grace_period: 200ms }
   calm: { command: [sleep, infinity] }
 ";
@@ -83,7 +83,7 @@ fn the_stop_signal_goes_to_all_processes_of_the_pod() {
         "
 name: signals
 services:
-  web: { command: 'setsid sh -c \"trap \\\"echo child was told; exit\\\" INT; touch child; while :; do sleep 0.05; done\" & trap \"echo main was told; exit\" INT; touch main; while :; do sleep 0.05; done', stop_signal: SIGINT }
+  web: { command: 'setsid sh -c \"trap \\\"echo child was told; exit\\\" USR1; touch child; while :; do sleep 0.05; done\" & trap \"echo main was told; exit\" USR1; touch main; while :; do sleep 0.05; done', stop_signal: SIGUSR1 }
 ",
     );
     sandbox.up();

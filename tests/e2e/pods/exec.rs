@@ -12,7 +12,10 @@ fn a_command_has_its_own_exit_code() {
             sandbox.inside("web", &format!("exit {code}")).ended(code);
         }
         sandbox.inside("web", "kill -9 $$").ended(137);
-        sandbox.nagaya(&["exec", "web", "--", "no-such-program"]).ended(127).says(&["`no-such-program` cannot be found"]);
+        sandbox
+            .nagaya(&["exec", "web", "--", "no-such-program"])
+            .ended(127)
+            .says(&["`no-such-program` cannot be found"]);
         let denied = sandbox.path("server.py");
         std::fs::set_permissions(&denied, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         sandbox.nagaya(&["exec", "web", "--", "./server.py"]).ended(126).says(&["may not be executed"]);
@@ -94,7 +97,10 @@ fn a_shell_in_a_terminal_is_interactive() {
         until("it sleeps again", sleeps);
         terminal.press(&["C-z"]);
         terminal.shows("Stopped");
-        terminal.press(&["kill %1; exit 3", "Enter"]);
+        terminal.press(&["fg", "Enter"]);
+        terminal.press(&["C-c"]);
+        until("it ended after all", || !sleeps());
+        terminal.press(&["exit 3", "Enter"]);
         terminal.shows("ended with 3");
     }
 }

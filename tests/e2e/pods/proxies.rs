@@ -24,7 +24,8 @@ fn proxy() -> u16 {
             let line = head.next().unwrap_or_default();
             let authorized = head.take_while(|line| !line.is_empty()).any(|line| line.contains("Basic bWU6c2VjcmV0"));
             let body = format!("{line} {authorized}");
-            let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+            let _ =
+                write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
         }
     });
     port
@@ -37,7 +38,10 @@ fn a_proxy_on_the_loopback_is_reached_and_left_out_for_services() {
         let sandbox = workspace(account, MANIFEST);
         let address = format!("http://me:secret@127.0.0.1:{port}");
         let mut up = sandbox.command(binary());
-        up.args(["up", "-d", "--wait"]).env("http_proxy", &address).env("HTTPS_PROXY", &address).env("NO_PROXY", ".corp");
+        up.args(["up", "-d", "--wait"])
+            .env("http_proxy", &address)
+            .env("HTTPS_PROXY", &address)
+            .env("NO_PROXY", ".corp");
         finish(&mut up).good();
         let answer = sandbox.told("web", "curl -sS http://elsewhere.invalid/page");
         assert_eq!(answer, "GET http://elsewhere.invalid/page HTTP/1.1 true");

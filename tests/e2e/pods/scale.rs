@@ -34,7 +34,8 @@ name: reload
 services:
   web: { command: [python3, server.py, '80'], ports: { http: 80 } }
 ";
-    let two = format!("{one}  db: {{ command: [python3, raw.py, '5432'], ports: {{ tcp: 5432 }}, aliases: postgres }}\n");
+    let two =
+        format!("{one}  db: {{ command: [python3, raw.py, '5432'], ports: {{ tcp: 5432 }}, aliases: postgres }}\n");
     for account in Account::all() {
         let sandbox = workspace(account, one);
         sandbox.up();
