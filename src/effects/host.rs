@@ -171,7 +171,7 @@ impl Host {
         survivors::end(&self.id);
         let ended = std::mem::take(&mut self.lives);
         ended.keys().for_each(|incarnation| self.close(*incarnation));
-        ended.into_iter().map(|(it, _)| Fact::Exited(it, Exit::Signal(Signal::KILL), Left::Nothing)).collect()
+        ended.into_keys().map(|it| Fact::Exited(it, Exit::Signal(Signal::KILL), Left::Nothing)).collect()
     }
 
     fn exited(&mut self, incarnation: Incarnation, exit: Exit, left: Vec<u32>) -> Vec<Fact> {

@@ -159,6 +159,28 @@ services:
 }
 
 #[test]
+fn services_in_pods_and_on_the_host_call_each_other() {
+    let manifest = "
+name: mixed
+services:
+  inside: { command: [python3, server.py, '8080'], ports: { http: 8080 }, depends_on: { outside: { condition: service_started } } }
+  outside: { command: exec python3 server.py $PORT 127.0.0.1, ports: { http: 8080 }, network: env, depends_on: [inside] }
+";
+    let manifest = manifest.replace("depends_on: [inside]", "environment: { INSIDE: '${inside.url}' }");
+    for account in Account::all() {
+        let sandbox = workspace(account, &manifest);
+        sandbox.up();
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+        let answer = sandbox.told("inside", "curl -sS http://outside:8080/");
+        assert!(answer.contains(&format!("\"host\": \"{}\"", host.trim())), "{answer}");
+        let answer = sandbox.told("outside", "curl -sS $INSIDE/");
+        assert!(answer.contains(r#""host": "inside", "peer": "10.66."#), "{answer}");
+        let seen: Vec<_> = sandbox.requests().iter().map(|it| json!([it["from"], it["to"], it["status"]])).collect();
+        assert_eq!(json!(seen), json!([["inside", "outside", 200], ["outside", "inside", 200]]));
+    }
+}
+
+#[test]
 fn a_port_that_a_service_has_not_is_closed() {
     let sandbox = pods(Account::Own);
     let outcome = sandbox.told("web", "curl -sS -m 5 http://users:81/ 2>&1 || echo ended with $?");
