@@ -10,6 +10,7 @@ mod environment;
 mod lint;
 mod listening;
 mod planned;
+mod proxies;
 mod same_number;
 mod select;
 mod slots;
@@ -102,13 +103,14 @@ impl Plan {
 pub fn plan(workspace: &Workspace, surroundings: &Surroundings) -> Plan {
     let references = references(workspace);
     let edges = edges::edges(workspace, &references, surroundings);
+    let proxies = proxies::proxies(workspace, &surroundings.site.host_label, &surroundings.shell);
     let mut setups = Vec::new();
     let mut services: Vec<Planned> = workspace
         .services
         .values()
         .enumerate()
         .map(|(place, service)| {
-            let address = edges::Outlook { caller: place, workspace, edges: &edges, surroundings };
+            let address = edges::Outlook { caller: place, workspace, edges: &edges, surroundings, proxies: &proxies };
             planned(place, service, &address, surroundings, &mut setups)
         })
         .collect();

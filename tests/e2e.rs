@@ -9,6 +9,7 @@ mod faults;
 mod json;
 mod logs;
 mod owner;
+mod pods;
 mod surroundings;
 mod terminal;
 mod tour;

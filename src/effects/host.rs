@@ -3,6 +3,7 @@
 mod sweep;
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::sync::mpsc;
 
 use super::clock::Clock;
+use super::fs;
 use super::helpers::{Helpers, Place, Task};
 use super::listeners::{Listeners, Listening};
 use super::places::Home;
@@ -169,7 +171,7 @@ impl Host {
         survivors::end(&self.id);
         let ended = std::mem::take(&mut self.lives);
         ended.keys().for_each(|incarnation| self.close(*incarnation));
-        ended.into_iter().map(|(it, _)| Fact::Exited(it, Exit::Signal(Signal::KILL), Left::Nothing)).collect()
+        ended.into_keys().map(|it| Fact::Exited(it, Exit::Signal(Signal::KILL), Left::Nothing)).collect()
     }
 
     fn exited(&mut self, incarnation: Incarnation, exit: Exit, left: Vec<u32>) -> Vec<Fact> {
@@ -253,8 +255,12 @@ impl Host {
             return format!("the folder {folder} does not exist");
         }
         let program = planned.argv().first().map_or("", String::as_str);
+        let variables = planned.environment.resolve();
+        let path = variables.get("PATH").map(OsStr::new);
         match error.kind() {
-            io::ErrorKind::NotFound => format!("`{program}` is not a command that can be found"),
+            _ if fs::is_missing(OsStr::new(program), path, &error) => {
+                format!("`{program}` is not a command that can be found")
+            }
             io::ErrorKind::PermissionDenied => format!("`{program}` may not be executed"),
             _ => format!("`{program}`: {error}"),
         }

@@ -9,7 +9,8 @@ use tokio::sync::mpsc;
 use super::listeners::{Listeners, listens};
 use crate::launcher::Line;
 use crate::launcher::pod::{self, Handover, LISTENER};
-use crate::plan::{Planned, RANGE};
+use crate::model::Egress;
+use crate::plan::{HOST, Planned, RANGE};
 use crate::supervise::Incarnation;
 
 /// What the proxy is told of pods.
@@ -81,6 +82,7 @@ impl Pod {
             etc: etc.to_vec(),
             answers_names: listens_itself(53),
             front_door: if listens_itself(front_door) { 0 } else { front_door },
+            confined: (planned.egress == Egress::Deny).then_some(HOST),
         };
         let (known, service, news) = (pod.clone(), planned.name.as_str().into(), news.clone());
         tokio::spawn(async move {

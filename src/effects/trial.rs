@@ -34,6 +34,7 @@ impl Trial {
             etc: b"/etc".to_vec(),
             answers_names: false,
             front_door: 0,
+            confined: None,
         };
         let null = || fs::open_null().ok().map(std::os::fd::OwnedFd::from);
         let launch = Launch {

@@ -46,6 +46,8 @@ pub struct Pod {
     /// A port of its loopback at which it finds the host's: the front door, which many runtimes look for there whatever
     /// DNS says (RFC 6761 section 6.3). 0 for none.
     pub front_door: u16,
+    /// It may call nobody outside the range, nor in it the address given here, which is the host's.
+    pub confined: Option<Ipv4Addr>,
 }
 
 /// What came out of a pod for the engine, in this order.

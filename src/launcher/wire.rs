@@ -213,6 +213,7 @@ impl Writer {
         self.bytes(&pod.etc);
         self.byte(pod.answers_names.into());
         self.id(pod.front_door.into());
+        self.list(pod.confined.iter(), |out, host| out.0.extend_from_slice(&host.octets()));
     }
 
     fn list<T>(&mut self, items: impl ExactSizeIterator<Item = T>, mut write: impl FnMut(&mut Self, T)) {
@@ -287,6 +288,7 @@ impl Reader<'_> {
             etc: self.bytes()?,
             answers_names: self.byte()? != 0,
             front_door: u16::try_from(self.id()?).map_err(|_| malformed())?,
+            confined: self.list(Self::address)?.pop(),
         })
     }
 
@@ -320,6 +322,7 @@ mod tests {
                     etc: b"/tmp".to_vec(),
                     answers_names: true,
                     front_door: 4400,
+                    confined: Some(Ipv4Addr::new(10, 66, 255, 1)),
                 }),
             },
             Order::Signal { key: u64::MAX, signal: -1 },

@@ -2,6 +2,7 @@
 
 use crate::model::{self, Check, Command, Form, Names, NetworkMode, Protocol, Readiness, Service, Value, Workspace};
 
+use super::proxies::Proxies;
 use super::{LOOPBACK, Surroundings};
 
 /// A caller, a callee's port, and the listener between them: calls that arrive there are this caller's.
@@ -184,6 +185,8 @@ pub struct Outlook<'a> {
     pub workspace: &'a Workspace,
     pub edges: &'a [Edge],
     pub surroundings: &'a Surroundings,
+    /// The shell's proxies, as pods have them.
+    pub proxies: &'a Proxies,
 }
 
 impl Outlook<'_> {
@@ -203,10 +206,16 @@ impl Outlook<'_> {
         show(reference.form, callee, callee.ports[port].protocol, host, number)
     }
 
+    /// Whether the caller is in a pod.
+    pub fn calls_by_name(&self) -> bool {
+        let caller = self.workspace.service(self.caller);
+        self.workspace.network_of(caller, self.surroundings.network) == NetworkMode::Pod
+    }
+
     /// Host and port at which the caller reaches a callee: in a pod its name and production's port.
     pub fn address(&self, to: usize, port: usize, edge: Option<&Edge>) -> (&str, u16) {
-        let (caller, callee) = (self.workspace.service(self.caller), self.workspace.service(to));
-        if self.workspace.network_of(caller, self.surroundings.network) == NetworkMode::Pod {
+        let callee = self.workspace.service(to);
+        if self.calls_by_name() {
             return (callee.name.as_str(), callee.ports[port].number);
         }
         // Its own address is its own: nobody goes through the proxy to reach itself.
