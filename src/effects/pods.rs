@@ -73,11 +73,13 @@ impl Pod {
         let (line, end) = Line::new(address)?;
         let pod = Self { line: Arc::new(line), address, diagnosis: Arc::default() };
         let order = pod::Pod {
-            address,
-            range: RANGE,
-            host_name: planned.name.as_str().as_bytes().to_vec(),
             etc: etc.to_vec(),
-            answers_names: planned.ports.iter().any(|port| port.number == 53),
+            network: Some(pod::Network {
+                address,
+                range: RANGE,
+                host_name: planned.name.as_str().as_bytes().to_vec(),
+                answers_names: planned.ports.iter().any(|port| port.number == 53),
+            }),
         };
         let (known, service, news) = (pod.clone(), planned.name.as_str().into(), news.clone());
         tokio::spawn(async move {
