@@ -13,6 +13,7 @@ pub mod authority;
 pub mod bundle;
 pub mod clock;
 pub mod descriptors;
+pub mod doctor;
 pub mod environment;
 pub mod etc;
 pub mod fs;

@@ -3,6 +3,7 @@
 mod boot;
 mod crash;
 mod demo;
+mod doctor;
 mod door;
 mod external;
 mod faults;

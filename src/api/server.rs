@@ -77,7 +77,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = match self {
             Self::UnknownService { .. } | Self::UnknownProfile { .. } => StatusCode::NOT_FOUND,
-            Self::Manifest { .. } | Self::Nothing { .. } | Self::Elsewhere { .. } | Self::NoPods { .. } => {
+            Self::Manifest { .. } | Self::Nothing { .. } | Self::Elsewhere { .. } | Self::NoMode { .. } => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
             Self::Ending => StatusCode::SERVICE_UNAVAILABLE,

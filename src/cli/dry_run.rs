@@ -7,7 +7,6 @@ use super::locate;
 use super::output::{Output, dim};
 use crate::effects::{environment, ports};
 use crate::manifest::Request;
-use crate::model::NetworkMode;
 use crate::plan::{self, Plan, Planned, PlannedPort, PlannedRun, Site, Surroundings};
 use crate::runtime::UpRequest;
 
@@ -16,7 +15,7 @@ pub fn run(load: &Request, request: &UpRequest, output: &Output) -> Result<ExitC
     let workspace = &locate::load(load, output)?;
     let home = locate::places()?.home(&locate::id(workspace, load));
     let mask = plan::select(workspace, &request.selection).map_err(|error| Error::usage(error.to_string()))?;
-    let network = crate::engine::pods_possible().map_or(NetworkMode::Env, |()| NetworkMode::Pod);
+    let network = crate::engine::modes_possible().best();
     let numbers = ports::propose(&home, &plan::slots(workspace, network));
     let surroundings = Surroundings {
         shell: environment::shell(),

@@ -76,13 +76,15 @@ impl Pod {
         let pod = Self { line: Arc::new(line), address, diagnosis: Arc::default() };
         let listens_itself = |number: u16| planned.ports.iter().any(|port| port.number == number);
         let order = pod::Pod {
-            address,
-            range: RANGE,
-            host_name: planned.name.as_str().as_bytes().to_vec(),
             etc: etc.to_vec(),
-            answers_names: listens_itself(53),
-            front_door: if listens_itself(front_door) { 0 } else { front_door },
-            confined: (planned.egress == Egress::Deny).then_some(HOST),
+            network: Some(pod::Network {
+                address,
+                range: RANGE,
+                host_name: planned.name.as_str().as_bytes().to_vec(),
+                answers_names: listens_itself(53),
+                front_door: if listens_itself(front_door) { 0 } else { front_door },
+                confined: (planned.egress == Egress::Deny).then_some(HOST),
+            }),
         };
         let (known, service, news) = (pod.clone(), planned.name.as_str().into(), news.clone());
         tokio::spawn(async move {

@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use rustix::io::Errno;
 
 use super::netlink::{Batch, Protocol};
-use super::{LISTENER, NAMES, NOBODY, Pod};
+use super::{LISTENER, NAMES, NOBODY, Network};
 
 const TABLE: &str = "nagaya";
 const CHAIN: &str = "ways-out";
@@ -31,7 +31,7 @@ const TCP: u8 = 6;
 const UDP: u8 = 17;
 
 /// Sets up all rules of a pod.
-pub fn install(pod: &Pod) -> Result<(), Errno> {
+pub fn install(pod: &Network) -> Result<(), Errno> {
     let mut batch = Batch::default();
     frame(&mut batch, BATCH_BEGIN);
     message(&mut batch, NEW_TABLE, 0);
