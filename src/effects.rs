@@ -8,6 +8,7 @@
     reason = "this is the one folder that touches the outside world"
 )]
 
+mod accounts;
 pub mod authority;
 pub mod bundle;
 pub mod clock;

@@ -10,6 +10,7 @@ mod environment;
 mod lint;
 mod listening;
 mod planned;
+mod same_number;
 mod select;
 mod slots;
 
@@ -102,7 +103,7 @@ pub fn plan(workspace: &Workspace, surroundings: &Surroundings) -> Plan {
     let references = references(workspace);
     let edges = edges::edges(workspace, &references, surroundings);
     let mut setups = Vec::new();
-    let services = workspace
+    let mut services: Vec<Planned> = workspace
         .services
         .values()
         .enumerate()
@@ -111,6 +112,7 @@ pub fn plan(workspace: &Workspace, surroundings: &Surroundings) -> Plan {
             planned(place, service, &address, surroundings, &mut setups)
         })
         .collect();
+    same_number::publish(&mut services, surroundings.ports.front_door());
     Plan {
         workspace: workspace.name.clone(),
         root: workspace.root.clone(),

@@ -131,7 +131,10 @@ fn the_engine_listens_on_what_is_published_unless_the_program_does() {
     );
     assert_eq!((a.publish.len(), a.undeclared.len()), (4, 1));
     let listened: Vec<_> = a.published().collect();
-    assert_eq!(listened, [PlannedPublish { host: 8080, port: 0 }, PlannedPublish { host: 9230, port: 2 }]);
+    assert_eq!(
+        listened,
+        [PlannedPublish { host: 8080, port: 0, chosen: true }, PlannedPublish { host: 9230, port: 2, chosen: true }]
+    );
     assert_eq!(b.published().map(|it| it.host).collect::<Vec<_>>(), [5432, 6000]);
     let locations: Vec<String> = b.all_ports().map(|port| port.location.to_string()).collect();
     assert_eq!(locations, ["db.example.com:5432", "db.example.com:6000"]);

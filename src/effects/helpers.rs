@@ -1,6 +1,7 @@
 //! Processes that are not instances: what probes and setup steps run.
 
 use std::collections::HashMap;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use tokio::net::unix::pipe;
 use tokio::sync::oneshot;
 
 use super::texts::{self, Variables};
-use crate::launcher::{Client, Launch, TOKEN};
+use crate::launcher::{Client, Launch, TOKEN, pod};
 use crate::model::Signal;
 use crate::supervise::{Exit, Incarnation};
 
@@ -20,6 +21,14 @@ pub struct Task {
     pub argv: Vec<String>,
     pub variables: Variables,
     pub folder: Vec<u8>,
+    pub place: Place,
+}
+
+/// Where a helper runs.
+pub enum Place {
+    Host,
+    /// In a pod of its own, which this orders.
+    Pod(Box<dyn FnOnce(Incarnation) -> io::Result<(pod::Pod, OwnedFd)> + Send>),
 }
 
 /// Runs helper processes through the launcher, so that they too die with the engine.
@@ -78,7 +87,7 @@ impl Helpers {
     }
 
     fn start(&self, task: Task, stdout: OwnedFd, stderr: OwnedFd) -> Running {
-        let Task { argv, mut variables, folder } = task;
+        let Task { argv, mut variables, folder, place } = task;
         let (end, ended) = oneshot::channel();
         let mut waiting = self.lock();
         waiting.next += 1;
@@ -87,10 +96,19 @@ impl Helpers {
         drop(waiting);
         self.mark(&mut variables, key);
         let argv = texts::block(&argv);
-        let launch =
-            Launch { incarnation: key, argv, environment: variables, folder, account: None, pod: None, stdout, stderr };
-        if !self.launcher.launch(launch) {
-            self.ended(key, Err("the launcher is gone".to_owned()));
+        let pod = match place {
+            Place::Host => Ok(None),
+            Place::Pod(order) => order(key).map(Some),
+        };
+        let launched = pod.map(|pod| {
+            let environment = variables;
+            let launch = Launch { incarnation: key, argv, environment, folder, account: None, pod, stdout, stderr };
+            self.launcher.launch(launch)
+        });
+        match launched {
+            Ok(true) => {}
+            Ok(false) => self.ended(key, Err("the launcher is gone".to_owned())),
+            Err(error) => self.ended(key, Err(format!("no line to its pod: {error}"))),
         }
         Running { key, ended, launcher: self.launcher.clone() }
     }

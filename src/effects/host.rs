@@ -11,7 +11,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::sync::mpsc;
 
 use super::clock::Clock;
-use super::helpers::{Helpers, Task};
+use super::helpers::{Helpers, Place, Task};
 use super::listeners::{Listeners, Listening};
 use super::places::Home;
 use super::pods::{News, Pod};
@@ -19,11 +19,11 @@ use super::ports::{is_free, taken_message};
 use super::probe::{Way, try_network};
 use super::process::end_groups;
 use super::setup::Stamps;
-use super::{survivors, texts};
+use super::{accounts, environment, survivors, texts};
 use crate::launcher::pod::{Failure, Step};
 use crate::launcher::{Client, Launch, Report};
 use crate::model::Signal;
-use crate::plan::{Plan, PlannedCheck, PlannedPort, Ready};
+use crate::plan::{Plan, PlannedCheck, PlannedPort, Ready, Setup};
 use crate::supervise::{Effect, Exit, Fact, Incarnation, Left, Moment, SetupRun};
 use crate::telemetry::logs::{Collector, Matched, Origin, Source, Stream};
 
@@ -201,7 +201,8 @@ impl Host {
         if let Some(port) = numbers.find(|&port| !is_free(port)) {
             return Err(taken_message(port));
         }
-        let mut variables = texts::variables(&self.plan, service);
+        let found = planned.user.as_ref().map(accounts::find).transpose()?;
+        let mut variables = texts::variables(&self.plan, service, found.as_ref());
         self.helpers.mark(&mut variables, incarnation);
         let pipe = || pipe_with(PipeFlags::CLOEXEC).map_err(|error| format!("no pipe for its output: {error}"));
         let (stdout, stdout_end) = pipe()?;
@@ -218,14 +219,16 @@ impl Host {
             let pattern = pattern.clone().map(|pattern| (pattern, Matched(Box::new(matched))));
             self.collector.add(Source { pattern, ..source(&self.plan, service, stream, pipe) });
         }
-        let pod = planned.in_pod().then(|| Pod::order(planned, &self.etc, incarnation, true, &self.news));
+        let pod = planned
+            .in_pod()
+            .then(|| Pod::order(planned, &self.etc, self.plan.front_door, incarnation, true, &self.news));
         let (pod, order) = pod.transpose().map_err(|error| format!("no line to its pod: {error}"))?.unzip();
         let launch = Launch {
             incarnation,
             argv: texts::block(planned.argv()),
             environment: variables,
             folder: texts::folder(planned),
-            account: None,
+            account: found.map(|found| found.account),
             pod: order,
             stdout: stdout_end,
             stderr: stderr_end,
@@ -280,21 +283,46 @@ impl Host {
             return;
         };
         let helpers = self.helpers.clone();
-        let task = self.helper_task(service, argv);
+        let task = self.probe_task(service, incarnation, argv);
         tokio::spawn(async move {
             let result = helpers.probe(task, timeout).await;
             let _ = facts.send(Fact::Probed(incarnation, result));
         });
     }
 
-    fn helper_task(&self, service: usize, argv: Vec<String>) -> Task {
+    /// A probe's command, which runs where the service does.
+    fn probe_task(&self, service: usize, incarnation: Incarnation, argv: Vec<String>) -> Task {
         let planned = &self.plan.services[service];
-        Task { argv, variables: texts::variables(&self.plan, service), folder: texts::folder(planned) }
+        let init = self.lives.get(&incarnation).and_then(|life| life.init);
+        let argv = match (init, environment::program()) {
+            (Some(init), Ok(own)) => [own.to_string_lossy().into_owned(), "enter".to_owned(), init.to_string()]
+                .into_iter()
+                .chain(argv)
+                .collect(),
+            _ => argv,
+        };
+        let variables = texts::variables(&self.plan, service, None);
+        Task { argv, variables, folder: texts::folder(planned), place: Place::Host }
+    }
+
+    /// A setup step, which sees the network as its service does.
+    fn setup_task(&self, step: &Setup) -> Task {
+        let planned = &self.plan.services[step.service];
+        let place = match planned.in_pod() {
+            true => {
+                let (planned, etc, news) = (planned.clone(), self.etc.clone(), self.news.clone());
+                let door = self.plan.front_door;
+                Place::Pod(Box::new(move |key| Ok(Pod::order(&planned, &etc, door, key, false, &news)?.1)))
+            }
+            false => Place::Host,
+        };
+        let variables = texts::variables(&self.plan, step.service, None);
+        Task { argv: step.argv.clone(), variables, folder: texts::folder(planned), place }
     }
 
     fn setup(&self, setup: usize, run: SetupRun) {
         let step = self.plan.setups[setup].clone();
-        let task = self.helper_task(step.service, step.argv.clone());
+        let task = self.setup_task(&step);
         let (facts, helpers, stamps) = (self.facts.clone(), self.helpers.clone(), self.stamps.clone());
         let turn = self.setups.clone();
         let result = pipe_with(PipeFlags::CLOEXEC).map(|(output, end)| {

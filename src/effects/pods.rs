@@ -65,6 +65,7 @@ impl Pod {
     pub fn order(
         planned: &Planned,
         etc: &[u8],
+        front_door: u16,
         incarnation: Incarnation,
         serves: bool,
         news: &mpsc::UnboundedSender<News>,
@@ -72,12 +73,14 @@ impl Pod {
         let address = planned.addresses.own;
         let (line, end) = Line::new(address)?;
         let pod = Self { line: Arc::new(line), address, diagnosis: Arc::default() };
+        let listens_itself = |number: u16| planned.ports.iter().any(|port| port.number == number);
         let order = pod::Pod {
             address,
             range: RANGE,
             host_name: planned.name.as_str().as_bytes().to_vec(),
             etc: etc.to_vec(),
-            answers_names: planned.ports.iter().any(|port| port.number == 53),
+            answers_names: listens_itself(53),
+            front_door: if listens_itself(front_door) { 0 } else { front_door },
         };
         let (known, service, news) = (pod.clone(), planned.name.as_str().into(), news.clone());
         tokio::spawn(async move {

@@ -1,21 +1,33 @@
 //! Words, variables and paths in the form in which the launcher hands them to `execve`.
 
+use super::accounts::Found;
 use crate::plan::{Plan, Planned};
 
 /// `NAME=value`s, each with a zero at its end.
 pub type Variables = Vec<u8>;
 
-/// All variables of a service, with the folder it runs in: a shell's own `PWD` would be wrong there.
-pub fn variables(plan: &Plan, service: usize) -> Variables {
+/// All variables of a service, with the folder it runs in: a shell's own `PWD` would be wrong there. So would be the
+/// name and the home of the shell's account, where another one runs it.
+pub fn variables(plan: &Plan, service: usize, account: Option<&Found>) -> Variables {
     let planned = &plan.services[service];
     let mut resolved = planned.environment.resolve();
     let folder = planned.working_dir.to_string_lossy();
     resolved.insert("PWD", &folder);
+    for (name, value) in account.map(identity).into_iter().flatten() {
+        if planned.environment.declared.iter().all(|(declared, _)| declared != name) {
+            resolved.insert(name, value);
+        }
+    }
     let mut out = Vec::with_capacity(resolved.len() * 48);
     for (name, value) in &resolved {
         push(&mut out, name, value);
     }
     out
+}
+
+fn identity(found: &Found) -> impl Iterator<Item = (&'static str, &str)> {
+    let (name, home) = (found.name.as_deref(), found.home.as_deref());
+    [("USER", name), ("LOGNAME", name), ("HOME", home)].into_iter().filter_map(|(key, value)| Some((key, value?)))
 }
 
 /// Adds a variable. A zero within would cut the text for the program anyway, and what follows it would become a text of its own.

@@ -33,6 +33,7 @@ impl Trial {
             // Files over themselves: that it is allowed is what counts.
             etc: b"/etc".to_vec(),
             answers_names: false,
+            front_door: 0,
         };
         let null = || fs::open_null().ok().map(std::os::fd::OwnedFd::from);
         let launch = Launch {

@@ -43,6 +43,9 @@ pub struct Pod {
     pub etc: Vec<u8>,
     /// The service itself listens on port 53: questions to its loopback are its own to answer.
     pub answers_names: bool,
+    /// A port of its loopback at which it finds the host's: the front door, which many runtimes look for there whatever
+    /// DNS says (RFC 6761 section 6.3). 0 for none.
+    pub front_door: u16,
 }
 
 /// What came out of a pod for the engine, in this order.

@@ -212,6 +212,7 @@ impl Writer {
         self.bytes(&pod.host_name);
         self.bytes(&pod.etc);
         self.byte(pod.answers_names.into());
+        self.id(pod.front_door.into());
     }
 
     fn list<T>(&mut self, items: impl ExactSizeIterator<Item = T>, mut write: impl FnMut(&mut Self, T)) {
@@ -285,6 +286,7 @@ impl Reader<'_> {
             host_name: self.bytes()?,
             etc: self.bytes()?,
             answers_names: self.byte()? != 0,
+            front_door: u16::try_from(self.id()?).map_err(|_| malformed())?,
         })
     }
 
@@ -317,6 +319,7 @@ mod tests {
                     host_name: b"web".to_vec(),
                     etc: b"/tmp".to_vec(),
                     answers_names: true,
+                    front_door: 4400,
                 }),
             },
             Order::Signal { key: u64::MAX, signal: -1 },

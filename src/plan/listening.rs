@@ -46,7 +46,7 @@ impl Listening<'_> {
             }
         };
         let published = service.publish.iter();
-        published.filter_map(|it| Some(PlannedPublish { host: it.host, port: place(it.port)? })).collect()
+        published.filter_map(|it| Some(PlannedPublish { host: it.host, port: place(it.port)?, chosen: true })).collect()
     }
 
     fn location(&self, port: ServicePort) -> Location {

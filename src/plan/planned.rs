@@ -83,6 +83,8 @@ pub struct PlannedPublish {
     pub host: u16,
     /// The place among [`Planned::all_ports`].
     pub port: usize,
+    /// By the manifest; else it is production's number, where nobody else has that.
+    pub chosen: bool,
 }
 
 /// When a planned service is ready: [`Readiness`](crate::model::Readiness) with every address filled in.

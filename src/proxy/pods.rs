@@ -153,7 +153,8 @@ fn bound(meant: SocketAddrV4, table: &Table, caller: &str) -> Bound {
     match address {
         NAMESERVER if port == 53 => Bound::Names,
         HOST => Bound::Elsewhere(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)),
-        FRONT_DOOR if port == table.front_door => {
+        // The pod's own loopback comes here for the front door's number alone.
+        Ipv4Addr::LOCALHOST | FRONT_DOOR if port == table.front_door => {
             Bound::Elsewhere(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))
         }
         address if is_ours(address) => Bound::Nobody,

@@ -99,11 +99,6 @@ impl Engine {
         let shadowed = shadow_notice(world.plan().services.iter().map(|planned| &planned.environment));
         let notices = notices.into_iter().chain(shadowed).chain(publisher.plan(&world)).collect();
         let notices: Vec<String> = notices;
-        if world.plan().services.iter().any(Planned::in_pod) {
-            etc::write(&setup.home, world.plan(), &publisher.zone()).map_err(|error| Problem::Nothing {
-                message: format!("the pods' files in {} cannot be written: {error}", setup.home.etc().display()),
-            })?;
-        }
         let (ask_sender, asks) = mpsc::unbounded_channel();
         let (load_sender, loaded) = mpsc::unbounded_channel();
         let watchers = watch::Sender::new(0);
@@ -136,7 +131,19 @@ impl Engine {
             ending,
             notices,
         };
+        engine.write_etc()?;
         Ok((engine, handle))
+    }
+
+    /// Writes the pods' private files, where there are pods.
+    fn write_etc(&self) -> Result<(), Problem> {
+        let (home, plan) = (&self.setup.home, self.world.plan());
+        if !plan.services.iter().any(Planned::in_pod) {
+            return Ok(());
+        }
+        etc::write(home, plan, &self.publisher.zone()).map_err(|error| Problem::Nothing {
+            message: format!("the pods' files in {} cannot be written: {error}", home.etc().display()),
+        })
     }
 
     /// The services that a request is about.

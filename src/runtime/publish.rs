@@ -10,7 +10,7 @@ use crate::effects::clock::Clock;
 use crate::effects::ports;
 use crate::effects::stats::{Sample, ticks_per_second};
 use crate::model::Port;
-use crate::plan::{FRONT_DOOR, HOST, Plan, Planned, PlannedPort};
+use crate::plan::{FRONT_DOOR, HOST, Plan, Planned, PlannedPort, PlannedPublish};
 use crate::route::zone::{Entry, Origin, Zone};
 use crate::route::{Availability, Edge, Endpoint, Published, Socket, Table, Upstream};
 use crate::supervise::{Moment, World};
@@ -59,8 +59,10 @@ impl Listeners {
         })
     }
 
-    /// The listener at a number that was chosen with `publish`: others may have it, and the service runs all the same.
-    fn chosen(&mut self, number: u16, service: &str) -> Option<Socket> {
+    /// The listener at a number that was chosen with `publish`, or is production's: others may have it, and the service
+    /// runs all the same.
+    fn published(&mut self, it: PlannedPublish, service: &str) -> Option<Socket> {
+        let number = it.host;
         if let Some(known) = self.before.socket(number) {
             return Some(known);
         }
@@ -68,7 +70,9 @@ impl Listeners {
             Ok(listener) => Some(Socket::new(listener)),
             Err(error) => {
                 self.taken.insert(number);
-                self.notices.push(format!("{service} is not published on port {number}: {error}"));
+                if it.chosen {
+                    self.notices.push(format!("{service} is not published on port {number}: {error}"));
+                }
                 None
             }
         }
@@ -135,7 +139,7 @@ impl Publisher {
         let mut published = Vec::new();
         for (planned, upstream) in plan.services.iter().zip(&upstreams) {
             published.extend(planned.published().filter_map(|it| {
-                let socket = listeners.chosen(it.host, &upstream.name)?;
+                let socket = listeners.published(it, &upstream.name)?;
                 Some(Published { number: it.host, to: upstream.clone(), port: it.port, socket })
             }));
         }

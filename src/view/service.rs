@@ -157,10 +157,12 @@ impl Port {
     fn new(plan: &Plan, service: &Planned, at: usize, port: &PlannedPort, taken: &HashSet<u16>) -> Self {
         let mut chosen = service.publish.iter().filter(|it| it.port == at && !taken.contains(&it.host));
         let chosen = chosen.next().map(|publish| publish.host);
-        let published = chosen.or(port.listen());
+        // In a pod it listens where nobody else can see it.
+        let published = chosen.or(port.listen().filter(|_| !service.in_pod()));
         let scheme = port.protocol.scheme();
         let own = match published {
             Some(number) => format!("{scheme}://{LOOPBACK}:{number}"),
+            None if service.in_pod() => format!("{scheme}://{}:{}", service.name, port.number),
             None => format!("{scheme}://{}", port.location),
         };
         // One port of a service is at the front door: its first for browsers, else its first that speaks HTTP.

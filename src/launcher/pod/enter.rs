@@ -37,7 +37,7 @@ pub fn enter(pod: &Pod, entrant: &Entrant<'_>) -> Result<Handover, Failure> {
     // For `ping` without rights of its own; where it cannot be set, only that is missing.
     let _ = fs::write("/proc/sys/net/ipv4/ping_group_range", format!("{gid} {gid}"));
     network::addresses(pod.address, pod.range).map_err(Step::Addresses.failed())?;
-    redirect::install(pod.address, pod.answers_names).map_err(Step::Redirects.failed())?;
+    redirect::install(pod).map_err(Step::Redirects.failed())?;
     sockets().map_err(Step::Sockets.failed())
 }
 

@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use rustix::io::Errno;
 
 use super::netlink::{Batch, Protocol};
-use super::{LISTENER, NAMES, NOBODY};
+use super::{LISTENER, NAMES, NOBODY, Pod};
 
 const TABLE: &str = "nagaya";
 const CHAIN: &str = "ways-out";
@@ -30,8 +30,8 @@ const IPV4: u8 = 2;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 
-/// Sets up all rules of a pod whose own address is `own`.
-pub fn install(own: Ipv4Addr, answers_names: bool) -> Result<(), Errno> {
+/// Sets up all rules of a pod.
+pub fn install(pod: &Pod) -> Result<(), Errno> {
     let mut batch = Batch::default();
     frame(&mut batch, BATCH_BEGIN);
     message(&mut batch, NEW_TABLE, 0);
@@ -39,12 +39,16 @@ pub fn install(own: Ipv4Addr, answers_names: bool) -> Result<(), Errno> {
     batch.end();
     chain(&mut batch);
     set(&mut batch);
-    if answers_names {
+    if pod.answers_names {
         rule(&mut batch, &[Match::Loopback], Verdict::Accept);
     }
     rule(&mut batch, &[Match::Transport(UDP), Match::Port(53)], Verdict::Redirect(NAMES));
+    if pod.front_door != 0 {
+        let door = [Match::Transport(TCP), Match::Loopback, Match::Port(pod.front_door)];
+        rule(&mut batch, &door, Verdict::Redirect(LISTENER));
+    }
     rule(&mut batch, &[Match::Loopback], Verdict::Accept);
-    rule(&mut batch, &[Match::Address(own)], Verdict::Accept);
+    rule(&mut batch, &[Match::Address(pod.address)], Verdict::Accept);
     rule(&mut batch, &[Match::Transport(TCP), Match::Absent], Verdict::Redirect(NOBODY));
     rule(&mut batch, &[Match::Transport(TCP)], Verdict::Redirect(LISTENER));
     // Other datagrams have no way out: told at once by the kernel's answer, not by silence.

@@ -144,6 +144,7 @@ impl Engine {
             let effects = self.world.apply(self.clock.now(), plan);
             self.host.set_plan(self.world.plan().clone());
             notices.extend(self.publisher.plan(&self.world));
+            notices.extend(self.write_etc().err().map(|problem| problem.to_string()));
             self.effects.extend(effects);
             self.workspace = Arc::new(workspace.clone());
             if let Some(load) = &request.load {
