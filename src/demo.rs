@@ -1,6 +1,6 @@
 //! The services of the embedded demo: this binary plays them all.
 //!
-//! They are written as a user's services would be: they know their `PORT`, the addresses in their variables, and
+//! They are written as a user's services would be: they know the ports of production and each other's names, and
 //! nothing of nagaya. None of them forwards a request id or a trace.
 #![allow(
     clippy::disallowed_methods,
@@ -47,6 +47,15 @@ pub fn play(role: &str) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Where a neighbour is: at its name and the port that it has in production. On a machine without pods variables tell
+/// another place, as Kubernetes' do.
+fn neighbour(name: &str, port: u16) -> String {
+    let told = |what: &str| std::env::var(format!("{}_SERVICE_{what}", name.to_uppercase())).ok();
+    let host = told("HOST").unwrap_or_else(|| name.to_owned());
+    let port = told("PORT").unwrap_or_else(|| port.to_string());
+    format!("{host}:{port}")
 }
 
 /// A variable that the manifest sets.

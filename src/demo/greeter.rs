@@ -19,7 +19,7 @@ type Body = StreamBody<futures_util::stream::Iter<Frames>>;
 
 /// Serves until it is ended.
 pub async fn run() -> io::Result<()> {
-    let listener = listen("greeter").await?;
+    let listener = listen("greeter", 50051).await?;
     loop {
         let (stream, _) = listener.accept().await?;
         tokio::spawn(async move {

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::Ipv4Addr;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Full};
@@ -11,23 +12,21 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::variable;
-
-/// Listens where `PORT` says.
-pub async fn listen(name: &str) -> io::Result<TcpListener> {
-    let port = variable("PORT")?;
-    let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await?;
+/// Listens at the port of production, or where `PORT` says: without pods that one may be somebody else's.
+pub async fn listen(name: &str, port: u16) -> io::Result<TcpListener> {
+    let port = std::env::var("PORT").ok().and_then(|port| port.parse().ok()).unwrap_or(port);
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     println!("{name} is listening on port {port}");
     Ok(listener)
 }
 
-/// Serves HTTP/1.1: each path by `answer`, `/healthz` by itself.
+/// Serves HTTP/1.1 at port 8080: each path by `answer`, `/healthz` by itself.
 pub async fn http<F, A>(name: &'static str, answer: F) -> io::Result<()>
 where
     F: Fn(String) -> A + Clone + Send + 'static,
     A: Future<Output = Result<String, String>> + Send + 'static,
 {
-    let listener = listen(name).await?;
+    let listener = listen(name, 8080).await?;
     loop {
         let (stream, _) = listener.accept().await?;
         let answer = answer.clone();

@@ -13,7 +13,7 @@ type Counters = Arc<Mutex<HashMap<String, u64>>>;
 
 /// Serves until it is ended.
 pub async fn run() -> io::Result<()> {
-    let listener = listen("store").await?;
+    let listener = listen("store", 6000).await?;
     let counters = Counters::default();
     loop {
         let (stream, _) = listener.accept().await?;

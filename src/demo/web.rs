@@ -2,9 +2,9 @@
 
 use std::io;
 
-use super::{greeter, serve, store, variable};
+use super::{greeter, neighbour, serve, store};
 
-/// Where the neighbours are.
+/// Where the neighbours are, as host and port.
 #[derive(Clone)]
 struct Neighbours {
     greeter: String,
@@ -17,11 +17,11 @@ struct Neighbours {
 /// Serves until it is ended.
 pub async fn run() -> io::Result<()> {
     let neighbours = Neighbours {
-        greeter: variable("GREETER_ADDR")?,
-        quotes: variable("QUOTES_URL")?,
-        store: variable("STORE_ADDR")?,
-        clock: variable("CLOCK_URL")?,
-        flaky: variable("FLAKY_URL")?,
+        greeter: neighbour("greeter", 50051),
+        quotes: neighbour("quotes", 8080),
+        store: neighbour("store", 6000),
+        clock: neighbour("clock", 8080),
+        flaky: neighbour("flaky", 8080),
     };
     serve::http("web", move |_| {
         let neighbours = neighbours.clone();

@@ -3,11 +3,11 @@
 use std::io;
 use std::time::Duration;
 
-use super::{serve, store, variable};
+use super::{neighbour, serve, store};
 
 /// Works until it is ended.
 pub async fn run() -> io::Result<()> {
-    let (quotes, store) = (variable("QUOTES_URL")?, variable("STORE_ADDR")?);
+    let (quotes, store) = (neighbour("quotes", 8080), neighbour("store", 6000));
     loop {
         let quote = serve::get(&quotes).await;
         let count = store::increment(&store, "jobs").await;

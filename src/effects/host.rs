@@ -108,6 +108,7 @@ impl Host {
 
     /// Ends the launcher, and with it the helpers that are under way; the log thread is what is left.
     pub fn end(self) -> Collector {
+        self.setups.close();
         self.helpers.launcher().end();
         self.collector
     }
@@ -336,7 +337,8 @@ impl Host {
             end
         });
         tokio::spawn(async move {
-            let _turn = turn.acquire().await;
+            // Closed when all ends; its end of the pipe goes then, for which the log thread waits.
+            let Ok(_turn) = turn.acquire().await else { return };
             let (known, checked) = (stamps.clone(), step.clone());
             let fresh = tokio::task::spawn_blocking(move || known.is_fresh(&checked)).await.unwrap_or(false);
             let result = match (fresh, result) {

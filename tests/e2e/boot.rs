@@ -239,6 +239,19 @@ services:
 }
 
 #[test]
+fn down_ends_setups_that_wait_for_their_turn() {
+    let many = 4 * std::thread::available_parallelism().unwrap().get();
+    let services: String = (0..many)
+        .map(|n| format!("  s{n}: {{ command: [sleep, infinity], setup: [\"touch begun; sleep 1000\"] }}\n"))
+        .collect();
+    let sandbox = Sandbox::new(&format!("name: queue\nservices:\n{services}"));
+    sandbox.nagaya(&["up", "-d"]).good();
+    until("one is under way", || sandbox.path("begun").exists());
+    sandbox.nagaya(&["down"]).good();
+    sandbox.empties();
+}
+
+#[test]
 fn a_variable_of_the_shell_that_takes_the_place_of_a_port_is_told() {
     let sandbox = small(Account::Own);
     let mut up = sandbox.command(binary());

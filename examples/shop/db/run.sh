@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs PostgreSQL in the foreground on 127.0.0.1:$PORT, with its data in $NAGAYA_DATA_DIR (made on the first start).
+# Runs PostgreSQL in the foreground on port 5432, with its data in $NAGAYA_DATA_DIR (made on the first start).
 set -eu
-: "${PORT:?}" "${NAGAYA_DATA_DIR:?}"
+: "${NAGAYA_DATA_DIR:?}"
 mkdir -p "$NAGAYA_DATA_DIR"
 home=$NAGAYA_DATA_DIR
 
@@ -35,9 +35,9 @@ if [ ! -d "$data" ]; then
     echo "db: making a new database in $data"
     rm -rf "$data.new"
     $as "${server%/*}/initdb" --pgdata="$data.new" --username=shop --auth=trust --encoding=UTF8 --locale=C --no-sync >/dev/null
-    # Only this machine can reach us. Callers may still come from another of its addresses than 127.0.0.1.
-    echo 'host all all samehost trust' >>"$data.new/pg_hba.conf"
+    # The pods of a workspace have these addresses.
+    echo 'host all all 10.66.0.0/16 trust' >>"$data.new/pg_hba.conf"
     mv "$data.new" "$data"
 fi
 
-exec $as "$server" -D "$data" -c listen_addresses=127.0.0.1 -p "$PORT" -k ''
+exec $as "$server" -D "$data" -c listen_addresses='*' -k ''

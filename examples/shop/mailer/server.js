@@ -34,8 +34,7 @@ const server = http.createServer(async (request, response) => {
   response.end(JSON.stringify(answer) + '\n');
   console.log(`${request.method} ${request.url} ${status}`);
 });
-const port = Number(process.env.PORT);
-server.listen(port, '127.0.0.1', () => console.log(`mailer is listening on 127.0.0.1:${port}`));
+server.listen(8025, () => console.log('mailer is listening on port 8025'));
 process.on('SIGTERM', () => {
   server.close(() => process.exit(0));
   setTimeout(() => process.exit(0), 800);

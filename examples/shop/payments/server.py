@@ -62,8 +62,7 @@ class Handler(BaseHTTPRequestHandler):
         """Silences the base class, which would log each request in its own way."""
 
 
-port = int(os.environ["PORT"])
-server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+server = ThreadingHTTPServer(("", 8080), Handler)
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-log("info", f"listening on 127.0.0.1:{port}", limit_cents=LIMIT_CENTS)
+log("info", "listening on port 8080", limit_cents=LIMIT_CENTS)
 server.serve_forever()

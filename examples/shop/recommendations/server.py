@@ -54,17 +54,15 @@ class Recommendations(shop_pb2_grpc.RecommendationsServicer):
 
 
 def main():
-    address = f"127.0.0.1:{os.environ['PORT']}"
-    # Without so_reuseport=0, a second server on the same port would start without an error and take half of the calls.
-    server = grpc.server(ThreadPoolExecutor(max_workers=8), options=[("grpc.so_reuseport", 0)])
+    server = grpc.server(ThreadPoolExecutor(max_workers=8))
     shop_pb2_grpc.add_RecommendationsServicer_to_server(Recommendations(), server)
     healthy = health.HealthServicer()
     healthy.set("", health_pb2.HealthCheckResponse.SERVING)
     healthy.set("shop.Recommendations", health_pb2.HealthCheckResponse.SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
-    server.add_insecure_port(address)
+    server.add_insecure_port("0.0.0.0:50051")
     server.start()
-    log.info("listening on %s", address)
+    log.info("listening on port 50051")
 
     def stop(*_):
         server.stop(grace=0.5)

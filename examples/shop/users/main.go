@@ -78,7 +78,7 @@ func main() {
 	healthy.SetServingStatus("shop.Users", healthpb.HealthCheckResponse_SERVING)
 	healthpb.RegisterHealthServer(server, healthy)
 
-	listener, err := net.Listen("tcp", "127.0.0.1:"+os.Getenv("PORT"))
+	listener, err := net.Listen("tcp", ":50051")
 	if err != nil {
 		log.Fatal(err)
 	}

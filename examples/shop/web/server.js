@@ -180,9 +180,8 @@ const server = http.createServer(async (request, response) => {
   const more = { status, ms: Math.round(performance.now() - started), ...(status >= 400 && { error: answer.error }) };
   log(level, `${request.method} ${request.url}`, more);
 });
-const port = Number(env('PORT'));
-server.on('error', (error) => fail(`cannot listen on 127.0.0.1:${port}: ${error.code}`));
-server.listen(port, '127.0.0.1', () => log('info', `listening on 127.0.0.1:${port}`));
+server.on('error', (error) => fail(`cannot listen on port 80: ${error.code}`));
+server.listen(80, () => log('info', 'listening on port 80'));
 process.on('SIGTERM', () => {
   server.close(() => process.exit(0)); // finishes what it is answering, but not at any price
   setTimeout(() => process.exit(0), 800);

@@ -10,6 +10,8 @@ use redis::{Client, Connection, RedisResult};
 use serde_json::{json, Value};
 use tiny_http::{Header, Method, Request, Response, Server};
 
+const ADDRESS: &str = "0.0.0.0:8080";
+
 /// For Redis; twice that (the old connection, then a new one) is less than our callers wait.
 const TIMEOUT: Duration = Duration::from_millis(800);
 
@@ -115,12 +117,11 @@ fn fail(message: &str) -> ! {
 }
 
 fn main() {
-    let address = format!("127.0.0.1:{}", variable("PORT"));
     let client = Client::open(variable("REDIS_URL")).unwrap_or_else(|e| fail(&format!("REDIS_URL: {e}")));
     let ttl_seconds = variable("CART_TTL_SECONDS").parse().unwrap_or_else(|e| fail(&format!("CART_TTL_SECONDS: {e}")));
-    let server = Server::http(&address).unwrap_or_else(|e| fail(&format!("cannot listen on {address}: {e}")));
+    let server = Server::http(ADDRESS).unwrap_or_else(|e| fail(&format!("cannot listen on {ADDRESS}: {e}")));
     let server = Arc::new(server);
-    println!("listening on {address}, carts expire after {ttl_seconds} s");
+    println!("listening on {ADDRESS}, carts expire after {ttl_seconds} s");
     for _ in 0..8 {
         let (server, client) = (server.clone(), client.clone());
         thread::spawn(move || work(&server, Store { client, kept: None, ttl_seconds }));
