@@ -92,5 +92,6 @@ fn an_order_at_the_shops_front_door_reaches_postgres() {
 
     // Its data are kept.
     sandbox.nagaya(&["up", "-d", "--wait", "db"]).good();
-    until("the order is there", || sandbox.nagaya(&["exec", "db", "--", "sh", "-c", &query]).out == "1\n");
+    let kept = ["exec", "db", "--", "psql", "-h", "db", "-U", "shop", "-tAc", &sql];
+    until("the order is there", || sandbox.nagaya(&kept).out == "1\n");
 }
