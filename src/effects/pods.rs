@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::mpsc;
@@ -49,6 +50,13 @@ impl Inbox {
     pub fn take(&self) -> Option<mpsc::UnboundedReceiver<News>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
+}
+
+/// What the launcher needs to start a program that has only its own files, in network mode `names`. Nothing comes out of
+/// there and nothing is asked for, so the line's other end is closed at once.
+pub fn private_files(etc: &Path) -> std::io::Result<(pod::Pod, OwnedFd)> {
+    let (_closed, end) = std::os::unix::net::UnixStream::pair()?;
+    Ok((pod::Pod { etc: etc.as_os_str().as_encoded_bytes().to_vec(), network: None }, end.into()))
 }
 
 /// A pod as the engine's loop knows it.
