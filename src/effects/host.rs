@@ -14,13 +14,13 @@ use super::clock::Clock;
 use super::helpers::{Helpers, Task};
 use super::listeners::{Listeners, Listening};
 use super::places::Home;
-use super::pods::{News, Pod, private_files};
+use super::pods::{News, Pod, PodOrder, private_files};
 use super::ports::{is_free, taken_message};
 use super::probe::{Way, try_network};
 use super::process::end_groups;
 use super::setup::Stamps;
 use super::{survivors, texts};
-use crate::launcher::pod::{self, Failure, Step};
+use crate::launcher::pod::{Failure, Step};
 use crate::launcher::{Client, Launch, Report};
 use crate::model::{NetworkMode, Signal};
 use crate::plan::{Plan, Planned, PlannedCheck, PlannedPort, Ready};
@@ -171,7 +171,7 @@ impl Host {
         survivors::end(&self.id);
         let ended = std::mem::take(&mut self.lives);
         ended.keys().for_each(|incarnation| self.close(*incarnation));
-        ended.into_iter().map(|(it, _)| Fact::Exited(it, Exit::Signal(Signal::KILL), Left::Nothing)).collect()
+        ended.into_keys().map(|it| Fact::Exited(it, Exit::Signal(Signal::KILL), Left::Nothing)).collect()
     }
 
     fn exited(&mut self, incarnation: Incarnation, exit: Exit, left: Vec<u32>) -> Vec<Fact> {
@@ -240,11 +240,7 @@ impl Host {
     }
 
     /// What a service has of its own, by its network mode: a pod that is to be known, and the launcher's order.
-    fn apart(
-        &self,
-        planned: &Planned,
-        incarnation: Incarnation,
-    ) -> io::Result<(Option<Pod>, Option<(pod::Pod, OwnedFd)>)> {
+    fn apart(&self, planned: &Planned, incarnation: Incarnation) -> io::Result<(Option<Pod>, Option<PodOrder>)> {
         match planned.network {
             NetworkMode::Pod => {
                 let (pod, order) = Pod::order(planned, &self.etc, incarnation, true, &self.news)?;

@@ -52,9 +52,12 @@ impl Inbox {
     }
 }
 
+/// What the launcher needs to make a pod: its parts, and its end of the line.
+pub type PodOrder = (pod::Pod, OwnedFd);
+
 /// What the launcher needs to start a program that has only its own files, in network mode `names`. Nothing comes out of
 /// there and nothing is asked for, so the line's other end is closed at once.
-pub fn private_files(etc: &Path) -> std::io::Result<(pod::Pod, OwnedFd)> {
+pub fn private_files(etc: &Path) -> std::io::Result<PodOrder> {
     let (_closed, end) = std::os::unix::net::UnixStream::pair()?;
     Ok((pod::Pod { etc: etc.as_os_str().as_encoded_bytes().to_vec(), network: None }, end.into()))
 }
@@ -76,7 +79,7 @@ impl Pod {
         incarnation: Incarnation,
         serves: bool,
         news: &mpsc::UnboundedSender<News>,
-    ) -> std::io::Result<(Self, (pod::Pod, OwnedFd))> {
+    ) -> std::io::Result<(Self, PodOrder)> {
         let address = planned.addresses.own;
         let (line, end) = Line::new(address)?;
         let pod = Self { line: Arc::new(line), address, diagnosis: Arc::default() };

@@ -27,10 +27,13 @@ use crate::plan::{FRONT_DOOR, HOST, NAMESERVER, is_ours};
 use crate::route::Table;
 use crate::supervise::Incarnation;
 
+/// The line to the pod of each service that can be reached.
+type Lines = HashMap<Arc<str>, (Incarnation, Arc<Line>)>;
+
 /// The pods in which services are to be reached, by name; clones share them.
 #[derive(Clone, Default)]
 pub struct Pods {
-    lines: Rc<RefCell<HashMap<Arc<str>, (Incarnation, Arc<Line>)>>>,
+    lines: Rc<RefCell<Lines>>,
     tables: Rc<RefCell<Option<watch::Receiver<Arc<Table>>>>>,
 }
 
