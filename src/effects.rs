@@ -29,6 +29,7 @@ pub mod pods;
 pub mod ports;
 mod probe;
 mod process;
+pub mod ranges;
 pub mod registry;
 pub mod roots;
 mod setup;

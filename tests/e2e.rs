@@ -9,6 +9,7 @@ mod external;
 mod faults;
 mod json;
 mod logs;
+mod names;
 mod owner;
 mod pods;
 mod surroundings;

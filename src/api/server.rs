@@ -77,9 +77,11 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = match self {
             Self::UnknownService { .. } | Self::UnknownProfile { .. } => StatusCode::NOT_FOUND,
-            Self::Manifest { .. } | Self::Nothing { .. } | Self::Elsewhere { .. } | Self::NoMode { .. } => {
-                StatusCode::UNPROCESSABLE_ENTITY
-            }
+            Self::Manifest { .. }
+            | Self::Nothing { .. }
+            | Self::Elsewhere { .. }
+            | Self::NoMode { .. }
+            | Self::Clash { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Ending => StatusCode::SERVICE_UNAVAILABLE,
         };
         (status, Json(self)).into_response()

@@ -16,7 +16,7 @@ use super::fs;
 use super::helpers::{Helpers, Place, Task};
 use super::listeners::{Listeners, Listening};
 use super::places::Home;
-use super::pods::{News, Pod};
+use super::pods::{News, Pod, PodOrder, private_files};
 use super::ports::{is_free, taken_message};
 use super::probe::{Way, try_network};
 use super::process::end_groups;
@@ -24,8 +24,8 @@ use super::setup::Stamps;
 use super::{accounts, environment, survivors, texts};
 use crate::launcher::pod::{Failure, Step};
 use crate::launcher::{Client, Launch, Report};
-use crate::model::Signal;
-use crate::plan::{Plan, PlannedCheck, PlannedPort, Ready, Setup};
+use crate::model::{NetworkMode, Signal};
+use crate::plan::{Plan, Planned, PlannedCheck, PlannedPort, Ready, Setup};
 use crate::supervise::{Effect, Exit, Fact, Incarnation, Left, Moment, SetupRun};
 use crate::telemetry::logs::{Collector, Matched, Origin, Source, Stream};
 
@@ -39,6 +39,7 @@ pub struct Host {
     helpers: Helpers,
     /// The workspace's id.
     id: String,
+    home: Home,
     /// The pods' private files.
     etc: Vec<u8>,
     news: mpsc::UnboundedSender<News>,
@@ -83,6 +84,7 @@ impl Host {
             collector,
             helpers: Helpers::new(launcher, &home.id),
             id: home.id.clone(),
+            home: home.clone(),
             etc: home.etc().as_os_str().as_encoded_bytes().to_vec(),
             news,
             stamps: Stamps::new(home.setups()),
@@ -222,10 +224,7 @@ impl Host {
             let pattern = pattern.clone().map(|pattern| (pattern, Matched(Box::new(matched))));
             self.collector.add(Source { pattern, ..source(&self.plan, service, stream, pipe) });
         }
-        let pod = planned
-            .in_pod()
-            .then(|| Pod::order(planned, &self.etc, self.plan.front_door, incarnation, true, &self.news));
-        let (pod, order) = pod.transpose().map_err(|error| format!("no line to its pod: {error}"))?.unzip();
+        let (pod, order) = self.apart(planned, incarnation).map_err(|error| format!("no line to its pod: {error}"))?;
         let launch = Launch {
             incarnation,
             argv: texts::block(planned.argv()),
@@ -244,11 +243,26 @@ impl Host {
         Ok(())
     }
 
+    /// What a service has of its own, by its network mode: a pod that is to be known, and the launcher's order.
+    fn apart(&self, planned: &Planned, incarnation: Incarnation) -> io::Result<(Option<Pod>, Option<PodOrder>)> {
+        match planned.network {
+            NetworkMode::Pod => {
+                let (pod, order) = Pod::order(planned, &self.etc, self.plan.front_door, incarnation, true, &self.news)?;
+                Ok((Some(pod), Some(order)))
+            }
+            NetworkMode::Names => {
+                private_files(&self.home.etc_of(planned.name.as_str())).map(|order| (None, Some(order)))
+            }
+            NetworkMode::Env => Ok((None, None)),
+        }
+    }
+
     /// The system's error, in terms of what the manifest says.
     fn launch_error(&self, service: usize, failure: Failure) -> String {
         let Some(planned) = self.plan.services.get(service) else { return failure.to_string() };
         if failure.step != Step::Exec {
-            return format!("its pod could not be made: {failure}; `nagaya doctor` tells more");
+            let what = if planned.in_pod() { "its pod" } else { "its view of names" };
+            return format!("{what} could not be made: {failure}; `nagaya doctor` tells more");
         }
         let error = failure.error();
         let folder = planned.working_dir.display();
@@ -267,7 +281,7 @@ impl Host {
         }
     }
 
-    /// Pid 1 of the pod in which a service runs now.
+    /// Pid 1 of the pod, or of the namespaces for private files, in which a service runs now.
     pub fn pod_of(&self, service: usize) -> Option<u32> {
         self.lives.values().find(|life| life.service == service)?.init
     }

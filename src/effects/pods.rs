@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::mpsc;
@@ -52,6 +53,16 @@ impl Inbox {
     }
 }
 
+/// What the launcher needs to make a pod: its parts, and its end of the line.
+pub type PodOrder = (pod::Pod, OwnedFd);
+
+/// What the launcher needs to start a program that has only its own files, in network mode `names`. Nothing comes out of
+/// there and nothing is asked for, so the line's other end is closed at once.
+pub fn private_files(etc: &Path) -> std::io::Result<PodOrder> {
+    let (_closed, end) = std::os::unix::net::UnixStream::pair()?;
+    Ok((pod::Pod { etc: etc.as_os_str().as_encoded_bytes().to_vec(), network: None }, end.into()))
+}
+
 /// A pod as the engine's loop knows it.
 #[derive(Debug, Clone)]
 pub struct Pod {
@@ -70,7 +81,7 @@ impl Pod {
         incarnation: Incarnation,
         serves: bool,
         news: &mpsc::UnboundedSender<News>,
-    ) -> std::io::Result<(Self, (pod::Pod, OwnedFd))> {
+    ) -> std::io::Result<(Self, PodOrder)> {
         let address = planned.addresses.own;
         let (line, end) = Line::new(address)?;
         let pod = Self { line: Arc::new(line), address, diagnosis: Arc::default() };

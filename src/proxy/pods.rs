@@ -27,6 +27,7 @@ use crate::plan::{FRONT_DOOR, HOST, NAMESERVER, is_ours};
 use crate::route::Table;
 use crate::supervise::Incarnation;
 
+/// The line to the pod of each service that can be reached.
 type Lines = HashMap<Arc<str>, (Incarnation, Arc<Line>)>;
 
 /// The pods in which services are to be reached, by name; clones share them.

@@ -3,6 +3,10 @@
 //! Only the first labels of services are kept, in one map; what may stand behind them is tried in turn. So a zone of
 //! a thousand services costs about as many entries, and a look-up a handful of hashes.
 
+mod spellings;
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
@@ -261,6 +265,3 @@ fn is_within(name: &str, domain: &str) -> bool {
 fn transport_label(port: &Port) -> &'static str {
     if port.protocol == Protocol::Udp { "_udp" } else { "_tcp" }
 }
-
-#[cfg(test)]
-mod tests;

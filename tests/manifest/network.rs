@@ -98,16 +98,16 @@ fn what_is_included_does_not_decide_about_the_network() {
 }
 
 #[test]
-fn modes_that_are_not_built_are_refused_everywhere() {
-    let text = "network: names\nservices:\n  a: { command: x, network: pod }\n";
-    let hint = "is not built yet in this version of nagaya | remove it, or keep it under a key that starts with `x-` until it is";
-    assert_eq!(
-        bad(text),
-        [
-            format!("1:10 not_built the network mode `names` {hint}"),
-            format!("3:29 not_built the network mode `pod` {hint}"),
-        ]
-    );
+fn every_mode_is_taken_everywhere() {
+    for (word, mode) in [
+        ("auto", None),
+        ("pod", Some(NetworkMode::Pod)),
+        ("names", Some(NetworkMode::Names)),
+        ("env", Some(NetworkMode::Env)),
+    ] {
+        let workspace = good(&format!("network: {word}\nservices: {{ a: {{ command: x, network: {word} }} }}"));
+        assert_eq!((workspace.network, workspace.service(0).network), (mode, mode), "{word}");
+    }
 }
 
 #[test]

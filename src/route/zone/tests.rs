@@ -174,3 +174,16 @@ fn a_thousand_services_are_found() {
     }
     assert_eq!(zone.labels.len(), 1000);
 }
+
+#[test]
+fn all_spellings_of_a_service_lead_to_it() {
+    let names = zone().spellings(0);
+    for name in ["users", "accounts.shop", "old.accounts.default.svc.cluster.local", "users.internal.example.com"] {
+        assert!(names.iter().any(|it| it == name), "no {name} in {names:?}");
+    }
+    assert!(names.iter().all(|name| service(name) == Some(0)), "{names:?}");
+    // Its aliases are another's names.
+    let suffixes = ["", ".shop", ".default", ".default.svc", ".default.svc.cluster.local"];
+    assert_eq!(zone().spellings(1), suffixes.map(|suffix| format!("user_dns{suffix}")));
+    assert_eq!(zone().spellings(2), [""; 0]);
+}
