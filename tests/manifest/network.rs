@@ -74,7 +74,9 @@ fn a_service_elsewhere_has_the_port_of_its_url_or_those_that_are_declared() {
     assert_eq!(ports("external: 'tcp://db.example.com:5432'"), ["tcp:5432 tcp"]);
     assert_eq!(ports("external: 'grpc://pay:50051'"), ["grpc:50051 grpc"]);
     assert_eq!(ports("external: 'https://x', ports: { http: 80 }"), ["http:80 http"]);
-    assert_eq!(ports("external: 'tcp://x:1', ports: 5432"), [format!("main:5432 {}", Protocol::Detect)]);
+    assert_eq!(ports("external: 'tcp://x:1', ports: 8080"), [format!("main:8080 {}", Protocol::Detect)]);
+    // Whoever listens on PostgreSQL's number speaks first.
+    assert_eq!(ports("external: 'tcp://x:1', ports: 5432"), ["main:5432 tcp"]);
 }
 
 #[test]
