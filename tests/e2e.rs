@@ -9,6 +9,7 @@ mod faults;
 mod json;
 mod logs;
 mod owner;
+mod peers;
 mod surroundings;
 mod terminal;
 mod tour;

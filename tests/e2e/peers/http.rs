@@ -1,0 +1,70 @@
+//! HTTP clients of five languages, and curl.
+
+use super::{built, passes, peers};
+use crate::support::sandbox::{Account, Sandbox, finish};
+
+#[test]
+fn go_calls_over_both_versions_of_http() {
+    for account in Account::all() {
+        let sandbox = peers(account, &["go", "shell"]);
+        passes(sandbox.call(&["./bin/client", "http://go:8080"]), 22);
+        assert_bounded(&sandbox);
+    }
+}
+
+#[test]
+fn go_calls_over_both_versions_of_http_at_the_front_door() {
+    let sandbox = peers(Account::Own, &["go"]);
+    let rows = sandbox.nagaya(&["url", "--json"]).good().json();
+    let row = rows.as_array().unwrap().iter().find(|row| row["service"] == "go").unwrap();
+    let run = finish(sandbox.command("./bin/client").arg(row["loopback"].as_str().unwrap()));
+    passes(run, 22);
+    assert_bounded(&sandbox);
+}
+
+/// Bodies of 100 MB have passed: the engine never held one of them.
+#[track_caller]
+fn assert_bounded(sandbox: &Sandbox) {
+    let engine = sandbox.engine()["pid"].as_u64().unwrap();
+    let status = std::fs::read_to_string(format!("/proc/{engine}/status")).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(kib < 80_000, "the engine held {kib} KiB");
+}
+
+#[test]
+fn node_calls_by_fetch_undici_http2_websocket_and_grpc_js() {
+    let sandbox = peers(Account::Own, &["go", "node", "interop", "shell"]);
+    let client = built("node/client.mjs");
+    passes(sandbox.call(&["node", &client.to_string_lossy(), "go:8080", "node:8080", "interop:50051"]), 16);
+}
+
+#[test]
+fn python_calls_by_requests_aiohttp_and_grpcio() {
+    let sandbox = peers(Account::Own, &["go", "interop", "shell"]);
+    let (python, client) = (built("python/bin/python"), built("python/client.py"));
+    let words = [&python, &client].map(|path| path.to_string_lossy().into_owned());
+    passes(sandbox.call(&[&words[0], &words[1], "go:8080", "interop:50051"]), 11);
+}
+
+#[test]
+fn java_calls_over_http_1_and_offers_http_2() {
+    let sandbox = peers(Account::Own, &["go", "shell"]);
+    let classes = built("java");
+    passes(sandbox.call(&["java", "-cp", &classes.to_string_lossy(), "Client", "go:8080"]), 10);
+}
+
+#[test]
+fn curl_calls_over_every_version() {
+    let sandbox = peers(Account::Own, &["go", "shell"]);
+    for version in ["--http1.0", "--http1.1", "--http2", "--http2-prior-knowledge"] {
+        let get = |path: &str| {
+            let url = format!("http://go:8080{path}");
+            sandbox.call(&["curl", "-sS", "--fail", "--max-time", "20", version, "-d", "hello", &url]).good().out
+        };
+        assert!(get("/version").starts_with("HTTP/"), "{version}");
+        assert_eq!(get("/echo"), "hello", "{version}");
+    }
+    let run = sandbox.call(&["curl", "-sS", "--http2-prior-knowledge", "http://go:8080/version"]);
+    assert_eq!(run.good().out, "HTTP/2.0");
+}
