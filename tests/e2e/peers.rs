@@ -43,6 +43,12 @@ impl Sandbox {
     fn call(&self, words: &[&str]) -> Run {
         self.nagaya(&[&["exec", "shell", "--"], words].concat())
     }
+
+    /// Where the front door has a service, for callers on the host and in pods alike.
+    fn at_the_front_door(&self, service: &str) -> String {
+        let url = self.nagaya(&["url", service]).good().out;
+        url.trim().trim_start_matches("http://").to_owned()
+    }
 }
 
 /// It ended well and tried so many things.

@@ -88,7 +88,7 @@ const checks = {
     const reset = session.request({ ':path': '/held' });
     reset.close(http2.constants.NGHTTP2_CANCEL);
     await once(reset, 'close');
-    assert.equal(await text(session.request({ ':path': '/version' })), 'HTTP/2.0');
+    assert.match(await text(session.request({ ':path': '/version' })), /^HTTP/);
     session.close();
   },
   'grpc-js unary': async () => {
@@ -140,8 +140,8 @@ const checks = {
     assert.equal(status.code, 0);
   },
   'grpc-js deadline': async () => {
-    const call = client.makeBidiStreamRequest(method('FullDuplexCall'), bytes, bytes, null, { deadline: Date.now() + 200 });
-    const [error] = await once(call.resume(), 'error').catch((e) => [e]);
+    const call = client.makeBidiStreamRequest(method('FullDuplexCall'), bytes, bytes, new grpc.Metadata(), { deadline: Date.now() + 200 });
+    const [error] = await once(call.resume(), 'error');
     assert.equal(error.code, grpc.status.DEADLINE_EXCEEDED);
   },
   'grpc-js cancellation': async () => {
