@@ -11,6 +11,7 @@ mod json;
 mod logs;
 mod names;
 mod owner;
+mod peers;
 mod pods;
 mod surroundings;
 mod terminal;

@@ -67,7 +67,7 @@ fn an_order_at_the_shops_front_door_reaches_postgres() {
     let id = serde_json::from_str::<serde_json::Value>(&order).unwrap()["id"].to_string();
 
     let sql = format!("select count(*) from order_lines where order_id = {id}");
-    let query = ["exec", "orders", "--", "psql", "-h", "db", "-U", "shop", "-tAc", &sql];
+    let query = ["exec", "db", "--", "psql", "-h", "localhost", "-U", "shop", "-tAc", &sql];
     assert_eq!(sandbox.nagaya(&query).good().out, "1\n", "{order}");
 
     let requests = sandbox.requests();
