@@ -76,6 +76,11 @@ def pss_kib(pid):
     return field(f"/proc/{pid}/smaps_rollup", b"Pss:")
 
 
+def kernel_kib():
+    """What the kernel itself holds: tables, stacks, and what it has made for namespaces and sockets."""
+    return sum(field("/proc/meminfo", name) for name in (b"SUnreclaim:", b"KernelStack:", b"PageTables:", b"Percpu:"))
+
+
 def forget_peak(pid):
     """Makes the peak begin anew; returns the present size."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")

@@ -2,7 +2,7 @@
 import time
 
 import table
-from lab import Gone, Report, cpu_ns, folder, pss_kib, quiet_moment, until, wakeups
+from lab import Gone, Report, cpu_ns, folder, kernel_kib, program, pss_kib, quiet_moment, until, wakeups
 
 # What the engine and its launcher may take, by the number of services.
 MOST_MIB = {50: 15, 1000: 30}
@@ -25,15 +25,17 @@ def once(tool, size, turn, idle_seconds, programs):
         service = str(programs / "service")
         commands = [(f"s{slot}", [service, report.path, str(slot), "0"]) for slot in range(size)]
         row["busy_before"] = quiet_moment()
+        kernel_before = kernel_kib()
         started = tool.start(place, commands)
         try:
-            measure(tool, started, report, place, idle_seconds, row)
+            row["kernel_before"] = kernel_before
+            measure(tool, started, report, place, idle_seconds, row, service)
         finally:
             started.sweep()
     return row
 
 
-def measure(tool, started, report, place, idle_seconds, row):
+def measure(tool, started, report, place, idle_seconds, row, service):
     if tool.waits:
         ready, _ = Gone([started.pid]).wait(START_SECONDS)
         if started.ended() and started.exit == 0:
@@ -43,7 +45,8 @@ def measure(tool, started, report, place, idle_seconds, row):
     if not until(report.complete, START_SECONDS):
         row["problem"] = f"only {len(report.pids)} listened: {started.said()}"
         return
-    services = set(report.pids)
+    # By the program: a service in a pod knows only the number that it has there.
+    services = {pid for pid in started.family() if program(pid) == service}
     own = started.family(without=services)
     row["cpu_ms"] = (sum(map(cpu_ns, own)) + (started.used_ns if started.ended() else 0)) / 1e6
     row["listening_ms"] = (max(report.times) - started.begun) / 1e6
@@ -53,6 +56,7 @@ def measure(tool, started, report, place, idle_seconds, row):
     row["pss_mib"] = sum(pss_kib(pid) for pid in own if pid not in clients) / 1024
     row["client_mib"] = sum(map(pss_kib, clients)) / 1024 if clients else None
     row["processes"] = len(own)
+    row["kernel_mib"] = (kernel_kib() - row.pop("kernel_before")) / 1024
     if idle_seconds:
         idle(own, idle_seconds, row)
     stop(tool, started, services, own, place, row)
@@ -85,7 +89,7 @@ def stop(tool, started, services, own, place, row):
 def tables(rows):
     head = [
         "services", "tool", "rounds", "all listening ms", "÷ floor", "all ready ms", "tool's CPU ms", "all stopped ms",
-        "÷ floor", "tool gone ms", "PSS MiB", "client's PSS MiB", "idle CPU %", "idle wake-ups/s", "left",
+        "÷ floor", "tool gone ms", "PSS MiB", "client's PSS MiB", "kernel MiB", "idle CPU %", "idle wake-ups/s", "left",
     ]
     lines = []
     for size in table.distinct(rows, "size"):
@@ -96,7 +100,7 @@ def tables(rows):
             over = lambda key: table.spread(table.ratios(mine, floor, key))
             lines.append([
                 size, tool, len(mine), show("listening_ms"), over("listening_ms"), show("ready_ms"), show("cpu_ms"),
-                show("stopped_ms"), over("stopped_ms"), show("gone_ms"), show("pss_mib"), show("client_mib"),
+                show("stopped_ms"), over("stopped_ms"), show("gone_ms"), show("pss_mib"), show("client_mib"), show("kernel_mib"),
                 show("idle_cpu_percent"), show("idle_wakeups"), sum(row.get("left", 0) for row in mine),
             ])
     return table.markdown(head, lines)

@@ -97,15 +97,20 @@ class Nagaya(Tool):
 
     is_client = True
     options = ("up", "--no-tui")
-    # Lines of the manifest for every service.
+    # Lines of the manifest for every service, and for all of them.
     extra = ""
+    network = "auto"
+
+    def __init__(self, name, path, network="auto"):
+        super().__init__(name, path)
+        self.network = network
 
     def variables(self, folder):
         return {"XDG_STATE_HOME": f"{folder}/state", "XDG_RUNTIME_DIR": str(folder)}
 
     def configure(self, folder, commands):
         services = "".join(f"  {name}:\n    command: {json.dumps(words)}\n{self.extra}" for name, words in commands)
-        (folder / "nagaya.yaml").write_text("name: bench\nservices:\n" + services)
+        (folder / "nagaya.yaml").write_text(f"name: bench\nnetwork: {self.network}\nservices:\n" + services)
 
     def argv(self, folder):
         return [self.path, *self.options]
@@ -153,6 +158,8 @@ def booting(nagaya, programs, places):
         Nagaya("nagaya up", nagaya),
         DetachedNagaya("nagaya up -d", nagaya),
         ProbedNagaya("nagaya up -d --wait, ports", nagaya),
+        Nagaya("nagaya up, network env", nagaya, "env"),
+        ProbedNagaya("nagaya up -d --wait, ports, network env", nagaya, "env"),
         Mprocs("mprocs", find("mprocs", places)),
         Procfile("foreman", find("foreman", places)),
         Procfile("honcho", find("honcho", places)),

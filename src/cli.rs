@@ -5,6 +5,7 @@ mod check;
 mod config;
 mod control;
 mod demo;
+mod doctor;
 mod down;
 mod dry_run;
 mod enter;
@@ -91,6 +92,7 @@ fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Error> {
         Some(Command::Url(args)) => block(url::run(&global, &args, output)),
         Some(Command::Trust(args)) => trust::run(&args, output),
         Some(Command::Exec(args)) => block(exec::run(&global, args, output)),
+        Some(Command::Doctor(_)) => Ok(doctor::run(output)),
         Some(Command::Config(_)) => config::run(&global, output),
         Some(Command::Check(_)) => check::run(&global, output),
         Some(Command::Schema(_)) => schema::run(output),

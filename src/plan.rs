@@ -9,7 +9,9 @@ mod edges;
 mod environment;
 mod lint;
 mod listening;
+mod names;
 mod planned;
+mod proxies;
 mod same_number;
 mod select;
 mod slots;
@@ -20,10 +22,13 @@ use listening::Listening;
 
 use crate::model::{Command, Graph, Inputs, Namespace, NetworkMode, Run, Service, SetupStep, Workspace, WorkspaceName};
 
-pub use addresses::{Addresses, FRONT_DOOR, HOST, NAMESERVER, NUMBERS, RANGE, is_ours};
+pub use addresses::{
+    Addresses, FRONT_DOOR, HOST, LOOPBACK_RANGES, NAMESERVER, NUMBERS, PAIRS, RANGE, is_ours, on_loopback,
+};
 pub use edges::{Edge, Reference, references};
 pub use environment::{Layers, Shell, shadow_notice};
 pub use lint::{Lint, lints};
+pub use names::{clashes, uses_names};
 pub use planned::{Location, Planned, PlannedCheck, PlannedPort, PlannedProbe, PlannedPublish, PlannedRun, Ready};
 pub use select::{SelectError, Selection, select};
 pub use slots::{Ports, Slot, SlotKind, slots};
@@ -41,6 +46,8 @@ pub struct Surroundings {
     pub data_dir: PathBuf,
     /// The mode that `auto` means on this machine.
     pub network: NetworkMode,
+    /// The workspace's range on the loopback, for network mode `names`.
+    pub loopback: u8,
     pub site: Site,
 }
 
@@ -102,13 +109,14 @@ impl Plan {
 pub fn plan(workspace: &Workspace, surroundings: &Surroundings) -> Plan {
     let references = references(workspace);
     let edges = edges::edges(workspace, &references, surroundings);
+    let proxies = proxies::proxies(workspace, &surroundings.site.host_label, &surroundings.shell);
     let mut setups = Vec::new();
     let mut services: Vec<Planned> = workspace
         .services
         .values()
         .enumerate()
         .map(|(place, service)| {
-            let address = edges::Outlook { caller: place, workspace, edges: &edges, surroundings };
+            let address = edges::Outlook { caller: place, workspace, edges: &edges, surroundings, proxies: &proxies };
             planned(place, service, &address, surroundings, &mut setups)
         })
         .collect();

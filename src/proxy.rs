@@ -7,6 +7,7 @@
 mod answer;
 mod body;
 mod bridge;
+pub mod connect;
 mod detect;
 pub mod dial;
 mod door;

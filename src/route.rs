@@ -10,7 +10,7 @@ pub mod resolv;
 pub mod zone;
 
 use std::collections::{HashMap, HashSet};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
@@ -35,7 +35,7 @@ pub struct Table {
     /// Who is called at which address, in pods: a place in `upstreams`.
     pub called: HashMap<Ipv4Addr, usize>,
     /// Callers and callees that the manifest has.
-    pub declared: HashSet<(Arc<str>, Arc<str>)>,
+    pub declared: HashMap<Arc<str>, HashSet<Arc<str>>>,
     /// Nobody else may call.
     pub strict: bool,
     /// What names mean in pods.
@@ -76,7 +76,7 @@ pub struct Edge {
     pub to: Arc<Upstream>,
     /// The place of the port in the callee's list.
     pub port: usize,
-    pub listen: u16,
+    pub listen: SocketAddrV4,
     pub socket: Socket,
 }
 
@@ -168,13 +168,17 @@ impl Table {
     }
 
     /// The socket of a listener that this table already has.
-    pub fn socket(&self, listen: u16) -> Option<Socket> {
-        if self.front_door == listen {
+    pub fn socket(&self, at: SocketAddrV4) -> Option<Socket> {
+        if on_loopback(self.front_door) == at {
             return Some(self.front_door_socket.clone());
         }
+        self.listeners().find(|(known, _)| *known == at).map(|(_, socket)| socket.clone())
+    }
+
+    /// All listeners but the front door's.
+    pub fn listeners(&self) -> impl Iterator<Item = (SocketAddrV4, &Socket)> {
         let edges = self.edges.iter().map(|edge| (edge.listen, &edge.socket));
-        let published = self.published.iter().map(|published| (published.number, &published.socket));
-        edges.chain(published).find(|(number, _)| *number == listen).map(|(_, socket)| socket.clone())
+        edges.chain(self.published.iter().map(|published| (on_loopback(published.number), &published.socket)))
     }
 
     /// The service that is called at an address.
@@ -204,7 +208,7 @@ impl Table {
 
     /// Whether the manifest has a call.
     pub fn is_declared(&self, from: &str, to: &str) -> bool {
-        self.declared.iter().any(|(caller, callee)| **caller == *from && **callee == *to)
+        self.declared.get(from).is_some_and(|callees| callees.contains(to))
     }
 
     /// The service that a host name of the front door means: `web.shop.localhost`.
@@ -213,6 +217,11 @@ impl Table {
         let label = strip_suffix(rest, &self.host_label)?.strip_suffix('.')?;
         self.upstreams.iter().find(|upstream| upstream.name.eq_ignore_ascii_case(label))
     }
+}
+
+/// A number at the address where everybody on this machine looks.
+pub fn on_loopback(number: u16) -> SocketAddrV4 {
+    SocketAddrV4::new(Ipv4Addr::LOCALHOST, number)
 }
 
 /// Names are the same in capitals (RFC 4343).

@@ -15,3 +15,4 @@ pub use board::{Board, Changes};
 pub use draft::Draft;
 pub use engine::Engine;
 pub use handle::{Ask, Environment, Handle, InPod, Problem, UpRequest, Upped};
+pub use network::choose;

@@ -3,13 +3,16 @@
 mod boot;
 mod crash;
 mod demo;
+mod doctor;
 mod door;
 mod external;
 mod faults;
 mod json;
 mod logs;
+mod names;
 mod owner;
 mod peers;
+mod pods;
 mod surroundings;
 mod terminal;
 mod tour;

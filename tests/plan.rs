@@ -1,7 +1,7 @@
 //! Plans: who calls whom by which name, and where every port is.
 
 use nagaya::model::{Egress, NetworkMode, Protocol, Workspace};
-use nagaya::plan::{Location, PlannedPublish, lints, references, slots};
+use nagaya::plan::{Location, PlannedPublish, clashes, lints, references, slots};
 
 use crate::supervise::fixture::plan_of;
 use crate::support::manifest::good;
@@ -64,7 +64,7 @@ fn a_probe_that_calls_another_service_is_its_caller() {
     );
     assert_eq!(calls(&workspace), ["a -> b 80 (command)"]);
     let plan = plan_of(&workspace);
-    let edge = plan.edges[0].listen.unwrap();
+    let edge = plan.edges[0].listen.unwrap().port();
     assert!(format!("{:?}", plan.services[0].readiness).contains(&format!("curl http://127.0.0.1:{edge}")));
 }
 
@@ -105,7 +105,7 @@ fn a_service_elsewhere_is_dialled_there_and_has_no_number_of_this_machine() {
     assert_eq!(locations, [outside(8443), outside(9100)]);
     assert!(slots(&workspace, NetworkMode::Env).iter().all(|slot| !slot.key.starts_with("pay/")));
     let resolved = plan.services[0].environment.resolve();
-    let (http, metrics) = (plan.edges[0].listen.unwrap(), plan.edges[1].listen.unwrap());
+    let (http, metrics) = (plan.edges[0].listen.unwrap().port(), plan.edges[1].listen.unwrap().port());
     assert_eq!(resolved["U"], format!("http://127.0.0.1:{http}/v1"));
     assert_eq!(resolved["PAY_URL"], format!("http://127.0.0.1:{http}/v1"));
     assert_eq!(resolved["PAY_HOST"], "127.0.0.1");
@@ -166,4 +166,60 @@ services: { a: { command: x, egress: deny, user: '1000', aliases: b, hostnames: 
     assert_eq!((a.network, a.egress), (NetworkMode::Env, Egress::Deny));
     assert_eq!(a.user.as_ref().map(ToString::to_string).as_deref(), Some("1000"));
     assert_eq!((a.aliases[0].as_str(), a.hostnames[0].as_str()), ("b", "a.example.com"));
+}
+
+#[test]
+fn in_mode_names_each_pair_has_an_address_with_productions_ports() {
+    let workspace = good(
+        "network: names
+services:
+  a: { command: x, depends_on: [users, dns], environment: { U: '${users.url}', G: '${users.grpc.addr}' } }
+  b: { command: x, environment: { U: 'http://users:8080' } }
+  users: { command: x, ports: { http: 8080, grpc: 9090 } }
+  dns: { command: x, ports: { names: { port: 53, protocol: udp } } }
+",
+    );
+    let plan = plan_of(&workspace);
+    let listen: Vec<_> = plan.edges.iter().map(|edge| (edge.from, edge.to, edge.listen.unwrap())).collect();
+    let [(0, 2, http), (0, 2, grpc), (1, 2, other)] = listen.as_slice() else { panic!("{listen:?}") };
+    assert_eq!((http.port(), grpc.port(), other.port()), (8080, 9090, 8080));
+    assert!(http.ip() == grpc.ip() && http.ip() != other.ip(), "{listen:?}");
+    assert!(listen.iter().all(|(_, _, at)| at.ip().octets()[..2] == [127, 64]), "{listen:?}");
+    let resolved = plan.services[0].environment.resolve();
+    assert_eq!((resolved["U"], resolved["G"]), ("http://users:8080", "users:9090"));
+    assert_eq!((resolved["USERS_HOST"], resolved["USERS_PORT"]), ("users", "8080"));
+    // The program has a number of its own, which is not production's.
+    let own = plan.services[2].environment.resolve()["PORT"].to_owned();
+    assert!(own != "8080" && plan.services[2].ports[0].location == Location::Loopback(own.parse().unwrap()));
+    // No number that is called is given to a program.
+    let keys: Vec<String> = slots(&workspace, NetworkMode::Env).into_iter().map(|slot| slot.key).collect();
+    for key in ["a@users", "b@users", "called/8080", "called/9090", "users/http"] {
+        assert_eq!(keys.iter().filter(|it| *it == key).count(), 1, "{key} in {keys:?}");
+    }
+    assert!(keys.iter().all(|key| !key.contains("->")), "{keys:?}");
+}
+
+#[test]
+fn what_mode_names_cannot_give_is_told() {
+    let said = |services: &str, network: &str, lowest: u16| {
+        let workspace = good(&format!("network: {network}\nservices: {services}"));
+        clashes(&workspace, NetworkMode::Env, lowest).into_iter().map(|clash| clash.message).collect::<Vec<_>>()
+    };
+    let low = "{ a: { command: x, depends_on: b }, b: { command: x, ports: 80 } }";
+    assert_eq!(said(low, "names", 1), [""; 0]);
+    assert!(said(low, "names", 1024)[0].contains("a calls b at port 80"));
+    assert_eq!((said(low, "env", 1024), said(low, "pod", 1024)), (vec![], vec![]));
+    // Whoever it is that insists, and unless that is in a pod.
+    let insists = |network: &str| {
+        format!(
+            "{{ a: {{ command: x, depends_on: b }}, b: {{ command: x, ports: 8080 }}, \
+             c: {{ command: x, ports: 8080, listen: 8080, network: {network} }} }}"
+        )
+    };
+    assert!(said(&insists("env"), "names", 1024)[0].contains("c insists on that port"));
+    assert_eq!(said(&insists("pod"), "names", 1024), [""; 0]);
+    // Who is not called at the number is in nobody's way.
+    assert_eq!(said("{ a: { command: x, ports: 8080, listen: 8080 } }", "names", 1024), [""; 0]);
+    let elsewhere = "{ a: { command: x, depends_on: b, ports: 5432 }, b: { external: 'tcp://db.example.com:5432' } }";
+    assert_eq!(said(elsewhere, "names", 1024), [""; 0]);
 }

@@ -17,6 +17,7 @@ use tokio::net::UnixListener;
 
 use crate::effects::clock;
 use crate::runtime::{Ask, Handle, Problem, UpRequest};
+use crate::telemetry::requests::Record;
 use crate::view::{Request, Service};
 
 /// What an engine says of itself to its clients.
@@ -76,9 +77,11 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = match self {
             Self::UnknownService { .. } | Self::UnknownProfile { .. } => StatusCode::NOT_FOUND,
-            Self::Manifest { .. } | Self::Nothing { .. } | Self::Elsewhere { .. } | Self::NoPods { .. } => {
-                StatusCode::UNPROCESSABLE_ENTITY
-            }
+            Self::Manifest { .. }
+            | Self::Nothing { .. }
+            | Self::Elsewhere { .. }
+            | Self::NoMode { .. }
+            | Self::Clash { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Ending => StatusCode::SERVICE_UNAVAILABLE,
         };
         (status, Json(self)).into_response()
@@ -143,9 +146,19 @@ async fn down(State(shared): State<Shared>, Query(force): Query<Force>) -> Json<
     Json(())
 }
 
+/// Requests with what the present table knows of their callers and callees.
+fn shown(records: &[Record], handle: &Handle) -> Vec<Request> {
+    let table = handle.table.borrow();
+    let declared = |record: &Record| {
+        let from = record.from.as_deref()?;
+        table.index(&record.to).map(|_| table.is_declared(from, &record.to))
+    };
+    records.iter().map(|record| Request::new(record, declared(record))).collect()
+}
+
 async fn requests(State(shared): State<Shared>) -> Json<Vec<Request>> {
     let (records, _) = shared.handle.requests.since(0);
-    Json(records.iter().map(Request::from).collect())
+    Json(shown(&records, &shared.handle))
 }
 
 #[derive(Deserialize)]
@@ -237,14 +250,14 @@ async fn stream_requests(
     State(shared): State<Shared>,
     Query(from): Query<From>,
 ) -> Sse<impl Stream<Item = Result<SseEvent, Infallible>>> {
-    Sse::new(unfold((shared.handle.requests, from.from, None), |(requests, from, paused)| async move {
+    Sse::new(unfold((shared.handle, from.from, None), |(handle, from, paused)| async move {
         if paused.is_some() {
             // Under load one message says much; alone the first one comes at once.
             tokio::time::sleep(PAUSE).await;
         }
-        let (records, next) = requests.next(from).await;
-        let records: Vec<Request> = records.iter().map(Request::from).collect();
-        Some((message(&records), (requests, next, Some(()))))
+        let (records, next) = handle.requests.next(from).await;
+        let records = shown(&records, &handle);
+        Some((message(&records), (handle, next, Some(()))))
     }))
 }
 

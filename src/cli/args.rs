@@ -118,6 +118,8 @@ commands! {
     Trust(Trust) = "trust",
     /// Run a command in a service's folder and environment
     Exec(Exec) = "exec",
+    /// What this machine allows, and what is in the way of more
+    Doctor(Nothing) = "doctor",
     /// The manifest as it is understood
     Config(Nothing) = "config",
     /// What is wrong with the manifest

@@ -8,11 +8,11 @@ use super::args::Global;
 use super::error::{Code, Error};
 use super::locate;
 use super::output::Output;
-use crate::effects::environment;
 use crate::effects::fs::{self, Disk};
-use crate::manifest::{self, Problem, Problems};
+use crate::effects::{environment, ports};
+use crate::manifest::{self, Problem, Problems, Severity};
 use crate::model::{Command, NetworkMode, Workspace};
-use crate::plan::{Lint, lints};
+use crate::plan::{Lint, clashes, lints};
 
 /// Exit code 3 where something is wrong; what only looks wrong is shown.
 pub fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
@@ -23,6 +23,11 @@ pub fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
             let problem = located(workspace, &lint, &problems);
             problems.push(problem);
         }
+        // As for whoever boots it: only what is asked for by name is wrong.
+        for clash in clashes(workspace, NetworkMode::Env, ports::lowest()) {
+            let problem = Problem { severity: Severity::Error, ..located(workspace, &clash, &problems) };
+            problems.push(problem);
+        }
         problems.sort();
     }
     if output.json {
@@ -30,7 +35,9 @@ pub fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
         output.json(&json!({ "problems": list }));
         return Ok(if problems.has_errors() { ExitCode::from(Code::Manifest as u8) } else { ExitCode::SUCCESS });
     }
-    let Some(workspace) = workspace else { return Err(output.manifest_error(&problems)) };
+    let Some(workspace) = workspace.filter(|_| !problems.has_errors()) else {
+        return Err(output.manifest_error(&problems));
+    };
     output.warnings(&problems);
     let count = workspace.services.len();
     let services = if count == 1 { "1 service".to_owned() } else { format!("{count} services") };

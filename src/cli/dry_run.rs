@@ -5,18 +5,17 @@ use std::process::ExitCode;
 use super::error::Error;
 use super::locate;
 use super::output::{Output, dim};
-use crate::effects::{environment, ports};
+use crate::effects::{environment, ports, ranges};
 use crate::manifest::Request;
-use crate::model::NetworkMode;
 use crate::plan::{self, Plan, Planned, PlannedPort, PlannedRun, Site, Surroundings};
-use crate::runtime::UpRequest;
+use crate::runtime::{UpRequest, choose};
 
 /// Prints what would be started, and starts nothing.
 pub fn run(load: &Request, request: &UpRequest, output: &Output) -> Result<ExitCode, Error> {
     let workspace = &locate::load(load, output)?;
     let home = locate::places()?.home(&locate::id(workspace, load));
     let mask = plan::select(workspace, &request.selection).map_err(|error| Error::usage(error.to_string()))?;
-    let network = crate::engine::pods_possible().map_or(NetworkMode::Env, |()| NetworkMode::Pod);
+    let (network, _) = choose(workspace, &crate::engine::modes_possible(), ports::lowest())?;
     let numbers = ports::propose(&home, &plan::slots(workspace, network));
     let surroundings = Surroundings {
         shell: environment::shell(),
@@ -24,6 +23,7 @@ pub fn run(load: &Request, request: &UpRequest, output: &Output) -> Result<ExitC
         data_dir: home.data(),
         site: Site { host_label: workspace.name.to_string(), ..Site::default() },
         network,
+        loopback: ranges::propose(&home),
     };
     let plan = plan::plan(workspace, &surroundings);
     let order: Vec<usize> = plan.graph.order().iter().copied().filter(|place| mask[*place]).collect();

@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::block;
 use super::error::{Code, Error};
+use crate::effects::{environment, fs};
 use crate::launcher;
 use crate::model::Signal;
 
@@ -30,7 +31,10 @@ async fn command(program: &OsStr, arguments: &[OsString]) -> Result<ExitCode, Er
     let caught = |kind| signal(kind).map_err(|error| Error::new(Code::Exec, format!("no signals: {error}")));
     let (mut interrupt, mut quit) = (caught(SignalKind::interrupt())?, caught(SignalKind::quit())?);
     let (mut terminate, mut hangup) = (caught(SignalKind::terminate())?, caught(SignalKind::hangup())?);
-    let mut child = Command::new(program).args(arguments).spawn().map_err(|error| not_run(program, &error))?;
+    let mut child = Command::new(program).args(arguments).spawn().map_err(|error| {
+        let path = environment::variable("PATH");
+        not_run(program, path.as_deref(), &error)
+    })?;
     loop {
         tokio::select! {
             ended = child.wait() => return Ok(ended.map_or(ExitCode::FAILURE, code)),
@@ -54,11 +58,11 @@ fn code(status: std::process::ExitStatus) -> ExitCode {
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }
 
-/// A command that could not be run, as a shell tells it.
-pub fn not_run(program: &OsStr, error: &std::io::Error) -> Error {
+/// A command that could not be run with `path` as PATH, as a shell tells it.
+pub fn not_run(program: &OsStr, path: Option<&OsStr>, error: &std::io::Error) -> Error {
     let shown = program.to_string_lossy();
     match error.kind() {
-        std::io::ErrorKind::NotFound => Error::new(Code::NotFound, format!("`{shown}` cannot be found")),
+        _ if fs::is_missing(program, path, error) => Error::new(Code::NotFound, format!("`{shown}` cannot be found")),
         std::io::ErrorKind::PermissionDenied => {
             Error::new(Code::NotExecutable, format!("`{shown}` may not be executed"))
         }

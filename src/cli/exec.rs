@@ -40,7 +40,8 @@ pub async fn run(global: &Global, args: Exec, output: &Output) -> Result<ExitCod
         .env("PWD", &environment.folder)
         .current_dir(&environment.folder)
         .exec();
-    Err(not_run(program, &failed))
+    let path = environment.variables.get("PATH").map(OsStr::new);
+    Err(not_run(program, path, &failed))
 }
 
 /// This program again, with one thread, as only such a process can enter a pod.

@@ -47,9 +47,11 @@ fn print(request: &Request, output: &Output) {
     };
     let time = request.time.get(11..23).unwrap_or(&request.time);
     let what = format!("{} {}", request.method.as_deref().unwrap_or(""), request.path.as_deref().unwrap_or(""));
+    // Said apart, as `strict: true` would refuse it.
+    let undeclared = if request.declared == Some(false) { dim("  undeclared") } else { String::new() };
     let error = request.error.as_deref().map(|error| tint(&format!("  {error}"), AnsiColor::Red)).unwrap_or_default();
     output.line(&format!(
-        "{} {} → {}  {status}  {:.1}ms  {}{error}",
+        "{} {} → {}  {status}  {:.1}ms  {}{undeclared}{error}",
         dim(time),
         request.from,
         request.to,

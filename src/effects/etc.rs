@@ -1,31 +1,55 @@
-//! The files that take the place of the host's in all pods of a workspace.
+//! The files that take the place of the host's: the same in all pods, a caller's own in network mode `names`.
 
 use std::fs;
 use std::io::{self, Write};
+use std::net::Ipv4Addr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use super::places::Home;
-use crate::plan::{NAMESERVER, Plan};
-use crate::route::files::{hosts, nsswitch, resolv_conf};
+use crate::model::NetworkMode;
+use crate::plan::{NAMESERVER, Plan, Planned};
+use crate::route::files::{hosts, hosts_of_caller, nsswitch, resolv_conf};
 use crate::route::zone::Zone;
 
-/// Writes them as the host's and the plan are now. Pods have them mounted: they are written in place, and only where
-/// that changes them.
+/// Writes them as the host's and the plan are now.
 pub fn write(home: &Home, plan: &Plan, zone: &Zone) -> io::Result<()> {
-    let folder = home.etc();
-    fs::DirBuilder::new().recursive(true).mode(0o755).create(&folder)?;
     let host = |name: &str| fs::read_to_string(Path::new("/etc").join(name)).ok();
-    let hosts = hosts(&host("hosts").unwrap_or_default(), zone, None);
-    // A link that leads nowhere is as good as no file.
-    let resolv = resolv_conf(&host("resolv.conf").unwrap_or_default(), NAMESERVER, &plan.namespace.to_string());
+    let host_hosts = host("hosts").unwrap_or_default();
     let nsswitch = nsswitch(host("nsswitch.conf").as_deref());
-    for (name, text) in [("hosts", hosts), ("resolv.conf", resolv), ("nsswitch.conf", nsswitch)] {
+    if plan.services.iter().any(Planned::in_pod) {
+        let hosts = hosts(&host_hosts, zone, None);
+        // A link that leads nowhere is as good as no file.
+        let resolv = resolv_conf(&host("resolv.conf").unwrap_or_default(), NAMESERVER, &plan.namespace.to_string());
+        write_all(&home.etc(), &[("hosts", &hosts), ("resolv.conf", &resolv), ("nsswitch.conf", &nsswitch)])?;
+    }
+    for (place, planned) in plan.services.iter().enumerate() {
+        if planned.network == NetworkMode::Names && planned.external().is_none() {
+            let hosts = hosts_of_caller(&host_hosts, zone, place, &callees(plan, place));
+            let folder = home.etc_of(planned.name.as_str());
+            write_all(&folder, &[("hosts", &hosts), ("nsswitch.conf", &nsswitch)])?;
+        }
+    }
+    Ok(())
+}
+
+/// Whom a service calls at which loopback address.
+fn callees(plan: &Plan, caller: usize) -> Vec<(usize, Ipv4Addr)> {
+    let edges = plan.edges.iter().filter(|edge| edge.from == caller);
+    let mut out: Vec<_> = edges.filter_map(|edge| Some((edge.to, *edge.listen?.ip()))).collect();
+    out.dedup();
+    out
+}
+
+/// Services have them mounted: they are written in place, and only where that changes them.
+fn write_all(folder: &Path, files: &[(&str, &str)]) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
+    for (name, text) in files {
         let path = folder.join(name);
         if fs::read(&path).is_ok_and(|known| known == text.as_bytes()) {
             continue;
         }
-        // Whoever runs in a pod may read them, as they may the host's.
+        // Whoever runs there may read them, as they may the host's.
         let file = fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o644).open(&path);
         file?.write_all(text.as_bytes())?;
     }

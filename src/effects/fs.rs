@@ -1,5 +1,6 @@
 //! Files.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -43,6 +44,20 @@ pub fn is_folder(path: &Path) -> bool {
 /// Whether there is anything of this name.
 pub fn exists(path: &Path) -> bool {
     path.exists()
+}
+
+/// Whether a program could not be executed because there is none: beside that, execvp(3) says EACCES also where a folder
+/// of `path` (PATH) may not be looked into.
+pub fn is_missing(program: &OsStr, path: Option<&OsStr>, error: &io::Error) -> bool {
+    let is_anywhere = || {
+        let is_path = program.as_encoded_bytes().contains(&b'/');
+        is_path || std::env::split_paths(path.unwrap_or_default()).any(|folder| exists(&folder.join(program)))
+    };
+    match error.kind() {
+        io::ErrorKind::NotFound => true,
+        io::ErrorKind::PermissionDenied => !is_anywhere(),
+        _ => false,
+    }
 }
 
 /// The path without symbolic links.

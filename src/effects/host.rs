@@ -3,6 +3,7 @@
 mod sweep;
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -11,10 +12,11 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::sync::mpsc;
 
 use super::clock::Clock;
+use super::fs;
 use super::helpers::{Helpers, Place, Task};
 use super::listeners::{Listeners, Listening};
 use super::places::Home;
-use super::pods::{News, Pod};
+use super::pods::{News, Pod, PodOrder, private_files};
 use super::ports::{is_free, taken_message};
 use super::probe::{Way, try_network};
 use super::process::end_groups;
@@ -22,8 +24,8 @@ use super::setup::Stamps;
 use super::{accounts, environment, survivors, texts};
 use crate::launcher::pod::{Failure, Step};
 use crate::launcher::{Client, Launch, Report};
-use crate::model::Signal;
-use crate::plan::{Plan, PlannedCheck, PlannedPort, Ready, Setup};
+use crate::model::{NetworkMode, Signal};
+use crate::plan::{Plan, Planned, PlannedCheck, PlannedPort, Ready, Setup};
 use crate::supervise::{Effect, Exit, Fact, Incarnation, Left, Moment, SetupRun};
 use crate::telemetry::logs::{Collector, Matched, Origin, Source, Stream};
 
@@ -37,6 +39,7 @@ pub struct Host {
     helpers: Helpers,
     /// The workspace's id.
     id: String,
+    home: Home,
     /// The pods' private files.
     etc: Vec<u8>,
     news: mpsc::UnboundedSender<News>,
@@ -81,6 +84,7 @@ impl Host {
             collector,
             helpers: Helpers::new(launcher, &home.id),
             id: home.id.clone(),
+            home: home.clone(),
             etc: home.etc().as_os_str().as_encoded_bytes().to_vec(),
             news,
             stamps: Stamps::new(home.setups()),
@@ -170,7 +174,7 @@ impl Host {
         survivors::end(&self.id);
         let ended = std::mem::take(&mut self.lives);
         ended.keys().for_each(|incarnation| self.close(*incarnation));
-        ended.into_iter().map(|(it, _)| Fact::Exited(it, Exit::Signal(Signal::KILL), Left::Nothing)).collect()
+        ended.into_keys().map(|it| Fact::Exited(it, Exit::Signal(Signal::KILL), Left::Nothing)).collect()
     }
 
     fn exited(&mut self, incarnation: Incarnation, exit: Exit, left: Vec<u32>) -> Vec<Fact> {
@@ -220,10 +224,7 @@ impl Host {
             let pattern = pattern.clone().map(|pattern| (pattern, Matched(Box::new(matched))));
             self.collector.add(Source { pattern, ..source(&self.plan, service, stream, pipe) });
         }
-        let pod = planned
-            .in_pod()
-            .then(|| Pod::order(planned, &self.etc, self.plan.front_door, incarnation, true, &self.news));
-        let (pod, order) = pod.transpose().map_err(|error| format!("no line to its pod: {error}"))?.unzip();
+        let (pod, order) = self.apart(planned, incarnation).map_err(|error| format!("no line to its pod: {error}"))?;
         let launch = Launch {
             incarnation,
             argv: texts::block(planned.argv()),
@@ -242,11 +243,26 @@ impl Host {
         Ok(())
     }
 
+    /// What a service has of its own, by its network mode: a pod that is to be known, and the launcher's order.
+    fn apart(&self, planned: &Planned, incarnation: Incarnation) -> io::Result<(Option<Pod>, Option<PodOrder>)> {
+        match planned.network {
+            NetworkMode::Pod => {
+                let (pod, order) = Pod::order(planned, &self.etc, self.plan.front_door, incarnation, true, &self.news)?;
+                Ok((Some(pod), Some(order)))
+            }
+            NetworkMode::Names => {
+                private_files(&self.home.etc_of(planned.name.as_str())).map(|order| (None, Some(order)))
+            }
+            NetworkMode::Env => Ok((None, None)),
+        }
+    }
+
     /// The system's error, in terms of what the manifest says.
     fn launch_error(&self, service: usize, failure: Failure) -> String {
         let Some(planned) = self.plan.services.get(service) else { return failure.to_string() };
         if failure.step != Step::Exec {
-            return format!("its pod could not be made: {failure}; `nagaya doctor` tells more");
+            let what = if planned.in_pod() { "its pod" } else { "its view of names" };
+            return format!("{what} could not be made: {failure}; `nagaya doctor` tells more");
         }
         let error = failure.error();
         let folder = planned.working_dir.display();
@@ -254,14 +270,18 @@ impl Host {
             return format!("the folder {folder} does not exist");
         }
         let program = planned.argv().first().map_or("", String::as_str);
+        let variables = planned.environment.resolve();
+        let path = variables.get("PATH").map(OsStr::new);
         match error.kind() {
-            io::ErrorKind::NotFound => format!("`{program}` is not a command that can be found"),
+            _ if fs::is_missing(OsStr::new(program), path, &error) => {
+                format!("`{program}` is not a command that can be found")
+            }
             io::ErrorKind::PermissionDenied => format!("`{program}` may not be executed"),
             _ => format!("`{program}`: {error}"),
         }
     }
 
-    /// Pid 1 of the pod in which a service runs now.
+    /// Pid 1 of the pod, or of the namespaces for private files, in which a service runs now.
     pub fn pod_of(&self, service: usize) -> Option<u32> {
         self.lives.values().find(|life| life.service == service)?.init
     }

@@ -91,6 +91,11 @@ impl Home {
         self.state.join("etc")
     }
 
+    /// Those of one service in network mode `names`.
+    pub fn etc_of(&self, service: &str) -> PathBuf {
+        self.etc().join("callers").join(service)
+    }
+
     /// What the engine itself says when something goes wrong.
     pub fn engine_log(&self) -> PathBuf {
         self.state.join("engine.log")

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::mpsc;
@@ -9,7 +10,8 @@ use tokio::sync::mpsc;
 use super::listeners::{Listeners, listens};
 use crate::launcher::Line;
 use crate::launcher::pod::{self, Handover, LISTENER};
-use crate::plan::{Planned, RANGE};
+use crate::model::Egress;
+use crate::plan::{HOST, Planned, RANGE};
 use crate::supervise::Incarnation;
 
 /// What the proxy is told of pods.
@@ -51,6 +53,16 @@ impl Inbox {
     }
 }
 
+/// What the launcher needs to make a pod: its parts, and its end of the line.
+pub type PodOrder = (pod::Pod, OwnedFd);
+
+/// What the launcher needs to start a program that has only its own files, in network mode `names`. Nothing comes out of
+/// there and nothing is asked for, so the line's other end is closed at once.
+pub fn private_files(etc: &Path) -> std::io::Result<PodOrder> {
+    let (_closed, end) = std::os::unix::net::UnixStream::pair()?;
+    Ok((pod::Pod { etc: etc.as_os_str().as_encoded_bytes().to_vec(), network: None }, end.into()))
+}
+
 /// A pod as the engine's loop knows it.
 #[derive(Debug, Clone)]
 pub struct Pod {
@@ -69,18 +81,21 @@ impl Pod {
         incarnation: Incarnation,
         serves: bool,
         news: &mpsc::UnboundedSender<News>,
-    ) -> std::io::Result<(Self, (pod::Pod, OwnedFd))> {
+    ) -> std::io::Result<(Self, PodOrder)> {
         let address = planned.addresses.own;
         let (line, end) = Line::new(address)?;
         let pod = Self { line: Arc::new(line), address, diagnosis: Arc::default() };
         let listens_itself = |number: u16| planned.ports.iter().any(|port| port.number == number);
         let order = pod::Pod {
-            address,
-            range: RANGE,
-            host_name: planned.name.as_str().as_bytes().to_vec(),
             etc: etc.to_vec(),
-            answers_names: listens_itself(53),
-            front_door: if listens_itself(front_door) { 0 } else { front_door },
+            network: Some(pod::Network {
+                address,
+                range: RANGE,
+                host_name: planned.name.as_str().as_bytes().to_vec(),
+                answers_names: listens_itself(53),
+                front_door: if listens_itself(front_door) { 0 } else { front_door },
+                confined: (planned.egress == Egress::Deny).then_some(HOST),
+            }),
         };
         let (known, service, news) = (pod.clone(), planned.name.as_str().into(), news.clone());
         tokio::spawn(async move {

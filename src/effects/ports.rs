@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, TcpListener};
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
@@ -16,7 +16,7 @@ use super::fs;
 use super::listeners::Listeners;
 use super::places::Home;
 use super::process::Owner;
-use crate::plan::{NUMBERS, Ports, Slot, SlotKind};
+use crate::plan::{NUMBERS, PAIRS, Ports, Slot, SlotKind};
 
 /// Below the range from which the kernel gives ports to outgoing connections.
 const RANGE: Range<u16> = 20_000..32_000;
@@ -48,7 +48,7 @@ fn turn(home: &Home) -> Option<File> {
     Some(file)
 }
 
-fn recall(memory: &Path) -> BTreeMap<String, u16> {
+pub(super) fn recall(memory: &Path) -> BTreeMap<String, u16> {
     let text = fs::read_own(memory).ok().flatten().unwrap_or_default();
     serde_json::from_str(&text).unwrap_or_default()
 }
@@ -62,14 +62,21 @@ fn others(home: &Home) -> HashSet<u16> {
 }
 
 fn give(home: &Home, slots: &[Slot], remembered: &BTreeMap<String, u16>, held: &HashSet<u16>) -> HashMap<String, u16> {
-    let (addresses, slots): (Vec<&Slot>, Vec<&Slot>) = slots.iter().partition(|slot| slot.kind == SlotKind::Address);
-    let mut given = give_addresses(&home.id, &addresses, remembered);
-    given.extend(give_ports(home, &slots, remembered, held));
+    let of = |wanted: fn(SlotKind) -> bool| -> Vec<&Slot> { slots.iter().filter(|slot| wanted(slot.kind)).collect() };
+    let mut given = give_addresses(&home.id, &of(|kind| kind == SlotKind::Address), NUMBERS, remembered);
+    given.extend(give_addresses(&home.id, &of(|kind| kind == SlotKind::Pair), PAIRS, remembered));
+    let ports = of(|kind| !matches!(kind, SlotKind::Address | SlotKind::Pair));
+    given.extend(give_ports(home, &ports, remembered, held));
     given
 }
 
 /// The parts of addresses are nobody's ports: none is ever taken by a stranger.
-fn give_addresses(id: &str, slots: &[&Slot], remembered: &BTreeMap<String, u16>) -> HashMap<String, u16> {
+fn give_addresses(
+    id: &str,
+    slots: &[&Slot],
+    range: Range<u16>,
+    remembered: &BTreeMap<String, u16>,
+) -> HashMap<String, u16> {
     let known = |slot: &&&Slot| Some((slot.key.clone(), *remembered.get(&slot.key)?));
     let mut given: HashMap<String, u16> = slots.iter().filter_map(|slot| known(&slot)).collect();
     let mut taken: HashSet<u16> = given.values().copied().collect();
@@ -77,8 +84,8 @@ fn give_addresses(id: &str, slots: &[&Slot], remembered: &BTreeMap<String, u16>)
         if given.contains_key(&slot.key) {
             continue;
         }
-        let mut candidates = candidates(id, &slot.key, NUMBERS);
-        let number = candidates.find(|number| !taken.contains(number)).unwrap_or(NUMBERS.start);
+        let mut candidates = candidates(id, &slot.key, range.clone());
+        let number = candidates.find(|number| !taken.contains(number)).unwrap_or(range.start);
         taken.insert(number);
         given.insert(slot.key.clone(), number);
     }
@@ -127,7 +134,7 @@ fn give_ports(
     given
 }
 
-fn remember(memory: &Path, mut remembered: BTreeMap<String, u16>, given: &HashMap<String, u16>) {
+pub(super) fn remember(memory: &Path, mut remembered: BTreeMap<String, u16>, given: &HashMap<String, u16>) {
     let before = remembered.clone();
     remembered.extend(given.iter().map(|(key, number)| (key.clone(), *number)));
     if before != remembered
@@ -149,7 +156,7 @@ fn suits(slot: &Slot, number: u16) -> bool {
 }
 
 /// All numbers of a range, beginning at one that follows from the workspace and the slot: likely the same each time.
-fn candidates(id: &str, key: &str, range: Range<u16>) -> impl Iterator<Item = u16> {
+pub(super) fn candidates(id: &str, key: &str, range: Range<u16>) -> impl Iterator<Item = u16> {
     let hash = blake3::hash(format!("{id}/{key}").as_bytes());
     let length = u32::from(range.end - range.start);
     let start = u32::from(u16::from_le_bytes([hash.as_bytes()[0], hash.as_bytes()[1]]));
@@ -168,16 +175,30 @@ fn is_free_at(address: IpAddr, number: u16) -> bool {
     bind(&socket, &SocketAddr::new(address, number)) != Err(Errno::ADDRINUSE)
 }
 
+/// From which number on this account may listen; found by trying, since a capability may allow all.
+pub fn lowest() -> u16 {
+    // An address that no pair is given.
+    let nobody = SocketAddrV4::new(Ipv4Addr::new(127, 255, 255, 254), 1);
+    let refused = socket(AddressFamily::INET, SocketType::STREAM, None).and_then(|socket| bind(&socket, &nobody));
+    match refused {
+        Err(Errno::ACCESS | Errno::PERM) => {
+            let setting = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
+            setting.ok().and_then(|number| number.trim().parse().ok()).unwrap_or(1024)
+        }
+        _ => 1,
+    }
+}
+
 fn family(address: IpAddr) -> AddressFamily {
     if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 }
 }
 
-/// Listens on a port of the loopback.
+/// Listens on a port of a loopback address.
 ///
 /// SO_REUSEPORT lets the proxy keep the number while it closes and opens the listener (see `proxy::edge`); the kernel
 /// grants that only within one account.
-pub fn listen(number: u16) -> io::Result<TcpListener> {
-    let listener = reserve(number)?;
+pub fn listen(at: SocketAddrV4) -> io::Result<TcpListener> {
+    let listener = reserve(at)?;
     rustix::net::listen(&listener, BACKLOG)?;
     Ok(listener.into())
 }
@@ -201,7 +222,7 @@ pub fn listen_alone(number: u16) -> Result<TcpListener, String> {
     if !is_free(number) {
         return Err(taken_message(number));
     }
-    listen(number).map_err(|error| match error.kind() {
+    listen(SocketAddrV4::new(Ipv4Addr::LOCALHOST, number)).map_err(|error| match error.kind() {
         io::ErrorKind::PermissionDenied => {
             format!("this account may not listen on port {number}: choose one from 1024 on")
         }
@@ -209,12 +230,11 @@ pub fn listen_alone(number: u16) -> Result<TcpListener, String> {
     })
 }
 
-/// Takes a port of the loopback without listening there: whoever connects is refused.
-pub fn reserve(number: u16) -> io::Result<OwnedFd> {
-    let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let socket = tcp_socket(address)?;
+/// Takes a port of a loopback address without listening there: whoever connects is refused.
+pub fn reserve(at: SocketAddrV4) -> io::Result<OwnedFd> {
+    let socket = tcp_socket(IpAddr::V4(*at.ip()))?;
     sockopt::set_socket_reuseport(&socket, true)?;
-    bind(&socket, &SocketAddr::new(address, number))?;
+    bind(&socket, &at)?;
     Ok(socket)
 }
 

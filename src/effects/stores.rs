@@ -78,6 +78,18 @@ pub fn apply(authority: &Authority, action: Action, kinds: &[Kind]) -> Vec<Repor
     kinds.iter().chain(follows.then_some(&Kind::Java)).flat_map(of).collect()
 }
 
+/// Whether the stores that are here have the authority's certificate; changes nothing. Takes up to seconds, as Java's
+/// own program is asked.
+pub fn status(authority: &Authority) -> Vec<(Kind, PathBuf, bool)> {
+    let of = |kind: Kind, found: Vec<(PathBuf, bool)>| found.into_iter().map(move |(place, has)| (kind, place, has));
+    let all = [
+        (Kind::System, system::status(authority)),
+        (Kind::Nss, nss::status(authority)),
+        (Kind::Java, java::status(authority)),
+    ];
+    all.into_iter().flat_map(|(kind, found)| of(kind, found)).collect()
+}
+
 fn absent(kind: Kind) -> Vec<Report> {
     vec![Report { kind, place: None, outcome: Outcome::Absent }]
 }

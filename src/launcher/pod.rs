@@ -34,18 +34,28 @@ pub const NOBODY: u16 = 61_001;
 /// What a pod is made of, as the engine orders it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pod {
+    /// The folder with its `hosts`, `resolv.conf` and `nsswitch.conf`, as far as they are its own.
+    pub etc: Vec<u8>,
+    /// `None` in network mode `names`: it shares the host's network, and only its files and its process table are its
+    /// own. Nothing is handed over from there.
+    pub network: Option<Network>,
+}
+
+/// A pod's own network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network {
     /// Its own address.
     pub address: Ipv4Addr,
     /// The range in which all services have addresses, its prefix length with it.
     pub range: (Ipv4Addr, u8),
     pub host_name: Vec<u8>,
-    /// The folder with its `hosts`, `resolv.conf` and `nsswitch.conf`.
-    pub etc: Vec<u8>,
     /// The service itself listens on port 53: questions to its loopback are its own to answer.
     pub answers_names: bool,
     /// A port of its loopback at which it finds the host's: the front door, which many runtimes look for there whatever
     /// DNS says (RFC 6761 section 6.3). 0 for none.
     pub front_door: u16,
+    /// It may call nobody outside the range, nor in it the address given here, which is the host's.
+    pub confined: Option<Ipv4Addr>,
 }
 
 /// What came out of a pod for the engine, in this order.

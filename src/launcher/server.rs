@@ -102,7 +102,8 @@ impl Launcher {
 
     /// Takes in one piece of the stream; false at its end.
     fn receive(&mut self) -> io::Result<bool> {
-        let mut bytes = [0; 64 << 10];
+        // Small: what is written here after a pod was born stays with the pod as a copy.
+        let mut bytes = [0; 8 << 10];
         let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(16))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let received = recvmsg(&self.engine, &mut [IoSliceMut::new(&mut bytes)], &mut control, RecvFlags::CMSG_CLOEXEC);

@@ -5,7 +5,7 @@
 use std::io;
 use std::net::Ipv4Addr;
 
-use super::pod::{Failure, Pod, Step};
+use super::pod::{Failure, Network, Pod, Step};
 use super::spawn::Account;
 
 /// Nobody's arguments and variables are larger than the kernel's own limit for them, by far.
@@ -206,13 +206,18 @@ impl Writer {
     }
 
     fn pod(&mut self, pod: &Pod) {
-        self.0.extend_from_slice(&pod.address.octets());
-        self.0.extend_from_slice(&pod.range.0.octets());
-        self.byte(pod.range.1);
-        self.bytes(&pod.host_name);
         self.bytes(&pod.etc);
-        self.byte(pod.answers_names.into());
-        self.id(pod.front_door.into());
+        self.list(pod.network.iter(), Self::network);
+    }
+
+    fn network(&mut self, network: &Network) {
+        self.0.extend_from_slice(&network.address.octets());
+        self.0.extend_from_slice(&network.range.0.octets());
+        self.byte(network.range.1);
+        self.bytes(&network.host_name);
+        self.byte(network.answers_names.into());
+        self.id(network.front_door.into());
+        self.list(network.confined.iter(), |out, host| out.0.extend_from_slice(&host.octets()));
     }
 
     fn list<T>(&mut self, items: impl ExactSizeIterator<Item = T>, mut write: impl FnMut(&mut Self, T)) {
@@ -280,13 +285,17 @@ impl Reader<'_> {
     }
 
     fn pod(&mut self) -> io::Result<Pod> {
-        Ok(Pod {
+        Ok(Pod { etc: self.bytes()?, network: self.list(Self::network)?.pop() })
+    }
+
+    fn network(&mut self) -> io::Result<Network> {
+        Ok(Network {
             address: self.address()?,
             range: (self.address()?, self.byte()?),
             host_name: self.bytes()?,
-            etc: self.bytes()?,
             answers_names: self.byte()? != 0,
             front_door: u16::try_from(self.id()?).map_err(|_| malformed())?,
+            confined: self.list(Self::address)?.pop(),
         })
     }
 
@@ -314,12 +323,15 @@ mod tests {
                 folder: b"/\0".to_vec(),
                 account: Some(Account { uid: 1, gid: 2, groups: vec![3, 4] }),
                 pod: Some(Pod {
-                    address: Ipv4Addr::new(10, 66, 128, 1),
-                    range: (Ipv4Addr::new(10, 66, 0, 0), 16),
-                    host_name: b"web".to_vec(),
                     etc: b"/tmp".to_vec(),
-                    answers_names: true,
-                    front_door: 4400,
+                    network: Some(Network {
+                        address: Ipv4Addr::new(10, 66, 128, 1),
+                        range: (Ipv4Addr::new(10, 66, 0, 0), 16),
+                        host_name: b"web".to_vec(),
+                        answers_names: true,
+                        front_door: 4400,
+                        confined: Some(Ipv4Addr::new(10, 66, 255, 1)),
+                    }),
                 }),
             },
             Order::Signal { key: u64::MAX, signal: -1 },

@@ -39,7 +39,7 @@ pub fn lower(
     let name = workspace_name(main, request, problems);
     let root = main.dir.clone();
     let main_span = main.span;
-    let network = main.raw.network.as_ref().and_then(|word| network::mode(word, problems));
+    let network = main.raw.network.as_ref().and_then(|word| word.value.0);
     let namespace = namespace(main, problems);
     let strict = main.raw.strict.as_ref().is_some_and(|strict| strict.value);
     ignored_in_includes(&units, problems);

@@ -61,6 +61,15 @@ impl Protocol {
         }
     }
 
+    /// The same at a port whose number tells more: where servers speak first, nothing can be told from what a client
+    /// says (linkerd's opaque ports: SMTP, MySQL, Galera, PostgreSQL, Redis, Elasticsearch's own, Memcached).
+    pub fn at(self, number: u16) -> Self {
+        match (self, number) {
+            (Self::Detect, 25 | 587 | 3306 | 4444 | 5432 | 6379 | 9300 | 11211) => Self::Tcp,
+            (known, _) => known,
+        }
+    }
+
     /// The word for users.
     pub fn word(self) -> &'static str {
         match self {
@@ -121,5 +130,12 @@ mod tests {
         for (name, protocol) in cases {
             assert_eq!(Protocol::from_port_name(name), protocol, "{name}");
         }
+    }
+
+    #[test]
+    fn numbers_tell_where_names_do_not() {
+        assert_eq!(Protocol::Detect.at(3306), Protocol::Tcp);
+        assert_eq!(Protocol::Detect.at(8080), Protocol::Detect);
+        assert_eq!(Protocol::Http.at(3306), Protocol::Http);
     }
 }

@@ -1,6 +1,8 @@
 //! Addresses in the pods of a workspace: each service has one at which it is called and one of its own.
 //!
-//! All workspaces use the same range, which exists in pods only: none sees another's.
+//! All workspaces use the same range, which exists in pods only: none sees another's. In network mode `names` the
+//! addresses are of this machine's loopback, where each workspace has a range of its own, and each caller and callee an
+//! address in it.
 
 use std::net::Ipv4Addr;
 
@@ -18,6 +20,18 @@ pub const HOST: Ipv4Addr = Ipv4Addr::new(10, 66, 255, 1);
 pub const FRONT_DOOR: Ipv4Addr = Ipv4Addr::new(10, 66, 255, 2);
 /// Numbers that services can have: below the addresses above, with room for both of each.
 pub const NUMBERS: std::ops::Range<u16> = 1..0x7f00;
+
+/// Second octets of the workspaces' ranges on the loopback. Those below are left to people and to the system, which have
+/// 127.0.1.1 and 127.0.0.53.
+pub const LOOPBACK_RANGES: std::ops::Range<u8> = 64..255;
+/// Numbers that pairs can have in a range.
+pub const PAIRS: std::ops::Range<u16> = 1..0xff00;
+
+/// The address of a pair in a workspace's range.
+pub fn on_loopback(range: u8, pair: u16) -> Ipv4Addr {
+    let [high, low] = pair.to_be_bytes();
+    Ipv4Addr::new(127, range, high, low)
+}
 
 /// The two addresses of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,11 @@
 //! Who calls whom: declared by `depends_on`, or told by an address in a variable.
 
+use std::net::{Ipv4Addr, SocketAddrV4};
+
 use crate::model::{self, Check, Command, Form, Names, NetworkMode, Protocol, Readiness, Service, Value, Workspace};
 
+use super::addresses::on_loopback;
+use super::proxies::Proxies;
 use super::{LOOPBACK, Surroundings};
 
 /// A caller, a callee's port, and the listener between them: calls that arrive there are this caller's.
@@ -11,8 +15,8 @@ pub struct Edge {
     pub to: usize,
     /// The place of the port in the callee's list.
     pub port: usize,
-    /// Where the proxy listens for it on the host; a caller in a pod calls by name instead.
-    pub listen: Option<u16>,
+    /// Where the proxy listens for it on the host; a caller in a pod has its own listener for all calls.
+    pub listen: Option<SocketAddrV4>,
 }
 
 /// An address of a service in a variable of another: shown in the graph, never an order.
@@ -168,9 +172,19 @@ pub fn edges(workspace: &Workspace, references: &[Reference], surroundings: &Sur
     let edges = wanted.filter(|&(_, to, port)| workspace.service(to).ports[port].protocol != Protocol::Udp).map(
         |(from, to, port)| {
             let (caller, callee) = (workspace.service(from), workspace.service(to));
-            let listen = || surroundings.ports.edge(&caller.name, &callee.name, &callee.ports[port].name);
-            let by_name = workspace.network_of(caller, surroundings.network) == NetworkMode::Pod;
-            Edge { from, to, port, listen: (!by_name).then(listen) }
+            let (ports, callee_port) = (&surroundings.ports, &callee.ports[port]);
+            let listen = match workspace.network_of(caller, surroundings.network) {
+                NetworkMode::Pod => None,
+                NetworkMode::Names => {
+                    let address = on_loopback(surroundings.loopback, ports.pair(&caller.name, &callee.name));
+                    Some(SocketAddrV4::new(address, callee_port.number))
+                }
+                NetworkMode::Env => {
+                    let number = ports.edge(&caller.name, &callee.name, &callee_port.name);
+                    Some(SocketAddrV4::new(Ipv4Addr::LOCALHOST, number))
+                }
+            };
+            Edge { from, to, port, listen }
         },
     );
     let mut edges: Vec<Edge> = edges.collect();
@@ -184,6 +198,8 @@ pub struct Outlook<'a> {
     pub workspace: &'a Workspace,
     pub edges: &'a [Edge],
     pub surroundings: &'a Surroundings,
+    /// The shell's proxies, as pods have them.
+    pub proxies: &'a Proxies,
 }
 
 impl Outlook<'_> {
@@ -203,15 +219,26 @@ impl Outlook<'_> {
         show(reference.form, callee, callee.ports[port].protocol, host, number)
     }
 
-    /// Host and port at which the caller reaches a callee: in a pod its name and production's port.
+    /// Whether the caller is in a pod.
+    pub fn calls_by_name(&self) -> bool {
+        self.network() == NetworkMode::Pod
+    }
+
+    fn network(&self) -> NetworkMode {
+        self.workspace.network_of(self.workspace.service(self.caller), self.surroundings.network)
+    }
+
+    /// Host and port at which the caller reaches a callee: its name and production's port, where names lead anywhere.
     pub fn address(&self, to: usize, port: usize, edge: Option<&Edge>) -> (&str, u16) {
-        let (caller, callee) = (self.workspace.service(self.caller), self.workspace.service(to));
-        if self.workspace.network_of(caller, self.surroundings.network) == NetworkMode::Pod {
-            return (callee.name.as_str(), callee.ports[port].number);
+        let callee = self.workspace.service(to);
+        match self.network() {
+            NetworkMode::Pod => return (callee.name.as_str(), callee.ports[port].number),
+            NetworkMode::Names if edge.is_some() => return (callee.name.as_str(), callee.ports[port].number),
+            NetworkMode::Names | NetworkMode::Env => {}
         }
         // Its own address is its own: nobody goes through the proxy to reach itself.
         let own = || self.surroundings.ports.own(&callee.name, &callee.ports[port].name);
-        (LOOPBACK, edge.and_then(|edge| edge.listen).unwrap_or_else(own))
+        (LOOPBACK, edge.and_then(|edge| edge.listen).map_or_else(own, |listen| listen.port()))
     }
 }
 

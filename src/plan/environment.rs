@@ -10,6 +10,7 @@ use indexmap::IndexMap;
 use crate::model::{Form, Protocol, Service, Value};
 
 use super::edges::{Outlook, show};
+use super::proxies::Proxies;
 use super::{PlannedPort, Surroundings};
 
 /// Python's switch for writing lines at once.
@@ -26,6 +27,8 @@ pub struct Layers {
     /// Addresses and identity, made by us.
     pub generated: Vec<(String, String)>,
     pub shell: Shell,
+    /// What takes the place of the shell's in a pod.
+    pub proxies: Proxies,
     pub dotenv: Arc<Vec<(String, String)>>,
     pub files: Vec<(String, String)>,
     /// The manifest's: top level, then the service's own. `None` takes the shell's value.
@@ -38,6 +41,7 @@ impl Layers {
         let mut out: IndexMap<&str, &str> = IndexMap::with_capacity(self.shell.len() + self.generated.len() + 8);
         out.extend(self.generated.iter().map(|(key, value)| (key.as_str(), value.as_str())));
         out.extend(self.shell.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+        out.extend(self.proxies.iter().map(|(key, value)| (key.as_str(), value.as_str())));
         out.extend(self.dotenv.iter().map(|(key, value)| (key.as_str(), value.as_str())));
         out.extend(self.files.iter().map(|(key, value)| (key.as_str(), value.as_str())));
         for (key, value) in &self.declared {
@@ -67,7 +71,7 @@ impl Layers {
     /// What `KEY` without a value means: the shell's value, else that of `.env`.
     fn inherited(&self, key: &str) -> Option<&str> {
         let dotenv = || self.dotenv.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value.as_str());
-        self.shell.get(key).map(String::as_str).or_else(dotenv)
+        self.proxies.get(key).or_else(|| self.shell.get(key)).map(String::as_str).or_else(dotenv)
     }
 }
 
@@ -100,6 +104,7 @@ pub fn layers(service: &Service, outlook: &Outlook<'_>, ports: &[PlannedPort], s
     Layers {
         generated: generated(service, outlook, ports, surroundings),
         shell: surroundings.shell.clone(),
+        proxies: if outlook.calls_by_name() { outlook.proxies.clone() } else { Proxies::default() },
         dotenv: environment.dotenv.clone(),
         files: environment.files.clone(),
         declared: declared.collect(),

@@ -145,6 +145,11 @@ impl Planned {
         self.network == NetworkMode::Pod && self.external().is_none()
     }
 
+    /// Whether it has namespaces of its own: a pod, or only private files.
+    pub fn is_apart(&self) -> bool {
+        self.network != NetworkMode::Env && self.external().is_none()
+    }
+
     /// The first port that a stream can be opened to.
     pub fn first_port(&self) -> Option<&PlannedPort> {
         self.ports.iter().find(|port| port.protocol != Protocol::Udp)

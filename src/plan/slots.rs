@@ -2,7 +2,7 @@
 //!
 //! A slot's key is stable, so that a number, once given, can be remembered and given again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::model::{NetworkMode, Protocol, Service, ServiceName, Workspace};
 
@@ -27,6 +27,8 @@ pub enum SlotKind {
     Engine,
     /// Nobody: the number is part of an address in pods.
     Address,
+    /// Nobody either: it is part of the loopback address at which one calls another in network mode `names`.
+    Pair,
 }
 
 const FRONT_DOOR: &str = "front-door";
@@ -43,6 +45,15 @@ fn edge_key(from: &ServiceName, to: &ServiceName, port: &str) -> String {
     format!("{from}->{to}/{port}")
 }
 
+fn pair_key(from: &ServiceName, to: &ServiceName) -> String {
+    format!("{from}@{to}")
+}
+
+/// A program that is given this number would find it taken, when it listens on all addresses.
+fn called(number: u16) -> Slot {
+    Slot { key: format!("called/{number}"), kind: SlotKind::Insisted(number) }
+}
+
 /// Nobody else of the workspace is to be given a published number.
 fn published(number: u16) -> Slot {
     Slot { key: format!("publish/{number}"), kind: SlotKind::Insisted(number) }
@@ -51,7 +62,8 @@ fn published(number: u16) -> Slot {
 /// Every slot of a workspace, where `auto` means this mode.
 pub fn slots(workspace: &Workspace, auto: NetworkMode) -> Vec<Slot> {
     // In its pod every port is free, and a caller in a pod needs no listener.
-    let in_pod = |service: &Service| workspace.network_of(service, auto) == NetworkMode::Pod;
+    let mode = |service: &Service| workspace.network_of(service, auto);
+    let in_pod = |service: &Service| mode(service) == NetworkMode::Pod;
     let mut out = vec![Slot { key: FRONT_DOOR.to_owned(), kind: SlotKind::Engine }];
     for service in workspace.services.values() {
         // One that lives elsewhere has numbers of its own there, and none of this machine.
@@ -66,11 +78,24 @@ pub fn slots(workspace: &Workspace, auto: NetworkMode) -> Vec<Slot> {
     }
     for (from, to, port) in wanted_edges(workspace, &references(workspace)) {
         let (from, to) = (workspace.service(from), workspace.service(to));
-        if to.ports[port].protocol != Protocol::Udp && !in_pod(from) {
-            let key = edge_key(&from.name, &to.name, &to.ports[port].name);
-            out.push(Slot { key, kind: SlotKind::Engine });
+        if to.ports[port].protocol == Protocol::Udp {
+            continue;
+        }
+        match mode(from) {
+            NetworkMode::Pod => {}
+            NetworkMode::Names => {
+                out.push(Slot { key: pair_key(&from.name, &to.name), kind: SlotKind::Pair });
+                out.push(called(to.ports[port].number));
+            }
+            NetworkMode::Env => {
+                let key = edge_key(&from.name, &to.name, &to.ports[port].name);
+                out.push(Slot { key, kind: SlotKind::Engine });
+            }
         }
     }
+    // A callee of several ports has one address, and a number may be called by several.
+    let mut seen = HashSet::new();
+    out.retain(|slot| seen.insert(slot.key.clone()));
     out
 }
 
@@ -96,6 +121,11 @@ impl Ports {
     /// The number in a service's addresses.
     pub fn address(&self, service: &ServiceName) -> u16 {
         self.get(&address_key(service))
+    }
+
+    /// The number in the loopback address at which one service calls another.
+    pub fn pair(&self, from: &ServiceName, to: &ServiceName) -> u16 {
+        self.get(&pair_key(from, to))
     }
 
     /// Where the proxy listens for calls of one service to another.

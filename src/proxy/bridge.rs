@@ -22,7 +22,7 @@ use tokio::task::spawn_local;
 use super::answer::{self, Answer, Asker, Refusal};
 use super::body::{Body, Ending, Recording, grpc_status};
 use super::h1::Spoken;
-use super::headers::{Identity, REQUEST_ID, identify, strip_hop_by_hop};
+use super::headers::{Identity, REQUEST_ID, identify, once, strip_hop_by_hop};
 use super::http::{Asked, Caller, Closing, Context, LocalExecutor, Target, Way, not_dialled};
 use super::plain::Plain;
 use super::pool::{CallError, Lease};
@@ -119,7 +119,7 @@ pub fn failed(target: &Target, error: CallError) -> Refusal {
 
 /// Tells the caller the request's id.
 pub fn tell_id(identity: &Identity, response: &mut Response<Body>) {
-    if let Ok(id) = HeaderValue::from_str(identity.request_id()) {
+    if let Ok(id) = once(identity.request_id().as_bytes()) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
 }
@@ -183,7 +183,8 @@ async fn pass(
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let words = Words::new(identity.request_id(), request.method().as_str(), path);
     let protocol = protocol_word(&request, is_grpc);
-    let mut recording = context.recording(words, identity.trace_id, (begun, now), caller, target, protocol);
+    let mut recording =
+        context.recording(words, identity.trace_id, (begun, now), caller, target.upstream.name.clone(), protocol);
     let asker = Asker::of(&request, is_grpc);
     // Dropped with this future when the caller goes away before there is an answer.
     recording.fail(GONE);

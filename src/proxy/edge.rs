@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::net::TcpListener as StdListener;
+use std::net::{SocketAddrV4, TcpListener as StdListener};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -14,17 +14,17 @@ use super::detect::Beginning;
 use super::http::{Caller, Context, Target};
 use super::{detect, http, tcp};
 use crate::effects::ports;
-use crate::route::{Availability, Table};
+use crate::route::{Availability, Table, on_loopback};
 
-/// Serves an edge or a published port for as long as tables have it. The listener is closed while the callee is absent; the number stays
-/// ours meanwhile.
-pub async fn serve(number: u16, listener: StdListener, mut tables: watch::Receiver<Arc<Table>>, context: Context) {
+/// Serves an edge or a published port for as long as tables have it. The listener is closed while the callee is absent;
+/// the address stays ours meanwhile.
+pub async fn serve(at: SocketAddrV4, listener: StdListener, mut tables: watch::Receiver<Arc<Table>>, context: Context) {
     let mut socket = Socket::Open(listener);
     loop {
-        let Some(lead) = find(&tables, number) else { return };
+        let Some(lead) = find(&tables, at) else { return };
         let mut availability = lead.target.upstream.availability.clone();
         let absent = matches!(*availability.borrow_and_update(), Availability::Absent(_));
-        socket = match socket.turned(number, absent) {
+        socket = match socket.turned(at, absent) {
             Ok(socket) => socket,
             // Somebody of this account was faster, or descriptors ran out: try again when something changes.
             Err(_) => {
@@ -35,7 +35,7 @@ pub async fn serve(number: u16, listener: StdListener, mut tables: watch::Receiv
         let present = tables.clone();
         let accepted = async {
             match &socket {
-                Socket::Open(listener) => accept(listener, number, &lead, &present, &context).await,
+                Socket::Open(listener) => accept(listener, at, &lead, &present, &context).await,
                 Socket::Reserved { .. } | Socket::Lost => std::future::pending().await,
             }
         };
@@ -61,16 +61,16 @@ enum Socket {
 
 impl Socket {
     /// Open or closed, as it should be.
-    fn turned(self, number: u16, absent: bool) -> io::Result<Self> {
+    fn turned(self, at: SocketAddrV4, absent: bool) -> io::Result<Self> {
         match (self, absent) {
             (Self::Open(listener), true) => {
-                // First the new one, so that the number is never free.
-                let reserved = ports::reserve(number)?;
+                // First the new one, so that the address is never free.
+                let reserved = ports::reserve(at)?;
                 drop(listener);
                 Ok(Self::Reserved { _held: reserved })
             }
-            (Self::Reserved { .. } | Self::Lost, false) => ports::listen(number).map(Self::Open),
-            (Self::Lost, true) => ports::reserve(number).map(|held| Self::Reserved { _held: held }),
+            (Self::Reserved { .. } | Self::Lost, false) => ports::listen(at).map(Self::Open),
+            (Self::Lost, true) => ports::reserve(at).map(|held| Self::Reserved { _held: held }),
             (same, _) => Ok(same),
         }
     }
@@ -82,19 +82,19 @@ struct Lead {
     target: Target,
 }
 
-fn find(tables: &watch::Receiver<Arc<Table>>, number: u16) -> Option<Lead> {
+fn find(tables: &watch::Receiver<Arc<Table>>, at: SocketAddrV4) -> Option<Lead> {
     let table = tables.borrow();
-    if let Some(edge) = table.edges.iter().find(|edge| edge.listen == number) {
+    if let Some(edge) = table.edges.iter().find(|edge| edge.listen == at) {
         return Some(Lead { caller: Caller::Service(edge.from.clone()), target: Target::of(edge) });
     }
-    let published = table.published.iter().find(|published| published.number == number)?;
+    let published = table.published.iter().find(|published| on_loopback(published.number) == at)?;
     let target = Target { upstream: published.to.clone(), port: published.port };
     Some(Lead { caller: Caller::Outside, target })
 }
 
 async fn accept(
     listener: &StdListener,
-    number: u16,
+    at: SocketAddrV4,
     lead: &Lead,
     tables: &watch::Receiver<Arc<Table>>,
     context: &Context,
@@ -110,7 +110,7 @@ async fn accept(
             }
             Err(error) => return Err(error),
         };
-        let way = Way { from: From::Listener(number), target: lead.target.clone(), tables: tables.clone() };
+        let way = Way { from: From::Listener(at), target: lead.target.clone(), tables: tables.clone() };
         spawn_local(connection(stream, lead.caller.clone(), way, context.clone()));
     }
 }
@@ -125,8 +125,8 @@ pub struct Way {
 
 /// By what a callee is found again in another table.
 enum From {
-    /// The number of the listener.
-    Listener(u16),
+    /// The listener's address.
+    Listener(SocketAddrV4),
     /// The callee's name, and the number of its port.
     Name,
 }
@@ -139,7 +139,7 @@ impl Way {
 
     fn find(&self) -> Option<Target> {
         match self.from {
-            From::Listener(number) => find(&self.tables, number).map(|lead| lead.target),
+            From::Listener(at) => find(&self.tables, at).map(|lead| lead.target),
             From::Name => {
                 let upstream = self.tables.borrow().upstream(&self.target.upstream.name)?.clone();
                 let number = self.target.endpoint().number;

@@ -20,7 +20,7 @@ pub async fn serve(stream: TcpStream, caller: Caller, address: SocketAddr, conte
     let identity = Identity::of(now, None, None);
     let words = Words::new(identity.request_id(), "", "");
     let to: Arc<str> = address.to_string().into();
-    let mut recording = context.recording_to(words, identity.trace_id, (begun, now), &caller, to, "tcp");
+    let mut recording = context.recording(words, identity.trace_id, (begun, now), &caller, to, "tcp");
     let outside = match TcpStream::connect(address).await {
         Ok(outside) => outside,
         Err(error) => {

@@ -28,7 +28,8 @@ use transfer::Transfer;
 
 use super::answer::{Answer, Asker, Refusal};
 use super::body::Recording;
-use super::dial::Stream;
+use super::connect::Destination;
+use super::dial::{Offer, Stream};
 use super::headers::Identity;
 use super::http::{self, Caller, Context, Target, Way};
 use super::pool::Key;
@@ -124,6 +125,7 @@ struct Prepared {
 enum Read {
     Call(Prepared),
     Answer(Box<Answer>, Asked, Framing),
+    Tunnel(Destination, Identity, Words),
     Wrong(Fault),
     Other,
 }
@@ -142,6 +144,12 @@ impl<S: Io, W: Way> Server<'_, S, W> {
                 self.reply(&refusal(fault).response(Asker::default(), &[]), Asked::LAST, None).await;
                 return After::Linger;
             }
+            Read::Tunnel(destination, identity, words) => {
+                let to = destination.name();
+                let trace = identity.trace_id;
+                let recording = self.context.recording(words, trace, (begun, now), self.caller, to, "connect");
+                return Box::pin(self.connect(&destination, &identity, recording)).await;
+            }
             Read::Answer(answer, asked, framing) => {
                 let asked = Asked { keeps: asked.keeps && framing == Framing::NONE, ..asked };
                 return self.reply(&answer, asked, None).await;
@@ -152,7 +160,7 @@ impl<S: Io, W: Way> Server<'_, S, W> {
             call.identity.trace_id,
             (begun, now),
             self.caller,
-            &call.target,
+            call.target.upstream.name.clone(),
             "http",
         );
         let after = self.call(call, RefCell::new(recording)).await;
@@ -174,6 +182,13 @@ impl<S: Io, W: Way> Server<'_, S, W> {
             upgrades: request.upgrade.is_some(),
             keeps: request.keeps && !is_last,
         };
+        if request.is_connect()
+            && let Some(destination) = self.way.tunnel(request.target)
+        {
+            let identity = Identity::of(now, request.request_id, request.traceparent);
+            let words = Words::new(identity.request_id(), request.method, request.target);
+            return Read::Tunnel(destination, identity, words);
+        }
         let target = match self.way.lead(&http::Asked { host: request.host, path: request.target, asker }) {
             Ok(target) => target,
             Err(answer) => return Read::Answer(answer, asked, request.framing),
@@ -268,6 +283,35 @@ impl<S: Io, W: Way> Server<'_, S, W> {
                 Outcome::CallerGone(reason) => return Ok(gone(recording, &reason)),
             };
             return Err(Refusal::Failed(name.clone(), reason));
+        }
+    }
+
+    /// Opens a tunnel ourselves.
+    async fn connect(&self, destination: &Destination, identity: &Identity, mut recording: Recording) -> After {
+        let (location, dialer) = (destination.location(), &self.context.pool.dialer);
+        let dialled = async {
+            if let Destination::Service(target) = destination {
+                self.context.available(target).await?;
+            }
+            let dialled = dialer.dial(location, self.caller, Offer::Bytes).await;
+            dialled.map_err(|error| http::not_dialled(&destination.name(), location, &error))
+        };
+        let id = Some(identity.request_id());
+        let callee = match idle::unless_gone(self.wire, dialled).await {
+            None => return gone(&RefCell::new(recording), "it went away"),
+            Some(Err(refusal)) => {
+                let response = refusal.response(Asker::default(), &self.way.explain(&refusal));
+                recording.fail(refusal.to_string());
+                recording.status(response.status().as_u16());
+                return self.reply(&response, Asked::LAST, id).await;
+            }
+            Some(Ok(stream)) => Wire::new(stream, self.wire.spare().clone()),
+        };
+        recording.status(200);
+        recording.finish();
+        match self.wire.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").await {
+            Ok(()) => self.tunnel(&callee).await,
+            Err(_) => After::Cut,
         }
     }
 

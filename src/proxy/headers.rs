@@ -1,7 +1,7 @@
 //! Headers on their way through: hop-by-hop ones stay, identity is added.
 
 use hyper::HeaderMap;
-use hyper::header::{CONNECTION, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE};
+use hyper::header::{CONNECTION, HeaderName, HeaderValue, InvalidHeaderValue, TE, TRANSFER_ENCODING, UPGRADE};
 use jiff::Timestamp;
 
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -97,11 +97,19 @@ pub fn identify(now: Timestamp, headers: &mut HeaderMap) -> Identity {
     let bytes = |name| headers.get(name).map(HeaderValue::as_bytes);
     let identity = Identity::of(now, bytes(REQUEST_ID), bytes(TRACEPARENT));
     for (name, value) in [(REQUEST_ID, identity.request_id().as_bytes()), (TRACEPARENT, &identity.traceparent())] {
-        if let Ok(value) = HeaderValue::from_bytes(value) {
+        if let Ok(value) = once(value) {
             headers.insert(name, value);
         }
     }
     identity
+}
+
+/// A value that comes once and never again. Marked so, HTTP/2 does not put it into the table of what may come again,
+/// where it would push out what does.
+pub fn once(value: &[u8]) -> Result<HeaderValue, InvalidHeaderValue> {
+    let mut value = HeaderValue::from_bytes(value)?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// 1 to 128 visible ASCII characters.

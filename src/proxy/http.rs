@@ -12,8 +12,9 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::spawn_local;
 
-use super::answer::{Answer, Asker, Refusal};
+use super::answer::{Asker, Refusal};
 use super::body::Recording;
+use super::connect::Destination;
 use super::dial::Dialer;
 use super::pool::Pool;
 use super::wire::{Io, Wire};
@@ -23,6 +24,7 @@ use crate::route::{Availability, Edge, Endpoint, Location, Upstream};
 use crate::runtime::Ask;
 use crate::telemetry::requests::{Record, Requests, Words};
 
+pub use super::answer::Answer;
 pub use super::bridge::forward;
 
 /// How long a call waits for a callee that is on its way.
@@ -71,6 +73,11 @@ pub type Closing = Pin<Box<dyn Future<Output = ()>>>;
 pub trait Way: 'static {
     /// The callee of a request, by the present table; or what is answered in its place.
     fn lead(&self, asked: &Asked<'_>) -> Result<Target, Box<Answer>>;
+
+    /// Where a CONNECT leads that is not the callee's own affair.
+    fn tunnel(&self, _authority: &str) -> Option<Destination> {
+        None
+    }
 
     /// What else is known about a refusal, for whoever reads the answer.
     fn explain(&self, _refusal: &Refusal) -> Vec<String> {
@@ -173,19 +180,6 @@ impl Context {
 
     /// A record of a call that begins now; it is kept when it is dropped.
     pub fn recording(
-        &self,
-        words: Words,
-        trace_id: u128,
-        (begun, time): (Instant, Timestamp),
-        caller: &Caller,
-        target: &Target,
-        protocol: &'static str,
-    ) -> Recording {
-        self.recording_to(words, trace_id, (begun, time), caller, target.upstream.name.clone(), protocol)
-    }
-
-    /// The same, for a callee that is no service.
-    pub fn recording_to(
         &self,
         words: Words,
         trace_id: u128,

@@ -46,7 +46,8 @@ impl Plain {
         let identity = Identity::of(now, bytes(REQUEST_ID), bytes(TRACEPARENT));
         let words = Words::new(identity.request_id(), request.method().as_str(), path);
         let Shared { caller, way, context } = shared;
-        let mut recording = context.recording(words, identity.trace_id, (begun, now), caller, &target, "h2");
+        let mut recording =
+            context.recording(words, identity.trace_id, (begun, now), caller, target.upstream.name.clone(), "h2");
         recording.fail(GONE);
         let origin = Origin { host, scheme: way.scheme() };
         let location = &target.endpoint().location;

@@ -27,10 +27,13 @@ use crate::plan::{FRONT_DOOR, HOST, NAMESERVER, is_ours};
 use crate::route::Table;
 use crate::supervise::Incarnation;
 
+/// The line to the pod of each service that can be reached.
+type Lines = HashMap<Arc<str>, (Incarnation, Arc<Line>)>;
+
 /// The pods in which services are to be reached, by name; clones share them.
 #[derive(Clone, Default)]
 pub struct Pods {
-    lines: Rc<RefCell<HashMap<Arc<str>, (Incarnation, Arc<Line>)>>>,
+    lines: Rc<RefCell<Lines>>,
     tables: Rc<RefCell<Option<watch::Receiver<Arc<Table>>>>>,
 }
 
@@ -118,12 +121,14 @@ fn arrived(stream: TcpStream, caller: &PodCaller, tables: &watch::Receiver<Arc<T
     // Without it the pod is gone already.
     let Ok(meant) = rustix::net::sockopt::ip_original_dst(&stream) else { return };
     let bound = bound(meant, &tables.borrow(), &caller.service);
+    if tables.borrow().called(*meant.ip()).is_some() {
+        // It knew the address from before: the kernel may have to be told.
+        let names = caller.names.clone();
+        spawn_local(async move { names.meet(*meant.ip()).await });
+    }
     let who = Caller::Service(caller.service.clone());
     match bound {
         Bound::Service(target) => {
-            // It knew the address from before: the kernel may have to be told.
-            let (names, upstream) = (caller.names.clone(), target.upstream.clone());
-            spawn_local(async move { names.meet(&upstream, true).await });
             let way = Way::named(target, tables.clone());
             spawn_local(connection(stream, who, way, context.clone()));
         }
@@ -150,15 +155,16 @@ fn bound(meant: SocketAddrV4, table: &Table, caller: &str) -> Bound {
             None => Bound::Nobody,
         };
     }
+    let is_confined = table.egress(caller) == Egress::Deny;
     match address {
         NAMESERVER if port == 53 => Bound::Names,
-        HOST => Bound::Elsewhere(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)),
+        HOST if !is_confined => Bound::Elsewhere(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)),
         // The pod's own loopback comes here for the front door's number alone.
         Ipv4Addr::LOCALHOST | FRONT_DOOR if port == table.front_door => {
             Bound::Elsewhere(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))
         }
         address if is_ours(address) => Bound::Nobody,
-        _ if table.egress(caller) == Egress::Deny => Bound::Nobody,
+        _ if is_confined => Bound::Nobody,
         address => Bound::Elsewhere(SocketAddr::new(address.into(), port)),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::net::SocketAddrV4;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -13,7 +14,7 @@ use super::http::Context;
 use super::{door, edge, pods, standard};
 use crate::effects::places::Places;
 use crate::effects::standard_ports::Claim;
-use crate::route::Socket;
+use crate::route::{Socket, on_loopback};
 use crate::runtime::Handle;
 
 /// What the front door needs beside the handle.
@@ -52,29 +53,27 @@ async fn serve(handle: Handle, entrance: Entrance) {
     if let Some(news) = handle.pods.take() {
         spawn_local(pods::serve(news, handle.table.clone(), context.clone()));
     }
-    let mut tasks: HashMap<u16, JoinHandle<()>> = HashMap::new();
+    let mut tasks: HashMap<SocketAddrV4, JoinHandle<()>> = HashMap::new();
     loop {
         let table = tables.borrow_and_update().clone();
-        let edges = table.edges.iter().map(|edge| (edge.listen, &edge.socket));
-        let published = table.published.iter().map(|published| (published.number, &published.socket));
-        let listeners: HashMap<u16, &Socket> = edges.chain(published).collect();
-        let wanted = |number: &u16| *number == table.front_door || listeners.contains_key(number);
-        tasks.retain(|number, task| {
-            let keep = wanted(number);
+        let listeners: HashMap<SocketAddrV4, &Socket> = table.listeners().collect();
+        let front_door = on_loopback(table.front_door);
+        tasks.retain(|at, task| {
+            let keep = *at == front_door || listeners.contains_key(at);
             if !keep {
                 task.abort();
             }
             keep
         });
-        for (&number, socket) in &listeners {
+        for (&at, socket) in &listeners {
             if let Some(listener) = socket.take() {
-                let task = spawn_local(edge::serve(number, listener, tables.clone(), context.clone()));
-                tasks.insert(number, task);
+                let task = spawn_local(edge::serve(at, listener, tables.clone(), context.clone()));
+                tasks.insert(at, task);
             }
         }
         if let Some(listener) = table.front_door_socket.take() {
             let task = spawn_local(door::serve(listener, table.front_door, front.clone()));
-            tasks.insert(table.front_door, task);
+            tasks.insert(front_door, task);
         }
         tokio::select! {
             changed = tables.changed() => if changed.is_err() { return },

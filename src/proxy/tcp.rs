@@ -16,7 +16,8 @@ pub async fn serve<S: Io>(stream: S, caller: &Caller, target: &Target, context: 
     let identity = Identity::of(now, None, None);
     let words = Words::new(identity.request_id(), "", tls.unwrap_or(""));
     let protocol = if tls.is_some() { "tls" } else { "tcp" };
-    let mut recording = context.recording(words, identity.trace_id, (begun, now), caller, target, protocol);
+    let mut recording =
+        context.recording(words, identity.trace_id, (begun, now), caller, target.upstream.name.clone(), protocol);
     if let Err(refusal) = context.available(target).await {
         recording.fail(refusal.to_string());
         return wire.reset();

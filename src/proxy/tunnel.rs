@@ -68,7 +68,8 @@ async fn to_service(target: Target, door: &Door) -> Result<Stream, Refusal> {
     let (begun, now) = (clock::instant(), clock::utc());
     let identity = Identity::of(now, None, None);
     let words = Words::new(identity.request_id(), "", "");
-    let mut recording = context.recording(words, identity.trace_id, (begun, now), caller, &target, "tcp");
+    let mut recording =
+        context.recording(words, identity.trace_id, (begun, now), caller, target.upstream.name.clone(), "tcp");
     let location = &target.endpoint().location;
     let connected = match context.available(&target).await {
         Ok(()) => context

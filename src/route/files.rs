@@ -27,6 +27,22 @@ pub fn hosts(host_text: &str, zone: &Zone, pod: Option<Asker>) -> String {
     text
 }
 
+/// `/etc/hosts` of one caller in network mode `names`: each callee at the loopback address that is this pair's, all its
+/// spellings with it. The host's network is shared, so the workspace's names below `localhost` and the host's own are at
+/// `127.0.0.1`, where the caller itself is too.
+pub fn hosts_of_caller(host_text: &str, zone: &Zone, caller: usize, callees: &[(usize, Ipv4Addr)]) -> String {
+    let mut text = hosts(host_text, zone, None);
+    let mut line = |address: Ipv4Addr, name: &str| {
+        let _ = writeln!(text, "{address}\t{name}");
+    };
+    zone.spellings(caller).iter().chain(&zone.on_loopback()).for_each(|name| line(Ipv4Addr::LOCALHOST, name));
+    for &(callee, address) in callees {
+        // One a line: some resolvers read no long ones.
+        zone.spellings(callee).iter().for_each(|name| line(address, name));
+    }
+    text
+}
+
 /// A line of the host's file without the names that are ours; `None` if it had no others.
 fn without_ours(line: &str, zone: &Zone) -> Option<String> {
     let body = line.split('#').next().unwrap_or_default();
@@ -134,6 +150,28 @@ mod tests {
         for (text, kept) in cases {
             assert_eq!(hosts_after_own(text), kept, "{text}");
         }
+    }
+
+    #[test]
+    fn a_caller_has_each_callee_at_its_own_address() {
+        let address = Ipv4Addr::new(127, 64, 0, 1);
+        let text = hosts_of_caller("127.0.0.1 db\n10.0.0.1 nas\n", &zone(), 0, &[(1, address)]);
+        let at = |name: &str| -> Vec<String> {
+            let words = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+            words.filter(|words| words.contains(&name)).map(|words| words[0].to_owned()).collect()
+        };
+        let callee = zone().spellings(1);
+        assert!(!callee.is_empty());
+        for name in &callee {
+            assert_eq!(at(name), ["127.64.0.1"], "{name} in {text}");
+        }
+        for name in zone().spellings(0) {
+            assert_eq!(at(&name), ["127.0.0.1"], "{name} in {text}");
+        }
+        assert_eq!(
+            (at("nas"), at("host.docker.internal")),
+            (vec!["10.0.0.1".to_owned()], vec!["127.0.0.1".to_owned()])
+        );
     }
 
     const SERVER: Ipv4Addr = Ipv4Addr::new(10, 66, 255, 53);

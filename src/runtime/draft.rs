@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 use super::Problem;
 use super::network::choose;
 use crate::effects::fs::Disk;
-use crate::effects::trial::Trial;
-use crate::launcher::pod::{Failure, Step};
+use crate::effects::ports;
+use crate::effects::trial::{Possible, Trial, possible};
 use crate::launcher::{Client, Process, Report};
 use crate::manifest::{self, Request};
 use crate::model::{NetworkMode, Workspace};
@@ -24,6 +24,8 @@ pub struct Draft {
     pub(super) load: Request,
     pub(super) shell: Shell,
     pub(super) program: PathBuf,
+    /// What this machine allows.
+    pub(super) possible: Possible,
     /// What `auto` means here.
     pub(super) network: NetworkMode,
     pub(super) launcher: Client,
@@ -47,14 +49,10 @@ impl Draft {
         let trial = Trial::begin(&launcher);
         tokio::task::yield_now().await;
         let (workspace, notices) = read(&load, &shell, color)?;
-        let unknown = Failure { step: Step::Sockets, errno: rustix::io::Errno::MFILE.raw_os_error() };
-        let pods = match trial {
-            Some(trial) => trial.end(&mut reports).await,
-            None => Err(unknown),
-        };
-        let (network, notice) = choose(&workspace, pods)?;
+        let possible = possible(trial, &launcher, &mut reports).await;
+        let (network, notice) = choose(&workspace, &possible, ports::lowest())?;
         let notices = notices.into_iter().chain(notice).collect();
-        Ok(Self { workspace, notices, load, shell, program, network, launcher, reports, report_sender })
+        Ok(Self { workspace, notices, load, shell, program, possible, network, launcher, reports, report_sender })
     }
 }
 

@@ -22,11 +22,14 @@ use crate::effects::etc;
 use crate::effects::places::Home;
 use crate::effects::pods::Inbox;
 use crate::effects::registry::{self, Lock};
-use crate::effects::{Host, ports};
+use crate::effects::trial::Possible;
+use crate::effects::{Host, ports, ranges};
 use crate::launcher::{Client, Process, Report};
 use crate::manifest::Request;
 use crate::model::{NetworkMode, Workspace};
-use crate::plan::{Plan, Planned, Selection, Shell, Site, Surroundings, plan, shadow_notice, slots};
+use crate::plan::{
+    LOOPBACK_RANGES, Plan, Selection, Shell, Site, Surroundings, plan, shadow_notice, slots, uses_names,
+};
 use crate::supervise::{Command, Effect, Fact, Input, State, Status, World};
 use crate::telemetry::logs::{Collector, Ends};
 use crate::telemetry::requests::Requests;
@@ -40,8 +43,12 @@ struct Setup {
     shell: Shell,
     site: Site,
     program: PathBuf,
+    /// What this machine allows.
+    possible: Possible,
     /// How host processes see the network where the manifest leaves that open.
     network: NetworkMode,
+    /// Its range on the loopback, from when it is first needed.
+    range: Option<ranges::Claim>,
 }
 
 /// An engine that is complete but has started nothing.
@@ -80,10 +87,11 @@ impl Engine {
     /// Makes the plan, opens the listeners and starts the log thread.
     pub fn new(draft: Draft, home: Home, lock: Lock, site: Site) -> Result<(Self, Handle), Problem> {
         let clock = Clock::start();
-        let Draft { workspace, notices, load, shell, program, network, launcher, reports, report_sender } = draft;
+        let Draft { workspace, notices, load, shell, program, possible, network, launcher, reports, report_sender } =
+            draft;
         hold(&launcher, &lock);
-        let setup = Setup { home, lock, load, shell, site, program, network };
-        let plan = Arc::new(make_plan(&workspace, &setup, &HashSet::new()));
+        let mut setup = Setup { home, lock, load, shell, site, program, possible, network, range: None };
+        let plan = Arc::new(make_plan(&workspace, &mut setup, &HashSet::new())?);
         // After the launcher was started, which keeps the shell's own limit for the services, and before any thread.
         descriptors::raise_limit();
         let _ = descriptors::make_room(4 * plan.services.len() + plan.edges.len() + ROOM);
@@ -99,6 +107,7 @@ impl Engine {
         let shadowed = shadow_notice(world.plan().services.iter().map(|planned| &planned.environment));
         let notices = notices.into_iter().chain(shadowed).chain(publisher.plan(&world)).collect();
         let notices: Vec<String> = notices;
+        write_files(&setup, &world, &publisher)?;
         let (ask_sender, asks) = mpsc::unbounded_channel();
         let (load_sender, loaded) = mpsc::unbounded_channel();
         let watchers = watch::Sender::new(0);
@@ -131,19 +140,7 @@ impl Engine {
             ending,
             notices,
         };
-        engine.write_etc()?;
         Ok((engine, handle))
-    }
-
-    /// Writes the pods' private files, where there are pods.
-    fn write_etc(&self) -> Result<(), Problem> {
-        let (home, plan) = (&self.setup.home, self.world.plan());
-        if !plan.services.iter().any(Planned::in_pod) {
-            return Ok(());
-        }
-        etc::write(home, plan, &self.publisher.zone()).map_err(|error| Problem::Nothing {
-            message: format!("the pods' files in {} cannot be written: {error}", home.etc().display()),
-        })
     }
 
     /// The services that a request is about.
@@ -287,7 +284,20 @@ async fn sleep_until(deadline: Option<tokio::time::Instant>) {
     }
 }
 
-fn make_plan(workspace: &Workspace, setup: &Setup, held: &HashSet<u16>) -> Plan {
+/// The files that services have in the place of the host's.
+fn write_files(setup: &Setup, world: &World, publisher: &Publisher) -> Result<(), Problem> {
+    etc::write(&setup.home, world.plan(), &publisher.zone()).map_err(|error| Problem::Nothing {
+        message: format!("the services' files in {} cannot be written: {error}", setup.home.etc().display()),
+    })
+}
+
+fn make_plan(workspace: &Workspace, setup: &mut Setup, held: &HashSet<u16>) -> Result<Plan, Problem> {
+    if setup.range.is_none() && uses_names(workspace, setup.network) {
+        let claim = ranges::claim(&setup.home).map_err(|error| Problem::Nothing {
+            message: format!("no range of loopback addresses is free for network mode `names`: {error}"),
+        })?;
+        setup.range = Some(claim);
+    }
     let ports = ports::allocate(&setup.home, &slots(workspace, setup.network), held);
     let surroundings = Surroundings {
         shell: setup.shell.clone(),
@@ -295,8 +305,9 @@ fn make_plan(workspace: &Workspace, setup: &Setup, held: &HashSet<u16>) -> Plan 
         data_dir: setup.home.data(),
         site: setup.site.clone(),
         network: setup.network,
+        loopback: setup.range.as_ref().map_or(LOOPBACK_RANGES.start, |claim| claim.range),
     };
-    plan(workspace, &surroundings)
+    Ok(plan(workspace, &surroundings))
 }
 
 /// The default selection, for callers that only want "everything".

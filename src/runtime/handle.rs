@@ -99,8 +99,11 @@ pub enum Problem {
     /// Only a process could do what is asked.
     #[error("{name} lives elsewhere, at {at}: nothing of it runs here")]
     Elsewhere { name: String, at: String },
-    #[error("{service} wants a pod (`network: pod`), and pods are not possible here: {reason}")]
-    NoPods { service: String, reason: String },
+    #[error("{service} wants `network: {mode}`, and that mode is not possible here: {reason}")]
+    NoMode { service: String, mode: String, reason: String },
+    /// What network mode `names` cannot give this workspace.
+    #[error("{message}")]
+    Clash { message: String, hint: String },
     #[error("there is no profile `{name}`")]
     UnknownProfile { name: String, hint: Option<String> },
     #[error("{message}")]

@@ -1,24 +1,126 @@
 //! How host processes see the network here: the best that this machine allows, or what the manifest asks for.
 
 use super::Problem;
+use crate::effects::trial::Possible;
 use crate::launcher::pod::Failure;
 use crate::model::{NetworkMode, Workspace};
+use crate::plan::{Lint, clashes};
 
 /// The mode that `auto` means, with a word to the user where that is not the best one. A mode that was asked for and
-/// cannot be had is a problem.
-pub fn choose(workspace: &Workspace, pods: Result<(), Failure>) -> Result<(NetworkMode, Option<String>), Problem> {
-    let Err(failure) = pods else { return Ok((NetworkMode::Pod, None)) };
-    let processes = || workspace.services.values().filter(|service| service.external().is_none());
-    let asked = processes().find(|service| service.network.or(workspace.network) == Some(NetworkMode::Pod));
-    if let Some(service) = asked {
-        return Err(Problem::NoPods { service: service.name.to_string(), reason: failure.to_string() });
+/// cannot be had is a problem. This account may listen from `lowest` on.
+pub fn choose(
+    workspace: &Workspace,
+    possible: &Possible,
+    lowest: u16,
+) -> Result<(NetworkMode, Option<String>), Problem> {
+    for (mode, tried) in [(NetworkMode::Pod, possible.pod), (NetworkMode::Names, possible.names)] {
+        if let (Err(failure), Some(service)) = (tried, asks(workspace, Some(mode))) {
+            return Err(Problem::NoMode { service, mode: mode.word().to_owned(), reason: failure.to_string() });
+        }
     }
-    let open = processes().any(|service| service.network.or(workspace.network).is_none());
-    let notice = open.then(|| {
-        format!(
-            "services share this machine's network (mode `env`), as pods are not possible here: {failure}; \
-             `nagaya doctor` tells how they would be"
-        )
-    });
-    Ok((NetworkMode::Env, notice))
+    // Only what is asked for by name.
+    if let Some(clash) = clashes(workspace, NetworkMode::Env, lowest).into_iter().next() {
+        return Err(Problem::Clash { message: clash.message, hint: clash.hint });
+    }
+    let Err(failure) = possible.pod else { return Ok((NetworkMode::Pod, None)) };
+    let best = possible.best();
+    let clash = match best {
+        NetworkMode::Names => clashes(workspace, best, lowest).into_iter().next(),
+        NetworkMode::Pod | NetworkMode::Env => None,
+    };
+    let auto = if clash.is_some() { NetworkMode::Env } else { best };
+    Ok((auto, asks(workspace, None).map(|_| notice(auto, failure, clash))))
+}
+
+/// The first service whose mode this is; `None` is `auto`.
+fn asks(workspace: &Workspace, mode: Option<NetworkMode>) -> Option<String> {
+    let mut processes = workspace.services.values().filter(|service| service.external().is_none());
+    processes.find(|service| service.network.or(workspace.network) == mode).map(|service| service.name.to_string())
+}
+
+fn notice(auto: NetworkMode, failure: Failure, clash: Option<Lint>) -> String {
+    let means = match auto {
+        NetworkMode::Names => "names lead to loopback addresses, and each program listens on its `PORT`",
+        NetworkMode::Pod | NetworkMode::Env => "addresses come in variables",
+    };
+    let also = clash.map(|clash| format!("; {}", clash.message)).unwrap_or_default();
+    format!(
+        "services share this machine's network (mode `{}`: {means}), as pods are not possible here: {failure}{also}; \
+         `nagaya doctor` tells how they would be",
+        auto.word()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::launcher::pod::Step;
+
+    const BROKEN: Result<(), Failure> = Err(Failure { step: Step::Redirects, errno: 2 });
+
+    fn workspace(text: &str) -> Workspace {
+        struct One<'a>(&'a str);
+        impl crate::manifest::Files for One<'_> {
+            fn read(&self, _: &std::path::Path) -> std::io::Result<Vec<u8>> {
+                Ok(self.0.as_bytes().to_vec())
+            }
+            fn is_dir(&self, _: &std::path::Path) -> bool {
+                true
+            }
+            fn canonical(&self, path: &std::path::Path) -> std::io::Result<std::path::PathBuf> {
+                Ok(path.to_owned())
+            }
+        }
+        let request = crate::manifest::Request {
+            files: vec!["/w/nagaya.yaml".into()],
+            explicit: true,
+            project: None,
+            profiles: Vec::new(),
+            no_env_file: true,
+        };
+        let (workspace, problems) = crate::manifest::load(&request, &crate::plan::Shell::default(), &One(text));
+        workspace.unwrap_or_else(|| panic!("{:?}", problems.list))
+    }
+
+    fn chosen(text: &str, pod: Result<(), Failure>, names: Result<(), Failure>) -> (NetworkMode, String) {
+        let (mode, notice) = choose(&workspace(text), &Possible { pod, names }, 1024).unwrap();
+        (mode, notice.unwrap_or_default())
+    }
+
+    const PLAIN: &str = "services: { a: { command: x, depends_on: b }, b: { command: x, ports: 8080 } }";
+
+    #[test]
+    fn auto_is_the_best_that_there_is_and_what_is_less_is_said() {
+        assert_eq!(chosen(PLAIN, Ok(()), Ok(())), (NetworkMode::Pod, String::new()));
+        let (mode, notice) = chosen(PLAIN, BROKEN, Ok(()));
+        assert_eq!(mode, NetworkMode::Names);
+        assert!(notice.contains("mode `names`") && notice.contains("cannot redirect calls"), "{notice}");
+        let (mode, notice) = chosen(PLAIN, BROKEN, BROKEN);
+        assert!(mode == NetworkMode::Env && notice.contains("mode `env`"), "{notice}");
+        // Nobody leaves it open.
+        let asked = format!("network: env\n{PLAIN}");
+        assert_eq!(chosen(&asked, BROKEN, BROKEN).1, "");
+    }
+
+    #[test]
+    fn a_workspace_that_names_cannot_serve_falls_to_env() {
+        let low = "services: { a: { command: x, depends_on: b }, b: { command: x, ports: 80 } }";
+        let (mode, notice) = chosen(low, BROKEN, Ok(()));
+        assert_eq!(mode, NetworkMode::Env);
+        assert!(notice.contains("a calls b at port 80") && notice.contains("from port 1024 on"), "{notice}");
+    }
+
+    #[test]
+    fn what_is_asked_for_and_cannot_be_had_is_a_problem() {
+        let refused =
+            |text: &str, possible: Possible| choose(&workspace(text), &possible, 1024).unwrap_err().to_string();
+        let none = Possible { pod: BROKEN, names: BROKEN };
+        for mode in ["pod", "names"] {
+            let said = refused(&format!("network: {mode}\n{PLAIN}"), none);
+            assert!(said.contains(&format!("a wants `network: {mode}`")) && said.contains("nf_tables"), "{said}");
+        }
+        let all = Possible { pod: Ok(()), names: Ok(()) };
+        let low = "network: names\nservices: { a: { command: x, depends_on: b }, b: { command: x, ports: 80 } }";
+        assert!(refused(low, all).contains("from port 1024 on"));
+    }
 }

@@ -1,6 +1,8 @@
 //! From the world to those who look: rows, events, and the table of the proxy.
 
 use std::collections::{HashMap, HashSet};
+use std::io;
+use std::net::SocketAddrV4;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -12,7 +14,7 @@ use crate::effects::stats::{Sample, ticks_per_second};
 use crate::model::Port;
 use crate::plan::{FRONT_DOOR, HOST, Plan, Planned, PlannedPort, PlannedPublish};
 use crate::route::zone::{Entry, Origin, Zone};
-use crate::route::{Availability, Edge, Endpoint, Published, Socket, Table, Upstream};
+use crate::route::{Availability, Edge, Endpoint, Published, Socket, Table, Upstream, on_loopback};
 use crate::supervise::{Moment, World};
 use crate::view::{Event, Service, Usage};
 
@@ -48,12 +50,16 @@ struct Listeners {
 }
 
 impl Listeners {
-    /// The listener at a number that was given to the engine.
-    fn own(&mut self, number: u16) -> Socket {
-        self.before.socket(number).unwrap_or_else(|| match ports::listen(number) {
+    /// The listener at an address that was given to the engine.
+    fn own(&mut self, at: SocketAddrV4) -> Socket {
+        self.before.socket(at).unwrap_or_else(|| match ports::listen(at) {
             Ok(listener) => Socket::new(listener),
             Err(error) => {
-                self.notices.push(format!("no listener on port {number}: {error}"));
+                self.notices.push(match error.kind() {
+                    // Whoever listens on all addresses has this one too.
+                    io::ErrorKind::AddrInUse => format!("no listener on {at}: {}", ports::taken_message(at.port())),
+                    _ => format!("no listener on {at}: {error}"),
+                });
                 Socket::default()
             }
         })
@@ -63,7 +69,7 @@ impl Listeners {
     /// runs all the same.
     fn published(&mut self, it: PlannedPublish, service: &str) -> Option<Socket> {
         let number = it.host;
-        if let Some(known) = self.before.socket(number) {
+        if let Some(known) = self.before.socket(on_loopback(number)) {
             return Some(known);
         }
         match ports::listen_alone(number) {
@@ -136,6 +142,10 @@ impl Publisher {
         });
         let edges = edges.collect();
         let name = |place: usize| upstreams[place].name.clone();
+        let mut declared: HashMap<Arc<str>, HashSet<Arc<str>>> = HashMap::new();
+        for edge in &plan.edges {
+            declared.entry(name(edge.from)).or_default().insert(name(edge.to));
+        }
         let mut published = Vec::new();
         for (planned, upstream) in plan.services.iter().zip(&upstreams) {
             published.extend(planned.published().filter_map(|it| {
@@ -146,11 +156,11 @@ impl Publisher {
         let table = Table {
             host_label: plan.host_label.clone(),
             front_door: plan.front_door,
-            front_door_socket: listeners.own(plan.front_door),
+            front_door_socket: listeners.own(on_loopback(plan.front_door)),
             edges,
             published,
             called: plan.services.iter().enumerate().map(|(place, it)| (it.addresses.called, place)).collect(),
-            declared: plan.edges.iter().map(|edge| (name(edge.from), name(edge.to))).collect(),
+            declared,
             strict: plan.strict,
             zone: Arc::new(zone(plan)),
             upstreams,

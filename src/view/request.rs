@@ -29,10 +29,14 @@ pub struct Request {
     pub link: String,
     /// Why the proxy itself answered.
     pub error: Option<String>,
+    /// Whether the manifest has this caller call this callee; `null` where one of them is no service.
+    #[serde(default)]
+    pub declared: Option<bool>,
 }
 
-impl From<&Record> for Request {
-    fn from(record: &Record) -> Self {
+impl Request {
+    /// What is shown of a record, and whether the manifest has that call: `None` where one end is no service.
+    pub fn new(record: &Record, declared: Option<bool>) -> Self {
         Self {
             id: record.id().to_owned(),
             trace_id: format!("{:032x}", record.trace_id),
@@ -52,6 +56,7 @@ impl From<&Record> for Request {
             routed_by: None,
             link: "none".to_owned(),
             error: record.error.as_deref().map(str::to_owned),
+            declared,
         }
     }
 }

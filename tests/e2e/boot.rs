@@ -79,13 +79,25 @@ fn services_see_their_variables_and_exec_is_in_their_place() {
     sandbox.up();
     let variables = sandbox.nagaya(&["env", "web", "--json"]).good().json();
     assert_eq!(variables["LEVEL"], "debug");
-    assert!(variables["PORT"].as_str().unwrap().parse::<u16>().is_ok(), "{variables}");
-    assert!(variables["USERS_URL"].as_str().unwrap().starts_with("http://127.0.0.1:"), "{variables}");
+    assert_eq!(json!([variables["PORT"], variables["USERS_URL"]]), json!(["8080", "http://users:8080"]));
 
     let run = sandbox.nagaya(&["exec", "web", "--", "sh", "-c", "echo $LEVEL in $PWD; exit 7"]).ended(7);
     assert_eq!(run.out, format!("debug in {}\n", sandbox.path("").canonicalize().unwrap().display()));
     sandbox.nagaya(&["exec", "web", "--", "there-is-no-such-program"]).ended(127);
     sandbox.nagaya(&["exec", "nobody", "--", "true"]).ended(125).says(&["nobody"]);
+}
+
+#[test]
+fn without_pods_addresses_come_in_variables() {
+    let sandbox = small(Account::Own);
+    sandbox.write("nagaya.yaml", SHOP.replace("name: small", "name: small\nnetwork: env"));
+    sandbox.up();
+    let variables = sandbox.nagaya(&["env", "web", "--json"]).good().json();
+    let port: u16 = variables["PORT"].as_str().unwrap().parse().unwrap();
+    assert_eq!(sandbox.row("web")["ports"][0]["published"], port);
+    assert!(variables["USERS_URL"].as_str().unwrap().starts_with("http://127.0.0.1:"), "{variables}");
+    let url = sandbox.nagaya(&["url", "web"]).good().out;
+    assert_eq!(finish(sandbox.command("curl").args(["-sS", url.trim()])).good().out, "users say: migrated\n");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! After any crash: no process left, no data lost, and the next `up` works.
+//! After any crash: no process left, no data lost, and the next `up` works. Here without pods, where no kernel empties
+//! them; `pods/death.rs` is about those.
 
 use std::fs;
 
@@ -7,6 +8,7 @@ use crate::support::sandbox::{Account, Sandbox, signal, until};
 /// Each service has a grandchild, in a session of its own, that ignores SIGTERM.
 const MANIFEST: &str = r#"
 name: crash
+network: env
 services:
   web: { command: "echo before; setsid sh -c 'trap \"\" TERM; while :; do sleep 0.1; done' & sleep infinity", restart: always }
   db: { command: [sleep, infinity] }

@@ -308,7 +308,7 @@ fn one_engine_holds_the_standard_ports_for_all_and_another_takes_over() {
         "$NAGAYA" up -d -q --door-80 2>/dev/null; "$NAGAYA" url web | sed 's/[0-9]*$//'
         kill $server; wait
         "$NAGAYA" down -q 2>/dev/null
-        sed -i 's/ports: { http: 80 }/&, listen: 80/' nagaya.yaml
+        sed -i 's/ports: { http: 80 }/&, network: env, listen: 80/' nagaya.yaml
         "$NAGAYA" up -d --wait -q --door-80 2>/dev/null; get http://127.0.0.1/a
         "$NAGAYA" down -q 2>/dev/null
     "#;

@@ -53,12 +53,21 @@ fn an_unreadable_env_file_is_named() {
 
 #[test]
 fn a_command_that_is_missing_fails_its_service_alone() {
-    let sandbox = Sandbox::new(
-        "name: two\nservices:\n  web: { command: [no-such-program] }\n  other: { command: [sleep, infinity] }\n",
-    );
-    sandbox.nagaya(&UP).ended(1).says(&["`no-such-program` is not a command that can be found"]);
-    until("the other one runs", || sandbox.row("other")["state"] == "running");
-    assert_eq!(sandbox.row("web")["state"], "failed");
+    for account in Account::all() {
+        let sandbox = Sandbox::of(
+            account,
+            "name: two\nservices:\n  web: { command: [no-such-program] }\n  other: { command: [sleep, infinity] }\n",
+        );
+        sandbox.write("locked/x", "");
+        fs::set_permissions(sandbox.path("locked"), fs::Permissions::from_mode(0o000)).unwrap();
+        // With a folder in PATH that may not be looked into, the system says that it is not allowed.
+        let path = format!("{}:/usr/bin:/bin", sandbox.path("locked").display());
+        let up = finish(sandbox.command(binary()).args(UP).env("PATH", path)).ended(1);
+        up.says(&["`no-such-program` is not a command that can be found"]);
+        until("the other one runs", || sandbox.row("other")["state"] == "running");
+        assert_eq!(sandbox.row("web")["state"], "failed");
+        fs::set_permissions(sandbox.path("locked"), fs::Permissions::from_mode(0o700)).unwrap();
+    }
 }
 
 #[test]
@@ -77,7 +86,8 @@ fn a_program_that_exits_at_once_shows_its_last_lines() {
 fn a_port_that_a_stranger_has_is_named_with_its_owner() {
     let stranger = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = stranger.local_addr().unwrap().port();
-    let sandbox = one(&format!("{{ command: [sleep, infinity], ports: {{ http: {port} }}, listen: {port} }}"));
+    let sandbox =
+        one(&format!("{{ command: [sleep, infinity], ports: {{ http: {port} }}, listen: {port}, network: env }}"));
     let pid = format!("(pid {})", std::process::id());
     sandbox.nagaya(&UP).ended(1).says(&[&format!("port {port} is taken by"), &pid]);
 }

@@ -10,13 +10,13 @@ services:
 "#;
 
 /// A terminal of its own server; its shell tells how the command in it ended.
-struct Terminal<'a> {
+pub struct Terminal<'a> {
     sandbox: &'a Sandbox,
     socket: String,
 }
 
 impl<'a> Terminal<'a> {
-    fn open(sandbox: &'a Sandbox, size: (u16, u16), words: &str) -> Self {
+    pub fn open(sandbox: &'a Sandbox, size: (u16, u16), words: &str) -> Self {
         let terminal = Self { sandbox, socket: format!("tmux-{}", fastrand::u32(..)) };
         let script = format!("{} {words}; echo ended with $?; exec sleep infinity", binary().display());
         let (width, height) = (size.0.to_string(), size.1.to_string());
@@ -33,11 +33,11 @@ impl<'a> Terminal<'a> {
     }
 
     #[track_caller]
-    fn shows(&self, text: &str) {
+    pub fn shows(&self, text: &str) {
         until(&format!("the screen shows `{text}`"), || self.screen().contains(text));
     }
 
-    fn press(&self, keys: &[&str]) {
+    pub fn press(&self, keys: &[&str]) {
         self.tmux(&[&["send-keys"], keys].concat()).good();
     }
 }

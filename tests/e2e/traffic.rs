@@ -71,8 +71,15 @@ socketserver.ThreadingTCPServer.allow_reuse_address = True
 socketserver.ThreadingTCPServer(("127.0.0.1", int(os.environ["PORT"])), Turn).serve_forever()
 "#;
 
+/// The servers take their port from `PORT`, and the client's addresses come in variables: that holds in every mode.
+const MODES: [&str; 2] = ["pod", "env"];
+
 fn traffic(account: Account) -> Sandbox {
-    let sandbox = Sandbox::of(account, MANIFEST);
+    traffic_in("auto", account)
+}
+
+fn traffic_in(mode: &str, account: Account) -> Sandbox {
+    let sandbox = Sandbox::of(account, &format!("network: {mode}{MANIFEST}"));
     sandbox.write("http1.py", HTTP1);
     sandbox.write("raw.py", RAW);
     sandbox.up();
@@ -94,8 +101,8 @@ impl Sandbox {
 
 #[test]
 fn a_call_is_passed_on_with_an_identity_and_recorded_with_its_caller() {
-    for account in Account::all() {
-        let sandbox = traffic(account);
+    for (mode, account) in MODES.into_iter().flat_map(|mode| Account::all().into_iter().map(move |it| (mode, it))) {
+        let sandbox = traffic_in(mode, account);
         let answer: Value = serde_json::from_str(&sandbox.shell("curl -sS $HTTP_URL/a?b=c")).unwrap();
         assert_eq!(answer["path"], "/a?b=c");
         let headers = &answer["headers"];
@@ -123,68 +130,80 @@ fn ids_of_the_caller_are_kept() {
 
 #[test]
 fn every_spelling_of_an_address_leads_to_the_service() {
-    let sandbox = traffic(Account::Own);
-    let out = sandbox.shell(
-        "for address in $HTTP_URL http://$HTTP_HOST:$HTTP_PORT http://$HTTP_SERVICE_HOST:$HTTP_SERVICE_PORT \
+    for mode in MODES {
+        let sandbox = traffic_in(mode, Account::Own);
+        let out = sandbox.shell(
+            "for address in $HTTP_URL http://$HTTP_HOST:$HTTP_PORT http://$HTTP_SERVICE_HOST:$HTTP_SERVICE_PORT \
          $services__http__http__0; do curl -sS -o /dev/null -w '%{http_code} ' $address/; done",
-    );
-    assert_eq!(out.trim(), "200 200 200 200");
+        );
+        assert_eq!(out.trim(), "200 200 200 200");
+    }
 }
 
 #[test]
 fn bodies_pass_large_and_in_pieces() {
-    let sandbox = traffic(Account::Own);
-    let out =
-        sandbox.shell("head -c 30000000 /dev/zero | curl -sS --data-binary @- $HTTP_URL/; curl -sS $HTTP_URL/pieces");
-    assert_eq!(out, "{\"length\": 30000000}one two three");
+    for mode in MODES {
+        let sandbox = traffic_in(mode, Account::Own);
+        let out = sandbox
+            .shell("head -c 30000000 /dev/zero | curl -sS --data-binary @- $HTTP_URL/; curl -sS $HTTP_URL/pieces");
+        assert_eq!(out, "{\"length\": 30000000}one two three");
+    }
 }
 
 #[test]
 fn a_connection_that_is_upgraded_is_passed_through() {
-    let sandbox = traffic(Account::Own);
-    sandbox.write(
-        "upgrade.py",
-        "import os, socket\ns = socket.create_connection((os.environ['HTTP_HOST'], int(os.environ['HTTP_PORT'])))\n\
+    for mode in MODES {
+        let sandbox = traffic_in(mode, Account::Own);
+        sandbox.write(
+            "upgrade.py",
+            "import os, socket\ns = socket.create_connection((os.environ['HTTP_HOST'], int(os.environ['HTTP_PORT'])))\n\
          s.sendall(b'GET / HTTP/1.1\\r\\nHost: http\\r\\nConnection: Upgrade\\r\\nUpgrade: echo\\r\\n\\r\\n')\n\
          head = b''\nwhile b'\\r\\n\\r\\n' not in head: head += s.recv(1)\n\
          s.sendall(b'hello')\nprint(head.split()[1].decode(), s.recv(5).decode())\n",
-    );
-    assert_eq!(sandbox.shell("python3 upgrade.py"), "101 HELLO\n");
+        );
+        assert_eq!(sandbox.shell("python3 upgrade.py"), "101 HELLO\n");
+    }
 }
 
 #[test]
 fn tcp_passes_also_where_the_server_speaks_first() {
-    let sandbox = traffic(Account::Own);
-    sandbox.write(
-        "raw_client.py",
-        "import os, socket\ns = socket.create_connection((os.environ['RAW_HOST'], int(os.environ['RAW_PORT'])))\n\
+    for mode in MODES {
+        let sandbox = traffic_in(mode, Account::Own);
+        sandbox.write(
+            "raw_client.py",
+            "import os, socket\ns = socket.create_connection((os.environ['RAW_HOST'], int(os.environ['RAW_PORT'])))\n\
          f = s.makefile('rwb')\nprint(f.readline().decode().strip())\nf.write(b'abc\\n'); f.flush()\n\
          print(f.readline().decode().strip())\n",
-    );
-    assert_eq!(sandbox.shell("python3 raw_client.py"), "welcome\ncba\n");
-    let record = &sandbox.edge("shell", "raw")[0];
-    assert_eq!(record["protocol"], "tcp");
+        );
+        assert_eq!(sandbox.shell("python3 raw_client.py"), "welcome\ncba\n");
+        let record = &sandbox.edge("shell", "raw")[0];
+        assert_eq!(record["protocol"], "tcp");
+    }
 }
 
 #[test]
 fn the_first_request_starts_a_lazy_service_and_waits_for_it() {
-    let sandbox = traffic(Account::Own);
-    assert_eq!(sandbox.row("late")["state"], "idle");
-    assert_eq!(sandbox.shell("curl -sS -o /dev/null -w '%{http_code}' $LATE_URL/"), "200");
-    assert_eq!(sandbox.row("late")["state"], "ready");
+    for mode in MODES {
+        let sandbox = traffic_in(mode, Account::Own);
+        assert_eq!(sandbox.row("late")["state"], "idle");
+        assert_eq!(sandbox.shell("curl -sS -o /dev/null -w '%{http_code}' $LATE_URL/"), "200");
+        assert_eq!(sandbox.row("late")["state"], "ready");
+    }
 }
 
 #[test]
 fn a_service_that_is_stopped_refuses_its_callers_and_the_front_door_says_why() {
-    let sandbox = traffic(Account::Own);
-    let url = sandbox.nagaya(&["url", "http"]).good().out;
-    sandbox.nagaya(&["stop", "http"]).good();
-    // As in production, so that a caller that waits for a port is told the truth.
-    let refused = "curl -sS $HTTP_URL/ || echo curl ended with $?";
-    assert_eq!(sandbox.shell(refused), "curl ended with 7\n");
-    let out = finish(Command::new("curl").args(["-sSi", url.trim()])).good().out;
-    assert!(out.starts_with("HTTP/1.1 503"), "{out}");
-    assert!(out.contains("l5d-err") && out.contains("http") && out.contains("nagaya start http"), "{out}");
+    for mode in MODES {
+        let sandbox = traffic_in(mode, Account::Own);
+        let url = sandbox.nagaya(&["url", "http"]).good().out;
+        sandbox.nagaya(&["stop", "http"]).good();
+        // As in production, so that a caller that waits for a port is told the truth.
+        let refused = "curl -sS $HTTP_URL/ || echo curl ended with $?";
+        assert_eq!(sandbox.shell(refused), "curl ended with 7\n");
+        let out = finish(Command::new("curl").args(["-sSi", url.trim()])).good().out;
+        assert!(out.starts_with("HTTP/1.1 503"), "{out}");
+        assert!(out.contains("l5d-err") && out.contains("http") && out.contains("nagaya start http"), "{out}");
+    }
 }
 
 #[test]
@@ -221,7 +240,7 @@ fn requests_are_followed() {
 
 #[test]
 fn a_connection_that_is_kept_open_follows_its_callee_to_another_port() {
-    let sandbox = traffic(Account::Own);
+    let sandbox = traffic_in("env", Account::Own);
     sandbox.write(
         "keep.py",
         "import http.client, os, time\n\
@@ -232,11 +251,34 @@ fn a_connection_that_is_kept_open_follows_its_callee_to_another_port() {
     let client = sandbox.start(&["exec", "shell", "--", "python3", "keep.py"]);
     until("the first answer is there", || sandbox.path("asked").exists());
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let moved = MANIFEST.replace("{ http: 80 } }\n  raw", &format!("{{ http: 80 }}, listen: {port} }}\n  raw"));
-    assert_ne!(moved, MANIFEST);
+    let moved = format!("network: env{MANIFEST}")
+        .replace("{ http: 80 } }\n  raw", &format!("{{ http: 80 }}, listen: {port} }}\n  raw"));
+    assert!(moved.contains("listen"));
     sandbox.write("nagaya.yaml", moved.replace("python3, http1.py", &format!("env, PORT={port}, python3, http1.py")));
     sandbox.up();
     assert_eq!(sandbox.row("http")["ports"][0]["published"], port);
     sandbox.write("moved", "");
     assert_eq!(client.end().good().out, "200\n200\n");
+}
+
+#[test]
+fn tls_inside_passes_and_is_known_by_the_name_that_it_is_for() {
+    let sandbox = Sandbox::new(
+        "name: traffic\nservices:\n  shell: { command: [sleep, infinity], depends_on: [secure] }\n  \
+         secure: { command: [python3, tls.py], ports: { main: 8443 } }\n",
+    );
+    let made = rcgen::generate_simple_self_signed(vec!["secure.test".to_owned()]).unwrap();
+    sandbox.write("both.pem", made.cert.pem() + &made.signing_key.serialize_pem());
+    sandbox.write(
+        "tls.py",
+        "import http.server, os, ssl\nc = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)\nc.load_cert_chain('both.pem')\n\
+         s = http.server.HTTPServer(('127.0.0.1', int(os.environ['PORT'])), http.server.SimpleHTTPRequestHandler)\n\
+         s.socket = c.wrap_socket(s.socket, server_side=True)\ns.serve_forever()\n",
+    );
+    sandbox.up();
+    let script = "curl -sS --cacert both.pem -o /dev/null -w '%{http_code}' \
+                  --connect-to secure.test:443:$SECURE_HOST:$SECURE_PORT https://secure.test/";
+    assert_eq!(sandbox.shell(script), "200");
+    let record = &sandbox.edge("shell", "secure")[0];
+    assert_eq!(json!([record["protocol"], record["path"], record["method"]]), json!(["tls", "secure.test", null]));
 }

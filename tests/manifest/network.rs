@@ -74,7 +74,9 @@ fn a_service_elsewhere_has_the_port_of_its_url_or_those_that_are_declared() {
     assert_eq!(ports("external: 'tcp://db.example.com:5432'"), ["tcp:5432 tcp"]);
     assert_eq!(ports("external: 'grpc://pay:50051'"), ["grpc:50051 grpc"]);
     assert_eq!(ports("external: 'https://x', ports: { http: 80 }"), ["http:80 http"]);
-    assert_eq!(ports("external: 'tcp://x:1', ports: 5432"), [format!("main:5432 {}", Protocol::Detect)]);
+    assert_eq!(ports("external: 'tcp://x:1', ports: 8080"), [format!("main:8080 {}", Protocol::Detect)]);
+    // Whoever listens on PostgreSQL's number speaks first.
+    assert_eq!(ports("external: 'tcp://x:1', ports: 5432"), ["main:5432 tcp"]);
 }
 
 #[test]
@@ -98,16 +100,16 @@ fn what_is_included_does_not_decide_about_the_network() {
 }
 
 #[test]
-fn modes_that_are_not_built_are_refused_everywhere() {
-    let text = "network: names\nservices:\n  a: { command: x, network: pod }\n";
-    let hint = "is not built yet in this version of nagaya | remove it, or keep it under a key that starts with `x-` until it is";
-    assert_eq!(
-        bad(text),
-        [
-            format!("1:10 not_built the network mode `names` {hint}"),
-            format!("3:29 not_built the network mode `pod` {hint}"),
-        ]
-    );
+fn every_mode_is_taken_everywhere() {
+    for (word, mode) in [
+        ("auto", None),
+        ("pod", Some(NetworkMode::Pod)),
+        ("names", Some(NetworkMode::Names)),
+        ("env", Some(NetworkMode::Env)),
+    ] {
+        let workspace = good(&format!("network: {word}\nservices: {{ a: {{ command: x, network: {word} }} }}"));
+        assert_eq!((workspace.network, workspace.service(0).network), (mode, mode), "{word}");
+    }
 }
 
 #[test]

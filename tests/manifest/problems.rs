@@ -92,10 +92,7 @@ fn each_mistake_is_told_plainly() {
             "2:3 cycle these services wait for each other: a -> a | one of them must start without the other: take it out of `depends_on` (an address in `environment` is no wait)",
         ),
         ("logs: { max_size: 1k }", "4:23 too_small `max_size` is at least 64KiB"),
-        (
-            "network: pod",
-            "4:14 not_built the network mode `pod` is not built yet in this version of nagaya | remove it, or keep it under a key that starts with `x-` until it is",
-        ),
+        ("network: bridge", "4:14 unknown_word `bridge` is none of `auto`, `pod`, `names`, `env`"),
         ("extends: b", "4:5 unknown_key a service has no key `extends` | share keys with a YAML anchor and `<<`"),
         ("setup: [{ inputs: x }]", "4:13 missing_key a setup step needs a `command`"),
         ("command: []", "4:5 duplicate_key `command` stands here twice | merge the two, or remove one"),

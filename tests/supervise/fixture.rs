@@ -15,7 +15,12 @@ use crate::support::manifest::good;
 pub fn plan_of(workspace: &Workspace) -> Plan {
     let number = |(at, slot): (usize, Slot)| match slot.kind {
         SlotKind::Insisted(number) => (slot.key, number),
-        SlotKind::Program | SlotKind::Engine | SlotKind::Address => (slot.key, 20_000 + u16::try_from(at).unwrap()),
+        // It is remembered, so that a service keeps its address wherever it stands.
+        SlotKind::Address => {
+            let number = slot.key.bytes().fold(1, |number: u16, byte| number.wrapping_mul(31) ^ u16::from(byte)) >> 2;
+            (slot.key, number + 1)
+        }
+        SlotKind::Program | SlotKind::Engine | SlotKind::Pair => (slot.key, 20_000 + u16::try_from(at).unwrap()),
     };
     let ports = slots(workspace, nagaya::model::NetworkMode::Env).into_iter().enumerate().map(number);
     let surroundings = Surroundings {
@@ -24,6 +29,7 @@ pub fn plan_of(workspace: &Workspace) -> Plan {
         data_dir: PathBuf::from("/data"),
         site: nagaya::plan::Site { host_label: "test".into(), ..Default::default() },
         network: NetworkMode::Env,
+        loopback: 64,
     };
     plan(workspace, &surroundings)
 }

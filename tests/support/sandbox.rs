@@ -238,6 +238,12 @@ impl Sandbox {
         self.engine()["state"].as_str().unwrap().into()
     }
 
+    /// Nothing was ever written into its state and runtime folders, nor into its home.
+    pub fn untouched(&self) -> bool {
+        let is_empty = |name: &str| fs::read_dir(self.folder.path().join(name)).unwrap().next().is_none();
+        ["state", "run", "home"].into_iter().all(is_empty)
+    }
+
     /// The processes of this sandbox: they have its state folder in their environment.
     pub fn processes(&self) -> Vec<u32> {
         let mark = format!("XDG_STATE_HOME={}", self.folder.path().join("state").display()).into_bytes();

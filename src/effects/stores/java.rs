@@ -11,13 +11,32 @@ const PASSWORD: &str = "changeit";
 const STORES: [&str; 2] = ["lib/security/cacerts", "jre/lib/security/cacerts"];
 
 pub fn apply(authority: &Authority, action: Action) -> Vec<Report> {
-    let Some(home) = home() else { return absent(Kind::Java) };
-    let store = STORES.iter().find_map(|place| home.join(place).canonicalize().ok());
-    let own = home.join("bin/keytool");
-    let keytool = if own.is_file() { Some(own) } else { program("keytool") };
-    let (Some(store), Some(keytool)) = (store, keytool) else { return absent(Kind::Java) };
-    let outcome = change(authority, action, &store, &text_of(&keytool));
+    let Some((store, keytool)) = found() else { return absent(Kind::Java) };
+    let outcome = change(authority, action, &store, &keytool);
     vec![Report { kind: Kind::Java, place: Some(store), outcome }]
+}
+
+/// The store that is here, and whether it has it.
+pub fn status(authority: &Authority) -> Vec<(PathBuf, bool)> {
+    let Some((store, keytool)) = found() else { return Vec::new() };
+    let ours = fs::read_to_string(&authority.file).unwrap_or_default();
+    let listed = listed(&keytool, &text_of(&store));
+    vec![(store, !aliases(&listed, &ours).is_empty())]
+}
+
+/// The store and the program for it.
+fn found() -> Option<(PathBuf, String)> {
+    let home = home()?;
+    let store = STORES.iter().find_map(|place| home.join(place).canonicalize().ok())?;
+    let own = home.join("bin/keytool");
+    let keytool = if own.is_file() { own } else { program("keytool")? };
+    Some((store, text_of(&keytool)))
+}
+
+/// All that a store has, as text; nothing where that fails.
+fn listed(keytool: &str, store: &str) -> String {
+    run(&[keytool, "-J-Duser.language=en", "-list", "-rfc", "-keystore", store, "-storepass", PASSWORD])
+        .unwrap_or_default()
 }
 
 fn home() -> Option<PathBuf> {
@@ -36,7 +55,7 @@ fn change(authority: &Authority, action: Action, store: &Path, keytool: &str) ->
         let all = std::iter::once(keytool).chain(words.iter().copied()).chain(keystore);
         all.chain(rest.iter().copied()).map(str::to_owned).collect()
     };
-    let listed = run_all(&with(&["-J-Duser.language=en", "-list", "-rfc"], &[])).unwrap_or_default();
+    let listed = listed(keytool, &place);
     let there = aliases(&listed, &ours);
     let changes: Vec<Vec<String>> = match action {
         Action::Install if there.is_empty() => {

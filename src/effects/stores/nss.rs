@@ -42,6 +42,20 @@ pub fn apply(authority: &Authority, action: Action) -> Vec<Report> {
     databases.into_iter().map(report).collect()
 }
 
+/// The databases that are there, and whether they have it; none where nothing can look into them.
+pub fn status(authority: &Authority) -> Vec<(PathBuf, bool)> {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let (Some(home), Some(certutil)) = (home, program("certutil").map(|path| text_of(&path))) else {
+        return Vec::new();
+    };
+    let look = |place: PathBuf| {
+        let database = Database { certutil: Some(&certutil), name: authority.name(), authority, place };
+        let has = database.has_ours(&certutil);
+        (database.place, has)
+    };
+    databases(&home).into_iter().map(look).collect()
+}
+
 /// All that are there.
 fn databases(home: &Path) -> Vec<PathBuf> {
     let singles = SINGLE.iter().map(|folder| home.join(folder));

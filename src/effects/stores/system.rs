@@ -59,6 +59,12 @@ pub fn apply(authority: &Authority, action: Action) -> Vec<Report> {
     vec![Report { kind: Kind::System, place: Some(folder.to_owned()), outcome }]
 }
 
+/// The roots that everybody reads, and whether they have it.
+pub fn status(authority: &Authority) -> Vec<(PathBuf, bool)> {
+    let ours = fs::read_to_string(&authority.file).unwrap_or_default();
+    system_roots().map(|roots| (roots, is_trusted(&ours))).into_iter().collect()
+}
+
 fn install(authority: &Authority, anchor: &Path, update: &[&str]) -> Outcome {
     let Ok(ours) = fs::read_to_string(&authority.file) else {
         let why = format!("{} cannot be read", authority.file.display());

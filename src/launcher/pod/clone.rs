@@ -43,7 +43,10 @@ impl Nursery {
         engine: &OwnedFd,
         spawner: &mut Spawner,
     ) -> Result<Pid, Failure> {
-        let mut flags = libc::CLONE_NEWNS | libc::CLONE_NEWNET | libc::CLONE_NEWPID | libc::CLONE_NEWUTS;
+        let mut flags = libc::CLONE_NEWNS | libc::CLONE_NEWPID;
+        if pod.network.is_some() {
+            flags |= libc::CLONE_NEWNET | libc::CLONE_NEWUTS;
+        }
         if self.identity != Identity::Shared {
             flags |= libc::CLONE_NEWUSER;
         }
@@ -98,7 +101,9 @@ fn clone(flags: i32) -> Result<Option<Pid>, i32> {
         }
         let errno = *libc::__errno_location();
         libc::sigprocmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
-        i32::try_from(pid).ok().and_then(Pid::from_raw).map_or(Err(errno), |pid| Ok(Some(pid)))
+        // -1 is no number of a process, and `from_raw` would take it for one.
+        let child = i32::try_from(pid).ok().filter(|pid| *pid > 0).and_then(Pid::from_raw);
+        child.map_or(Err(errno), |child| Ok(Some(child)))
     }
 }
 

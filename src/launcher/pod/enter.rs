@@ -7,15 +7,16 @@ use std::path::Path;
 
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_change};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, netlink, socket_with, sockopt};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, netlink::SOCK_DIAG, socket_with, sockopt};
 use rustix::thread::{CapabilitySet, configure_capability_in_ambient_set};
 
 use super::maps::{Identity, map_own};
 use super::step::{Failure, Step};
-use super::{Handover, LISTENER, NAMES, Pod, netlink as network, redirect};
+use super::{Handover, LISTENER, NAMES, Network, Pod, netlink, redirect};
 
 /// Connections that wait while all are being accepted; the kernel cuts it to its own limit.
 const BACKLOG: i32 = 1024;
+const HOSTS: &str = "hosts";
 
 /// Who enters.
 #[derive(Debug)]
@@ -27,17 +28,29 @@ pub struct Entrant<'a> {
     pub mapped: Option<&'a OwnedFd>,
 }
 
-/// Makes this process, which is alone in fresh namespaces, at home in `pod`.
-pub fn enter(pod: &Pod, entrant: &Entrant<'_>) -> Result<Handover, Failure> {
+/// Makes this process, which is alone in fresh namespaces, at home in `pod`. What is handed over comes from its
+/// network, where it has one.
+pub fn enter(pod: &Pod, entrant: &Entrant<'_>) -> Result<Option<Handover>, Failure> {
     identify(entrant)?;
-    mounts(Path::new(text(&pod.etc))).map_err(Step::Mounts.failed())?;
-    rustix::system::sethostname(&pod.host_name).map_err(Step::HostName.failed())?;
+    let etc = Path::new(text(&pod.etc));
+    mounts(etc).map_err(Step::Mounts.failed())?;
+    match &pod.network {
+        Some(network) => connect(network, entrant.ids.1).map(Some),
+        // Here names are what the hosts file says, and nothing else: one that is not there is no name at all.
+        None => {
+            mount_bind(etc.join(HOSTS), Path::new("/etc").join(HOSTS)).map_err(Step::Mounts.failed()).map(|()| None)
+        }
+    }
+}
+
+/// Sets up the network; `gid` is whose programs may `ping`.
+fn connect(network: &Network, gid: u32) -> Result<Handover, Failure> {
+    rustix::system::sethostname(&network.host_name).map_err(Step::HostName.failed())?;
     allow_low_ports();
-    let (_, gid) = entrant.ids;
     // For `ping` without rights of its own; where it cannot be set, only that is missing.
     let _ = fs::write("/proc/sys/net/ipv4/ping_group_range", format!("{gid} {gid}"));
-    network::addresses(pod.address, pod.range).map_err(Step::Addresses.failed())?;
-    redirect::install(pod).map_err(Step::Redirects.failed())?;
+    netlink::addresses(network.address, network.range).map_err(Step::Addresses.failed())?;
+    redirect::install(network).map_err(Step::Redirects.failed())?;
     sockets().map_err(Step::Sockets.failed())
 }
 
@@ -61,7 +74,7 @@ fn identify(entrant: &Entrant<'_>) -> Result<(), Failure> {
 /// Private files over the host's, and nothing of it may be seen outside.
 fn mounts(etc: &Path) -> Result<(), Errno> {
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
-    for name in ["hosts", "resolv.conf", "nsswitch.conf"] {
+    for name in [HOSTS, "resolv.conf", "nsswitch.conf"] {
         // A file that the host lacks, or a link that leads nowhere, has nothing that could mislead: questions of names
         // come to us wherever they are sent.
         over(&etc.join(name), &Path::new("/etc").join(name))?;
@@ -107,8 +120,7 @@ fn sockets() -> Result<Handover, Errno> {
         bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, NAMES))?;
         Ok(socket)
     };
-    let diagnosis =
-        || socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(netlink::SOCK_DIAG));
+    let diagnosis = || socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(SOCK_DIAG));
     Ok(Handover { listener: stream()?, names: names()?, diagnosis: diagnosis()? })
 }
 

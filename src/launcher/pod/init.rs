@@ -117,8 +117,10 @@ fn start(birth: Birth<'_>) -> Result<Init<'_>, Failure> {
     }
     let _ = rustix::thread::set_name(c"nagaya-pod");
     let handover = enter::enter(pod, &Entrant { identity, ids, mapped: mapped.as_ref() })?;
-    let sockets = [&handover.listener, &handover.names, &handover.diagnosis].map(AsFd::as_fd);
-    control::send(engine, &sockets).map_err(Step::Handover.failed())?;
+    if let Some(handover) = &handover {
+        let sockets = [&handover.listener, &handover.names, &handover.diagnosis].map(AsFd::as_fd);
+        control::send(engine, &sockets).map_err(Step::Handover.failed())?;
+    }
     // Before all that is open is closed: none may be closed twice.
     drop((handover, mapped));
     let signals = clone::signals().map_err(Step::Exec.broke())?;

@@ -104,7 +104,7 @@ impl Batch {
         let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
         send(&socket, &self.bytes, SendFlags::empty())?;
         let mut open = self.answers;
-        let mut buffer = [0; 8 << 10];
+        let mut buffer = [0; 2 << 10];
         while open > 0 {
             let (received, _) = recv(&socket, &mut buffer[..], RecvFlags::empty())?;
             open = open.saturating_sub(answers(&buffer[..received])?);

@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use rustix::io::Errno;
 
 use super::netlink::{Batch, Protocol};
-use super::{LISTENER, NAMES, NOBODY, Pod};
+use super::{LISTENER, NAMES, NOBODY, Network};
 
 const TABLE: &str = "nagaya";
 const CHAIN: &str = "ways-out";
@@ -31,7 +31,7 @@ const TCP: u8 = 6;
 const UDP: u8 = 17;
 
 /// Sets up all rules of a pod.
-pub fn install(pod: &Pod) -> Result<(), Errno> {
+pub fn install(pod: &Network) -> Result<(), Errno> {
     let mut batch = Batch::default();
     frame(&mut batch, BATCH_BEGIN);
     message(&mut batch, NEW_TABLE, 0);
@@ -50,7 +50,14 @@ pub fn install(pod: &Pod) -> Result<(), Errno> {
     rule(&mut batch, &[Match::Loopback], Verdict::Accept);
     rule(&mut batch, &[Match::Address(pod.address)], Verdict::Accept);
     rule(&mut batch, &[Match::Transport(TCP), Match::Absent], Verdict::Redirect(NOBODY));
-    rule(&mut batch, &[Match::Transport(TCP)], Verdict::Redirect(LISTENER));
+    match pod.confined {
+        Some(host) => {
+            rule(&mut batch, &[Match::Transport(TCP), Match::Address(host)], Verdict::Redirect(NOBODY));
+            rule(&mut batch, &[Match::Transport(TCP), Match::Range(pod.range)], Verdict::Redirect(LISTENER));
+            rule(&mut batch, &[Match::Transport(TCP)], Verdict::Redirect(NOBODY));
+        }
+        None => rule(&mut batch, &[Match::Transport(TCP)], Verdict::Redirect(LISTENER)),
+    }
     // Other datagrams have no way out: told at once by the kernel's answer, not by silence.
     rule(&mut batch, &[Match::Transport(UDP)], Verdict::Redirect(NOBODY));
     frame(&mut batch, BATCH_END);
@@ -87,6 +94,8 @@ enum Match {
     Port(u16),
     Loopback,
     Address(Ipv4Addr),
+    /// With its prefix length, in whole bytes.
+    Range((Ipv4Addr, u8)),
     Absent,
 }
 
@@ -173,6 +182,11 @@ fn condition(batch: &mut Batch, it: Match) {
         Match::Address(address) => {
             payload(batch, NETWORK_HEADER, 16, 4);
             equals(batch, &address.octets());
+        }
+        Match::Range((network, length)) => {
+            let bytes = length / 8;
+            payload(batch, NETWORK_HEADER, 16, bytes.into());
+            equals(batch, &network.octets()[..usize::from(bytes)]);
         }
         Match::Absent => {
             payload(batch, NETWORK_HEADER, 16, 4);

@@ -1,25 +1,15 @@
 //! By which names and numbers a service is called, and how it sees the network.
 
 use crate::manifest::problem::{Problem, Problems};
-use crate::manifest::raw::{NetworkWord, RawService};
-use crate::manifest::read::{At, not_built};
+use crate::manifest::raw::RawService;
+use crate::manifest::read::At;
 use crate::manifest::source::Span;
-use crate::model::{BadName, HostName, NetworkMode, Port, Protocol, Publish, ServiceName, ServicePort};
+use crate::model::{BadName, HostName, Port, Protocol, Publish, ServiceName, ServicePort};
 
 /// Names that mean something else to every resolver, or to nagaya.
 const RESERVED: [&str; 3] = ["localhost", "host", "self"];
 /// The same for host names: these, and all below them, mean this machine or the front door.
 const RESERVED_ZONES: [&str; 3] = ["localhost", "nagaya.internal", "docker.internal"];
-
-/// The mode that is asked for; `None` for `auto`.
-pub fn mode(word: &At<NetworkWord>, problems: &mut Problems) -> Option<NetworkMode> {
-    let mode = word.value.0;
-    // Until these are built, and nothing else here knows which modes are.
-    if let Some(missing @ NetworkMode::Names) = mode {
-        problems.push(not_built(&format!("the network mode `{}`", missing.word()), word.span));
-    }
-    mode
-}
 
 /// The name of a service, or another one of it.
 pub fn service_name(text: &str, span: Span, problems: &mut Problems) -> Option<ServiceName> {

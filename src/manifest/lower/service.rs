@@ -17,7 +17,7 @@ use crate::model::{
     Run, Service, ServiceName, SetupStep, Size, Stop, Template, Value,
 };
 
-use super::network::{aliases, hostnames, mode, publish};
+use super::network::{aliases, hostnames, publish};
 use super::readiness::lower_readiness;
 use super::{Unit, env_values, external, unknown_service};
 
@@ -63,7 +63,7 @@ pub fn lower(
     let restart = restart(raw.restart.as_ref().map(|restart| &restart.value));
     let profiles = raw.profiles.clone().unwrap_or_default().0;
     let (aliases, hostnames) = (aliases(&raw, problems), hostnames(&raw, problems));
-    let network = raw.network.as_ref().and_then(|word| mode(word, problems));
+    let network = raw.network.as_ref().and_then(|word| word.value.0);
     let command = command(name, &raw, key, problems)?;
     let service = Service {
         name: name.clone(),

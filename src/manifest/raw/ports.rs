@@ -97,9 +97,12 @@ fn named_with(name: String, told: Protocol, node: &Node, problems: &mut Problems
                 problems.push(Problem::error("missing_key", "a port needs its number, `port`").at(node.span));
                 return None;
             };
-            (number, record.protocol.map_or(told, |word| word.0))
+            (number, record.protocol.map_or(told.at(number), |word| word.0))
         }
-        _ => (u16::read(node, problems)?, told),
+        _ => {
+            let number = u16::read(node, problems)?;
+            (number, told.at(number))
+        }
     };
     Some(At { value: PortSpec { name, number, protocol }, span: node.span })
 }

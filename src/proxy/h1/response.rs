@@ -118,7 +118,8 @@ pub fn fields(bytes: &[u8], asked: Asked) -> Result<Option<(usize, Answer, Heade
     // One piece of memory that all values share.
     let whole = Bytes::copy_from_slice(&bytes[..read.length]);
     let start = bytes.as_ptr().addr();
-    let mut headers = HeaderMap::with_capacity(read.fields.len());
+    // With room for what is added on the way.
+    let mut headers = HeaderMap::with_capacity(read.fields.len() + 3);
     let is_length = |field: &httparse::Header<'_>| Kind::of(field.name) == Kind::Length && !read.delimiting.chunked;
     for field in read.fields.iter().filter(|field| passes(field, &read.options) || is_length(field)) {
         let from = field.value.as_ptr().addr() - start;

@@ -17,7 +17,7 @@ use crate::discovery::{self, Pod};
 use crate::launcher::Line;
 use crate::model::Egress;
 use crate::route::zone::{Asker, Zone};
-use crate::route::{Availability, Table, Upstream};
+use crate::route::{Availability, Table};
 
 /// One pod's view of names.
 pub struct Names {
@@ -46,33 +46,51 @@ impl Names {
         Rc::new(Self { service, line, tables, known: RefCell::default() })
     }
 
-    /// Has the kernel know, now and from now on, whether a service can be called.
-    pub async fn meet(&self, upstream: &Arc<Upstream>, is_allowed: bool) {
-        let address = upstream.called;
-        let mut told =
-            self.known.borrow_mut().entry(address).or_insert_with(|| self.watch(upstream, is_allowed)).told.clone();
+    /// Has the kernel know, now and from now on, whether the service at an address can be called.
+    pub async fn meet(&self, address: Ipv4Addr) {
+        let mut told = self.known.borrow_mut().entry(address).or_insert_with(|| self.watch(address)).told.clone();
         let _ = told.wait_for(|told| *told).await;
     }
 
-    fn watch(&self, upstream: &Arc<Upstream>, is_allowed: bool) -> Watch {
+    fn watch(&self, address: Ipv4Addr) -> Watch {
         let (tell, told) = watch::channel(false);
-        let (line, address, mut availability) = (self.line.clone(), upstream.called, upstream.availability.clone());
+        let (line, caller, mut tables) = (self.line.clone(), self.service.clone(), self.tables.clone());
         let task = spawn_local(async move {
             // As the kernel begins.
             let mut refused = false;
             loop {
-                let now = !is_allowed || matches!(*availability.borrow_and_update(), Availability::Absent(_));
+                // Reloads change who may call, and whose the address is.
+                let mut availability = allowed(&tables.borrow_and_update(), &caller, address);
+                let now =
+                    availability.as_mut().is_none_or(|it| matches!(*it.borrow_and_update(), Availability::Absent(_)));
                 if now != refused && line.set_absent(address, now).await.is_ok() {
                     refused = now;
                 }
                 tell.send_replace(true);
-                if availability.changed().await.is_err() {
-                    return;
+                tokio::select! {
+                    changed = tables.changed() => if changed.is_err() { return },
+                    () = changed(availability) => {}
                 }
             }
         });
         Watch { told, task }
     }
+}
+
+/// The service at an address, where there is one that the caller may call.
+fn allowed(table: &Table, caller: &str, address: Ipv4Addr) -> Option<watch::Receiver<Availability>> {
+    let upstream = table.called(address)?;
+    table.allows(caller, &upstream.name).then(|| upstream.availability.clone())
+}
+
+/// Until it changes. That of a service which is in no table any more never does.
+async fn changed(availability: Option<watch::Receiver<Availability>>) {
+    if let Some(mut availability) = availability
+        && availability.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }
 
 impl Pod for Names {
@@ -94,12 +112,9 @@ impl Pod for Names {
     }
 
     async fn asked(&self, service: usize) {
-        let (upstream, is_allowed) = {
-            let table = self.tables.borrow();
-            let Some(upstream) = table.upstreams.get(service).cloned() else { return };
-            let is_allowed = table.allows(&self.service, &upstream.name);
-            (upstream, is_allowed)
-        };
-        self.meet(&upstream, is_allowed).await;
+        let address = self.tables.borrow().upstreams.get(service).map(|upstream| upstream.called);
+        if let Some(address) = address {
+            self.meet(address).await;
+        }
     }
 }

@@ -1,15 +1,18 @@
 //! Answers to what clients ask.
 
 use std::collections::HashSet;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::{Engine, make_plan};
+use super::{Engine, make_plan, write_files};
+use crate::effects::ports;
 use crate::manifest::did_you_mean;
 use crate::model::Workspace;
 use crate::plan::PlannedPort;
 use crate::runtime::draft::read;
+use crate::runtime::network::choose;
 use crate::runtime::wanted::wanted;
 use crate::runtime::{Ask, Environment, InPod, Problem, UpRequest, Upped};
 use crate::supervise::{Command, Input, Want};
@@ -103,7 +106,7 @@ impl Engine {
     fn environment(&self, name: &str) -> Result<Environment, Problem> {
         let place = self.processes(vec![self.place(name)?])?[0];
         let planned = &self.world.plan().services[place];
-        let pod = match planned.in_pod() {
+        let pod = match planned.is_apart() {
             true => self.host.pod_of(place).map_or(InPod::Absent, InPod::Pid),
             false => InPod::No,
         };
@@ -139,12 +142,15 @@ impl Engine {
         let mut notices = notices;
         let events_from = self.publisher.next_event();
         if workspace != *self.workspace {
+            // What `auto` means may be another mode for another manifest; that was said when the engine started.
+            let (network, _) = choose(&workspace, &self.setup.possible, ports::lowest())?;
             let held = self.held_ports();
-            let plan = make_plan(&workspace, &self.setup, &held);
+            self.setup.network = network;
+            let plan = make_plan(&workspace, &mut self.setup, &held)?;
             let effects = self.world.apply(self.clock.now(), plan);
             self.host.set_plan(self.world.plan().clone());
             notices.extend(self.publisher.plan(&self.world));
-            notices.extend(self.write_etc().err().map(|problem| problem.to_string()));
+            write_files(&self.setup, &self.world, &self.publisher)?;
             self.effects.extend(effects);
             self.workspace = Arc::new(workspace.clone());
             if let Some(load) = &request.load {
@@ -162,7 +168,8 @@ impl Engine {
     fn held_ports(&self) -> HashSet<u16> {
         let plan = self.world.plan();
         let own = plan.services.iter().flat_map(|planned| planned.ports.iter().filter_map(PlannedPort::listen));
-        own.chain(plan.edges.iter().filter_map(|edge| edge.listen)).chain([plan.front_door]).collect()
+        let edges = plan.edges.iter().filter_map(|edge| edge.listen).filter(|at| *at.ip() == Ipv4Addr::LOCALHOST);
+        own.chain(edges.map(|at| at.port())).chain([plan.front_door]).collect()
     }
 
     pub(super) fn want(&mut self, workspace: &Workspace, request: &UpRequest) -> Result<Vec<String>, Problem> {

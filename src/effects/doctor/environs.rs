@@ -1,0 +1,229 @@
+//! Names, certificates, proxies and other engines: what is around a workspace.
+
+use std::net::IpAddr;
+
+use super::{Finding, ResolvConf, Trust};
+use crate::route::resolv;
+
+pub fn front_door(found: &Result<Vec<IpAddr>, String>) -> Finding {
+    let check = "front_door";
+    let fix = "`nagaya url` prints addresses with 127.0.0.1 too; systemd's nss-myhostname (libnss-myhostname on Debian) \
+               resolves the names for all programs";
+    match found {
+        Ok(addresses) if addresses.is_empty() => Finding::warning(
+            check,
+            "programs here do not resolve *.localhost; browsers and curl do that themselves",
+            fix,
+        ),
+        Ok(addresses) => match addresses.iter().find(|address| !address.is_loopback()) {
+            None => Finding::ok(check, "programs here resolve *.localhost to the loopback, where the front door is"),
+            Some(stranger) => {
+                let message =
+                    format!("*.localhost leads to {stranger} and not to the loopback: a server of names says so");
+                Finding::warning(check, message, fix)
+            }
+        },
+        Err(why) => {
+            let message =
+                format!("programs here do not resolve *.localhost ({why}); browsers and curl do that themselves");
+            Finding::warning(check, message, fix)
+        }
+    }
+}
+
+pub fn trust(trust: &Trust) -> Finding {
+    let check = "trust";
+    let install = "`nagaya trust`, which prints as commands what needs root";
+    match trust {
+        Trust::None => {
+            Finding::ok(check, "no certificate authority was made yet: the first https call at a front door does")
+        }
+        Trust::Broken(why) => Finding::warning(
+            check,
+            format!("the certificate authority cannot be used: {why}"),
+            "`nagaya trust` makes another one",
+        ),
+        Trust::In(stores) => {
+            let show = |wanted: bool| -> Vec<String> {
+                let of = stores.iter().filter(|(_, _, has)| *has == wanted);
+                of.map(|(kind, place, _)| format!("{kind} ({})", place.display())).collect()
+            };
+            match show(false) {
+                missing if !missing.is_empty() => {
+                    let message = format!("https at the front door is not trusted by: {}", missing.join(", "));
+                    Finding::warning(check, message, install)
+                }
+                _ if stores.is_empty() => {
+                    Finding::ok(check, "there is no store of certificates to put the authority into")
+                }
+                _ => Finding::ok(check, format!("https at the front door is trusted by: {}", show(true).join(", "))),
+            }
+        }
+    }
+}
+
+pub fn dns(resolv_conf: &ResolvConf) -> Finding {
+    let check = "dns";
+    let fix = "services still find each other; for other names, /etc/resolv.conf needs a line `nameserver ADDRESS`";
+    match resolv_conf {
+        ResolvConf::Missing => {
+            Finding::warning(check, "there is no /etc/resolv.conf: names of the internet are not resolved", fix)
+        }
+        ResolvConf::Dangling(target) => {
+            let message = format!("/etc/resolv.conf leads to {}, which is not there", target.display());
+            Finding::warning(check, message, format!("start the service that writes it, or make it a file: {fix}"))
+        }
+        ResolvConf::Text(text) => {
+            let servers = resolv::ResolvConf::parse(text).nameservers;
+            let shown: Vec<String> = servers.iter().map(|server| server.address.to_string()).collect();
+            match shown.is_empty() {
+                true => Finding::warning(check, "/etc/resolv.conf names no server", fix),
+                false => {
+                    Finding::ok(check, format!("names that are not the workspace's are asked of {}", shown.join(", ")))
+                }
+            }
+        }
+    }
+}
+
+/// In a pod the loopback is the pod's own.
+pub fn proxy(variables: &[(String, String)]) -> Finding {
+    let check = "proxy";
+    let on_loopback = variables.iter().find_map(|(name, value)| Some((name, port_on_loopback(value)?)));
+    match on_loopback {
+        None if variables.is_empty() => Finding::ok(check, "no proxy for the internet is set"),
+        None => Finding::ok(check, "the proxy for the internet is reached from everywhere"),
+        Some((name, port)) => {
+            let message = format!(
+                "{name} is a proxy on this machine's loopback, and in a pod the loopback is the pod's own: services there \
+                 do not reach it"
+            );
+            let fix = format!("under `environment:` of the manifest: `{name}: \"http://host.nagaya.internal:{port}\"`");
+            Finding::warning(check, message, fix)
+        }
+    }
+}
+
+/// The port of a proxy's address, where that is on the loopback; what stands before an `@` is nobody's business.
+fn port_on_loopback(value: &str) -> Option<u16> {
+    let (scheme, rest) = value.split_once("://").unwrap_or(("http", value));
+    let authority = rest.split(['/', '?', '#']).next()?.rsplit('@').next()?;
+    let default = if scheme == "https" { 443 } else { 80 };
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
+        _ => (authority, default),
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let is_loopback = host.parse::<IpAddr>().map_or(host.eq_ignore_ascii_case("localhost"), |it| it.is_loopback());
+    is_loopback.then_some(port)
+}
+
+pub fn udp(tools: &[&str]) -> Finding {
+    let tools = if tools.is_empty() { "neither pasta nor slirp4netns".to_owned() } else { tools.join(" and ") };
+    let message =
+        format!("UDP other than questions of names does not leave pods in this version; installed for it: {tools}");
+    Finding::ok("udp", message)
+}
+
+pub fn engines(running: &[(String, String)]) -> Finding {
+    let check = "engines";
+    let own = env!("CARGO_PKG_VERSION");
+    let others: Vec<String> = running
+        .iter()
+        .filter(|(_, version)| version != own)
+        .map(|(workspace, version)| format!("{workspace} ({version})"))
+        .collect();
+    match others.is_empty() {
+        true if running.is_empty() => Finding::ok(check, "no workspace is running"),
+        true => Finding::ok(check, format!("all that run are of this version, {own}: {}", running.len())),
+        false => {
+            let message =
+                format!("engines of another version than this one, {own}, are running: {}", others.join(", "));
+            Finding::warning(check, message, "`nagaya down` and `nagaya up` in each of these workspaces")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::super::Status;
+    use super::*;
+
+    #[test]
+    fn names_below_localhost_lead_to_the_loopback() {
+        let of = |addresses: &[&str]| front_door(&Ok(addresses.iter().map(|it| it.parse().unwrap()).collect()));
+        assert_eq!(of(&["127.0.0.1", "::1"]).status, Status::Ok);
+        for finding in [of(&[]), front_door(&Err("no such name".to_owned())), of(&["127.0.0.1", "192.0.2.1"])] {
+            assert_eq!(finding.status, Status::Warning);
+            assert!(finding.fix.unwrap().contains("nagaya url"));
+        }
+        assert!(of(&["192.0.2.1"]).message.contains("192.0.2.1"));
+    }
+
+    #[test]
+    fn stores_without_the_authority_are_named() {
+        let store = |kind, has| (kind, PathBuf::from("/certs"), has);
+        assert_eq!(trust(&Trust::None).status, Status::Ok);
+        assert_eq!(trust(&Trust::In(Vec::new())).status, Status::Ok);
+        assert_eq!(trust(&Trust::In(vec![store("system", true)])).status, Status::Ok);
+        let finding = trust(&Trust::In(vec![store("system", true), store("nss", false)]));
+        assert_eq!(finding.status, Status::Warning);
+        assert!(finding.message.contains("nss (/certs)") && !finding.message.contains("system"), "{finding:?}");
+        assert_eq!(trust(&Trust::Broken("x".to_owned())).status, Status::Warning);
+    }
+
+    #[test]
+    fn a_resolv_conf_has_a_server() {
+        assert_eq!(dns(&ResolvConf::Text("nameserver 192.0.2.53\n".to_owned())).status, Status::Ok);
+        let cases = [
+            (ResolvConf::Missing, "there is no /etc/resolv.conf"),
+            (ResolvConf::Dangling("/run/x/resolv.conf".into()), "/run/x/resolv.conf, which is not there"),
+            (ResolvConf::Text("search lan\n".to_owned()), "names no server"),
+        ];
+        for (file, expected) in cases {
+            let finding = dns(&file);
+            assert_eq!(finding.status, Status::Warning);
+            assert!(finding.message.contains(expected), "{finding:?}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_on_the_loopback_is_not_reached_from_pods() {
+        let of = |value: &str| proxy(&[("HTTPS_PROXY".to_owned(), value.to_owned())]);
+        for (value, port) in [
+            ("http://127.0.0.1:3128", "3128"),
+            ("http://user:secret@localhost:3128/", "3128"),
+            ("[::1]:8080", "8080"),
+            ("localhost", "80"),
+            ("https://127.0.0.2", "443"),
+        ] {
+            let finding = of(value);
+            assert_eq!(finding.status, Status::Warning, "{value}");
+            let fix = finding.fix.unwrap();
+            assert!(fix.contains(&format!("HTTPS_PROXY: \"http://host.nagaya.internal:{port}\"")), "{fix}");
+            assert!(!fix.contains("secret") && !finding.message.contains("secret"));
+        }
+        for value in ["http://proxy.corp.example:3128", "http://10.0.0.1", "", "http://[::2]:1"] {
+            assert_eq!(of(value).status, Status::Ok, "{value}");
+        }
+        assert_eq!(proxy(&[]).status, Status::Ok);
+    }
+
+    #[test]
+    fn tools_for_udp_are_listed() {
+        assert!(udp(&[]).message.contains("neither pasta nor slirp4netns"));
+        assert!(udp(&["pasta"]).message.ends_with("installed for it: pasta"));
+    }
+
+    #[test]
+    fn engines_of_other_versions_are_named() {
+        let engine = |name: &str, version: &str| (name.to_owned(), version.to_owned());
+        assert_eq!(engines(&[]).status, Status::Ok);
+        assert_eq!(engines(&[engine("shop", env!("CARGO_PKG_VERSION"))]).status, Status::Ok);
+        let finding = engines(&[engine("shop", env!("CARGO_PKG_VERSION")), engine("bank", "0.0.1")]);
+        assert_eq!(finding.status, Status::Warning);
+        assert!(finding.message.contains("bank (0.0.1)") && !finding.message.contains("shop"), "{finding:?}");
+    }
+}

@@ -1,0 +1,116 @@
+//! `doctor`: what this machine allows, and what it would say of machines that allow less.
+
+use serde_json::Value;
+
+use crate::support::sandbox::{Account, Run, Sandbox, binary, finish};
+
+/// Runs nagaya where a limit on namespaces is zero. The limit is that of a user namespace which is made for this: no
+/// other process is under it. `rights` tells whether it keeps those that it has in there.
+pub fn limited(sandbox: &Sandbox, limit: &str, rights: bool, words: &[&str]) -> Run {
+    let drop = if rights { "" } else { "setpriv --bounding-set -all --inh-caps -all --ambient-caps -all" };
+    let script = format!("echo 0 > /proc/sys/user/max_{limit}_namespaces && exec {drop} \"$@\"");
+    let mut command = sandbox.command("unshare");
+    command.args(["--user", "--map-current-user", "--keep-caps", "sh", "-c", &script, "sh"]);
+    finish(command.arg(binary()).args(words))
+}
+
+/// What a check found.
+#[track_caller]
+pub fn finding(answer: &Value, check: &str) -> Value {
+    let findings = answer["findings"].as_array().unwrap();
+    findings.iter().find(|it| it["check"] == check).cloned().unwrap_or_else(|| panic!("no {check} in {answer:#}"))
+}
+
+#[test]
+fn every_check_has_its_word() {
+    for account in Account::all() {
+        let sandbox = Sandbox::of(account, "");
+        let run = sandbox.nagaya(&["doctor", "--json"]);
+        let answer = run.good().json();
+        for check in [
+            "network",
+            "pod",
+            "names",
+            "descriptors",
+            "state",
+            "sockets",
+            "front_door",
+            "trust",
+            "dns",
+            "proxy",
+            "udp",
+            "engines",
+        ] {
+            let finding = finding(&answer, check);
+            assert!(["ok", "warning"].contains(&finding["status"].as_str().unwrap()), "{finding}");
+            assert!(!finding["message"].as_str().unwrap().is_empty(), "{finding}");
+            assert_eq!(finding["fix"].is_null(), finding["status"] == "ok", "{finding}");
+        }
+        let text = sandbox.nagaya(&["doctor"]).good().out;
+        assert!(text.contains("✓ state") && text.contains("`network: auto` means"), "{text}");
+        // It only looks: neither an authority nor a folder was made.
+        assert!(sandbox.untouched(), "{account:?}");
+    }
+}
+
+#[test]
+fn a_machine_without_user_namespaces_has_env_alone() {
+    for account in Account::all() {
+        let sandbox = Sandbox::of(account, "");
+        let answer = limited(&sandbox, "user", false, &["doctor", "--json"]).good().json();
+        assert!(finding(&answer, "network")["message"].as_str().unwrap().contains("`env`"), "{answer:#}");
+        for mode in ["pod", "names"] {
+            let finding = finding(&answer, mode);
+            assert_eq!(finding["status"], "warning");
+            let message = finding["message"].as_str().unwrap();
+            assert!(
+                message.contains("cannot make namespaces") && message.contains("max_user_namespaces is 0"),
+                "{message}"
+            );
+            assert!(finding["fix"].as_str().unwrap().contains("sysctl user.max_user_namespaces=65536"), "{finding}");
+        }
+    }
+}
+
+#[test]
+fn a_machine_without_network_namespaces_has_names() {
+    for account in Account::all() {
+        let sandbox = Sandbox::of(account, "");
+        let answer = limited(&sandbox, "net", account == Account::Own, &["doctor", "--json"]).good().json();
+        assert!(finding(&answer, "network")["message"].as_str().unwrap().contains("`names`"), "{answer:#}");
+        assert!(
+            finding(&answer, "pod")["fix"].as_str().unwrap().contains("user.max_net_namespaces=65536"),
+            "{answer:#}"
+        );
+        assert_eq!(finding(&answer, "names")["status"], "ok", "{answer:#}");
+    }
+}
+
+#[test]
+fn what_is_in_the_way_of_everything_is_a_problem() {
+    // Root writes everywhere.
+    let sandbox = Sandbox::of(Account::unprivileged(), "");
+    let run = finish(sandbox.command(binary()).args(["doctor", "--json"]).env("XDG_STATE_HOME", "/nowhere"));
+    let state = finding(&run.ended(1).json(), "state");
+    assert_eq!(state["status"], "problem");
+    assert!(state["fix"].as_str().unwrap().contains("XDG_STATE_HOME"), "{state}");
+    let long = format!("/tmp/{}", "x".repeat(100));
+    let run = finish(sandbox.command(binary()).args(["doctor", "--json"]).env("XDG_RUNTIME_DIR", long));
+    assert_eq!(finding(&run.ended(1).json(), "sockets")["status"], "problem");
+    let limit = ["--nofile=100:100", "--"];
+    let run = finish(sandbox.command("prlimit").args(limit).arg(binary()).args(["doctor", "--json"]));
+    assert_eq!(finding(&run.ended(1).json(), "descriptors")["status"], "problem");
+}
+
+#[test]
+fn what_makes_something_worse_is_a_warning() {
+    let sandbox = Sandbox::new("");
+    let run = finish(
+        sandbox.command(binary()).args(["doctor", "--json"]).env("https_proxy", "http://u:geheim@127.0.0.1:3128"),
+    );
+    let answer = run.good();
+    assert!(!answer.out.contains("geheim"));
+    let proxy = finding(&answer.json(), "proxy");
+    assert_eq!(proxy["status"], "warning");
+    assert!(proxy["fix"].as_str().unwrap().contains("http://host.nagaya.internal:3128"), "{proxy}");
+}
