@@ -15,7 +15,7 @@ fn go_calls_over_both_versions_of_http() {
 #[test]
 fn go_calls_over_both_versions_of_http_at_the_front_door() {
     let sandbox = peers(Account::Own, &["go", "shell"]);
-    passes(sandbox.call(&["./bin/client", &format!("http://{}", sandbox.at_the_front_door("go"))]), 22);
+    passes(sandbox.call(&["./bin/client", &format!("http://{}", sandbox.at_the_front_door("go")), "discards"]), 22);
     assert_bounded(&sandbox);
 }
 
@@ -55,13 +55,17 @@ fn java_calls_over_http_1_and_offers_http_2() {
 fn curl_calls_over_every_version() {
     let sandbox = peers(Account::Own, &["go", "shell"]);
     for (asked, spoken) in
-        [("--http1.0", "1.1"), ("--http1.1", "1.1"), ("--http2", "1.1"), ("--http2-prior-knowledge", "2")]
+        [("--http1.0", "1"), ("--http1.1", "1.1"), ("--http2", "1.1"), ("--http2-prior-knowledge", "2")]
     {
         for host in ["go:8080", &sandbox.at_the_front_door("go")] {
             let url = format!("http://{host}/echo");
             let words =
                 ["curl", "-sS", "--fail", "--max-time", "20", "-w", " %{http_version}", asked, "-d", "hello", &url];
-            assert_eq!(sandbox.call(&words).good().out, format!("hello {spoken}"), "{asked} {url}");
+            let out = sandbox.call(&words).good().out;
+            // HTTP/1.0 may be answered with 1.1 (RFC 9110, 2.5).
+            let is_right =
+                if asked == "--http1.0" { out.starts_with("hello 1") } else { out == format!("hello {spoken}") };
+            assert!(is_right, "{asked} {url}: {out}");
         }
     }
 }
