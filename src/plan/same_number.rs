@@ -6,6 +6,9 @@ use crate::model::Protocol;
 
 use super::{Planned, PlannedPublish};
 
+/// Below it, root's engine would take 22 or 80 from whoever comes later and expects them.
+const UNPRIVILEGED: u16 = 1024;
+
 /// Has every port published at its own number whose number no other service has, and which nobody chose for another.
 pub fn publish(services: &mut [Planned], front_door: u16) {
     let mut claims: HashMap<u16, usize> = HashMap::from([(front_door, 2)]);
@@ -18,7 +21,9 @@ pub fn publish(services: &mut [Planned], front_door: u16) {
     }
     for service in services.iter_mut().filter(|service| service.in_pod()) {
         let free = |number: u16| {
-            claims.get(&number) == Some(&1) && service.publish.iter().all(|published| published.host != number)
+            number >= UNPRIVILEGED
+                && claims.get(&number) == Some(&1)
+                && service.publish.iter().all(|published| published.host != number)
         };
         let streams = service.all_ports().enumerate().filter(|(_, port)| port.protocol != Protocol::Udp);
         let same = streams.filter(|(_, port)| free(port.number));

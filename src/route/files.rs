@@ -121,7 +121,15 @@ mod tests {
             pods: Vec::new(),
             ports: Vec::new(),
         };
-        Zone::new(origin, vec![db])
+        let mail = Entry {
+            name: "mail".to_owned(),
+            aliases: Vec::new(),
+            hostnames: Vec::new(),
+            address: Ipv4Addr::new(10, 66, 128, 2),
+            pods: Vec::new(),
+            ports: Vec::new(),
+        };
+        Zone::new(origin, vec![db, mail])
     }
 
     fn hosts_after_own(host_text: &str) -> String {

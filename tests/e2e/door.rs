@@ -266,7 +266,11 @@ fn the_workspace_has_a_page_and_so_has_a_service_that_does_not_answer() {
 
 #[test]
 fn url_tells_all_forms_of_an_address() {
-    let sandbox = door(Account::Own);
+    let published = manifest().replace("ports: { http: 80 } }", "ports: { http: 80 }, publish: '18473:80' }");
+    let sandbox = Sandbox::new(&published);
+    sandbox.write("http1.py", HTTP1);
+    sandbox.write("raw.py", RAW);
+    sandbox.up();
     let number = sandbox.front_door();
     let rows = sandbox.nagaya(&["url", "--json"]).good().json();
     let of = |service: &str| rows.as_array().unwrap().iter().find(|row| row["service"] == service).unwrap().clone();
