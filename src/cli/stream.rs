@@ -62,7 +62,14 @@ impl Stream {
                     self.printer.print(&lines, output);
                     Ok(None)
                 }
-                None => Ok(Some(self.end(true))),
+                None => {
+                    // The two streams end together, and what the other one said last may not have been read yet: whether
+                    // the services were told to stop.
+                    while let Some(changes) = self.changes.next::<Changes>().await {
+                        self.take(changes, output);
+                    }
+                    Ok(Some(self.end(true)))
+                }
             },
             changes = self.changes.next::<Changes>() => match changes {
                 Some(changes) => {

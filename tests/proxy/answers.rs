@@ -78,7 +78,7 @@ fn what_a_callee_gets_was_written_anew() {
         let body = read.find("Content-Length: ").map_or(0, |_| 3);
         let body = exactly(&mut stream, body);
         seen.send(read + &body).unwrap();
-        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
     }));
     let cases = [
         (
