@@ -2,7 +2,7 @@
 import time
 
 import table
-from lab import Gone, Report, cpu_ns, folder, kernel_kib, program, pss_kib, quiet_moment, until, wakeups
+from lab import Gone, Report, all_pids, cpu_ns, folder, kernel_kib, program, pss_kib, quiet_moment, until, wakeups
 
 # What the engine and its launcher may take, by the number of services.
 MOST_MIB = {50: 15, 1000: 30}
@@ -46,7 +46,7 @@ def measure(tool, started, report, place, idle_seconds, row, service):
         row["problem"] = f"only {len(report.pids)} listened: {started.said()}"
         return
     # By the program: a service in a pod knows only the number that it has there.
-    services = {pid for pid in started.family() if program(pid) == service}
+    services = {pid for pid in all_pids() - started.before if program(pid) == service}
     own = started.family(without=services)
     row["cpu_ms"] = (sum(map(cpu_ns, own)) + (started.used_ns if started.ended() else 0)) / 1e6
     row["listening_ms"] = (max(report.times) - started.begun) / 1e6
