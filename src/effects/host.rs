@@ -16,7 +16,7 @@ use super::fs;
 use super::helpers::{Helpers, Place, Task};
 use super::listeners::{Listeners, Listening};
 use super::places::Home;
-use super::pods::{News, Pod, PodOrder, private_files};
+use super::pods::{Announcer, Pod, PodOrder, private_files};
 use super::ports::{is_free, taken_message};
 use super::probe::{Way, try_network};
 use super::process::end_groups;
@@ -37,12 +37,8 @@ pub struct Host {
     facts: mpsc::UnboundedSender<Fact>,
     collector: Collector,
     helpers: Helpers,
-    /// The workspace's id.
-    id: String,
     home: Home,
-    /// The pods' private files.
-    etc: Vec<u8>,
-    news: mpsc::UnboundedSender<News>,
+    announcer: Announcer,
     stamps: Stamps,
     lives: HashMap<Incarnation, Life>,
     /// One step at a time for each folder would be enough, but two package managers at once are slower than one
@@ -74,7 +70,7 @@ impl Host {
         launcher: Client,
         collector: Collector,
         facts: mpsc::UnboundedSender<Fact>,
-        news: mpsc::UnboundedSender<News>,
+        announcer: Announcer,
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         Self {
@@ -83,10 +79,8 @@ impl Host {
             facts,
             collector,
             helpers: Helpers::new(launcher, &home.id),
-            id: home.id.clone(),
             home: home.clone(),
-            etc: home.etc().as_os_str().as_encoded_bytes().to_vec(),
-            news,
+            announcer,
             stamps: Stamps::new(home.setups()),
             lives: HashMap::new(),
             setups: Arc::new(tokio::sync::Semaphore::new(cores.max(2))),
@@ -142,25 +136,19 @@ impl Host {
                 }
                 Vec::new()
             }
-            Report::NotLaunched(incarnation, error) => match self.lives.remove(&incarnation) {
-                Some(life) => {
-                    self.close(incarnation);
-                    vec![Fact::NotLaunched(incarnation, self.launch_error(life.service, error))]
-                }
-                None => {
-                    self.close(incarnation);
+            Report::NotLaunched(incarnation, error) => {
+                self.announcer.close(incarnation);
+                let Some(life) = self.lives.remove(&incarnation) else {
                     self.helpers.ended(incarnation, Err(error.to_string()));
-                    Vec::new()
-                }
-            },
+                    return Vec::new();
+                };
+                vec![Fact::NotLaunched(incarnation, self.launch_error(life.service, error))]
+            }
             Report::Exited(incarnation, exit, left) => self.exited(incarnation, exit, left),
-            Report::Gone(incarnation) => match self.lives.remove(&incarnation) {
-                Some(_) => {
-                    self.close(incarnation);
-                    vec![Fact::Gone(incarnation)]
-                }
-                None => Vec::new(),
-            },
+            Report::Gone(incarnation) => {
+                self.announcer.close(incarnation);
+                self.lives.remove(&incarnation).map(|_| Fact::Gone(incarnation)).into_iter().collect()
+            }
             Report::Lost => self.lost(),
         }
     }
@@ -171,21 +159,23 @@ impl Host {
         self.helpers.lost();
         let leaders: Vec<u32> = self.lives.values().flat_map(|life| life.pids.iter().copied()).collect();
         end_groups(&leaders);
-        survivors::end(&self.id);
-        let ended = std::mem::take(&mut self.lives);
-        ended.keys().for_each(|incarnation| self.close(*incarnation));
-        ended.into_keys().map(|it| Fact::Exited(it, Exit::Signal(Signal::KILL), Left::Nothing)).collect()
+        survivors::end(&self.home.id);
+        self.announcer.close_all();
+        std::mem::take(&mut self.lives)
+            .into_keys()
+            .map(|it| Fact::Exited(it, Exit::Signal(Signal::KILL), Left::Nothing))
+            .collect()
     }
 
     fn exited(&mut self, incarnation: Incarnation, exit: Exit, left: Vec<u32>) -> Vec<Fact> {
         let Some(life) = self.lives.get_mut(&incarnation) else {
-            self.close(incarnation);
+            self.announcer.close(incarnation);
             self.helpers.ended(incarnation, Ok(exit));
             return Vec::new();
         };
         if left.is_empty() {
             self.lives.remove(&incarnation);
-            self.close(incarnation);
+            self.announcer.close(incarnation);
             return vec![Fact::Exited(incarnation, exit, Left::Nothing)];
         }
         life.pids = left;
@@ -247,7 +237,8 @@ impl Host {
     fn apart(&self, planned: &Planned, incarnation: Incarnation) -> io::Result<(Option<Pod>, Option<PodOrder>)> {
         match planned.network {
             NetworkMode::Pod => {
-                let (pod, order) = Pod::order(planned, &self.etc, self.plan.front_door, incarnation, true, &self.news)?;
+                let (pod, order) =
+                    Pod::order(planned, &self.home.etc(), self.plan.front_door, incarnation, true, &self.announcer)?;
                 Ok((Some(pod), Some(order)))
             }
             NetworkMode::Names => {
@@ -284,11 +275,6 @@ impl Host {
     /// Pid 1 of the pod, or of the namespaces for private files, in which a service runs now.
     pub fn pod_of(&self, service: usize) -> Option<u32> {
         self.lives.values().find(|life| life.service == service)?.init
-    }
-
-    /// The proxy may let go of a pod: as long as it holds a socket of it, the kernel keeps its network.
-    fn close(&self, incarnation: Incarnation) {
-        let _ = self.news.send(News::Closed(incarnation));
     }
 
     fn probe(&self, service: usize, incarnation: Incarnation) {
@@ -331,9 +317,9 @@ impl Host {
         let planned = &self.plan.services[step.service];
         let place = match planned.in_pod() {
             true => {
-                let (planned, etc, news) = (planned.clone(), self.etc.clone(), self.news.clone());
+                let (planned, etc, announcer) = (planned.clone(), self.home.etc(), self.announcer.clone());
                 let door = self.plan.front_door;
-                Place::Pod(Box::new(move |key| Ok(Pod::order(&planned, &etc, door, key, false, &news)?.1)))
+                Place::Pod(Box::new(move |key| Ok(Pod::order(&planned, &etc, door, key, false, &announcer)?.1)))
             }
             false => Place::Host,
         };

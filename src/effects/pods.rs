@@ -1,9 +1,10 @@
 //! Pods from the engine's side: made with each launch, known to the proxy as long as they are there.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::mpsc;
 
@@ -36,15 +37,56 @@ pub struct Opened {
     pub serves: bool,
 }
 
+/// Tells the proxy of pods. One whose program ended before its sockets had come is never opened: the proxy would hold
+/// them, and with them the pod's network, for as long as the engine lives.
+#[derive(Debug, Clone)]
+pub struct Announcer {
+    news: mpsc::UnboundedSender<News>,
+    /// Pods that were ordered and have not been closed.
+    open: Arc<Mutex<HashSet<Incarnation>>>,
+}
+
+impl Announcer {
+    fn order(&self, incarnation: Incarnation) {
+        self.lock().insert(incarnation);
+    }
+
+    fn open(&self, pod: Opened) {
+        // The lock is held while it is told, lest the end be told before.
+        let open = self.lock();
+        if open.contains(&pod.incarnation) {
+            let _ = self.news.send(News::Opened(pod));
+        }
+    }
+
+    /// The proxy may let go of a pod, if there was one: as long as it holds a socket of it, the kernel keeps its network.
+    pub fn close(&self, incarnation: Incarnation) {
+        let mut open = self.lock();
+        if open.remove(&incarnation) {
+            let _ = self.news.send(News::Closed(incarnation));
+        }
+    }
+
+    /// No pod is left.
+    pub fn close_all(&self) {
+        let open: Vec<Incarnation> = self.lock().iter().copied().collect();
+        open.into_iter().for_each(|incarnation| self.close(incarnation));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<Incarnation>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The proxy's end of the news, to be taken once.
 #[derive(Debug, Clone, Default)]
 pub struct Inbox(Arc<Mutex<Option<mpsc::UnboundedReceiver<News>>>>);
 
 impl Inbox {
     /// An inbox and the way to it.
-    pub fn new() -> (mpsc::UnboundedSender<News>, Self) {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        (sender, Self(Arc::new(Mutex::new(Some(receiver)))))
+    pub fn new() -> (Announcer, Self) {
+        let (news, receiver) = mpsc::unbounded_channel();
+        (Announcer { news, open: Arc::default() }, Self(Arc::new(Mutex::new(Some(receiver)))))
     }
 
     /// Takes it; `None` for everybody but the first.
@@ -73,21 +115,21 @@ pub struct Pod {
 }
 
 impl Pod {
-    /// A pod to be, and what the launcher needs to make it. When it is complete, `news` says so.
+    /// A pod to be, and what the launcher needs to make it. When it is complete, the proxy is told.
     pub fn order(
         planned: &Planned,
-        etc: &[u8],
+        etc: &Path,
         front_door: u16,
         incarnation: Incarnation,
         serves: bool,
-        news: &mpsc::UnboundedSender<News>,
+        announcer: &Announcer,
     ) -> std::io::Result<(Self, PodOrder)> {
         let address = planned.addresses.own;
         let (line, end) = Line::new(address)?;
         let pod = Self { line: Arc::new(line), address, diagnosis: Arc::default() };
         let listens_itself = |number: u16| planned.ports.iter().any(|port| port.number == number);
         let order = pod::Pod {
-            etc: etc.to_vec(),
+            etc: etc.as_os_str().as_encoded_bytes().to_vec(),
             network: Some(pod::Network {
                 address,
                 range: RANGE,
@@ -97,12 +139,13 @@ impl Pod {
                 confined: (planned.egress == Egress::Deny).then_some(HOST),
             }),
         };
-        let (known, service, news) = (pod.clone(), planned.name.as_str().into(), news.clone());
+        announcer.order(incarnation);
+        let (known, service, announcer) = (pod.clone(), planned.name.as_str().into(), announcer.clone());
         tokio::spawn(async move {
             // Where it is never complete, the launcher tells why.
             let Ok(Handover { listener, names, diagnosis }) = known.line.handover().await else { return };
             let _ = known.diagnosis.set(diagnosis);
-            let _ = news.send(News::Opened(Opened { incarnation, service, line: known.line, listener, names, serves }));
+            announcer.open(Opened { incarnation, service, line: known.line, listener, names, serves });
         });
         Ok((pod, (order, end)))
     }
@@ -117,5 +160,48 @@ impl Pod {
     pub fn ports(&self) -> Vec<u16> {
         let listeners = self.diagnosis.get().and_then(|socket| Listeners::look_by(socket).ok()).unwrap_or_default();
         listeners.ports().into_iter().filter(|port| *port != LISTENER).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opened(incarnation: Incarnation) -> Opened {
+        let address = Ipv4Addr::new(10, 66, 128, 1);
+        let (line, _) = Line::new(address).unwrap();
+        let socket = || std::net::UdpSocket::bind("127.0.0.1:0").unwrap().into();
+        Opened {
+            incarnation,
+            service: "web".into(),
+            line: line.into(),
+            listener: socket(),
+            names: socket(),
+            serves: true,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_pod_that_ended_before_its_sockets_came_is_never_opened() {
+        let (announcer, inbox) = Inbox::new();
+        let mut news = inbox.take().unwrap();
+        let (quick, usual, none) = (Incarnation(1), Incarnation(2), Incarnation(3));
+        announcer.order(quick);
+        announcer.order(usual);
+        announcer.close(quick);
+        announcer.open(opened(quick));
+        announcer.open(opened(usual));
+        announcer.close(usual);
+        // One that never had a pod.
+        announcer.close(none);
+        drop(announcer);
+        let mut told = Vec::new();
+        while let Some(one) = news.recv().await {
+            told.push(match one {
+                News::Opened(pod) => ("opened", pod.incarnation),
+                News::Closed(incarnation) => ("closed", incarnation),
+            });
+        }
+        assert_eq!(told, [("closed", quick), ("opened", usual), ("closed", usual)]);
     }
 }

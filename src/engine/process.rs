@@ -7,6 +7,9 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
 
+use rustix::io::Errno;
+use rustix::process::WaitOptions;
+
 use super::opening::{Opening, broken, listen};
 use super::{Order, Refusal, Reply};
 use crate::effects::places::{Home, Places, workspace_id};
@@ -61,9 +64,17 @@ fn serve(order: Order, owner: &UnixStream) -> std::io::Result<()> {
     let launcher = Process::fork()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     if let Err(reply) = runtime.block_on(run_engine(order, launcher, owner)) {
+        drop(runtime);
+        reap_all();
         answer(owner, &reply)?;
     }
     Ok(())
+}
+
+/// Waits for the launcher, which ends when nobody holds the other end of its socket: who is told that nothing was
+/// started must find nothing running.
+fn reap_all() {
+    while let Ok(_) | Err(Errno::INTR) = rustix::process::wait(WaitOptions::empty()) {}
 }
 
 impl From<Refusal> for Reply {

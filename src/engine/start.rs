@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixStream;
 
+use rustix::process::WaitOptions;
+
 use super::{Order, Refusal, Reply, Running, aftermath, owner, process};
 use crate::effects::places::Places;
 use crate::effects::registry::{self, Registration};
@@ -53,13 +55,14 @@ fn start(order: &Order) -> Result<Started, Refusal> {
     let (ours, theirs) =
         UnixStream::pair().map_err(|error| Refusal::surroundings(format!("no socket can be made: {error}")))?;
     let forked = fork().map_err(|error| Refusal::surroundings(format!("the engine could not be started: {error}")))?;
-    match forked {
-        Forked::Parent(_) => drop(theirs),
+    let engine = match forked {
+        Forked::Parent(engine) => engine,
         Forked::Child => {
             drop(ours);
             leave(process::run(order.clone(), theirs))
         }
-    }
+    };
+    drop(theirs);
     let reply = read_reply(&ours).map_err(|error| {
         Refusal::surroundings(format!("the engine ended before it was ready: {error}"))
             .hint("its own words are in `engine.log` in the workspace's state")
@@ -67,7 +70,11 @@ fn start(order: &Order) -> Result<Started, Refusal> {
     match reply {
         Reply::Running(running) => Ok(Started::Now(running, Owned(ours))),
         Reply::Taken { id } => Ok(Started::Taken(id)),
-        Reply::Refused(refusal) => Err(refusal),
+        Reply::Refused(refusal) => {
+            // It has nothing left to do but to end.
+            let _ = rustix::process::waitpid(Some(engine), WaitOptions::empty());
+            Err(refusal)
+        }
     }
 }
 

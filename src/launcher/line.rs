@@ -1,6 +1,7 @@
 //! The engine's line to one pod: sockets that call into it, and who may not be called from it.
 
 use std::io;
+use std::iter;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, TcpStream as StdStream};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -75,12 +76,9 @@ impl Line {
     pub async fn connect(&self, source: Ipv4Addr, port: u16) -> io::Result<TcpStream> {
         let known = usize::from(self.side.load(Ordering::Relaxed));
         let mut refused = None;
-        for place in [known, 0, 1, 2].into_iter().take(4) {
-            let Some(&side) = Side::ALL.get(place) else { continue };
-            if refused.is_some() && place == known {
-                continue;
-            }
-            match self.try_side(side, source, port).await {
+        // First where it was found the last time.
+        for place in iter::once(known).chain((0..Side::ALL.len()).filter(|place| *place != known)) {
+            match self.try_side(Side::ALL[place], source, port).await {
                 Ok(stream) => {
                     self.side.store(u8::try_from(place).unwrap_or(0), Ordering::Relaxed);
                     stream.set_nodelay(true)?;
