@@ -2,15 +2,21 @@
  * do this much; what takes longer than this is the tool's own.
  *
  *     floor inherit FILE        one command a line, words split at spaces; output goes where the floor's goes
- *     floor pipes FILE          a pipe takes each command's output, read and thrown away: what showing logs needs */
+ *     floor pipes FILE          a pipe takes each command's output, read and thrown away: what showing logs needs
+ *     floor spaces FILE         the same, each command in a network and a process table of its own, with nothing set up
+ *                               there but the loopback: the kernel's part of a pod */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,27 +41,47 @@ static int split(char *line, char **words) {
     return count;
 }
 
-static pid_t start(char **words, int output) {
-    pid_t child = vfork();
-    if (child == 0) {
-        sigset_t none;
-        sigemptyset(&none);
-        sigprocmask(SIG_SETMASK, &none, 0);
-        if (output >= 0) {
-            dup2(output, STDOUT_FILENO);
-            dup2(output, STDERR_FILENO);
-        }
-        execv(words[0], words);
-        _exit(127);
+static void loopback_up(void) {
+    struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+    int socket_ = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (ioctl(socket_, SIOCSIFFLAGS, &request)) _exit(126);
+    close(socket_);
+}
+
+struct command {
+    char **words;
+    int output, apart;
+};
+
+static int become(void *argument) {
+    struct command *command = argument;
+    if (command->apart) loopback_up();
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, 0);
+    if (command->output >= 0) {
+        dup2(command->output, STDOUT_FILENO);
+        dup2(command->output, STDERR_FILENO);
     }
-    must(child > 0, "vfork");
+    execv(command->words[0], command->words);
+    _exit(127);
+}
+
+/* As vfork does: nothing is copied, and this waits until the child is another program. */
+static pid_t start(struct command command) {
+    static char stack[64 << 10] __attribute__((aligned(16)));
+    int flags = CLONE_VM | CLONE_VFORK | SIGCHLD;
+    if (command.apart) flags |= CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS;
+    if (command.apart && geteuid()) flags |= CLONE_NEWUSER;
+    pid_t child = clone(become, stack + sizeof stack, flags, &command);
+    must(child > 0, "clone");
     return child;
 }
 
 int main(int count, char **arguments) {
     FILE *file = count == 3 ? fopen(arguments[2], "r") : 0;
-    must(file != 0, "usage: floor inherit|pipes FILE");
-    int pipes = !strcmp(arguments[1], "pipes");
+    must(file != 0, "usage: floor inherit|pipes|spaces FILE");
+    int apart = !strcmp(arguments[1], "spaces"), pipes = apart || !strcmp(arguments[1], "pipes");
 
     sigset_t awaited;
     sigemptyset(&awaited);
@@ -74,7 +100,7 @@ int main(int count, char **arguments) {
         int ends[2] = { -1, -1 };
         if (pipes) must(!pipe2(ends, O_CLOEXEC), "pipe");
         children = realloc(children, (started + 1) * sizeof *children);
-        children[started++] = start(words, ends[1]);
+        children[started++] = start((struct command){ words, ends[1], apart });
         if (pipes) {
             close(ends[1]);
             watch(epoll, ends[0]);
@@ -93,7 +119,8 @@ int main(int count, char **arguments) {
                 continue;
             }
             if (((struct signalfd_siginfo *)trash)->ssi_signo != SIGCHLD)
-                for (int j = 0; j < started; j++) kill(children[j], SIGTERM);
+                /* The first process of a process table takes no other signal that it has no handler for. */
+                for (int j = 0; j < started; j++) kill(children[j], apart ? SIGKILL : SIGTERM);
             while (waitpid(-1, 0, WNOHANG) > 0) running--;
         }
     }

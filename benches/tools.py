@@ -155,6 +155,7 @@ def booting(nagaya, programs, places):
     return [
         Floor("floor-c-pipes", programs / "floor", "pipes"),
         Floor("floor-c", programs / "floor", "inherit"),
+        Floor("floor-c-spaces", programs / "floor", "spaces"),
         Nagaya("nagaya up", nagaya),
         DetachedNagaya("nagaya up -d", nagaya),
         ProbedNagaya("nagaya up -d --wait, ports", nagaya),

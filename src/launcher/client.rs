@@ -202,8 +202,8 @@ impl Connection {
     /// Sends what the socket takes. Descriptors travel beside the first byte of their message.
     fn flush(&mut self) -> io::Result<()> {
         while let Some(next) = self.queue.front_mut() {
-            let sent = self.stream.try_io(Interest::WRITABLE, || send_part(self.stream.as_fd(), next));
-            match sent {
+            // Whether or not it is known to be writable: what is ordered before the first look at the socket goes at once.
+            match send_part(self.stream.as_fd(), next) {
                 Ok(count) => {
                     next.sent += count;
                     next.descriptors.clear();
@@ -211,11 +211,19 @@ impl Connection {
                         self.queue.pop_front();
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.await_room(),
                 Err(error) => return Err(error),
             }
         }
         Ok(())
+    }
+
+    /// Has the next look at the socket wait until it takes more.
+    fn await_room(&self) -> io::Result<()> {
+        match self.stream.try_io(Interest::WRITABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into())) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Takes in what is there; false at the end of the stream.

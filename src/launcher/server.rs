@@ -29,6 +29,10 @@ pub fn serve(engine: UnixStream) -> io::Result<()> {
     let _ = rustix::thread::set_name(c"nagaya-launch");
     #[cfg(target_os = "linux")]
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    // Asked once, here: else each pod asks anew what the processor can do, and on a virtual machine every such question
+    // goes to the host.
+    #[cfg(target_arch = "x86_64")]
+    let _ = std::arch::is_x86_feature_detected!("avx2");
     // A pipe that a signal handler writes to is the one portable way to wait for both children and orders.
     let (woken, waker) = UnixStream::pair()?;
     woken.set_nonblocking(true)?;

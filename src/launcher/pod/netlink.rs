@@ -11,32 +11,33 @@ const CREATE: u16 = 0x400;
 /// Attributes within an attribute.
 const NESTED: u16 = 0x8000;
 
-/// Several messages on their way to the kernel, which answers those that ask for it.
+/// Several messages on their way to the kernel, which takes them one after the other and tells of the first that fails.
 #[derive(Debug, Default)]
 pub struct Batch {
     bytes: Vec<u8>,
     message: usize,
     sequence: u32,
-    answers: usize,
+    /// Where the last message begins whose success is to be told: with it all before it have succeeded.
+    last: usize,
 }
 
 /// An attribute that is being written; its length is filled in when it ends.
 pub struct Open(usize);
 
 impl Batch {
-    /// Begins a message that is answered.
+    /// Begins a message.
     pub fn begin(&mut self, kind: u16, extra: u16) {
-        self.answers += 1;
-        self.header(kind, REQUEST | ACKNOWLEDGE | extra);
+        self.last = self.bytes.len();
+        self.header(kind, REQUEST | extra);
     }
 
-    /// Begins a message that creates something, and is answered.
+    /// Begins a message that creates something.
     pub fn create(&mut self, kind: u16) {
         self.begin(kind, CREATE);
     }
 
-    /// Begins a message that is not answered.
-    pub fn begin_silent(&mut self, kind: u16) {
+    /// Begins a message that does nothing, of which no success is told.
+    pub fn begin_frame(&mut self, kind: u16) {
         self.header(kind, REQUEST);
     }
 
@@ -94,22 +95,32 @@ impl Batch {
         self.bytes[open.0..open.0 + 2].copy_from_slice(&length.to_ne_bytes());
     }
 
-    /// Sends all of it and waits for every answer; the first that is an error is returned.
-    pub fn send(self, protocol: Protocol) -> Result<(), Errno> {
+    /// Sends all of it and waits for the answer: the first error, or that the last message succeeded.
+    pub fn send(mut self, protocol: Protocol) -> Result<(), Errno> {
         let protocol = match protocol {
             // NETLINK_ROUTE is number 0.
             Protocol::Route => None,
             Protocol::Netfilter => Some(netlink::NETFILTER),
         };
         let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
+        self.ask_for_answer();
         send(&socket, &self.bytes, SendFlags::empty())?;
-        let mut open = self.answers;
-        let mut buffer = [0; 2 << 10];
-        while open > 0 {
+        let mut buffer = [0; 512];
+        while {
             let (received, _) = recv(&socket, &mut buffer[..], RecvFlags::empty())?;
-            open = open.saturating_sub(answers(&buffer[..received])?);
-        }
+            answers(&buffer[..received])? == 0
+        } {}
         Ok(())
+    }
+
+    /// One for all: each is a datagram to be made and read.
+    fn ask_for_answer(&mut self) {
+        // struct nlmsghdr: the flags are behind length and type.
+        let place = self.last + 6;
+        if let Some(&[low, high]) = self.bytes.get(place..place + 2) {
+            let flags = u16::from_ne_bytes([low, high]) | ACKNOWLEDGE;
+            self.bytes[place..place + 2].copy_from_slice(&flags.to_ne_bytes());
+        }
     }
 }
 

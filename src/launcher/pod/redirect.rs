@@ -106,7 +106,7 @@ enum Verdict {
 }
 
 fn frame(batch: &mut Batch, kind: u16) {
-    batch.begin_silent(kind);
+    batch.begin_frame(kind);
     // struct nfgenmsg: family, version, and the subsystem in network order.
     batch.put(&[0, 0, 0, 10]);
     batch.end();
