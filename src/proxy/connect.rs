@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::http::Target;
-use crate::route::{Location, Table, Upstream, host_name};
+use crate::route::{Location, Table, host_name};
 
 /// The other end of a tunnel.
 #[derive(Debug, Clone)]
@@ -18,8 +18,7 @@ impl Destination {
     /// at its first. `None` is no authority, or a service without a port.
     pub fn of(table: &Table, authority: &str) -> Option<Self> {
         let (host, port) = authority.rsplit_once(':')?;
-        let by_name = |upstream: &&Arc<Upstream>| upstream.name.eq_ignore_ascii_case(host_name(host));
-        if let Some(upstream) = table.upstreams.iter().find(by_name).or_else(|| table.by_host(host)) {
+        if let Some(upstream) = table.upstreams.labelled(host_name(host)).or_else(|| table.by_host(host)) {
             let named = upstream.ports.iter().position(|endpoint| endpoint.name == port);
             let numbered = upstream.ports.iter().position(|endpoint| Ok(endpoint.number) == port.parse());
             let port = named
@@ -53,7 +52,7 @@ impl Destination {
 mod tests {
     use super::*;
     use crate::model::Protocol;
-    use crate::route::{Availability, Endpoint};
+    use crate::route::{Availability, Endpoint, Upstream};
 
     #[test]
     fn authorities_lead_to_services_and_elsewhere() {
@@ -73,7 +72,8 @@ mod tests {
             ports,
             availability,
         });
-        let table = Table { host_label: "shop".to_owned(), upstreams: vec![upstream], ..Table::default() };
+        let table =
+            Table { host_label: "shop".to_owned(), upstreams: [upstream].into_iter().collect(), ..Table::default() };
         let told = |authority| Destination::of(&table, authority).map(|found| found.location().to_string());
         let cases = [
             ("users:8080", Some("port 2")),

@@ -20,7 +20,7 @@ use super::pool::Pool;
 use super::wire::{Io, Wire};
 use super::{bridge, h1};
 use crate::discovery::Forwarder;
-use crate::route::{Availability, Edge, Endpoint, Location, Upstream};
+use crate::route::{Availability, Endpoint, Location, Upstream};
 use crate::runtime::Ask;
 use crate::telemetry::requests::{Record, Requests, Words};
 
@@ -46,11 +46,6 @@ pub struct Target {
 }
 
 impl Target {
-    /// The callee of an edge.
-    pub fn of(edge: &Edge) -> Self {
-        Self { upstream: edge.to.clone(), port: edge.port }
-    }
-
     /// The port that is called.
     pub fn endpoint(&self) -> &Endpoint {
         &self.upstream.ports[self.port]

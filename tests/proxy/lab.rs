@@ -133,7 +133,7 @@ impl Way for Lead {
     }
 
     fn tunnel(&self, authority: &str) -> Option<Destination> {
-        let table = Table { upstreams: vec![self.0.upstream.clone()], ..Table::default() };
+        let table = Table { upstreams: [self.0.upstream.clone()].into_iter().collect(), ..Table::default() };
         let is_own = authority != "other:1";
         is_own.then(|| Destination::of(&table, authority)).flatten()
     }
