@@ -7,6 +7,7 @@ mod exchange;
 mod framing;
 mod head;
 mod idle;
+mod origin;
 pub mod outbound;
 mod reply;
 mod request;
@@ -22,21 +23,23 @@ use exchange::{Call, Outcome};
 use framing::{Encoder, Framing};
 use head::{Fault, MOST_FIELDS};
 use idle::{Idle, Next};
-use request::{Added, Request};
+use request::Request;
 use response::Asked;
 use transfer::Transfer;
 
 use super::answer::{Answer, Asker, Refusal};
-use super::body::Recording;
-use super::connect::Destination;
-use super::dial::{Offer, Stream};
+use super::body::{GONE, Recording};
+use super::dial::Stream;
 use super::headers::Identity;
-use super::http::{self, Caller, Context, Target, Way};
+use super::http::{self, Caller, Context, Lead, Making, Target, Way};
 use super::pool::Key;
 use super::relay;
+use super::tunnel::Tunnel;
 use super::wire::{Io, Text, Wire};
 use crate::effects::clock;
 use crate::telemetry::requests::Words;
+
+pub use request::{Added, authority};
 
 /// How serving a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +75,7 @@ pub async fn serve<S: Io, W: Way>(wire: &Wire<S>, caller: &Caller, way: &W, cont
         let after = match idle.next(wire).await {
             Next::Head { length, is_last } => server.request(length, is_last, &mut idle).await,
             Next::Wrong(fault) => {
-                server.reply(&refusal(fault).response(Asker::default(), &[]), Asked::LAST, None).await;
+                server.reply(&refusal(fault).response(Asker::default()), Asked::LAST, None).await;
                 After::Linger
             }
             Next::Http2 => After::Other(Spoken::Http2),
@@ -124,8 +127,8 @@ struct Prepared {
 /// What became of a head.
 enum Read {
     Call(Prepared),
-    Answer(Box<Answer>, Asked, Framing),
-    Tunnel(Destination, Identity, Words),
+    Here(Making, Asked, Framing),
+    Tunnel(Tunnel, Asker),
     Wrong(Fault),
     Other,
 }
@@ -141,18 +144,15 @@ impl<S: Io, W: Way> Server<'_, S, W> {
             Read::Call(call) => call,
             Read::Other => return After::Other(Spoken::Http1),
             Read::Wrong(fault) => {
-                self.reply(&refusal(fault).response(Asker::default(), &[]), Asked::LAST, None).await;
+                self.reply(&refusal(fault).response(Asker::default()), Asked::LAST, None).await;
                 return After::Linger;
             }
-            Read::Tunnel(destination, identity, words) => {
-                let to = destination.name();
-                let trace = identity.trace_id;
-                let recording = self.context.recording(words, trace, (begun, now), self.caller, to, "connect");
-                return Box::pin(self.connect(&destination, &identity, recording)).await;
-            }
-            Read::Answer(answer, asked, framing) => {
-                let asked = Asked { keeps: asked.keeps && framing == Framing::NONE, ..asked };
-                return self.reply(&answer, asked, None).await;
+            Read::Tunnel(tunnel, asker) => return Box::pin(self.connect(&tunnel, asker)).await,
+            Read::Here(making, asked, framing) => {
+                let Some(answer) = idle::unless_gone(self.wire, making).await else { return After::Cut };
+                // Behind a refused CONNECT there may be what was meant for its tunnel.
+                let keeps = asked.keeps && framing == Framing::NONE && !asked.is_connect;
+                return self.reply(&answer, Asked { keeps, ..asked }, None).await;
             }
         };
         let recording = self.context.recording(
@@ -182,23 +182,19 @@ impl<S: Io, W: Way> Server<'_, S, W> {
             upgrades: request.upgrade.is_some(),
             keeps: request.keeps && !is_last,
         };
-        if request.is_connect()
-            && let Some(destination) = self.way.tunnel(request.target)
-        {
-            let identity = Identity::of(now, request.request_id, request.traceparent);
-            let words = Words::new(identity.request_id(), request.method, request.target);
-            return Read::Tunnel(destination, identity, words);
-        }
-        let target = match self.way.lead(&http::Asked { host: request.host, path: request.target, asker }) {
-            Ok(target) => target,
-            Err(answer) => return Read::Answer(answer, asked, request.framing),
+        let host = if asked.is_connect { request.target } else { request.host };
+        let lead = self.way.lead(&http::Asked { host, path: request.target, is_connect: asked.is_connect, asker });
+        let target = match lead {
+            Lead::Service(target) => target,
+            Lead::Tunnel(tunnel) => return Read::Tunnel(tunnel, asker),
+            Lead::Here(making) => return Read::Here(making, asked, request.framing),
         };
         if target.endpoint().protocol.is_http2() {
             return Read::Other;
         }
         let identity = Identity::of(now, request.request_id, request.traceparent);
         let host = target.endpoint().location.host();
-        let added = Added { identity: &identity, host: host.as_deref(), scheme: self.way.scheme() };
+        let added = Added { identity: &identity, host: host.as_deref(), origin: self.way.origin() };
         let mut text = self.wire.spare().text();
         request.write(&added, &mut text.bytes);
         let words = Words::new(identity.request_id(), request.method, request.target);
@@ -227,7 +223,7 @@ impl<S: Io, W: Way> Server<'_, S, W> {
         };
         match result {
             Ok(after) => after,
-            Err(refusal) => self.refuse(&refusal, &call, body.is_done(), recording).await,
+            Err(refusal) => self.refuse(refusal, &call, body.is_done(), recording).await,
         }
     }
 
@@ -287,28 +283,16 @@ impl<S: Io, W: Way> Server<'_, S, W> {
     }
 
     /// Opens a tunnel ourselves.
-    async fn connect(&self, destination: &Destination, identity: &Identity, mut recording: Recording) -> After {
-        let (location, dialer) = (destination.location(), &self.context.pool.dialer);
-        let dialled = async {
-            if let Destination::Service(target) = destination {
-                self.context.available(target).await?;
-            }
-            let dialled = dialer.dial(location, self.caller, Offer::Bytes).await;
-            dialled.map_err(|error| http::not_dialled(&destination.name(), location, &error))
-        };
-        let id = Some(identity.request_id());
-        let callee = match idle::unless_gone(self.wire, dialled).await {
-            None => return gone(&RefCell::new(recording), "it went away"),
-            Some(Err(refusal)) => {
-                let response = refusal.response(Asker::default(), &self.way.explain(&refusal));
-                recording.fail(refusal.to_string());
-                recording.status(response.status().as_u16());
-                return self.reply(&response, Asked::LAST, id).await;
-            }
+    async fn connect(&self, tunnel: &Tunnel, asker: Asker) -> After {
+        let opened = idle::unless_gone(self.wire, tunnel.open(self.caller, self.context)).await;
+        let callee = match opened {
+            None => return After::Cut,
             Some(Ok(stream)) => Wire::new(stream, self.wire.spare().clone()),
+            Some(Err(refusal)) => {
+                let answer = self.way.refuse(refusal, asker).await;
+                return self.reply(&answer, Asked::LAST, None).await;
+            }
         };
-        recording.status(200);
-        recording.finish();
         match self.wire.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").await {
             Ok(()) => self.tunnel(&callee).await,
             Err(_) => After::Cut,
@@ -317,24 +301,21 @@ impl<S: Io, W: Way> Server<'_, S, W> {
 
     /// Both sides have agreed to speak something else from here on.
     async fn tunnel(&self, callee: &Wire<Stream>) -> After {
-        if relay::both_ways(self.wire, callee).await.is_err() {
-            self.wire.reset();
-            callee.reset();
-            return After::Cut;
+        match relay::join(self.wire, callee).await {
+            Ok(()) => After::Close,
+            Err(_) => After::Cut,
         }
-        After::Close
     }
 
-    async fn refuse(&self, refusal: &Refusal, call: &Prepared, is_read: bool, recording: RefCell<Recording>) -> After {
-        let response = refusal.response(call.asker, &self.way.explain(refusal));
-        {
-            let mut recording = recording.borrow_mut();
-            recording.fail(refusal.to_string());
-            recording.status(response.status().as_u16());
-        }
+    async fn refuse(&self, refusal: Refusal, call: &Prepared, is_read: bool, recording: RefCell<Recording>) -> After {
         let stays = is_read && !matches!(refusal, Refusal::Absent(..) | Refusal::Gone(_));
         let asked = Asked { keeps: call.asked.keeps && stays, ..call.asked };
-        self.reply(&response, asked, Some(call.identity.request_id())).await
+        let mut recording = recording.into_inner();
+        recording.fail(refusal.to_string());
+        let answer = self.way.refuse(refusal, call.asker).await;
+        recording.status(answer.status().as_u16());
+        drop(recording);
+        self.reply(&answer, asked, Some(call.identity.request_id())).await
     }
 
     /// Sends an answer of our own.
@@ -351,6 +332,6 @@ impl<S: Io, W: Way> Server<'_, S, W> {
 
 /// Nobody waits for the answer any more; that is not the callee's failure.
 fn gone(recording: &RefCell<Recording>, reason: &str) -> After {
-    recording.borrow_mut().fail(format!("the caller broke off: {reason}"));
+    recording.borrow_mut().fail(format!("{GONE}: {reason}"));
     After::Cut
 }

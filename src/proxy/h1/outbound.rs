@@ -12,10 +12,11 @@ use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::framing::{Decoder, Framing};
 use super::head::{Fault, Kind, line};
+use super::origin::Forwarded;
+use super::request::Added;
 use super::response::{self, Answer, Asked};
 use crate::effects::clock;
 use crate::proxy::dial::Stream;
-use crate::proxy::headers::Identity;
 use crate::proxy::http::Caller;
 use crate::proxy::pool::{CallError, Key, Pool};
 use crate::proxy::wire::{Spare, Text, Wire};
@@ -40,16 +41,10 @@ pub struct Outbound {
 }
 
 impl Outbound {
-    /// Writes the head of a request whose body is empty.
-    pub fn new(
-        request: &Request<Incoming>,
-        identity: &Identity,
-        location: &Location,
-        origin: Origin<'_>,
-        spare: &Spare,
-    ) -> Self {
+    /// Writes the head of a request to a host whose body is empty.
+    pub fn new(request: &Request<Incoming>, host: &str, added: &Added<'_>, spare: &Spare) -> Self {
         let mut text = spare.text();
-        write(request, identity, location, origin, &mut text.bytes);
+        write(request, host, added, &mut text.bytes);
         let method = request.method();
         Self { text, is_head: method == Method::HEAD, is_idempotent: method.is_idempotent() }
     }
@@ -80,45 +75,32 @@ impl Outbound {
     }
 }
 
-/// From where a request comes: the host that was asked, and the scheme if it comes from outside.
-#[derive(Debug, Clone, Copy)]
-pub struct Origin<'a> {
-    pub host: &'a str,
-    pub scheme: Option<&'static str>,
-}
-
-fn write(request: &Request<Incoming>, identity: &Identity, location: &Location, origin: Origin<'_>, out: &mut Vec<u8>) {
+fn write(request: &Request<Incoming>, host: &str, added: &Added<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(request.method().as_str().as_bytes());
     out.push(b' ');
     out.extend_from_slice(request.uri().path_and_query().map_or("/", |path| path.as_str()).as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    line("Host", location.host().as_deref().unwrap_or(origin.host), out);
-    let (mut host, mut scheme) = (false, false);
+    line("Host", added.host.unwrap_or(host), out);
+    let mut forwarded = Forwarded::default();
     for (name, value) in request.headers() {
-        match Kind::of(name.as_str()) {
-            Kind::Plain if *name == COOKIE => continue,
-            Kind::Plain | Kind::Accept => {}
-            Kind::ForwardedFor if origin.scheme.is_none() => {}
-            Kind::ForwardedHost => host = true,
-            Kind::ForwardedProto => scheme = true,
-            Kind::Te if value.as_bytes() == b"trailers" => {}
-            _ => continue,
+        let kind = Kind::of(name.as_str());
+        forwarded.note(kind, value.as_bytes());
+        let passes = match kind {
+            Kind::Plain => *name != COOKIE,
+            Kind::Accept | Kind::ForwardedHost | Kind::ForwardedProto => true,
+            Kind::ForwardedFor => added.origin.is_none(),
+            Kind::Te => value.as_bytes() == b"trailers",
+            _ => false,
+        };
+        if passes {
+            line(name.as_str(), value, out);
         }
-        line(name.as_str(), value, out);
     }
-    // HTTP/2 may take cookies apart; others know one field only (RFC 9113 section 8.2.3).
-    join("Cookie", b"; ", request.headers().get_all(COOKIE).iter().map(HeaderValue::as_bytes), out);
-    line("x-request-id", identity.request_id(), out);
-    line("traceparent", identity.traceparent(), out);
-    if let Some(known) = origin.scheme {
-        let by = request.headers().get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes);
-        join("x-forwarded-for", b", ", by.chain([&b"127.0.0.1"[..]]), out);
-        if !host {
-            line("x-forwarded-host", origin.host, out);
-        }
-        if !scheme {
-            line("x-forwarded-proto", known, out);
-        }
+    write_cookies(request, out);
+    line("x-request-id", added.identity.request_id(), out);
+    line("traceparent", added.identity.traceparent(), out);
+    if let Some(origin) = added.origin {
+        forwarded.write(origin, host, out);
     }
     if matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH) {
         line("Content-Length", "0", out);
@@ -126,17 +108,16 @@ fn write(request: &Request<Incoming>, identity: &Identity, location: &Location, 
     out.extend_from_slice(b"\r\n");
 }
 
-/// Writes one field of several values; none of none.
-fn join<'v>(name: &str, between: &[u8], values: impl Iterator<Item = &'v [u8]>, out: &mut Vec<u8>) {
-    let mut values = values.peekable();
-    if values.peek().is_none() {
+/// HTTP/2 may take cookies apart; others know one field only (RFC 9113 section 8.2.3).
+fn write_cookies(request: &Request<Incoming>, out: &mut Vec<u8>) {
+    let mut cookies = request.headers().get_all(COOKIE).iter().map(HeaderValue::as_bytes).peekable();
+    if cookies.peek().is_none() {
         return;
     }
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b": ");
-    while let Some(value) = values.next() {
-        out.extend_from_slice(value);
-        out.extend_from_slice(if values.peek().is_some() { between } else { b"\r\n" });
+    out.extend_from_slice(b"Cookie: ");
+    while let Some(cookie) = cookies.next() {
+        out.extend_from_slice(cookie);
+        out.extend_from_slice(if cookies.peek().is_some() { b"; " } else { b"\r\n" });
     }
 }
 
