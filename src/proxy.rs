@@ -7,6 +7,7 @@
 mod answer;
 mod body;
 mod bridge;
+mod closing;
 mod detect;
 pub mod dial;
 pub mod door;

@@ -58,7 +58,10 @@ impl Asker {
 
     /// Who asks with this `Accept`.
     pub fn accepting(accept: &[u8]) -> Self {
-        Self { is_grpc: false, is_browser: memchr::memmem::find(accept, b"text/html").is_some() }
+        const PAGE: &[u8] = b"text/html";
+        // Most programs ask for `*/*` or nothing, which is told by its length.
+        let is_browser = accept.len() >= PAGE.len() && memchr::memmem::find(accept, PAGE).is_some();
+        Self { is_grpc: false, is_browser }
     }
 }
 

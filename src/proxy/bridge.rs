@@ -19,9 +19,10 @@ use tokio::task::spawn_local;
 
 use super::answer::{self, Asker, Refusal};
 use super::body::{Body, Ending, GONE, Recording, grpc_status};
+use super::closing::Closing;
 use super::h1::{self, Spoken};
 use super::headers::{Identity, REQUEST_ID, identify, once, strip_hop_by_hop};
-use super::http::{Asked, Caller, Closing, Context, Lead, LocalExecutor, Origin, Target, Way, not_dialled};
+use super::http::{Asked, Caller, Context, Lead, LocalExecutor, Origin, Target, Way, not_dialled};
 use super::plain::Plain;
 use super::pool::{CallError, Lease};
 use super::relay;
@@ -100,7 +101,7 @@ pub fn failed(target: &Target, error: CallError) -> Refusal {
 
 /// Tells the caller the request's id.
 pub fn tell_id(identity: &Identity, response: &mut Response<Body>) {
-    if let Ok(id) = once(identity.request_id().as_bytes()) {
+    if let Ok(id) = once(identity.id()) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
 }

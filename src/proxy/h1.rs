@@ -16,8 +16,9 @@ pub mod text;
 mod trailers;
 mod transfer;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::mem::MaybeUninit;
+use std::time::Instant;
 
 use exchange::{Call, Outcome};
 use framing::{Encoder, Framing};
@@ -32,11 +33,12 @@ use super::body::{GONE, Recording};
 use super::dial::Stream;
 use super::headers::Identity;
 use super::http::{self, Caller, Context, Lead, Making, Target, Way};
-use super::pool::Key;
+use super::pool::Shelf;
 use super::relay;
 use super::tunnel::Tunnel;
 use super::wire::{Io, Text, Wire};
 use crate::effects::clock;
+use crate::route::Location;
 use crate::telemetry::requests::Words;
 
 pub use request::{Added, authority};
@@ -69,11 +71,12 @@ enum After {
 
 /// Serves a caller's connection.
 pub async fn serve<S: Io, W: Way>(wire: &Wire<S>, caller: &Caller, way: &W, context: &Context) -> End {
-    let server = Server { wire, caller, way, context };
+    let ended = Cell::new(clock::instant());
+    let server = Server { wire, caller, way, context, ended, shelf: RefCell::default() };
     let mut idle = Idle::new(way.closing(), context.limits);
     loop {
-        let after = match idle.next(wire).await {
-            Next::Head { length, is_last } => server.request(length, is_last, &mut idle).await,
+        let after = match idle.next(wire, server.ended.get()).await {
+            Next::Head { length, is_last } => server.request(length, is_last).await,
             Next::Wrong(fault) => {
                 server.reply(&refusal(fault).response(Asker::default()), Asked::LAST, None).await;
                 After::Linger
@@ -110,6 +113,10 @@ struct Server<'a, S, W> {
     caller: &'a Caller,
     way: &'a W,
     context: &'a Context,
+    /// When the last answer did.
+    ended: Cell<Instant>,
+    /// Where the last callee's connections are kept.
+    shelf: RefCell<Option<(Location, Shelf)>>,
 }
 
 /// A request whose head has been read and written anew.
@@ -120,13 +127,12 @@ struct Prepared {
     framing: Framing,
     is_idempotent: bool,
     identity: Identity,
-    words: Words,
     asker: Asker,
 }
 
 /// What became of a head.
 enum Read {
-    Call(Prepared),
+    Call(Prepared, Words),
     Here(Making, Asked, Framing),
     Tunnel(Tunnel, Asker),
     Wrong(Fault),
@@ -134,14 +140,14 @@ enum Read {
 }
 
 impl<S: Io, W: Way> Server<'_, S, W> {
-    async fn request(&self, length: usize, is_last: bool, idle: &mut Idle) -> After {
+    async fn request(&self, length: usize, is_last: bool) -> After {
         let (begun, now) = (clock::instant(), clock::utc());
         let read = self.wire.take(|bytes| match self.prepare(&bytes[..length], is_last, now) {
             Read::Other => (0, Read::Other),
             read => (length, read),
         });
-        let call = match read {
-            Read::Call(call) => call,
+        let (call, words) = match read {
+            Read::Call(call, words) => (call, words),
             Read::Other => return After::Other(Spoken::Http1),
             Read::Wrong(fault) => {
                 self.reply(&refusal(fault).response(Asker::default()), Asked::LAST, None).await;
@@ -156,16 +162,14 @@ impl<S: Io, W: Way> Server<'_, S, W> {
             }
         };
         let recording = self.context.recording(
-            call.words.clone(),
+            words,
             call.identity.trace_id,
             (begun, now),
             self.caller,
             call.target.upstream.name.clone(),
             "http",
         );
-        let after = self.call(call, RefCell::new(recording)).await;
-        idle.begin();
-        after
+        self.call(call, RefCell::new(recording)).await
     }
 
     fn prepare(&self, head: &[u8], is_last: bool, now: jiff::Timestamp) -> Read {
@@ -199,7 +203,7 @@ impl<S: Io, W: Way> Server<'_, S, W> {
         request.write(&added, &mut text.bytes);
         let words = Words::new(identity.request_id(), request.method, request.target);
         let (framing, is_idempotent) = (request.framing, request.is_idempotent());
-        Read::Call(Prepared { target, text, asked, framing, is_idempotent, identity, words, asker })
+        Read::Call(Prepared { target, text, asked, framing, is_idempotent, identity, asker }, words)
     }
 
     async fn call(&self, mut call: Prepared, recording: RefCell<Recording>) -> After {
@@ -236,9 +240,10 @@ impl<S: Io, W: Way> Server<'_, S, W> {
     ) -> Result<After, Refusal> {
         let name = &call.target.upstream.name;
         let location = &call.target.endpoint().location;
-        let (pool, key) = (&self.context.pool, Key::new(location, self.caller));
+        let pool = &self.context.pool;
+        let shelf = self.shelf(location);
         loop {
-            let kept = pool.take_wire(&key);
+            let kept = shelf.take();
             let is_kept = kept.is_some();
             let callee = match kept {
                 Some(wire) => wire,
@@ -247,7 +252,7 @@ impl<S: Io, W: Way> Server<'_, S, W> {
                     None => return Ok(gone(recording, "it went away")),
                 },
             };
-            let id = call.identity.request_id();
+            let id = call.identity.id();
             let sent = Call { text: &call.text.bytes, asked: call.asked, id, is_idempotent: call.is_idempotent };
             let reason = match exchange::run(self.wire, &callee, &sent, body, recording).await {
                 Outcome::Answered { answer, .. } if answer.tunnel => {
@@ -256,8 +261,9 @@ impl<S: Io, W: Way> Server<'_, S, W> {
                 }
                 Outcome::Answered { answer, is_uploaded } => {
                     let ended = recording.borrow_mut().finish();
+                    self.ended.set(ended);
                     if answer.keeps && is_uploaded {
-                        pool.keep_wire(&key, callee, ended);
+                        pool.keep(&shelf, callee, ended);
                     }
                     return Ok(match (is_uploaded, answer.caller_keeps) {
                         (false, _) => After::Linger,
@@ -315,14 +321,29 @@ impl<S: Io, W: Way> Server<'_, S, W> {
         let answer = self.way.refuse(refusal, call.asker).await;
         recording.status(answer.status().as_u16());
         drop(recording);
-        self.reply(&answer, asked, Some(call.identity.request_id())).await
+        self.reply(&answer, asked, Some(call.identity.id())).await
+    }
+
+    /// The connections to a place. The next request most often goes where the last one went.
+    fn shelf(&self, location: &Location) -> Shelf {
+        let mut last = self.shelf.borrow_mut();
+        match &*last {
+            Some((known, shelf)) if known == location => shelf.clone(),
+            _ => {
+                let shelf = self.context.pool.shelf(location, self.caller);
+                *last = Some((location.clone(), shelf.clone()));
+                shelf
+            }
+        }
     }
 
     /// Sends an answer of our own.
-    async fn reply(&self, answer: &Answer, asked: Asked, id: Option<&str>) -> After {
+    async fn reply(&self, answer: &Answer, asked: Asked, id: Option<&[u8]>) -> After {
         let mut text = self.wire.spare().text();
         reply::write(answer, asked, id, &mut text.bytes);
-        match (self.wire.write_all(&text.bytes).await, asked.keeps) {
+        let written = self.wire.write_all(&text.bytes).await;
+        self.ended.set(clock::instant());
+        match (written, asked.keeps) {
             (Err(_), _) => After::Close,
             (Ok(()), true) => After::Next,
             (Ok(()), false) => After::Linger,

@@ -1,7 +1,7 @@
 //! Calls by HTTP: who calls whom, what all connections share, and how each of them is served.
 
 use std::cell::Cell;
-use std::future::{pending, ready};
+use std::future::ready;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -14,6 +14,7 @@ use tokio::task::spawn_local;
 
 use super::answer::{Asker, Refusal};
 use super::body::Recording;
+use super::closing::Closing;
 use super::dial::Dialer;
 use super::pool::Pool;
 use super::tunnel::Tunnel;
@@ -85,9 +86,6 @@ pub struct Origin {
     pub address: String,
 }
 
-/// Becomes ready once a connection should end.
-pub type Closing = Pin<Box<dyn Future<Output = ()>>>;
-
 /// Where the requests of a connection lead.
 pub trait Way: 'static {
     /// Where a request leads, by the present table.
@@ -106,7 +104,7 @@ pub trait Way: 'static {
     /// Becomes ready once the connection should end: after the request that is being served, with notice where the
     /// protocol has one.
     fn closing(&self) -> Closing {
-        Box::pin(pending())
+        Closing::never()
     }
 }
 
@@ -117,10 +115,7 @@ impl<F: Fn() -> Target + 'static> Way for F {
     }
 
     fn closing(&self) -> Closing {
-        let mut availability = self().upstream.availability.clone();
-        Box::pin(async move {
-            let _ = availability.wait_for(|now| matches!(now, Availability::Absent(_))).await;
-        })
+        Closing::with(&self().upstream)
     }
 }
 

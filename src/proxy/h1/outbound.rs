@@ -18,7 +18,7 @@ use super::response::{self, Answer, Asked};
 use crate::effects::clock;
 use crate::proxy::dial::Stream;
 use crate::proxy::http::Caller;
-use crate::proxy::pool::{CallError, Key, Pool};
+use crate::proxy::pool::{CallError, Pool, Shelf};
 use crate::proxy::wire::{Spare, Text, Wire};
 use crate::route::Location;
 
@@ -30,7 +30,7 @@ pub struct Inbound {
     left: Option<u64>,
     keeps: bool,
     pool: Pool,
-    key: Key,
+    shelf: Shelf,
 }
 
 /// A request that is ready to be sent.
@@ -51,10 +51,10 @@ impl Outbound {
 
     /// Sends it, and reads the head of its answer. Dropping either ends the call.
     pub async fn send(self, pool: &Pool, location: &Location, caller: &Caller) -> Result<Response<Inbound>, CallError> {
-        let key = Key::new(location, caller);
+        let shelf = pool.shelf(location, caller);
         let asked = Asked { is_head: self.is_head, keeps: true, ..Asked::LAST };
         loop {
-            let kept = pool.take_wire(&key);
+            let kept = shelf.take();
             let is_kept = kept.is_some();
             let wire = match kept {
                 Some(wire) => wire,
@@ -65,7 +65,7 @@ impl Outbound {
             };
             let is_sent = wire.write_all(&self.text.bytes).await.is_ok();
             match head(&wire, asked).await {
-                Ok((answer, headers)) => return Ok(inbound(wire, answer, headers, pool, key)),
+                Ok((answer, headers)) => return Ok(inbound(wire, answer, headers, pool, shelf)),
                 // It had been closed before, or while this was on its way.
                 Err(Unanswered::Nothing(_)) if is_kept && (!is_sent || self.is_idempotent) => {}
                 Err(Unanswered::Nothing(error)) => return Err(CallError::Broken(error.to_string())),
@@ -97,7 +97,7 @@ fn write(request: &Request<Incoming>, host: &str, added: &Added<'_>, out: &mut V
         }
     }
     write_cookies(request, out);
-    line("x-request-id", added.identity.request_id(), out);
+    line("x-request-id", added.identity.id(), out);
     line("traceparent", added.identity.traceparent(), out);
     if let Some(origin) = added.origin {
         forwarded.write(origin, host, out);
@@ -152,13 +152,13 @@ async fn head(wire: &Wire<Stream>, asked: Asked) -> Result<(Answer, HeaderMap), 
     }
 }
 
-fn inbound(wire: Wire<Stream>, answer: Answer, headers: HeaderMap, pool: &Pool, key: Key) -> Response<Inbound> {
+fn inbound(wire: Wire<Stream>, answer: Answer, headers: HeaderMap, pool: &Pool, shelf: Shelf) -> Response<Inbound> {
     let left = match answer.framing {
         Framing::Length(length) => Some(length),
         Framing::Chunked | Framing::Close => None,
     };
     let decoder = Decoder::new(answer.framing);
-    let body = Inbound { wire: Some(wire), decoder, left, keeps: answer.keeps, pool: pool.clone(), key };
+    let body = Inbound { wire: Some(wire), decoder, left, keeps: answer.keeps, pool: pool.clone(), shelf };
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
     *response.headers_mut() = headers;
@@ -171,7 +171,7 @@ impl Inbound {
             && self.keeps
             && self.decoder.is_done()
         {
-            self.pool.keep_wire(&self.key, wire, now);
+            self.pool.keep(&self.shelf, wire, now);
         }
     }
 }

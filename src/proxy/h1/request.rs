@@ -177,7 +177,7 @@ impl<'h, 'b> Request<'h, 'b> {
             }
         }
         self.write_framing(out);
-        line("x-request-id", added.identity.request_id(), out);
+        line("x-request-id", added.identity.id(), out);
         line("traceparent", added.identity.traceparent(), out);
         if let Some(origin) = added.origin {
             self.forwarded.write(origin, self.host, out);
@@ -210,9 +210,22 @@ impl<'h, 'b> Request<'h, 'b> {
 
 /// A host with or without a port: no user, no path, no list.
 pub fn authority(bytes: &[u8]) -> Option<&str> {
-    let bad = |byte: &u8| !byte.is_ascii_graphic() || b"/\\?#@,<>\"'`^{}|".contains(byte);
-    std::str::from_utf8(bytes).ok().filter(|_| !bytes.iter().any(bad))
+    std::str::from_utf8(bytes).ok().filter(|_| bytes.iter().all(|byte| IN_AUTHORITY[usize::from(*byte)]))
 }
+
+/// Which bytes may stand in a host and its port.
+const IN_AUTHORITY: [bool; 256] = {
+    let mut allowed = [false; 256];
+    let mut byte = b'!';
+    while byte <= b'~' {
+        allowed[byte as usize] = !matches!(
+            byte,
+            b'/' | b'\\' | b'?' | b'#' | b'@' | b',' | b'<' | b'>' | b'"' | b'\'' | b'`' | b'^' | b'{' | b'|' | b'}'
+        );
+        byte += 1;
+    }
+    allowed
+};
 
 #[cfg(test)]
 mod tests {
