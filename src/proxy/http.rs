@@ -26,6 +26,7 @@ use crate::runtime::Ask;
 use crate::telemetry::requests::{Record, Requests, Words};
 
 pub use super::answer::Answer;
+// What `serve` leaves to hyper, which serves HTTP/1.1 too where somebody compares the two.
 pub use super::bridge::serve as serve_by_hyper;
 pub use super::h1::Spoken;
 

@@ -8,8 +8,8 @@ use hyper::{Method, Request, Response, Version};
 use super::answer::Asker;
 use super::body::{Body, GONE, Recording};
 use super::bridge::{Shared, failed, is_grpc, refuse, tell_id};
-use super::h1::Added;
 use super::h1::outbound::Outbound;
+use super::h1::{self, Added};
 use super::headers::{Identity, REQUEST_ID, TRACEPARENT};
 use super::http::{Asked, Lead, Target, Way};
 use crate::effects::clock;
@@ -36,7 +36,8 @@ impl Plain {
             && !is_grpc(request)
             && !headers.contains_key(HOST);
         let authority = request.uri().authority().filter(|_| is_plain)?;
-        let (host, path) = (authority.as_str(), request.uri().path_and_query().map_or("/", |path| path.as_str()));
+        let host = h1::authority(authority.as_str().as_bytes())?;
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
         let asker = Asker::of(request, false);
         let asked = Asked { host, path, is_connect: false, asker };
         let Lead::Service(target) = shared.way.lead(&asked) else { return None };

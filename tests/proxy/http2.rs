@@ -177,6 +177,19 @@ fn http2_from_the_caller_becomes_http1_for_the_callee() {
 }
 
 #[test]
+fn a_name_with_a_user_is_malformed_in_both_versions() {
+    let lab = Lab::http(answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
+    assert!(lab.ask("GET / HTTP/1.1\r\nHost: me@web\r\n\r\n").starts_with("HTTP/1.1 400 "));
+    in_time(async {
+        let (mut sender, _connection) = caller(lab.port).await;
+        for (url, status) in [("http://me@web/", 400), ("http://web/", 200)] {
+            let request = Request::get(url).version(Version::HTTP_2).body(empty()).unwrap();
+            assert_eq!(sender.send_request(request).await.unwrap().status(), status);
+        }
+    });
+}
+
+#[test]
 fn bodies_pass_between_the_versions() {
     let lab = Lab::http(callee(|mut stream, _| {
         let read = head(&mut stream);
