@@ -66,6 +66,7 @@ http://127.0.0.1:{port} {{
 
 NAGAYA = """
 name: bench
+network: env
 services:
   web:
     command: {backend}

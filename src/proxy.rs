@@ -1,16 +1,16 @@
 //! The proxy: every call between services passes here, so caller and callee are known without a line of code in them.
 //!
-//! One listener an edge tells the caller; the front door tells the callee by host name. What a caller sees follows
+//! One listener an edge tells the caller; the front door tells the callee by host name. Both serve connections alike. What a caller sees follows
 //! the callee's availability: ready, it is connected; on its way or idle, the call waits; absent, the listener is
 //! closed and the kernel refuses, so that `wait-for-it` learns the truth.
 
 mod answer;
 mod body;
 mod bridge;
-pub mod connect;
+mod closing;
 mod detect;
 pub mod dial;
-mod door;
+pub mod door;
 mod edge;
 mod egress;
 mod h1;
@@ -27,7 +27,7 @@ mod server;
 mod standard;
 pub mod tcp;
 mod tls;
-mod tunnel;
+pub mod tunnel;
 mod wire;
 
 pub use server::{Entrance, start};

@@ -7,6 +7,7 @@
 
 pub mod files;
 pub mod resolv;
+mod upstreams;
 pub mod zone;
 
 use std::collections::{HashMap, HashSet};
@@ -21,6 +22,7 @@ use crate::model::{Egress, Protocol};
 use crate::supervise::{State, Status};
 
 pub use crate::plan::Location;
+pub use upstreams::Upstreams;
 
 /// Everything the proxy needs.
 #[derive(Debug, Clone, Default)]
@@ -29,9 +31,9 @@ pub struct Table {
     pub host_label: String,
     pub front_door: u16,
     pub front_door_socket: Socket,
-    pub upstreams: Vec<Arc<Upstream>>,
-    /// Listeners on the host, for callers that are in no pod.
-    pub edges: Vec<Edge>,
+    pub upstreams: Upstreams,
+    /// Listeners on the host, the front door's left out: for callers that are in no pod, and for everybody outside.
+    pub listeners: HashMap<SocketAddrV4, Listener>,
     /// Who is called at which address, in pods: a place in `upstreams`.
     pub called: HashMap<Ipv4Addr, usize>,
     /// Callers and callees that the manifest has.
@@ -40,7 +42,6 @@ pub struct Table {
     pub strict: bool,
     /// What names mean in pods.
     pub zone: Arc<Zone>,
-    pub published: Vec<Published>,
 }
 
 /// A service that can be called.
@@ -69,21 +70,11 @@ pub struct Endpoint {
     pub location: Location,
 }
 
-/// A listener that is one caller's way to one port of one callee.
+/// A listener that leads to one port of one service.
 #[derive(Debug, Clone)]
-pub struct Edge {
-    pub from: Arc<str>,
-    pub to: Arc<Upstream>,
-    /// The place of the port in the callee's list.
-    pub port: usize,
-    pub listen: SocketAddrV4,
-    pub socket: Socket,
-}
-
-/// A listener for everybody outside, at a number that was chosen for it.
-#[derive(Debug, Clone)]
-pub struct Published {
-    pub number: u16,
+pub struct Listener {
+    /// The service that calls there; none where it is published for everybody outside.
+    pub from: Option<Arc<str>>,
     pub to: Arc<Upstream>,
     /// The place of the port in the callee's list.
     pub port: usize,
@@ -172,13 +163,7 @@ impl Table {
         if on_loopback(self.front_door) == at {
             return Some(self.front_door_socket.clone());
         }
-        self.listeners().find(|(known, _)| *known == at).map(|(_, socket)| socket.clone())
-    }
-
-    /// All listeners but the front door's.
-    pub fn listeners(&self) -> impl Iterator<Item = (SocketAddrV4, &Socket)> {
-        let edges = self.edges.iter().map(|edge| (edge.listen, &edge.socket));
-        edges.chain(self.published.iter().map(|published| (on_loopback(published.number), &published.socket)))
+        self.listeners.get(&at).map(|listener| listener.socket.clone())
     }
 
     /// The service that is called at an address.
@@ -188,12 +173,12 @@ impl Table {
 
     /// The service of a name.
     pub fn upstream(&self, name: &str) -> Option<&Arc<Upstream>> {
-        self.upstreams.iter().find(|upstream| *upstream.name == *name)
+        Some(&self.upstreams[self.upstreams.place(name)?])
     }
 
     /// The place of the service of a name.
     pub fn index(&self, name: &str) -> Option<usize> {
-        self.upstreams.iter().position(|upstream| *upstream.name == *name)
+        self.upstreams.place(name)
     }
 
     /// Whether a service may leave the workspace; what is not known any more may.
@@ -215,7 +200,7 @@ impl Table {
     pub fn by_host(&self, host: &str) -> Option<&Arc<Upstream>> {
         let rest = strip_suffix(host_name(host), ".localhost")?;
         let label = strip_suffix(rest, &self.host_label)?.strip_suffix('.')?;
-        self.upstreams.iter().find(|upstream| upstream.name.eq_ignore_ascii_case(label))
+        self.upstreams.labelled(label)
     }
 }
 
@@ -249,19 +234,35 @@ impl Upstream {
 mod tests {
     use super::*;
 
-    #[test]
-    fn hosts_lead_to_services() {
+    fn table(names: &[&str]) -> Table {
         let (_, availability) = watch::channel(Availability::Ready);
-        let upstream = Upstream {
-            name: "web".into(),
+        let upstream = |name: &&str| Upstream {
+            name: (*name).into(),
             called: Ipv4Addr::LOCALHOST,
             own: Ipv4Addr::LOCALHOST,
-            egress: Egress::Allow,
+            egress: Egress::Deny,
             ports: Vec::new(),
-            availability,
+            availability: availability.clone(),
         };
-        let table = Table { host_label: "shop".into(), upstreams: vec![Arc::new(upstream)], ..Table::default() };
-        let found = |host: &str| table.by_host(host).is_some();
+        let upstreams = names.iter().map(upstream).map(Arc::new).collect();
+        Table { host_label: "shop".into(), upstreams, ..Table::default() }
+    }
+
+    #[test]
+    fn a_service_is_found_by_its_name() {
+        let table = table(&["web", "users", "db"]);
+        assert_eq!(
+            ["web", "users", "db", "Users", ""].map(|name| table.index(name)),
+            [Some(0), Some(1), Some(2), None, None]
+        );
+        assert_eq!(table.upstream("db").map(|upstream| &*upstream.name), Some("db"));
+        assert_eq!((table.egress("users"), table.egress("gone")), (Egress::Deny, Egress::Allow));
+    }
+
+    #[test]
+    fn hosts_lead_to_services() {
+        let table = table(&["users", "web"]);
+        let found = |host: &str| table.by_host(host).is_some_and(|upstream| *upstream.name == *"web");
         assert!(found("web.shop.localhost:4400") && found("web.shop.localhost") && found("WEB.shop.localhost"));
         assert!(!found("web.other.localhost") && !found("webshop.localhost") && !found("shop.localhost"));
         assert!(!found("x.web.shop.localhost") && !found(""));

@@ -3,6 +3,7 @@
 mod abuse;
 mod answers;
 mod bodies;
+mod door;
 mod ends;
 mod http2;
 mod lab;

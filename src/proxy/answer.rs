@@ -44,8 +44,9 @@ pub enum Refusal {
 /// What the asker understands.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Asker {
-    is_grpc: bool,
-    is_browser: bool,
+    pub is_grpc: bool,
+    /// It shows pages.
+    pub is_browser: bool,
 }
 
 impl Asker {
@@ -57,7 +58,10 @@ impl Asker {
 
     /// Who asks with this `Accept`.
     pub fn accepting(accept: &[u8]) -> Self {
-        Self { is_grpc: false, is_browser: memchr::memmem::find(accept, b"text/html").is_some() }
+        const PAGE: &[u8] = b"text/html";
+        // Most programs ask for `*/*` or nothing, which is told by its length.
+        let is_browser = accept.len() >= PAGE.len() && memchr::memmem::find(accept, PAGE).is_some();
+        Self { is_grpc: false, is_browser }
     }
 }
 
@@ -99,23 +103,19 @@ impl Refusal {
         }
     }
 
-    /// The answer, in the asker's language. `lines` follow it: what else is known. For a browser it carries the refusal,
-    /// of which the front door makes a page.
-    pub fn response(&self, asker: Asker, lines: &[String]) -> Answer {
+    /// The answer, in the asker's language.
+    pub fn response(&self, asker: Asker) -> Answer {
         let text = self.to_string();
-        let mut response = if asker.is_grpc { grpc(&text) } else { self.http(&text, lines) };
+        let mut response = if asker.is_grpc { grpc(&text) } else { self.http(&text) };
         let headers = response.headers_mut();
         // A header holds visible ASCII; what does not fit is said in the body.
         let ascii: String = text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect();
         headers.insert(L5D_ERR, HeaderValue::from_str(&ascii).unwrap_or(HeaderValue::from_static("error")));
-        if asker.is_browser {
-            response.extensions_mut().insert(self.clone());
-        }
         response
     }
 
-    fn http(&self, text: &str, lines: &[String]) -> Answer {
-        let mut response = Response::new(plain(text, &self.next(), lines).into());
+    fn http(&self, text: &str) -> Answer {
+        let mut response = Response::new(format!("nagaya: {text}\nto see more: {}\n", self.next()).into());
         *response.status_mut() = self.status();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         if self.status() == StatusCode::SERVICE_UNAVAILABLE {
@@ -144,12 +144,6 @@ fn percent(text: &str) -> String {
     text.bytes().map(encode).collect()
 }
 
-fn plain(text: &str, next: &str, lines: &[String]) -> String {
-    let mut body = format!("nagaya: {text}\nto see more: {next}\n");
-    body.extend(lines.iter().flat_map(|line| ["  ", line, "\n"]));
-    body
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,23 +154,19 @@ mod tests {
 
     #[test]
     fn every_asker_is_answered_in_its_language() {
-        let lines = ["it <said> so".to_owned()];
-        let plain = refusal().response(Asker::default(), &lines);
+        let plain = refusal().response(Asker::default());
         assert_eq!(plain.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(plain.headers()[L5D_ERR], "users is failed");
         assert_eq!(plain.headers()[RETRY_AFTER], "1");
-        assert_eq!(plain.body(), "nagaya: users is failed\nto see more: nagaya why users\n  it <said> so\n");
-        let grpc = refusal().response(Asker { is_grpc: true, is_browser: false }, &lines);
+        assert_eq!(plain.body(), "nagaya: users is failed\nto see more: nagaya why users\n");
+        let grpc = refusal().response(Asker { is_grpc: true, is_browser: false });
         assert_eq!((grpc.status(), &grpc.headers()["grpc-status"]), (StatusCode::OK, &HeaderValue::from_static("14")));
-        assert_eq!(plain.extensions().get::<Refusal>(), None);
-        let browser = refusal().response(Asker::accepting(b"text/html,*/*"), &lines);
-        assert_eq!(browser.extensions().get(), Some(&refusal()));
     }
 
     #[test]
     fn texts_are_made_safe() {
         assert_eq!(percent("50% ü"), "50%25 %C3%BC");
-        let odd = Refusal::Unknown("ü\n".into()).response(Asker::default(), &[]);
+        let odd = Refusal::Unknown("ü\n".into()).response(Asker::default());
         assert_eq!(odd.headers()[L5D_ERR], "no service is called `??`");
     }
 }

@@ -14,6 +14,9 @@ use super::pool::Lease;
 use crate::effects::clock;
 use crate::telemetry::requests::{Record, Requests};
 
+/// What a record says where the caller did not wait for the end.
+pub const GONE: &str = "the caller broke off";
+
 /// The body of an answer.
 #[expect(clippy::large_enum_variant, reason = "the large one is the usual one; a box would cost each of them")]
 pub enum Body {
@@ -71,7 +74,7 @@ impl Recording {
     /// The caller wanted no more of it; what broke off before that is told as it was.
     fn give_up(&mut self) {
         if self.record.as_ref().is_some_and(|record| record.error.is_none()) {
-            self.fail("the caller broke off");
+            self.fail(GONE);
         }
     }
 

@@ -15,17 +15,19 @@ use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::spawn_local;
 
-use super::answer::{self, Answer, Asker, Refusal};
-use super::body::{Body, Ending, Recording, grpc_status};
-use super::h1::Spoken;
+use super::answer::{self, Asker, Refusal};
+use super::body::{Body, Ending, GONE, Recording, grpc_status};
+use super::closing::Closing;
+use super::h1::{self, Spoken};
 use super::headers::{Identity, REQUEST_ID, identify, once, strip_hop_by_hop};
-use super::http::{Asked, Caller, Closing, Context, LocalExecutor, Target, Way, not_dialled};
+use super::http::{Asked, Caller, Context, Lead, LocalExecutor, Origin, Target, Way, not_dialled};
 use super::plain::Plain;
 use super::pool::{CallError, Lease};
+use super::relay;
+use super::tunnel::Tunnel;
+use super::wire::{Io, Spare, Wire};
 use crate::effects::clock;
 use crate::model::Protocol;
 use crate::route::Location;
@@ -33,15 +35,13 @@ use crate::telemetry::requests::Words;
 
 /// The most that the headers of a request may take.
 const MOST_HEADERS: u32 = 64 << 10;
-/// What a record says when its future is dropped before there is an answer.
-pub const GONE: &str = "the caller broke off";
 /// How many requests a caller may have going on one connection.
 const MOST_STREAMS: u32 = 1000;
 
 /// Serves a connection of which at least one side speaks HTTP/2.
 pub async fn serve<S, W>(stream: S, spoken: Spoken, caller: Caller, way: W, context: Context)
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Io,
     W: Way,
 {
     let closing = way.closing();
@@ -83,24 +83,6 @@ async fn until_closing<C: Future>(connection: C, mut closing: Closing, shutdown:
     connection.await;
 }
 
-/// The server side of all listeners that speak HTTP by hyper.
-pub fn builder(context: &Context) -> auto::Builder<LocalExecutor> {
-    let mut builder = auto::Builder::new(LocalExecutor);
-    builder
-        .http1()
-        .preserve_header_case(true)
-        .writev(false)
-        .timer(TokioTimer::new())
-        .header_read_timeout(context.limits.idle);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_header_list_size(MOST_HEADERS)
-        .max_concurrent_streams(MOST_STREAMS)
-        .enable_connect_protocol();
-    builder
-}
-
 /// What the requests of one connection share.
 pub struct Shared<W> {
     pub caller: Caller,
@@ -119,64 +101,80 @@ pub fn failed(target: &Target, error: CallError) -> Refusal {
 
 /// Tells the caller the request's id.
 pub fn tell_id(identity: &Identity, response: &mut Response<Body>) {
-    if let Ok(id) = once(identity.request_id().as_bytes()) {
+    if let Ok(id) = once(identity.id()) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
 }
 
 async fn answer<W: Way>(mut request: Request<Incoming>, shared: &Shared<W>) -> Response<Body> {
-    let Shared { caller, way, context } = shared;
-    if request.headers().get_all(HOST).iter().nth(1).is_some() {
-        let refusal = Refusal::Malformed("there are two Host fields".to_owned());
-        return refusal.response(Asker::default(), &[]).map(Body::own);
-    }
-    let host = host(&request);
+    let is_extended = request.extensions().get::<Extended>().is_some();
+    let is_connect = request.method() == Method::CONNECT && !is_extended;
     let asker = Asker::of(&request, is_grpc(&request));
-    let target = way.lead(&Asked { host: &host, path: request.uri().path(), asker });
-    match target {
-        Ok(target) => {
-            if let Some(scheme) = way.scheme() {
-                tell_origin(&mut request, &host, scheme);
+    let host = match host(&request) {
+        Ok(host) => host,
+        Err(reason) => return shared.way.refuse(Refusal::Malformed(reason.to_owned()), asker).await.map(Body::own),
+    };
+    let path = request.uri().path_and_query().map_or("", |path| path.as_str());
+    match shared.way.lead(&Asked { host: &host, path, is_connect, asker }) {
+        Lead::Service(target) => {
+            if let Some(origin) = shared.way.origin() {
+                tell_origin(&mut request, &host, origin);
             }
-            pass(request, caller, &target, context, |refusal| way.explain(refusal)).await
+            pass(request, &target, shared).await
         }
-        Err(answer) => answer.map(Body::own),
+        Lead::Tunnel(tunnel) => connect(request, &tunnel, asker, shared).await,
+        Lead::Here(making) => making.await.map(Body::own),
     }
 }
 
-fn host<B>(request: &Request<B>) -> String {
-    let authority = request.uri().authority().map(|authority| authority.as_str());
-    let header = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    authority.or(header).unwrap_or("").to_owned()
+/// Whom a request is for: its target's own authority where it has one, else that of its only Host (RFC 9112 section
+/// 3.2, RFC 9113 section 8.3.1).
+fn host<B>(request: &Request<B>) -> Result<String, &'static str> {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let (host, second) = (hosts.next(), hosts.next());
+    if second.is_some() {
+        return Err("there are two Host fields");
+    }
+    let bytes = match request.uri().authority() {
+        Some(authority) => authority.as_str().as_bytes(),
+        None => host.map_or(&b""[..], HeaderValue::as_bytes),
+    };
+    h1::authority(bytes).map(str::to_owned).ok_or("Host is no name")
 }
 
 /// What a proxy in front tells a service about the outside.
-fn tell_origin(request: &mut Request<Incoming>, host: &str, scheme: &'static str) {
+fn tell_origin(request: &mut Request<Incoming>, host: &str, origin: &Origin) {
     let headers = request.headers_mut();
-    headers.append(HeaderName::from_static("x-forwarded-for"), HeaderValue::from_static("127.0.0.1"));
-    headers.entry("x-forwarded-proto").or_insert(HeaderValue::from_static(scheme));
+    if let Ok(address) = HeaderValue::from_str(&origin.address) {
+        headers.append(HeaderName::from_static("x-forwarded-for"), address);
+    }
+    headers.entry("x-forwarded-proto").or_insert(HeaderValue::from_static(origin.scheme));
     if let Ok(host) = HeaderValue::from_str(host) {
         headers.entry("x-forwarded-host").or_insert(host);
     }
 }
 
-/// Passes one request on and its answer back.
-pub async fn forward(
-    request: Request<Incoming>,
-    caller: &Caller,
-    target: &Target,
-    context: &Context,
+/// Opens a tunnel ourselves.
+async fn connect<W: Way>(
+    mut request: Request<Incoming>,
+    tunnel: &Tunnel,
+    asker: Asker,
+    shared: &Shared<W>,
 ) -> Response<Body> {
-    pass(request, caller, target, context, |_| Vec::new()).await
+    let Shared { caller, way, context } = shared;
+    match tunnel.open(caller, context).await {
+        Ok(stream) => {
+            let (downstream, upstream) = (hyper::upgrade::on(&mut request), std::future::ready(Some(stream)));
+            join(downstream, upstream, context.pool.spare.clone());
+            Response::new(Body::own(""))
+        }
+        Err(refusal) => way.refuse(refusal, asker).await.map(Body::own),
+    }
 }
 
-async fn pass(
-    mut request: Request<Incoming>,
-    caller: &Caller,
-    target: &Target,
-    context: &Context,
-    explain: impl Fn(&Refusal) -> Vec<String>,
-) -> Response<Body> {
+/// Passes one request on and its answer back.
+async fn pass<W: Way>(mut request: Request<Incoming>, target: &Target, shared: &Shared<W>) -> Response<Body> {
+    let Shared { caller, way, context } = shared;
     let (begun, now) = (clock::instant(), clock::utc());
     let identity = identify(now, request.headers_mut());
     let is_grpc = is_grpc(&request);
@@ -190,17 +188,18 @@ async fn pass(
     recording.fail(GONE);
     let mut response = match call(request, caller, target, context, is_grpc).await {
         Ok(answered) => answered.finish(recording),
-        Err(refusal) => refuse(&refusal, recording, refusal.response(asker, &explain(&refusal)), is_grpc),
+        Err(refusal) => refuse(refusal, asker, recording, way).await,
     };
     tell_id(&identity, &mut response);
     response
 }
 
 /// Gives up a call that has a record.
-pub fn refuse(refusal: &Refusal, mut recording: Recording, answer: Answer, is_grpc: bool) -> Response<Body> {
+pub async fn refuse<W: Way>(refusal: Refusal, asker: Asker, mut recording: Recording, way: &W) -> Response<Body> {
     recording.fail(refusal.to_string());
+    recording.grpc_status(asker.is_grpc.then_some(answer::UNAVAILABLE));
+    let answer = way.refuse(refusal, asker).await;
     recording.status(answer.status().as_u16());
-    recording.grpc_status(is_grpc.then_some(answer::UNAVAILABLE));
     answer.map(Body::own)
 }
 
@@ -268,7 +267,9 @@ async fn call(
     let Some(downstream) = downstream.filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS) else {
         return Ok(Answered { response, lease: Some(lease) });
     };
-    join(downstream, hyper::upgrade::on(&mut response));
+    let upstream = hyper::upgrade::on(&mut response);
+    let upstream = async { upstream.await.ok().map(TokioIo::new) };
+    join(downstream, upstream, context.pool.spare.clone());
     if is_extended {
         *response.status_mut() = StatusCode::OK;
         response.headers_mut().remove(SEC_WEBSOCKET_ACCEPT);
@@ -287,11 +288,12 @@ fn wants_upgrade(request: &Request<Incoming>) -> bool {
 }
 
 /// Passes bytes on once both sides have changed over.
-fn join(downstream: OnUpgrade, upstream: OnUpgrade) {
+fn join<S: Io>(downstream: OnUpgrade, upstream: impl Future<Output = Option<S>> + 'static, spare: Spare) {
     spawn_local(async move {
-        if let (Ok(downstream), Ok(upstream)) = tokio::join!(downstream, upstream) {
-            let (mut downstream, mut upstream) = (TokioIo::new(downstream), TokioIo::new(upstream));
-            let _ = tokio::io::copy_bidirectional(&mut downstream, &mut upstream).await;
+        if let (Ok(downstream), Some(upstream)) = tokio::join!(downstream, upstream) {
+            let (downstream, upstream) =
+                (Wire::new(TokioIo::new(downstream), spare.clone()), Wire::new(upstream, spare));
+            let _ = relay::join(&downstream, &upstream).await;
         }
     });
 }
@@ -326,9 +328,9 @@ fn base64(bytes: &[u8]) -> String {
 
 /// HTTP/1.1 wants the path alone, and the authority in `Host`.
 fn as_http1(mut request: Request<Incoming>, location: &Location) -> Request<Incoming> {
+    // Whoever goes on by the Host must not be led elsewhere than we were (RFC 9112 section 3.2.2).
     let authority = request.uri().authority().map(|authority| authority.as_str().to_owned());
-    let kept = authority.filter(|_| !request.headers().contains_key(HOST));
-    if let Some(Ok(host)) = location.host().or(kept).map(|host| HeaderValue::from_str(&host)) {
+    if let Some(Ok(host)) = location.host().or(authority).map(|host| HeaderValue::from_str(&host)) {
         request.headers_mut().insert(HOST, host);
     }
     // HTTP/2 may take cookies apart; others know one field only (RFC 9113 section 8.2.3).

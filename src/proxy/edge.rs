@@ -14,7 +14,7 @@ use super::detect::Beginning;
 use super::http::{Caller, Context, Target};
 use super::{detect, http, tcp};
 use crate::effects::ports;
-use crate::route::{Availability, Table, on_loopback};
+use crate::route::{Availability, Table};
 
 /// Serves an edge or a published port for as long as tables have it. The listener is closed while the callee is absent;
 /// the address stays ours meanwhile.
@@ -84,12 +84,9 @@ struct Lead {
 
 fn find(tables: &watch::Receiver<Arc<Table>>, at: SocketAddrV4) -> Option<Lead> {
     let table = tables.borrow();
-    if let Some(edge) = table.edges.iter().find(|edge| edge.listen == at) {
-        return Some(Lead { caller: Caller::Service(edge.from.clone()), target: Target::of(edge) });
-    }
-    let published = table.published.iter().find(|published| on_loopback(published.number) == at)?;
-    let target = Target { upstream: published.to.clone(), port: published.port };
-    Some(Lead { caller: Caller::Outside, target })
+    let listener = table.listeners.get(&at)?;
+    let caller = listener.from.clone().map_or(Caller::Outside, Caller::Service);
+    Some(Lead { caller, target: Target { upstream: listener.to.clone(), port: listener.port } })
 }
 
 async fn accept(

@@ -31,8 +31,5 @@ pub async fn serve(stream: TcpStream, caller: Caller, address: SocketAddr, conte
     recording.finish();
     let _ = outside.set_nodelay(true);
     let outside = Wire::new(outside, context.pool.spare.clone());
-    if relay::both_ways(&wire, &outside).await.is_err() {
-        wire.reset();
-        outside.reset();
-    }
+    let _ = relay::join(&wire, &outside).await;
 }

@@ -7,6 +7,7 @@ mod exchange;
 mod framing;
 mod head;
 mod idle;
+mod origin;
 pub mod outbound;
 mod reply;
 mod request;
@@ -15,28 +16,32 @@ pub mod text;
 mod trailers;
 mod transfer;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::mem::MaybeUninit;
+use std::time::Instant;
 
 use exchange::{Call, Outcome};
 use framing::{Encoder, Framing};
 use head::{Fault, MOST_FIELDS};
 use idle::{Idle, Next};
-use request::{Added, Request};
+use request::Request;
 use response::Asked;
 use transfer::Transfer;
 
 use super::answer::{Answer, Asker, Refusal};
-use super::body::Recording;
-use super::connect::Destination;
-use super::dial::{Offer, Stream};
+use super::body::{GONE, Recording};
+use super::dial::Stream;
 use super::headers::Identity;
-use super::http::{self, Caller, Context, Target, Way};
-use super::pool::Key;
+use super::http::{self, Caller, Context, Lead, Making, Target, Way};
+use super::pool::Shelf;
 use super::relay;
+use super::tunnel::Tunnel;
 use super::wire::{Io, Text, Wire};
 use crate::effects::clock;
+use crate::route::Location;
 use crate::telemetry::requests::Words;
+
+pub use request::{Added, authority};
 
 /// How serving a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,13 +71,14 @@ enum After {
 
 /// Serves a caller's connection.
 pub async fn serve<S: Io, W: Way>(wire: &Wire<S>, caller: &Caller, way: &W, context: &Context) -> End {
-    let server = Server { wire, caller, way, context };
+    let ended = Cell::new(clock::instant());
+    let server = Server { wire, caller, way, context, ended, shelf: RefCell::default() };
     let mut idle = Idle::new(way.closing(), context.limits);
     loop {
-        let after = match idle.next(wire).await {
-            Next::Head { length, is_last } => server.request(length, is_last, &mut idle).await,
+        let after = match idle.next(wire, server.ended.get()).await {
+            Next::Head { length, is_last } => server.request(length, is_last).await,
             Next::Wrong(fault) => {
-                server.reply(&refusal(fault).response(Asker::default(), &[]), Asked::LAST, None).await;
+                server.reply(&refusal(fault).response(Asker::default()), Asked::LAST, None).await;
                 After::Linger
             }
             Next::Http2 => After::Other(Spoken::Http2),
@@ -107,6 +113,10 @@ struct Server<'a, S, W> {
     caller: &'a Caller,
     way: &'a W,
     context: &'a Context,
+    /// When the last answer did.
+    ended: Cell<Instant>,
+    /// Where the last callee's connections are kept.
+    shelf: RefCell<Option<(Location, Shelf)>>,
 }
 
 /// A request whose head has been read and written anew.
@@ -117,55 +127,49 @@ struct Prepared {
     framing: Framing,
     is_idempotent: bool,
     identity: Identity,
-    words: Words,
     asker: Asker,
 }
 
 /// What became of a head.
 enum Read {
-    Call(Prepared),
-    Answer(Box<Answer>, Asked, Framing),
-    Tunnel(Destination, Identity, Words),
+    Call(Prepared, Words),
+    Here(Making, Asked, Framing),
+    Tunnel(Tunnel, Asker),
     Wrong(Fault),
     Other,
 }
 
 impl<S: Io, W: Way> Server<'_, S, W> {
-    async fn request(&self, length: usize, is_last: bool, idle: &mut Idle) -> After {
+    async fn request(&self, length: usize, is_last: bool) -> After {
         let (begun, now) = (clock::instant(), clock::utc());
         let read = self.wire.take(|bytes| match self.prepare(&bytes[..length], is_last, now) {
             Read::Other => (0, Read::Other),
             read => (length, read),
         });
-        let call = match read {
-            Read::Call(call) => call,
+        let (call, words) = match read {
+            Read::Call(call, words) => (call, words),
             Read::Other => return After::Other(Spoken::Http1),
             Read::Wrong(fault) => {
-                self.reply(&refusal(fault).response(Asker::default(), &[]), Asked::LAST, None).await;
+                self.reply(&refusal(fault).response(Asker::default()), Asked::LAST, None).await;
                 return After::Linger;
             }
-            Read::Tunnel(destination, identity, words) => {
-                let to = destination.name();
-                let trace = identity.trace_id;
-                let recording = self.context.recording(words, trace, (begun, now), self.caller, to, "connect");
-                return Box::pin(self.connect(&destination, &identity, recording)).await;
-            }
-            Read::Answer(answer, asked, framing) => {
-                let asked = Asked { keeps: asked.keeps && framing == Framing::NONE, ..asked };
-                return self.reply(&answer, asked, None).await;
+            Read::Tunnel(tunnel, asker) => return Box::pin(self.connect(&tunnel, asker)).await,
+            Read::Here(making, asked, framing) => {
+                let Some(answer) = idle::unless_gone(self.wire, making).await else { return After::Cut };
+                // Behind a refused CONNECT there may be what was meant for its tunnel.
+                let keeps = asked.keeps && framing == Framing::NONE && !asked.is_connect;
+                return self.reply(&answer, Asked { keeps, ..asked }, None).await;
             }
         };
         let recording = self.context.recording(
-            call.words.clone(),
+            words,
             call.identity.trace_id,
             (begun, now),
             self.caller,
             call.target.upstream.name.clone(),
             "http",
         );
-        let after = self.call(call, RefCell::new(recording)).await;
-        idle.begin();
-        after
+        self.call(call, RefCell::new(recording)).await
     }
 
     fn prepare(&self, head: &[u8], is_last: bool, now: jiff::Timestamp) -> Read {
@@ -182,28 +186,24 @@ impl<S: Io, W: Way> Server<'_, S, W> {
             upgrades: request.upgrade.is_some(),
             keeps: request.keeps && !is_last,
         };
-        if request.is_connect()
-            && let Some(destination) = self.way.tunnel(request.target)
-        {
-            let identity = Identity::of(now, request.request_id, request.traceparent);
-            let words = Words::new(identity.request_id(), request.method, request.target);
-            return Read::Tunnel(destination, identity, words);
-        }
-        let target = match self.way.lead(&http::Asked { host: request.host, path: request.target, asker }) {
-            Ok(target) => target,
-            Err(answer) => return Read::Answer(answer, asked, request.framing),
+        let host = if asked.is_connect { request.target } else { request.host };
+        let lead = self.way.lead(&http::Asked { host, path: request.target, is_connect: asked.is_connect, asker });
+        let target = match lead {
+            Lead::Service(target) => target,
+            Lead::Tunnel(tunnel) => return Read::Tunnel(tunnel, asker),
+            Lead::Here(making) => return Read::Here(making, asked, request.framing),
         };
         if target.endpoint().protocol.is_http2() {
             return Read::Other;
         }
         let identity = Identity::of(now, request.request_id, request.traceparent);
         let host = target.endpoint().location.host();
-        let added = Added { identity: &identity, host: host.as_deref(), scheme: self.way.scheme() };
+        let added = Added { identity: &identity, host: host.as_deref(), origin: self.way.origin() };
         let mut text = self.wire.spare().text();
         request.write(&added, &mut text.bytes);
         let words = Words::new(identity.request_id(), request.method, request.target);
         let (framing, is_idempotent) = (request.framing, request.is_idempotent());
-        Read::Call(Prepared { target, text, asked, framing, is_idempotent, identity, words, asker })
+        Read::Call(Prepared { target, text, asked, framing, is_idempotent, identity, asker }, words)
     }
 
     async fn call(&self, mut call: Prepared, recording: RefCell<Recording>) -> After {
@@ -227,7 +227,7 @@ impl<S: Io, W: Way> Server<'_, S, W> {
         };
         match result {
             Ok(after) => after,
-            Err(refusal) => self.refuse(&refusal, &call, body.is_done(), recording).await,
+            Err(refusal) => self.refuse(refusal, &call, body.is_done(), recording).await,
         }
     }
 
@@ -240,9 +240,10 @@ impl<S: Io, W: Way> Server<'_, S, W> {
     ) -> Result<After, Refusal> {
         let name = &call.target.upstream.name;
         let location = &call.target.endpoint().location;
-        let (pool, key) = (&self.context.pool, Key::new(location, self.caller));
+        let pool = &self.context.pool;
+        let shelf = self.shelf(location);
         loop {
-            let kept = pool.take_wire(&key);
+            let kept = shelf.take();
             let is_kept = kept.is_some();
             let callee = match kept {
                 Some(wire) => wire,
@@ -251,7 +252,7 @@ impl<S: Io, W: Way> Server<'_, S, W> {
                     None => return Ok(gone(recording, "it went away")),
                 },
             };
-            let id = call.identity.request_id();
+            let id = call.identity.id();
             let sent = Call { text: &call.text.bytes, asked: call.asked, id, is_idempotent: call.is_idempotent };
             let reason = match exchange::run(self.wire, &callee, &sent, body, recording).await {
                 Outcome::Answered { answer, .. } if answer.tunnel => {
@@ -260,8 +261,9 @@ impl<S: Io, W: Way> Server<'_, S, W> {
                 }
                 Outcome::Answered { answer, is_uploaded } => {
                     let ended = recording.borrow_mut().finish();
+                    self.ended.set(ended);
                     if answer.keeps && is_uploaded {
-                        pool.keep_wire(&key, callee, ended);
+                        pool.keep(&shelf, callee, ended);
                     }
                     return Ok(match (is_uploaded, answer.caller_keeps) {
                         (false, _) => After::Linger,
@@ -287,28 +289,16 @@ impl<S: Io, W: Way> Server<'_, S, W> {
     }
 
     /// Opens a tunnel ourselves.
-    async fn connect(&self, destination: &Destination, identity: &Identity, mut recording: Recording) -> After {
-        let (location, dialer) = (destination.location(), &self.context.pool.dialer);
-        let dialled = async {
-            if let Destination::Service(target) = destination {
-                self.context.available(target).await?;
-            }
-            let dialled = dialer.dial(location, self.caller, Offer::Bytes).await;
-            dialled.map_err(|error| http::not_dialled(&destination.name(), location, &error))
-        };
-        let id = Some(identity.request_id());
-        let callee = match idle::unless_gone(self.wire, dialled).await {
-            None => return gone(&RefCell::new(recording), "it went away"),
-            Some(Err(refusal)) => {
-                let response = refusal.response(Asker::default(), &self.way.explain(&refusal));
-                recording.fail(refusal.to_string());
-                recording.status(response.status().as_u16());
-                return self.reply(&response, Asked::LAST, id).await;
-            }
+    async fn connect(&self, tunnel: &Tunnel, asker: Asker) -> After {
+        let opened = idle::unless_gone(self.wire, tunnel.open(self.caller, self.context)).await;
+        let callee = match opened {
+            None => return After::Cut,
             Some(Ok(stream)) => Wire::new(stream, self.wire.spare().clone()),
+            Some(Err(refusal)) => {
+                let answer = self.way.refuse(refusal, asker).await;
+                return self.reply(&answer, Asked::LAST, None).await;
+            }
         };
-        recording.status(200);
-        recording.finish();
         match self.wire.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").await {
             Ok(()) => self.tunnel(&callee).await,
             Err(_) => After::Cut,
@@ -317,31 +307,43 @@ impl<S: Io, W: Way> Server<'_, S, W> {
 
     /// Both sides have agreed to speak something else from here on.
     async fn tunnel(&self, callee: &Wire<Stream>) -> After {
-        if relay::both_ways(self.wire, callee).await.is_err() {
-            self.wire.reset();
-            callee.reset();
-            return After::Cut;
+        match relay::join(self.wire, callee).await {
+            Ok(()) => After::Close,
+            Err(_) => After::Cut,
         }
-        After::Close
     }
 
-    async fn refuse(&self, refusal: &Refusal, call: &Prepared, is_read: bool, recording: RefCell<Recording>) -> After {
-        let response = refusal.response(call.asker, &self.way.explain(refusal));
-        {
-            let mut recording = recording.borrow_mut();
-            recording.fail(refusal.to_string());
-            recording.status(response.status().as_u16());
-        }
+    async fn refuse(&self, refusal: Refusal, call: &Prepared, is_read: bool, recording: RefCell<Recording>) -> After {
         let stays = is_read && !matches!(refusal, Refusal::Absent(..) | Refusal::Gone(_));
         let asked = Asked { keeps: call.asked.keeps && stays, ..call.asked };
-        self.reply(&response, asked, Some(call.identity.request_id())).await
+        let mut recording = recording.into_inner();
+        recording.fail(refusal.to_string());
+        let answer = self.way.refuse(refusal, call.asker).await;
+        recording.status(answer.status().as_u16());
+        drop(recording);
+        self.reply(&answer, asked, Some(call.identity.id())).await
+    }
+
+    /// The connections to a place. The next request most often goes where the last one went.
+    fn shelf(&self, location: &Location) -> Shelf {
+        let mut last = self.shelf.borrow_mut();
+        match &*last {
+            Some((known, shelf)) if known == location => shelf.clone(),
+            _ => {
+                let shelf = self.context.pool.shelf(location, self.caller);
+                *last = Some((location.clone(), shelf.clone()));
+                shelf
+            }
+        }
     }
 
     /// Sends an answer of our own.
-    async fn reply(&self, answer: &Answer, asked: Asked, id: Option<&str>) -> After {
+    async fn reply(&self, answer: &Answer, asked: Asked, id: Option<&[u8]>) -> After {
         let mut text = self.wire.spare().text();
         reply::write(answer, asked, id, &mut text.bytes);
-        match (self.wire.write_all(&text.bytes).await, asked.keeps) {
+        let written = self.wire.write_all(&text.bytes).await;
+        self.ended.set(clock::instant());
+        match (written, asked.keeps) {
             (Err(_), _) => After::Close,
             (Ok(()), true) => After::Next,
             (Ok(()), false) => After::Linger,
@@ -351,6 +353,6 @@ impl<S: Io, W: Way> Server<'_, S, W> {
 
 /// Nobody waits for the answer any more; that is not the callee's failure.
 fn gone(recording: &RefCell<Recording>, reason: &str) -> After {
-    recording.borrow_mut().fail(format!("the caller broke off: {reason}"));
+    recording.borrow_mut().fail(format!("{GONE}: {reason}"));
     After::Cut
 }

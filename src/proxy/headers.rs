@@ -44,24 +44,42 @@ impl Identity {
         }
     }
 
+    /// The same, to be written.
+    pub fn id(&self) -> &[u8] {
+        match &self.id {
+            Id::Given(id) => id.as_bytes(),
+            Id::Made(id) => id,
+        }
+    }
+
     /// The header for the next hop: `00-<32 hex>-<16 hex>-<2 hex>`.
     pub fn traceparent(&self) -> [u8; 55] {
         let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
-        hex(self.trace_id, &mut text[3..35]);
-        hex(self.span.into(), &mut text[36..52]);
-        hex(self.flags.into(), &mut text[53..]);
+        hex(&self.trace_id.to_be_bytes(), &mut text[3..35]);
+        hex(&self.span.to_be_bytes(), &mut text[36..52]);
+        hex(&[self.flags], &mut text[53..]);
         text
     }
 }
 
-/// Writes the last digits of a number, as many as there is room for.
-fn hex(mut number: u128, room: &mut [u8]) {
-    for digit in room.iter_mut().rev() {
-        let low = number.to_le_bytes()[0] & 0xf;
-        *digit = b"0123456789abcdef"[usize::from(low)];
-        number >>= 4;
+/// Writes bytes, two digits each.
+fn hex(bytes: &[u8], room: &mut [u8]) {
+    for (byte, digits) in bytes.iter().zip(room.as_chunks_mut().0) {
+        *digits = HEX[usize::from(*byte)];
     }
 }
+
+/// The digits of every byte.
+const HEX: [[u8; 2]; 256] = {
+    let digits = b"0123456789abcdef";
+    let mut table = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        table[byte] = [digits[byte >> 4], digits[byte & 0xf]];
+        byte += 1;
+    }
+    table
+};
 
 /// Takes away what is for this hop only (RFC 9110 section 7.6.1), but for the wish to upgrade where that is passed on.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap, keep_upgrade: bool) {
@@ -96,7 +114,7 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap, keep_upgrade: bool) {
 pub fn identify(now: Timestamp, headers: &mut HeaderMap) -> Identity {
     let bytes = |name| headers.get(name).map(HeaderValue::as_bytes);
     let identity = Identity::of(now, bytes(REQUEST_ID), bytes(TRACEPARENT));
-    for (name, value) in [(REQUEST_ID, identity.request_id().as_bytes()), (TRACEPARENT, &identity.traceparent())] {
+    for (name, value) in [(REQUEST_ID, identity.id()), (TRACEPARENT, &identity.traceparent())] {
         if let Ok(value) = once(value) {
             headers.insert(name, value);
         }
@@ -122,9 +140,10 @@ fn new_request_id(now: Timestamp) -> [u8; 36] {
     let millis = u128::from(now.as_millisecond().unsigned_abs());
     let random = fastrand::u128(..);
     let id = (millis << 80) | (random & 0x0fff_3fff_ffff_ffff_ffff) | (7 << 76) | (0b10 << 62);
-    let mut text = *b"00000000-0000-0000-0000-000000000000";
-    for (range, shift) in [(0..8, 96), (9..13, 80), (14..18, 64), (19..23, 48), (24..36, 0)] {
-        hex(id >> shift, &mut text[range]);
+    let (mut digits, mut text) = ([0; 32], *b"00000000-0000-0000-0000-000000000000");
+    hex(&id.to_be_bytes(), &mut digits);
+    for (from, to) in [(0..8, 0..8), (8..12, 9..13), (12..16, 14..18), (16..20, 19..23), (20..32, 24..36)] {
+        text[to].copy_from_slice(&digits[from]);
     }
     text
 }

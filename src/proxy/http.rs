@@ -1,7 +1,7 @@
-//! Calls by HTTP: who calls whom, what all connections share, and the two ways a connection is served.
+//! Calls by HTTP: who calls whom, what all connections share, and how each of them is served.
 
 use std::cell::Cell;
-use std::future::pending;
+use std::future::ready;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -14,18 +14,21 @@ use tokio::task::spawn_local;
 
 use super::answer::{Asker, Refusal};
 use super::body::Recording;
-use super::connect::Destination;
+use super::closing::Closing;
 use super::dial::Dialer;
 use super::pool::Pool;
+use super::tunnel::Tunnel;
 use super::wire::{Io, Wire};
 use super::{bridge, h1};
 use crate::discovery::Forwarder;
-use crate::route::{Availability, Edge, Endpoint, Location, Upstream};
+use crate::route::{Availability, Endpoint, Location, Upstream};
 use crate::runtime::Ask;
 use crate::telemetry::requests::{Record, Requests, Words};
 
 pub use super::answer::Answer;
-pub use super::bridge::forward;
+// What `serve` leaves to hyper, which serves HTTP/1.1 too where somebody compares the two.
+pub use super::bridge::serve as serve_by_hyper;
+pub use super::h1::Spoken;
 
 /// How long a call waits for a callee that is on its way.
 const HOLD: Duration = Duration::from_secs(30);
@@ -46,11 +49,6 @@ pub struct Target {
 }
 
 impl Target {
-    /// The callee of an edge.
-    pub fn of(edge: &Edge) -> Self {
-        Self { upstream: edge.to.clone(), port: edge.port }
-    }
-
     /// The port that is called.
     pub fn endpoint(&self) -> &Endpoint {
         &self.upstream.ports[self.port]
@@ -60,53 +58,65 @@ impl Target {
 /// What a way is chosen by.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
-    /// As it was asked for, with a port or without.
+    /// Whom the request is for, with a port or without: of a CONNECT its target.
     pub host: &'a str,
+    /// With its query.
     pub path: &'a str,
+    pub is_connect: bool,
     pub asker: Asker,
 }
 
-/// Becomes ready once a connection should end.
-pub type Closing = Pin<Box<dyn Future<Output = ()>>>;
+/// Where a request leads.
+pub enum Lead {
+    /// To a port that speaks HTTP; a CONNECT too, of which that service is to make what it likes.
+    Service(Target),
+    /// The answer to a CONNECT is a tunnel.
+    Tunnel(Tunnel),
+    /// It is answered here.
+    Here(Making),
+}
+
+/// An answer in the making: what a page shows may have to be read from files.
+pub type Making = Pin<Box<dyn Future<Output = Answer>>>;
+
+/// The outside, as services are told of it.
+#[derive(Debug)]
+pub struct Origin {
+    pub scheme: &'static str,
+    /// Who calls.
+    pub address: String,
+}
 
 /// Where the requests of a connection lead.
 pub trait Way: 'static {
-    /// The callee of a request, by the present table; or what is answered in its place.
-    fn lead(&self, asked: &Asked<'_>) -> Result<Target, Box<Answer>>;
+    /// Where a request leads, by the present table.
+    fn lead(&self, asked: &Asked<'_>) -> Lead;
 
-    /// Where a CONNECT leads that is not the callee's own affair.
-    fn tunnel(&self, _authority: &str) -> Option<Destination> {
-        None
+    /// What tells a refusal to whoever asked.
+    fn refuse(&self, refusal: Refusal, asker: Asker) -> Making {
+        Box::pin(ready(refusal.response(asker)))
     }
 
-    /// What else is known about a refusal, for whoever reads the answer.
-    fn explain(&self, _refusal: &Refusal) -> Vec<String> {
-        Vec::new()
-    }
-
-    /// The scheme by which the outside came in; none between services.
-    fn scheme(&self) -> Option<&'static str> {
+    /// The outside, where requests come from there.
+    fn origin(&self) -> Option<&Origin> {
         None
     }
 
     /// Becomes ready once the connection should end: after the request that is being served, with notice where the
     /// protocol has one.
     fn closing(&self) -> Closing {
-        Box::pin(pending())
+        Closing::never()
     }
 }
 
 /// All requests lead to one callee, wherever it is by now. The connection ends when the callee goes.
 impl<F: Fn() -> Target + 'static> Way for F {
-    fn lead(&self, _asked: &Asked<'_>) -> Result<Target, Box<Answer>> {
-        Ok(self())
+    fn lead(&self, _asked: &Asked<'_>) -> Lead {
+        Lead::Service(self())
     }
 
     fn closing(&self) -> Closing {
-        let mut availability = self().upstream.availability.clone();
-        Box::pin(async move {
-            let _ = availability.wait_for(|now| matches!(now, Availability::Absent(_))).await;
-        })
+        Closing::with(&self().upstream)
     }
 }
 

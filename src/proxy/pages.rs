@@ -4,11 +4,10 @@
 
 use std::path::PathBuf;
 
+use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, X_FRAME_OPTIONS};
-use hyper::{Response, StatusCode};
 
-use super::answer::Refusal;
-use super::body::Body;
+use super::answer::{Answer, Refusal};
 use super::html::{document, escape};
 use crate::effects::places::Places;
 use crate::effects::registry;
@@ -30,8 +29,8 @@ pub struct Pages {
 }
 
 /// A page as an answer. It needs nothing from elsewhere and is in nobody's frame.
-pub fn page(status: StatusCode, html: String) -> Response<Body> {
-    let mut response = Response::new(Body::own(html));
+pub fn page(status: StatusCode, html: String) -> Answer {
+    let mut response = Answer::new(html.into());
     *response.status_mut() = status;
     let headers = response.headers_mut();
     let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
@@ -46,12 +45,6 @@ impl Pages {
     /// Pages by the rows of a board, the registry of engines, and the log store.
     pub fn new(board: Board, places: Places, logs: PathBuf) -> Self {
         Self { board, places, logs }
-    }
-
-    /// The place of a service's port in its list, by production's number.
-    pub fn port(&self, service: &str, number: u16) -> Option<usize> {
-        let row = self.row(service)?;
-        row.ports.iter().position(|port| port.port == number)
     }
 
     /// All services, and the other workspaces of this user that run.

@@ -6,11 +6,12 @@ use hyper::header::{HOST, HeaderValue};
 use hyper::{Method, Request, Response, Version};
 
 use super::answer::Asker;
-use super::body::{Body, Recording};
-use super::bridge::{GONE, Shared, failed, is_grpc, refuse, tell_id};
-use super::h1::outbound::{Origin, Outbound};
+use super::body::{Body, GONE, Recording};
+use super::bridge::{Shared, failed, is_grpc, refuse, tell_id};
+use super::h1::outbound::Outbound;
+use super::h1::{self, Added};
 use super::headers::{Identity, REQUEST_ID, TRACEPARENT};
-use super::http::{Asked, Target, Way};
+use super::http::{Asked, Lead, Target, Way};
 use crate::effects::clock;
 use crate::route::Availability;
 use crate::telemetry::requests::Words;
@@ -35,9 +36,11 @@ impl Plain {
             && !is_grpc(request)
             && !headers.contains_key(HOST);
         let authority = request.uri().authority().filter(|_| is_plain)?;
-        let (host, path) = (authority.as_str(), request.uri().path_and_query().map_or("/", |path| path.as_str()));
+        let host = h1::authority(authority.as_str().as_bytes())?;
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
         let asker = Asker::of(request, false);
-        let target = shared.way.lead(&Asked { host, path, asker }).ok()?;
+        let asked = Asked { host, path, is_connect: false, asker };
+        let Lead::Service(target) = shared.way.lead(&asked) else { return None };
         let is_ready = *target.upstream.availability.borrow() == Availability::Ready;
         if !is_ready || target.endpoint().protocol.is_http2() {
             return None;
@@ -49,9 +52,9 @@ impl Plain {
         let mut recording =
             context.recording(words, identity.trace_id, (begun, now), caller, target.upstream.name.clone(), "h2");
         recording.fail(GONE);
-        let origin = Origin { host, scheme: way.scheme() };
-        let location = &target.endpoint().location;
-        let outbound = Outbound::new(request, &identity, location, origin, &context.pool.spare);
+        let other = target.endpoint().location.host();
+        let added = Added { identity: &identity, host: other.as_deref(), origin: way.origin() };
+        let outbound = Outbound::new(request, host, &added, &context.pool.spare);
         Some(Self { outbound, target, identity, recording, asker })
     }
 
@@ -65,11 +68,7 @@ impl Plain {
                 recording.status(response.status().as_u16());
                 response.map(|inbound| Body::Inbound { inbound, recording })
             }
-            Err(error) => {
-                let refusal = failed(&target, error);
-                let answer = refusal.response(asker, &shared.way.explain(&refusal));
-                refuse(&refusal, recording, answer, false)
-            }
+            Err(error) => refuse(failed(&target, error), asker, recording, &shared.way).await,
         };
         tell_id(&identity, &mut response);
         response

@@ -29,15 +29,9 @@ const FRESH: Duration = Duration::from_secs(30);
 
 /// Whose connections, and where to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Key {
+struct Key {
     location: Location,
     owner: Option<Arc<str>>,
-}
-
-impl Key {
-    pub fn new(location: &Location, caller: &Caller) -> Self {
-        Self { location: location.clone(), owner: owner(location, caller) }
-    }
 }
 
 /// All connections of the proxy's thread.
@@ -47,7 +41,7 @@ pub struct Pool(Rc<Inner>);
 /// What all clones of a pool share.
 #[derive(Default)]
 pub struct Inner {
-    kept: RefCell<HashMap<Key, Kept>>,
+    shelves: RefCell<HashMap<Key, Shelf>>,
     pub dialer: Dialer,
     pub spare: Spare,
     /// Somebody is going to look for those that grew old.
@@ -62,6 +56,10 @@ impl Deref for Pool {
     }
 }
 
+/// The connections to one place; clones are the same ones.
+#[derive(Clone, Default)]
+pub struct Shelf(Rc<RefCell<Kept>>);
+
 /// The latest used are at the back, where they are taken from first: those at the front grow old and are dropped.
 #[derive(Default)]
 struct Kept {
@@ -73,7 +71,7 @@ struct Kept {
 /// An HTTP/1.1 connection that is in use.
 pub struct Lease {
     pool: Pool,
-    key: Key,
+    shelf: Shelf,
     sender: http1::SendRequest<Incoming>,
 }
 
@@ -94,53 +92,48 @@ impl Pool {
         Self(Rc::new(Inner { dialer, ..Inner::default() }))
     }
 
-    /// A kept connection that is still open, as far as is known.
-    pub fn take_wire(&self, key: &Key) -> Option<Wire<Stream>> {
-        let mut kept = self.kept.borrow_mut();
-        let wires = &mut kept.get_mut(key)?.wires;
-        while let Some((wire, _)) = wires.pop_back() {
-            // Whatever comes before it was asked for, its end included, is wrong. This asks the runtime and not the
-            // kernel where nothing has come.
-            if wire.poll_fill(&mut Context::from_waker(Waker::noop())).is_pending() {
-                return Some(wire);
-            }
-        }
-        None
+    /// The connections of a caller to a place.
+    pub fn shelf(&self, location: &Location, caller: &Caller) -> Shelf {
+        let key = Key { location: location.clone(), owner: owner(location, caller) };
+        self.shelves.borrow_mut().entry(key).or_default().clone()
     }
 
     /// Keeps a connection on which nothing is left of the last answer.
-    pub fn keep_wire(&self, key: &Key, wire: Wire<Stream>, now: Instant) {
-        if !wire.is_empty() {
-            return;
-        }
-        let mut kept = self.kept.borrow_mut();
-        let wires = match kept.get_mut(key) {
-            Some(kept) => &mut kept.wires,
-            None => &mut kept.entry(key.clone()).or_default().wires,
-        };
-        if wires.len() < KEPT {
+    pub fn keep(&self, shelf: &Shelf, wire: Wire<Stream>, now: Instant) {
+        let wires = &mut shelf.0.borrow_mut().wires;
+        if wire.is_empty() && wires.len() < KEPT {
             wires.push_back((wire, now));
-            if !self.is_swept.replace(true) {
-                spawn_local(self.clone().sweep());
-            }
+            self.sweep_later();
+        }
+    }
+
+    fn sweep_later(&self) {
+        if !self.is_swept.replace(true) {
+            spawn_local(self.clone().sweep());
         }
     }
 
     /// Closes what has grown old, until nothing is kept.
     async fn sweep(self) {
-        let mut left = true;
-        while left {
+        loop {
             tokio::time::sleep(FRESH).await;
-            let now = clock::instant();
-            let old = |since: &Instant| now.saturating_duration_since(*since) >= FRESH;
-            left = false;
-            for kept in self.kept.borrow_mut().values_mut() {
-                let count = kept.wires.partition_point(|(_, since)| old(since));
-                kept.wires.drain(..count);
-                left |= !kept.wires.is_empty();
+            if !self.close_old(clock::instant()) {
+                return self.is_swept.set(false);
             }
         }
-        self.is_swept.set(false);
+    }
+
+    /// Whether any are left.
+    fn close_old(&self, now: Instant) -> bool {
+        let is_old = |since: &Instant| now.saturating_duration_since(*since) >= FRESH;
+        let mut left = false;
+        for shelf in self.shelves.borrow().values() {
+            let Kept { wires, http1, .. } = &mut *shelf.0.borrow_mut();
+            wires.drain(..wires.partition_point(|(_, since)| is_old(since)));
+            http1.drain(..http1.partition_point(|(_, since)| is_old(since)));
+            left |= !wires.is_empty() || !http1.is_empty();
+        }
+        left
     }
 
     /// Opens a connection for HTTP/1.1.
@@ -157,9 +150,9 @@ impl Pool {
         caller: &Caller,
         mut request: Request<Incoming>,
     ) -> Result<(Response<Incoming>, Lease), CallError> {
-        let key = Key::new(location, caller);
-        let lease = |sender| Lease { pool: self.clone(), key: key.clone(), sender };
-        while let Some(mut sender) = self.take_http1(&key) {
+        let shelf = self.shelf(location, caller);
+        let lease = |sender| Lease { pool: self.clone(), shelf: shelf.clone(), sender };
+        while let Some(mut sender) = shelf.take_http1() {
             match sender.try_send_request(request).await {
                 Ok(answer) => return Ok((answer, lease(sender))),
                 Err(mut error) => match error.take_message() {
@@ -187,8 +180,8 @@ impl Pool {
         caller: &Caller,
         mut request: Request<Incoming>,
     ) -> Result<Response<Incoming>, CallError> {
-        let key = Key::new(location, caller);
-        let kept = self.kept.borrow().get(&key).and_then(|kept| kept.http2.clone());
+        let shelf = self.shelf(location, caller);
+        let kept = shelf.0.borrow().http2.clone();
         if let Some(mut sender) = kept.filter(|sender| !sender.is_closed()) {
             match sender.try_send_request(request).await {
                 Ok(answer) => return Ok(answer),
@@ -209,14 +202,28 @@ impl Pool {
         spawn_local(async move {
             let _ = connection.await;
         });
-        self.kept.borrow_mut().entry(key).or_default().http2 = Some(sender.clone());
+        shelf.0.borrow_mut().http2 = Some(sender.clone());
         Ok(sender.send_request(request).await?)
     }
+}
 
-    fn take_http1(&self, key: &Key) -> Option<http1::SendRequest<Incoming>> {
-        let mut kept = self.kept.borrow_mut();
-        let kept = kept.get_mut(key)?;
-        while let Some((sender, since)) = kept.http1.pop_back() {
+impl Shelf {
+    /// A kept connection that is still open, as far as is known.
+    pub fn take(&self) -> Option<Wire<Stream>> {
+        let wires = &mut self.0.borrow_mut().wires;
+        while let Some((wire, _)) = wires.pop_back() {
+            // Whatever comes before it was asked for, its end included, is wrong. This asks the runtime and not the
+            // kernel where nothing has come.
+            if wire.poll_fill(&mut Context::from_waker(Waker::noop())).is_pending() {
+                return Some(wire);
+            }
+        }
+        None
+    }
+
+    fn take_http1(&self) -> Option<http1::SendRequest<Incoming>> {
+        let senders = &mut self.0.borrow_mut().http1;
+        while let Some((sender, since)) = senders.pop_back() {
             if sender.is_ready() && since.elapsed() < FRESH {
                 return Some(sender);
             }
@@ -228,13 +235,34 @@ impl Pool {
 impl Lease {
     /// The answer has been read to its end.
     pub fn give_back(self) {
-        let mut kept = self.pool.kept.borrow_mut();
-        let kept = kept.entry(self.key).or_default();
-        while kept.http1.front().is_some_and(|(_, since)| since.elapsed() >= FRESH) {
-            kept.http1.pop_front();
+        let senders = &mut self.shelf.0.borrow_mut().http1;
+        if senders.len() < KEPT && !self.sender.is_closed() {
+            senders.push_back((self.sender, clock::instant()));
+            self.pool.sweep_later();
         }
-        if kept.http1.len() < KEPT && !self.sender.is_closed() {
-            kept.http1.push_back((self.sender, clock::instant()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn connections_of_hyper_that_grow_old_are_closed_too() {
+        let (pool, caller) = (Pool::default(), Caller::Outside);
+        let shelf = pool.shelf(&Location::Loopback(1), &caller);
+        let begun = clock::instant();
+        let mut callees = Vec::new();
+        for since in [begun, begun + FRESH] {
+            let (own, callee) = tokio::io::duplex(1);
+            let (sender, connection) = http1::handshake(TokioIo::new(own)).await.unwrap();
+            tokio::spawn(connection);
+            shelf.0.borrow_mut().http1.push_back((sender, since));
+            callees.push(callee);
         }
+        assert!(pool.close_old(begun + FRESH), "the younger one stays");
+        let ended = tokio::io::AsyncReadExt::read(&mut callees[0], &mut [0]).await;
+        assert_eq!(ended.unwrap(), 0);
+        assert!(!pool.close_old(begun + 2 * FRESH), "none is left");
     }
 }

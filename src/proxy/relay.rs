@@ -5,9 +5,15 @@ use std::io;
 use super::wire::{Io, Wire};
 
 /// Passes bytes on until both sides have ended. One side's end is passed on and leaves the other direction open: there
-/// are protocols in which the end of the request is the request's end. An error ends both at once.
-pub async fn both_ways<A: Io, B: Io>(one: &Wire<A>, other: &Wire<B>) -> io::Result<()> {
-    tokio::try_join!(one_way(one, other), one_way(other, one)).map(|_| ())
+/// are protocols in which the end of the request is the request's end. An error ends both at once, by a reset: what broke
+/// off must not look like an orderly end on the other side.
+pub async fn join<A: Io, B: Io>(one: &Wire<A>, other: &Wire<B>) -> io::Result<()> {
+    let ended = tokio::try_join!(one_way(one, other), one_way(other, one));
+    if ended.is_err() {
+        one.reset();
+        other.reset();
+    }
+    ended.map(|_| ())
 }
 
 async fn one_way<A: Io, B: Io>(from: &Wire<A>, to: &Wire<B>) -> io::Result<()> {

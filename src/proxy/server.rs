@@ -14,7 +14,7 @@ use super::http::Context;
 use super::{door, edge, pods, standard};
 use crate::effects::places::Places;
 use crate::effects::standard_ports::Claim;
-use crate::route::{Socket, on_loopback};
+use crate::route::on_loopback;
 use crate::runtime::Handle;
 
 /// What the front door needs beside the handle.
@@ -56,17 +56,16 @@ async fn serve(handle: Handle, entrance: Entrance) {
     let mut tasks: HashMap<SocketAddrV4, JoinHandle<()>> = HashMap::new();
     loop {
         let table = tables.borrow_and_update().clone();
-        let listeners: HashMap<SocketAddrV4, &Socket> = table.listeners().collect();
         let front_door = on_loopback(table.front_door);
         tasks.retain(|at, task| {
-            let keep = *at == front_door || listeners.contains_key(at);
+            let keep = *at == front_door || table.listeners.contains_key(at);
             if !keep {
                 task.abort();
             }
             keep
         });
-        for (&at, socket) in &listeners {
-            if let Some(listener) = socket.take() {
+        for (&at, listener) in &table.listeners {
+            if let Some(listener) = listener.socket.take() {
                 let task = spawn_local(edge::serve(at, listener, tables.clone(), context.clone()));
                 tasks.insert(at, task);
             }

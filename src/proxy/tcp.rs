@@ -1,6 +1,8 @@
 //! Bytes both ways.
 
-use super::dial::Offer;
+use super::answer::Refusal;
+use super::body::GONE;
+use super::dial::{Offer, Stream};
 use super::headers::Identity;
 use super::http::{Caller, Context, Target, not_dialled};
 use super::relay;
@@ -8,34 +10,36 @@ use super::wire::{Io, Wire};
 use crate::effects::clock;
 use crate::telemetry::requests::Words;
 
-/// Serves one connection; it is recorded when it is made, as many live as long as their programs. `tls` is the name that
-/// the caller asks for, where what passes is TLS.
+/// Serves one connection. `tls` is the name that the caller asks for, where what passes is TLS.
 pub async fn serve<S: Io>(stream: S, caller: &Caller, target: &Target, context: &Context, tls: Option<&str>) {
-    let (begun, now) = (clock::instant(), clock::utc());
     let wire = Wire::new(stream, context.pool.spare.clone());
+    match open(caller, target, context, tls).await {
+        Ok(stream) => drop(relay::join(&wire, &Wire::new(stream, context.pool.spare.clone())).await),
+        // A caller that was refused must not take it for an orderly end.
+        Err(_) => wire.reset(),
+    }
+}
+
+/// Opens a connection to a callee once that is ready. It is recorded then, as many live as long as their programs.
+pub async fn open(caller: &Caller, target: &Target, context: &Context, tls: Option<&str>) -> Result<Stream, Refusal> {
+    let (begun, now) = (clock::instant(), clock::utc());
     let identity = Identity::of(now, None, None);
     let words = Words::new(identity.request_id(), "", tls.unwrap_or(""));
     let protocol = if tls.is_some() { "tls" } else { "tcp" };
-    let mut recording =
-        context.recording(words, identity.trace_id, (begun, now), caller, target.upstream.name.clone(), protocol);
-    if let Err(refusal) = context.available(target).await {
-        recording.fail(refusal.to_string());
-        return wire.reset();
-    }
-    let location = &target.endpoint().location;
-    let stream = match context.pool.dialer.dial(location, caller, Offer::Bytes).await {
-        Ok(stream) => stream,
-        Err(error) => {
-            recording.fail(not_dialled(&target.upstream.name, location, &error).to_string());
-            // A caller that was refused must not take it for an orderly end.
-            return wire.reset();
-        }
+    let name = &target.upstream.name;
+    let mut recording = context.recording(words, identity.trace_id, (begun, now), caller, name.clone(), protocol);
+    // Dropped with this future when the caller goes away meanwhile.
+    recording.fail(GONE);
+    let opened = async {
+        context.available(target).await?;
+        let location = &target.endpoint().location;
+        let dialled = context.pool.dialer.dial(location, caller, Offer::Bytes).await;
+        dialled.map_err(|error| not_dialled(name, location, &error))
     };
-    recording.finish();
-    let callee = Wire::new(stream, context.pool.spare.clone());
-    if relay::both_ways(&wire, &callee).await.is_err() {
-        // What broke off must not look like an orderly end on the other side.
-        wire.reset();
-        callee.reset();
+    let opened = opened.await;
+    match &opened {
+        Ok(_) => recording.succeed(),
+        Err(refusal) => recording.fail(refusal.to_string()),
     }
+    opened
 }

@@ -1,87 +1,97 @@
-//! CONNECT at the front door: bytes both ways to a service of the workspace, and to nobody else.
+//! Where a CONNECT at the front door leads: to a service of the workspace, and to nobody else (RFC 9110 section 9.3.6).
 
-use std::io;
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use hyper::body::Incoming;
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
-use tokio::io::copy_bidirectional;
-use tokio::net::TcpStream;
-use tokio::task::spawn_local;
-
-use super::answer::{Asker, Refusal};
-use super::body::Body;
+use super::answer::Refusal;
 use super::dial::{Offer, Stream};
-use super::door::Door;
-use super::headers::Identity;
-use super::http::{Caller, Target, not_dialled};
-use crate::effects::clock;
-use crate::route::{Table, Upstream};
-use crate::telemetry::requests::Words;
+use super::http::{Caller, Context, Target, not_dialled};
+use super::tcp;
+use crate::model::Protocol;
+use crate::route::{Location, Upstream};
 
 /// The ports that clients take for http and https where none is named.
 const STANDARD: [u16; 2] = [80, 443];
 
-/// Opens a tunnel to a port of a service, by production's number. What speaks HTTP there is reached through the front
-/// door itself, as it would be without a tunnel; so are 80 and 443, of which the second is https.
-pub async fn open(
-    mut request: Request<Incoming>,
-    number: Option<u16>,
-    upstream: &Arc<Upstream>,
-    table: &Table,
-    door: &Door,
-) -> Response<Body> {
-    let number = number.unwrap_or(STANDARD[1]);
-    let declared = door.pages.port(&upstream.name, number).filter(|&port| port < upstream.ports.len());
-    let raw = declared.filter(|&port| !upstream.ports[port].protocol.is_http());
-    let at_the_door = declared.is_some() || STANDARD.contains(&number) || number == table.front_door;
-    let connected = match raw {
-        Some(port) => to_service(Target { upstream: upstream.clone(), port }, door).await,
-        None if at_the_door => to_door(table.front_door).await.map_err(|error| failed(upstream, error.to_string())),
-        None => Err(failed(upstream, format!("it has no port {number}"))),
-    };
-    let mut stream = match connected {
-        Ok(stream) => stream,
-        Err(refusal) => return refusal.response(Asker::of(&request, false), &[]).map(Body::own),
-    };
-    spawn_local(async move {
-        if let Ok(upgraded) = hyper::upgrade::on(&mut request).await {
-            let _ = copy_bidirectional(&mut TokioIo::new(upgraded), &mut stream).await;
+/// The other end of a tunnel.
+#[derive(Debug, Clone)]
+pub enum Tunnel {
+    /// A port that speaks anything but HTTP.
+    Service(Target),
+    /// The front door itself, at this number: what speaks HTTP is reached there as it would be without a tunnel.
+    Door { of: Arc<str>, number: u16 },
+}
+
+impl Tunnel {
+    /// What `db.shop.localhost:5432` means, a port by production's number. 80 and 443 are the front door's where a
+    /// service has no such port, and the second is meant where none is named.
+    pub fn to(upstream: &Arc<Upstream>, authority: &str, front_door: u16) -> Result<Self, Refusal> {
+        let named = authority.rsplit_once(':').and_then(|(_, number)| number.parse().ok());
+        let number = named.unwrap_or(STANDARD[1]);
+        let is_meant = |protocol: Protocol| protocol != Protocol::Udp;
+        let port = upstream.ports.iter().position(|port| port.number == number && is_meant(port.protocol));
+        match port {
+            Some(port) if !upstream.ports[port].protocol.is_http() => {
+                Ok(Self::Service(Target { upstream: upstream.clone(), port }))
+            }
+            None if number != front_door && !STANDARD.contains(&number) => {
+                Err(Refusal::Failed(upstream.name.clone(), format!("it has no port {number}")))
+            }
+            _ => Ok(Self::Door { of: upstream.name.clone(), number: front_door }),
         }
-    });
-    Response::new(Body::own(""))
-}
-
-fn failed(upstream: &Upstream, reason: String) -> Refusal {
-    Refusal::Failed(upstream.name.clone(), reason)
-}
-
-async fn to_door(number: u16) -> io::Result<Stream> {
-    TcpStream::connect((Ipv4Addr::LOCALHOST, number)).await.map(Stream::Tcp)
-}
-
-/// Recorded as any other connection of bytes.
-async fn to_service(target: Target, door: &Door) -> Result<Stream, Refusal> {
-    let (context, caller) = (&door.context, &Caller::Outside);
-    let (begun, now) = (clock::instant(), clock::utc());
-    let identity = Identity::of(now, None, None);
-    let words = Words::new(identity.request_id(), "", "");
-    let mut recording =
-        context.recording(words, identity.trace_id, (begun, now), caller, target.upstream.name.clone(), "tcp");
-    let location = &target.endpoint().location;
-    let connected = match context.available(&target).await {
-        Ok(()) => context
-            .pool
-            .dialer
-            .dial(location, caller, Offer::Bytes)
-            .await
-            .map_err(|error| not_dialled(&target.upstream.name, location, &error)),
-        Err(refusal) => Err(refusal),
-    };
-    if let Err(refusal) = &connected {
-        recording.fail(refusal.to_string());
     }
-    connected
+
+    /// Opens it. What is asked of the front door through a tunnel is recorded there.
+    pub async fn open(&self, caller: &Caller, context: &Context) -> Result<Stream, Refusal> {
+        match self {
+            Self::Service(target) => tcp::open(caller, target, context, None).await,
+            Self::Door { of, number } => {
+                let location = Location::Loopback(*number);
+                let dialled = context.pool.dialer.dial(&location, caller, Offer::Bytes).await;
+                dialled.map_err(|error| not_dialled(of, &location, &error))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Egress;
+    use crate::route::{Availability, Endpoint};
+
+    #[test]
+    fn authorities_lead_to_ports_and_to_the_front_door() {
+        let (_keep, availability) = tokio::sync::watch::channel(Availability::Ready);
+        let port = |protocol, number| Endpoint {
+            name: String::new(),
+            number,
+            protocol,
+            location: Location::Loopback(number + 1),
+        };
+        let upstream = Arc::new(Upstream {
+            name: "db".into(),
+            called: std::net::Ipv4Addr::LOCALHOST,
+            own: std::net::Ipv4Addr::LOCALHOST,
+            egress: Egress::Allow,
+            ports: vec![port(Protocol::Udp, 53), port(Protocol::Tcp, 53), port(Protocol::Http, 8080)],
+            availability,
+        });
+        let told = |authority| match Tunnel::to(&upstream, authority, 4400) {
+            Ok(Tunnel::Service(target)) => target.port.to_string(),
+            Ok(Tunnel::Door { number, .. }) => format!("door {number}"),
+            Err(refusal) => refusal.to_string(),
+        };
+        let cases = [
+            ("db.shop.localhost:53", "1"),
+            ("db.shop.localhost:8080", "door 4400"),
+            ("db.shop.localhost:443", "door 4400"),
+            ("db.shop.localhost:80", "door 4400"),
+            ("db.shop.localhost:4400", "door 4400"),
+            ("db.shop.localhost", "door 4400"),
+            ("db.shop.localhost:22", "db: it has no port 22"),
+        ];
+        for (authority, expected) in cases {
+            assert_eq!(told(authority), expected, "{authority}");
+        }
+    }
 }

@@ -11,6 +11,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -32,6 +34,15 @@ impl Io for TcpStream {
 }
 
 impl Io for tokio::io::DuplexStream {}
+
+/// What an upgrade left: the connection below is hyper's.
+impl Io for TokioIo<Upgraded> {}
+
+impl<S: Io> Io for Rewound<S> {
+    fn reset(&self) {
+        self.stream.reset();
+    }
+}
 
 /// Without a closing alert the end of TLS is no orderly one anyway; the socket is reset all the same.
 impl Io for tokio_rustls::server::TlsStream<TcpStream> {

@@ -14,7 +14,7 @@ use crate::effects::stats::{Sample, ticks_per_second};
 use crate::model::Port;
 use crate::plan::{FRONT_DOOR, HOST, Plan, Planned, PlannedPort, PlannedPublish};
 use crate::route::zone::{Entry, Origin, Zone};
-use crate::route::{Availability, Edge, Endpoint, Published, Socket, Table, Upstream, on_loopback};
+use crate::route::{Availability, Endpoint, Listener, Socket, Table, Upstream, Upstreams, on_loopback};
 use crate::supervise::{Moment, World};
 use crate::view::{Event, Service, Usage};
 
@@ -128,37 +128,32 @@ impl Publisher {
         let plan = world.plan();
         let mut listeners =
             Listeners { before: self.table.borrow().clone(), taken: HashSet::new(), notices: Vec::new() };
-        let upstreams: Vec<Arc<Upstream>> =
+        let upstreams: Upstreams =
             (0..plan.services.len()).map(|place| Arc::new(self.upstream(world, plan, place))).collect();
-        let edges = plan.edges.iter().filter_map(|edge| {
-            let listen = edge.listen?;
-            Some(Edge {
-                from: upstreams[edge.from].name.clone(),
-                to: upstreams[edge.to].clone(),
-                port: edge.port,
-                listen,
-                socket: listeners.own(listen),
-            })
-        });
-        let edges = edges.collect();
+        let mut open: HashMap<SocketAddrV4, Listener> = HashMap::new();
+        for edge in &plan.edges {
+            let Some(at) = edge.listen else { continue };
+            let from = Some(upstreams[edge.from].name.clone());
+            let socket = listeners.own(at);
+            open.insert(at, Listener { from, to: upstreams[edge.to].clone(), port: edge.port, socket });
+        }
         let name = |place: usize| upstreams[place].name.clone();
         let mut declared: HashMap<Arc<str>, HashSet<Arc<str>>> = HashMap::new();
         for edge in &plan.edges {
             declared.entry(name(edge.from)).or_default().insert(name(edge.to));
         }
-        let mut published = Vec::new();
-        for (planned, upstream) in plan.services.iter().zip(&upstreams) {
-            published.extend(planned.published().filter_map(|it| {
-                let socket = listeners.published(it, &upstream.name)?;
-                Some(Published { number: it.host, to: upstream.clone(), port: it.port, socket })
-            }));
+        for (planned, upstream) in plan.services.iter().zip(upstreams.iter()) {
+            for it in planned.published() {
+                let Some(socket) = listeners.published(it, &upstream.name) else { continue };
+                let listener = Listener { from: None, to: upstream.clone(), port: it.port, socket };
+                open.insert(on_loopback(it.host), listener);
+            }
         }
         let table = Table {
             host_label: plan.host_label.clone(),
             front_door: plan.front_door,
             front_door_socket: listeners.own(on_loopback(plan.front_door)),
-            edges,
-            published,
+            listeners: open,
             called: plan.services.iter().enumerate().map(|(place, it)| (it.addresses.called, place)).collect(),
             declared,
             strict: plan.strict,
@@ -167,7 +162,7 @@ impl Publisher {
         };
         let Listeners { taken, notices, .. } = listeners;
         self.taken = taken;
-        self.availability.retain(|name, _| plan.index(name).is_some());
+        self.availability.retain(|name, _| table.index(name).is_some());
         self.table.send_replace(Arc::new(table));
         self.board.truncate(plan.services.len());
         self.rows(world, 0..plan.services.len());

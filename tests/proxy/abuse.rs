@@ -186,7 +186,7 @@ fn a_callee_that_never_accepts_is_a_timeout() {
 
 #[test]
 fn nobody_listens() {
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let closed = super::lab::closed();
     let lab = Lab::http(closed);
     let browser = "GET / HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\nConnection: close\r\n\r\n";
     let told = lab.ask(browser);

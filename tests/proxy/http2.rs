@@ -20,14 +20,14 @@ use tokio::sync::mpsc;
 
 use super::lab::{Lab, Options, PATIENCE, answering, callee, head, told};
 
-type Body = BoxBody<Bytes, std::io::Error>;
-type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
+pub type Body = BoxBody<Bytes, std::io::Error>;
+pub type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
-fn full(bytes: impl Into<Bytes>) -> Body {
+pub fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed()
 }
 
-fn empty() -> Body {
+pub fn empty() -> Body {
     Empty::new().map_err(|never| match never {}).boxed()
 }
 
@@ -42,7 +42,7 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 /// A callee that speaks HTTP/2 with prior knowledge, on a thread of its own.
-fn h2_callee(answer: fn(Request<Incoming>) -> Answering) -> u16 {
+pub fn h2_callee(answer: fn(Request<Incoming>) -> Answering) -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     listener.set_nonblocking(true).unwrap();
@@ -64,8 +64,8 @@ fn h2_callee(answer: fn(Request<Incoming>) -> Answering) -> u16 {
 }
 
 /// A caller's connection by HTTP/2.
-async fn caller(lab: &Lab) -> (SendRequest<Body>, tokio::task::JoinHandle<hyper::Result<()>>) {
-    let stream = tokio::net::TcpStream::connect(("127.0.0.1", lab.port)).await.unwrap();
+pub async fn caller(port: u16) -> (SendRequest<Body>, tokio::task::JoinHandle<hyper::Result<()>>) {
+    let stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     let builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
     let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
     (sender, tokio::spawn(connection))
@@ -81,12 +81,12 @@ fn get(path: &str) -> Request<Body> {
 
 /// Runs a test's callers, in time.
 #[track_caller]
-fn in_time(test: impl Future<Output = ()>) {
+pub fn in_time(test: impl Future<Output = ()>) {
     runtime().block_on(async { tokio::time::timeout(PATIENCE, test).await.expect("it ends in time") });
 }
 
 /// Turns what it gets into capitals, message by message; the trailers say how many there were.
-fn shouting(request: Request<Incoming>) -> Answering {
+pub fn shouting(request: Request<Incoming>) -> Answering {
     Box::pin(async move {
         assert_eq!(request.version(), Version::HTTP_2);
         let count = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
@@ -112,7 +112,7 @@ fn shouting(request: Request<Incoming>) -> Answering {
 fn grpc_streams_both_ways_at_once_and_ends_with_trailers() {
     let lab = Lab::new(Options::before(Protocol::Grpc, h2_callee(shouting)));
     in_time(async {
-        let (mut sender, _connection) = caller(&lab).await;
+        let (mut sender, _connection) = caller(lab.port).await;
         let (messages, receiver) = mpsc::channel(1);
         let mut request = request("/pkg.Service/Chat", frames(receiver));
         request.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
@@ -139,7 +139,7 @@ fn grpc_streams_both_ways_at_once_and_ends_with_trailers() {
 fn grpc_at_a_port_of_http_or_nowhere_is_told_in_its_own_language() {
     let lab = Lab::new(Options::before(Protocol::Http, answering("HTTP/1.1 200 OK\r\n\r\n")));
     in_time(async {
-        let (mut sender, _connection) = caller(&lab).await;
+        let (mut sender, _connection) = caller(lab.port).await;
         let mut request = request("/pkg.Service/Call", full("x"));
         request.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc+proto"));
         let response = sender.send_request(request).await.unwrap();
@@ -158,7 +158,7 @@ fn http2_from_the_caller_becomes_http1_for_the_callee() {
         std::io::Write::write_all(&mut stream, answer.as_bytes()).unwrap();
     }));
     in_time(async {
-        let (mut sender, _connection) = caller(&lab).await;
+        let (mut sender, _connection) = caller(lab.port).await;
         let mut request = get("/p?q");
         for cookie in ["a=b", "c=d"] {
             request.headers_mut().append("cookie", HeaderValue::from_static(cookie));
@@ -177,6 +177,19 @@ fn http2_from_the_caller_becomes_http1_for_the_callee() {
 }
 
 #[test]
+fn a_name_with_a_user_is_malformed_in_both_versions() {
+    let lab = Lab::http(answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
+    assert!(lab.ask("GET / HTTP/1.1\r\nHost: me@web\r\n\r\n").starts_with("HTTP/1.1 400 "));
+    in_time(async {
+        let (mut sender, _connection) = caller(lab.port).await;
+        for (url, status) in [("http://me@web/", 400), ("http://web/", 200)] {
+            let request = Request::get(url).version(Version::HTTP_2).body(empty()).unwrap();
+            assert_eq!(sender.send_request(request).await.unwrap().status(), status);
+        }
+    });
+}
+
+#[test]
 fn bodies_pass_between_the_versions() {
     let lab = Lab::http(callee(|mut stream, _| {
         let read = head(&mut stream);
@@ -185,7 +198,7 @@ fn bodies_pass_between_the_versions() {
         std::io::Write::write_all(&mut stream, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
     }));
     in_time(async {
-        let (mut sender, _connection) = caller(&lab).await;
+        let (mut sender, _connection) = caller(lab.port).await;
         let (messages, receiver) = mpsc::channel(1);
         messages.send(Ok(Frame::data("abc".into()))).await.unwrap();
         drop(messages);
@@ -224,7 +237,7 @@ fn an_answer_that_breaks_off_is_a_reset_stream() {
 
 /// Asks; once some of the answer has come the callee breaks off, and the caller must notice.
 async fn breaks_off(lab: &Lab, break_off: impl FnOnce()) {
-    let (mut sender, _connection) = caller(lab).await;
+    let (mut sender, _connection) = caller(lab.port).await;
     let response = sender.send_request(get("/")).await.unwrap();
     assert_eq!(response.status(), 200);
     let mut body = response.into_body();
@@ -248,7 +261,7 @@ fn a_stream_that_the_callee_resets_is_reset_for_the_caller() {
     }
     let lab = Lab::new(Options::before(Protocol::H2, h2_callee(broken)));
     in_time(async {
-        let (mut sender, _connection) = caller(&lab).await;
+        let (mut sender, _connection) = caller(lab.port).await;
         let (go, receiver) = mpsc::channel(1);
         let mut body = sender.send_request(request("/", frames(receiver))).await.unwrap().into_body();
         assert!(body.frame().await.unwrap().unwrap().is_data());
@@ -267,7 +280,7 @@ fn a_caller_that_gives_up_ends_the_call() {
         seen.send(()).unwrap();
     }));
     in_time(async {
-        let (mut sender, _connection) = caller(&lab).await;
+        let (mut sender, _connection) = caller(lab.port).await;
         let call = tokio::spawn(sender.send_request(get("/")));
         saw.recv().await.unwrap();
         call.abort();
@@ -288,7 +301,7 @@ fn when_a_callee_goes_callers_are_told_to_go_away_and_what_is_asked_is_answered(
         std::io::Write::write_all(&mut stream, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
     }));
     in_time(async {
-        let (mut sender, connection) = caller(&lab).await;
+        let (mut sender, connection) = caller(lab.port).await;
         let call = tokio::spawn(sender.send_request(get("/")));
         // It is on its way before the callee goes.
         saw.recv().await.unwrap();
@@ -305,7 +318,7 @@ fn when_a_callee_goes_callers_are_told_to_go_away_and_what_is_asked_is_answered(
 fn many_calls_share_a_connection() {
     let lab = Lab::http(answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
     in_time(async {
-        let (sender, _connection) = caller(&lab).await;
+        let (sender, _connection) = caller(lab.port).await;
         let calls = (0..300).map(|number| {
             let mut sender = sender.clone();
             async move {
@@ -329,7 +342,7 @@ fn a_websocket_over_http2_begins_as_one_over_http1() {
         std::io::Write::write_all(&mut stream, word.to_uppercase().as_bytes()).unwrap();
     }));
     in_time(async {
-        let (mut sender, _connection) = caller(&lab).await;
+        let (mut sender, _connection) = caller(lab.port).await;
         // The server's settings, which allow it, come first.
         sender.send_request(get("/settings")).await.map(drop).unwrap();
         told(&saw);

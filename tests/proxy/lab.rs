@@ -7,11 +7,10 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use nagaya::model::{Egress, Protocol};
-use nagaya::proxy::connect::Destination;
 use nagaya::proxy::dial::Dialer;
-use nagaya::proxy::http::{self, Answer, Asked, Caller, Closing, Context, Limits, Target, Way};
+use nagaya::proxy::http::{self, Caller, Context, Limits, Target};
 use nagaya::proxy::tcp;
-use nagaya::route::{Availability, Endpoint, Location, Table, Upstream};
+use nagaya::route::{Availability, Endpoint, Location, Upstream};
 use nagaya::telemetry::requests::{Record, Requests};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
@@ -118,30 +117,10 @@ fn serve(listener: TcpListener, options: Options, availability: watch::Receiver<
                 Protocol::Tcp => tokio::task::spawn_local(async move {
                     tcp::serve(stream, &caller, &target, &context, None).await;
                 }),
-                _ => tokio::task::spawn_local(http::serve(stream, caller, Lead(target), context)),
+                _ => tokio::task::spawn_local(http::serve(stream, caller, move || target.clone(), context)),
             };
         }
     });
-}
-
-/// Everything leads to one callee, but tunnels to wherever they are asked for.
-struct Lead(Target);
-
-impl Way for Lead {
-    fn lead(&self, _: &Asked<'_>) -> Result<Target, Box<Answer>> {
-        Ok(self.0.clone())
-    }
-
-    fn tunnel(&self, authority: &str) -> Option<Destination> {
-        let table = Table { upstreams: vec![self.0.upstream.clone()], ..Table::default() };
-        let is_own = authority != "other:1";
-        is_own.then(|| Destination::of(&table, authority)).flatten()
-    }
-
-    fn closing(&self) -> Closing {
-        let target = self.0.clone();
-        (move || target.clone()).closing()
-    }
 }
 
 /// A callee that does with each connection, by its number, what the script says.
@@ -177,6 +156,11 @@ pub fn answering_once(answer: impl Into<Vec<u8>>) -> u16 {
         head(&mut stream);
         stream.write_all(&answer).unwrap();
     })
+}
+
+/// A number on which nobody listens.
+pub fn closed() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 pub fn connect(port: u16) -> TcpStream {

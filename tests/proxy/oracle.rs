@@ -1,12 +1,11 @@
 //! Our HTTP/1.1 beside hyper's: both pass the same calls to the same callee, and both sides must see the same.
 
-use std::convert::Infallible;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::mpsc;
 
 use nagaya::model::Protocol;
-use nagaya::proxy::http::{Caller, Context, Target, forward};
+use nagaya::proxy::http::{Caller, Context, Spoken, Target, serve_by_hyper};
 use nagaya::route::{Availability, Endpoint, Location, Upstream};
 use nagaya::telemetry::requests::Requests;
 use tokio::runtime::{Builder, LocalOptions};
@@ -42,14 +41,9 @@ fn by_hyper(callee: u16) -> u16 {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 let (context, target) = (context.clone(), Target { upstream: upstream.clone(), port: 0 });
-                tokio::task::spawn_local(async move {
-                    let service = hyper::service::service_fn(|request| async {
-                        let caller = Caller::Service("shell".into());
-                        Ok::<_, Infallible>(forward(request, &caller, &target, &context).await)
-                    });
-                    let builder = hyper::server::conn::http1::Builder::new();
-                    let _ = builder.serve_connection(hyper_util::rt::TokioIo::new(stream), service).await;
-                });
+                let caller = Caller::Service("shell".into());
+                let way = move || target.clone();
+                tokio::task::spawn_local(serve_by_hyper(stream, Spoken::Http1, caller, way, context));
             }
         });
     });

@@ -64,29 +64,6 @@ fn a_connect_is_for_a_callee_that_is_a_proxy() {
 }
 
 #[test]
-fn a_connect_leads_to_a_service_by_its_name_and_elsewhere() {
-    let echo = || {
-        callee(|mut stream, _| {
-            let word = exactly(&mut stream, 3);
-            stream.write_all(word.to_uppercase().as_bytes()).unwrap();
-        })
-    };
-    let (lab, elsewhere) = (Lab::http(echo()), echo());
-    for authority in ["web:8080".to_owned(), format!("127.0.0.1:{elsewhere}")] {
-        let mut stream = lab.connect();
-        write!(stream, "CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\nabc").unwrap();
-        assert_eq!(head(&mut stream), "HTTP/1.1 200 Connected\r\n\r\n");
-        assert_eq!(text(&read_all(&mut stream)), "ABC");
-    }
-    let records = lab.records(2);
-    assert_eq!([&*records[0].to, &*records[1].to], ["web", &*format!("127.0.0.1:{elsewhere}")]);
-    assert_eq!((records[1].protocol, records[1].status), ("connect", Some(200)));
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let answer = lab.ask(format!("CONNECT 127.0.0.1:{closed} HTTP/1.1\r\nHost: a\r\n\r\n"));
-    assert!(answer.starts_with("HTTP/1.1 502") && answer.contains("l5d-err"), "{answer}");
-}
-
-#[test]
 fn a_tunnel_whose_side_breaks_off_breaks_off_on_the_other() {
     let lab = Lab::new(Options::before(
         Protocol::Tcp,
@@ -122,7 +99,7 @@ fn each_direction_of_tcp_ends_by_itself() {
 
 #[test]
 fn a_callee_of_bytes_that_is_not_there_resets() {
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let closed = super::lab::closed();
     let lab = Lab::new(Options::before(Protocol::Tcp, closed));
     let error = connect(lab.port).read(&mut [0]).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);

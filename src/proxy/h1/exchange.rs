@@ -19,7 +19,7 @@ pub struct Call<'a> {
     /// The head, and of the body what has come.
     pub text: &'a [u8],
     pub asked: Asked,
-    pub id: &'a str,
+    pub id: &'a [u8],
     pub is_idempotent: bool,
 }
 

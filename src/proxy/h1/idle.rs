@@ -3,13 +3,14 @@
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::time::Sleep;
 
 use super::head::{Fault, Scan};
 use crate::effects::clock;
-use crate::proxy::http::{Closing, Limits};
+use crate::proxy::closing::Closing;
+use crate::proxy::http::Limits;
 use crate::proxy::wire::{Io, Wire};
 
 /// The beginning of HTTP/2 with prior knowledge (RFC 9113 section 3.4), as far as it looks like a head.
@@ -35,23 +36,17 @@ pub struct Idle {
     closing: Closing,
     is_closing: bool,
     limits: Limits,
-    since: Instant,
     /// One timer for the life of the connection: it is set anew only when it rings, not with every request.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Idle {
     pub fn new(closing: Closing, limits: Limits) -> Self {
-        Self { closing, is_closing: false, limits, since: clock::instant(), timer: None }
+        Self { closing, is_closing: false, limits, timer: None }
     }
 
-    /// The waiting begins anew.
-    pub fn begin(&mut self) {
-        self.since = clock::instant();
-    }
-
-    /// Waits for a head.
-    pub async fn next<S: Io>(&mut self, wire: &Wire<S>) -> Next {
+    /// Waits for a head; the waiting began at `since`.
+    pub async fn next<S: Io>(&mut self, wire: &Wire<S>, mut since: Instant) -> Next {
         let mut scan = Scan::default();
         let mut limit = self.limits.idle;
         loop {
@@ -68,12 +63,12 @@ impl Idle {
             if !wire.is_empty() && limit == self.limits.idle {
                 // A head has begun.
                 limit = self.limits.head;
-                self.begin();
+                since = clock::instant();
             }
             let is_open = poll_fn(|context| match wire.poll_fill(context) {
                 Poll::Ready(read) => Poll::Ready(read.is_ok_and(|count| count > 0)),
                 Poll::Pending if wire.is_empty() && self.is_closing(context) => Poll::Ready(false),
-                Poll::Pending => self.poll_limit(context, limit).map(|()| false),
+                Poll::Pending => self.poll_due(context, since + limit).map(|()| false),
             });
             if !is_open.await {
                 return Next::Closed;
@@ -82,12 +77,11 @@ impl Idle {
     }
 
     fn is_closing(&mut self, context: &mut Context<'_>) -> bool {
-        self.is_closing = self.is_closing || self.closing.as_mut().poll(context).is_ready();
+        self.is_closing = self.is_closing || Pin::new(&mut self.closing).poll(context).is_ready();
         self.is_closing
     }
 
-    fn poll_limit(&mut self, context: &mut Context<'_>, limit: Duration) -> Poll<()> {
-        let due = self.since + limit;
+    fn poll_due(&mut self, context: &mut Context<'_>, due: Instant) -> Poll<()> {
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due.into())));
         if timer.deadline() > due.into() {
             timer.as_mut().reset(due.into());

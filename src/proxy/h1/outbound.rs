@@ -12,12 +12,13 @@ use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::framing::{Decoder, Framing};
 use super::head::{Fault, Kind, line};
+use super::origin::Forwarded;
+use super::request::Added;
 use super::response::{self, Answer, Asked};
 use crate::effects::clock;
 use crate::proxy::dial::Stream;
-use crate::proxy::headers::Identity;
 use crate::proxy::http::Caller;
-use crate::proxy::pool::{CallError, Key, Pool};
+use crate::proxy::pool::{CallError, Pool, Shelf};
 use crate::proxy::wire::{Spare, Text, Wire};
 use crate::route::Location;
 
@@ -29,7 +30,7 @@ pub struct Inbound {
     left: Option<u64>,
     keeps: bool,
     pool: Pool,
-    key: Key,
+    shelf: Shelf,
 }
 
 /// A request that is ready to be sent.
@@ -40,26 +41,20 @@ pub struct Outbound {
 }
 
 impl Outbound {
-    /// Writes the head of a request whose body is empty.
-    pub fn new(
-        request: &Request<Incoming>,
-        identity: &Identity,
-        location: &Location,
-        origin: Origin<'_>,
-        spare: &Spare,
-    ) -> Self {
+    /// Writes the head of a request to a host whose body is empty.
+    pub fn new(request: &Request<Incoming>, host: &str, added: &Added<'_>, spare: &Spare) -> Self {
         let mut text = spare.text();
-        write(request, identity, location, origin, &mut text.bytes);
+        write(request, host, added, &mut text.bytes);
         let method = request.method();
         Self { text, is_head: method == Method::HEAD, is_idempotent: method.is_idempotent() }
     }
 
     /// Sends it, and reads the head of its answer. Dropping either ends the call.
     pub async fn send(self, pool: &Pool, location: &Location, caller: &Caller) -> Result<Response<Inbound>, CallError> {
-        let key = Key::new(location, caller);
+        let shelf = pool.shelf(location, caller);
         let asked = Asked { is_head: self.is_head, keeps: true, ..Asked::LAST };
         loop {
-            let kept = pool.take_wire(&key);
+            let kept = shelf.take();
             let is_kept = kept.is_some();
             let wire = match kept {
                 Some(wire) => wire,
@@ -70,7 +65,7 @@ impl Outbound {
             };
             let is_sent = wire.write_all(&self.text.bytes).await.is_ok();
             match head(&wire, asked).await {
-                Ok((answer, headers)) => return Ok(inbound(wire, answer, headers, pool, key)),
+                Ok((answer, headers)) => return Ok(inbound(wire, answer, headers, pool, shelf)),
                 // It had been closed before, or while this was on its way.
                 Err(Unanswered::Nothing(_)) if is_kept && (!is_sent || self.is_idempotent) => {}
                 Err(Unanswered::Nothing(error)) => return Err(CallError::Broken(error.to_string())),
@@ -80,45 +75,32 @@ impl Outbound {
     }
 }
 
-/// From where a request comes: the host that was asked, and the scheme if it comes from outside.
-#[derive(Debug, Clone, Copy)]
-pub struct Origin<'a> {
-    pub host: &'a str,
-    pub scheme: Option<&'static str>,
-}
-
-fn write(request: &Request<Incoming>, identity: &Identity, location: &Location, origin: Origin<'_>, out: &mut Vec<u8>) {
+fn write(request: &Request<Incoming>, host: &str, added: &Added<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(request.method().as_str().as_bytes());
     out.push(b' ');
     out.extend_from_slice(request.uri().path_and_query().map_or("/", |path| path.as_str()).as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    line("Host", location.host().as_deref().unwrap_or(origin.host), out);
-    let (mut host, mut scheme) = (false, false);
+    line("Host", added.host.unwrap_or(host), out);
+    let mut forwarded = Forwarded::default();
     for (name, value) in request.headers() {
-        match Kind::of(name.as_str()) {
-            Kind::Plain if *name == COOKIE => continue,
-            Kind::Plain | Kind::Accept => {}
-            Kind::ForwardedFor if origin.scheme.is_none() => {}
-            Kind::ForwardedHost => host = true,
-            Kind::ForwardedProto => scheme = true,
-            Kind::Te if value.as_bytes() == b"trailers" => {}
-            _ => continue,
+        let kind = Kind::of(name.as_str());
+        forwarded.note(kind, value.as_bytes());
+        let passes = match kind {
+            Kind::Plain => *name != COOKIE,
+            Kind::Accept | Kind::ForwardedHost | Kind::ForwardedProto => true,
+            Kind::ForwardedFor => added.origin.is_none(),
+            Kind::Te => value.as_bytes() == b"trailers",
+            _ => false,
+        };
+        if passes {
+            line(name.as_str(), value, out);
         }
-        line(name.as_str(), value, out);
     }
-    // HTTP/2 may take cookies apart; others know one field only (RFC 9113 section 8.2.3).
-    join("Cookie", b"; ", request.headers().get_all(COOKIE).iter().map(HeaderValue::as_bytes), out);
-    line("x-request-id", identity.request_id(), out);
-    line("traceparent", identity.traceparent(), out);
-    if let Some(known) = origin.scheme {
-        let by = request.headers().get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes);
-        join("x-forwarded-for", b", ", by.chain([&b"127.0.0.1"[..]]), out);
-        if !host {
-            line("x-forwarded-host", origin.host, out);
-        }
-        if !scheme {
-            line("x-forwarded-proto", known, out);
-        }
+    write_cookies(request, out);
+    line("x-request-id", added.identity.id(), out);
+    line("traceparent", added.identity.traceparent(), out);
+    if let Some(origin) = added.origin {
+        forwarded.write(origin, host, out);
     }
     if matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH) {
         line("Content-Length", "0", out);
@@ -126,17 +108,16 @@ fn write(request: &Request<Incoming>, identity: &Identity, location: &Location, 
     out.extend_from_slice(b"\r\n");
 }
 
-/// Writes one field of several values; none of none.
-fn join<'v>(name: &str, between: &[u8], values: impl Iterator<Item = &'v [u8]>, out: &mut Vec<u8>) {
-    let mut values = values.peekable();
-    if values.peek().is_none() {
+/// HTTP/2 may take cookies apart; others know one field only (RFC 9113 section 8.2.3).
+fn write_cookies(request: &Request<Incoming>, out: &mut Vec<u8>) {
+    let mut cookies = request.headers().get_all(COOKIE).iter().map(HeaderValue::as_bytes).peekable();
+    if cookies.peek().is_none() {
         return;
     }
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b": ");
-    while let Some(value) = values.next() {
-        out.extend_from_slice(value);
-        out.extend_from_slice(if values.peek().is_some() { between } else { b"\r\n" });
+    out.extend_from_slice(b"Cookie: ");
+    while let Some(cookie) = cookies.next() {
+        out.extend_from_slice(cookie);
+        out.extend_from_slice(if cookies.peek().is_some() { b"; " } else { b"\r\n" });
     }
 }
 
@@ -171,13 +152,13 @@ async fn head(wire: &Wire<Stream>, asked: Asked) -> Result<(Answer, HeaderMap), 
     }
 }
 
-fn inbound(wire: Wire<Stream>, answer: Answer, headers: HeaderMap, pool: &Pool, key: Key) -> Response<Inbound> {
+fn inbound(wire: Wire<Stream>, answer: Answer, headers: HeaderMap, pool: &Pool, shelf: Shelf) -> Response<Inbound> {
     let left = match answer.framing {
         Framing::Length(length) => Some(length),
         Framing::Chunked | Framing::Close => None,
     };
     let decoder = Decoder::new(answer.framing);
-    let body = Inbound { wire: Some(wire), decoder, left, keeps: answer.keeps, pool: pool.clone(), key };
+    let body = Inbound { wire: Some(wire), decoder, left, keeps: answer.keeps, pool: pool.clone(), shelf };
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
     *response.headers_mut() = headers;
@@ -190,7 +171,7 @@ impl Inbound {
             && self.keeps
             && self.decoder.is_done()
         {
-            self.pool.keep_wire(&self.key, wire, now);
+            self.pool.keep(&self.shelf, wire, now);
         }
     }
 }

@@ -6,7 +6,7 @@ use super::text;
 use crate::proxy::answer::Answer;
 
 /// Writes an answer whole.
-pub fn write(answer: &Answer, asked: Asked, id: Option<&str>, out: &mut Vec<u8>) {
+pub fn write(answer: &Answer, asked: Asked, id: Option<&[u8]>, out: &mut Vec<u8>) {
     let status = answer.status();
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(status.as_str().as_bytes());

@@ -2,8 +2,10 @@
 
 use super::framing::Framing;
 use super::head::{Delimiting, Fault, Kind, Options, Room, line};
+use super::origin::Forwarded;
 use super::text;
 use crate::proxy::headers::Identity;
+use crate::proxy::http::Origin;
 
 /// A request's head as it came.
 #[derive(Debug)]
@@ -27,21 +29,14 @@ pub struct Request<'h, 'b> {
     fields: &'h [httparse::Header<'b>],
 }
 
-#[derive(Debug, Default)]
-struct Forwarded<'b> {
-    by: Vec<&'b [u8]>,
-    host: bool,
-    scheme: bool,
-}
-
 /// What is added to a request on its way.
 #[derive(Debug)]
 pub struct Added<'a> {
     pub identity: &'a Identity,
     /// In place of the Host that was asked for.
     pub host: Option<&'a str>,
-    /// From outside, by this scheme.
-    pub scheme: Option<&'static str>,
+    /// The outside, where it comes from there.
+    pub origin: Option<&'a Origin>,
 }
 
 impl<'h, 'b> Request<'h, 'b> {
@@ -99,9 +94,9 @@ impl<'h, 'b> Request<'h, 'b> {
             Kind::Traceparent => self.traceparent = Some(value),
             Kind::Expect => self.expects = value.eq_ignore_ascii_case(b"100-continue"),
             Kind::Accept => self.accept = value,
-            Kind::ForwardedFor => self.forwarded.by.push(value),
-            Kind::ForwardedHost => self.forwarded.host = true,
-            Kind::ForwardedProto => self.forwarded.scheme = true,
+            kind @ (Kind::ForwardedFor | Kind::ForwardedHost | Kind::ForwardedProto) => {
+                self.forwarded.note(kind, value)
+            }
         }
         Ok(())
     }
@@ -174,7 +169,7 @@ impl<'h, 'b> Request<'h, 'b> {
                 Kind::Plain | Kind::Accept => !self.options.names(field.name),
                 Kind::Expect => true,
                 Kind::ForwardedHost | Kind::ForwardedProto => true,
-                Kind::ForwardedFor => added.scheme.is_none(),
+                Kind::ForwardedFor => added.origin.is_none(),
                 _ => false,
             };
             if passes {
@@ -182,10 +177,10 @@ impl<'h, 'b> Request<'h, 'b> {
             }
         }
         self.write_framing(out);
-        line("x-request-id", added.identity.request_id(), out);
+        line("x-request-id", added.identity.id(), out);
         line("traceparent", added.identity.traceparent(), out);
-        if let Some(scheme) = added.scheme {
-            self.write_origin(scheme, out);
+        if let Some(origin) = added.origin {
+            self.forwarded.write(origin, self.host, out);
         }
         out.extend_from_slice(b"\r\n");
     }
@@ -211,29 +206,26 @@ impl<'h, 'b> Request<'h, 'b> {
             Framing::Close => {}
         }
     }
-
-    /// What a proxy in front tells a service about the outside.
-    fn write_origin(&self, scheme: &'static str, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"x-forwarded-for: ");
-        for by in &self.forwarded.by {
-            out.extend_from_slice(by);
-            out.extend_from_slice(b", ");
-        }
-        out.extend_from_slice(b"127.0.0.1\r\n");
-        if !self.forwarded.host {
-            line("x-forwarded-host", self.host, out);
-        }
-        if !self.forwarded.scheme {
-            line("x-forwarded-proto", scheme, out);
-        }
-    }
 }
 
 /// A host with or without a port: no user, no path, no list.
-fn authority(bytes: &[u8]) -> Option<&str> {
-    let bad = |byte: &u8| !byte.is_ascii_graphic() || b"/\\?#@,<>\"'`^{}|".contains(byte);
-    std::str::from_utf8(bytes).ok().filter(|_| !bytes.iter().any(bad))
+pub fn authority(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok().filter(|_| bytes.iter().all(|byte| IN_AUTHORITY[usize::from(*byte)]))
 }
+
+/// Which bytes may stand in a host and its port.
+const IN_AUTHORITY: [bool; 256] = {
+    let mut allowed = [false; 256];
+    let mut byte = b'!';
+    while byte <= b'~' {
+        allowed[byte as usize] = !matches!(
+            byte,
+            b'/' | b'\\' | b'?' | b'#' | b'@' | b',' | b'<' | b'>' | b'"' | b'\'' | b'`' | b'^' | b'{' | b'|' | b'}'
+        );
+        byte += 1;
+    }
+    allowed
+};
 
 #[cfg(test)]
 mod tests {
@@ -251,7 +243,7 @@ mod tests {
             Some(b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
         );
         let mut out = Vec::new();
-        request.write(&Added { identity: &identity, host: None, scheme: None }, &mut out);
+        request.write(&Added { identity: &identity, host: None, origin: None }, &mut out);
         let text = String::from_utf8(out).unwrap();
         let own =
             |line: &&str| !line.starts_with("traceparent: ") && !line.starts_with("x-request-id: ") && !line.is_empty();

@@ -86,7 +86,7 @@ fn read<'h, 'b>(bytes: &'b [u8], asked: Asked, room: &'h mut Room<'b>) -> Result
 }
 
 /// Reads the head of an answer and writes it for the caller; `None` while it is incomplete, else its length.
-pub fn translate(bytes: &[u8], asked: Asked, id: &str, out: &mut Vec<u8>) -> Result<Option<(usize, Answer)>, Fault> {
+pub fn translate(bytes: &[u8], asked: Asked, id: &[u8], out: &mut Vec<u8>) -> Result<Option<(usize, Answer)>, Fault> {
     let mut room = [const { MaybeUninit::uninit() }; MOST_FIELDS];
     let Some(read) = read(bytes, asked, &mut room)? else { return Ok(None) };
     let answer = read.answer;
@@ -176,7 +176,7 @@ fn settle(
 }
 
 /// The fields that are ours.
-fn write_end(answer: &Answer, asked: Asked, delimiting: &Delimiting, id: &str, out: &mut Vec<u8>) {
+fn write_end(answer: &Answer, asked: Asked, delimiting: &Delimiting, id: &[u8], out: &mut Vec<u8>) {
     line("x-request-id", id, out);
     if answer.tunnel {
         return;
@@ -211,7 +211,7 @@ mod tests {
 
     fn told(head: &str, asked: Asked) -> Result<String, Fault> {
         let mut out = Vec::new();
-        let (_, answer) = translate(head.as_bytes(), asked, "id", &mut out)?.expect("it is complete");
+        let (_, answer) = translate(head.as_bytes(), asked, b"id", &mut out)?.expect("it is complete");
         let text = String::from_utf8(out).unwrap();
         let lines: Vec<&str> =
             text.split("\r\n").filter(|line| !line.is_empty() && *line != "x-request-id: id").collect();
@@ -302,6 +302,6 @@ mod tests {
         ] {
             assert!(told(head, GET).is_err(), "{head}");
         }
-        assert_eq!(translate(b"HTTP/1.1 200 OK\r\nA", GET, "id", &mut Vec::new()), Ok(None));
+        assert_eq!(translate(b"HTTP/1.1 200 OK\r\nA", GET, b"id", &mut Vec::new()), Ok(None));
     }
 }
