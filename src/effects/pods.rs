@@ -33,6 +33,8 @@ pub struct Opened {
     pub listener: OwnedFd,
     /// All its questions of names.
     pub names: OwnedFd,
+    /// All other datagrams that leave the pod.
+    pub datagrams: OwnedFd,
     /// Whether the service's callers are to be sent there; a setup step's pod only calls.
     pub serves: bool,
 }
@@ -143,9 +145,10 @@ impl Pod {
         let (known, service, announcer) = (pod.clone(), planned.name.as_str().into(), announcer.clone());
         tokio::spawn(async move {
             // Where it is never complete, the launcher tells why.
-            let Ok(Handover { listener, names, diagnosis }) = known.line.handover().await else { return };
+            let Ok(handover) = known.line.handover().await else { return };
+            let Handover { listener, names, datagrams, diagnosis } = handover;
             let _ = known.diagnosis.set(diagnosis);
-            announcer.open(Opened { incarnation, service, line: known.line, listener, names, serves });
+            announcer.open(Opened { incarnation, service, line: known.line, listener, names, datagrams, serves });
         });
         Ok((pod, (order, end)))
     }
@@ -177,6 +180,7 @@ mod tests {
             line: line.into(),
             listener: socket(),
             names: socket(),
+            datagrams: socket(),
             serves: true,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::iter;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, TcpStream as StdStream};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, TcpStream as StdStream, UdpSocket as StdSocket};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -10,9 +10,9 @@ use std::sync::{Mutex, PoisonError};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, send, socketpair};
 use tokio::io::Interest;
-use tokio::net::{TcpSocket, TcpStream, UnixStream};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket, UnixStream};
 
-use super::pod::{Handover, MOST_SOCKETS, Request, Sockets};
+use super::pod::{Handover, MOST_SOCKETS, Request, Sockets, Tracking, WayIn};
 
 /// How many sockets are asked for at once, at first and at most: a pod that is called often gets more in one go.
 const FEW: u8 = 1;
@@ -91,6 +91,22 @@ impl Line {
         Err(refused.unwrap_or_else(gone))
     }
 
+    /// A socket for datagrams between `source`, an address of the workspace's range, and a port of the program in the
+    /// pod.
+    pub async fn datagrams(&self, source: Ipv4Addr, port: u16) -> io::Result<UdpSocket> {
+        let request = Request::Sockets { way: WayIn::Datagram, count: 1 };
+        let socket = StdSocket::from(self.ask(request).await?.0.pop().ok_or_else(exhausted)?);
+        rustix::net::bind(&socket, &SocketAddrV4::new(source, 0))?;
+        socket.connect((self.address, port))?;
+        UdpSocket::from_std(socket)
+    }
+
+    /// What it takes to pass the pod's datagrams on. An error where its kernel has it not.
+    pub async fn tracking(&self) -> io::Result<Tracking> {
+        let sockets = self.ask(Request::Tracking).await?;
+        sockets.into_tracking().ok_or_else(|| io::ErrorKind::Unsupported.into())
+    }
+
     async fn try_side(&self, side: Side, source: Ipv4Addr, port: u16) -> io::Result<TcpStream> {
         let socket = self.socket(side == Side::Loopback6).await?;
         let socket = TcpSocket::from_std_stream(StdStream::from(socket));
@@ -112,13 +128,14 @@ impl Line {
 
     async fn socket(&self, ipv6: bool) -> io::Result<OwnedFd> {
         if ipv6 {
-            return self.ask(Request::Sockets { ipv6, count: 1 }).await?.0.pop().ok_or_else(exhausted);
+            let request = Request::Sockets { way: WayIn::Stream6, count: 1 };
+            return self.ask(request).await?.0.pop().ok_or_else(exhausted);
         }
         let count = match self.take() {
             Ok(socket) => return Ok(socket),
             Err(count) => count,
         };
-        let mut sockets = self.ask(Request::Sockets { ipv6, count }).await?.0;
+        let mut sockets = self.ask(Request::Sockets { way: WayIn::Stream, count }).await?.0;
         let one = sockets.pop().ok_or_else(exhausted)?;
         self.stock().sockets.append(&mut sockets);
         Ok(one)

@@ -20,7 +20,7 @@ use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
 
 pub use clone::{Nursery, signal_pod};
-pub use control::{MOST_SOCKETS, Request, Sockets};
+pub use control::{MOST_SOCKETS, Request, Sockets, WayIn};
 pub use init::{EVENT, Event, event};
 pub use step::{Failure, Step};
 
@@ -30,6 +30,8 @@ pub const LISTENER: u16 = 61_000;
 pub const NAMES: u16 = 61_053;
 /// Nobody listens there: what is sent there is refused at once.
 pub const NOBODY: u16 = 61_001;
+/// Where all other datagrams that leave the pod arrive.
+pub const DATAGRAMS: u16 = 61_002;
 
 /// What a pod is made of, as the engine orders it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +67,17 @@ pub struct Handover {
     pub listener: OwnedFd,
     /// All its questions of names.
     pub names: OwnedFd,
+    /// All other datagrams that leave the pod.
+    pub datagrams: OwnedFd,
     /// Answers who listens within (sock_diag(7)).
     pub diagnosis: OwnedFd,
+}
+
+/// What it takes to pass a pod's datagrams on, made for pods that send any.
+#[derive(Debug)]
+pub struct Tracking {
+    /// Answers whom a datagram was meant for (ctnetlink, of `NETLINK_NETFILTER`).
+    pub conntrack: OwnedFd,
+    /// Sends whole IP packets, and receives none.
+    pub packets: OwnedFd,
 }

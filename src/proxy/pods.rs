@@ -1,18 +1,20 @@
 //! Calls out of pods: one listener each, at which every stream that leaves arrives; the kernel tells where it was meant to go.
 
+mod datagrams;
 mod names;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener as StdListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener as StdListener};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, spawn_local};
 
+use datagrams::Outlet;
 use names::Names;
 
 use super::edge::{Way, breathe, connection, is_passing};
@@ -22,7 +24,7 @@ use super::wire::Io;
 use crate::discovery::{serve_tcp, serve_udp};
 use crate::effects::pods::{News, Opened};
 use crate::launcher::Line;
-use crate::model::Egress;
+use crate::model::{Egress, Protocol};
 use crate::plan::{FRONT_DOOR, HOST, NAMESERVER, is_ours};
 use crate::route::Table;
 use crate::supervise::Incarnation;
@@ -40,8 +42,17 @@ pub struct Pods {
 impl Pods {
     /// A stream to a program in its pod, from the address of its caller.
     pub async fn connect(&self, service: &str, caller: &Caller, port: u16) -> io::Result<TcpStream> {
+        self.line(service)?.connect(self.source(caller), port).await
+    }
+
+    /// A socket for datagrams between a caller and a program in its pod.
+    pub async fn datagrams(&self, service: &str, caller: &Caller, port: u16) -> io::Result<UdpSocket> {
+        self.line(service)?.datagrams(self.source(caller), port).await
+    }
+
+    fn line(&self, service: &str) -> io::Result<Arc<Line>> {
         let line = self.lines.borrow().get(service).map(|(_, line)| line.clone());
-        line.ok_or(io::ErrorKind::ConnectionRefused)?.connect(self.source(caller), port).await
+        line.ok_or_else(|| io::ErrorKind::ConnectionRefused.into())
     }
 
     /// The address from which a caller is seen to call.
@@ -77,15 +88,19 @@ pub async fn serve(mut news: mpsc::UnboundedReceiver<News>, tables: watch::Recei
 }
 
 fn open(pod: Opened, tables: &watch::Receiver<Arc<Table>>, context: &Context) -> Vec<JoinHandle<()>> {
-    let Opened { service, line, listener, names, .. } = pod;
-    let pod = Names::new(service.clone(), line, tables.clone());
+    let Opened { service, line, listener, names, datagrams, .. } = pod;
+    let pod = Names::new(service.clone(), line.clone(), tables.clone());
     let (socket, forwarder) = (names.into(), context.forwarder.clone());
-    let (asked, caller) = (pod.clone(), PodCaller { service, names: pod });
+    let (asked, caller) = (pod.clone(), Rc::new(PodCaller { service, names: pod }));
     let names = spawn_local(async move {
         let _ = serve_udp(socket, asked, forwarder).await;
     });
+    let outlet = Outlet { line, caller: caller.clone(), tables: tables.clone(), context: context.clone() };
+    let datagrams = spawn_local(async move {
+        let _ = outlet.serve(datagrams.into()).await;
+    });
     let streams = spawn_local(accept(listener.into(), caller, tables.clone(), context.clone()));
-    vec![names, streams]
+    vec![names, datagrams, streams]
 }
 
 /// Who calls out of a pod.
@@ -94,7 +109,7 @@ struct PodCaller {
     names: Rc<Names>,
 }
 
-async fn accept(listener: StdListener, caller: PodCaller, tables: watch::Receiver<Arc<Table>>, context: Context) {
+async fn accept(listener: StdListener, caller: Rc<PodCaller>, tables: watch::Receiver<Arc<Table>>, context: Context) {
     let Ok(listener) = TcpListener::from_std(listener) else { return };
     loop {
         match listener.accept().await {
@@ -105,7 +120,7 @@ async fn accept(listener: StdListener, caller: PodCaller, tables: watch::Receive
     }
 }
 
-/// Where a stream is bound for.
+/// Where a stream or a datagram is bound for.
 enum Bound {
     /// A port of a service.
     Service(Target),
@@ -120,7 +135,7 @@ enum Bound {
 fn arrived(stream: TcpStream, caller: &PodCaller, tables: &watch::Receiver<Arc<Table>>, context: &Context) {
     // Without it the pod is gone already.
     let Ok(meant) = rustix::net::sockopt::ip_original_dst(&stream) else { return };
-    let bound = bound(meant, &tables.borrow(), &caller.service);
+    let bound = bound(meant.into(), &tables.borrow(), &caller.service, |it| it != Protocol::Udp);
     if tables.borrow().called(*meant.ip()).is_some() {
         // It knew the address from before: the kernel may have to be told.
         let names = caller.names.clone();
@@ -145,10 +160,12 @@ fn arrived(stream: TcpStream, caller: &PodCaller, tables: &watch::Receiver<Arc<T
     }
 }
 
-fn bound(meant: SocketAddrV4, table: &Table, caller: &str) -> Bound {
-    let (address, port) = (*meant.ip(), meant.port());
+/// Where a caller is led by an address; of a service's ports, those count whose protocol is wanted.
+fn bound(meant: SocketAddr, table: &Table, caller: &str, wanted: fn(Protocol) -> bool) -> Bound {
+    let port = meant.port();
+    let IpAddr::V4(address) = meant.ip() else { return Bound::Nobody };
     if let Some(upstream) = table.called(address) {
-        let place = upstream.ports.iter().position(|known| known.number == port);
+        let place = upstream.ports.iter().position(|known| known.number == port && wanted(known.protocol));
         let allowed = table.allows(caller, &upstream.name);
         return match place.filter(|_| allowed) {
             Some(port) => Bound::Service(Target { upstream: upstream.clone(), port }),
@@ -165,6 +182,8 @@ fn bound(meant: SocketAddrV4, table: &Table, caller: &str) -> Bound {
         }
         address if is_ours(address) => Bound::Nobody,
         _ if is_confined => Bound::Nobody,
+        // Of a network there is nothing here but what can be sent on.
+        address if address.is_multicast() || address.is_broadcast() || address.is_unspecified() => Bound::Nobody,
         address => Bound::Elsewhere(SocketAddr::new(address.into(), port)),
     }
 }

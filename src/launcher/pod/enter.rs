@@ -7,16 +7,19 @@ use std::path::Path;
 
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_change};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, netlink::SOCK_DIAG, socket_with, sockopt};
+use rustix::net::netlink::{NETFILTER, SOCK_DIAG};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, ipproto, listen, socket_with, sockopt};
 use rustix::thread::{CapabilitySet, configure_capability_in_ambient_set};
 
 use super::maps::{Identity, map_own};
 use super::step::{Failure, Step};
-use super::{Handover, LISTENER, NAMES, Network, Pod, netlink, redirect};
+use super::{DATAGRAMS, Handover, LISTENER, NAMES, Network, Pod, WayIn, netlink, redirect};
 
 /// Connections that wait while all are being accepted; the kernel cuts it to its own limit.
 const BACKLOG: i32 = 1024;
 const HOSTS: &str = "hosts";
+/// How long a flow of datagrams is remembered after its last one.
+const FLOW_SECONDS: &str = "180";
 
 /// Who enters.
 #[derive(Debug)]
@@ -115,13 +118,18 @@ fn sockets() -> Result<Handover, Errno> {
         listen(&listener, BACKLOG)?;
         Ok(listener)
     };
-    let names = || {
+    let datagrams = |port: u16| {
         let socket = inet(SocketType::DGRAM)?;
-        bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, NAMES))?;
+        bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))?;
         Ok(socket)
     };
     let diagnosis = || socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(SOCK_DIAG));
-    Ok(Handover { listener: stream()?, names: names()?, diagnosis: diagnosis()? })
+    Ok(Handover {
+        listener: stream()?,
+        names: datagrams(NAMES)?,
+        datagrams: datagrams(DATAGRAMS)?,
+        diagnosis: diagnosis()?,
+    })
 }
 
 fn inet(kind: SocketType) -> Result<OwnedFd, Errno> {
@@ -129,12 +137,29 @@ fn inet(kind: SocketType) -> Result<OwnedFd, Errno> {
 }
 
 /// A socket with which the engine can call into the pod.
-pub fn way_in(ipv6: bool) -> Result<OwnedFd, Errno> {
-    let family = if ipv6 { AddressFamily::INET6 } else { AddressFamily::INET };
-    let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
-    if !ipv6 {
+pub fn way_in(way: WayIn) -> Result<OwnedFd, Errno> {
+    let (family, kind) = match way {
+        WayIn::Stream => (AddressFamily::INET, SocketType::STREAM),
+        WayIn::Stream6 => (AddressFamily::INET6, SocketType::STREAM),
+        WayIn::Datagram => (AddressFamily::INET, SocketType::DGRAM),
+    };
+    let socket = socket_with(family, kind, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
+    if way == WayIn::Stream {
         // It is bound to its caller's address; which port that leaves it is found when it is connected.
         sockopt::set_socket_reuseaddr(socket.as_fd(), true)?;
     }
     Ok(socket)
+}
+
+/// The sockets of [`Tracking`](super::Tracking). As from now, the kernel remembers this pod's flows of datagrams for as
+/// long as nothing else on their way forgets them (RFC 4787 section 4.3); where that cannot be set, quiet ones end
+/// sooner.
+pub fn tracking() -> Result<[OwnedFd; 2], Errno> {
+    for setting in ["nf_conntrack_udp_timeout", "nf_conntrack_udp_timeout_stream"] {
+        let _ = fs::write(format!("/proc/sys/net/netfilter/{setting}"), FLOW_SECONDS);
+    }
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let conntrack = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(NETFILTER))?;
+    let packets = socket_with(AddressFamily::INET, SocketType::RAW, flags, Some(ipproto::RAW))?;
+    Ok([conntrack, packets])
 }

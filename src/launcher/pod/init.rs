@@ -12,7 +12,7 @@ use super::super::spawn::{Program, Spawner};
 use super::control::{self, MOST_SOCKETS, Request};
 use super::enter::{self, Entrant};
 use super::maps::Identity;
-use super::{Failure, Pod, Step, clone, redirect};
+use super::{Failure, Handover, Pod, Step, clone, redirect};
 
 /// What pid 1 is born with.
 pub struct Birth<'a> {
@@ -118,7 +118,8 @@ fn start(birth: Birth<'_>) -> Result<Init<'_>, Failure> {
     let _ = rustix::thread::set_name(c"nagaya-pod");
     let handover = enter::enter(pod, &Entrant { identity, ids, mapped: mapped.as_ref() })?;
     if let Some(handover) = &handover {
-        let sockets = [&handover.listener, &handover.names, &handover.diagnosis].map(AsFd::as_fd);
+        let Handover { listener, names, datagrams, diagnosis } = handover;
+        let sockets = [listener, names, datagrams, diagnosis].map(AsFd::as_fd);
         control::send(engine, &sockets).map_err(Step::Handover.failed())?;
     }
     // Before all that is open is closed: none may be closed twice.
@@ -212,10 +213,11 @@ impl Init<'_> {
             Err(_) => return false,
         };
         let sockets = match Request::decode(&packet[..count]) {
-            Some(Request::Sockets { ipv6, count }) => {
+            Some(Request::Sockets { way, count }) => {
                 // As many as there can be: fewer are told by their number.
-                (0..count.min(MOST_SOCKETS)).map_while(|_| enter::way_in(ipv6).ok()).collect()
+                (0..count.min(MOST_SOCKETS)).map_while(|_| enter::way_in(way).ok()).collect()
             }
+            Some(Request::Tracking) => enter::tracking().map_or_else(|_| Vec::new(), Vec::from),
             Some(Request::Absent { address, refused }) => {
                 let _ = redirect::absent(address, refused);
                 Vec::new()

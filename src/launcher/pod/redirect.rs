@@ -1,15 +1,16 @@
 //! Where a pod's packets go (nf_tables over netlink): one nat chain on output.
 //!
-//! Every stream that leaves for anywhere but the pod itself comes to the one listener, and every question of names to
-//! the engine's socket. A set holds the addresses of services that cannot be called now: their callers are refused by
-//! the kernel, so that `wait-for-it db:5432` learns the truth.
+//! Every stream that leaves for anywhere but the pod itself comes to the one listener, every question of names to the
+//! engine's socket, every other datagram to another. Nothing that leaves reaches any network: there is none. A set holds
+//! the addresses of services that cannot be called now: their callers are refused by the kernel, so that
+//! `wait-for-it db:5432` learns the truth.
 
 use std::net::Ipv4Addr;
 
 use rustix::io::Errno;
 
 use super::netlink::{Batch, Protocol};
-use super::{LISTENER, NAMES, NOBODY, Network};
+use super::{DATAGRAMS, LISTENER, NAMES, NOBODY, Network};
 
 const TABLE: &str = "nagaya";
 const CHAIN: &str = "ways-out";
@@ -49,17 +50,15 @@ pub fn install(pod: &Network) -> Result<(), Errno> {
     }
     rule(&mut batch, &[Match::Loopback], Verdict::Accept);
     rule(&mut batch, &[Match::Address(pod.address)], Verdict::Accept);
-    rule(&mut batch, &[Match::Transport(TCP), Match::Absent], Verdict::Redirect(NOBODY));
+    lead(&mut batch, Some(Match::Absent), Way::Refused);
     match pod.confined {
         Some(host) => {
-            rule(&mut batch, &[Match::Transport(TCP), Match::Address(host)], Verdict::Redirect(NOBODY));
-            rule(&mut batch, &[Match::Transport(TCP), Match::Range(pod.range)], Verdict::Redirect(LISTENER));
-            rule(&mut batch, &[Match::Transport(TCP)], Verdict::Redirect(NOBODY));
+            lead(&mut batch, Some(Match::Address(host)), Way::Refused);
+            lead(&mut batch, Some(Match::Range(pod.range)), Way::Engine);
+            lead(&mut batch, None, Way::Refused);
         }
-        None => rule(&mut batch, &[Match::Transport(TCP)], Verdict::Redirect(LISTENER)),
+        None => lead(&mut batch, None, Way::Engine),
     }
-    // Other datagrams have no way out: told at once by the kernel's answer, not by silence.
-    rule(&mut batch, &[Match::Transport(UDP)], Verdict::Redirect(NOBODY));
     frame(&mut batch, BATCH_END);
     batch.send(Protocol::Netfilter)
 }
@@ -97,6 +96,26 @@ enum Match {
     /// With its prefix length, in whole bytes.
     Range((Ipv4Addr, u8)),
     Absent,
+}
+
+/// Where streams and datagrams go.
+#[derive(Clone, Copy)]
+enum Way {
+    Engine,
+    /// They are told at once by the kernel's answer, not by silence.
+    Refused,
+}
+
+/// Leads what is sent to some addresses, or to all.
+fn lead(batch: &mut Batch, to: Option<Match>, way: Way) {
+    let ports = match way {
+        Way::Engine => [(TCP, LISTENER), (UDP, DATAGRAMS)],
+        Way::Refused => [(TCP, NOBODY), (UDP, NOBODY)],
+    };
+    for (transport, port) in ports {
+        let matches: Vec<Match> = std::iter::once(Match::Transport(transport)).chain(to).collect();
+        rule(batch, &matches, Verdict::Redirect(port));
+    }
 }
 
 #[derive(Clone, Copy)]
