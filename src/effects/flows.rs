@@ -4,7 +4,7 @@
 //! by the address that a redirected one came from (ctnetlink, `linux/netfilter/nfnetlink_conntrack.h`).
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send, sendto};
@@ -40,11 +40,13 @@ impl Tracker {
         answer(&buffer[..length])
     }
 
-    /// Tells the sender of a flow that nobody takes it, as a host would on which nobody listens (RFC 792). Where that
-    /// cannot be said, it has to find out by the silence.
+    /// Tells the sender of a flow that nobody takes it, as a host would on which nobody listens (RFC 792, RFC 4443). Where
+    /// that cannot be said, it has to find out by the silence.
     pub fn refuse(&self, flow: Flow) {
-        if let Some(packet) = unreachable(flow) {
-            let _ = sendto(&self.0.packets, &packet, SendFlags::DONTWAIT, &flow.from);
+        let Some(packet) = unreachable(flow) else { return };
+        let socket = if flow.from.is_ipv4() { Some(&self.0.packets) } else { self.0.packets6.as_ref() };
+        if let Some(socket) = socket {
+            let _ = sendto(socket, &packet, SendFlags::DONTWAIT, &SocketAddr::new(flow.from.ip(), 0));
         }
     }
 }
@@ -63,12 +65,12 @@ const NESTED: u16 = 0x8000;
 fn question(sender: SocketAddr, at: SocketAddr) -> Vec<u8> {
     const CONNTRACK_GET: u16 = (1 << 8) | 1;
     const REQUEST: u16 = 1;
-    const FAMILY_IPV4: u8 = 2;
     let port = |kind: u16, address: SocketAddr| attribute(kind, &address.port().to_be_bytes());
     let addresses = [address(0, at.ip()), address(1, sender.ip())].concat();
     let protocol = [attribute(NUMBER, &[UDP]), port(SOURCE_PORT, at), port(DESTINATION_PORT, sender)].concat();
     let tuple = [attribute(NESTED | ADDRESSES, &addresses), attribute(NESTED | PROTOCOL, &protocol)].concat();
-    let body = [vec![FAMILY_IPV4, 0, 0, 0], attribute(NESTED | TUPLE_REPLY, &tuple)].concat();
+    let family = if at.is_ipv4() { 2 } else { 10 };
+    let body = [vec![family, 0, 0, 0], attribute(NESTED | TUPLE_REPLY, &tuple)].concat();
     let length = u32::try_from(16 + body.len()).unwrap_or(u32::MAX);
     let mut message = length.to_ne_bytes().to_vec();
     message.extend(CONNTRACK_GET.to_ne_bytes());
@@ -136,15 +138,40 @@ fn find(mut attributes: &[u8], wanted: u16) -> Option<&[u8]> {
 /// "Port unreachable", from where a flow leads, as a packet.
 fn unreachable(flow: Flow) -> Option<Vec<u8>> {
     const ICMP: u8 = 1;
-    let (IpAddr::V4(from), IpAddr::V4(to)) = (flow.from.ip(), flow.to.ip()) else { return None };
+    const ICMP6: u8 = 58;
     // By this the kernel finds the socket: the datagram's own header, as it was sent.
-    let mut datagram = header(UDP, 8, from, to).to_vec();
-    datagram.extend([flow.from.port(), flow.to.port(), 8, 0].into_iter().flat_map(u16::to_be_bytes));
-    let mut message = [&[3, 3, 0, 0, 0, 0, 0, 0], datagram.as_slice()].concat();
-    let sum = checksum(&message);
+    let udp = [flow.from.port(), flow.to.port(), 8, 0].map(u16::to_be_bytes).concat();
+    let message = |kind: u8, code: u8, ip: &[u8]| [&[kind, code, 0, 0, 0, 0, 0, 0][..], ip, &udp].concat();
+    let (mut message, header, sum) = match (flow.from.ip(), flow.to.ip()) {
+        (IpAddr::V4(from), IpAddr::V4(to)) => {
+            let message = message(3, 3, &header(UDP, 8, from, to));
+            let sum = checksum(&message);
+            let length = u16::try_from(message.len()).ok()?;
+            (message, header(ICMP, length, to, from).to_vec(), sum)
+        }
+        (IpAddr::V6(from), IpAddr::V6(to)) => {
+            let message = message(1, 4, &header6(UDP, 8, from, to));
+            let length = u16::try_from(message.len()).ok()?;
+            // Addresses, length and protocol are summed up too (RFC 8200 section 8.1).
+            let before = [&to.octets()[..], &from.octets(), &[0, 0], &length.to_be_bytes(), &[0, 0, 0, ICMP6]].concat();
+            let sum = checksum(&[before.as_slice(), &message].concat());
+            (message, header6(ICMP6, length, to, from).to_vec(), sum)
+        }
+        _ => return None,
+    };
     message[2..4].copy_from_slice(&sum.to_be_bytes());
-    let length = u16::try_from(message.len()).ok()?;
-    Some([&header(ICMP, length, to, from)[..], &message].concat())
+    Some([header, message].concat())
+}
+
+/// An IPv6 header (RFC 8200) before `length` bytes.
+fn header6(protocol: u8, length: u16, from: Ipv6Addr, to: Ipv6Addr) -> [u8; 40] {
+    let mut header = [0; 40];
+    header[0] = 0x60;
+    header[4..6].copy_from_slice(&length.to_be_bytes());
+    header[6..8].copy_from_slice(&[protocol, 64]);
+    header[8..24].copy_from_slice(&from.octets());
+    header[24..40].copy_from_slice(&to.octets());
+    header
 }
 
 /// An IP header (RFC 791) before `length` bytes.
@@ -180,16 +207,18 @@ mod tests {
 
     #[test]
     fn a_flow_is_read_out_of_the_kernels_answer() {
-        let flow = Flow { from: at("10.66.128.1:41636"), to: at("192.0.2.1:123") };
-        let port = |kind: u16, of: SocketAddr| attribute(kind, &of.port().to_be_bytes());
-        let addresses = [address(0, flow.from.ip()), address(1, flow.to.ip())].concat();
-        let protocol = [attribute(NUMBER, &[UDP]), port(SOURCE_PORT, flow.from), port(DESTINATION_PORT, flow.to)];
-        let tuple = [attribute(NESTED | 1, &addresses), attribute(NESTED | 2, &protocol.concat())].concat();
-        let known = [attribute(9, b"x"), attribute(NESTED | TUPLE_ORIGINAL, &tuple)].concat();
-        let message = [&[0; 16][..], &[2, 0, 0, 0], &known].concat();
-        assert_eq!(answer(&message).unwrap(), Some(flow));
-        for length in 0..message.len() {
-            assert!(answer(&message[..length]).is_err(), "{length}");
+        for [from, to] in [["10.66.128.1:41636", "192.0.2.1:123"], ["[fd66::a42:8001]:9", "[2001:db8::1]:53"]] {
+            let flow = Flow { from: at(from), to: at(to) };
+            let port = |kind: u16, of: SocketAddr| attribute(kind, &of.port().to_be_bytes());
+            let addresses = [address(0, flow.from.ip()), address(1, flow.to.ip())].concat();
+            let protocol = [attribute(NUMBER, &[UDP]), port(SOURCE_PORT, flow.from), port(DESTINATION_PORT, flow.to)];
+            let tuple = [attribute(NESTED | 1, &addresses), attribute(NESTED | 2, &protocol.concat())].concat();
+            let known = [attribute(9, b"x"), attribute(NESTED | TUPLE_ORIGINAL, &tuple)].concat();
+            let message = [&[0; 16][..], &[2, 0, 0, 0], &known].concat();
+            assert_eq!(answer(&message).unwrap(), Some(flow));
+            for length in 0..message.len() {
+                assert!(answer(&message[..length]).is_err(), "{length}");
+            }
         }
     }
 
@@ -202,22 +231,31 @@ mod tests {
 
     #[test]
     fn a_question_names_the_way_back() {
-        let message = question(at("10.66.128.1:41636"), at("127.0.0.1:61002"));
-        assert_eq!(message.len(), u32::from_ne_bytes([message[0], message[1], message[2], message[3]]) as usize);
-        let reply = flow(find(&message[20..], TUPLE_REPLY).unwrap()).unwrap();
-        assert_eq!(reply, Flow { from: at("127.0.0.1:61002"), to: at("10.66.128.1:41636") });
+        for (sender, own, family) in
+            [("10.66.128.1:41636", "127.0.0.1:61002", 2), ("[fd66::a42:8001]:41636", "[::1]:61002", 10)]
+        {
+            let message = question(at(sender), at(own));
+            assert_eq!(message.len(), u32::from_ne_bytes([message[0], message[1], message[2], message[3]]) as usize);
+            assert_eq!(message[16], family);
+            let reply = flow(find(&message[20..], TUPLE_REPLY).unwrap()).unwrap();
+            assert_eq!(reply, Flow { from: at(own), to: at(sender) });
+        }
     }
 
     #[test]
     fn a_refusal_shows_the_datagram_that_was_sent() {
         let packet = unreachable(Flow { from: at("10.66.128.1:4000"), to: at("192.0.2.1:123") }).unwrap();
+        let ports = [4000u16.to_be_bytes(), 123u16.to_be_bytes()].concat();
         assert_eq!((packet.len(), packet[9], &packet[12..20]), (56, 1, &[192, 0, 2, 1, 10, 66, 128, 1][..]));
-        assert_eq!(packet[20..22], [3, 3]);
-        assert_eq!(
-            &packet[28..][12..24],
-            [&[10, 66, 128, 1, 192, 0, 2, 1][..], &4000u16.to_be_bytes(), &123u16.to_be_bytes()].concat()
-        );
+        assert_eq!((&packet[20..22], &packet[40..48]), (&[3, 3][..], &[10, 66, 128, 1, 192, 0, 2, 1][..]));
+        assert_eq!(packet[48..52], ports);
         // What is summed up with its sum is nothing.
         assert_eq!([checksum(&packet[..20]), checksum(&packet[20..]), checksum(&packet[28..48])], [0; 3]);
+
+        let packet = unreachable(Flow { from: at("[fd66::1]:4000"), to: at("[2001:db8::1]:123") }).unwrap();
+        assert_eq!((packet.len(), packet[6], &packet[40..42], &packet[88..92]), (96, 58, &[1, 4][..], &ports[..]));
+        let before = [&packet[8..40], &[0, 0, 0, 56, 0, 0, 0, 58]].concat();
+        assert_eq!(checksum(&[&before, &packet[40..]].concat()), 0);
+        assert_eq!(unreachable(Flow { from: at("[fd66::1]:4000"), to: at("192.0.2.1:123") }), None);
     }
 }

@@ -62,6 +62,7 @@ impl Trial {
         let network = || pod::Network {
             address,
             range: RANGE,
+            world6: false,
             host_name: b"trial".to_vec(),
             answers_names: false,
             front_door: 0,

@@ -14,6 +14,7 @@ mod init;
 mod maps;
 mod netlink;
 mod redirect;
+mod rules;
 mod step;
 
 use std::net::Ipv4Addr;
@@ -48,8 +49,10 @@ pub struct Pod {
 pub struct Network {
     /// Its own address.
     pub address: Ipv4Addr,
-    /// The range in which all services have addresses, its prefix length with it.
+    /// The range in which all services have addresses, its prefix length with it. They have twins in IPv6.
     pub range: (Ipv4Addr, u8),
+    /// The host has a way to the world by IPv6.
+    pub world6: bool,
     pub host_name: Vec<u8>,
     /// The service itself listens on port 53: questions to its loopback are its own to answer.
     pub answers_names: bool,
@@ -67,8 +70,10 @@ pub struct Handover {
     pub listener: OwnedFd,
     /// All its questions of names.
     pub names: OwnedFd,
-    /// All other datagrams that leave the pod.
+    /// All other datagrams that leave the pod, by IPv4.
     pub datagrams: OwnedFd,
+    /// The same by IPv6, where the kernel knows that.
+    pub datagrams6: Option<OwnedFd>,
     /// Answers who listens within (sock_diag(7)).
     pub diagnosis: OwnedFd,
 }
@@ -78,6 +83,8 @@ pub struct Handover {
 pub struct Tracking {
     /// Answers whom a datagram was meant for (ctnetlink, of `NETLINK_NETFILTER`).
     pub conntrack: OwnedFd,
-    /// Sends whole IP packets, and receives none.
+    /// Sends whole IPv4 packets, and receives none.
     pub packets: OwnedFd,
+    /// The same of IPv6, where the kernel knows that.
+    pub packets6: Option<OwnedFd>,
 }

@@ -5,6 +5,7 @@ mod datagrams;
 mod death;
 mod exec;
 mod files;
+mod ipv6;
 mod programs;
 mod proxies;
 mod resolvers;

@@ -98,14 +98,15 @@ impl Sockets {
 
     /// The first packet of a pod.
     pub fn into_handover(self) -> Option<Handover> {
-        let [listener, names, datagrams, diagnosis] = <[OwnedFd; 4]>::try_from(self.0).ok()?;
-        Some(Handover { listener, names, datagrams, diagnosis })
+        let mut sockets = self.0.into_iter();
+        let (listener, names, datagrams) = (sockets.next()?, sockets.next()?, sockets.next()?);
+        Some(Handover { listener, names, datagrams, diagnosis: sockets.next()?, datagrams6: sockets.next() })
     }
 
     /// The answer to [`Request::Tracking`]; none where the kernel has no such sockets.
     pub fn into_tracking(self) -> Option<Tracking> {
-        let [conntrack, packets] = <[OwnedFd; 2]>::try_from(self.0).ok()?;
-        Some(Tracking { conntrack, packets })
+        let mut sockets = self.0.into_iter();
+        Some(Tracking { conntrack: sockets.next()?, packets: sockets.next()?, packets6: sockets.next() })
     }
 }
 

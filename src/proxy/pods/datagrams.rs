@@ -17,7 +17,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 
-use super::{Bound, PodCaller, bound};
+use super::{Bound, NAMES, PodCaller, bound};
+use crate::discovery::{Transport, answer};
 use crate::effects::clock;
 use crate::effects::flows::{Flow, Tracker};
 use crate::launcher::Line;
@@ -42,6 +43,7 @@ const BACKLOG: usize = 64;
 const LONGEST: usize = 64 << 10;
 
 /// One pod's way out for datagrams.
+#[derive(Clone)]
 pub struct Outlet {
     pub line: Arc<Line>,
     pub caller: Rc<PodCaller>,
@@ -86,6 +88,9 @@ impl Outlet {
             tokio::select! {
                 received = post.socket.recv_from(&mut buffer) => match received {
                     Ok((length, sender)) => {
+                        if post.is_question(sender, &buffer[..length], &mut tasks) {
+                            continue;
+                        }
                         if let Some(known) = post.known(&mut flows, sender, &mut tasks) {
                             known.last.set(clock::instant());
                             // One too many is lost, as on any network.
@@ -103,6 +108,25 @@ impl Outlet {
 }
 
 impl Post {
+    /// Whether a datagram is a question of names, which is answered: those by IPv6 come here.
+    fn is_question(self: &Rc<Self>, sender: SocketAddr, bytes: &[u8], tasks: &mut JoinSet<()>) -> bool {
+        if self.at.is_ipv4() {
+            return false;
+        }
+        let flow = self.tracker.find(sender, self.at).ok().flatten();
+        let is_question = flow.is_some_and(|flow| flow.to.port() == NAMES);
+        if is_question && tasks.len() < MOST {
+            let (post, bytes) = (self.clone(), bytes.to_vec());
+            tasks.spawn_local(async move {
+                let Outlet { caller, context, .. } = &post.outlet;
+                if let Some(reply) = answer(&bytes, Transport::Udp, &*caller.names, &context.forwarder).await {
+                    let _ = post.socket.send_to(&reply, sender).await;
+                }
+            });
+        }
+        is_question
+    }
+
     /// The flow of a datagram: one that is served, or a new one. None where the kernel knows of none.
     fn known<'a>(
         self: &Rc<Self>,
@@ -187,10 +211,9 @@ impl Passage {
             Bound::Elsewhere(address) => address.to_string().into(),
             Bound::Names | Bound::Nobody => return None,
         };
-        let IpAddr::V4(address) = self.flow.to.ip() else { return None };
-        if matches!(bound, Bound::Service(_)) {
+        if let Bound::Service(target) = &bound {
             // It may know the address from before: the kernel may have to be told.
-            outlet.caller.names.meet(address).await;
+            outlet.caller.names.meet(target.upstream.called).await;
         }
         let identity = Identity::of(now, None, None);
         let words = Words::new(identity.request_id(), "", "");
