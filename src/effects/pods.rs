@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::listeners::{Listeners, listens};
 use crate::launcher::Line;
-use crate::launcher::pod::{self, Handover, LISTENER};
+use crate::launcher::pod::{self, ENGINE, Handover};
 use crate::model::Egress;
 use crate::plan::{HOST, Planned, RANGE, twin};
 use crate::supervise::Incarnation;
@@ -172,7 +172,7 @@ impl Pod {
     /// All ports on which programs in it listen.
     pub fn ports(&self) -> Vec<u16> {
         let listeners = self.ears.ask(|socket| Listeners::look_by(socket).ok()).flatten().unwrap_or_default();
-        listeners.ports().into_iter().filter(|port| *port != LISTENER).collect()
+        listeners.ports().into_iter().filter(|port| *port != ENGINE).collect()
     }
 }
 

@@ -127,7 +127,7 @@ pub async fn datagrams(launcher: &Client, reports: &mut mpsc::UnboundedReceiver<
     let known = async {
         trial.end(reports).await.map_err(Failure::error)?;
         trial.line.handover().await?;
-        let nobody = SocketAddr::from((Ipv4Addr::LOCALHOST, pod::DATAGRAMS));
+        let nobody = SocketAddr::from((Ipv4Addr::LOCALHOST, pod::ENGINE));
         Tracker::new(trial.line.tracking().await?).find(nobody, nobody).map(drop)
     };
     let known = known.await;

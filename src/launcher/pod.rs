@@ -25,14 +25,12 @@ pub use control::{MOST_SOCKETS, Request, Sockets, WayIn};
 pub use init::{EVENT, Event, event};
 pub use step::{Failure, Step};
 
-/// The one listener of a pod, on its loopback, above the ephemeral range: calls to everybody else arrive there.
-pub const LISTENER: u16 = 61_000;
+/// Where calls and datagrams to everybody else arrive, on a pod's loopback, above the ephemeral range.
+pub const ENGINE: u16 = 61_000;
 /// Where a pod's questions of names arrive.
 pub const NAMES: u16 = 61_053;
 /// Nobody listens there: what is sent there is refused at once.
 pub const NOBODY: u16 = 61_001;
-/// Where all other datagrams that leave the pod arrive.
-pub const DATAGRAMS: u16 = 61_002;
 
 /// What a pod is made of, as the engine orders it.
 #[derive(Debug, Clone, PartialEq, Eq)]

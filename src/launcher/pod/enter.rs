@@ -16,7 +16,7 @@ use super::netlink::{self, Place};
 use super::redirect::{self, Families};
 use super::rules::Family;
 use super::step::{Failure, Step};
-use super::{DATAGRAMS, Handover, LISTENER, NAMES, Network, Pod, WayIn};
+use super::{ENGINE, Handover, NAMES, Network, Pod, WayIn};
 use crate::plan::{RANGE6, twin};
 
 /// Connections that wait while all are being accepted; the kernel cuts it to its own limit.
@@ -131,11 +131,11 @@ fn sockets(ipv6: bool) -> Result<Handover, Errno> {
         Ok(socket)
     };
     let diagnosis = || socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(SOCK_DIAG));
-    let loopback6 = SocketAddr::from((Ipv6Addr::LOCALHOST, DATAGRAMS));
+    let loopback6 = SocketAddr::from((Ipv6Addr::LOCALHOST, ENGINE));
     Ok(Handover {
         listener: listener(ipv6)?,
         names: datagrams((Ipv4Addr::LOCALHOST, NAMES).into())?,
-        datagrams: datagrams((Ipv4Addr::LOCALHOST, DATAGRAMS).into())?,
+        datagrams: datagrams((Ipv4Addr::LOCALHOST, ENGINE).into())?,
         datagrams6: ipv6.then(|| datagrams(loopback6)).transpose()?,
         diagnosis: diagnosis()?,
     })
@@ -144,7 +144,7 @@ fn sockets(ipv6: bool) -> Result<Handover, Errno> {
 /// One for both families, where there are two.
 fn listener(ipv6: bool) -> Result<OwnedFd, Errno> {
     let any: IpAddr = if ipv6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::LOCALHOST.into() };
-    let at = SocketAddr::new(any, LISTENER);
+    let at = SocketAddr::new(any, ENGINE);
     let listener = inet(&at, SocketType::STREAM)?;
     if ipv6 {
         sockopt::set_ipv6_v6only(&listener, false)?;

@@ -11,31 +11,32 @@ const CREATE: u16 = 0x400;
 /// Attributes within an attribute.
 const NESTED: u16 = 0x8000;
 
-/// Several messages on their way to the kernel, which answers those that ask for it.
+/// Several messages on their way to the kernel. It answers those in which something is wrong, and the last one anyway.
 #[derive(Debug, Default)]
 pub struct Batch {
     bytes: Vec<u8>,
     message: usize,
     sequence: u32,
-    answers: usize,
+    /// Where the last message begins that can be answered.
+    last: Option<usize>,
 }
 
 /// An attribute that is being written; its length is filled in when it ends.
 pub struct Open(usize);
 
 impl Batch {
-    /// Begins a message that is answered.
+    /// Begins a message.
     pub fn begin(&mut self, kind: u16, extra: u16) {
-        self.answers += 1;
-        self.header(kind, REQUEST | ACKNOWLEDGE | extra);
+        self.last = Some(self.bytes.len());
+        self.header(kind, REQUEST | extra);
     }
 
-    /// Begins a message that creates something, and is answered.
+    /// Begins a message that creates something.
     pub fn create(&mut self, kind: u16) {
         self.begin(kind, CREATE);
     }
 
-    /// Begins a message that is not answered.
+    /// Begins a message that is never answered.
     pub fn begin_silent(&mut self, kind: u16) {
         self.header(kind, REQUEST);
     }
@@ -94,8 +95,12 @@ impl Batch {
         self.bytes[open.0..open.0 + 2].copy_from_slice(&length.to_ne_bytes());
     }
 
-    /// Sends all of it and waits for every answer; the first that is an error is returned.
-    pub fn send(self, protocol: Protocol) -> Result<(), Errno> {
+    /// Sends all of it and waits for the last answer; the first that is an error is returned.
+    pub fn send(mut self, protocol: Protocol) -> Result<(), Errno> {
+        let Some(last) = self.last else { return Ok(()) };
+        // Behind the length and the type.
+        let flags = u16::from_ne_bytes([self.bytes[last + 6], self.bytes[last + 7]]) | ACKNOWLEDGE;
+        self.bytes[last + 6..last + 8].copy_from_slice(&flags.to_ne_bytes());
         let protocol = match protocol {
             // NETLINK_ROUTE is number 0.
             Protocol::Route => None,
@@ -103,13 +108,13 @@ impl Batch {
         };
         let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
         send(&socket, &self.bytes, SendFlags::empty())?;
-        let mut open = self.answers;
         let mut buffer = [0; 2 << 10];
-        while open > 0 {
+        loop {
             let (received, _) = recv(&socket, &mut buffer[..], RecvFlags::empty())?;
-            open = open.saturating_sub(answers(&buffer[..received])?);
+            if is_answered(&buffer[..received])? {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 }
 
@@ -120,22 +125,21 @@ pub enum Protocol {
     Netfilter,
 }
 
-/// The number of answers in a datagram, each of which is an error number (0 for success) behind a header.
-fn answers(mut rest: &[u8]) -> Result<usize, Errno> {
+/// Whether a datagram says that all is well: an error number, which is 0, behind a header. Any other is an error.
+fn is_answered(mut rest: &[u8]) -> Result<bool, Errno> {
     const ERROR: u16 = 2;
-    let mut count = 0;
     while let Some(header) = rest.first_chunk::<16>() {
         let length = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize;
         if u16::from_ne_bytes([header[4], header[5]]) == ERROR {
             let Some(code) = rest.get(16..).and_then(|rest| rest.first_chunk::<4>()) else { return Err(Errno::BADMSG) };
-            match i32::from_ne_bytes(*code) {
-                0 => count += 1,
-                code => return Err(Errno::from_raw_os_error(-code)),
-            }
+            return match i32::from_ne_bytes(*code) {
+                0 => Ok(true),
+                code => Err(Errno::from_raw_os_error(-code)),
+            };
         }
         rest = rest.get(length.max(16).next_multiple_of(4)..).unwrap_or_default();
     }
-    Ok(count)
+    Ok(false)
 }
 
 /// The loopback is the first interface of every network namespace.
@@ -246,16 +250,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_are_counted_and_errors_found() {
-        let answer = |code: i32| {
+    fn an_answer_is_an_error_or_none() {
+        let message = |kind: u16, code: i32| {
             let mut bytes = vec![0; 20];
             bytes[0..4].copy_from_slice(&20u32.to_ne_bytes());
-            bytes[4..6].copy_from_slice(&2u16.to_ne_bytes());
+            bytes[4..6].copy_from_slice(&kind.to_ne_bytes());
             bytes[16..20].copy_from_slice(&code.to_ne_bytes());
             bytes
         };
-        assert_eq!(answers(&[answer(0), answer(0)].concat()), Ok(2));
-        assert_eq!(answers(&[answer(0), answer(-1)].concat()), Err(Errno::PERM));
-        assert_eq!(answers(&[]), Ok(0));
+        assert_eq!(is_answered(&[message(3, 7), message(2, 0)].concat()), Ok(true));
+        assert_eq!(is_answered(&[message(2, -1), message(2, 0)].concat()), Err(Errno::PERM));
+        assert_eq!(is_answered(&message(2, 0)[..18]), Err(Errno::BADMSG));
+        assert_eq!([is_answered(&[]), is_answered(&message(3, 7))], [Ok(false), Ok(false)]);
+    }
+
+    #[test]
+    fn only_the_last_message_asks_for_an_answer() {
+        let mut batch = Batch::default();
+        for kind in [20, 24] {
+            batch.create(kind);
+            batch.put(&[0; 4]);
+            batch.end();
+        }
+        assert_eq!(batch.last, Some(20));
+        batch.begin_silent(17);
+        batch.end();
+        assert_eq!(batch.last, Some(20));
+        assert_eq!(Batch::default().send(Protocol::Route), Ok(()));
     }
 }

@@ -1,7 +1,7 @@
 //! Where a pod's packets go: one nat chain on output for each family of addresses.
 //!
 //! Every stream that leaves for anywhere but the pod itself comes to the one listener, every question of names to the
-//! engine's socket, every other datagram to another. Nothing that leaves reaches any network: there is none. A set holds
+//! engine's socket, every other datagram to another, which has the listener's number. Nothing that leaves reaches any network: there is none. A set holds
 //! the addresses of services that cannot be called now: their callers are refused by the kernel, so that
 //! `wait-for-it db:5432` learns the truth.
 
@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use super::netlink::Protocol;
 use super::rules::{Family, Match, TCP, Table, UDP, Verdict, whole};
-use super::{DATAGRAMS, LISTENER, NAMES, NOBODY, Network};
+use super::{ENGINE, NAMES, NOBODY, Network};
 use crate::plan::{RANGE6, twin};
 
 /// The families of a pod.
@@ -41,27 +41,27 @@ fn fill(table: &mut Table<'_>, pod: &Network) {
     let names = match table.family {
         Family::V4 => NAMES,
         // Servers of IPv6 are asked by who does not read resolv.conf: too few for a socket of their own.
-        Family::V6 => DATAGRAMS,
+        Family::V6 => ENGINE,
     };
     table.rule(&[Match::Transport(UDP), Match::Port(53)], Verdict::Redirect(names));
     if pod.front_door != 0 {
         let door = [Match::Transport(TCP), Match::Loopback, Match::Port(pod.front_door)];
-        table.rule(&door, Verdict::Redirect(LISTENER));
+        table.rule(&door, Verdict::Redirect(ENGINE));
     }
     table.rule(&[Match::Loopback], Verdict::Accept);
     table.rule(&[Match::Address(of(table.family, pod.address))], Verdict::Accept);
-    lead(table, Some(Match::Absent), Way::Refused);
+    table.rule(&[Match::HasPorts, Match::Absent], Verdict::Redirect(NOBODY));
     match pod.confined {
         Some(host) => {
             let range = match table.family {
                 Family::V4 => (pod.range.0.into(), pod.range.1),
                 Family::V6 => (RANGE6.0.into(), RANGE6.1),
             };
-            lead(table, Some(Match::Address(of(table.family, host))), Way::Refused);
-            lead(table, Some(Match::Range(range)), Way::Engine);
-            lead(table, None, Way::Refused);
+            table.rule(&[Match::HasPorts, Match::Address(of(table.family, host))], Verdict::Redirect(NOBODY));
+            table.rule(&[Match::HasPorts, Match::Range(range)], Verdict::Redirect(ENGINE));
+            table.rule(&[Match::HasPorts], Verdict::Redirect(NOBODY));
         }
-        None => lead(table, None, Way::Engine),
+        None => table.rule(&[Match::HasPorts], Verdict::Redirect(ENGINE)),
     }
 }
 
@@ -70,26 +70,6 @@ fn of(family: Family, address: Ipv4Addr) -> IpAddr {
     match family {
         Family::V4 => address.into(),
         Family::V6 => twin(address).into(),
-    }
-}
-
-/// Where streams and datagrams go.
-#[derive(Clone, Copy)]
-enum Way {
-    Engine,
-    /// They are told at once by the kernel's answer, not by silence.
-    Refused,
-}
-
-/// Leads what is sent to some addresses, or to all.
-fn lead(table: &mut Table<'_>, to: Option<Match>, way: Way) {
-    let ports = match way {
-        Way::Engine => [(TCP, LISTENER), (UDP, DATAGRAMS)],
-        Way::Refused => [(TCP, NOBODY), (UDP, NOBODY)],
-    };
-    for (transport, port) in ports {
-        let matches: Vec<Match> = std::iter::once(Match::Transport(transport)).chain(to).collect();
-        table.rule(&matches, Verdict::Redirect(port));
     }
 }
 

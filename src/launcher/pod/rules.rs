@@ -45,6 +45,14 @@ impl Family {
         }
     }
 
+    /// The number of its ICMP.
+    fn icmp(self) -> u8 {
+        match self {
+            Self::V4 => 1,
+            Self::V6 => 58,
+        }
+    }
+
     /// What nft calls `ipv4_addr` and `ipv6_addr`.
     fn kind_of_address(self) -> u32 {
         match self {
@@ -58,6 +66,8 @@ impl Family {
 #[derive(Clone, Copy)]
 pub enum Match {
     Transport(u8),
+    /// All but ICMP: what is left has ports, or is not sent by programs.
+    HasPorts,
     Port(u16),
     Loopback,
     Address(IpAddr),
@@ -168,18 +178,18 @@ impl Table<'_> {
     }
 
     fn condition(&mut self, it: Match) {
-        const TRANSPORT_PROTOCOL: u32 = 16;
         match it {
             Match::Transport(number) => {
-                expression(self.batch, "meta", |batch| {
-                    batch.number(1, REGISTER);
-                    batch.number(2, TRANSPORT_PROTOCOL);
-                });
-                equals(self.batch, &[number]);
+                transport(self.batch);
+                compare(self.batch, EQUAL, &[number]);
+            }
+            Match::HasPorts => {
+                transport(self.batch);
+                compare(self.batch, UNEQUAL, &[self.family.icmp()]);
             }
             Match::Port(number) => {
                 payload(self.batch, TRANSPORT_HEADER, 2, 2);
-                equals(self.batch, &number.to_be_bytes());
+                compare(self.batch, EQUAL, &number.to_be_bytes());
             }
             Match::Loopback => match self.family {
                 // 127.0.0.0/8: the first byte decides.
@@ -204,7 +214,7 @@ impl Table<'_> {
     fn destination(&mut self, bytes: &[u8]) {
         let (offset, _) = self.family.destination();
         payload(self.batch, NETWORK_HEADER, offset, u32::try_from(bytes.len()).unwrap_or(0));
-        equals(self.batch, bytes);
+        compare(self.batch, EQUAL, bytes);
     }
 }
 
@@ -253,11 +263,21 @@ fn payload(batch: &mut Batch, base: u32, offset: u32, length: u32) {
     });
 }
 
-fn equals(batch: &mut Batch, value: &[u8]) {
-    const EQUAL: u32 = 0;
+fn transport(batch: &mut Batch) {
+    const TRANSPORT_PROTOCOL: u32 = 16;
+    expression(batch, "meta", |batch| {
+        batch.number(1, REGISTER);
+        batch.number(2, TRANSPORT_PROTOCOL);
+    });
+}
+
+const EQUAL: u32 = 0;
+const UNEQUAL: u32 = 1;
+
+fn compare(batch: &mut Batch, how: u32, value: &[u8]) {
     expression(batch, "cmp", |batch| {
         batch.number(1, REGISTER);
-        batch.number(2, EQUAL);
+        batch.number(2, how);
         let data = batch.open(3);
         batch.attribute(1, value);
         batch.close(data);
