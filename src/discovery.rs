@@ -11,6 +11,7 @@ mod host;
 mod message;
 mod serve;
 
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use crate::route::zone::{Asker, Zone};
@@ -30,6 +31,9 @@ pub trait Pod {
 
     /// Whether it may know names of the world outside.
     fn egress(&self) -> Egress;
+
+    /// The IPv6 address of another service (its place in the zone), where that is called by IPv6.
+    fn twin(&self, service: usize) -> Option<Ipv6Addr>;
 
     /// It asked for another service (its place in the zone): a call is about to follow. The answer is held back until
     /// this is over.

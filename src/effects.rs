@@ -16,6 +16,7 @@ pub mod descriptors;
 pub mod doctor;
 pub mod environment;
 pub mod etc;
+pub mod flows;
 pub mod fs;
 mod helpers;
 mod host;

@@ -23,7 +23,8 @@ use listening::Listening;
 use crate::model::{Command, Graph, Inputs, Namespace, NetworkMode, Run, Service, SetupStep, Workspace, WorkspaceName};
 
 pub use addresses::{
-    Addresses, FRONT_DOOR, HOST, LOOPBACK_RANGES, NAMESERVER, NUMBERS, PAIRS, RANGE, is_ours, on_loopback,
+    Addresses, FRONT_DOOR, HOST, LOOPBACK_RANGES, NAMESERVER, NUMBERS, PAIRS, RANGE, RANGE6, is_ours, of_twin,
+    on_loopback, twin,
 };
 pub use edges::{Edge, Reference, references};
 pub use environment::{Layers, Shell, shadow_notice};

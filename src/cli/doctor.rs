@@ -17,8 +17,8 @@ struct Answer {
 
 /// Prints all findings. Called while there is one thread; changes nothing.
 pub fn run(output: &Output) -> ExitCode {
-    let possible = engine::modes_possible();
-    let findings = doctor::findings(&doctor::gather(possible));
+    let (possible, datagrams) = engine::all_possible();
+    let findings = doctor::findings(&doctor::gather(possible, datagrams));
     let is_sound = findings.iter().all(|finding| finding.status != Status::Problem);
     match output.json {
         true => output.json(&Answer { findings }),

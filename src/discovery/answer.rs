@@ -7,6 +7,7 @@ use hickory_proto::rr::RecordType;
 use super::forward::Forwarder;
 use super::message::{Query, Unanswerable};
 use super::{Egress, Pod};
+use crate::plan::of_twin;
 use crate::route::zone::{Found, Zone};
 
 /// How a query came.
@@ -51,7 +52,10 @@ fn step(query: &Query<'_>, pod: &impl Pod, forwarder: &Forwarder) -> Step {
     }
     let is_other = |service: usize| asker.is_none_or(|asker| asker.service != service);
     match zone.lookup(&query.name, asker) {
-        Found::Service { service, address } if is_other(service) => Step::Ask(service, query.address(address)),
+        Found::Service { service, address } if is_other(service) => {
+            let six = if query.kind == RecordType::A { None } else { pod.twin(service) };
+            Step::Ask(service, query.addresses([IpAddr::from(address)].into_iter().chain(six.map(IpAddr::from))))
+        }
         Found::Service { address, .. } | Found::Address(address) => Step::Reply(query.address(address)),
         Found::Port { service, number } => {
             let host = zone.full_name(service).unwrap_or_default();
@@ -68,7 +72,8 @@ fn step(query: &Query<'_>, pod: &impl Pod, forwarder: &Forwarder) -> Step {
 fn reverse(query: &Query<'_>, zone: &Zone, address: IpAddr) -> Option<Vec<u8>> {
     let name = match address {
         IpAddr::V4(address) => zone.reverse(address),
-        IpAddr::V6(address) => address.is_loopback().then(|| "localhost".to_owned()),
+        IpAddr::V6(address) if address.is_loopback() => Some("localhost".to_owned()),
+        IpAddr::V6(address) => of_twin(address).and_then(|address| zone.reverse(address)),
     };
     match name {
         Some(name) => Some(query.pointer(&name)),

@@ -67,8 +67,8 @@ pub struct Facts {
     pub resolv_conf: ResolvConf,
     /// Variables that name a proxy, with their values.
     pub proxies: Vec<(String, String)>,
-    /// Programs that can carry UDP out of a network namespace.
-    pub udp: Vec<&'static str>,
+    /// Why pods cannot send datagrams, where they cannot.
+    pub datagrams: Result<(), String>,
     /// Running engines: workspace and version.
     pub engines: Vec<(String, String)>,
 }
@@ -164,7 +164,7 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
         environs::trust(&facts.trust),
         environs::dns(&facts.resolv_conf),
         environs::proxy(&facts.proxies),
-        environs::udp(&facts.udp),
+        environs::udp(&facts.possible, &facts.datagrams),
         environs::engines(&facts.engines),
     ]);
     found

@@ -1,7 +1,7 @@
 //! Pods from the engine's side: made with each launch, known to the proxy as long as they are there.
 
 use std::collections::HashSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -10,9 +10,9 @@ use tokio::sync::mpsc;
 
 use super::listeners::{Listeners, listens};
 use crate::launcher::Line;
-use crate::launcher::pod::{self, Handover, LISTENER};
+use crate::launcher::pod::{self, ENGINE, Handover};
 use crate::model::Egress;
-use crate::plan::{HOST, Planned, RANGE};
+use crate::plan::{HOST, Planned, RANGE, twin};
 use crate::supervise::Incarnation;
 
 /// What the proxy is told of pods.
@@ -33,6 +33,10 @@ pub struct Opened {
     pub listener: OwnedFd,
     /// All its questions of names.
     pub names: OwnedFd,
+    /// All other datagrams that leave the pod, a socket for each family of addresses.
+    pub datagrams: Vec<OwnedFd>,
+    /// Where its programs listen.
+    pub ears: Ears,
     /// Whether the service's callers are to be sent there; a setup step's pod only calls.
     pub serves: bool,
 }
@@ -109,9 +113,15 @@ pub fn private_files(etc: &Path) -> std::io::Result<PodOrder> {
 #[derive(Debug, Clone)]
 pub struct Pod {
     pub line: Arc<Line>,
+    ears: Ears,
+}
+
+/// Where the programs of a pod listen, asked of its kernel; clones share the way there.
+#[derive(Debug, Clone)]
+pub struct Ears {
     address: Ipv4Addr,
-    /// There once the pod is complete.
-    diagnosis: Arc<OnceLock<OwnedFd>>,
+    /// There once the pod is complete. One question at a time: the answers come in order.
+    diagnosis: Arc<OnceLock<Mutex<OwnedFd>>>,
 }
 
 impl Pod {
@@ -126,13 +136,14 @@ impl Pod {
     ) -> std::io::Result<(Self, PodOrder)> {
         let address = planned.addresses.own;
         let (line, end) = Line::new(address)?;
-        let pod = Self { line: Arc::new(line), address, diagnosis: Arc::default() };
+        let pod = Self { line: Arc::new(line), ears: Ears { address, diagnosis: Arc::default() } };
         let listens_itself = |number: u16| planned.ports.iter().any(|port| port.number == number);
         let order = pod::Pod {
             etc: etc.as_os_str().as_encoded_bytes().to_vec(),
             network: Some(pod::Network {
                 address,
                 range: RANGE,
+                world6: reaches_world6(),
                 host_name: planned.name.as_str().as_bytes().to_vec(),
                 answers_names: listens_itself(53),
                 front_door: if listens_itself(front_door) { 0 } else { front_door },
@@ -143,24 +154,56 @@ impl Pod {
         let (known, service, announcer) = (pod.clone(), planned.name.as_str().into(), announcer.clone());
         tokio::spawn(async move {
             // Where it is never complete, the launcher tells why.
-            let Ok(Handover { listener, names, diagnosis }) = known.line.handover().await else { return };
-            let _ = known.diagnosis.set(diagnosis);
-            announcer.open(Opened { incarnation, service, line: known.line, listener, names, serves });
+            let Ok(handover) = known.line.handover().await else { return };
+            let Handover { listener, names, datagrams, datagrams6, diagnosis } = handover;
+            let datagrams = std::iter::once(datagrams).chain(datagrams6).collect();
+            let Self { line, ears } = known;
+            let _ = ears.diagnosis.set(diagnosis.into());
+            announcer.open(Opened { incarnation, service, line, listener, names, datagrams, ears, serves });
         });
         Ok((pod, (order, end)))
     }
 
     /// Whether a program in it listens on a port.
     pub fn listens(&self, port: u16) -> bool {
-        let addresses: [IpAddr; 3] = [self.address.into(), Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-        self.diagnosis.get().is_some_and(|socket| listens(socket, port, &addresses))
+        self.ears.by_ipv4(port) || self.ears.by_ipv6(port)
     }
 
     /// All ports on which programs in it listen.
     pub fn ports(&self) -> Vec<u16> {
-        let listeners = self.diagnosis.get().and_then(|socket| Listeners::look_by(socket).ok()).unwrap_or_default();
-        listeners.ports().into_iter().filter(|port| *port != LISTENER).collect()
+        let listeners = self.ears.ask(|socket| Listeners::look_by(socket).ok()).flatten().unwrap_or_default();
+        listeners.ports().into_iter().filter(|port| *port != ENGINE).collect()
     }
+}
+
+impl Ears {
+    /// Whether a program is there for callers by IPv6, and by that alone.
+    pub fn by_ipv6_alone(&self, port: u16) -> bool {
+        !self.by_ipv4(port) && self.by_ipv6(port)
+    }
+
+    fn by_ipv4(&self, port: u16) -> bool {
+        self.any(port, &[self.address.into(), Ipv4Addr::LOCALHOST.into()])
+    }
+
+    fn by_ipv6(&self, port: u16) -> bool {
+        self.any(port, &[twin(self.address).into(), Ipv6Addr::LOCALHOST.into()])
+    }
+
+    fn any(&self, port: u16, addresses: &[IpAddr]) -> bool {
+        self.ask(|socket| listens(socket, port, addresses)).unwrap_or(false)
+    }
+
+    fn ask<T>(&self, question: impl FnOnce(&OwnedFd) -> T) -> Option<T> {
+        self.diagnosis.get().map(|socket| question(&socket.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+/// Whether this machine has a way to addresses of the internet by IPv6; nothing is sent.
+fn reaches_world6() -> bool {
+    // The first address of those that are given out (RFC 3587).
+    let somewhere = Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 1);
+    UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).is_ok_and(|socket| socket.connect((somewhere, 9)).is_ok())
 }
 
 #[cfg(test)]
@@ -177,6 +220,8 @@ mod tests {
             line: line.into(),
             listener: socket(),
             names: socket(),
+            datagrams: vec![socket()],
+            ears: Ears { address, diagnosis: Arc::default() },
             serves: true,
         }
     }

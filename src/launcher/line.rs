@@ -2,7 +2,7 @@
 
 use std::io;
 use std::iter;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, TcpStream as StdStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream as StdStream, UdpSocket as StdSocket};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -10,9 +10,10 @@ use std::sync::{Mutex, PoisonError};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, send, socketpair};
 use tokio::io::Interest;
-use tokio::net::{TcpSocket, TcpStream, UnixStream};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket, UnixStream};
 
-use super::pod::{Handover, MOST_SOCKETS, Request, Sockets};
+use super::pod::{Handover, MOST_SOCKETS, Request, Sockets, Tracking, WayIn};
+use crate::plan::twin;
 
 /// How many sockets are asked for at once, at first and at most: a pod that is called often gets more in one go.
 const FEW: u8 = 1;
@@ -38,16 +39,27 @@ struct Stock {
     next: u8,
 }
 
-/// Where in its pod a program listens: on its address, or only on one of the loopbacks.
+/// Where in its pod a program listens: on its addresses, or only on one of the loopbacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Side {
     Address,
     Loopback,
+    Address6,
     Loopback6,
 }
 
 impl Side {
-    const ALL: [Self; 3] = [Self::Address, Self::Loopback, Self::Loopback6];
+    const ALL: [Self; 4] = [Self::Address, Self::Loopback, Self::Address6, Self::Loopback6];
+
+    /// The program's address in the pod that has `own`.
+    fn target(self, own: Ipv4Addr) -> IpAddr {
+        match self {
+            Self::Address => own.into(),
+            Self::Loopback => Ipv4Addr::LOCALHOST.into(),
+            Self::Address6 => twin(own).into(),
+            Self::Loopback6 => Ipv6Addr::LOCALHOST.into(),
+        }
+    }
 }
 
 impl Line {
@@ -84,25 +96,36 @@ impl Line {
                     stream.set_nodelay(true)?;
                     return Ok(stream);
                 }
-                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => refused = Some(error),
+                Err(error) if is_elsewhere(&error) => refused = Some(error),
                 Err(error) => return Err(error),
             }
         }
         Err(refused.unwrap_or_else(gone))
     }
 
+    /// A socket for datagrams between `source`, an address of the workspace's range, and a port of the program in the
+    /// pod.
+    pub async fn datagrams(&self, source: Ipv4Addr, port: u16) -> io::Result<UdpSocket> {
+        let request = Request::Sockets { way: WayIn::Datagram, count: 1 };
+        let socket = StdSocket::from(self.ask(request).await?.0.pop().ok_or_else(exhausted)?);
+        rustix::net::bind(&socket, &SocketAddr::from((source, 0)))?;
+        socket.connect((self.address, port))?;
+        UdpSocket::from_std(socket)
+    }
+
+    /// What it takes to pass the pod's datagrams on. An error where its kernel has it not.
+    pub async fn tracking(&self) -> io::Result<Tracking> {
+        let sockets = self.ask(Request::Tracking).await?;
+        sockets.into_tracking().ok_or_else(|| io::ErrorKind::Unsupported.into())
+    }
+
     async fn try_side(&self, side: Side, source: Ipv4Addr, port: u16) -> io::Result<TcpStream> {
-        let socket = self.socket(side == Side::Loopback6).await?;
+        let target = side.target(self.address);
+        let socket = if target.is_ipv4() { self.socket().await? } else { self.socket6().await? };
         let socket = TcpSocket::from_std_stream(StdStream::from(socket));
-        if side != Side::Loopback6 {
-            socket.bind(SocketAddrV4::new(source, 0).into())?;
-        }
-        let target: SocketAddr = match side {
-            Side::Address => (self.address, port).into(),
-            Side::Loopback => (Ipv4Addr::LOCALHOST, port).into(),
-            Side::Loopback6 => (Ipv6Addr::LOCALHOST, port).into(),
-        };
-        socket.connect(target).await
+        let source: IpAddr = if target.is_ipv4() { source.into() } else { twin(source).into() };
+        socket.bind((source, 0).into())?;
+        socket.connect((target, port).into()).await
     }
 
     /// Has calls from the pod to an address refused by its kernel, or let through again.
@@ -110,15 +133,19 @@ impl Line {
         self.ask(Request::Absent { address, refused }).await.map(drop)
     }
 
-    async fn socket(&self, ipv6: bool) -> io::Result<OwnedFd> {
-        if ipv6 {
-            return self.ask(Request::Sockets { ipv6, count: 1 }).await?.0.pop().ok_or_else(exhausted);
-        }
+    /// Few programs listen by IPv6 alone: there is no stock of these.
+    async fn socket6(&self) -> io::Result<OwnedFd> {
+        let request = Request::Sockets { way: WayIn::Stream6, count: 1 };
+        // Where the kernel knows no IPv6, nobody listens by it.
+        self.ask(request).await?.0.pop().ok_or_else(gone)
+    }
+
+    async fn socket(&self) -> io::Result<OwnedFd> {
         let count = match self.take() {
             Ok(socket) => return Ok(socket),
             Err(count) => count,
         };
-        let mut sockets = self.ask(Request::Sockets { ipv6, count }).await?.0;
+        let mut sockets = self.ask(Request::Sockets { way: WayIn::Stream, count }).await?.0;
         let one = sockets.pop().ok_or_else(exhausted)?;
         self.stock().sockets.append(&mut sockets);
         Ok(one)
@@ -150,6 +177,11 @@ impl Line {
         });
         received.await?.ok_or_else(gone)
     }
+}
+
+/// Nobody listens there, or a pod without IPv6 has no such place.
+fn is_elsewhere(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NetworkUnreachable)
 }
 
 /// The pod is not there (any more): as for any peer that is not, the call is refused.

@@ -14,18 +14,19 @@ mod init;
 mod maps;
 mod netlink;
 mod redirect;
+mod rules;
 mod step;
 
 use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
 
 pub use clone::{Nursery, signal_pod};
-pub use control::{MOST_SOCKETS, Request, Sockets};
+pub use control::{MOST_SOCKETS, Request, Sockets, WayIn};
 pub use init::{EVENT, Event, event};
 pub use step::{Failure, Step};
 
-/// The one listener of a pod, on its loopback, above the ephemeral range: calls to everybody else arrive there.
-pub const LISTENER: u16 = 61_000;
+/// Where calls and datagrams to everybody else arrive, on a pod's loopback, above the ephemeral range.
+pub const ENGINE: u16 = 61_000;
 /// Where a pod's questions of names arrive.
 pub const NAMES: u16 = 61_053;
 /// Nobody listens there: what is sent there is refused at once.
@@ -46,8 +47,10 @@ pub struct Pod {
 pub struct Network {
     /// Its own address.
     pub address: Ipv4Addr,
-    /// The range in which all services have addresses, its prefix length with it.
+    /// The range in which all services have addresses, its prefix length with it. They have twins in IPv6.
     pub range: (Ipv4Addr, u8),
+    /// The host has a way to the world by IPv6.
+    pub world6: bool,
     pub host_name: Vec<u8>,
     /// The service itself listens on port 53: questions to its loopback are its own to answer.
     pub answers_names: bool,
@@ -65,6 +68,21 @@ pub struct Handover {
     pub listener: OwnedFd,
     /// All its questions of names.
     pub names: OwnedFd,
+    /// All other datagrams that leave the pod, by IPv4.
+    pub datagrams: OwnedFd,
+    /// The same by IPv6, where the kernel knows that.
+    pub datagrams6: Option<OwnedFd>,
     /// Answers who listens within (sock_diag(7)).
     pub diagnosis: OwnedFd,
+}
+
+/// What it takes to pass a pod's datagrams on, made for pods that send any.
+#[derive(Debug)]
+pub struct Tracking {
+    /// Answers whom a datagram was meant for (ctnetlink, of `NETLINK_NETFILTER`).
+    pub conntrack: OwnedFd,
+    /// Sends whole IPv4 packets, and receives none.
+    pub packets: OwnedFd,
+    /// The same of IPv6, where the kernel knows that.
+    pub packets6: Option<OwnedFd>,
 }

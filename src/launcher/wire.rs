@@ -214,6 +214,7 @@ impl Writer {
         self.0.extend_from_slice(&network.address.octets());
         self.0.extend_from_slice(&network.range.0.octets());
         self.byte(network.range.1);
+        self.byte(network.world6.into());
         self.bytes(&network.host_name);
         self.byte(network.answers_names.into());
         self.id(network.front_door.into());
@@ -292,6 +293,7 @@ impl Reader<'_> {
         Ok(Network {
             address: self.address()?,
             range: (self.address()?, self.byte()?),
+            world6: self.byte()? != 0,
             host_name: self.bytes()?,
             answers_names: self.byte()? != 0,
             front_door: u16::try_from(self.id()?).map_err(|_| malformed())?,
@@ -327,6 +329,7 @@ mod tests {
                     network: Some(Network {
                         address: Ipv4Addr::new(10, 66, 128, 1),
                         range: (Ipv4Addr::new(10, 66, 0, 0), 16),
+                        world6: true,
                         host_name: b"web".to_vec(),
                         answers_names: true,
                         front_door: 4400,

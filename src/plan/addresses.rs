@@ -4,7 +4,7 @@
 //! addresses are of this machine's loopback, where each workspace has a range of its own, and each caller and callee an
 //! address in it.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::model::ServiceName;
 
@@ -12,6 +12,8 @@ use super::slots::Ports;
 
 /// All addresses of a workspace.
 pub const RANGE: (Ipv4Addr, u8) = (Ipv4Addr::new(10, 66, 0, 0), 16);
+/// The same addresses as IPv6 has them: in the last four bytes.
+pub const RANGE6: (Ipv6Addr, u8) = (twin(RANGE.0), 96 + 16);
 /// Who answers questions of names.
 pub const NAMESERVER: Ipv4Addr = Ipv4Addr::new(10, 66, 255, 53);
 /// The loopback of the host: `host.nagaya.internal`.
@@ -53,4 +55,32 @@ impl Addresses {
 /// Whether an address is one of a workspace's.
 pub fn is_ours(address: Ipv4Addr) -> bool {
     address.octets()[..2] == RANGE.0.octets()[..2]
+}
+
+/// The IPv6 address of whoever has an address in a workspace: `fd66::10.66.0.1`.
+pub const fn twin(address: Ipv4Addr) -> Ipv6Addr {
+    let [a, b, c, d] = address.octets();
+    let [high, low] = [u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])];
+    Ipv6Addr::new(0xfd66, 0, 0, 0, 0, 0, high, low)
+}
+
+/// Whose twin an address is.
+pub fn of_twin(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let [.., a, b, c, d] = address.octets();
+    let own = Ipv4Addr::new(a, b, c, d);
+    (is_ours(own) && twin(own) == address).then_some(own)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twins_are_those_of_a_workspaces_addresses() {
+        assert_eq!(RANGE6.0.to_string(), "fd66::a42:0");
+        assert_eq!(of_twin(twin(HOST)), Some(HOST));
+        for other in ["fd66::1", "fd66::1:0:a42:1", "::ffff:10.66.0.1", "fd66::10.67.0.1"] {
+            assert_eq!(of_twin(other.parse().unwrap()), None, "{other}");
+        }
+    }
 }

@@ -15,7 +15,8 @@ pub struct Edge {
     pub to: usize,
     /// The place of the port in the callee's list.
     pub port: usize,
-    /// Where the proxy listens for it on the host; a caller in a pod has its own listener for all calls.
+    /// Where the proxy listens for it on the host; a caller in a pod has its own for all calls. Only pods have a way for
+    /// datagrams.
     pub listen: Option<SocketAddrV4>,
 }
 
@@ -168,25 +169,23 @@ pub fn wanted_edges(workspace: &Workspace, references: &[Reference]) -> Vec<(usi
 
 /// The edges with their listeners.
 pub fn edges(workspace: &Workspace, references: &[Reference], surroundings: &Surroundings) -> Vec<Edge> {
-    let wanted = wanted_edges(workspace, references).into_iter();
-    let edges = wanted.filter(|&(_, to, port)| workspace.service(to).ports[port].protocol != Protocol::Udp).map(
-        |(from, to, port)| {
-            let (caller, callee) = (workspace.service(from), workspace.service(to));
-            let (ports, callee_port) = (&surroundings.ports, &callee.ports[port]);
-            let listen = match workspace.network_of(caller, surroundings.network) {
-                NetworkMode::Pod => None,
-                NetworkMode::Names => {
-                    let address = on_loopback(surroundings.loopback, ports.pair(&caller.name, &callee.name));
-                    Some(SocketAddrV4::new(address, callee_port.number))
-                }
-                NetworkMode::Env => {
-                    let number = ports.edge(&caller.name, &callee.name, &callee_port.name);
-                    Some(SocketAddrV4::new(Ipv4Addr::LOCALHOST, number))
-                }
-            };
-            Edge { from, to, port, listen }
-        },
-    );
+    let edges = wanted_edges(workspace, references).into_iter().filter_map(|(from, to, port)| {
+        let (caller, callee) = (workspace.service(from), workspace.service(to));
+        let (ports, callee_port) = (&surroundings.ports, &callee.ports[port]);
+        let listen = match workspace.network_of(caller, surroundings.network) {
+            NetworkMode::Pod => None,
+            _ if callee_port.protocol == Protocol::Udp => return None,
+            NetworkMode::Names => {
+                let address = on_loopback(surroundings.loopback, ports.pair(&caller.name, &callee.name));
+                Some(SocketAddrV4::new(address, callee_port.number))
+            }
+            NetworkMode::Env => {
+                let number = ports.edge(&caller.name, &callee.name, &callee_port.name);
+                Some(SocketAddrV4::new(Ipv4Addr::LOCALHOST, number))
+            }
+        };
+        Some(Edge { from, to, port, listen })
+    });
     let mut edges: Vec<Edge> = edges.collect();
     edges.sort_by_key(|edge| (edge.from, edge.to, edge.port));
     edges

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::model::Workspace;
 
-use super::addresses::RANGE;
+use super::addresses::{RANGE, RANGE6};
 
 /// By these programs are told of a proxy; most take either spelling (curl(1), Go's `ProxyFromEnvironment`).
 const PROXIES: [&str; 6] = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
@@ -66,7 +66,12 @@ fn extended(value: &str, own: &str) -> String {
 fn names(workspace: &Workspace, host_label: &str) -> String {
     let (network, length) = RANGE;
     let mut out = vec!["localhost".to_owned(), ".localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
-    out.extend([format!("{network}/{length}"), HOST_NAME.to_owned(), "host.docker.internal".to_owned()]);
+    out.extend([
+        format!("{network}/{length}"),
+        format!("{}/{}", RANGE6.0, RANGE6.1),
+        HOST_NAME.to_owned(),
+        "host.docker.internal".to_owned(),
+    ]);
     let namespace = &workspace.namespace;
     out.extend([format!(".{host_label}"), format!(".{namespace}"), format!(".{namespace}.svc")]);
     out.push(".svc.cluster.local".to_owned());

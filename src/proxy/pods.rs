@@ -1,18 +1,21 @@
 //! Calls out of pods: one listener each, at which every stream that leaves arrives; the kernel tells where it was meant to go.
 
+mod datagrams;
 mod names;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener as StdListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener as StdListener};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::net::{TcpListener, TcpStream};
+use rustix::net::sockopt;
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, spawn_local};
 
+use datagrams::Outlet;
 use names::Names;
 
 use super::edge::{Way, breathe, connection, is_passing};
@@ -20,28 +23,48 @@ use super::egress;
 use super::http::{Caller, Context, Target};
 use super::wire::Io;
 use crate::discovery::{serve_tcp, serve_udp};
-use crate::effects::pods::{News, Opened};
+use crate::effects::pods::{Ears, News, Opened};
 use crate::launcher::Line;
-use crate::model::Egress;
-use crate::plan::{FRONT_DOOR, HOST, NAMESERVER, is_ours};
-use crate::route::Table;
+use crate::model::{Egress, Protocol};
+use crate::plan::{FRONT_DOOR, HOST, NAMESERVER, is_ours, of_twin};
+use crate::route::{Location, Table, Upstream};
 use crate::supervise::Incarnation;
 
-/// The line to the pod of each service that can be reached.
-type Lines = HashMap<Arc<str>, (Incarnation, Arc<Line>)>;
+/// Where servers of names listen.
+const NAMES: u16 = 53;
+
+/// The pod of each service that can be reached.
+type Known = HashMap<Arc<str>, (Incarnation, Arc<Line>, Ears)>;
 
 /// The pods in which services are to be reached, by name; clones share them.
 #[derive(Clone, Default)]
 pub struct Pods {
-    lines: Rc<RefCell<Lines>>,
+    known: Rc<RefCell<Known>>,
     tables: Rc<RefCell<Option<watch::Receiver<Arc<Table>>>>>,
 }
 
 impl Pods {
     /// A stream to a program in its pod, from the address of its caller.
     pub async fn connect(&self, service: &str, caller: &Caller, port: u16) -> io::Result<TcpStream> {
-        let line = self.lines.borrow().get(service).map(|(_, line)| line.clone());
-        line.ok_or(io::ErrorKind::ConnectionRefused)?.connect(self.source(caller), port).await
+        self.line(service)?.connect(self.source(caller), port).await
+    }
+
+    /// A socket for datagrams between a caller and a program in its pod.
+    pub async fn datagrams(&self, service: &str, caller: &Caller, port: u16) -> io::Result<UdpSocket> {
+        self.line(service)?.datagrams(self.source(caller), port).await
+    }
+
+    fn line(&self, service: &str) -> io::Result<Arc<Line>> {
+        let line = self.known.borrow().get(service).map(|(_, line, _)| line.clone());
+        line.ok_or_else(|| io::ErrorKind::ConnectionRefused.into())
+    }
+
+    /// Whether a service listens by IPv6 and by that alone, on any of its ports.
+    fn is_ipv6(&self, upstream: &Upstream) -> bool {
+        let known = self.known.borrow();
+        let Some((_, _, ears)) = known.get(&upstream.name) else { return false };
+        let mut streams = upstream.ports.iter().filter(|port| port.protocol != Protocol::Udp);
+        streams.any(|port| matches!(port.location, Location::Pod { port, .. } if ears.by_ipv6_alone(port)))
     }
 
     /// The address from which a caller is seen to call.
@@ -63,29 +86,37 @@ pub async fn serve(mut news: mpsc::UnboundedReceiver<News>, tables: watch::Recei
         match news {
             News::Opened(pod) => {
                 if pod.serves {
-                    let known = (pod.incarnation, pod.line.clone());
-                    pods.lines.borrow_mut().insert(pod.service.clone(), known);
+                    let known = (pod.incarnation, pod.line.clone(), pod.ears.clone());
+                    pods.known.borrow_mut().insert(pod.service.clone(), known);
                 }
                 tasks.insert(pod.incarnation, open(pod, &tables, &context));
             }
             News::Closed(incarnation) => {
                 tasks.remove(&incarnation).into_iter().flatten().for_each(|task| task.abort());
-                pods.lines.borrow_mut().retain(|_, (known, _)| *known != incarnation);
+                pods.known.borrow_mut().retain(|_, (known, ..)| *known != incarnation);
             }
         }
     }
 }
 
 fn open(pod: Opened, tables: &watch::Receiver<Arc<Table>>, context: &Context) -> Vec<JoinHandle<()>> {
-    let Opened { service, line, listener, names, .. } = pod;
-    let pod = Names::new(service.clone(), line, tables.clone());
+    let Opened { service, line, listener, names, datagrams, .. } = pod;
+    let pods = context.pool.dialer.pods.clone();
+    let pod = Names::new(service.clone(), line.clone(), tables.clone(), pods);
     let (socket, forwarder) = (names.into(), context.forwarder.clone());
-    let (asked, caller) = (pod.clone(), PodCaller { service, names: pod });
+    let (asked, caller) = (pod.clone(), Rc::new(PodCaller { service, names: pod }));
     let names = spawn_local(async move {
         let _ = serve_udp(socket, asked, forwarder).await;
     });
+    let outlet = Outlet { line, caller: caller.clone(), tables: tables.clone(), context: context.clone() };
+    let datagrams = datagrams.into_iter().map(|socket| {
+        let outlet = outlet.clone();
+        spawn_local(async move {
+            let _ = outlet.serve(socket.into()).await;
+        })
+    });
     let streams = spawn_local(accept(listener.into(), caller, tables.clone(), context.clone()));
-    vec![names, streams]
+    datagrams.chain([names, streams]).collect()
 }
 
 /// Who calls out of a pod.
@@ -94,18 +125,18 @@ struct PodCaller {
     names: Rc<Names>,
 }
 
-async fn accept(listener: StdListener, caller: PodCaller, tables: watch::Receiver<Arc<Table>>, context: Context) {
+async fn accept(listener: StdListener, caller: Rc<PodCaller>, tables: watch::Receiver<Arc<Table>>, context: Context) {
     let Ok(listener) = TcpListener::from_std(listener) else { return };
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => arrived(stream, &caller, &tables, &context),
+            Ok((stream, from)) => arrived(stream, from, &caller, &tables, &context),
             Err(error) if is_passing(&error) => breathe().await,
             Err(_) => return,
         }
     }
 }
 
-/// Where a stream is bound for.
+/// Where a stream or a datagram is bound for.
 enum Bound {
     /// A port of a service.
     Service(Target),
@@ -117,14 +148,20 @@ enum Bound {
     Nobody,
 }
 
-fn arrived(stream: TcpStream, caller: &PodCaller, tables: &watch::Receiver<Arc<Table>>, context: &Context) {
+fn arrived(
+    stream: TcpStream,
+    from: SocketAddr,
+    caller: &PodCaller,
+    tables: &watch::Receiver<Arc<Table>>,
+    context: &Context,
+) {
     // Without it the pod is gone already.
-    let Ok(meant) = rustix::net::sockopt::ip_original_dst(&stream) else { return };
-    let bound = bound(meant, &tables.borrow(), &caller.service);
-    if tables.borrow().called(*meant.ip()).is_some() {
+    let Ok(meant) = meant(&stream, from) else { return };
+    let bound = bound(meant, &tables.borrow(), &caller.service, |it| it != Protocol::Udp);
+    if let Bound::Service(target) = &bound {
         // It knew the address from before: the kernel may have to be told.
-        let names = caller.names.clone();
-        spawn_local(async move { names.meet(*meant.ip()).await });
+        let (names, called) = (caller.names.clone(), target.upstream.called);
+        spawn_local(async move { names.meet(called).await });
     }
     let who = Caller::Service(caller.service.clone());
     match bound {
@@ -145,19 +182,34 @@ fn arrived(stream: TcpStream, caller: &PodCaller, tables: &watch::Receiver<Arc<T
     }
 }
 
-fn bound(meant: SocketAddrV4, table: &Table, caller: &str) -> Bound {
-    let (address, port) = (*meant.ip(), meant.port());
+/// Whom a stream was meant for. One listener has both families: callers by IPv4 are mapped there (RFC 4291 section
+/// 2.5.5.2).
+fn meant(stream: &TcpStream, from: SocketAddr) -> rustix::io::Result<SocketAddr> {
+    match from.ip().to_canonical() {
+        IpAddr::V4(_) => sockopt::ip_original_dst(stream).map(SocketAddr::V4),
+        IpAddr::V6(_) => sockopt::ipv6_original_dst(stream).map(SocketAddr::V6),
+    }
+}
+
+/// Where a caller is led by an address; of a service's ports, those count whose protocol is wanted.
+fn bound(meant: SocketAddr, table: &Table, caller: &str, wanted: fn(Protocol) -> bool) -> Bound {
+    let port = meant.port();
+    let is_confined = table.egress(caller) == Egress::Deny;
+    let address = match in_workspace(meant.ip()) {
+        Ok(address) => address,
+        Err(address) if is_confined || !is_reached(address) => return Bound::Nobody,
+        Err(address) => return outside(address.into(), port),
+    };
     if let Some(upstream) = table.called(address) {
-        let place = upstream.ports.iter().position(|known| known.number == port);
+        let place = upstream.ports.iter().position(|known| known.number == port && wanted(known.protocol));
         let allowed = table.allows(caller, &upstream.name);
         return match place.filter(|_| allowed) {
             Some(port) => Bound::Service(Target { upstream: upstream.clone(), port }),
             None => Bound::Nobody,
         };
     }
-    let is_confined = table.egress(caller) == Egress::Deny;
     match address {
-        NAMESERVER if port == 53 => Bound::Names,
+        NAMESERVER if port == NAMES => Bound::Names,
         HOST if !is_confined => Bound::Elsewhere(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)),
         // The pod's own loopback comes here for the front door's number alone.
         Ipv4Addr::LOCALHOST | FRONT_DOOR if port == table.front_door => {
@@ -165,6 +217,28 @@ fn bound(meant: SocketAddrV4, table: &Table, caller: &str) -> Bound {
         }
         address if is_ours(address) => Bound::Nobody,
         _ if is_confined => Bound::Nobody,
-        address => Bound::Elsewhere(SocketAddr::new(address.into(), port)),
+        // Of a network there is nothing here but what can be sent on.
+        address if address.is_multicast() || address.is_broadcast() || address.is_unspecified() => Bound::Nobody,
+        address if address.is_loopback() => Bound::Nobody,
+        address => outside(address.into(), port),
     }
+}
+
+/// Whatever server of names a program asks, over TCP as over UDP, is the engine.
+fn outside(address: IpAddr, port: u16) -> Bound {
+    if port == NAMES { Bound::Names } else { Bound::Elsewhere(SocketAddr::new(address, port)) }
+}
+
+/// An IPv4 address, or whose twin it is; other addresses of IPv6 are no workspace's.
+fn in_workspace(address: IpAddr) -> Result<Ipv4Addr, Ipv6Addr> {
+    match address.to_canonical() {
+        IpAddr::V4(address) => Ok(address),
+        IpAddr::V6(Ipv6Addr::LOCALHOST) => Ok(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(address) => of_twin(address).ok_or(address),
+    }
+}
+
+/// Whether the host can reach an address as it is written.
+fn is_reached(address: Ipv6Addr) -> bool {
+    !(address.is_multicast() || address.is_unspecified() || address.is_unicast_link_local())
 }

@@ -78,6 +78,8 @@ pub struct Engine {
 const SAMPLE: Duration = Duration::from_secs(1);
 /// Descriptors for sockets, clients and proxied connections, besides those of the services.
 const ROOM: usize = 512;
+/// Descriptors of a service: its output, and the line and the sockets of its pod, with those that are on their way.
+const EACH: usize = 10;
 /// Effects carried out before others get their turn.
 const GULP: usize = 8;
 /// Inputs taken before the outcome is published.
@@ -94,7 +96,7 @@ impl Engine {
         let plan = Arc::new(make_plan(&workspace, &mut setup, &HashSet::new())?);
         // After the launcher was started, which keeps the shell's own limit for the services, and before any thread.
         descriptors::raise_limit();
-        let _ = descriptors::make_room(4 * plan.services.len() + plan.edges.len() + ROOM);
+        let _ = descriptors::make_room(EACH * plan.services.len() + plan.edges.len() + ROOM);
         let ends = Ends::default();
         let collector = Collector::start(setup.home.logs(), ends.clone())
             .map_err(|error| Problem::Nothing { message: format!("the log thread could not be started: {error}") })?;

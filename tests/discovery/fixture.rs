@@ -1,7 +1,7 @@
 //! A pod's DNS server, its client, and the host's servers, all in one thread on the loopback.
 
 use std::cell::RefCell;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +20,9 @@ pub const USERS: Ipv4Addr = Ipv4Addr::new(10, 66, 128, 1);
 pub const ORDERS: Ipv4Addr = Ipv4Addr::new(10, 66, 128, 2);
 /// The pod that asks; it is one of `orders`.
 pub const OWN: Ipv4Addr = Ipv4Addr::new(10, 66, 0, 2);
+/// `six`, which listens by IPv6 alone.
+pub const TWIN: Ipv4Addr = Ipv4Addr::new(10, 66, 128, 3);
+pub const SIX: Ipv6Addr = Ipv6Addr::new(0xfd66, 0, 0, 0, 0, 0, 0x0a42, 0x8003);
 pub const HOST: Ipv4Addr = Ipv4Addr::new(10, 66, 255, 1);
 pub const FRONT_DOOR: Ipv4Addr = Ipv4Addr::new(10, 66, 255, 2);
 
@@ -53,6 +56,10 @@ impl Pod for OrdersPod {
         self.egress
     }
 
+    fn twin(&self, service: usize) -> Option<Ipv6Addr> {
+        (service == 2).then_some(SIX)
+    }
+
     async fn asked(&self, service: usize) {
         self.asked.borrow_mut().push(service);
         self.gate.acquire().await.unwrap().forget();
@@ -71,7 +78,10 @@ fn zone() -> Zone {
     let http = Port { name: "http".to_owned(), number: 8080, protocol: Protocol::Http };
     let origin =
         Origin { workspace: "shop".to_owned(), namespace: "default".to_owned(), host: HOST, front_door: FRONT_DOOR };
-    Zone::new(origin, vec![entry("users", USERS, vec![http]), entry("orders", ORDERS, Vec::new())])
+    Zone::new(
+        origin,
+        vec![entry("users", USERS, vec![http]), entry("orders", ORDERS, Vec::new()), entry("six", TWIN, Vec::new())],
+    )
 }
 
 /// A running server and what belongs to it.

@@ -6,7 +6,9 @@ use hickory_proto::op::{Edns, Message, ResponseCode};
 use hickory_proto::rr::{RData, RecordType};
 use nagaya::discovery::Egress;
 
-use super::fixture::{FRONT_DOOR, HOST, ORDERS, OWN, Server, USERS, Upstreams, addresses, query, receive, run};
+use super::fixture::{
+    FRONT_DOOR, HOST, ORDERS, OWN, SIX, Server, TWIN, USERS, Upstreams, addresses, query, receive, run,
+};
 
 #[test]
 fn addresses_of_ours_are_answered() {
@@ -30,6 +32,18 @@ fn addresses_of_ours_are_answered() {
         }
         assert!(!server.pod.asked.borrow().contains(&1), "own names wake nobody");
         assert_ne!(ORDERS, OWN);
+    });
+}
+
+#[test]
+fn a_service_that_listens_by_ipv6_alone_has_an_address_of_it() {
+    run(async {
+        let server = Server::start(&Upstreams::none()).await;
+        assert_eq!(addresses(&server.ask("six.", RecordType::A).await), [TWIN.to_string()]);
+        assert_eq!(addresses(&server.ask("six.", RecordType::AAAA).await), [SIX.to_string()]);
+        assert_eq!(addresses(&server.ask("six.", RecordType::ANY).await), [TWIN.to_string(), SIX.to_string()]);
+        let reverse = "3.0.0.8.2.4.a.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.6.6.d.f.ip6.arpa.";
+        assert_eq!(addresses(&server.ask(reverse, RecordType::PTR).await), ["six.default.svc.cluster.local."]);
     });
 }
 

@@ -1,9 +1,11 @@
 //! Services in pods: each sees a network of its own, in which names and ports are production's.
 
 mod calls;
+mod datagrams;
 mod death;
 mod exec;
 mod files;
+mod ipv6;
 mod programs;
 mod proxies;
 mod resolvers;

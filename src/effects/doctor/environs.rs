@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::{Finding, ResolvConf, Trust};
+use crate::effects::trial::Possible;
 use crate::route::resolv;
 
 pub fn front_door(found: &Result<Vec<IpAddr>, String>) -> Finding {
@@ -118,11 +119,21 @@ fn port_on_loopback(value: &str) -> Option<u16> {
     is_loopback.then_some(port)
 }
 
-pub fn udp(tools: &[&str]) -> Finding {
-    let tools = if tools.is_empty() { "neither pasta nor slirp4netns".to_owned() } else { tools.join(" and ") };
-    let message =
-        format!("UDP other than questions of names does not leave pods in this version; installed for it: {tools}");
-    Finding::ok("udp", message)
+/// The kernel has to tell whom a datagram was meant for; pods are possible without.
+pub fn udp(possible: &Possible, datagrams: &Result<(), String>) -> Finding {
+    let check = "udp";
+    match (possible.pod, datagrams) {
+        (Err(_), _) => Finding::ok(check, "services share this machine's network, and send datagrams as it does"),
+        (Ok(()), Ok(())) => {
+            Finding::ok(check, "datagrams of pods are passed on, between services and to the world outside")
+        }
+        (Ok(()), Err(why)) => {
+            let message = format!("datagrams of pods are refused, but for questions of names: no ctnetlink ({why})");
+            let fix = "`sudo modprobe nf_conntrack_netlink` on the machine itself, and its name in a file below \
+                       /etc/modules-load.d to keep it; or `network: env` on the services that need UDP";
+            Finding::warning(check, message, fix)
+        }
+    }
 }
 
 pub fn engines(running: &[(String, String)]) -> Finding {
@@ -150,6 +161,7 @@ mod tests {
 
     use super::super::Status;
     use super::*;
+    use crate::launcher::pod::{Failure, Step};
 
     #[test]
     fn names_below_localhost_lead_to_the_loopback() {
@@ -212,9 +224,14 @@ mod tests {
     }
 
     #[test]
-    fn tools_for_udp_are_listed() {
-        assert!(udp(&[]).message.contains("neither pasta nor slirp4netns"));
-        assert!(udp(&["pasta"]).message.ends_with("installed for it: pasta"));
+    fn datagrams_need_a_part_of_the_kernel() {
+        let none = Possible::nothing(Failure { step: Step::Namespaces, errno: 1 });
+        let all = Possible { pod: Ok(()), names: Ok(()) };
+        assert_eq!([udp(&none, &Ok(())), udp(&all, &Ok(()))].map(|it| it.status), [Status::Ok; 2]);
+        let finding = udp(&all, &Err("Protocol not supported".to_owned()));
+        assert_eq!(finding.status, Status::Warning);
+        assert!(finding.message.contains("Protocol not supported"), "{finding:?}");
+        assert!(finding.fix.unwrap().contains("modprobe nf_conntrack_netlink"));
     }
 
     #[test]

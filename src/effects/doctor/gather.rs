@@ -31,8 +31,8 @@ const PROBE: &str = "nagaya-doctor.localhost";
 /// A resolver whose servers are away takes longer than anybody waits.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Looks at everything; what network modes are possible was tried before, while there was one thread.
-pub fn gather(possible: Possible) -> Facts {
+/// Looks at everything; what is possible in pods was tried before, while there was one thread.
+pub fn gather(possible: Possible, datagrams: std::io::Result<()>) -> Facts {
     let places = Places::find();
     let limit = getrlimit(Resource::Nofile);
     let number = |limit: Option<u64>| limit.unwrap_or(u64::MAX);
@@ -48,7 +48,7 @@ pub fn gather(possible: Possible) -> Facts {
         trust: places.as_ref().map_or(Trust::None, trust),
         resolv_conf: resolv_conf(Path::new("/etc/resolv.conf")),
         proxies: proxies(),
-        udp: ["pasta", "slirp4netns"].into_iter().filter(|tool| which::which(tool).is_ok()).collect(),
+        datagrams: datagrams.map_err(|error| error.to_string()),
         engines: places.as_ref().map(engines).unwrap_or_default(),
     }
 }

@@ -10,7 +10,7 @@ use rustix::net::{
     recvmsg, sendmsg,
 };
 
-use super::Handover;
+use super::{Handover, Tracking};
 
 /// More than this the kernel does not pass in one message (SCM_MAX_FD, unix(7)).
 pub const MOST_SOCKETS: u8 = 253;
@@ -19,30 +19,47 @@ pub const MOST_SOCKETS: u8 = 253;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request {
     /// Sockets with which to call into the pod.
-    Sockets { ipv6: bool, count: u8 },
+    Sockets { way: WayIn, count: u8 },
     /// Have calls to an address refused, or let through again.
     Absent { address: Ipv4Addr, refused: bool },
+    /// The sockets of [`Tracking`].
+    Tracking,
+}
+
+/// A kind of socket that calls into a pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum WayIn {
+    Stream,
+    Stream6,
+    Datagram,
+}
+
+impl WayIn {
+    const ALL: [Self; 3] = [Self::Stream, Self::Stream6, Self::Datagram];
 }
 
 impl Request {
     /// As a packet.
     pub fn encode(self) -> [u8; 6] {
         match self {
-            Self::Sockets { ipv6, count } => [0, ipv6.into(), count, 0, 0, 0],
+            Self::Sockets { way, count } => [0, way as u8, count, 0, 0, 0],
             Self::Absent { address, refused } => {
                 let [a, b, c, d] = address.octets();
                 [1, refused.into(), a, b, c, d]
             }
+            Self::Tracking => [2, 0, 0, 0, 0, 0],
         }
     }
 
     /// From a packet.
     pub fn decode(packet: &[u8]) -> Option<Self> {
         match *packet {
-            [0, ipv6, count, ..] => Some(Self::Sockets { ipv6: ipv6 != 0, count }),
+            [0, way, count, ..] => WayIn::ALL.get(usize::from(way)).map(|&way| Self::Sockets { way, count }),
             [1, refused, a, b, c, d] => {
                 Some(Self::Absent { address: Ipv4Addr::new(a, b, c, d), refused: refused != 0 })
             }
+            [2, ..] => Some(Self::Tracking),
             _ => None,
         }
     }
@@ -81,8 +98,15 @@ impl Sockets {
 
     /// The first packet of a pod.
     pub fn into_handover(self) -> Option<Handover> {
-        let [listener, names, diagnosis] = <[OwnedFd; 3]>::try_from(self.0).ok()?;
-        Some(Handover { listener, names, diagnosis })
+        let mut sockets = self.0.into_iter();
+        let (listener, names, datagrams) = (sockets.next()?, sockets.next()?, sockets.next()?);
+        Some(Handover { listener, names, datagrams, diagnosis: sockets.next()?, datagrams6: sockets.next() })
+    }
+
+    /// The answer to [`Request::Tracking`]; none where the kernel has no such sockets.
+    pub fn into_tracking(self) -> Option<Tracking> {
+        let mut sockets = self.0.into_iter();
+        Some(Tracking { conntrack: sockets.next()?, packets: sockets.next()?, packets6: sockets.next() })
     }
 }
 
@@ -93,11 +117,13 @@ mod tests {
     #[test]
     fn requests_survive_the_way() {
         for request in [
-            Request::Sockets { ipv6: true, count: 200 },
+            Request::Sockets { way: WayIn::Stream6, count: 200 },
+            Request::Sockets { way: WayIn::Datagram, count: 1 },
+            Request::Tracking,
             Request::Absent { address: Ipv4Addr::new(10, 66, 1, 2), refused: true },
         ] {
             assert_eq!(Request::decode(&request.encode()), Some(request));
         }
-        assert_eq!(Request::decode(&[7]), None);
+        assert_eq!([&[7][..], &[0, 9, 1, 0, 0, 0]].map(Request::decode), [None, None]);
     }
 }

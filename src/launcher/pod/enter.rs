@@ -1,22 +1,29 @@
 //! What pid 1 of a pod does before anything runs in it, in the order that works.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddrV4};
-use std::os::fd::{AsFd, OwnedFd};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_change};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, netlink::SOCK_DIAG, socket_with, sockopt};
+use rustix::net::netlink::{NETFILTER, SOCK_DIAG};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, ipproto, listen, socket_with, sockopt};
 use rustix::thread::{CapabilitySet, configure_capability_in_ambient_set};
 
 use super::maps::{Identity, map_own};
+use super::netlink::{self, Place};
+use super::redirect::{self, Families};
+use super::rules::Family;
 use super::step::{Failure, Step};
-use super::{Handover, LISTENER, NAMES, Network, Pod, netlink, redirect};
+use super::{ENGINE, Handover, NAMES, Network, Pod, WayIn};
+use crate::plan::{RANGE6, twin};
 
 /// Connections that wait while all are being accepted; the kernel cuts it to its own limit.
 const BACKLOG: i32 = 1024;
 const HOSTS: &str = "hosts";
+/// How long a flow of datagrams is remembered after its last one.
+const FLOW_SECONDS: &str = "180";
 
 /// Who enters.
 #[derive(Debug)]
@@ -30,7 +37,7 @@ pub struct Entrant<'a> {
 
 /// Makes this process, which is alone in fresh namespaces, at home in `pod`. What is handed over comes from its
 /// network, where it has one.
-pub fn enter(pod: &Pod, entrant: &Entrant<'_>) -> Result<Option<Handover>, Failure> {
+pub fn enter(pod: &Pod, entrant: &Entrant<'_>) -> Result<Option<Connected>, Failure> {
     identify(entrant)?;
     let etc = Path::new(text(&pod.etc));
     mounts(etc).map_err(Step::Mounts.failed())?;
@@ -43,15 +50,24 @@ pub fn enter(pod: &Pod, entrant: &Entrant<'_>) -> Result<Option<Handover>, Failu
     }
 }
 
+/// What comes out of a pod's network, and what is redirected there.
+pub type Connected = (Handover, Families);
+
 /// Sets up the network; `gid` is whose programs may `ping`.
-fn connect(network: &Network, gid: u32) -> Result<Handover, Failure> {
+fn connect(network: &Network, gid: u32) -> Result<Connected, Failure> {
     rustix::system::sethostname(&network.host_name).map_err(Step::HostName.failed())?;
     allow_low_ports();
     // For `ping` without rights of its own; where it cannot be set, only that is missing.
     let _ = fs::write("/proc/sys/net/ipv4/ping_group_range", format!("{gid} {gid}"));
-    netlink::addresses(network.address, network.range).map_err(Step::Addresses.failed())?;
-    redirect::install(network).map_err(Step::Redirects.failed())?;
-    sockets().map_err(Step::Sockets.failed())
+    let place = Place { own: network.address.into(), range: (network.range.0.into(), network.range.1), world: true };
+    netlink::settle(place).map_err(Step::Addresses.failed())?;
+    let mut families = redirect::install(network).map_err(Step::Redirects.failed())?;
+    let twin = Place { own: twin(network.address).into(), range: (RANGE6.0.into(), RANGE6.1), world: network.world6 };
+    if families.contains(&Family::V6) && netlink::settle(twin).is_err() {
+        families = redirect::V4;
+    }
+    let handover = sockets(families.contains(&Family::V6)).map_err(Step::Sockets.failed())?;
+    Ok((handover, families))
 }
 
 fn text(bytes: &[u8]) -> &std::ffi::OsStr {
@@ -108,33 +124,71 @@ fn allow_low_ports() {
     }
 }
 
-fn sockets() -> Result<Handover, Errno> {
-    let stream = || {
-        let listener = inet(SocketType::STREAM)?;
-        bind(&listener, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, LISTENER))?;
-        listen(&listener, BACKLOG)?;
-        Ok(listener)
-    };
-    let names = || {
-        let socket = inet(SocketType::DGRAM)?;
-        bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, NAMES))?;
+fn sockets(ipv6: bool) -> Result<Handover, Errno> {
+    let datagrams = |at: SocketAddr| {
+        let socket = inet(&at, SocketType::DGRAM)?;
+        bind(&socket, &at)?;
         Ok(socket)
     };
     let diagnosis = || socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(SOCK_DIAG));
-    Ok(Handover { listener: stream()?, names: names()?, diagnosis: diagnosis()? })
+    let loopback6 = SocketAddr::from((Ipv6Addr::LOCALHOST, ENGINE));
+    Ok(Handover {
+        listener: listener(ipv6)?,
+        names: datagrams((Ipv4Addr::LOCALHOST, NAMES).into())?,
+        datagrams: datagrams((Ipv4Addr::LOCALHOST, ENGINE).into())?,
+        datagrams6: ipv6.then(|| datagrams(loopback6)).transpose()?,
+        diagnosis: diagnosis()?,
+    })
 }
 
-fn inet(kind: SocketType) -> Result<OwnedFd, Errno> {
-    socket_with(AddressFamily::INET, kind, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)
+/// One for both families, where there are two.
+fn listener(ipv6: bool) -> Result<OwnedFd, Errno> {
+    let any: IpAddr = if ipv6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::LOCALHOST.into() };
+    let at = SocketAddr::new(any, ENGINE);
+    let listener = inet(&at, SocketType::STREAM)?;
+    if ipv6 {
+        sockopt::set_ipv6_v6only(&listener, false)?;
+    }
+    bind(&listener, &at)?;
+    listen(&listener, BACKLOG)?;
+    Ok(listener)
+}
+
+/// A socket of an address's family.
+fn inet(address: &SocketAddr, kind: SocketType) -> Result<OwnedFd, Errno> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    socket_with(family, kind, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)
 }
 
 /// A socket with which the engine can call into the pod.
-pub fn way_in(ipv6: bool) -> Result<OwnedFd, Errno> {
-    let family = if ipv6 { AddressFamily::INET6 } else { AddressFamily::INET };
-    let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
-    if !ipv6 {
+pub fn way_in(way: WayIn) -> Result<OwnedFd, Errno> {
+    let (family, kind) = match way {
+        WayIn::Stream => (AddressFamily::INET, SocketType::STREAM),
+        WayIn::Stream6 => (AddressFamily::INET6, SocketType::STREAM),
+        WayIn::Datagram => (AddressFamily::INET, SocketType::DGRAM),
+    };
+    let socket = socket_with(family, kind, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
+    if way != WayIn::Datagram {
         // It is bound to its caller's address; which port that leaves it is found when it is connected.
-        sockopt::set_socket_reuseaddr(socket.as_fd(), true)?;
+        sockopt::set_socket_reuseaddr(&socket, true)?;
+    }
+    if way == WayIn::Stream6 {
+        // A range that is local by its route is no reason for IPv6 to bind to an address of it.
+        sockopt::set_ipv6_freebind(&socket, true)?;
     }
     Ok(socket)
+}
+
+/// The sockets of [`Tracking`](super::Tracking). As from now, the kernel remembers this pod's flows of datagrams for as
+/// long as nothing else on their way forgets them (RFC 4787 section 4.3); where that cannot be set, quiet ones end
+/// sooner.
+pub fn tracking() -> Result<Vec<OwnedFd>, Errno> {
+    for setting in ["nf_conntrack_udp_timeout", "nf_conntrack_udp_timeout_stream"] {
+        let _ = fs::write(format!("/proc/sys/net/netfilter/{setting}"), FLOW_SECONDS);
+    }
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let conntrack = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(NETFILTER))?;
+    let packets = |family| socket_with(family, SocketType::RAW, flags, Some(ipproto::RAW));
+    let packets6 = packets(AddressFamily::INET6).ok();
+    Ok([conntrack, packets(AddressFamily::INET)?].into_iter().chain(packets6).collect())
 }

@@ -12,7 +12,8 @@ use super::super::spawn::{Program, Spawner};
 use super::control::{self, MOST_SOCKETS, Request};
 use super::enter::{self, Entrant};
 use super::maps::Identity;
-use super::{Failure, Pod, Step, clone, redirect};
+use super::redirect::{self, Families, NONE};
+use super::{Failure, Handover, Pod, Step, clone};
 
 /// What pid 1 is born with.
 pub struct Birth<'a> {
@@ -116,20 +117,23 @@ fn start(birth: Birth<'_>) -> Result<Init<'_>, Failure> {
         clone::end(1);
     }
     let _ = rustix::thread::set_name(c"nagaya-pod");
-    let handover = enter::enter(pod, &Entrant { identity, ids, mapped: mapped.as_ref() })?;
-    if let Some(handover) = &handover {
-        let sockets = [&handover.listener, &handover.names, &handover.diagnosis].map(AsFd::as_fd);
+    let connected = enter::enter(pod, &Entrant { identity, ids, mapped: mapped.as_ref() })?;
+    let families = connected.as_ref().map_or(NONE, |(_, families)| *families);
+    if let Some((handover, _)) = &connected {
+        let Handover { listener, names, datagrams, diagnosis, datagrams6 } = handover;
+        let sockets: Vec<_> = [listener, names, datagrams, diagnosis].into_iter().chain(datagrams6).collect();
+        let sockets: Vec<_> = sockets.into_iter().map(AsFd::as_fd).collect();
         control::send(engine, &sockets).map_err(Step::Handover.failed())?;
     }
     // Before all that is open is closed: none may be closed twice.
-    drop((handover, mapped));
+    drop((connected, mapped));
     let signals = clone::signals().map_err(Step::Exec.broke())?;
     spawner.settle(events, Event::Main.encode(key));
     let main = spawner.spawn(program).map_err(|errno| Failure { step: Step::Exec, errno })?;
     tell(events, key, Event::Launched);
     // Among others the ends of the service's pipes: they are to close when it ends.
     clone::keep_only(&[events.as_fd(), engine.as_fd(), signals.as_fd()]);
-    Ok(Init { key, main: Some(main), events, engine: Some(engine), signals })
+    Ok(Init { key, main: Some(main), events, engine: Some(engine), signals, families })
 }
 
 /// The parent may have died before its death could be noticed.
@@ -146,6 +150,8 @@ struct Init<'a> {
     /// `None` once the engine closed it.
     engine: Option<&'a OwnedFd>,
     signals: OwnedFd,
+    /// What is redirected.
+    families: Families,
 }
 
 impl Init<'_> {
@@ -212,12 +218,13 @@ impl Init<'_> {
             Err(_) => return false,
         };
         let sockets = match Request::decode(&packet[..count]) {
-            Some(Request::Sockets { ipv6, count }) => {
+            Some(Request::Sockets { way, count }) => {
                 // As many as there can be: fewer are told by their number.
-                (0..count.min(MOST_SOCKETS)).map_while(|_| enter::way_in(ipv6).ok()).collect()
+                (0..count.min(MOST_SOCKETS)).map_while(|_| enter::way_in(way).ok()).collect()
             }
+            Some(Request::Tracking) => enter::tracking().unwrap_or_default(),
             Some(Request::Absent { address, refused }) => {
-                let _ = redirect::absent(address, refused);
+                let _ = redirect::absent(self.families, address, refused);
                 Vec::new()
             }
             None => Vec::new(),

@@ -1,6 +1,6 @@
 //! Messages to the kernel's network configuration (netlink(7), rtnetlink(7)), as bytes.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with};
@@ -11,14 +11,14 @@ const CREATE: u16 = 0x400;
 /// Attributes within an attribute.
 const NESTED: u16 = 0x8000;
 
-/// Several messages on their way to the kernel, which takes them one after the other and tells of the first that fails.
+/// Several messages on their way to the kernel. It answers those in which something is wrong, and the last one anyway.
 #[derive(Debug, Default)]
 pub struct Batch {
     bytes: Vec<u8>,
     message: usize,
     sequence: u32,
-    /// Where the last message begins whose success is to be told: with it all before it have succeeded.
-    last: usize,
+    /// Where the last message begins that can be answered.
+    last: Option<usize>,
 }
 
 /// An attribute that is being written; its length is filled in when it ends.
@@ -27,7 +27,7 @@ pub struct Open(usize);
 impl Batch {
     /// Begins a message.
     pub fn begin(&mut self, kind: u16, extra: u16) {
-        self.last = self.bytes.len();
+        self.last = Some(self.bytes.len());
         self.header(kind, REQUEST | extra);
     }
 
@@ -36,8 +36,8 @@ impl Batch {
         self.begin(kind, CREATE);
     }
 
-    /// Begins a message that does nothing, of which no success is told.
-    pub fn begin_frame(&mut self, kind: u16) {
+    /// Begins a message that is never answered.
+    pub fn begin_silent(&mut self, kind: u16) {
         self.header(kind, REQUEST);
     }
 
@@ -95,31 +95,25 @@ impl Batch {
         self.bytes[open.0..open.0 + 2].copy_from_slice(&length.to_ne_bytes());
     }
 
-    /// Sends all of it and waits for the answer: the first error, or that the last message succeeded.
+    /// Sends all of it and waits for the last answer; the first that is an error is returned.
     pub fn send(mut self, protocol: Protocol) -> Result<(), Errno> {
+        let Some(last) = self.last else { return Ok(()) };
+        // Behind the length and the type.
+        let flags = u16::from_ne_bytes([self.bytes[last + 6], self.bytes[last + 7]]) | ACKNOWLEDGE;
+        self.bytes[last + 6..last + 8].copy_from_slice(&flags.to_ne_bytes());
         let protocol = match protocol {
             // NETLINK_ROUTE is number 0.
             Protocol::Route => None,
             Protocol::Netfilter => Some(netlink::NETFILTER),
         };
         let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
-        self.ask_for_answer();
         send(&socket, &self.bytes, SendFlags::empty())?;
-        let mut buffer = [0; 512];
-        while {
+        let mut buffer = [0; 2 << 10];
+        loop {
             let (received, _) = recv(&socket, &mut buffer[..], RecvFlags::empty())?;
-            answers(&buffer[..received])? == 0
-        } {}
-        Ok(())
-    }
-
-    /// One for all: each is a datagram to be made and read.
-    fn ask_for_answer(&mut self) {
-        // struct nlmsghdr: the flags are behind length and type.
-        let place = self.last + 6;
-        if let Some(&[low, high]) = self.bytes.get(place..place + 2) {
-            let flags = u16::from_ne_bytes([low, high]) | ACKNOWLEDGE;
-            self.bytes[place..place + 2].copy_from_slice(&flags.to_ne_bytes());
+            if is_answered(&buffer[..received])? {
+                return Ok(());
+            }
         }
     }
 }
@@ -131,38 +125,53 @@ pub enum Protocol {
     Netfilter,
 }
 
-/// The number of answers in a datagram, each of which is an error number (0 for success) behind a header.
-fn answers(mut rest: &[u8]) -> Result<usize, Errno> {
+/// Whether a datagram says that all is well: an error number, which is 0, behind a header. Any other is an error.
+fn is_answered(mut rest: &[u8]) -> Result<bool, Errno> {
     const ERROR: u16 = 2;
-    let mut count = 0;
     while let Some(header) = rest.first_chunk::<16>() {
         let length = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize;
         if u16::from_ne_bytes([header[4], header[5]]) == ERROR {
             let Some(code) = rest.get(16..).and_then(|rest| rest.first_chunk::<4>()) else { return Err(Errno::BADMSG) };
-            match i32::from_ne_bytes(*code) {
-                0 => count += 1,
-                code => return Err(Errno::from_raw_os_error(-code)),
-            }
+            return match i32::from_ne_bytes(*code) {
+                0 => Ok(true),
+                code => Err(Errno::from_raw_os_error(-code)),
+            };
         }
         rest = rest.get(length.max(16).next_multiple_of(4)..).unwrap_or_default();
     }
-    Ok(count)
+    Ok(false)
 }
 
 /// The loopback is the first interface of every network namespace.
 const LOOPBACK: u32 = 1;
-const IPV4: u8 = 2;
 
-/// Brings the loopback up with an own address on it, the whole `range` as local addresses (so that sockets may be bound
-/// to any, and a caller's be a source), and a way to everywhere: without one `connect` fails before a redirect sees
-/// it, and `getaddrinfo(AI_ADDRCONFIG)` denies even known names.
-pub fn addresses(own: Ipv4Addr, (range, prefix): (Ipv4Addr, u8)) -> Result<(), Errno> {
-    const NEW_LINK: u16 = 16;
-    const NEW_ADDRESS: u16 = 20;
-    const LOCAL: u16 = 2;
-    const ADDRESS: u16 = 1;
-    const UP: u32 = 1;
+/// Where a pod is at home, in one family.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// Its own address.
+    pub own: IpAddr,
+    /// What is local to it: sockets may be bound to any of these, and a caller's may be a source.
+    pub range: (IpAddr, u8),
+    /// There is a way to everywhere else. Without one `connect` fails before a redirect sees it, and
+    /// `getaddrinfo(AI_ADDRCONFIG)` denies even known names.
+    pub world: bool,
+}
+
+/// Brings the loopback up, and puts addresses and routes on it.
+pub fn settle(place: Place) -> Result<(), Errno> {
     let mut batch = Batch::default();
+    raise(&mut batch);
+    address(&mut batch, place.own);
+    route(&mut batch, Some(place.range), place.own);
+    if place.world {
+        route(&mut batch, None, place.own);
+    }
+    batch.send(Protocol::Route)
+}
+
+fn raise(batch: &mut Batch) {
+    const NEW_LINK: u16 = 16;
+    const UP: u32 = 1;
     batch.begin(NEW_LINK, 0);
     // struct ifinfomsg: family, type, index, flags, and which of those change.
     batch.put(&[0; 4]);
@@ -170,20 +179,44 @@ pub fn addresses(own: Ipv4Addr, (range, prefix): (Ipv4Addr, u8)) -> Result<(), E
         batch.put(&word.to_ne_bytes());
     }
     batch.end();
+}
+
+fn family(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 2 } else { 10 }
+}
+
+fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    }
+}
+
+fn address(batch: &mut Batch, own: IpAddr) {
+    const NEW_ADDRESS: u16 = 20;
+    const LOCAL: u16 = 2;
+    const ADDRESS: u16 = 1;
+    const LIFETIME: u16 = 6;
+    // Nobody else can have it: it need not be looked for first.
+    const NO_DETECTION: u8 = 2;
+    let (length, flags) = if own.is_ipv4() { (32, 0) } else { (128, NO_DETECTION) };
     batch.create(NEW_ADDRESS);
     // struct ifaddrmsg: family, prefix length, flags, scope, index.
-    batch.put(&[IPV4, 32, 0, 0]);
+    batch.put(&[family(own), length, flags, 0]);
     batch.put(&LOOPBACK.to_ne_bytes());
-    batch.attribute(LOCAL, &own.octets());
-    batch.attribute(ADDRESS, &own.octets());
+    batch.attribute(LOCAL, &octets(own));
+    batch.attribute(ADDRESS, &octets(own));
+    if own.is_ipv6() {
+        // struct ifa_cacheinfo: preferred for no time, valid forever. Whoever has the choice takes IPv4 (RFC 6724 section
+        // 5, rule 3): a call is accepted here before it is known whether the host reaches anybody by IPv6.
+        let lifetime = [0, u32::MAX, 0, 0].map(u32::to_ne_bytes).concat();
+        batch.attribute(LIFETIME, &lifetime);
+    }
     batch.end();
-    route(&mut batch, Some((range, prefix)), own);
-    route(&mut batch, None, own);
-    batch.send(Protocol::Route)
 }
 
 /// A route over the loopback: a range of local addresses, or the way to everywhere else.
-fn route(batch: &mut Batch, local: Option<(Ipv4Addr, u8)>, source: Ipv4Addr) {
+fn route(batch: &mut Batch, local: Option<(IpAddr, u8)>, source: IpAddr) {
     const NEW_ROUTE: u16 = 24;
     const DESTINATION: u16 = 1;
     const INTERFACE: u16 = 4;
@@ -197,15 +230,17 @@ fn route(batch: &mut Batch, local: Option<(Ipv4Addr, u8)>, source: Ipv4Addr) {
     const LOCAL: u8 = 2;
     let (prefix, table, scope, kind) = match local {
         Some((_, prefix)) => (prefix, LOCAL_TABLE, HOST_SCOPE, LOCAL),
-        None => (0, MAIN_TABLE, LINK_SCOPE, UNICAST),
+        None if source.is_ipv4() => (0, MAIN_TABLE, LINK_SCOPE, UNICAST),
+        // IPv6 has no others over a loopback (`fib6_is_reject` in net/ipv6/route.c).
+        None => (0, MAIN_TABLE, HOST_SCOPE, LOCAL),
     };
     batch.create(NEW_ROUTE);
     // struct rtmsg: family, lengths of destination and source, type of service, table, protocol, scope, type, flags.
-    batch.put(&[IPV4, prefix, 0, 0, table, BOOT, scope, kind, 0, 0, 0, 0]);
+    batch.put(&[family(source), prefix, 0, 0, table, BOOT, scope, kind, 0, 0, 0, 0]);
     if let Some((range, _)) = local {
-        batch.attribute(DESTINATION, &range.octets());
+        batch.attribute(DESTINATION, &octets(range));
     }
-    batch.attribute(SOURCE, &source.octets());
+    batch.attribute(SOURCE, &octets(source));
     batch.attribute(INTERFACE, &LOOPBACK.to_ne_bytes());
     batch.end();
 }
@@ -215,16 +250,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_are_counted_and_errors_found() {
-        let answer = |code: i32| {
+    fn an_answer_is_an_error_or_none() {
+        let message = |kind: u16, code: i32| {
             let mut bytes = vec![0; 20];
             bytes[0..4].copy_from_slice(&20u32.to_ne_bytes());
-            bytes[4..6].copy_from_slice(&2u16.to_ne_bytes());
+            bytes[4..6].copy_from_slice(&kind.to_ne_bytes());
             bytes[16..20].copy_from_slice(&code.to_ne_bytes());
             bytes
         };
-        assert_eq!(answers(&[answer(0), answer(0)].concat()), Ok(2));
-        assert_eq!(answers(&[answer(0), answer(-1)].concat()), Err(Errno::PERM));
-        assert_eq!(answers(&[]), Ok(0));
+        assert_eq!(is_answered(&[message(3, 7), message(2, 0)].concat()), Ok(true));
+        assert_eq!(is_answered(&[message(2, -1), message(2, 0)].concat()), Err(Errno::PERM));
+        assert_eq!(is_answered(&message(2, 0)[..18]), Err(Errno::BADMSG));
+        assert_eq!([is_answered(&[]), is_answered(&message(3, 7))], [Ok(false), Ok(false)]);
+    }
+
+    #[test]
+    fn only_the_last_message_asks_for_an_answer() {
+        let mut batch = Batch::default();
+        for kind in [20, 24] {
+            batch.create(kind);
+            batch.put(&[0; 4]);
+            batch.end();
+        }
+        assert_eq!(batch.last, Some(20));
+        batch.begin_silent(17);
+        batch.end();
+        assert_eq!(batch.last, Some(20));
+        assert_eq!(Batch::default().send(Protocol::Route), Ok(()));
     }
 }

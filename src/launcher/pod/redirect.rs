@@ -1,256 +1,88 @@
-//! Where a pod's packets go (nf_tables over netlink): one nat chain on output.
+//! Where a pod's packets go: one nat chain on output for each family of addresses.
 //!
-//! Every stream that leaves for anywhere but the pod itself comes to the one listener, and every question of names to
-//! the engine's socket. A set holds the addresses of services that cannot be called now: their callers are refused by
-//! the kernel, so that `wait-for-it db:5432` learns the truth.
+//! Every stream that leaves for anywhere but the pod itself comes to the one listener, every question of names to the
+//! engine's socket, every other datagram to another, which has the listener's number. Nothing that leaves reaches any network: there is none. A set holds
+//! the addresses of services that cannot be called now: their callers are refused by the kernel, so that
+//! `wait-for-it db:5432` learns the truth.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use rustix::io::Errno;
 
-use super::netlink::{Batch, Protocol};
-use super::{LISTENER, NAMES, NOBODY, Network};
+use super::netlink::Protocol;
+use super::rules::{Family, Match, TCP, Table, UDP, Verdict, whole};
+use super::{ENGINE, NAMES, NOBODY, Network};
+use crate::plan::{RANGE6, twin};
 
-const TABLE: &str = "nagaya";
-const CHAIN: &str = "ways-out";
-const ABSENT: &str = "absent";
+/// The families of a pod.
+pub type Families = &'static [Family];
+/// Those of a pod that shares the host's network.
+pub const NONE: Families = &[];
+const BOTH: Families = &[Family::V4, Family::V6];
+pub const V4: Families = &[Family::V4];
 
-const NF_TABLES: u16 = 10;
-const BATCH_BEGIN: u16 = 16;
-const BATCH_END: u16 = 17;
-const NEW_TABLE: u16 = 0;
-const NEW_CHAIN: u16 = 3;
-const NEW_RULE: u16 = 6;
-const NEW_SET: u16 = 9;
-const NEW_ELEMENT: u16 = 12;
-const DELETE_ELEMENT: u16 = 14;
-const APPEND: u16 = 0x800;
-const IPV4: u8 = 2;
-
-const TCP: u8 = 6;
-const UDP: u8 = 17;
-
-/// Sets up all rules of a pod.
-pub fn install(pod: &Network) -> Result<(), Errno> {
-    let mut batch = Batch::default();
-    frame(&mut batch, BATCH_BEGIN);
-    message(&mut batch, NEW_TABLE, 0);
-    batch.text(1, TABLE);
-    batch.end();
-    chain(&mut batch);
-    set(&mut batch);
-    if pod.answers_names {
-        rule(&mut batch, &[Match::Loopback], Verdict::Accept);
-    }
-    rule(&mut batch, &[Match::Transport(UDP), Match::Port(53)], Verdict::Redirect(NAMES));
-    if pod.front_door != 0 {
-        let door = [Match::Transport(TCP), Match::Loopback, Match::Port(pod.front_door)];
-        rule(&mut batch, &door, Verdict::Redirect(LISTENER));
-    }
-    rule(&mut batch, &[Match::Loopback], Verdict::Accept);
-    rule(&mut batch, &[Match::Address(pod.address)], Verdict::Accept);
-    rule(&mut batch, &[Match::Transport(TCP), Match::Absent], Verdict::Redirect(NOBODY));
-    match pod.confined {
-        Some(host) => {
-            rule(&mut batch, &[Match::Transport(TCP), Match::Address(host)], Verdict::Redirect(NOBODY));
-            rule(&mut batch, &[Match::Transport(TCP), Match::Range(pod.range)], Verdict::Redirect(LISTENER));
-            rule(&mut batch, &[Match::Transport(TCP)], Verdict::Redirect(NOBODY));
-        }
-        None => rule(&mut batch, &[Match::Transport(TCP)], Verdict::Redirect(LISTENER)),
-    }
-    // Other datagrams have no way out: told at once by the kernel's answer, not by silence.
-    rule(&mut batch, &[Match::Transport(UDP)], Verdict::Redirect(NOBODY));
-    frame(&mut batch, BATCH_END);
-    batch.send(Protocol::Netfilter)
+/// Sets up all rules of a pod; for which families is returned.
+pub fn install(pod: &Network) -> Result<Families, Errno> {
+    let commit = |families: Families| {
+        let batch = whole(|batch| {
+            families.iter().for_each(|&family| fill(&mut Table { batch, family }, pod));
+        });
+        batch.send(Protocol::Netfilter).map(|()| families)
+    };
+    // A kernel may know no IPv6, or no nat for it.
+    commit(BOTH).or_else(|_| commit(V4))
 }
 
-/// Has calls to an address refused, or let through again.
-pub fn absent(address: Ipv4Addr, refused: bool) -> Result<(), Errno> {
-    let mut batch = Batch::default();
-    frame(&mut batch, BATCH_BEGIN);
-    message(&mut batch, if refused { NEW_ELEMENT } else { DELETE_ELEMENT }, 0);
-    batch.text(1, TABLE);
-    batch.text(2, ABSENT);
-    let elements = batch.open(3);
-    let element = batch.open(1);
-    let key = batch.open(1);
-    batch.attribute(1, &address.octets());
-    batch.close(key);
-    batch.close(element);
-    batch.close(elements);
-    batch.end();
-    frame(&mut batch, BATCH_END);
+fn fill(table: &mut Table<'_>, pod: &Network) {
+    table.make();
+    if pod.answers_names {
+        table.rule(&[Match::Loopback], Verdict::Accept);
+    }
+    let names = match table.family {
+        Family::V4 => NAMES,
+        // Servers of IPv6 are asked by who does not read resolv.conf: too few for a socket of their own.
+        Family::V6 => ENGINE,
+    };
+    table.rule(&[Match::Transport(UDP), Match::Port(53)], Verdict::Redirect(names));
+    if pod.front_door != 0 {
+        let door = [Match::Transport(TCP), Match::Loopback, Match::Port(pod.front_door)];
+        table.rule(&door, Verdict::Redirect(ENGINE));
+    }
+    table.rule(&[Match::Loopback], Verdict::Accept);
+    table.rule(&[Match::Address(of(table.family, pod.address))], Verdict::Accept);
+    table.rule(&[Match::HasPorts, Match::Absent], Verdict::Redirect(NOBODY));
+    match pod.confined {
+        Some(host) => {
+            let range = match table.family {
+                Family::V4 => (pod.range.0.into(), pod.range.1),
+                Family::V6 => (RANGE6.0.into(), RANGE6.1),
+            };
+            table.rule(&[Match::HasPorts, Match::Address(of(table.family, host))], Verdict::Redirect(NOBODY));
+            table.rule(&[Match::HasPorts, Match::Range(range)], Verdict::Redirect(ENGINE));
+            table.rule(&[Match::HasPorts], Verdict::Redirect(NOBODY));
+        }
+        None => table.rule(&[Match::HasPorts], Verdict::Redirect(ENGINE)),
+    }
+}
+
+/// An address of the workspace in a family.
+fn of(family: Family, address: Ipv4Addr) -> IpAddr {
+    match family {
+        Family::V4 => address.into(),
+        Family::V6 => twin(address).into(),
+    }
+}
+
+/// Has calls to an address and its twin refused, or let through again.
+pub fn absent(families: Families, address: Ipv4Addr, refused: bool) -> Result<(), Errno> {
+    let batch = whole(|batch| {
+        for &family in families {
+            Table { batch, family }.element(of(family, address), refused);
+        }
+    });
     match batch.send(Protocol::Netfilter) {
         // It is so already.
         Err(Errno::EXIST | Errno::NOENT) => Ok(()),
         other => other,
     }
-}
-
-/// What a packet must be like.
-#[derive(Clone, Copy)]
-enum Match {
-    Transport(u8),
-    Port(u16),
-    Loopback,
-    Address(Ipv4Addr),
-    /// With its prefix length, in whole bytes.
-    Range((Ipv4Addr, u8)),
-    Absent,
-}
-
-#[derive(Clone, Copy)]
-enum Verdict {
-    Accept,
-    Redirect(u16),
-}
-
-fn frame(batch: &mut Batch, kind: u16) {
-    batch.begin_frame(kind);
-    // struct nfgenmsg: family, version, and the subsystem in network order.
-    batch.put(&[0, 0, 0, 10]);
-    batch.end();
-}
-
-fn message(batch: &mut Batch, kind: u16, flags: u16) {
-    const CREATE: u16 = 0x400;
-    batch.begin((NF_TABLES << 8) | kind, CREATE | flags);
-    batch.put(&[IPV4, 0, 0, 0]);
-}
-
-fn chain(batch: &mut Batch) {
-    const OUTPUT: u32 = 3;
-    const DESTINATION_NAT: i32 = -100;
-    message(batch, NEW_CHAIN, 0);
-    batch.text(1, TABLE);
-    batch.text(3, CHAIN);
-    let hook = batch.open(4);
-    batch.number(1, OUTPUT);
-    batch.number(2, DESTINATION_NAT.cast_unsigned());
-    batch.close(hook);
-    batch.text(7, "nat");
-    batch.end();
-}
-
-fn set(batch: &mut Batch) {
-    const IPV4_ADDRESS: u32 = 7;
-    message(batch, NEW_SET, 0);
-    batch.text(1, TABLE);
-    batch.text(2, ABSENT);
-    batch.number(3, 0);
-    batch.number(4, IPV4_ADDRESS);
-    batch.number(5, 4);
-    batch.number(10, 1);
-    batch.end();
-}
-
-fn rule(batch: &mut Batch, matches: &[Match], verdict: Verdict) {
-    message(batch, NEW_RULE, APPEND);
-    batch.text(1, TABLE);
-    batch.text(2, CHAIN);
-    let expressions = batch.open(4);
-    for it in matches {
-        condition(batch, *it);
-    }
-    conclude(batch, verdict);
-    batch.close(expressions);
-    batch.end();
-}
-
-/// The first register, which conditions read and write.
-const REGISTER: u32 = 1;
-
-fn condition(batch: &mut Batch, it: Match) {
-    const TRANSPORT_PROTOCOL: u32 = 16;
-    match it {
-        Match::Transport(number) => {
-            expression(batch, "meta", |batch| {
-                batch.number(1, REGISTER);
-                batch.number(2, TRANSPORT_PROTOCOL);
-            });
-            equals(batch, &[number]);
-        }
-        Match::Port(number) => {
-            payload(batch, TRANSPORT_HEADER, 2, 2);
-            equals(batch, &number.to_be_bytes());
-        }
-        Match::Loopback => {
-            // 127.0.0.0/8: the first byte decides.
-            payload(batch, NETWORK_HEADER, 16, 1);
-            equals(batch, &[127]);
-        }
-        Match::Address(address) => {
-            payload(batch, NETWORK_HEADER, 16, 4);
-            equals(batch, &address.octets());
-        }
-        Match::Range((network, length)) => {
-            let bytes = length / 8;
-            payload(batch, NETWORK_HEADER, 16, bytes.into());
-            equals(batch, &network.octets()[..usize::from(bytes)]);
-        }
-        Match::Absent => {
-            payload(batch, NETWORK_HEADER, 16, 4);
-            expression(batch, "lookup", |batch| {
-                batch.text(1, ABSENT);
-                batch.number(2, REGISTER);
-                batch.number(4, 1);
-            });
-        }
-    }
-}
-
-fn conclude(batch: &mut Batch, verdict: Verdict) {
-    const ACCEPT: u32 = 1;
-    const VERDICT_REGISTER: u32 = 0;
-    match verdict {
-        Verdict::Accept => expression(batch, "immediate", |batch| {
-            batch.number(1, VERDICT_REGISTER);
-            let data = batch.open(2);
-            let code = batch.open(2);
-            batch.number(1, ACCEPT);
-            batch.close(code);
-            batch.close(data);
-        }),
-        Verdict::Redirect(port) => {
-            expression(batch, "immediate", |batch| {
-                batch.number(1, REGISTER);
-                let data = batch.open(2);
-                batch.attribute(1, &port.to_be_bytes());
-                batch.close(data);
-            });
-            expression(batch, "redir", |batch| batch.number(1, REGISTER));
-        }
-    }
-}
-
-const NETWORK_HEADER: u32 = 1;
-const TRANSPORT_HEADER: u32 = 2;
-
-fn payload(batch: &mut Batch, base: u32, offset: u32, length: u32) {
-    expression(batch, "payload", |batch| {
-        batch.number(1, REGISTER);
-        batch.number(2, base);
-        batch.number(3, offset);
-        batch.number(4, length);
-    });
-}
-
-fn equals(batch: &mut Batch, value: &[u8]) {
-    const EQUAL: u32 = 0;
-    expression(batch, "cmp", |batch| {
-        batch.number(1, REGISTER);
-        batch.number(2, EQUAL);
-        let data = batch.open(3);
-        batch.attribute(1, value);
-        batch.close(data);
-    });
-}
-
-fn expression(batch: &mut Batch, name: &str, content: impl FnOnce(&mut Batch)) {
-    let element = batch.open(1);
-    batch.text(1, name);
-    let data = batch.open(2);
-    content(batch);
-    batch.close(data);
-    batch.close(element);
 }

@@ -6,16 +6,18 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_local};
 
+use super::Pods;
 use crate::discovery::{self, Pod};
 use crate::launcher::Line;
 use crate::model::Egress;
+use crate::plan::twin;
 use crate::route::zone::{Asker, Zone};
 use crate::route::{Availability, Table};
 
@@ -24,6 +26,7 @@ pub struct Names {
     service: Arc<str>,
     line: Arc<Line>,
     tables: watch::Receiver<Arc<Table>>,
+    pods: Pods,
     /// Services that it asked for, by address, each with the task that keeps the kernel up to date.
     known: RefCell<HashMap<Ipv4Addr, Watch>>,
 }
@@ -42,8 +45,8 @@ impl Drop for Watch {
 
 impl Names {
     /// The names of the pod of a service.
-    pub fn new(service: Arc<str>, line: Arc<Line>, tables: watch::Receiver<Arc<Table>>) -> Rc<Self> {
-        Rc::new(Self { service, line, tables, known: RefCell::default() })
+    pub fn new(service: Arc<str>, line: Arc<Line>, tables: watch::Receiver<Arc<Table>>, pods: Pods) -> Rc<Self> {
+        Rc::new(Self { service, line, tables, pods, known: RefCell::default() })
     }
 
     /// Has the kernel know, now and from now on, whether the service at an address can be called.
@@ -109,6 +112,11 @@ impl Pod for Names {
             Egress::Allow => discovery::Egress::Allow,
             Egress::Deny => discovery::Egress::Deny,
         }
+    }
+
+    fn twin(&self, service: usize) -> Option<Ipv6Addr> {
+        let upstream = self.tables.borrow().upstreams.get(service)?.clone();
+        self.pods.is_ipv6(&upstream).then(|| twin(upstream.called))
     }
 
     async fn asked(&self, service: usize) {

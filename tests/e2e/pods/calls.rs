@@ -110,7 +110,7 @@ services:
 }
 
 /// An address of this machine that is not its loopback.
-fn outward() -> std::net::IpAddr {
+pub fn outward() -> std::net::IpAddr {
     let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
     socket.connect("192.0.2.1:9").expect("this machine has a network");
     socket.local_addr().unwrap().ip()
@@ -185,7 +185,7 @@ fn a_port_that_a_service_has_not_is_closed() {
     let sandbox = pods(Account::Own);
     let outcome = sandbox.told("web", "curl -sS -m 5 http://users:81/ 2>&1 || echo ended with $?");
     assert!(outcome.ends_with("ended with 7") || outcome.ends_with("ended with 56"), "{outcome}");
-    // Other datagrams have no way out, and are told so.
+    // So it is for datagrams, and whoever sent one is told.
     let datagram = "import socket; s = socket.socket(type=socket.SOCK_DGRAM); s.settimeout(5)
 s.connect(('users', 514)); s.send(b'x')
 try: s.recv(1)

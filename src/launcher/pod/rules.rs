@@ -1,0 +1,294 @@
+//! The words of nf_tables for one table of a pod (`linux/netfilter/nf_tables.h`): a nat chain on output, a set, rules.
+
+use std::net::IpAddr;
+
+use super::netlink::Batch;
+
+const TABLE: &str = "nagaya";
+const CHAIN: &str = "ways-out";
+const ABSENT: &str = "absent";
+
+const NF_TABLES: u16 = 10;
+const BATCH_BEGIN: u16 = 16;
+const BATCH_END: u16 = 17;
+const NEW_TABLE: u16 = 0;
+const NEW_CHAIN: u16 = 3;
+const NEW_RULE: u16 = 6;
+const NEW_SET: u16 = 9;
+const NEW_ELEMENT: u16 = 12;
+const DELETE_ELEMENT: u16 = 14;
+const APPEND: u16 = 0x800;
+
+pub const TCP: u8 = 6;
+pub const UDP: u8 = 17;
+
+/// Which packets a table sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    V4,
+    V6,
+}
+
+impl Family {
+    fn number(self) -> u8 {
+        match self {
+            Self::V4 => 2,
+            Self::V6 => 10,
+        }
+    }
+
+    /// The bytes of an IP header in which the destination is: the first, and how many.
+    fn destination(self) -> (u32, u32) {
+        match self {
+            Self::V4 => (16, 4),
+            Self::V6 => (24, 16),
+        }
+    }
+
+    /// The number of its ICMP.
+    fn icmp(self) -> u8 {
+        match self {
+            Self::V4 => 1,
+            Self::V6 => 58,
+        }
+    }
+
+    /// What nft calls `ipv4_addr` and `ipv6_addr`.
+    fn kind_of_address(self) -> u32 {
+        match self {
+            Self::V4 => 7,
+            Self::V6 => 8,
+        }
+    }
+}
+
+/// What a packet must be like.
+#[derive(Clone, Copy)]
+pub enum Match {
+    Transport(u8),
+    /// All but ICMP: what is left has ports, or is not sent by programs.
+    HasPorts,
+    Port(u16),
+    Loopback,
+    Address(IpAddr),
+    /// With its prefix length, in whole bytes.
+    Range((IpAddr, u8)),
+    Absent,
+}
+
+/// What becomes of it.
+#[derive(Clone, Copy)]
+pub enum Verdict {
+    Accept,
+    /// To a port of the loopback.
+    Redirect(u16),
+}
+
+/// Has the kernel take all that is written between as one change.
+pub fn whole(write: impl FnOnce(&mut Batch)) -> Batch {
+    let mut batch = Batch::default();
+    frame(&mut batch, BATCH_BEGIN);
+    write(&mut batch);
+    frame(&mut batch, BATCH_END);
+    batch
+}
+
+fn frame(batch: &mut Batch, kind: u16) {
+    batch.begin_silent(kind);
+    // struct nfgenmsg: family, version, and the subsystem in network order.
+    batch.put(&[0, 0, 0, 10]);
+    batch.end();
+}
+
+/// The table of one family, into which is written.
+pub struct Table<'a> {
+    pub batch: &'a mut Batch,
+    pub family: Family,
+}
+
+impl Table<'_> {
+    /// Makes it, with an empty chain and an empty set.
+    pub fn make(&mut self) {
+        self.message(NEW_TABLE, 0);
+        self.batch.text(1, TABLE);
+        self.batch.end();
+        self.chain();
+        self.set();
+    }
+
+    fn message(&mut self, kind: u16, flags: u16) {
+        const CREATE: u16 = 0x400;
+        self.batch.begin((NF_TABLES << 8) | kind, CREATE | flags);
+        self.batch.put(&[self.family.number(), 0, 0, 0]);
+    }
+
+    fn chain(&mut self) {
+        const OUTPUT: u32 = 3;
+        const DESTINATION_NAT: i32 = -100;
+        self.message(NEW_CHAIN, 0);
+        self.batch.text(1, TABLE);
+        self.batch.text(3, CHAIN);
+        let hook = self.batch.open(4);
+        self.batch.number(1, OUTPUT);
+        self.batch.number(2, DESTINATION_NAT.cast_unsigned());
+        self.batch.close(hook);
+        self.batch.text(7, "nat");
+        self.batch.end();
+    }
+
+    fn set(&mut self) {
+        let (_, length) = self.family.destination();
+        self.message(NEW_SET, 0);
+        self.batch.text(1, TABLE);
+        self.batch.text(2, ABSENT);
+        self.batch.number(3, 0);
+        self.batch.number(4, self.family.kind_of_address());
+        self.batch.number(5, length);
+        self.batch.number(10, 1);
+        self.batch.end();
+    }
+
+    /// Puts an address into the set, or takes it out.
+    pub fn element(&mut self, address: IpAddr, present: bool) {
+        self.message(if present { NEW_ELEMENT } else { DELETE_ELEMENT }, 0);
+        self.batch.text(1, TABLE);
+        self.batch.text(2, ABSENT);
+        let elements = self.batch.open(3);
+        let element = self.batch.open(1);
+        let key = self.batch.open(1);
+        self.batch.attribute(1, &octets(address));
+        self.batch.close(key);
+        self.batch.close(element);
+        self.batch.close(elements);
+        self.batch.end();
+    }
+
+    /// Adds a rule behind the others.
+    pub fn rule(&mut self, matches: &[Match], verdict: Verdict) {
+        self.message(NEW_RULE, APPEND);
+        self.batch.text(1, TABLE);
+        self.batch.text(2, CHAIN);
+        let expressions = self.batch.open(4);
+        for it in matches {
+            self.condition(*it);
+        }
+        conclude(self.batch, verdict);
+        self.batch.close(expressions);
+        self.batch.end();
+    }
+
+    fn condition(&mut self, it: Match) {
+        match it {
+            Match::Transport(number) => {
+                transport(self.batch);
+                compare(self.batch, EQUAL, &[number]);
+            }
+            Match::HasPorts => {
+                transport(self.batch);
+                compare(self.batch, UNEQUAL, &[self.family.icmp()]);
+            }
+            Match::Port(number) => {
+                payload(self.batch, TRANSPORT_HEADER, 2, 2);
+                compare(self.batch, EQUAL, &number.to_be_bytes());
+            }
+            Match::Loopback => match self.family {
+                // 127.0.0.0/8: the first byte decides.
+                Family::V4 => self.destination(&[127]),
+                Family::V6 => self.destination(&std::net::Ipv6Addr::LOCALHOST.octets()),
+            },
+            Match::Address(address) => self.destination(&octets(address)),
+            Match::Range((network, length)) => self.destination(&octets(network)[..usize::from(length / 8)]),
+            Match::Absent => {
+                let (offset, length) = self.family.destination();
+                payload(self.batch, NETWORK_HEADER, offset, length);
+                expression(self.batch, "lookup", |batch| {
+                    batch.text(1, ABSENT);
+                    batch.number(2, REGISTER);
+                    batch.number(4, 1);
+                });
+            }
+        }
+    }
+
+    /// The destination begins with these bytes.
+    fn destination(&mut self, bytes: &[u8]) {
+        let (offset, _) = self.family.destination();
+        payload(self.batch, NETWORK_HEADER, offset, u32::try_from(bytes.len()).unwrap_or(0));
+        compare(self.batch, EQUAL, bytes);
+    }
+}
+
+fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    }
+}
+
+/// The first register, which conditions read and write.
+const REGISTER: u32 = 1;
+const NETWORK_HEADER: u32 = 1;
+const TRANSPORT_HEADER: u32 = 2;
+
+fn conclude(batch: &mut Batch, verdict: Verdict) {
+    const ACCEPT: u32 = 1;
+    const VERDICT_REGISTER: u32 = 0;
+    match verdict {
+        Verdict::Accept => expression(batch, "immediate", |batch| {
+            batch.number(1, VERDICT_REGISTER);
+            let data = batch.open(2);
+            let code = batch.open(2);
+            batch.number(1, ACCEPT);
+            batch.close(code);
+            batch.close(data);
+        }),
+        Verdict::Redirect(port) => {
+            expression(batch, "immediate", |batch| {
+                batch.number(1, REGISTER);
+                let data = batch.open(2);
+                batch.attribute(1, &port.to_be_bytes());
+                batch.close(data);
+            });
+            expression(batch, "redir", |batch| batch.number(1, REGISTER));
+        }
+    }
+}
+
+fn payload(batch: &mut Batch, base: u32, offset: u32, length: u32) {
+    expression(batch, "payload", |batch| {
+        batch.number(1, REGISTER);
+        batch.number(2, base);
+        batch.number(3, offset);
+        batch.number(4, length);
+    });
+}
+
+fn transport(batch: &mut Batch) {
+    const TRANSPORT_PROTOCOL: u32 = 16;
+    expression(batch, "meta", |batch| {
+        batch.number(1, REGISTER);
+        batch.number(2, TRANSPORT_PROTOCOL);
+    });
+}
+
+const EQUAL: u32 = 0;
+const UNEQUAL: u32 = 1;
+
+fn compare(batch: &mut Batch, how: u32, value: &[u8]) {
+    expression(batch, "cmp", |batch| {
+        batch.number(1, REGISTER);
+        batch.number(2, how);
+        let data = batch.open(3);
+        batch.attribute(1, value);
+        batch.close(data);
+    });
+}
+
+fn expression(batch: &mut Batch, name: &str, content: impl FnOnce(&mut Batch)) {
+    let element = batch.open(1);
+    batch.text(1, name);
+    let data = batch.open(2);
+    content(batch);
+    batch.close(data);
+    batch.close(element);
+}
