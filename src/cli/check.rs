@@ -19,7 +19,9 @@ pub fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
     let request = locate::manifest(global)?;
     let (workspace, mut problems) = manifest::load(&request, &environment::shell(), &Disk);
     if let Some(workspace) = &workspace {
-        for lint in lints(workspace, NetworkMode::Env).into_iter().chain(missing_programs(workspace)) {
+        // What `auto` means is tried, lest it be warned of what holds only elsewhere.
+        let auto = crate::engine::modes_possible().best();
+        for lint in lints(workspace, auto).into_iter().chain(missing_programs(workspace)) {
             let problem = located(workspace, &lint, &problems);
             problems.push(problem);
         }

@@ -13,6 +13,7 @@ use super::error::{Code, Error};
 use super::locate::connect;
 use super::output::{self, Output, paint, state};
 use crate::api::{CallError, Client};
+use crate::effects::registry;
 use crate::runtime::Changes;
 use crate::supervise::State;
 use crate::telemetry::logs;
@@ -216,9 +217,10 @@ pub fn last_lines(home: &Path, service: &str, count: usize) -> String {
     format!("{head}\n{}", body.join("\n"))
 }
 
-/// The last lines of a service as text.
+/// The last lines of a service as text: none of an earlier engine's, which would pass for the cause of what is wrong now.
 pub fn tail(home: &Path, service: &str, count: usize) -> Vec<String> {
-    logs::last_lines(&home.join("logs"), service, count).into_iter().map(|line| line.text).collect()
+    let since = registry::began(home).unwrap_or_default();
+    logs::last_lines(&home.join("logs"), service, count, since).into_iter().map(|line| line.text).collect()
 }
 
 async fn timed_out(

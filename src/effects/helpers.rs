@@ -113,9 +113,8 @@ impl Helpers {
         Running { key, ended, launcher: self.launcher.clone() }
     }
 
-    /// One try of an exec probe. The last line that it wrote says why it failed.
-    pub async fn probe(&self, task: Task, timeout: Duration) -> Result<(), String> {
-        let shown = task.argv.last().cloned().unwrap_or_default();
+    /// One try of an exec probe, as which `shown` is known. The last line that it wrote says why it failed.
+    pub async fn probe(&self, task: Task, shown: &str, timeout: Duration) -> Result<(), String> {
         let (output, end) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| error.to_string())?;
         let copy = end.try_clone().map_err(|error| error.to_string())?;
         let running = self.start(task, end, copy);

@@ -290,9 +290,10 @@ impl Host {
             return;
         };
         let helpers = self.helpers.clone();
+        let shown = written(&argv);
         let task = self.probe_task(service, incarnation, argv);
         tokio::spawn(async move {
-            let result = helpers.probe(task, timeout).await;
+            let result = helpers.probe(task, &shown, timeout).await;
             let _ = facts.send(Fact::Probed(incarnation, result));
         });
     }
@@ -359,4 +360,12 @@ fn source(plan: &Plan, service: usize, stream: Stream, pipe: OwnedFd) -> Source 
     let planned = &plan.services[service];
     let origin = Origin { service: planned.name.to_string(), instance: 1, stream };
     Source { origin, pipe, keeping: planned.logs, pattern: None }
+}
+
+/// A command as it was written: of one for the shell, what the shell is given.
+fn written(argv: &[String]) -> String {
+    match argv {
+        [_, flag, line] if flag == "-c" => line.clone(),
+        words => words.join(" "),
+    }
 }

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::fs::make_private_folder;
 
+/// An engine's note of itself, in its workspace's state.
+pub const NOTE: &str = "engine.json";
+
 /// The folders of this user.
 #[derive(Debug, Clone)]
 pub struct Places {
@@ -103,7 +106,7 @@ impl Home {
 
     /// Who the engine is; written by it, read by clients.
     pub fn registration(&self) -> PathBuf {
-        self.state.join("engine.json")
+        self.state.join(NOTE)
     }
 
     /// Held by the engine as long as it lives.

@@ -6,10 +6,11 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::fs;
-use super::places::{Home, Places};
+use super::places::{self, Home, Places};
 use super::process;
 
 /// What an engine says of itself.
@@ -75,6 +76,12 @@ pub fn find(places: &Places, manifest: Option<&PathBuf>, project: Option<&str>) 
 pub fn read(home: &Home) -> Option<Registration> {
     let text = fs::read_own(&home.registration()).ok()??;
     serde_json::from_str(&text).ok()
+}
+
+/// When the engine of a note was started, by the folder of its workspace's state.
+pub fn began(state: &Path) -> Option<Timestamp> {
+    let text = fs::read_own(&state.join(places::NOTE)).ok()??;
+    serde_json::from_str::<Registration>(&text).ok()?.started.parse().ok()
 }
 
 /// Leaves a note.

@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
 
+use jiff::Timestamp;
 use rustix::io::Errno;
 use rustix::process::WaitOptions;
 
@@ -109,11 +110,12 @@ async fn run_engine(order: Order, launcher: Process, owner: &UnixStream) -> Resu
         standard_ports: matches!(standard, Some(Claim::Held(_))),
         trust: bundle::variables(&places),
     };
+    let began = clock::utc();
     let (engine, handle) = Engine::new(draft, home.clone(), lock, site).map_err(Refusal::Asked)?;
     let services = engine.selected(&order.up).map_err(Refusal::Asked)?;
-    let registration = registration(&home, &order, name, &engine);
+    let registration = registration(&home, &order, name, &engine, began);
     let notices = left.into_iter().chain(refused).chain(engine.notices().iter().cloned()).collect();
-    let entrance = Entrance { places, logs: home.logs(), standard };
+    let entrance = Entrance { places, logs: home.logs(), began, standard };
     let opening = Opening { home: home.clone(), registration, services, notices, handle, entrance };
     let owner = owner.try_clone().map_err(|error| Refusal::surroundings(error.to_string()))?;
     // After the first launches, which need none of it: connections to the proxy wait in its listeners meanwhile.
@@ -172,7 +174,7 @@ fn make_folders(places: &Places, home: &Home) -> Result<(), Refusal> {
     })
 }
 
-fn registration(home: &Home, order: &Order, name: String, engine: &Engine) -> Registration {
+fn registration(home: &Home, order: &Order, name: String, engine: &Engine, began: Timestamp) -> Registration {
     let plan = engine.plan();
     let pid = std::process::id();
     Registration {
@@ -188,6 +190,6 @@ fn registration(home: &Home, order: &Order, name: String, engine: &Engine) -> Re
         host_label: plan.host_label.clone(),
         front_door: plan.front_door,
         standard_ports: order.standard_ports,
-        started: format!("{:.9}", clock::utc()),
+        started: format!("{began:.9}"),
     }
 }

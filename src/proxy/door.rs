@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use hyper::StatusCode;
+use jiff::Timestamp;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::spawn_local;
@@ -32,15 +33,16 @@ pub struct Door {
 }
 
 impl Door {
-    /// A front door; `logs` is the folder of the services' output.
+    /// A front door; `logs` is the folder of the services' output, of which what was written since `began` is shown.
     pub fn new(
         tables: watch::Receiver<Arc<Table>>,
         context: Context,
         board: Board,
         places: Places,
         logs: PathBuf,
+        began: Timestamp,
     ) -> Self {
-        Self { tables, context, tls: Tls::new(places.clone()), pages: Pages::new(board, places, logs) }
+        Self { tables, context, tls: Tls::new(places.clone()), pages: Pages::new(board, places, logs, began) }
     }
 }
 

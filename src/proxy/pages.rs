@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, X_FRAME_OPTIONS};
+use jiff::Timestamp;
 
 use super::answer::{Answer, Refusal};
 use super::html::{document, escape};
@@ -26,6 +27,8 @@ pub struct Pages {
     board: Board,
     places: Places,
     logs: PathBuf,
+    /// When the engine was started: older lines are of another run.
+    began: Timestamp,
 }
 
 /// A page as an answer. It needs nothing from elsewhere and is in nobody's frame.
@@ -43,8 +46,8 @@ pub fn page(status: StatusCode, html: String) -> Answer {
 
 impl Pages {
     /// Pages by the rows of a board, the registry of engines, and the log store.
-    pub fn new(board: Board, places: Places, logs: PathBuf) -> Self {
-        Self { board, places, logs }
+    pub fn new(board: Board, places: Places, logs: PathBuf, began: Timestamp) -> Self {
+        Self { board, places, logs, began }
     }
 
     /// All services, and the other workspaces of this user that run.
@@ -92,9 +95,9 @@ impl Pages {
             out.push_str(&format!(" {}", escape(reason)));
         }
         out.push_str("</p>");
-        let (logs, name) = (self.logs.clone(), row.service.clone());
+        let (logs, name, began) = (self.logs.clone(), row.service.clone(), self.began);
         let lines = blocking(move || {
-            let lines = last_lines(&logs, &name, LINES);
+            let lines = last_lines(&logs, &name, LINES, began);
             lines.iter().map(|line| LogLine::new(&name, line).message).collect::<Vec<_>>()
         });
         let lines = lines.await;

@@ -6,6 +6,7 @@ use std::net::SocketAddrV4;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use jiff::Timestamp;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::task::{JoinHandle, spawn_local};
 
@@ -22,6 +23,8 @@ pub struct Entrance {
     pub places: Places,
     /// The folder of the services' output.
     pub logs: PathBuf,
+    /// When the engine was started.
+    pub began: Timestamp,
     /// Ports 80 and 443, where they were asked for.
     pub standard: Option<Claim>,
 }
@@ -46,8 +49,8 @@ pub fn start(handle: Handle, entrance: Entrance) -> io::Result<std::thread::Join
 async fn serve(handle: Handle, entrance: Entrance) {
     let context = Context::new(handle.requests.clone(), handle.asks.clone());
     let mut tables = handle.table.clone();
-    let Entrance { places, logs, standard } = entrance;
-    let front = Rc::new(Door::new(tables.clone(), context.clone(), handle.board.clone(), places.clone(), logs));
+    let Entrance { places, logs, began, standard } = entrance;
+    let front = Rc::new(Door::new(tables.clone(), context.clone(), handle.board.clone(), places.clone(), logs, began));
     let standard = standard.map(|claim| spawn_local(standard::serve(claim, tables.clone(), places)));
     let mut ending = handle.ending.clone();
     if let Some(news) = handle.pods.take() {

@@ -25,11 +25,19 @@ const KEPT: usize = 64;
 pub trait Io: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// Makes the end a reset, where an orderly one would look like the end of an answer.
     fn reset(&self) {}
+
+    /// Acknowledges what has come, at once.
+    fn acknowledge(&self) {}
 }
 
 impl Io for TcpStream {
     fn reset(&self) {
         let _ = rustix::net::sockopt::set_socket_linger(self, Some(std::time::Duration::ZERO));
+    }
+
+    #[cfg(target_os = "linux")]
+    fn acknowledge(&self) {
+        let _ = rustix::net::sockopt::set_tcp_quickack(self, true);
     }
 }
 
@@ -56,6 +64,13 @@ impl Io for super::dial::Stream {
         match self {
             Self::Tcp(stream) => stream.reset(),
             Self::Tls(stream) => stream.get_ref().0.reset(),
+        }
+    }
+
+    fn acknowledge(&self) {
+        match self {
+            Self::Tcp(stream) => stream.acknowledge(),
+            Self::Tls(stream) => stream.get_ref().0.acknowledge(),
         }
     }
 }
@@ -213,6 +228,11 @@ impl<S: Io> Wire<S> {
     /// Ends with a reset when it is dropped.
     pub fn reset(&self) {
         self.stream.borrow().reset();
+    }
+
+    /// Acknowledges what has come, at once.
+    pub fn acknowledge(&self) {
+        self.stream.borrow().acknowledge();
     }
 
     /// The stream again, for somebody else to begin where this one began to read.

@@ -185,3 +185,37 @@ fn devices_and_pipes_are_no_files() {
     finish(sandbox.command("mkfifo").arg(".env")).good();
     sandbox.nagaya(&["check"]).ended(3).says(&[".env", "neither a file nor a folder"]);
 }
+
+#[test]
+fn what_an_earlier_run_wrote_is_not_shown_as_the_cause() {
+    let sandbox = one("{ command: 'echo from the first run; exec sleep 60' }");
+    sandbox.up();
+    sandbox.nagaya(&["down"]).good();
+    sandbox.write("nagaya.yaml", "name: one\nservices:\n  web: { command: exit 3 }\n");
+    let failed = sandbox.nagaya(&UP).ended(1).says(&["exited with 3"]);
+    assert!(!failed.err.contains("first run"), "{}", failed.err);
+    let why = sandbox.nagaya(&["why", "web"]).good().out;
+    assert!(!why.contains("first run"), "{why}");
+}
+
+#[test]
+fn a_failing_probe_is_known_by_its_whole_command() {
+    for (probe, shown) in
+        [("[grep, -q, x, /dev/null]", "`grep -q x /dev/null` exited with 1"), ("'exit 9'", "`exit 9` exited with 9")]
+    {
+        let sandbox = one(&format!("{{ command: sleep 60, readiness: {{ exec: {probe}, period: 50ms }} }}"));
+        sandbox.nagaya(&["up", "-d", "--wait", "--wait-timeout", "2s"]).ended(5);
+        let why = sandbox.nagaya(&["why", "web"]).good().out;
+        assert!(why.contains(shown), "{why}");
+    }
+}
+
+#[test]
+fn check_judges_by_the_mode_that_is_had_here() {
+    let sandbox = one("{ command: sleep 60, egress: deny }");
+    let denies =
+        |mode: &str| sandbox.nagaya(&["check", "--json"]).good().out.contains("not_enforced").then(|| mode.to_owned());
+    assert_eq!(denies("auto"), None);
+    sandbox.write("nagaya.yaml", "name: one\nnetwork: env\nservices:\n  web: { command: sleep 60, egress: deny }\n");
+    assert_eq!(denies("env"), Some("env".to_owned()));
+}

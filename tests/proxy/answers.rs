@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use nagaya::route::Availability;
 use nagaya::supervise::State;
@@ -212,4 +213,30 @@ fn ids_are_kept_or_made_and_come_back() {
     let record = &lab.records(1)[0];
     assert_eq!((record.id(), record.method(), record.path()), ("mine", Some("GET"), Some("/p")));
     assert_eq!(format!("{:032x}", record.trace_id), trace);
+}
+
+#[test]
+fn a_callee_that_writes_head_and_body_apart_is_not_kept_waiting() {
+    let port = callee(|mut stream, _| {
+        // As most servers that do so: the kernel holds a second small piece back until the first is acknowledged.
+        stream.set_nodelay(false).unwrap();
+        while !head(&mut stream).is_empty() {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n").unwrap();
+            stream.write_all(b"ok").unwrap();
+        }
+    });
+    let lab = Lab::http(port);
+    let mut stream = lab.connect();
+    let mut took: Vec<Duration> = (0..41)
+        .map(|_| {
+            let begun = Instant::now();
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+            assert!(head(&mut stream).starts_with("HTTP/1.1 200"));
+            assert_eq!(exactly(&mut stream, 2), "ok");
+            begun.elapsed()
+        })
+        .collect();
+    took.sort();
+    // TCP_DELACK_MIN of Linux is 40 ms.
+    assert!(took[20] < Duration::from_millis(30), "{took:?}");
 }

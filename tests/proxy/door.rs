@@ -10,6 +10,7 @@ use http_body_util::BodyExt;
 use hyper::header::HeaderValue;
 use hyper::{Method, Request, Version};
 use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
 use nagaya::effects::places::Places;
 use nagaya::model::{Egress, Protocol};
 use nagaya::proxy::door::{Door, connection};
@@ -96,7 +97,14 @@ fn serve(listener: TcpListener, table: Table, requests: Requests) {
         let (asks, _asked) = mpsc::unbounded_channel();
         let (_tables, tables) = watch::channel(Arc::new(table));
         let context = Context::new(requests, asks);
-        let door = Rc::new(Door::new(tables, context, Board::default(), places, folder.path().join("logs")));
+        let door = Rc::new(Door::new(
+            tables,
+            context,
+            Board::default(),
+            places,
+            folder.path().join("logs"),
+            Timestamp::UNIX_EPOCH,
+        ));
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
         loop {
             let (stream, peer) = listener.accept().await.unwrap();

@@ -197,8 +197,8 @@ impl Reader {
     }
 }
 
-/// The last lines of a service that are there now.
-pub fn last_lines(folder: &Path, service: &str, count: usize) -> Vec<Line> {
+/// The last lines of a service that are there now, of those written since then.
+pub fn last_lines(folder: &Path, service: &str, count: usize, since: Timestamp) -> Vec<Line> {
     let mut reader = Reader::new(folder, service, Start::Tail(count));
     let mut lines = Vec::new();
     while let Ok(more) = reader.next_lines() {
@@ -207,6 +207,7 @@ pub fn last_lines(folder: &Path, service: &str, count: usize) -> Vec<Line> {
         }
         lines.extend(more);
     }
+    lines.retain(|line| line.time >= since);
     lines
 }
 

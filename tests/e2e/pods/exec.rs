@@ -97,7 +97,11 @@ fn a_shell_in_a_terminal_is_interactive() {
         until("it sleeps again", sleeps);
         terminal.press(&["C-z"]);
         terminal.shows("Stopped");
+        let stopped = || sandbox.told("web", "grep -ls '^State:.T' /proc/[0-9]*/status | wc -l") != "0";
+        until("it is stopped", stopped);
         terminal.press(&["fg", "Enter"]);
+        // Before it goes on, Ctrl-C would reach the shell.
+        until("it goes on", || !stopped());
         terminal.press(&["C-c"]);
         until("it ended after all", || !sleeps());
         terminal.press(&["exit 3", "Enter"]);
