@@ -71,13 +71,16 @@ async fn accept(listener: Option<StdListener>, door: &Rc<Door>) {
 pub async fn connection(stream: TcpStream, peer: IpAddr, door: Rc<Door>) {
     let mut first = [0];
     match tokio::time::timeout(door.context.limits.idle, stream.peek(&mut first)).await {
-        Ok(Ok(1)) if first == [HANDSHAKE] => {
-            if let Ok(stream) = door.tls.accept(stream).await {
-                requests(stream, "https", peer, door).await;
-            }
-        }
+        // In a place of its own: those in the clear would wait with the room of both.
+        Ok(Ok(1)) if first == [HANDSHAKE] => Box::pin(secured(stream, peer, door)).await,
         Ok(Ok(1)) => requests(stream, "http", peer, door).await,
         _ => {}
+    }
+}
+
+async fn secured(stream: TcpStream, peer: IpAddr, door: Rc<Door>) {
+    if let Ok(stream) = door.tls.accept(stream).await {
+        requests(stream, "https", peer, door).await;
     }
 }
 

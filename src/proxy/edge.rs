@@ -21,8 +21,8 @@ use crate::route::{Availability, Table};
 pub async fn serve(at: SocketAddrV4, listener: StdListener, mut tables: watch::Receiver<Arc<Table>>, context: Context) {
     let mut socket = Socket::Open(listener);
     loop {
-        let Some(lead) = find(&tables, at) else { return };
-        let mut availability = lead.target.upstream.availability.clone();
+        let Some(arrival) = find(&tables, at) else { return };
+        let mut availability = arrival.target.upstream.availability.clone();
         let absent = matches!(*availability.borrow_and_update(), Availability::Absent(_));
         socket = match socket.turned(at, absent) {
             Ok(socket) => socket,
@@ -35,7 +35,7 @@ pub async fn serve(at: SocketAddrV4, listener: StdListener, mut tables: watch::R
         let present = tables.clone();
         let accepted = async {
             match &socket {
-                Socket::Open(listener) => accept(listener, at, &lead, &present, &context).await,
+                Socket::Open(listener) => accept(listener, at, &arrival, &present, &context).await,
                 Socket::Reserved { .. } | Socket::Lost => std::future::pending().await,
             }
         };
@@ -77,22 +77,22 @@ impl Socket {
 }
 
 /// Whose calls arrive at a listener, and where they lead.
-struct Lead {
+struct Arrival {
     caller: Caller,
     target: Target,
 }
 
-fn find(tables: &watch::Receiver<Arc<Table>>, at: SocketAddrV4) -> Option<Lead> {
+fn find(tables: &watch::Receiver<Arc<Table>>, at: SocketAddrV4) -> Option<Arrival> {
     let table = tables.borrow();
     let listener = table.listeners.get(&at)?;
     let caller = listener.from.clone().map_or(Caller::Outside, Caller::Service);
-    Some(Lead { caller, target: Target { upstream: listener.to.clone(), port: listener.port } })
+    Some(Arrival { caller, target: Target { upstream: listener.to.clone(), port: listener.port } })
 }
 
 async fn accept(
     listener: &StdListener,
     at: SocketAddrV4,
-    lead: &Lead,
+    arrival: &Arrival,
     tables: &watch::Receiver<Arc<Table>>,
     context: &Context,
 ) -> io::Result<()> {
@@ -107,14 +107,14 @@ async fn accept(
             }
             Err(error) => return Err(error),
         };
-        let way = Way { from: From::Listener(at), target: lead.target.clone(), tables: tables.clone() };
-        spawn_local(connection(stream, lead.caller.clone(), way, context.clone()));
+        let callee = Callee { from: From::Listener(at), target: arrival.target.clone(), tables: tables.clone() };
+        spawn_local(connection(stream, arrival.caller.clone(), callee, context.clone()));
     }
 }
 
-/// Where a listener leads. A connection may outlive the table that it began with: a caller keeps it open, and the callee
-/// may be somewhere else after a reload.
-pub struct Way {
+/// Whom a connection leads to. It may outlive the table that it began with: a caller keeps it open, and the callee may be
+/// somewhere else after a reload.
+pub struct Callee {
     from: From,
     target: Target,
     tables: watch::Receiver<Arc<Table>>,
@@ -128,15 +128,15 @@ enum From {
     Name,
 }
 
-impl Way {
-    /// A way that was told by a callee's address.
+impl Callee {
+    /// One that was told by its address.
     pub fn named(target: Target, tables: watch::Receiver<Arc<Table>>) -> Self {
         Self { from: From::Name, target, tables }
     }
 
     fn find(&self) -> Option<Target> {
         match self.from {
-            From::Listener(at) => find(&self.tables, at).map(|lead| lead.target),
+            From::Listener(at) => find(&self.tables, at).map(|arrival| arrival.target),
             From::Name => {
                 let upstream = self.tables.borrow().upstream(&self.target.upstream.name)?.clone();
                 let number = self.target.endpoint().number;
@@ -173,14 +173,14 @@ pub async fn breathe() {
 }
 
 /// Serves one connection by the protocol of the callee's port.
-pub async fn connection(stream: TcpStream, caller: Caller, mut way: Way, context: Context) {
+pub async fn connection(stream: TcpStream, caller: Caller, mut callee: Callee, context: Context) {
     let _ = stream.set_nodelay(true);
-    let target = way.target();
+    let target = callee.target();
     let beginning = detect::beginning(&stream, target.endpoint().protocol).await;
     match beginning {
         Beginning::Http => {
-            let way = RefCell::new(way);
-            http::serve(stream, caller, move || way.borrow_mut().target(), context).await;
+            let callee = RefCell::new(callee);
+            http::serve(stream, caller, move || callee.borrow_mut().target(), context).await;
         }
         Beginning::Bytes => tcp::serve(stream, &caller, &target, &context, None).await,
         Beginning::Tls(name) => tcp::serve(stream, &caller, &target, &context, Some(&name)).await,

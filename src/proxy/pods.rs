@@ -18,7 +18,7 @@ use tokio::task::{JoinHandle, spawn_local};
 use datagrams::Outlet;
 use names::Names;
 
-use super::edge::{Way, breathe, connection, is_passing};
+use super::edge::{Callee, breathe, connection, is_passing};
 use super::egress;
 use super::http::{Caller, Context, Target};
 use super::wire::Io;
@@ -166,8 +166,8 @@ fn arrived(
     let who = Caller::Service(caller.service.clone());
     match bound {
         Bound::Service(target) => {
-            let way = Way::named(target, tables.clone());
-            spawn_local(connection(stream, who, way, context.clone()));
+            let callee = Callee::named(target, tables.clone());
+            spawn_local(connection(stream, who, callee, context.clone()));
         }
         Bound::Elsewhere(address) => {
             spawn_local(egress::serve(stream, who, address, context.clone()));

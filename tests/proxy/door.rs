@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -89,22 +90,19 @@ fn upstream(service: &Service<'_>, now: Availability) -> (watch::Sender<Availabi
     (sender, Arc::new(upstream))
 }
 
+fn door(table: Table, requests: Requests, folder: &Path) -> Rc<Door> {
+    let places = Places { state: folder.join("state"), runtime: folder.join("run") };
+    let (asks, _asked) = mpsc::unbounded_channel();
+    let (_tables, tables) = watch::channel(Arc::new(table));
+    let context = Context::new(requests, asks);
+    Rc::new(Door::new(tables, context, Board::default(), places, folder.join("logs"), Timestamp::UNIX_EPOCH))
+}
+
 fn serve(listener: TcpListener, table: Table, requests: Requests) {
     let folder = tempfile::tempdir().unwrap();
-    let places = Places { state: folder.path().join("state"), runtime: folder.path().join("run") };
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).unwrap();
     runtime.block_on(async move {
-        let (asks, _asked) = mpsc::unbounded_channel();
-        let (_tables, tables) = watch::channel(Arc::new(table));
-        let context = Context::new(requests, asks);
-        let door = Rc::new(Door::new(
-            tables,
-            context,
-            Board::default(),
-            places,
-            folder.path().join("logs"),
-            Timestamp::UNIX_EPOCH,
-        ));
+        let door = door(table, requests, folder.path());
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
         loop {
             let (stream, peer) = listener.accept().await.unwrap();
@@ -363,4 +361,18 @@ fn the_page_of_all_services_is_at_the_root_alone() {
         let strange = sender.send_request(request("http://me@shop.localhost/")).await.unwrap();
         assert_eq!(strange.status(), 400);
     });
+}
+
+#[test]
+fn a_connection_that_waits_takes_little_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (port, runtime) =
+        (listener.local_addr().unwrap().port(), Builder::new_current_thread().enable_io().build().unwrap());
+    let room = runtime.block_on(async {
+        let stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let door = door(Table::default(), Requests::default(), folder.path());
+        std::mem::size_of_val(&connection(stream, Ipv4Addr::LOCALHOST.into(), door))
+    });
+    assert!(room <= 7 << 10, "{room} bytes");
 }
