@@ -17,28 +17,43 @@
 //! | `!` | a failure | all fail | its branch goes, its share with it |
 //! | `$` | something without anybody | is what was looked for | keeps its share, whose requests fail |
 //!
-//! Texts become values in `parse` and texts again in `print`, without loss.
+//! Texts become values in `parse` and texts again in `print`, without loss. [`Interpreter`] binds: `walk` is the one
+//! code that does, whether somebody watches ([`Trace`]) or not. Nothing here waits, and nothing runs for ever
+//! ([`Limits`]).
 
+mod bind;
+mod chain;
 mod cursor;
+mod delegate;
 mod dentry;
 mod draw;
 mod hint;
+mod index;
 mod label;
+pub mod namers;
 mod parse;
 mod path;
 mod prefix;
 mod print;
 mod syntax_error;
 mod tree;
+mod unbound;
+mod walk;
 mod weight;
 
+pub use bind::{Bound, Interpreter, Limits, Outcome};
+pub use chain::{Cycle, Unended};
+pub use delegate::{Fate, Step, Trace};
 pub use dentry::Dentry;
 pub use draw::Share;
+pub use index::{Match, Table};
 pub use label::Label;
+pub use namers::{Address, Answer, Namer, Namers, Place};
 pub use path::Path;
 pub use prefix::{Element, Prefix};
 pub use syntax_error::{Expected, SyntaxError};
 pub use tree::{Evaluated, NameTree, Weighted};
+pub use unbound::Unbound;
 pub use weight::Weight;
 
 /// A delegation table: entries in the order in which they were written. Later ones come first when names are looked up.
