@@ -152,20 +152,19 @@ impl<'a, E: Clone, O: Observer<E>> Walk<'a, E, O> {
 
     fn answered(&mut self, answer: Answer<E>, path: &Path, chain: Chain<'_>) -> Outcome<E> {
         match answer {
-            Answer::Pending => return Err(Unbound::Pending(vec![path.clone()])),
-            Answer::Error(message) => return Err(Unbound::Namer { path: path.clone(), message }),
-            _ => self.check_depth(chain)?,
-        }
-        match answer {
+            Answer::Pending => Err(Unbound::Pending(vec![path.clone()])),
+            Answer::Error(message) => Err(Unbound::Namer { path: path.clone(), message }),
+            Answer::Neg => self.check_depth(chain).map(|()| NameTree::Neg),
             Answer::Bound { taken, place } => {
+                self.check_depth(chain)?;
                 let (id, residual) = path.split_at(taken);
                 Ok(NameTree::Leaf(Bound { id, residual, place }))
             }
             Answer::Tree(tree) => {
+                self.check_depth(chain)?;
                 let link = chain.link(path, None);
                 self.tree(&tree, &[], chain.behind(&link))
             }
-            Answer::Neg | Answer::Pending | Answer::Error(_) => Ok(NameTree::Neg),
         }
     }
 
