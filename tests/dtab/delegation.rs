@@ -62,6 +62,21 @@ fn a_trace_has_what_became_of_each_entry() {
     assert_eq!(last.outcome.clone().unwrap().shares()[0].leaf.unwrap().id.to_string(), "/#/local/users", "it would be");
 }
 
+#[test]
+fn a_trace_shares_out_what_a_draw_does() {
+    for (union, expected) in [
+        ("0*$ & 0*/$/inet/1", [Fate::Shares(0.0), Fate::Shares(1.0)]),
+        ("0*$ & 0*$", [Fate::Shares(0.0), Fate::Shares(0.0)]),
+        ("0*/$/inet/1 & 0*/$/inet/2", [Fate::Shares(0.5), Fate::Shares(0.5)]),
+        ("$ & 3*/$/inet/1", [Fate::Shares(0.25), Fate::Shares(0.75)]),
+        ("5*! & /$/inet/1", [Fate::Dropped, Fate::Shares(1.0)]),
+    ] {
+        let trace = Fixture::new(&format!("/a=>{union}")).delegate("/a");
+        let fates: Vec<Fate> = trace.parts[0].parts[0].parts.iter().map(|part| part.fate).collect();
+        assert_eq!(fates, expected, "{union}");
+    }
+}
+
 /// A trace in linkerd's shape, with the addresses that are written in names.
 fn linkerds(fixture: &Fixture, path: &str) -> Value {
     let addr = |place: &Place<()>| match place {

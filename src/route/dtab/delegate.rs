@@ -126,19 +126,19 @@ fn take_first<E>(parts: &mut [Trace<E>]) {
     }
 }
 
-/// What is there shares the requests, as when a leaf is drawn.
+/// What is there shares the requests, as when a leaf is drawn: without a weight, nobody gets to what is empty.
 fn share_out<E>(weights: &[Weight], parts: &mut [Trace<E>]) {
-    let is_there = |part: &Trace<E>| match part.outcome {
-        Ok(NameTree::Leaf(_) | NameTree::Alt(_) | NameTree::Union(_) | NameTree::Empty) => true,
-        Ok(NameTree::Neg | NameTree::Fail) | Err(_) => false,
-    };
-    let there: Vec<Weight> =
-        parts.iter().zip(weights).filter(|(part, _)| is_there(part)).map(|(_, weight)| *weight).collect();
-    let mut shares = shares(&there).into_iter();
-    for part in parts {
-        part.fate = match is_there(part) {
-            true => Fate::Shares(shares.next().unwrap_or_default()),
-            false => Fate::Dropped,
+    for (part, weight) in parts.iter_mut().zip(weights) {
+        part.fate = match part.outcome {
+            Ok(NameTree::Neg | NameTree::Fail) | Err(_) => Fate::Dropped,
+            Ok(NameTree::Empty) if weight.get() == 0.0 => Fate::Shares(0.0),
+            Ok(NameTree::Leaf(_) | NameTree::Alt(_) | NameTree::Union(_) | NameTree::Empty) => Fate::Taken,
         };
+    }
+    let is_drawn = |part: &Trace<E>| part.fate == Fate::Taken;
+    let drawn: Vec<Weight> =
+        parts.iter().zip(weights).filter(|(part, _)| is_drawn(part)).map(|(_, weight)| *weight).collect();
+    for (part, share) in parts.iter_mut().filter(|part| is_drawn(part)).zip(shares(&drawn)) {
+        part.fate = Fate::Shares(share);
     }
 }
