@@ -5,7 +5,7 @@
 //! What a large table then costs is memory that is not in a cache: the tree is three flat pieces of it, for that reason.
 
 use std::collections::HashMap;
-use std::ops::Range;
+use std::num::NonZero;
 
 use super::Dtab;
 use super::dentry::Dentry;
@@ -20,18 +20,22 @@ pub struct Table {
     /// The nodes of the tree, the root first.
     nodes: Vec<Node>,
     /// The node below another for this element.
-    below: HashMap<(usize, Label), usize>,
+    below: HashMap<(Place, Label), Place>,
     /// The numbers of all entries, node by node.
-    numbers: Vec<usize>,
+    numbers: Vec<Place>,
 }
+
+/// A place in a list: half as long as a pointer, so that twice as many fit into a cache.
+type Place = u32;
 
 /// What all prefixes that begin alike have in common.
 #[derive(Debug, Clone, Default)]
 struct Node {
-    /// The entries whose prefix ends here, by their places in the numbers.
-    entries: Range<usize>,
-    /// The node below for `*`.
-    any: Option<usize>,
+    /// The entries whose prefix ends here: the place of the first in the numbers, and how many they are.
+    first: Place,
+    count: u32,
+    /// The node below for `*`; that is never the root.
+    any: Option<NonZero<Place>>,
     /// Whether there are nodes below for labels.
     has_labels: bool,
 }
@@ -51,27 +55,31 @@ impl Table {
     pub fn new(dtab: Dtab) -> Self {
         let mut table =
             Self { dtab: Dtab::default(), nodes: vec![Node::default()], below: HashMap::new(), numbers: vec![] };
-        let mut ends: Vec<(usize, usize)> = Vec::with_capacity(dtab.entries().len());
+        let mut ends: Vec<(usize, Place)> = Vec::with_capacity(dtab.entries().len());
         for (number, dentry) in dtab.entries().iter().enumerate() {
             let end = dentry.prefix.elements().iter().fold(0, |node, element| table.child(node, element));
-            ends.push((end, number));
+            ends.push((end as usize, place(number)));
         }
         ends.sort_unstable();
         for entries in ends.chunk_by(|(one, _), (other, _)| one == other) {
-            let start = table.numbers.len();
+            let node = &mut table.nodes[entries[0].0];
+            (node.first, node.count) = (place(table.numbers.len()), place(entries.len()));
             table.numbers.extend(entries.iter().map(|(_, number)| number));
-            table.nodes[entries[0].0].entries = start..table.numbers.len();
         }
         Self { dtab, ..table }
     }
 
     /// The node below another; a new one where there is none yet.
-    fn child(&mut self, node: usize, element: &Element) -> usize {
-        let next = self.nodes.len();
+    fn child(&mut self, node: Place, element: &Element) -> Place {
+        let next = place(self.nodes.len());
+        let parent = &mut self.nodes[node as usize];
         let below = match element {
-            Element::Any => *self.nodes[node].any.get_or_insert(next),
+            Element::Any => {
+                parent.any = parent.any.or(NonZero::new(next));
+                parent.any.map_or(next, NonZero::get)
+            }
             Element::Label(label) => {
-                self.nodes[node].has_labels = true;
+                parent.has_labels = true;
                 *self.below.entry((node, label.clone())).or_insert(next)
             }
         };
@@ -91,7 +99,7 @@ impl Table {
         let before = self.dtab.entries().len();
         let overrides = local.entries().iter().enumerate().rev();
         let overrides = overrides.filter(|(_, dentry)| dentry.prefix.strip(path).is_some());
-        let own = self.numbers(path).into_iter();
+        let own = self.numbers(path).into_iter().map(|number| number as usize);
         let own = own.filter_map(|number| Some((number, self.dtab.entries().get(number)?)));
         overrides
             .map(|(place, dentry)| Match { number: before + place, is_override: true, dentry })
@@ -99,7 +107,7 @@ impl Table {
             .collect()
     }
 
-    fn numbers(&self, path: &Path) -> Vec<usize> {
+    fn numbers(&self, path: &Path) -> Vec<Place> {
         let mut found = Vec::new();
         self.visit(0, path.labels(), &mut found);
         found.sort_unstable_by(|one, other| other.cmp(one));
@@ -107,13 +115,19 @@ impl Table {
     }
 
     /// Collects from a node downwards. Answers how many nodes it has seen.
-    fn visit(&self, node: usize, labels: &[Label], found: &mut Vec<usize>) -> usize {
-        let Node { entries, any, has_labels } = &self.nodes[node];
-        found.extend_from_slice(&self.numbers[entries.clone()]);
+    fn visit(&self, node: Place, labels: &[Label], found: &mut Vec<Place>) -> usize {
+        let Node { first, count, any, has_labels } = &self.nodes[node as usize];
+        found.extend(self.numbers.iter().skip(*first as usize).take(*count as usize));
         let Some((label, rest)) = labels.split_first() else { return 1 };
         let written = has_labels.then(|| self.below.get(&(node, label.clone())).copied()).flatten();
-        1 + [written, *any].into_iter().flatten().map(|below| self.visit(below, rest, found)).sum::<usize>()
+        let below = [written, any.map(NonZero::get)];
+        1 + below.into_iter().flatten().map(|below| self.visit(below, rest, found)).sum::<usize>()
     }
+}
+
+/// A table with more entries than this can count fits into no memory.
+fn place(place: usize) -> Place {
+    Place::try_from(place).unwrap_or(Place::MAX)
 }
 
 impl Default for Table {
