@@ -2,20 +2,26 @@
 //!
 //! These structs are the wire format of the API and the `--json` contract: fields may be added, never renamed.
 
+pub mod delegate_tree;
+mod delegation;
 mod event;
 mod explain;
 mod log;
 mod problems;
 mod request;
 mod service;
+mod syntax;
 mod table;
 mod wording;
 
+pub use delegate_tree::DelegateTree;
+pub use delegation::story;
 pub use event::Event;
 pub use explain::{Blocker, Explanation};
 pub use log::{LogLine, level};
 pub use problems::draw as draw_problems;
 pub use request::Request;
 pub use service::{Port, Service, Usage};
+pub use syntax::draw_syntax_error;
 pub use table::{Align, Table};
 pub use wording::{elapsed, lost_lines, reason, state_mark};

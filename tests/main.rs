@@ -12,6 +12,7 @@
 mod architecture;
 mod dashboard;
 mod discovery;
+mod dtab;
 mod e2e;
 mod manifest;
 mod plan;

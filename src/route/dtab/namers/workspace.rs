@@ -1,0 +1,109 @@
+//! What nagaya itself binds names to.
+//!
+//! | name | is |
+//! | --- | --- |
+//! | `/#/local/NAME` | a service of the workspace |
+//! | `/#/local/NAME-VERSION` | one version of it |
+//! | `/#/fs/NAME` | the addresses in a file |
+//! | `/#/external/NAME` | a service that lives elsewhere |
+
+use std::sync::Arc;
+
+use super::super::label::Label;
+use super::super::path::Path;
+use super::{Answer, Namer, Namers, Place};
+
+/// What a name is asked for as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    Local,
+    File,
+    External,
+}
+
+/// What is known of a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presence<E> {
+    /// A service that is unknown, was stopped, or has failed and is not started again; a file that is missing.
+    /// Fallbacks are used.
+    Absent,
+    /// A service that is on its way, where waiting is wanted: whoever asks is to start it and ask again. One that is
+    /// to have its share of a union while it starts is not `Pending`, which would leave the union, but `At`.
+    Pending,
+    /// There it is.
+    At(E),
+    /// A service that has no instance by intention, a file that is empty: no fallback is used.
+    Vacant,
+}
+
+/// Whoever knows the services of a workspace.
+pub trait Services<E> {
+    /// What is known of a name; see [`readings`] for one with a version.
+    fn find(&self, kind: Kind, name: &str) -> Presence<E>;
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::Local, Self::File, Self::External];
+
+    /// The label behind `/#`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::File => "fs",
+            Self::External => "external",
+        }
+    }
+
+    /// `/#/local`.
+    pub fn prefix(self) -> Path {
+        Path::of(["#", self.word()]).unwrap_or_default()
+    }
+}
+
+impl<E: 'static> Namers<E> {
+    /// The namers of a workspace.
+    pub fn of_workspace(services: Arc<impl Services<E> + Send + Sync + 'static>) -> Self {
+        let namer = |kind| ByName { kind, services: Arc::clone(&services) };
+        Kind::ALL.into_iter().fold(Self::default(), |namers, kind| namers.with(kind.prefix(), namer(kind)))
+    }
+}
+
+struct ByName<S> {
+    kind: Kind,
+    services: Arc<S>,
+}
+
+impl<E, S: Services<E>> Namer<E> for ByName<S> {
+    fn lookup(&self, rest: &[Label]) -> Answer<E> {
+        let Some(name) = rest.first().and_then(Label::as_str) else { return Answer::Neg };
+        let place = match self.services.find(self.kind, name) {
+            Presence::Absent => return Answer::Neg,
+            Presence::Pending => return Answer::Pending,
+            Presence::At(endpoints) => Place::At(endpoints),
+            Presence::Vacant => Place::Vacant,
+        };
+        Answer::Bound { taken: 1, place }
+    }
+}
+
+/// The ways to read a name, likeliest first: as a service, then as service and version. Names may have hyphens
+/// themselves: `user-db-v2` is `user-db-v2`, `user-db` in version `v2`, or `user` in version `db-v2`.
+pub fn readings(name: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
+    let versions = name.rmatch_indices('-').map(|(at, _)| (&name[..at], Some(&name[at + 1..])));
+    std::iter::once((name, None)).chain(
+        versions.filter(|(service, version)| !service.is_empty() && version.is_some_and(|version| !version.is_empty())),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_end_with_a_version() {
+        let read = |name| readings(name).map(|(service, version)| format!("{service}@{}", version.unwrap_or("")));
+        assert_eq!(read("users").collect::<Vec<_>>(), ["users@"]);
+        assert_eq!(read("user-db-v2").collect::<Vec<_>>(), ["user-db-v2@", "user-db@v2", "user@db-v2"]);
+        assert_eq!(read("-a-").collect::<Vec<_>>(), ["-a-@"]);
+    }
+}
