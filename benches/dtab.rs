@@ -12,7 +12,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use nagaya::route::dtab::{Answer, Dtab, Interpreter, Label, Limits, Namers, Path, Place, Table};
+use nagaya::dtab::{Answer, Dtab, Interpreter, Label, Limits, Namers, Path, Place, Table};
 
 const SIZES: [usize; 4] = [10, 100, 1_000, 10_000];
 const BATCHES: usize = 30;

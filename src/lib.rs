@@ -4,6 +4,7 @@ pub mod api;
 pub mod cli;
 pub mod demo;
 pub mod discovery;
+pub mod dtab;
 pub mod effects;
 pub mod engine;
 pub mod launcher;

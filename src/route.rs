@@ -1,12 +1,10 @@
 //! The published table: who can be called, where, and who may be asking.
 //!
-//! Beside it are the names: the zone of a workspace, the files by which a pod's programs find its server, and the
-//! language in which routes are written.
+//! Beside it are the names: the zone of a workspace, and the files by which a pod's programs find its server.
 //!
 //! The runtime makes a new table when the plan changes; what changes from moment to moment, whether a service can
 //! take a call, is a watched value inside it. The proxy reads both and never asks the supervisor.
 
-pub mod dtab;
 pub mod files;
 pub mod resolv;
 mod upstreams;

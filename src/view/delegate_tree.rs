@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::route::dtab::{self, Bound, Label, NameTree, Path, Place, Step, Trace, Unbound};
+use crate::dtab::{self, Bound, Label, NameTree, Path, Place, Step, Trace, Unbound};
 
 /// What a path became, by which entry.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! The trace of a name as a story: what every look-up found, what was left and why, and where requests go.
 
-use crate::route::dtab::{Bound, Fate, NameTree, Outcome, Path, Place, Share, Step, Trace, Unbound};
+use crate::dtab::{Bound, Fate, NameTree, Outcome, Path, Place, Share, Step, Trace, Unbound};
 
 /// Levels that are told. Names that lead back to themselves go a hundred deep, and say nothing new.
 const DEEPEST: usize = 24;

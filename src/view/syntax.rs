@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::problems::draw;
+use crate::dtab::SyntaxError;
 use crate::manifest::{Problem, Problems, Span};
-use crate::route::dtab::SyntaxError;
 
 /// Draws an error with its line of the text, a mark below the place and the hint. The text is known by a name: that of a
 /// file, a header or a flag.

@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
 
-use nagaya::route::dtab::namers::Rewrite;
-use nagaya::route::dtab::{
+use nagaya::dtab::namers::Rewrite;
+use nagaya::dtab::{
     Dentry, Dtab, Evaluated, Identifier, NameTree, Outcome, Path, Prefix, Request, SyntaxError, Unbound, overrides,
 };
 use nagaya::view::delegate_tree::{Addr, DelegateTree};
@@ -229,7 +229,7 @@ fn binds(input: &Value, expected: &Value, local: Dtab) -> Checked {
 fn outcome_facts(outcome: &Outcome<()>) -> Map<String, Value> {
     let facts = match outcome {
         Ok(bound) => {
-            let leaf = |it: &nagaya::route::dtab::Bound<()>| json!({ "leaf": it.id.to_string(), "residual": it.residual.to_string() });
+            let leaf = |it: &nagaya::dtab::Bound<()>| json!({ "leaf": it.id.to_string(), "residual": it.residual.to_string() });
             let mut shares: BTreeMap<String, f64> = BTreeMap::new();
             for share in bound.shares() {
                 let id = share.leaf.map_or_else(|| "(none)".to_owned(), |leaf| leaf.id.to_string());

@@ -1,6 +1,6 @@
 //! Traces: what they tell, and that they tell of what binding does.
 
-use nagaya::route::dtab::{Fate, Place, Step};
+use nagaya::dtab::{Fate, Place, Step};
 use nagaya::view::delegate_tree::{Addr, DelegateTree, Endpoint, Meta};
 use nagaya::view::story;
 use serde_json::{Value, json};

@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use nagaya::route::dtab::{
-    Answer, Dtab, Interpreter, Label, Limits, NameTree, Namers, Outcome, Path, Place, Table, Trace,
-};
+use nagaya::dtab::{Answer, Dtab, Interpreter, Label, Limits, NameTree, Namers, Outcome, Path, Place, Table, Trace};
 
 /// What a namer of a test says of a path: `bound`, `bound-empty`, `neg`, `fail`, `empty`, `error`, `pending`, or a tree.
 #[derive(Debug, Clone)]

@@ -1,6 +1,6 @@
 //! Names that lead back to themselves: whatever is written, binding ends, and says what goes round.
 
-use nagaya::route::dtab::{Limits, Unbound, Unended};
+use nagaya::dtab::{Limits, Unbound, Unended};
 
 use super::fixture::Fixture;
 

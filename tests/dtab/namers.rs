@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use nagaya::route::dtab::namers::{Kind, Presence, Services, readings};
-use nagaya::route::dtab::{
-    Address, Bound, Dtab, Interpreter, Limits, NameTree, Namers, Outcome, Place, Table, Unbound,
-};
+use nagaya::dtab::namers::{Kind, Presence, Services, readings};
+use nagaya::dtab::{Address, Bound, Dtab, Interpreter, Limits, NameTree, Namers, Outcome, Place, Table, Unbound};
 
 use super::fixture::Fixture;
 

@@ -1,6 +1,6 @@
 //! Texts that are no dtabs: where, what and what to do instead.
 
-use nagaya::route::dtab::{Dtab, SyntaxError};
+use nagaya::dtab::{Dtab, SyntaxError};
 use nagaya::view::draw_syntax_error;
 
 fn error(text: &str) -> SyntaxError {

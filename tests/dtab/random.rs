@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use fastrand::Rng;
-use nagaya::route::dtab::{
+use nagaya::dtab::{
     Dentry, Dtab, Element, Evaluated, Fate, Label, NameTree, Outcome, Path, Prefix, Table, Trace, Weight, Weighted,
 };
 use nagaya::view::delegate_tree::{Addr, DelegateTree};

@@ -1,6 +1,6 @@
 //! How requests are shared out over a union.
 
-use nagaya::route::dtab::{Bound, NameTree, Path};
+use nagaya::dtab::{Bound, NameTree, Path};
 
 use super::fixture::Fixture;
 

@@ -84,7 +84,7 @@ fn first_positive<T>(trees: &[NameTree<T>]) -> Option<&NameTree<T>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::route::dtab::Path;
+    use crate::dtab::Path;
 
     fn tree(text: &str) -> NameTree<Path> {
         text.parse().unwrap()

@@ -147,7 +147,7 @@ fn simplified_alternatives<T>(trees: Vec<NameTree<T>>) -> NameTree<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::route::dtab::Path;
+    use crate::dtab::Path;
 
     fn read(text: &str) -> NameTree<Path> {
         text.parse().unwrap()
