@@ -223,6 +223,11 @@ pub fn host_name(host: &str) -> &str {
 }
 
 impl Upstream {
+    /// The place of the port at which streams to production's number arrive; datagrams to it are another's.
+    pub fn stream_port(&self, number: u16) -> Option<usize> {
+        self.ports.iter().position(|port| port.number == number && port.protocol != Protocol::Udp)
+    }
+
     /// The port that the front door leads to: the first for browsers, else the first that speaks HTTP at all.
     pub fn web_port(&self) -> Option<usize> {
         let first = |wanted: fn(Protocol) -> bool| self.ports.iter().position(|port| wanted(port.protocol));

@@ -139,8 +139,7 @@ impl Callee {
             From::Listener(at) => find(&self.tables, at).map(|arrival| arrival.target),
             From::Name => {
                 let upstream = self.tables.borrow().upstream(&self.target.upstream.name)?.clone();
-                let number = self.target.endpoint().number;
-                let port = upstream.ports.iter().position(|port| port.number == number)?;
+                let port = upstream.stream_port(self.target.endpoint().number)?;
                 Some(Target { upstream, port })
             }
         }
@@ -184,5 +183,34 @@ pub async fn connection(stream: TcpStream, caller: Caller, mut callee: Callee, c
         }
         Beginning::Bytes => tcp::serve(stream, &caller, &target, &context, None).await,
         Beginning::Tls(name) => tcp::serve(stream, &caller, &target, &context, Some(&name)).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::model::{Egress, Protocol};
+    use crate::route::{Endpoint, Location, Upstream};
+
+    #[test]
+    fn a_stream_is_not_led_to_datagrams_of_the_same_number() {
+        let (_keep, availability) = watch::channel(Availability::Ready);
+        let port = |protocol, location| Endpoint { name: String::new(), number: 443, protocol, location };
+        let upstream = |location| Upstream {
+            name: "web".into(),
+            called: Ipv4Addr::LOCALHOST,
+            own: Ipv4Addr::LOCALHOST,
+            egress: Egress::Allow,
+            ports: vec![port(Protocol::Udp, Location::Loopback(1)), port(Protocol::H2, Location::Loopback(location))],
+            availability: availability.clone(),
+        };
+        let (tables, table) = watch::channel(Arc::new(Table::default()));
+        let mut callee = Callee::named(Target { upstream: Arc::new(upstream(2)), port: 1 }, table);
+        assert_eq!(callee.target().endpoint().location, Location::Loopback(2));
+        let upstreams = [Arc::new(upstream(3))].into_iter().collect();
+        tables.send_replace(Arc::new(Table { upstreams, ..Table::default() }));
+        assert_eq!(callee.target().endpoint().location, Location::Loopback(3));
     }
 }

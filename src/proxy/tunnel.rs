@@ -6,7 +6,6 @@ use super::answer::Refusal;
 use super::dial::{Offer, Stream};
 use super::http::{Caller, Context, Target, not_dialled};
 use super::tcp;
-use crate::model::Protocol;
 use crate::route::{Location, Upstream};
 
 /// The ports that clients take for http and https where none is named.
@@ -27,9 +26,7 @@ impl Tunnel {
     pub fn to(upstream: &Arc<Upstream>, authority: &str, front_door: u16) -> Result<Self, Refusal> {
         let named = authority.rsplit_once(':').and_then(|(_, number)| number.parse().ok());
         let number = named.unwrap_or(STANDARD[1]);
-        let is_meant = |protocol: Protocol| protocol != Protocol::Udp;
-        let port = upstream.ports.iter().position(|port| port.number == number && is_meant(port.protocol));
-        match port {
+        match upstream.stream_port(number) {
             Some(port) if !upstream.ports[port].protocol.is_http() => {
                 Ok(Self::Service(Target { upstream: upstream.clone(), port }))
             }
@@ -56,7 +53,7 @@ impl Tunnel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Egress;
+    use crate::model::{Egress, Protocol};
     use crate::route::{Availability, Endpoint};
 
     #[test]
