@@ -114,7 +114,13 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 /// Notes what a frame says of how the call went.
 fn note(recording: &mut Recording, polled: &Poll<Option<Result<Frame<Bytes>, Error>>>) {
     match polled {
-        Poll::Ready(Some(Ok(frame))) => recording.grpc_status(frame.trailers_ref().and_then(grpc_status)),
+        Poll::Ready(Some(Ok(frame))) => {
+            // Nothing follows trailers, and hyper does not ask whether something does.
+            if let Some(trailers) = frame.trailers_ref() {
+                recording.grpc_status(grpc_status(trailers));
+                recording.finish();
+            }
+        }
         Poll::Ready(Some(Err(error))) => recording.fail(format!("the answer broke off: {error}")),
         Poll::Ready(None) => drop(recording.finish()),
         Poll::Pending => {}
@@ -139,6 +145,9 @@ impl HttpBody for Body {
                 match &polled {
                     Poll::Ready(Some(Err(_))) => ending.lease = None,
                     Poll::Ready(None) => drop(ending.lease.take().map(Lease::give_back)),
+                    Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => {
+                        drop(ending.lease.take().map(Lease::give_back));
+                    }
                     Poll::Ready(Some(Ok(_))) | Poll::Pending => {}
                 }
                 polled

@@ -1,6 +1,7 @@
 //! HTTP/2 on either side or on both, gRPC in all its forms, and WebSockets over it.
 
 use std::convert::Infallible;
+use std::io::Write;
 use std::pin::Pin;
 
 use bytes::Bytes;
@@ -18,7 +19,7 @@ use nagaya::supervise::State;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
-use super::lab::{Lab, Options, PATIENCE, answering, callee, head, told};
+use super::lab::{Lab, Options, PATIENCE, answering, callee, exactly, head, told};
 
 pub type Body = BoxBody<Bytes, std::io::Error>;
 pub type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
@@ -205,6 +206,26 @@ fn bodies_pass_between_the_versions() {
         let response = sender.send_request(request("/", frames(receiver))).await.unwrap();
         assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
     });
+}
+
+#[test]
+fn an_answer_with_trailers_is_recorded_as_whole() {
+    const REST: &str = "2\r\nok\r\n0\r\nSum: 2\r\n\r\n";
+    let lab = Lab::http(answering(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{REST}")));
+    let mut stream = lab.connect();
+    stream.write_all(b"POST / HTTP/1.1\r\nHost: web\r\nContent-Length: 0\r\n\r\n").unwrap();
+    assert!(head(&mut stream).starts_with("HTTP/1.1 200"));
+    assert_eq!(exactly(&mut stream, REST.len()), REST);
+    in_time(async {
+        let (mut sender, _connection) = caller(lab.port).await;
+        for body in [empty(), full("x")] {
+            let answer = sender.send_request(request("/", body)).await.unwrap();
+            let whole = answer.into_body().collect().await.unwrap();
+            assert_eq!(whole.trailers().unwrap()["sum"], "2");
+        }
+    });
+    let errors: Vec<_> = lab.records(3).into_iter().map(|record| record.error).collect();
+    assert_eq!(errors, [None, None, None]);
 }
 
 #[test]
