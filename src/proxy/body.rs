@@ -97,6 +97,15 @@ impl Drop for Recording {
     }
 }
 
+impl Ending {
+    /// The callee's connection may serve another call.
+    fn give_back(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.give_back();
+        }
+    }
+}
+
 /// The status in gRPC's headers or trailers.
 pub fn grpc_status(headers: &hyper::HeaderMap) -> Option<u16> {
     headers.get("grpc-status").and_then(|value| value.to_str().ok()?.parse().ok())
@@ -144,10 +153,8 @@ impl HttpBody for Body {
                 note(&mut ending.recording, &polled);
                 match &polled {
                     Poll::Ready(Some(Err(_))) => ending.lease = None,
-                    Poll::Ready(None) => drop(ending.lease.take().map(Lease::give_back)),
-                    Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => {
-                        drop(ending.lease.take().map(Lease::give_back));
-                    }
+                    Poll::Ready(None) => ending.give_back(),
+                    Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => ending.give_back(),
                     Poll::Ready(Some(Ok(_))) | Poll::Pending => {}
                 }
                 polled
@@ -182,7 +189,7 @@ impl Drop for Body {
             Self::Inbound { recording, .. } if !is_over => recording.give_up(),
             Self::Inbound { .. } => {}
             Self::Upstream { ending, .. } if !is_over => ending.recording.give_up(),
-            Self::Upstream { ending, .. } => drop(ending.lease.take().map(Lease::give_back)),
+            Self::Upstream { ending, .. } => ending.give_back(),
         }
     }
 }
