@@ -1,6 +1,7 @@
 //! The real binary with real processes, as this account and as an unprivileged one.
 
 mod boot;
+mod containers;
 mod crash;
 mod demo;
 mod doctor;

@@ -6,7 +6,7 @@ use super::{Access, Descriptors, Finding, Folder};
 use crate::effects::places::LONGEST_SOCKET;
 
 /// Descriptors of the engine for a service in a pod: its output, its line and its sockets, and a call under way.
-const PER_SERVICE: u64 = 8;
+const PER_SERVICE: u64 = 10;
 /// The engine's own, with some clients.
 const OWN: u64 = 64;
 /// What follows a workspace's name in the name of its socket: a dash, eight digits, `.sock`, and a slash before it.
@@ -94,7 +94,7 @@ mod tests {
         let of = |hard| descriptors(Descriptors { soft: 1024, hard });
         assert_eq!(of(64).status, Status::Problem);
         assert_eq!((of(1024).status, of(524_288).status), (Status::Warning, Status::Ok));
-        assert!(of(1024).message.contains("about 120 services"), "{}", of(1024).message);
+        assert!(of(1024).message.contains("about 96 services"), "{}", of(1024).message);
         assert!(of(1024).fix.unwrap().contains("limits.conf"));
         assert!(of(u64::MAX).message.contains("none for the engine"));
     }

@@ -1,0 +1,231 @@
+//! nagaya inside a Docker container: what each degree of confinement leaves, and the word for it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::doctor::finding;
+use crate::support::sandbox::{Account, Run, Sandbox, binary, finish, until};
+
+/// A daemon of the test's own, without any network; its end is that of its containers.
+struct Docker {
+    child: Child,
+    folder: TempDir,
+}
+
+/// The image has nothing but folders: programs are this machine's.
+const IMAGE: &str = "nagaya-tests:1";
+
+impl Docker {
+    fn start() -> Self {
+        let folder = tempfile::Builder::new().prefix("nagaya-docker-").tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let log = fs::File::create(at("log")).unwrap();
+        // Where this is not root, sudo has to do without a password, as for `tests/run`.
+        let mut command = if is_root() { Command::new("dockerd") } else { Command::new("sudo") };
+        if !is_root() {
+            command.args(["-n", "dockerd"]);
+        }
+        for (flag, name) in [("--data-root", "data"), ("--exec-root", "exec"), ("--pidfile", "pid")] {
+            command.arg(flag).arg(at(name));
+        }
+        command.arg("--host").arg(format!("unix://{}", at("socket").display()));
+        command.args(["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"]);
+        let child = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn();
+        let docker = Self { child: child.expect("dockerd is here: `tests/run` installs it"), folder };
+        until("the daemon listens", || {
+            assert!(docker.folder.path().join("log").exists());
+            finish(docker.client().arg("version")).code == 0
+        });
+        docker.import();
+        docker
+    }
+
+    fn client(&self) -> Command {
+        let mut command = if is_root() { Command::new("docker") } else { Command::new("sudo") };
+        if !is_root() {
+            command.args(["-n", "docker"]);
+        }
+        command.arg("--host").arg(format!("unix://{}", self.folder.path().join("socket").display()));
+        command
+    }
+
+    fn import(&self) {
+        let root = self.folder.path().join("root");
+        for name in ["etc", "tmp", "root", "run", "proc", "sys", "dev", "usr"] {
+            fs::create_dir_all(root.join(name)).unwrap();
+        }
+        for name in ["bin", "sbin", "lib", "lib64"] {
+            std::os::unix::fs::symlink(format!("usr/{name}"), root.join(name)).unwrap();
+        }
+        fs::write(root.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\n").unwrap();
+        let archive = self.folder.path().join("root.tar");
+        finish(Command::new("tar").arg("-C").arg(&root).arg("-cf").arg(&archive).arg(".")).good();
+        finish(self.client().arg("import").arg(&archive).arg(IMAGE)).good();
+    }
+
+    /// A container in which a sandbox is where it is outside, as its account.
+    fn container(&self, sandbox: &Sandbox, flags: &[&str]) -> Command {
+        let [uid, gid] = ["-u", "-g"].map(|flag| finish(sandbox.command("id").arg(flag)).good().out.trim().to_owned());
+        let base = sandbox.path("").parent().unwrap().to_owned();
+        let mut command = self.client();
+        command.args(["run", "--rm", "--network=none", "--user", &format!("{uid}:{gid}")]).args(flags);
+        let mount = |from: &Path, how: &str| format!("{0}:{0}{how}", from.display());
+        command.arg("-v").arg(mount(Path::new("/usr"), ":ro")).arg("-v").arg(mount(&base, ""));
+        command.arg("-v").arg(mount(binary().parent().unwrap(), ":ro"));
+        for (name, folder) in [("XDG_STATE_HOME", "state"), ("XDG_RUNTIME_DIR", "run"), ("HOME", "home")] {
+            command.arg("-e").arg(format!("{name}={}", base.join(folder).display()));
+        }
+        command.arg("-e").arg(format!("N={}", binary().display()));
+        command.arg("-w").arg(base.join("work")).arg(IMAGE);
+        command
+    }
+
+    fn run(&self, sandbox: &Sandbox, flags: &[&str], script: &str) -> Run {
+        finish(self.container(sandbox, flags).args(["bash", "-ec", script]))
+    }
+}
+
+impl Drop for Docker {
+    fn drop(&mut self) {
+        let pid: PathBuf = self.folder.path().join("pid");
+        let pid = fs::read_to_string(pid).unwrap_or_default();
+        let mut kill = if is_root() { Command::new("kill") } else { Command::new("sudo") };
+        if !is_root() {
+            kill.args(["-n", "kill"]);
+        }
+        let _ = kill.arg(pid.trim()).status();
+        let _ = self.child.wait();
+        if !is_root() {
+            let _ = Command::new("sudo").args(["-n", "rm", "-rf"]).arg(self.folder.path()).status();
+        }
+    }
+}
+
+fn is_root() -> bool {
+    finish(Command::new("id").arg("-u")).out == "0\n"
+}
+
+/// Two services on port 80, and one that is sent datagrams.
+const PODS: &str = "
+name: boxed
+services:
+  web: { command: [python3, -u, -m, http.server, '80'], ports: { http: 80 } }
+  users: { command: [python3, -u, -m, http.server, '80'], ports: { http: 80 }, depends_on: [web] }
+  stats: { command: [python3, echo.py], ports: { statsd: { port: 8125, protocol: udp } }, readiness: { log: bound } }
+";
+
+const ECHO: &str = r#"
+import socket
+server = socket.socket(type=socket.SOCK_DGRAM)
+server.bind(("0.0.0.0", 8125))
+print("bound", flush=True)
+while True: server.sendto(*server.recvfrom(100))
+"#;
+
+const SEND: &str = r#"
+import socket
+client = socket.socket(type=socket.SOCK_DGRAM)
+client.settimeout(20)
+client.connect(("stats", 8125))
+client.send(b"echoed")
+print(client.recv(100).decode())
+"#;
+
+const CALL_ALL: &str = "$N doctor --json > doctor.json; trap '$N down' EXIT; $N up -d --wait
+     for name in web users; do $N exec stats -- curl -sS -o /dev/null -w '%{http_code} ' http://$name/; done
+     $N exec web -- python3 send.py; $N ps --json > ps.json";
+
+fn boxed(account: Account, manifest: &str) -> Sandbox {
+    let sandbox = Sandbox::of(account, manifest);
+    sandbox.write("echo.py", ECHO);
+    sandbox.write("send.py", SEND);
+    sandbox
+}
+
+fn read(sandbox: &Sandbox, name: &str) -> serde_json::Value {
+    serde_json::from_str(&fs::read_to_string(sandbox.path(name)).unwrap()).unwrap()
+}
+
+const OPEN: [&str; 4] = ["--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"];
+
+#[test]
+fn pods_are_possible_where_docker_does_not_forbid_them() {
+    let docker = Docker::start();
+    let unmasked = [&OPEN[..], &["--security-opt", "systempaths=unconfined"]].concat();
+    // Root's has what makes a container privileged, without those rights that this machine itself may lack.
+    let admin = ["--cap-add=SYS_ADMIN", "--cap-add=NET_ADMIN"];
+    for account in Account::all() {
+        let privileged: &[&str] = if account == Account::Own && is_root() { &admin } else { &["--privileged"] };
+        for (flags, settings) in [(&OPEN[..], "warning"), (&unmasked, "ok"), (privileged, "")] {
+            println!("{account:?} {flags:?}");
+            let sandbox = boxed(account, PODS);
+            let run = docker.run(&sandbox, flags, CALL_ALL).good();
+            assert!(run.out.contains("200 200 echoed\n"), "{run:?}");
+            assert!(!run.err.contains("mode `"), "{}", run.err);
+            let rows = read(&sandbox, "ps.json");
+            assert!(rows.as_array().unwrap().iter().all(|row| row["network"] == "pod"), "{rows}");
+            let found = read(&sandbox, "doctor.json");
+            assert_eq!([&finding(&found, "pod"), &finding(&found, "udp")].map(|it| &it["status"]), ["ok", "ok"]);
+            // /proc/sys is read-only in a container that is no more than open.
+            let proc_sys = finding(&found, "proc_sys");
+            assert!(settings.is_empty() || proc_sys["status"] == settings, "{proc_sys}");
+            if settings == "warning" {
+                assert!(proc_sys["fix"].as_str().unwrap().contains("systempaths=unconfined"), "{proc_sys}");
+            }
+            sandbox.empties();
+        }
+    }
+}
+
+#[test]
+fn a_usual_container_has_env_and_is_told_how_to_have_pods() {
+    let manifest = "
+name: boxed
+services:
+  users: { command: 'exec python3 -u -m http.server $PORT', ports: { http: 8080 } }
+  job: { command: 'curl -sSf -o /dev/null $USERS_URL && echo reached', depends_on: [users] }
+";
+    let docker = Docker::start();
+    for account in Account::all() {
+        let sandbox = boxed(account, manifest);
+        let script = "$N doctor --json > doctor.json; trap '$N down' EXIT; $N up -d --wait; $N ps --json > ps.json
+                      $N logs job";
+        let run = docker.run(&sandbox, &[], script).good();
+        assert!(run.out.contains("reached"), "{run:?}");
+        assert_eq!(run.err.matches("mode `env`").count(), 1, "{}", run.err);
+        let run = run.says(&["cannot make namespaces: Operation not permitted", "`nagaya doctor`"]);
+        assert!(!run.err.contains("mode `names`"), "{}", run.err);
+        assert_eq!(read(&sandbox, "ps.json")[0]["network"], "env");
+        let found = read(&sandbox, "doctor.json");
+        for mode in ["pod", "names"] {
+            let finding = finding(&found, mode);
+            assert!(finding["message"].as_str().unwrap().contains("Docker forbids it"), "{finding}");
+            let fix = finding["fix"].as_str().unwrap();
+            assert!(fix.contains("docker run --security-opt seccomp=unconfined"), "{fix}");
+        }
+        sandbox.empties();
+        // A mode that was asked for is not exchanged for another.
+        sandbox.write("nagaya.yaml", format!("network: pod{manifest}"));
+        docker.run(&sandbox, &[], "$N up -d --wait").ended(1).says(&["wants `network: pod`"]);
+    }
+}
+
+#[test]
+fn the_first_process_of_a_container_ends_with_it() {
+    let docker = Docker::start();
+    for account in Account::all() {
+        let sandbox = boxed(account, PODS);
+        let flags = [&OPEN[..], &["--name", "first"]].concat();
+        let mut container = docker.container(&sandbox, &flags);
+        let first = container.args([binary().to_str().unwrap(), "up", "--no-tui"]).stdout(Stdio::null());
+        let mut first = first.stderr(Stdio::null()).spawn().unwrap();
+        let ready = || finish(docker.client().args(["logs", "first"])).err.matches("● ready").count();
+        until("all are ready", || ready() == 3);
+        finish(docker.client().args(["stop", "--time", "20", "first"])).good();
+        assert_eq!(first.wait().unwrap().code(), Some(0));
+        sandbox.empties();
+    }
+}
