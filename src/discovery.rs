@@ -11,7 +11,7 @@ mod host;
 mod message;
 mod serve;
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use crate::route::zone::{Asker, Zone};
@@ -34,6 +34,9 @@ pub trait Pod {
 
     /// The IPv6 address of another service (its place in the zone), where that is called by IPv6.
     fn twin(&self, service: usize) -> Option<Ipv6Addr>;
+
+    /// It is told the addresses of a name that is not ours: calls may follow.
+    fn told(&self, name: &str, addresses: &[IpAddr]);
 
     /// It asked for another service (its place in the zone): a call is about to follow. The answer is held back until
     /// this is over.

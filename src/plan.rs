@@ -31,6 +31,7 @@ pub use environment::{Layers, Shell, shadow_notice};
 pub use lint::{Lint, lints};
 pub use names::{clashes, uses_names};
 pub use planned::{Location, Planned, PlannedCheck, PlannedPort, PlannedProbe, PlannedPublish, PlannedRun, Ready};
+pub use proxies::HOST_NAME;
 pub use select::{SelectError, Selection, select};
 pub use slots::{Ports, Slot, SlotKind, slots};
 

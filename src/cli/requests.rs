@@ -50,11 +50,14 @@ fn print(request: &Request, output: &Output) {
     // Said apart, as `strict: true` would refuse it.
     let undeclared = if request.declared == Some(false) { dim("  undeclared") } else { String::new() };
     let error = request.error.as_deref().map(|error| tint(&format!("  {error}"), AnsiColor::Red)).unwrap_or_default();
+    let to = match &request.to_name {
+        Some(name) => format!("{name} ({})", request.to),
+        None => request.to.clone(),
+    };
     output.line(&format!(
-        "{} {} → {}  {status}  {:.1}ms  {}{undeclared}{error}",
+        "{} {} → {to}  {status}  {:.1}ms  {}{undeclared}{error}",
         dim(time),
         request.from,
-        request.to,
         request.duration_ms,
         what.trim()
     ));

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use hickory_proto::rr::RecordType;
 
 use super::forward::Forwarder;
-use super::message::{Query, Unanswerable};
+use super::message::{Query, Unanswerable, addresses};
 use super::{Egress, Pod};
 use crate::plan::of_twin;
 use crate::route::zone::{Found, Zone};
@@ -38,7 +38,13 @@ pub async fn answer(bytes: &[u8], transport: Transport, pod: &impl Pod, forwarde
             pod.asked(service).await;
             reply
         }
-        Step::Forward => forwarder.forward(&query, transport).await,
+        Step::Forward => {
+            let reply = forwarder.forward(&query, transport).await;
+            if asks_for_addresses(&query) {
+                pod.told(&query.name, &addresses(&reply));
+            }
+            reply
+        }
     };
     let fits = transport == Transport::Tcp || reply.len() <= usize::from(query.limit());
     Some(if fits { reply } else { query.truncated() })
@@ -64,7 +70,7 @@ fn step(query: &Query<'_>, pod: &impl Pod, forwarder: &Forwarder) -> Step {
         }
         Found::Empty => Step::Reply(query.empty()),
         Found::Missing { zone } => Step::Reply(query.missing(&zone)),
-        Found::Elsewhere => outside(query, pod.egress(), forwarder),
+        Found::Elsewhere => outside(query, pod, forwarder),
     }
 }
 
@@ -81,19 +87,23 @@ fn reverse(query: &Query<'_>, zone: &Zone, address: IpAddr) -> Option<Vec<u8>> {
     }
 }
 
+fn asks_for_addresses(query: &Query<'_>) -> bool {
+    matches!(query.kind, RecordType::A | RecordType::AAAA)
+}
+
 /// A name that is not ours. The host's own hosts file goes before its servers, as systemd-resolved and dnsmasq have
 /// it: a program that reads no files finds what its neighbours find in theirs.
-fn outside(query: &Query<'_>, egress: Egress, forwarder: &Forwarder) -> Step {
-    if egress == Egress::Deny {
+fn outside(query: &Query<'_>, pod: &impl Pod, forwarder: &Forwarder) -> Step {
+    if pod.egress() == Egress::Deny {
         return Step::Reply(
             query.prohibited("nagaya: this service has `egress: deny`, so it knows the workspace only"),
         );
     }
-    let wants_address = matches!(query.kind, RecordType::A | RecordType::AAAA);
-    if !wants_address {
+    if !asks_for_addresses(query) {
         return Step::Forward;
     }
     if let Some(addresses) = forwarder.host.addresses(&query.name) {
+        pod.told(&query.name, &addresses);
         return Step::Reply(query.addresses(addresses));
     }
     let is_short = !query.name.is_empty() && !query.name.contains('.');

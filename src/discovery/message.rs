@@ -206,6 +206,17 @@ impl<'a> Query<'a> {
     }
 }
 
+/// The addresses in a reply; none in what is no reply.
+pub fn addresses(reply: &[u8]) -> Vec<IpAddr> {
+    let answers = Message::from_vec(reply).map(|reply| reply.answers).unwrap_or_default();
+    let address = |record: &Record| match &record.data {
+        RData::A(address) => Some(IpAddr::V4(address.0)),
+        RData::AAAA(address) => Some(IpAddr::V6(address.0)),
+        _ => None,
+    };
+    answers.iter().filter_map(address).collect()
+}
+
 /// The one question of a message. There are no others in practice, and no rule for what they would mean (RFC 9619).
 pub fn question(message: &[u8]) -> Option<&[u8]> {
     if message.get(4..6)? != [0, 1] {

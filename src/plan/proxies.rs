@@ -16,7 +16,7 @@ const PROXIES: [&str; 6] = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_pr
 /// By these, who is to be called without one.
 const EXCEPTIONS: [&str; 2] = ["NO_PROXY", "no_proxy"];
 /// This machine's loopback, as pods call it.
-const HOST_NAME: &str = "host.nagaya.internal";
+pub const HOST_NAME: &str = "host.nagaya.internal";
 
 /// Variables that take the place of the shell's in pods.
 pub type Proxies = Arc<BTreeMap<String, String>>;

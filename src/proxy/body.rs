@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context as Poll_, Poll};
 use std::time::Instant;
 
@@ -43,6 +44,13 @@ pub struct Recording {
 }
 
 impl Recording {
+    /// Notes the name by which the caller knows a callee that is no service.
+    pub fn known_as(&mut self, name: Option<Arc<str>>) {
+        if let Some(record) = &mut self.record {
+            record.to_name = name;
+        }
+    }
+
     /// Notes the status of the answer.
     pub fn status(&mut self, status: u16) {
         if let Some(record) = &mut self.record {

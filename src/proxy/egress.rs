@@ -12,8 +12,13 @@ use super::wire::Wire;
 use crate::effects::clock;
 use crate::telemetry::requests::Words;
 
-/// Serves one connection to somewhere else; it is recorded when it is made.
-pub async fn serve(stream: TcpStream, caller: Caller, address: SocketAddr, context: Context) {
+/// Serves one connection to somewhere else, which its caller knows by a name or not; it is recorded when it is made.
+pub async fn serve(
+    stream: TcpStream,
+    caller: Caller,
+    (address, name): (SocketAddr, Option<Arc<str>>),
+    context: Context,
+) {
     let (begun, now) = (clock::instant(), clock::utc());
     let _ = stream.set_nodelay(true);
     let wire = Wire::new(stream, context.pool.spare.clone());
@@ -21,6 +26,7 @@ pub async fn serve(stream: TcpStream, caller: Caller, address: SocketAddr, conte
     let words = Words::new(identity.request_id(), "", "");
     let to: Arc<str> = address.to_string().into();
     let mut recording = context.recording(words, identity.trace_id, (begun, now), &caller, to, "tcp");
+    recording.known_as(name);
     let outside = match TcpStream::connect(address).await {
         Ok(outside) => outside,
         Err(error) => {

@@ -2,6 +2,7 @@
 
 mod datagrams;
 mod names;
+mod told;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -170,7 +171,8 @@ fn arrived(
             spawn_local(connection(stream, who, callee, context.clone()));
         }
         Bound::Elsewhere(address) => {
-            spawn_local(egress::serve(stream, who, address, context.clone()));
+            let name = caller.names.name_of(meant.ip());
+            spawn_local(egress::serve(stream, who, (address, name), context.clone()));
         }
         Bound::Names => {
             let (names, forwarder) = (caller.names.clone(), context.forwarder.clone());

@@ -28,6 +28,8 @@ pub struct Record {
     /// `None` is the front door: a caller from outside.
     pub from: Option<Arc<str>>,
     pub to: Arc<str>,
+    /// The name by which the caller looked up a callee that is no service.
+    pub to_name: Option<Arc<str>>,
     pub protocol: &'static str,
     pub status: Option<u16>,
     pub grpc_status: Option<u16>,
@@ -67,6 +69,7 @@ impl Record {
             time,
             from,
             to,
+            to_name: None,
             protocol: "tcp",
             status: None,
             grpc_status: None,

@@ -14,6 +14,9 @@ pub struct Request {
     /// `(front door)` for callers from outside.
     pub from: String,
     pub to: String,
+    /// The name that the caller looked up, where `to` is an address outside the workspace.
+    #[serde(default)]
+    pub to_name: Option<String>,
     pub version: Option<String>,
     pub protocol: String,
     pub method: Option<String>,
@@ -43,6 +46,7 @@ impl Request {
             time: format!("{:.9}", record.time),
             from: record.from.as_deref().unwrap_or("(front door)").to_owned(),
             to: record.to.to_string(),
+            to_name: record.to_name.as_deref().map(str::to_owned),
             version: None,
             protocol: record.protocol.to_owned(),
             method: record.method().map(str::to_owned),

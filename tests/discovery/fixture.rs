@@ -1,7 +1,7 @@
 //! A pod's DNS server, its client, and the host's servers, all in one thread on the loopback.
 
 use std::cell::RefCell;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +39,8 @@ pub struct OrdersPod {
     egress: Egress,
     /// Who was asked for.
     pub asked: RefCell<Vec<usize>>,
+    /// What it was told of names elsewhere.
+    pub told: RefCell<Vec<(String, Vec<IpAddr>)>>,
     /// One permit for each ask that may go on.
     pub gate: Semaphore,
 }
@@ -54,6 +56,10 @@ impl Pod for OrdersPod {
 
     fn egress(&self) -> Egress {
         self.egress
+    }
+
+    fn told(&self, name: &str, addresses: &[IpAddr]) {
+        self.told.borrow_mut().push((name.to_owned(), addresses.to_vec()));
     }
 
     fn twin(&self, service: usize) -> Option<Ipv6Addr> {
@@ -105,7 +111,8 @@ impl Server {
         let host = Host::reading(etc.path().join("resolv.conf"), etc.path().join("hosts"), upstreams.port);
         let forwarder = Rc::new(Forwarder::new(host));
         let (asked, gate) = (RefCell::default(), Semaphore::new(permits));
-        let pod = Rc::new(OrdersPod { zone: Arc::new(zone()), egress, asked, gate });
+        let pod = OrdersPod { zone: Arc::new(zone()), egress, asked, told: RefCell::default(), gate };
+        let pod = Rc::new(pod);
         let (listener, socket) = both(Ipv4Addr::LOCALHOST).await;
         let address = listener.local_addr().unwrap();
         spawn_local(serve_udp(socket.into_std().unwrap(), pod.clone(), forwarder.clone()));

@@ -39,6 +39,20 @@ fn a_query_passes_whole_but_for_its_id() {
 }
 
 #[test]
+fn a_pod_is_told_which_addresses_a_name_had() {
+    run(async {
+        let upstreams = Upstreams::new(vec![answers(ADDRESS)]).await;
+        let server = Server::start(&upstreams).await;
+        for name in ["Example.com.", "users.", "example.com."] {
+            server.ask(name, RecordType::A).await;
+        }
+        server.ask("example.com.", RecordType::TXT).await;
+        let told = ("example.com".to_owned(), vec![ADDRESS.into()]);
+        assert_eq!(*server.pod.told.borrow(), [told.clone(), told]);
+    });
+}
+
+#[test]
 fn forged_answers_are_passed_over() {
     run(async {
         let forger = Box::new(|query: &[u8]| {

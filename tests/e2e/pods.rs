@@ -6,6 +6,8 @@ mod death;
 mod exec;
 mod files;
 mod ipv6;
+mod machine;
+mod outside;
 mod programs;
 mod proxies;
 mod resolvers;

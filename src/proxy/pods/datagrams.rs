@@ -219,6 +219,9 @@ impl Passage {
         let words = Words::new(identity.request_id(), "", "");
         let caller = Caller::Service(outlet.caller.service.clone());
         let mut recording = outlet.context.recording(words, identity.trace_id, (begun, now), &caller, to, "udp");
+        if matches!(bound, Bound::Elsewhere(_)) {
+            recording.known_as(outlet.caller.names.name_of(self.flow.to.ip()));
+        }
         match self.connect(&bound, &caller).await {
             Ok(outside) => {
                 recording.finish();

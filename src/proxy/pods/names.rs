@@ -6,7 +6,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -14,10 +14,11 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_local};
 
 use super::Pods;
+use super::told::Told;
 use crate::discovery::{self, Pod};
 use crate::launcher::Line;
 use crate::model::Egress;
-use crate::plan::twin;
+use crate::plan::{HOST, HOST_NAME, twin};
 use crate::route::zone::{Asker, Zone};
 use crate::route::{Availability, Table};
 
@@ -29,6 +30,7 @@ pub struct Names {
     pods: Pods,
     /// Services that it asked for, by address, each with the task that keeps the kernel up to date.
     known: RefCell<HashMap<Ipv4Addr, Watch>>,
+    told: RefCell<Told>,
 }
 
 struct Watch {
@@ -46,7 +48,15 @@ impl Drop for Watch {
 impl Names {
     /// The names of the pod of a service.
     pub fn new(service: Arc<str>, line: Arc<Line>, tables: watch::Receiver<Arc<Table>>, pods: Pods) -> Rc<Self> {
-        Rc::new(Self { service, line, tables, pods, known: RefCell::default() })
+        Rc::new(Self { service, line, tables, pods, known: RefCell::default(), told: RefCell::default() })
+    }
+
+    /// By which name the pod knows an address outside the workspace.
+    pub fn name_of(&self, address: IpAddr) -> Option<Arc<str>> {
+        if address == HOST || address == twin(HOST) {
+            return Some(HOST_NAME.into());
+        }
+        self.told.borrow().name(address)
     }
 
     /// Has the kernel know, now and from now on, whether the service at an address can be called.
@@ -112,6 +122,10 @@ impl Pod for Names {
             Egress::Allow => discovery::Egress::Allow,
             Egress::Deny => discovery::Egress::Deny,
         }
+    }
+
+    fn told(&self, name: &str, addresses: &[IpAddr]) {
+        self.told.borrow_mut().add(name, addresses);
     }
 
     fn twin(&self, service: usize) -> Option<Ipv6Addr> {

@@ -1,7 +1,7 @@
 //! IPv6: programs that listen or call by it alone, and the world outside.
 
-use super::workspace;
-use crate::support::sandbox::{Account, Run, Sandbox, binary, finish, until};
+use super::{machine, workspace};
+use crate::support::sandbox::{Account, Run, Sandbox, until};
 
 /// `six.py ADDRESS` listens by IPv6 alone on port 80, over TCP and UDP, and tells each caller its address. `own` is the
 /// pod's own address.
@@ -115,9 +115,8 @@ fn a_service_refuses_by_ipv6_as_well() {
     }
 }
 
-/// A machine of its own in which `up` has been run, with this way to the world by IPv6; its server of names is `db8::53`,
-/// which answers nobody, and `db8::1` says hello.
-fn machine(account: Account, way: &str, script: &str) -> Run {
+/// A machine with this way to the world by IPv6.
+fn world(account: Account, way: &str, script: &str) -> Run {
     let manifest = "
 name: world
 services:
@@ -125,48 +124,15 @@ services:
   shut: { command: [sleep, infinity], egress: deny }
   six: { command: [python3, six.py, '::'], ports: { tcp: 80 } }
 ";
-    let sandbox = prepared(account, manifest);
-    sandbox.write("hello.py", HELLO);
-    let is_root = finish(sandbox.command("id").arg("-u")).out == "0\n";
-    let flags: &[&str] = if is_root { &["--net"] } else { &["--user", "--map-root-user", "--net"] };
-    let whole = format!(
-        "set -e; ip link set lo up; ip addr add 192.0.2.9/32 dev lo; ip route add default dev lo
-         ip addr add 2001:db8::1/128 dev lo; {way}
-         python3 hello.py & hello=$!; while [ ! -e hello-listens ]; do sleep 0.05; done
-         $N up -d --wait >/dev/null 2>&1; trap '$N down >/dev/null 2>&1; kill $hello' EXIT
-         {script}"
-    );
-    let mut command = sandbox.command("unshare");
-    command.args(flags).args(["bash", "-c", &whole]).env("N", binary());
-    let run = finish(&mut command).good();
-    sandbox.empties();
-    run
+    machine::run(&prepared(account, manifest), way, script)
 }
-
-/// Says hello over TCP and sends datagrams back.
-const HELLO: &str = r#"
-import select, socket
-streams = socket.create_server(("2001:db8::1", 7), family=socket.AF_INET6)
-datagrams = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-datagrams.bind(("2001:db8::1", 7))
-open("hello-listens", "w").close()
-while True:
-    for ready in select.select([streams, datagrams], [], [])[0]:
-        if ready is streams:
-            stream, _ = streams.accept()
-            stream.sendall(b"hello\n")
-            stream.close()
-        else:
-            text, peer = datagrams.recvfrom(100)
-            datagrams.sendto(text, peer)
-"#;
 
 const AWAY: &str = "ip -6 route add local default dev lo";
 
 #[test]
 fn the_world_is_reached_by_ipv6_where_the_host_reaches_it() {
     for account in Account::all() {
-        let run = machine(
+        let run = world(
             account,
             AWAY,
             "for service in web shut; do
@@ -183,7 +149,7 @@ fn the_world_is_reached_by_ipv6_where_the_host_reaches_it() {
 #[test]
 fn the_world_is_not_there_by_ipv6_where_the_host_has_no_way_to_it() {
     for account in Account::all() {
-        let run = machine(
+        let run = world(
             account,
             "true",
             "$N exec web -- python3 call6.py 2001:db8::1 7; $N exec web -- python3 call6.py six 80",
@@ -196,7 +162,7 @@ fn the_world_is_not_there_by_ipv6_where_the_host_has_no_way_to_it() {
 #[test]
 fn a_server_of_names_that_is_asked_by_ipv6_is_the_engine() {
     for account in Account::all() {
-        let run = machine(
+        let run = world(
             account,
             AWAY,
             "for flag in +notcp +tcp; do $N exec web -- dig +short $flag @2001:db8::53 AAAA six | cut -c -6; done
