@@ -45,5 +45,5 @@ pub mod survivors;
 mod texts;
 pub mod trial;
 
-pub use host::Host;
+pub use host::{Dialled, Host};
 pub use process::{Owner, alive, describe, end_groups, kill, signal, start_time, wait};

@@ -41,6 +41,9 @@ pub async fn run(global: &Global, args: &One, output: &Output) -> Result<ExitCod
     if let Some(probe) = why.last_probe.filter(|probe| !why.ready && why.reason.as_ref() != Some(probe)) {
         output.line(&format!("  last probe: {probe}"));
     }
+    for refused in &why.refused {
+        output.line(&format!("  its call to {} was refused: {}", refused.to, refused.hint));
+    }
     if let Some(lost) = lost_lines(why.lost_lines) {
         output.line(&format!("  {lost}"));
     }

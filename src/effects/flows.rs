@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send, sendto};
 
-use crate::launcher::pod::Tracking;
+use crate::launcher::pod::{Tracking, find_attribute as find};
 
 const UDP: u8 = 17;
 
@@ -119,20 +119,6 @@ fn flow(tuple: &[u8]) -> Option<Flow> {
         Some(SocketAddr::new(v4().or_else(v6)?, port))
     };
     Some(Flow { from: side(0, SOURCE_PORT)?, to: side(1, DESTINATION_PORT)? })
-}
-
-/// The value of the first attribute of a kind.
-fn find(mut attributes: &[u8], wanted: u16) -> Option<&[u8]> {
-    loop {
-        let ([l0, l1, k0, k1], _) = attributes.split_first_chunk::<4>()?;
-        let length = usize::from(u16::from_ne_bytes([*l0, *l1]));
-        let kind = u16::from_ne_bytes([*k0, *k1]) & !NESTED;
-        let value = attributes.get(4..length)?;
-        if kind == wanted {
-            return Some(value);
-        }
-        attributes = attributes.get(length.next_multiple_of(4)..)?;
-    }
 }
 
 /// "Port unreachable", from where a flow leads, as a packet.

@@ -5,6 +5,7 @@ mod sweep;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io;
+use std::net::SocketAddrV4;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -41,6 +42,8 @@ pub struct Host {
     announcer: Announcer,
     stamps: Stamps,
     lives: HashMap<Incarnation, Life>,
+    /// What services whose last run went wrong had dialled in vain, by name.
+    dialled: HashMap<String, Vec<SocketAddrV4>>,
     /// One step at a time for each folder would be enough, but two package managers at once are slower than one
     /// after the other on most machines.
     setups: Arc<tokio::sync::Semaphore>,
@@ -56,6 +59,17 @@ struct Life {
     pod: Option<Pod>,
     /// Pid 1 of its pod.
     init: Option<u32>,
+    /// What was dialled in vain, told at its end.
+    dialled: Vec<SocketAddrV4>,
+}
+
+/// Whom a service dialled in vain.
+#[derive(Debug)]
+pub enum Dialled {
+    /// Its pod knows.
+    Ask(Pod),
+    /// In its last run, which went wrong.
+    Before(Vec<SocketAddrV4>),
 }
 
 /// The place of a service that is in no plan any more, while its last process is still there.
@@ -83,6 +97,7 @@ impl Host {
             announcer,
             stamps: Stamps::new(home.setups()),
             lives: HashMap::new(),
+            dialled: HashMap::new(),
             setups: Arc::new(tokio::sync::Semaphore::new(cores.max(2))),
         }
     }
@@ -144,6 +159,10 @@ impl Host {
                 };
                 vec![Fact::NotLaunched(incarnation, self.launch_error(life.service, error))]
             }
+            Report::Dialled(incarnation, address) => {
+                self.lives.get_mut(&incarnation).into_iter().for_each(|life| life.dialled.push(address));
+                Vec::new()
+            }
             Report::Exited(incarnation, exit, left) => self.exited(incarnation, exit, left),
             Report::Gone(incarnation) => {
                 self.announcer.close(incarnation);
@@ -173,6 +192,9 @@ impl Host {
             self.helpers.ended(incarnation, Ok(exit));
             return Vec::new();
         };
+        if let (false, Some(planned)) = (life.dialled.is_empty(), self.plan.services.get(life.service)) {
+            self.dialled.insert(planned.name.to_string(), std::mem::take(&mut life.dialled));
+        }
         if left.is_empty() {
             self.lives.remove(&incarnation);
             self.announcer.close(incarnation);
@@ -225,7 +247,10 @@ impl Host {
             stdout: stdout_end,
             stderr: stderr_end,
         };
-        self.lives.insert(incarnation, Life { service, pids: Vec::new(), launched: self.clock.now(), pod, init: None });
+        self.dialled.remove(planned.name.as_str());
+        let launched = self.clock.now();
+        let life = Life { service, pids: Vec::new(), launched, pod, init: None, dialled: Vec::new() };
+        self.lives.insert(incarnation, life);
         if !self.helpers.launcher().launch(launch) {
             self.lives.remove(&incarnation);
             return Err("the launcher is gone, and could not be started again".to_owned());
@@ -275,6 +300,13 @@ impl Host {
     /// Pid 1 of the pod, or of the namespaces for private files, in which a service runs now.
     pub fn pod_of(&self, service: usize) -> Option<u32> {
         self.lives.values().find(|life| life.service == service)?.init
+    }
+
+    /// Whom a service dialled in vain.
+    pub fn dialled(&self, service: usize) -> Dialled {
+        let pod = self.lives.values().find(|life| life.service == service).and_then(|life| life.pod.clone());
+        let before = || self.dialled.get(self.plan.services.get(service)?.name.as_str()).cloned();
+        pod.map_or_else(|| Dialled::Before(before().unwrap_or_default()), Dialled::Ask)
     }
 
     fn probe(&self, service: usize, incarnation: Incarnation) {

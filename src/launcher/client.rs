@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
+use std::net::SocketAddrV4;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdStream;
 use std::os::unix::process::CommandExt;
@@ -44,6 +45,8 @@ pub enum Report {
     /// Its process, and pid 1 of its pod if it has one.
     Launched(Incarnation, u32, Option<u32>),
     NotLaunched(Incarnation, Failure),
+    /// A program in its pod dialled this in vain; told before an end that went wrong.
+    Dialled(Incarnation, SocketAddrV4),
     /// The main process ended; the numbers of the processes that are left and known.
     Exited(Incarnation, Exit, Vec<u32>),
     Gone(Incarnation),
@@ -262,6 +265,7 @@ fn report(notice: Notice) -> Report {
         Notice::Refused { key, failure } => Report::NotLaunched(Incarnation(key), failure),
         Notice::Exited { key, status, left } => Report::Exited(Incarnation(key), exit(status), left),
         Notice::Gone { key } => Report::Gone(Incarnation(key)),
+        Notice::Dialled { key, address } => Report::Dialled(Incarnation(key), address),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::iter;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream as StdStream, UdpSocket as StdSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, TcpStream as StdStream, UdpSocket as StdSocket};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -12,12 +12,14 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 use tokio::io::Interest;
 use tokio::net::{TcpSocket, TcpStream, UdpSocket, UnixStream};
 
-use super::pod::{Handover, MOST_SOCKETS, Request, Sockets, Tracking, WayIn};
+use super::pod::{Handover, MOST_SOCKETS, Request, Sockets, Tracking, WayIn, decode_addresses};
 use crate::plan::twin;
 
 /// How many sockets are asked for at once, at first and at most: a pod that is called often gets more in one go.
 const FEW: u8 = 1;
 const MANY: u8 = 64;
+/// More than any answer has that is told by its bytes.
+const MOST_BYTES: usize = 1024;
 
 /// A line to a pod that may have come up or not. Shared by all that call into it, in whichever thread.
 #[derive(Debug)]
@@ -117,6 +119,17 @@ impl Line {
     pub async fn tracking(&self) -> io::Result<Tracking> {
         let sockets = self.ask(Request::Tracking).await?;
         sockets.into_tracking().ok_or_else(|| io::ErrorKind::Unsupported.into())
+    }
+
+    /// Whom programs in the pod dialled in vain since it was made: what the kernel refused them, and ports of its own
+    /// loopback, where perhaps somebody listens.
+    pub async fn dialled(&self) -> io::Result<Vec<SocketAddrV4>> {
+        let _turn = self.turn.lock().await;
+        send(&self.socket, &Request::Dialled.encode(), SendFlags::NOSIGNAL | SendFlags::DONTWAIT)?;
+        let mut packet = [0; MOST_BYTES];
+        let read = || rustix::net::recv(&self.socket, &mut packet[..], RecvFlags::DONTWAIT).map_err(io::Error::from);
+        let (length, _) = self.socket.async_io(Interest::READABLE, read).await?;
+        Ok(decode_addresses(&packet[..length]))
     }
 
     async fn try_side(&self, side: Side, source: Ipv4Addr, port: u16) -> io::Result<TcpStream> {

@@ -83,6 +83,7 @@ impl Pods {
                     let pid = number(living.main.unwrap_or(living.init));
                     out.push(Notice::Launched { key, pid, init: Some(number(living.init)) });
                 }
+                Event::Dialled(address) => out.push(Notice::Dialled { key, address }),
                 Event::Refused(failure) => {
                     living.stage = Stage::Over;
                     out.push(Notice::Refused { key, failure });

@@ -3,7 +3,7 @@
 //! Both ends are the same binary, so there is no version and no schema; texts are bytes, as paths and variables are.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 use super::pod::{Failure, Network, Pod, Step};
 use super::spawn::Account;
@@ -41,6 +41,8 @@ pub enum Notice {
     },
     /// It could not be started.
     Refused { key: u64, failure: Failure },
+    /// In its pod this was dialled in vain; told before its end.
+    Dialled { key: u64, address: SocketAddrV4 },
     /// The main process ended, with a wait status in the kernel's encoding, and these are left.
     Exited { key: u64, status: i32, left: Vec<u32> },
     /// The last process is gone.
@@ -117,6 +119,12 @@ impl Notice {
                 out.byte(3);
                 out.number(*key);
             }
+            Self::Dialled { key, address } => {
+                out.byte(4);
+                out.number(*key);
+                out.0.extend_from_slice(&address.ip().octets());
+                out.id(address.port().into());
+            }
         }
         out.finish()
     }
@@ -129,6 +137,11 @@ impl Notice {
             1 => Self::Refused { key: input.number()?, failure: input.failure()? },
             2 => Self::Exited { key: input.number()?, status: input.int()?, left: input.list(Reader::pid)? },
             3 => Self::Gone { key: input.number()? },
+            4 => {
+                let (key, address) = (input.number()?, input.address()?);
+                let port = u16::try_from(input.id()?).map_err(|_| malformed())?;
+                Self::Dialled { key, address: SocketAddrV4::new(address, port) }
+            }
             _ => return Err(malformed()),
         })
     }
@@ -359,6 +372,7 @@ mod tests {
             Notice::Refused { key: 1, failure: Failure { step: Step::Exec, errno: 13 } },
             Notice::Exited { key: 1, status: 256, left: vec![3, 4] },
             Notice::Gone { key: 9 },
+            Notice::Dialled { key: 9, address: "127.0.0.1:5432".parse().unwrap() },
         ] {
             assert_eq!(Notice::decode(&notice.encode()[4..]).unwrap(), notice);
         }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::refused::Refused;
 use super::wording::{elapsed, reason};
 use crate::plan::Plan;
 use crate::supervise::{Moment, Next, State, Why};
@@ -15,6 +16,9 @@ pub struct Explanation {
     pub reason: Option<String>,
     pub blockers: Vec<Blocker>,
     pub last_probe: Option<String>,
+    /// Calls of it that its own pod refused; filled in by whoever can ask the pod.
+    #[serde(default)]
+    pub refused: Vec<Refused>,
     /// The last lines of its output; filled in by whoever can read the logs.
     pub last_lines: Vec<String>,
     pub next: Option<String>,
@@ -53,6 +57,7 @@ impl Explanation {
             reason: why.status.reason.as_ref().map(|it| reason(it, plan)),
             blockers: blockers.collect(),
             last_probe,
+            refused: Vec::new(),
             last_lines: Vec::new(),
             lost_lines: 0,
             next: why.next.map(|next| match next {

@@ -10,6 +10,7 @@ mod machine;
 mod outside;
 mod programs;
 mod proxies;
+mod refusals;
 mod resolvers;
 mod scale;
 

@@ -1,7 +1,7 @@
 //! What the engine asks of a pod's pid 1, over a socket of packets, and the answers.
 
 use std::io::{IoSlice, IoSliceMut};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
@@ -24,6 +24,8 @@ pub enum Request {
     Absent { address: Ipv4Addr, refused: bool },
     /// The sockets of [`Tracking`].
     Tracking,
+    /// Whom programs dialled in vain, by IPv4. The answer's bytes say it.
+    Dialled,
 }
 
 /// A kind of socket that calls into a pod.
@@ -49,6 +51,7 @@ impl Request {
                 [1, refused.into(), a, b, c, d]
             }
             Self::Tracking => [2, 0, 0, 0, 0, 0],
+            Self::Dialled => [3, 0, 0, 0, 0, 0],
         }
     }
 
@@ -60,9 +63,25 @@ impl Request {
                 Some(Self::Absent { address: Ipv4Addr::new(a, b, c, d), refused: refused != 0 })
             }
             [2, ..] => Some(Self::Tracking),
+            [3, ..] => Some(Self::Dialled),
             _ => None,
         }
     }
+}
+
+/// Addresses as the bytes of a packet: one, and six for each.
+pub fn encode_addresses(addresses: &[SocketAddrV4]) -> Vec<u8> {
+    let bytes = |address: &SocketAddrV4| [&address.ip().octets()[..], &address.port().to_be_bytes()].concat();
+    std::iter::once(1).chain(addresses.iter().flat_map(bytes)).collect()
+}
+
+/// The addresses in a packet.
+pub fn decode_addresses(packet: &[u8]) -> Vec<SocketAddrV4> {
+    let (addresses, _) = packet.get(1..).unwrap_or_default().as_chunks::<6>();
+    let address = |&[a, b, c, d, high, low]: &[u8; 6]| {
+        SocketAddrV4::new(Ipv4Addr::new(a, b, c, d), u16::from_be_bytes([high, low]))
+    };
+    addresses.iter().map(address).collect()
 }
 
 /// Descriptors that came in a packet.
@@ -120,10 +139,14 @@ mod tests {
             Request::Sockets { way: WayIn::Stream6, count: 200 },
             Request::Sockets { way: WayIn::Datagram, count: 1 },
             Request::Tracking,
+            Request::Dialled,
             Request::Absent { address: Ipv4Addr::new(10, 66, 1, 2), refused: true },
         ] {
             assert_eq!(Request::decode(&request.encode()), Some(request));
         }
+        let addresses: Vec<SocketAddrV4> = vec!["127.0.0.1:5432".parse().unwrap(), "10.66.0.1:80".parse().unwrap()];
+        assert_eq!(decode_addresses(&encode_addresses(&addresses)), addresses);
+        assert!(decode_addresses(&[]).is_empty() && decode_addresses(&[1, 2, 3]).is_empty());
         assert_eq!([&[7][..], &[0, 9, 1, 0, 0, 0]].map(Request::decode), [None, None]);
     }
 }

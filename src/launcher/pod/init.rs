@@ -1,5 +1,6 @@
 //! Pid 1 of a pod: starts the service, reaps everybody, passes signals on, hands out sockets.
 
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixDatagram;
 
@@ -13,7 +14,7 @@ use super::control::{self, MOST_SOCKETS, Request};
 use super::enter::{self, Entrant};
 use super::maps::Identity;
 use super::redirect::{self, Families, NONE};
-use super::{Failure, Handover, Pod, Step, clone};
+use super::{Failure, Handover, Pod, Step, clone, rules};
 
 /// What pid 1 is born with.
 pub struct Birth<'a> {
@@ -38,6 +39,8 @@ pub enum Event {
     /// It was executed.
     Launched,
     Refused(Failure),
+    /// A program of it dialled this in vain: told before an end that went wrong.
+    Dialled(SocketAddrV4),
     /// It ended, with a wait status; whether others are left.
     Exited {
         status: i32,
@@ -51,28 +54,31 @@ pub const EVENT: usize = 16;
 impl Event {
     /// As a datagram.
     pub fn encode(self, key: u64) -> [u8; EVENT] {
-        let (kind, detail, number) = match self {
+        let (kind, detail, number): (u8, u16, i32) = match self {
             Self::Main => (0, 0, 0),
             Self::Launched => (1, 0, 0),
-            Self::Refused(failure) => (2, failure.step.number(), failure.errno),
+            Self::Refused(failure) => (2, failure.step.number().into(), failure.errno),
             Self::Exited { status, others } => (3, others.into(), status),
+            Self::Dialled(address) => (4, address.port(), address.ip().to_bits().cast_signed()),
         };
         let mut out = [0; EVENT];
         out[..8].copy_from_slice(&key.to_ne_bytes());
         out[8..12].copy_from_slice(&number.to_ne_bytes());
         out[12] = kind;
-        out[13] = detail;
+        out[13..15].copy_from_slice(&detail.to_ne_bytes());
         out
     }
 
     fn decode(bytes: &[u8; EVENT]) -> Option<(u64, Self)> {
-        let [k0, k1, k2, k3, k4, k5, k6, k7, n0, n1, n2, n3, kind, detail, ..] = *bytes;
+        let [k0, k1, k2, k3, k4, k5, k6, k7, n0, n1, n2, n3, kind, d0, d1, _] = *bytes;
         let number = i32::from_ne_bytes([n0, n1, n2, n3]);
+        let detail = u16::from_ne_bytes([d0, d1]);
         let event = match kind {
             0 => Self::Main,
             1 => Self::Launched,
-            2 => Self::Refused(Failure { step: Step::from_number(detail)?, errno: number }),
+            2 => Self::Refused(Failure { step: Step::from_number(u8::try_from(detail).ok()?)?, errno: number }),
             3 => Self::Exited { status: number, others: detail != 0 },
+            4 => Self::Dialled(SocketAddrV4::new(Ipv4Addr::from_bits(number.cast_unsigned()), detail)),
             _ => return None,
         };
         Some((u64::from_ne_bytes([k0, k1, k2, k3, k4, k5, k6, k7]), event))
@@ -202,6 +208,11 @@ impl Init<'_> {
         };
         if let Some(status) = exit {
             self.main = None;
+            if status != 0 && !self.families.is_empty() {
+                // Nobody can ask for it any more when the pod is gone.
+                let dialled = rules::dialled().unwrap_or_default();
+                dialled.into_iter().for_each(|address| tell(self.events, self.key, Event::Dialled(address)));
+            }
             tell(self.events, self.key, Event::Exited { status, others: !empty });
         }
         empty
@@ -217,6 +228,10 @@ impl Init<'_> {
             Err(Errno::AGAIN | Errno::INTR) => return true,
             Err(_) => return false,
         };
+        if Request::decode(&packet[..count]) == Some(Request::Dialled) {
+            let dialled = rules::dialled().unwrap_or_default();
+            return send(engine, &control::encode_addresses(&dialled), SendFlags::NOSIGNAL).is_ok();
+        }
         let sockets = match Request::decode(&packet[..count]) {
             Some(Request::Sockets { way, count }) => {
                 // As many as there can be: fewer are told by their number.
@@ -227,7 +242,7 @@ impl Init<'_> {
                 let _ = redirect::absent(self.families, address, refused);
                 Vec::new()
             }
-            None => Vec::new(),
+            Some(Request::Dialled) | None => Vec::new(),
         };
         let borrowed: Vec<_> = sockets.iter().map(AsFd::as_fd).collect();
         control::send(engine, &borrowed).is_ok()
@@ -241,8 +256,9 @@ mod tests {
     #[test]
     fn events_survive_the_way() {
         let failure = Failure { step: Step::Redirects, errno: 95 };
-        for event in [Event::Main, Event::Launched, Event::Refused(failure), Event::Exited { status: -1, others: true }]
-        {
+        let dialled = Event::Dialled("127.0.0.1:65432".parse().unwrap());
+        let exited = Event::Exited { status: -1, others: true };
+        for event in [Event::Main, Event::Launched, Event::Refused(failure), exited, dialled] {
             assert_eq!(Event::decode(&event.encode(u64::MAX - 1)), Some((u64::MAX - 1, event)));
         }
     }

@@ -1,6 +1,7 @@
 //! Messages to the kernel's network configuration (netlink(7), rtnetlink(7)), as bytes.
 
 use std::net::IpAddr;
+use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with};
@@ -95,12 +96,30 @@ impl Batch {
         self.bytes[open.0..open.0 + 2].copy_from_slice(&length.to_ne_bytes());
     }
 
-    /// Sends all of it and waits for the last answer; the first that is an error is returned.
-    pub fn send(mut self, protocol: Protocol) -> Result<(), Errno> {
-        let Some(last) = self.last else { return Ok(()) };
-        // Behind the length and the type.
-        let flags = u16::from_ne_bytes([self.bytes[last + 6], self.bytes[last + 7]]) | ACKNOWLEDGE;
-        self.bytes[last + 6..last + 8].copy_from_slice(&flags.to_ne_bytes());
+    /// Sends one question, and passes on the content of every message that answers it.
+    pub fn ask(mut self, protocol: Protocol, mut take: impl FnMut(&[u8])) -> Result<(), Errno> {
+        const DUMP: u16 = 0x300;
+        let socket = self.dispatch(protocol, DUMP)?;
+        let mut buffer = vec![0; 32 << 10];
+        loop {
+            let (received, _) = recv(&socket, &mut buffer[..], RecvFlags::empty())?;
+            for (kind, content) in messages(&buffer[..received]) {
+                match kind {
+                    DONE => return Ok(()),
+                    ERROR => return Err(error(content).unwrap_or(Errno::BADMSG)),
+                    _ => take(content),
+                }
+            }
+        }
+    }
+
+    /// Sends all of it, with further flags for the last message that can be answered.
+    fn dispatch(&mut self, protocol: Protocol, flags: u16) -> Result<OwnedFd, Errno> {
+        if let Some(last) = self.last {
+            // Behind the length and the type.
+            let flags = u16::from_ne_bytes([self.bytes[last + 6], self.bytes[last + 7]]) | flags;
+            self.bytes[last + 6..last + 8].copy_from_slice(&flags.to_ne_bytes());
+        }
         let protocol = match protocol {
             // NETLINK_ROUTE is number 0.
             Protocol::Route => None,
@@ -108,6 +127,15 @@ impl Batch {
         };
         let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
         send(&socket, &self.bytes, SendFlags::empty())?;
+        Ok(socket)
+    }
+
+    /// Sends all of it and waits for the last answer; the first that is an error is returned.
+    pub fn send(mut self, protocol: Protocol) -> Result<(), Errno> {
+        if self.last.is_none() {
+            return Ok(());
+        }
+        let socket = self.dispatch(protocol, ACKNOWLEDGE)?;
         let mut buffer = [0; 2 << 10];
         loop {
             let (received, _) = recv(&socket, &mut buffer[..], RecvFlags::empty())?;
@@ -125,21 +153,67 @@ pub enum Protocol {
     Netfilter,
 }
 
-/// Whether a datagram says that all is well: an error number, which is 0, behind a header. Any other is an error.
-fn is_answered(mut rest: &[u8]) -> Result<bool, Errno> {
-    const ERROR: u16 = 2;
-    while let Some(header) = rest.first_chunk::<16>() {
+const ERROR: u16 = 2;
+const DONE: u16 = 3;
+
+/// The messages in a datagram: their kind, and what is behind their header.
+fn messages(mut rest: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    std::iter::from_fn(move || {
+        let header = rest.first_chunk::<16>()?;
         let length = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize;
-        if u16::from_ne_bytes([header[4], header[5]]) == ERROR {
-            let Some(code) = rest.get(16..).and_then(|rest| rest.first_chunk::<4>()) else { return Err(Errno::BADMSG) };
-            return match i32::from_ne_bytes(*code) {
-                0 => Ok(true),
-                code => Err(Errno::from_raw_os_error(-code)),
-            };
-        }
+        let kind = u16::from_ne_bytes([header[4], header[5]]);
+        let content = rest.get(16..length.min(rest.len())).unwrap_or_default();
         rest = rest.get(length.max(16).next_multiple_of(4)..).unwrap_or_default();
+        Some((kind, content))
+    })
+}
+
+/// The error that a message is about; none where all is well.
+fn error(content: &[u8]) -> Option<Errno> {
+    let Some(code) = content.first_chunk::<4>() else { return Some(Errno::BADMSG) };
+    let code = i32::from_ne_bytes(*code);
+    (code != 0).then(|| Errno::from_raw_os_error(-code))
+}
+
+/// Whether a datagram says that all is well, or something is not.
+fn is_answered(datagram: &[u8]) -> Result<bool, Errno> {
+    match messages(datagram).find(|(kind, _)| *kind == ERROR) {
+        None => Ok(false),
+        Some((_, content)) => error(content).map_or(Ok(true), Err),
     }
-    Ok(false)
+}
+
+/// The value of the first attribute of a kind.
+pub fn find(mut attributes: &[u8], wanted: u16) -> Option<&[u8]> {
+    loop {
+        let (kind, value, rest) = attribute(attributes)?;
+        if kind == wanted {
+            return Some(value);
+        }
+        attributes = rest;
+    }
+}
+
+/// The values of all attributes of a kind.
+pub fn all(mut attributes: &[u8], wanted: u16) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        loop {
+            let (kind, value, rest) = attribute(attributes)?;
+            attributes = rest;
+            if kind == wanted {
+                return Some(value);
+            }
+        }
+    })
+}
+
+/// The first attribute, and what is behind it.
+fn attribute(attributes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
+    let ([l0, l1, k0, k1], _) = attributes.split_first_chunk::<4>()?;
+    let length = usize::from(u16::from_ne_bytes([*l0, *l1]));
+    let value = attributes.get(4..length)?;
+    let kind = u16::from_ne_bytes([*k0, *k1]) & !NESTED;
+    Some((kind, value, attributes.get(length.next_multiple_of(4)..).unwrap_or_default()))
 }
 
 /// The loopback is the first interface of every network namespace.

@@ -23,14 +23,17 @@ pub const V4: Families = &[Family::V4];
 
 /// Sets up all rules of a pod; for which families is returned.
 pub fn install(pod: &Network) -> Result<Families, Errno> {
-    let commit = |families: Families| {
+    let commit = |(families, notes): (Families, bool)| {
         let batch = whole(|batch| {
-            families.iter().for_each(|&family| fill(&mut Table { batch, family }, pod));
+            for &family in families {
+                fill(&mut Table { batch, family, notes: notes && family == Family::V4 }, pod);
+            }
         });
         batch.send(Protocol::Netfilter).map(|()| families)
     };
-    // A kernel may know no IPv6, or no nat for it.
-    commit(BOTH).or_else(|_| commit(V4))
+    // A kernel may know no IPv6, or no nat for it, or no sets that rules add to.
+    let lesser = [(BOTH, false), (V4, true), (V4, false)];
+    lesser.into_iter().fold(commit((BOTH, true)), |done, less| done.or_else(|_| commit(less)))
 }
 
 fn fill(table: &mut Table<'_>, pod: &Network) {
@@ -48,8 +51,10 @@ fn fill(table: &mut Table<'_>, pod: &Network) {
         let door = [Match::Transport(TCP), Match::Loopback, Match::Port(pod.front_door)];
         table.rule(&door, Verdict::Redirect(ENGINE));
     }
+    note(table, &[Match::Transport(TCP), Match::Loopback]);
     table.rule(&[Match::Loopback], Verdict::Accept);
     table.rule(&[Match::Address(of(table.family, pod.address))], Verdict::Accept);
+    note(table, &[Match::HasPorts, Match::Absent]);
     table.rule(&[Match::HasPorts, Match::Absent], Verdict::Redirect(NOBODY));
     match pod.confined {
         Some(host) => {
@@ -57,11 +62,21 @@ fn fill(table: &mut Table<'_>, pod: &Network) {
                 Family::V4 => (pod.range.0.into(), pod.range.1),
                 Family::V6 => (RANGE6.0.into(), RANGE6.1),
             };
-            table.rule(&[Match::HasPorts, Match::Address(of(table.family, host))], Verdict::Redirect(NOBODY));
+            let host = [Match::HasPorts, Match::Address(of(table.family, host))];
+            note(table, &host);
+            table.rule(&host, Verdict::Redirect(NOBODY));
             table.rule(&[Match::HasPorts, Match::Range(range)], Verdict::Redirect(ENGINE));
+            note(table, &[Match::HasPorts]);
             table.rule(&[Match::HasPorts], Verdict::Redirect(NOBODY));
         }
         None => table.rule(&[Match::HasPorts], Verdict::Redirect(ENGINE)),
+    }
+}
+
+/// Remembers whom a program dials: what is refused, and what is its own, where perhaps nobody listens.
+fn note(table: &mut Table<'_>, matches: &[Match]) {
+    if table.notes {
+        table.rule(matches, Verdict::Note);
     }
 }
 
@@ -77,7 +92,7 @@ fn of(family: Family, address: Ipv4Addr) -> IpAddr {
 pub fn absent(families: Families, address: Ipv4Addr, refused: bool) -> Result<(), Errno> {
     let batch = whole(|batch| {
         for &family in families {
-            Table { batch, family }.element(of(family, address), refused);
+            Table { batch, family, notes: false }.element(of(family, address), refused);
         }
     });
     match batch.send(Protocol::Netfilter) {

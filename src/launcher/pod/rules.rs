@@ -1,12 +1,17 @@
 //! The words of nf_tables for one table of a pod (`linux/netfilter/nf_tables.h`): a nat chain on output, a set, rules.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
-use super::netlink::Batch;
+use rustix::io::Errno;
+
+use super::netlink::{Batch, Protocol, all, find};
 
 const TABLE: &str = "nagaya";
 const CHAIN: &str = "ways-out";
 const ABSENT: &str = "absent";
+const DIALLED: &str = "dialled";
+/// Whom programs dialled in vain: so many are remembered.
+const MOST_DIALLED: u32 = 64;
 
 const NF_TABLES: u16 = 10;
 const BATCH_BEGIN: u16 = 16;
@@ -16,6 +21,7 @@ const NEW_CHAIN: u16 = 3;
 const NEW_RULE: u16 = 6;
 const NEW_SET: u16 = 9;
 const NEW_ELEMENT: u16 = 12;
+const GET_ELEMENTS: u16 = 13;
 const DELETE_ELEMENT: u16 = 14;
 const APPEND: u16 = 0x800;
 
@@ -82,6 +88,8 @@ pub enum Verdict {
     Accept,
     /// To a port of the loopback.
     Redirect(u16),
+    /// Its destination is written down, and the next rule looks at it. By IPv4 only: whoever can dials by both.
+    Note,
 }
 
 /// Has the kernel take all that is written between as one change.
@@ -104,6 +112,8 @@ fn frame(batch: &mut Batch, kind: u16) {
 pub struct Table<'a> {
     pub batch: &'a mut Batch,
     pub family: Family,
+    /// It has a set for [`Verdict::Note`].
+    pub notes: bool,
 }
 
 impl Table<'_> {
@@ -114,6 +124,9 @@ impl Table<'_> {
         self.batch.end();
         self.chain();
         self.set();
+        if self.notes {
+            self.notebook();
+        }
     }
 
     fn message(&mut self, kind: u16, flags: u16) {
@@ -145,6 +158,27 @@ impl Table<'_> {
         self.batch.number(4, self.family.kind_of_address());
         self.batch.number(5, length);
         self.batch.number(10, 1);
+        self.batch.end();
+    }
+
+    /// A set that rules add to: addresses with ports. When it is full, nothing is added.
+    fn notebook(&mut self) {
+        const FILLED_BY_RULES: u32 = 0x20;
+        const MAY_GROW_OLD: u32 = 0x10;
+        const ADDRESS_AND_SERVICE: u32 = 7 << 6 | 13;
+        // But nothing in it does, so that the kernel has no reason to look often: in milliseconds, a month.
+        const SELDOM: u32 = 30 * 24 * 3600 * 1000;
+        self.message(NEW_SET, 0);
+        self.batch.text(1, TABLE);
+        self.batch.text(2, DIALLED);
+        self.batch.number(3, FILLED_BY_RULES | MAY_GROW_OLD);
+        self.batch.number(4, ADDRESS_AND_SERVICE);
+        self.batch.number(5, 8);
+        let description = self.batch.open(9);
+        self.batch.number(1, MOST_DIALLED);
+        self.batch.close(description);
+        self.batch.number(10, 2);
+        self.batch.number(12, SELDOM);
         self.batch.end();
     }
 
@@ -225,8 +259,33 @@ fn octets(address: IpAddr) -> Vec<u8> {
     }
 }
 
+/// Whom programs dialled in vain since their pod was made.
+pub fn dialled() -> Result<Vec<SocketAddrV4>, Errno> {
+    let mut batch = Batch::default();
+    batch.begin((NF_TABLES << 8) | GET_ELEMENTS, 0);
+    batch.put(&[Family::V4.number(), 0, 0, 0]);
+    batch.text(1, TABLE);
+    batch.text(2, DIALLED);
+    batch.end();
+    let mut out = Vec::new();
+    batch.ask(Protocol::Netfilter, |message| out.extend(elements(message)))?;
+    Ok(out)
+}
+
+/// The elements in an answer: an address and a port each, in network order.
+fn elements(message: &[u8]) -> Vec<SocketAddrV4> {
+    let lists = message.get(4..).and_then(|attributes| find(attributes, 3)).unwrap_or_default();
+    let key = |element| find(find(element, 1)?, 1)?.first_chunk::<6>();
+    let address = |&[a, b, c, d, high, low]: &[u8; 6]| {
+        SocketAddrV4::new(Ipv4Addr::new(a, b, c, d), u16::from_be_bytes([high, low]))
+    };
+    all(lists, 1).filter_map(key).map(address).collect()
+}
+
 /// The first register, which conditions read and write.
 const REGISTER: u32 = 1;
+/// Its first four bytes, and the next four.
+const WORDS: [u32; 2] = [8, 9];
 const NETWORK_HEADER: u32 = 1;
 const TRANSPORT_HEADER: u32 = 2;
 
@@ -251,12 +310,26 @@ fn conclude(batch: &mut Batch, verdict: Verdict) {
             });
             expression(batch, "redir", |batch| batch.number(1, REGISTER));
         }
+        Verdict::Note => {
+            let (offset, length) = Family::V4.destination();
+            payload_into(batch, WORDS[0], NETWORK_HEADER, offset, length);
+            payload_into(batch, WORDS[1], TRANSPORT_HEADER, 2, 2);
+            expression(batch, "dynset", |batch| {
+                batch.text(1, DIALLED);
+                batch.number(3, 0);
+                batch.number(4, WORDS[0]);
+            });
+        }
     }
 }
 
 fn payload(batch: &mut Batch, base: u32, offset: u32, length: u32) {
+    payload_into(batch, REGISTER, base, offset, length);
+}
+
+fn payload_into(batch: &mut Batch, register: u32, base: u32, offset: u32, length: u32) {
     expression(batch, "payload", |batch| {
-        batch.number(1, REGISTER);
+        batch.number(1, register);
         batch.number(2, base);
         batch.number(3, offset);
         batch.number(4, length);

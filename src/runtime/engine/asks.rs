@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::{Engine, make_plan, write_files};
-use crate::effects::ports;
+use crate::effects::{Dialled, ports};
 use crate::manifest::did_you_mean;
 use crate::model::Workspace;
 use crate::plan::PlannedPort;
@@ -15,8 +15,8 @@ use crate::runtime::draft::read;
 use crate::runtime::network::choose;
 use crate::runtime::wanted::wanted;
 use crate::runtime::{Ask, Environment, InPod, Problem, UpRequest, Upped};
-use crate::supervise::{Command, Input, Want};
-use crate::view::Explanation;
+use crate::supervise::{Command, Input, Status, Want};
+use crate::view::{Explanation, Judge};
 
 /// A manifest that was read again, and who asked for it.
 pub(super) struct Loaded {
@@ -46,9 +46,7 @@ impl Engine {
                 let processes = self.places(&names).and_then(|places| self.processes(places));
                 let _ = reply.send(processes.map(|places| self.step(Input::Asked(Command::Restart(places)))));
             }
-            Ask::Why(name, reply) => {
-                let _ = reply.send(self.explain(&name));
-            }
+            Ask::Why(name, reply) => self.explain(&name, reply),
             Ask::Env(name, reply) => {
                 let _ = reply.send(self.environment(&name));
             }
@@ -98,9 +96,28 @@ impl Engine {
         Ok(())
     }
 
-    fn explain(&self, name: &str) -> Result<Explanation, Problem> {
-        let place = self.place(name)?;
-        Ok(Explanation::new(self.world.plan(), place, &self.world.why(place), self.clock.now()))
+    /// Answers at once, or when the service's pod has been asked.
+    fn explain(&self, name: &str, reply: oneshot::Sender<Result<Explanation, Problem>>) {
+        let place = match self.place(name) {
+            Ok(place) => place,
+            Err(problem) => return drop(reply.send(Err(problem))),
+        };
+        let plan = self.world.plan().clone();
+        let explained = Explanation::new(&plan, place, &self.world.why(place), self.clock.now());
+        let statuses: Vec<Status> = (0..plan.services.len()).map(|place| self.world.status(place)).collect();
+        let known = self.host.dialled(place);
+        tokio::spawn(async move {
+            let judge = Judge { plan: &plan, place, statuses: &statuses };
+            let refused = match known {
+                Dialled::Before(dialled) => judge.refused(&dialled, |_| false),
+                Dialled::Ask(pod) => {
+                    // A pod that is gone by now has nothing to say.
+                    let dialled = pod.line.dialled().await.unwrap_or_default();
+                    judge.refused(&dialled, |port| pod.listens(port))
+                }
+            };
+            let _ = reply.send(Ok(Explanation { refused, ..explained }));
+        });
     }
 
     fn environment(&self, name: &str) -> Result<Environment, Problem> {

@@ -1,0 +1,91 @@
+//! Calls that came to nothing in their caller's own pod, and what would help.
+
+use std::net::SocketAddrV4;
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::{HOST, HOST_NAME, Plan, Planned};
+use crate::route::Availability;
+use crate::supervise::Status;
+
+/// More are not shown.
+const MOST: usize = 8;
+
+/// A call that was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Whom the service called: `localhost:5432`, `db:5432`, `192.0.2.1:443`.
+    pub to: String,
+    /// Why it was refused, and what to do about it.
+    pub hint: String,
+}
+
+/// Who judges what one service dialled.
+#[derive(Debug)]
+pub struct Judge<'a> {
+    pub plan: &'a Plan,
+    pub place: usize,
+    /// Of all services, now.
+    pub statuses: &'a [Status],
+}
+
+impl Judge<'_> {
+    /// What is to be said of it. `listens` tells whether somebody listens on a port of the service's own loopback.
+    pub fn refused(&self, dialled: &[SocketAddrV4], listens: impl Fn(u16) -> bool) -> Vec<Refused> {
+        let vain = dialled.iter().filter(|at| !at.ip().is_loopback() || !listens(at.port()));
+        let mut out: Vec<Refused> = vain.filter_map(|at| self.one(*at)).collect();
+        out.sort_by(|one, other| one.to.cmp(&other.to));
+        out.dedup();
+        out.truncate(MOST);
+        out
+    }
+
+    fn one(&self, at: SocketAddrV4) -> Option<Refused> {
+        let (address, port) = (*at.ip(), at.port());
+        if address.is_loopback() {
+            return self.on_loopback(port);
+        }
+        let callee = self.plan.services.iter().position(|planned| planned.addresses.called == address);
+        Some(match callee {
+            Some(callee) => {
+                let name = &self.plan.services[callee].name;
+                Refused { to: format!("{name}:{port}"), hint: self.absent(callee) }
+            }
+            None => {
+                let host = if address == HOST { HOST_NAME.to_owned() } else { address.to_string() };
+                Refused { to: format!("{host}:{port}"), hint: "`egress: deny` forbids it".to_owned() }
+            }
+        })
+    }
+
+    /// Its own declared ports are nobody else's, and whether it listens there is told elsewhere.
+    fn on_loopback(&self, port: u16) -> Option<Refused> {
+        let has = |planned: &Planned| planned.ports.iter().any(|known| known.number == port);
+        if has(&self.plan.services[self.place]) {
+            return None;
+        }
+        let hint = match self.plan.services.iter().find(|planned| has(planned)) {
+            Some(owner) => format!("localhost is its own pod; {0} has that port: `{0}:{port}`", owner.name),
+            None => format!("localhost is its own pod; this machine's is `{HOST_NAME}:{port}`"),
+        };
+        Some(Refused { to: format!("localhost:{port}"), hint })
+    }
+
+    fn absent(&self, callee: usize) -> String {
+        let name = &self.plan.services[callee].name;
+        let is_declared = self.plan.edges.iter().any(|edge| (edge.from, edge.to) == (self.place, callee));
+        if self.plan.strict && !is_declared {
+            return format!(
+                "`strict: true` forbids it, as {} does not declare it",
+                self.plan.services[self.place].name
+            );
+        }
+        match self.statuses.get(callee) {
+            Some(status) if !matches!(Availability::of(status), Availability::Absent(_)) => {
+                format!("{name} was not there then; it is {} now", status.state.word())
+            }
+            Some(status) => format!("{name} is {}", status.state.word()),
+            None => format!("{name} was not there then"),
+        }
+    }
+}
