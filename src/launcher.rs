@@ -24,7 +24,7 @@ mod wire;
 
 pub use client::{Client, Launch, Process, Report};
 #[cfg(target_os = "linux")]
-pub use enter::enter;
+pub use enter::Entering;
 pub use family::TOKEN;
 pub use fork::{Forked, close_others, fork, leave};
 pub use line::Line;

@@ -29,7 +29,7 @@ pub use addresses::{
 pub use edges::{Edge, Reference, references};
 pub use environment::{Layers, Shell, shadow_notice};
 pub use lint::{Lint, lints};
-pub use names::{clashes, uses_names};
+pub use names::{clashes, uses_names, wildcards};
 pub use planned::{Location, Planned, PlannedCheck, PlannedPort, PlannedProbe, PlannedPublish, PlannedRun, Ready};
 pub use proxies::HOST_NAME;
 pub use select::{SelectError, Selection, select};

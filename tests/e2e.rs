@@ -1,5 +1,6 @@
 //! The real binary with real processes, as this account and as an unprivileged one.
 
+mod accounts;
 mod boot;
 mod containers;
 mod crash;

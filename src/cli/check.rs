@@ -12,7 +12,7 @@ use crate::effects::fs::{self, Disk};
 use crate::effects::{environment, ports};
 use crate::manifest::{self, Problem, Problems, Severity};
 use crate::model::{Command, NetworkMode, Workspace};
-use crate::plan::{Lint, clashes, lints};
+use crate::plan::{Lint, clashes, lints, wildcards};
 
 /// Exit code 3 where something is wrong; what only looks wrong is shown.
 pub fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
@@ -26,7 +26,8 @@ pub fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
             problems.push(problem);
         }
         // As for whoever boots it: only what is asked for by name is wrong.
-        for clash in clashes(workspace, NetworkMode::Env, ports::lowest()) {
+        let clashes = clashes(workspace, NetworkMode::Env, ports::lowest()).into_iter();
+        for clash in clashes.chain(wildcards(workspace, NetworkMode::Env)) {
             let problem = Problem { severity: Severity::Error, ..located(workspace, &clash, &problems) };
             problems.push(problem);
         }

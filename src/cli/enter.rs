@@ -1,4 +1,4 @@
-//! `nagaya enter PID COMMAND…`: a command in the pod whose pid 1 is PID. For `exec` and for probes, not for people.
+//! `nagaya enter PID[:UID:GID[:GROUP…]] COMMAND…`: a command in the pod whose pid 1 is PID, as an account. For `exec` and for probes, not for people.
 #![allow(clippy::disallowed_types, reason = "this process is the command's parent")]
 
 use std::ffi::{OsStr, OsString};
@@ -10,16 +10,16 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::block;
 use super::error::{Code, Error};
 use crate::effects::{environment, fs};
-use crate::launcher;
+use crate::launcher::Entering;
 use crate::model::Signal;
 
 /// Enters the pod and runs the command there; its exit code is passed on. Called while there is one thread.
 pub fn run(words: &[OsString]) -> Result<ExitCode, Error> {
-    let [pid, program, arguments @ ..] = words else {
+    let whom = words.first().and_then(|word| Entering::parse(word.to_str()?));
+    let (Some(entering), [_, program, arguments @ ..]) = (whom, words) else {
         return Err(Error::usage("`nagaya enter` is for nagaya's own use: see `nagaya exec`"));
     };
-    let pid = pid.to_str().and_then(|pid| pid.parse().ok()).unwrap_or(0);
-    launcher::enter(pid).map_err(|error| {
+    entering.enter().map_err(|error| {
         Error::new(Code::Exec, format!("the pod cannot be entered: {error}"))
             .hint("it may just have ended: `nagaya ps` tells")
     })?;

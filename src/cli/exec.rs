@@ -11,6 +11,7 @@ use super::error::{Code, Error};
 use super::locate::connect;
 use super::output::Output;
 use crate::effects::{environment, fs};
+use crate::launcher::Entering;
 use crate::runtime::InPod;
 
 /// Becomes the command, so that its terminal, signals and exit code are its own.
@@ -47,7 +48,7 @@ pub async fn run(global: &Global, args: Exec, output: &Output) -> Result<ExitCod
 /// This program again, with one thread, as only such a process can enter a pod.
 fn into_pod(init: u32, program: &OsStr) -> Result<Command, Error> {
     let own = environment::program().map_err(|error| Error::new(Code::Exec, format!("no program: {error}")))?;
-    let mut command = Command::new(own);
-    command.arg("enter").arg(init.to_string()).arg(program);
+    let mut command = Command::new(&own);
+    command.args(&Entering { init, account: None }.command(&own)[1..]).arg(program);
     Ok(command)
 }

@@ -16,12 +16,19 @@ pub struct Found {
     pub home: Option<String>,
 }
 
+impl Found {
+    /// What has to be changed into; nothing, where nagaya itself is an ordinary account: it can only be this one.
+    pub fn change(self) -> Option<Account> {
+        rustix::process::geteuid().is_root().then_some(self.account)
+    }
+}
+
 /// Finds the account that a service is to run as; the error is for the user.
 pub fn find(user: &User) -> Result<Found, String> {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let found = look_up(user, &read("/etc/passwd"), &read("/etc/group"))?;
-    let own = rustix::process::geteuid().as_raw();
-    if own != 0 && own != found.account.uid {
+    let own = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    if own.0 != 0 && own != (found.account.uid, found.account.gid) {
         return Err(format!("only root can run a service as another account (`user: {user}`)"));
     }
     Ok(found)

@@ -12,7 +12,7 @@ use tokio::net::unix::pipe;
 use tokio::sync::oneshot;
 
 use super::texts::{self, Variables};
-use crate::launcher::{Client, Launch, TOKEN, pod};
+use crate::launcher::{Account, Client, Launch, TOKEN, pod};
 use crate::model::Signal;
 use crate::supervise::{Exit, Incarnation};
 
@@ -21,6 +21,8 @@ pub struct Task {
     pub argv: Vec<String>,
     pub variables: Variables,
     pub folder: Vec<u8>,
+    /// The account that runs it, where that is another.
+    pub account: Option<Account>,
     pub place: Place,
 }
 
@@ -87,7 +89,7 @@ impl Helpers {
     }
 
     fn start(&self, task: Task, stdout: OwnedFd, stderr: OwnedFd) -> Running {
-        let Task { argv, mut variables, folder, place } = task;
+        let Task { argv, mut variables, folder, account, place } = task;
         let (end, ended) = oneshot::channel();
         let mut waiting = self.lock();
         waiting.next += 1;
@@ -102,7 +104,7 @@ impl Helpers {
         };
         let launched = pod.map(|pod| {
             let environment = variables;
-            let launch = Launch { incarnation: key, argv, environment, folder, account: None, pod, stdout, stderr };
+            let launch = Launch { incarnation: key, argv, environment, folder, account, pod, stdout, stderr };
             self.launcher.launch(launch)
         });
         match launched {

@@ -1,5 +1,6 @@
 //! Carries out effects and turns what happens into facts.
 
+mod errands;
 mod sweep;
 
 use std::collections::HashMap;
@@ -12,22 +13,22 @@ use std::sync::Arc;
 use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::sync::mpsc;
 
+use super::accounts::{self, Found};
 use super::clock::Clock;
 use super::fs;
-use super::helpers::{Helpers, Place, Task};
+use super::helpers::Helpers;
 use super::listeners::{Listeners, Listening};
 use super::places::Home;
 use super::pods::{Announcer, Pod, PodOrder, private_files};
 use super::ports::{is_free, taken_message};
-use super::probe::{Way, try_network};
 use super::process::end_groups;
 use super::setup::Stamps;
-use super::{accounts, environment, survivors, texts};
+use super::{survivors, texts};
 use crate::launcher::pod::{Failure, Step};
 use crate::launcher::{Client, Launch, Report};
 use crate::model::{NetworkMode, Signal};
-use crate::plan::{Plan, Planned, PlannedCheck, PlannedPort, Ready, Setup};
-use crate::supervise::{Effect, Exit, Fact, Incarnation, Left, Moment, SetupRun};
+use crate::plan::{Plan, Planned, PlannedPort, Ready};
+use crate::supervise::{Effect, Exit, Fact, Incarnation, Left, Moment};
 use crate::telemetry::logs::{Collector, Matched, Origin, Source, Stream};
 
 /// The outside world as one engine sees it.
@@ -242,7 +243,7 @@ impl Host {
             argv: texts::block(planned.argv()),
             environment: variables,
             folder: texts::folder(planned),
-            account: found.map(|found| found.account),
+            account: found.and_then(Found::change),
             pod: order,
             stdout: stdout_end,
             stderr: stderr_end,
@@ -308,96 +309,10 @@ impl Host {
         let before = || self.dialled.get(self.plan.services.get(service)?.name.as_str()).cloned();
         pod.map_or_else(|| Dialled::Before(before().unwrap_or_default()), Dialled::Ask)
     }
-
-    fn probe(&self, service: usize, incarnation: Incarnation) {
-        let Ready::Probe(probe) = &self.plan.services[service].readiness else { return };
-        let (check, timeout) = (probe.check.clone(), probe.rhythm.timeout);
-        let facts = self.facts.clone();
-        let PlannedCheck::Exec(argv) = check else {
-            let way = Way::to(self.lives.get(&incarnation).and_then(|life| life.pod.as_ref()));
-            tokio::spawn(async move {
-                let result = try_network(&way, &check, timeout).await;
-                let _ = facts.send(Fact::Probed(incarnation, result));
-            });
-            return;
-        };
-        let helpers = self.helpers.clone();
-        let shown = written(&argv);
-        let task = self.probe_task(service, incarnation, argv);
-        tokio::spawn(async move {
-            let result = helpers.probe(task, &shown, timeout).await;
-            let _ = facts.send(Fact::Probed(incarnation, result));
-        });
-    }
-
-    /// A probe's command, which runs where the service does.
-    fn probe_task(&self, service: usize, incarnation: Incarnation, argv: Vec<String>) -> Task {
-        let planned = &self.plan.services[service];
-        let init = self.lives.get(&incarnation).and_then(|life| life.init);
-        let argv = match (init, environment::program()) {
-            (Some(init), Ok(own)) => [own.to_string_lossy().into_owned(), "enter".to_owned(), init.to_string()]
-                .into_iter()
-                .chain(argv)
-                .collect(),
-            _ => argv,
-        };
-        let variables = texts::variables(&self.plan, service, None);
-        Task { argv, variables, folder: texts::folder(planned), place: Place::Host }
-    }
-
-    /// A setup step, which sees the network as its service does.
-    fn setup_task(&self, step: &Setup) -> Task {
-        let planned = &self.plan.services[step.service];
-        let place = match planned.in_pod() {
-            true => {
-                let (planned, etc, announcer) = (planned.clone(), self.home.etc(), self.announcer.clone());
-                let door = self.plan.front_door;
-                Place::Pod(Box::new(move |key| Ok(Pod::order(&planned, &etc, door, key, false, &announcer)?.1)))
-            }
-            false => Place::Host,
-        };
-        let variables = texts::variables(&self.plan, step.service, None);
-        Task { argv: step.argv.clone(), variables, folder: texts::folder(planned), place }
-    }
-
-    fn setup(&self, setup: usize, run: SetupRun) {
-        let step = self.plan.setups[setup].clone();
-        let task = self.setup_task(&step);
-        let (facts, helpers, stamps) = (self.facts.clone(), self.helpers.clone(), self.stamps.clone());
-        let turn = self.setups.clone();
-        let result = pipe_with(PipeFlags::CLOEXEC).map(|(output, end)| {
-            self.collector.add(source(&self.plan, step.service, Stream::Setup, output));
-            end
-        });
-        tokio::spawn(async move {
-            // Closed when all ends; its end of the pipe goes then, for which the log thread waits.
-            let Ok(_turn) = turn.acquire().await else { return };
-            let (known, checked) = (stamps.clone(), step.clone());
-            let fresh = tokio::task::spawn_blocking(move || known.is_fresh(&checked)).await.unwrap_or(false);
-            let result = match (fresh, result) {
-                (true, _) => Ok(()),
-                (false, Ok(end)) => helpers.run_setup(task, end, &step.command).await,
-                (false, Err(error)) => Err(format!("`{}` could not be started: {error}", step.command)),
-            };
-            if result.is_ok() && !fresh {
-                // A step that is not remembered runs once more; that is all.
-                let _ = tokio::task::spawn_blocking(move || stamps.mark(&step)).await;
-            }
-            let _ = facts.send(Fact::SetupEnded(run, result));
-        });
-    }
 }
 
 fn source(plan: &Plan, service: usize, stream: Stream, pipe: OwnedFd) -> Source {
     let planned = &plan.services[service];
     let origin = Origin { service: planned.name.to_string(), instance: 1, stream };
     Source { origin, pipe, keeping: planned.logs, pattern: None }
-}
-
-/// A command as it was written: of one for the shell, what the shell is given.
-fn written(argv: &[String]) -> String {
-    match argv {
-        [_, flag, line] if flag == "-c" => line.clone(),
-        words => words.join(" "),
-    }
 }

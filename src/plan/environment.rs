@@ -10,13 +10,15 @@ use indexmap::IndexMap;
 use crate::model::{Form, Protocol, Service, Value};
 
 use super::edges::{Outlook, show};
-use super::proxies::Proxies;
+use super::proxies::{HOST_NAME, Proxies};
 use super::{PlannedPort, Surroundings};
 
 /// Python's switch for writing lines at once.
 const UNBUFFERED: &str = "PYTHONUNBUFFERED";
+/// Where tests that start containers find the ports that these publish (Testcontainers' own variable).
+const CONTAINERS: &str = "TESTCONTAINERS_HOST_OVERRIDE";
 /// Whoever sets these otherwise knows why, and is not told.
-const OWN_BUSINESS: [&str; 4] = [UNBUFFERED, "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"];
+const OWN_BUSINESS: [&str; 5] = [UNBUFFERED, CONTAINERS, "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"];
 
 /// The variables of the shell that started the engine.
 pub type Shell = Arc<BTreeMap<String, String>>;
@@ -126,6 +128,10 @@ fn generated(
     set("NAGAYA_DATA_DIR".into(), data.to_string_lossy().into_owned());
     // Python holds lines back when nobody sits before a terminal, and a log that comes late is no log.
     set(UNBUFFERED.into(), "1".into());
+    if outlook.calls_by_name() {
+        // The engine of containers is reached by its socket, their ports are this machine's.
+        set(CONTAINERS.into(), HOST_NAME.into());
+    }
     let own = |port: &PlannedPort| port.listen().unwrap_or(port.number).to_string();
     if let Some(first) = ports.iter().find(|port| port.protocol != Protocol::Udp).or(ports.first()) {
         set("PORT".into(), own(first));

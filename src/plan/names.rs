@@ -50,6 +50,33 @@ pub fn clashes(workspace: &Workspace, auto: NetworkMode, lowest: u16) -> Vec<Lin
     out
 }
 
+/// Names of production that cannot be had, since they stand for any number of names: a hosts file has none such.
+pub fn wildcards(workspace: &Workspace, auto: NetworkMode) -> Vec<Lint> {
+    let mut out: Vec<Lint> = Vec::new();
+    for (from, to, _) in wanted_edges(workspace, &references(workspace)) {
+        let (caller, callee) = (workspace.service(from), workspace.service(to));
+        if caller.external().is_some() || workspace.network_of(caller, auto) != NetworkMode::Names {
+            continue;
+        }
+        for name in callee.hostnames.iter().filter(|name| name.wildcard().is_some()) {
+            let lint = Lint {
+                service: to,
+                needle: "hostnames".to_owned(),
+                code: "names_wildcard",
+                message: format!("in network mode `names`, {} finds no name below `{name}`", caller.name),
+                hint: format!(
+                    "list the names that are called in the `hostnames` of {}; or `network: pod`, in which all resolve",
+                    callee.name
+                ),
+            };
+            if !out.contains(&lint) {
+                out.push(lint);
+            }
+        }
+    }
+    out
+}
+
 /// Who insists on a number of this machine.
 fn holder(workspace: &Workspace, auto: NetworkMode, number: u16) -> Option<&Service> {
     processes(workspace).find(|service| {

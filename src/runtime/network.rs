@@ -4,7 +4,7 @@ use super::Problem;
 use crate::effects::trial::Possible;
 use crate::launcher::pod::Failure;
 use crate::model::{NetworkMode, Workspace};
-use crate::plan::{Lint, clashes};
+use crate::plan::{Lint, clashes, wildcards};
 
 /// The mode that `auto` means, with a word to the user where that is not the best one. A mode that was asked for and
 /// cannot be had is a problem. This account may listen from `lowest` on.
@@ -19,7 +19,8 @@ pub fn choose(
         }
     }
     // Only what is asked for by name.
-    if let Some(clash) = clashes(workspace, NetworkMode::Env, lowest).into_iter().next() {
+    let asked_for = clashes(workspace, NetworkMode::Env, lowest).into_iter();
+    if let Some(clash) = asked_for.chain(wildcards(workspace, NetworkMode::Env)).next() {
         return Err(Problem::Clash { message: clash.message, hint: clash.hint });
     }
     let Err(failure) = possible.pod else { return Ok((NetworkMode::Pod, None)) };
@@ -29,6 +30,8 @@ pub fn choose(
         NetworkMode::Pod | NetworkMode::Env => None,
     };
     let auto = if clash.is_some() { NetworkMode::Env } else { best };
+    // Without it there would be no names at all.
+    let clash = clash.or_else(|| wildcards(workspace, auto).into_iter().next());
     Ok((auto, asks(workspace, None).map(|_| notice(auto, failure, clash))))
 }
 
@@ -108,6 +111,20 @@ mod tests {
         let (mode, notice) = chosen(low, BROKEN, Ok(()));
         assert_eq!(mode, NetworkMode::Env);
         assert!(notice.contains("a calls b at port 80") && notice.contains("from port 1024 on"), "{notice}");
+    }
+
+    #[test]
+    fn names_that_a_hosts_file_cannot_have_are_said_and_change_nothing() {
+        let star = "services: { a: { command: x, depends_on: b }, \
+                    b: { command: x, ports: 8080, hostnames: '*.b.example.com' } }";
+        let (mode, notice) = chosen(star, BROKEN, Ok(()));
+        assert_eq!(mode, NetworkMode::Names);
+        assert!(notice.contains("a finds no name below `*.b.example.com`"), "{notice}");
+        assert_eq!(chosen(star, Ok(()), Ok(())), (NetworkMode::Pod, String::new()));
+        assert!(!chosen(star, BROKEN, BROKEN).1.contains("example.com"));
+        let possible = Possible { pod: Ok(()), names: Ok(()) };
+        let refused = choose(&workspace(&format!("network: names\n{star}")), &possible, 1024).unwrap_err();
+        assert!(refused.to_string().contains("`*.b.example.com`"), "{refused}");
     }
 
     #[test]

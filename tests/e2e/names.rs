@@ -144,6 +144,29 @@ services:
 }
 
 #[test]
+fn a_hosts_file_has_no_wildcards_and_whoever_asks_for_them_is_told() {
+    let services = "services:
+  web: { command: [sleep, infinity], depends_on: [users] }
+  users: { command: 'exec python3 -u -m http.server --bind 127.0.0.1 $PORT', ports: { http: 8080 }, hostnames: [users.example.com, '*.users.example.com'] }
+";
+    for account in Account::all() {
+        let sandbox = Sandbox::of(account, &format!("network: names\n{services}"));
+        let said = ["web finds no name below `*.users.example.com`", "`network: pod`"];
+        sandbox.nagaya(&["up", "-d", "--wait"]).ended(3).says(&said);
+        sandbox.nagaya(&["check"]).ended(3).says(&said).says(&["nagaya.yaml:4"]);
+        assert!(sandbox.processes().is_empty());
+        // `auto` has all other names, and says what it lacks.
+        sandbox.write("nagaya.yaml", services);
+        let up = limited(&sandbox, "net", account == Account::Own, &["up", "-d", "--wait"]).good();
+        let up = up.says(&["mode `names`", "web finds no name below `*.users.example.com`"]);
+        assert!(!up.err.contains("mode `env`"), "{}", up.err);
+        let call = |name: &str| sandbox.nagaya(&["exec", "web", "--", "curl", "-sSf", "-o", "/dev/null", name]);
+        call("http://users.example.com:8080/").good();
+        call("http://a.users.example.com:8080/").ended(6);
+    }
+}
+
+#[test]
 fn a_stranger_on_all_addresses_is_named() {
     let stranger = TcpListener::bind("0.0.0.0:0").unwrap();
     let port = stranger.local_addr().unwrap().port();

@@ -56,6 +56,9 @@ fn a_proxy_on_the_loopback_is_reached_and_left_out_for_services() {
         assert_eq!(variables("web")["NO_PROXY"], variables("web")["no_proxy"]);
         // On the host it is where the shell says, and what the manifest says is meant so.
         assert_eq!([&variables("old")["http_proxy"], &variables("old")["NO_PROXY"]], [address.as_str(), ".corp"]);
+        let containers = "TESTCONTAINERS_HOST_OVERRIDE";
+        assert_eq!(variables("web")[containers], "host.nagaya.internal", "whose ports are this machine's");
+        assert!(variables("old")[containers].is_null());
         assert_eq!(variables("own")["http_proxy"], "http://127.0.0.1:1");
         assert_eq!(variables("own")["HTTPS_PROXY"], moved);
     }

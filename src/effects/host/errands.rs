@@ -1,0 +1,119 @@
+//! What is run for a service beside itself: probes and setup steps.
+
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use super::{Host, source};
+use crate::effects::accounts::{self, Found};
+use crate::effects::helpers::{Place, Task};
+use crate::effects::pods::{Pod, private_files};
+use crate::effects::probe::{Way, try_network};
+use crate::effects::{environment, texts};
+use crate::launcher::Entering;
+use crate::model::NetworkMode;
+use crate::plan::{PlannedCheck, Ready, Setup};
+use crate::supervise::{Fact, Incarnation, SetupRun};
+use crate::telemetry::logs::Stream;
+
+impl Host {
+    pub(super) fn probe(&self, service: usize, incarnation: Incarnation) {
+        let Ready::Probe(probe) = &self.plan.services[service].readiness else { return };
+        let (check, timeout) = (probe.check.clone(), probe.rhythm.timeout);
+        let facts = self.facts.clone();
+        let PlannedCheck::Exec(argv) = check else {
+            let way = Way::to(self.lives.get(&incarnation).and_then(|life| life.pod.as_ref()));
+            tokio::spawn(async move {
+                let result = try_network(&way, &check, timeout).await;
+                let _ = facts.send(Fact::Probed(incarnation, result));
+            });
+            return;
+        };
+        let helpers = self.helpers.clone();
+        let shown = written(&argv);
+        let task = self.probe_task(service, incarnation, argv);
+        tokio::spawn(async move {
+            let result = match task {
+                Ok(task) => helpers.probe(task, &shown, timeout).await,
+                Err(reason) => Err(reason),
+            };
+            let _ = facts.send(Fact::Probed(incarnation, result));
+        });
+    }
+
+    /// A probe's command, which runs where the service does and as whom it does.
+    fn probe_task(&self, service: usize, incarnation: Incarnation, argv: Vec<String>) -> Result<Task, String> {
+        let planned = &self.plan.services[service];
+        let found = planned.user.as_ref().map(accounts::find).transpose()?;
+        let variables = texts::variables(&self.plan, service, found.as_ref());
+        let folder = texts::folder(planned);
+        let account = found.and_then(Found::change);
+        let init = self.lives.get(&incarnation).and_then(|life| life.init);
+        match (init, environment::program()) {
+            // Only who has all rights can enter; it becomes the other account there.
+            (Some(init), Ok(own)) => {
+                let entering = Entering { init, account };
+                let argv = entering.command(&own).into_iter().chain(argv).collect();
+                Ok(Task { argv, variables, folder, account: None, place: Place::Host })
+            }
+            _ => Ok(Task { argv, variables, folder, account, place: Place::Host }),
+        }
+    }
+
+    /// A setup step, which sees network and names as its service does, and runs as whom that runs.
+    fn setup_task(&self, step: &Setup) -> Result<Task, String> {
+        let planned = &self.plan.services[step.service];
+        let place = match planned.network {
+            NetworkMode::Pod => {
+                let (planned, etc, announcer) = (planned.clone(), self.home.etc(), self.announcer.clone());
+                let door = self.plan.front_door;
+                Place::Pod(Box::new(move |key| Ok(Pod::order(&planned, &etc, door, key, false, &announcer)?.1)))
+            }
+            NetworkMode::Names => {
+                let etc = self.home.etc_of(planned.name.as_str());
+                Place::Pod(Box::new(move |_| private_files(&etc)))
+            }
+            NetworkMode::Env => Place::Host,
+        };
+        let found = planned.user.as_ref().map(accounts::find).transpose()?;
+        let variables = texts::variables(&self.plan, step.service, found.as_ref());
+        let account = found.and_then(Found::change);
+        Ok(Task { argv: step.argv.clone(), variables, folder: texts::folder(planned), account, place })
+    }
+
+    pub(super) fn setup(&self, setup: usize, run: SetupRun) {
+        let step = self.plan.setups[setup].clone();
+        let task = self.setup_task(&step);
+        let (facts, helpers, stamps) = (self.facts.clone(), self.helpers.clone(), self.stamps.clone());
+        let turn = self.setups.clone();
+        let result = pipe_with(PipeFlags::CLOEXEC).map(|(output, end)| {
+            self.collector.add(source(&self.plan, step.service, Stream::Setup, output));
+            end
+        });
+        tokio::spawn(async move {
+            // Closed when all ends; its end of the pipe goes then, for which the log thread waits.
+            let Ok(_turn) = turn.acquire().await else { return };
+            let (known, checked) = (stamps.clone(), step.clone());
+            let fresh = tokio::task::spawn_blocking(move || known.is_fresh(&checked)).await.unwrap_or(false);
+            let result = match (fresh, result) {
+                (true, _) => Ok(()),
+                (false, Ok(end)) => match task {
+                    Ok(task) => helpers.run_setup(task, end, &step.command).await,
+                    Err(reason) => Err(reason),
+                },
+                (false, Err(error)) => Err(format!("`{}` could not be started: {error}", step.command)),
+            };
+            if result.is_ok() && !fresh {
+                // A step that is not remembered runs once more; that is all.
+                let _ = tokio::task::spawn_blocking(move || stamps.mark(&step)).await;
+            }
+            let _ = facts.send(Fact::SetupEnded(run, result));
+        });
+    }
+}
+
+/// A command as it was written: of one for the shell, what the shell is given.
+fn written(argv: &[String]) -> String {
+    match argv {
+        [_, flag, line] if flag == "-c" => line.clone(),
+        words => words.join(" "),
+    }
+}
