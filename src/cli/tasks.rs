@@ -92,7 +92,9 @@ pub fn run(global: &Global, args: &Tasks, output: &Output) -> Result<ExitCode, E
 fn root(global: &Global, args: &Tasks) -> Result<PathBuf, Error> {
     let folder = match (&args.dir, locate::manifest(global)) {
         (Some(dir), _) => dir.clone(),
-        (None, Ok(request)) => request.files.first().and_then(|path| path.parent()).unwrap_or(Path::new(".")).to_owned(),
+        (None, Ok(request)) => {
+            request.files.first().and_then(|path| path.parent()).unwrap_or(Path::new(".")).to_owned()
+        }
         (None, Err(error)) if !global.file.is_empty() => return Err(error),
         (None, Err(_)) => PathBuf::from("."),
     };
@@ -119,7 +121,8 @@ fn programs(tasks: &[Task]) -> BTreeMap<String, Program> {
         .filter(|(program, _)| !program.contains('/'))
         .collect();
     let path = environment::variable("PATH");
-    let find = |(program, folder): (&str, &Path)| (program.to_owned(), programs::find(program, folder, path.as_deref()));
+    let find =
+        |(program, folder): (&str, &Path)| (program.to_owned(), programs::find(program, folder, path.as_deref()));
     wanted.into_iter().map(find).collect()
 }
 
@@ -156,12 +159,15 @@ fn notes(listing: &Listing, programs: &BTreeMap<String, Program>) -> Vec<String>
 fn print_tasks(root: &Path, listing: &Listing, all: bool, output: &Output) {
     let shown: Vec<&Task> = listing.tasks.iter().filter(|task| all || task.is_everyday()).collect();
     let lines = view::task_lines(root, listing, &shown, output.width());
-    let styled: Vec<String> = lines.into_iter().map(|line| match line {
-        TaskLine::Head(title, rest) => format!("{}  {}", super::output::bold(&title), dim(&rest)),
-        TaskLine::Task(name, about) if about.is_empty() => name.trim_end().to_owned(),
-        TaskLine::Task(name, about) => format!("{name}  {}", dim(&about)),
-        TaskLine::Blank => String::new(),
-    }).collect();
+    let styled: Vec<String> = lines
+        .into_iter()
+        .map(|line| match line {
+            TaskLine::Head(title, rest) => format!("{}  {}", super::output::bold(&title), dim(&rest)),
+            TaskLine::Task(name, about) if about.is_empty() => name.trim_end().to_owned(),
+            TaskLine::Task(name, about) => format!("{name}  {}", dim(&about)),
+            TaskLine::Blank => String::new(),
+        })
+        .collect();
     if !styled.is_empty() {
         output.lines(&styled);
     }
@@ -173,7 +179,12 @@ fn print_tasks(root: &Path, listing: &Listing, all: bool, output: &Output) {
 }
 
 fn print_sources(root: &Path, listing: &Listing, output: &Output) {
-    let columns = [("FILE", view::Align::Left), ("RUNNER", view::Align::Left), ("TASKS", view::Align::Right), ("KNOWN", view::Align::Left)];
+    let columns = [
+        ("FILE", view::Align::Left),
+        ("RUNNER", view::Align::Left),
+        ("TASKS", view::Align::Right),
+        ("KNOWN", view::Align::Left),
+    ];
     let mut table = view::Table::new(&columns);
     for source in &listing.sources {
         let source = view::TaskSource::new(root, source);

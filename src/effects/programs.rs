@@ -17,9 +17,17 @@ pub enum Program {
     /// It is the one that is meant.
     Right(PathBuf),
     /// It is somebody else's.
-    Wrong { path: PathBuf, owner: &'static str, wanted: &'static str, hint: &'static str },
+    Wrong {
+        path: PathBuf,
+        owner: &'static str,
+        wanted: &'static str,
+        hint: &'static str,
+    },
     /// Several have this name, and whose it is cannot be seen.
-    Unknown { path: PathBuf, wanted: &'static str },
+    Unknown {
+        path: PathBuf,
+        wanted: &'static str,
+    },
     Missing,
 }
 

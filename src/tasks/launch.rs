@@ -43,11 +43,7 @@ pub fn launch(around: &Around<'_>, runner: &Runner, draft: &Draft, project: &Pat
     if words.is_empty() {
         return Launch { invoke: Invoke::Elsewhere, manager: None, conflicts: Vec::new() };
     }
-    let mut launch = Launch {
-        invoke: Invoke::Elsewhere,
-        manager: None,
-        conflicts: Vec::new(),
-    };
+    let mut launch = Launch { invoke: Invoke::Elsewhere, manager: None, conflicts: Vec::new() };
     let mut dashes = DASHED.contains(&runner.id) && draft.kind != Kind::Service;
     // Words that name a path already know their program.
     let via = if words[0].contains('/') { Via::Path } else { runner.via };
@@ -134,7 +130,11 @@ mod tests {
 
     #[test]
     fn paths_from_a_folder() {
-        let cases = [("/w/gradlew", "/w", "./gradlew"), ("/w/gradlew", "/w/a/b", "../../gradlew"), ("/w/a/x", "/w/b", "../a/x")];
+        let cases = [
+            ("/w/gradlew", "/w", "./gradlew"),
+            ("/w/gradlew", "/w/a/b", "../../gradlew"),
+            ("/w/a/x", "/w/b", "../a/x"),
+        ];
         for (path, folder, wanted) in cases {
             assert_eq!(relative(Path::new(path), Path::new(folder)), wanted);
         }

@@ -124,9 +124,10 @@ pub fn node(around: &Around<'_>, folder: &Path) -> NodeChoice {
         .or_else(left)
         .or_else(|| said(engines))
         .unwrap_or((Manager::Npm, "nothing says otherwise".to_owned()));
-    let conflicts = locks.iter().filter(|(it, _)| *it != manager).map(|(it, path)| {
-        format!("{because} says {}, and {path} is {}'s", manager.word(), it.word())
-    });
+    let conflicts = locks
+        .iter()
+        .filter(|(it, _)| *it != manager)
+        .map(|(it, path)| format!("{because} says {}, and {path} is {}'s", manager.word(), it.word()));
     NodeChoice { manager, conflicts: conflicts.collect(), because, has_package: !packages.is_empty() }
 }
 
@@ -162,7 +163,9 @@ fn dev_engines(package: &Node) -> Option<(Manager, &'static str)> {
 fn engines(package: &Node) -> Option<(Manager, &'static str)> {
     let engines = package.get("engines")?;
     let others = [Manager::Pnpm, Manager::Yarn, Manager::Bun, Manager::Npm];
-    let wanted = |manager: &Manager| engines.text_of(manager.word()).is_some_and(|range| range.contains(|c: char| c.is_ascii_digit()));
+    let wanted = |manager: &Manager| {
+        engines.text_of(manager.word()).is_some_and(|range| range.contains(|c: char| c.is_ascii_digit()))
+    };
     Some((others.into_iter().find(wanted)?, "engines"))
 }
 

@@ -11,9 +11,32 @@ use super::runner::RUNNERS;
 
 /// Folders that hold other people's projects or what tools made: nobody's tasks are there.
 const FOREIGN: [&str; 26] = [
-    ".bundle", ".cache", ".devenv", ".direnv", ".eggs", ".git", ".gradle", ".hg", ".jj", ".mypy_cache", ".next", ".nox",
-    ".nuxt", ".pnpm-store", ".pytest_cache", ".ruff_cache", ".svn", ".terraform", ".tox", ".turbo", ".venv", "Pods",
-    "__pycache__", "bower_components", "elm-stuff", "node_modules",
+    ".bundle",
+    ".cache",
+    ".devenv",
+    ".direnv",
+    ".eggs",
+    ".git",
+    ".gradle",
+    ".hg",
+    ".jj",
+    ".mypy_cache",
+    ".next",
+    ".nox",
+    ".nuxt",
+    ".pnpm-store",
+    ".pytest_cache",
+    ".ruff_cache",
+    ".svn",
+    ".terraform",
+    ".tox",
+    ".turbo",
+    ".venv",
+    "Pods",
+    "__pycache__",
+    "bower_components",
+    "elm-stuff",
+    "node_modules",
 ];
 
 /// Whether a folder holds other people's projects or what tools made, by its name.
@@ -70,7 +93,10 @@ impl Finder {
     fn add(&mut self, pattern: Pattern) {
         let last = pattern.text.rsplit('/').next().unwrap_or(pattern.text);
         if let Some(text) = pattern.text.strip_prefix('~') {
-            self.lower.entry(last.trim_start_matches('~').to_lowercase()).or_default().push(Pattern { text, ..pattern });
+            self.lower
+                .entry(last.trim_start_matches('~').to_lowercase())
+                .or_default()
+                .push(Pattern { text, ..pattern });
         } else if last.contains('*') {
             self.starred.push(pattern);
         } else {

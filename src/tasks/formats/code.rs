@@ -439,7 +439,8 @@ mod tests {
 
     #[test]
     fn calls_and_their_arguments() {
-        let code = Code::of("// doc\n// more\ngrunt.registerTask('a', \"it's\", ['b', `c${d}`], f(1, 2));", &JAVASCRIPT);
+        let code =
+            Code::of("// doc\n// more\ngrunt.registerTask('a', \"it's\", ['b', `c${d}`], f(1, 2));", &JAVASCRIPT);
         assert!(code.matches(0, "grunt . registerTask ("));
         let given = code.arguments(3);
         assert_eq!(given.len(), 4);

@@ -70,7 +70,9 @@ mod tests {
 
     #[test]
     fn values_over_several_lines() {
-        let sections = parse("; c\n[tox]\nenv_list =\n    a\n    # no\n    b\n[testenv:x]\nset-env = A=1\ndescription: d\n").unwrap();
+        let sections =
+            parse("; c\n[tox]\nenv_list =\n    a\n    # no\n    b\n[testenv:x]\nset-env = A=1\ndescription: d\n")
+                .unwrap();
         assert_eq!(sections[0].get("env_list"), Some("\na\nb"));
         assert_eq!((&*sections[1].name, sections[1].line), ("testenv:x", 7));
         assert_eq!((sections[1].get("set_env"), sections[1].get("description")), (Some("A=1"), Some("d")));

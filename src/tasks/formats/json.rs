@@ -212,7 +212,9 @@ impl Reader<'_> {
     /// `\uXXXX`, and a pair of them for what is beyond.
     fn code_unit(&mut self) -> Result<char, Unreadable> {
         let unit = |at: usize| self.text.get(at..at + 4).and_then(|digits| u32::from_str_radix(digits, 16).ok());
-        let Some(first) = unit(self.at + 2) else { return Err(self.wrong("four hexadecimal digits belong after `\\u`")) };
+        let Some(first) = unit(self.at + 2) else {
+            return Err(self.wrong("four hexadecimal digits belong after `\\u`"));
+        };
         let paired = self.text.get(self.at + 6..self.at + 8) == Some("\\u");
         let second = if (0xd800..0xdc00).contains(&first) && paired { unit(self.at + 8) } else { None };
         match second.filter(|unit| (0xdc00..0xe000).contains(unit)) {
@@ -256,7 +258,8 @@ mod tests {
 
     #[test]
     fn positions_and_escapes() {
-        let node = strict("{\n  \"a\\u00e9\\ud83d\\ude00\": [1, -2.5e3, true, null],\n  \"ä\": {\"b\": \"x\\ny\"}\n}").unwrap();
+        let node = strict("{\n  \"a\\u00e9\\ud83d\\ude00\": [1, -2.5e3, true, null],\n  \"ä\": {\"b\": \"x\\ny\"}\n}")
+            .unwrap();
         let (key, list) = &node.entries()[0];
         assert_eq!((&*key.text, key.at.line, key.at.column), ("aé😀", 2, 3));
         assert_eq!(list.texts(), ["1", "-2.5e3", "true"]);

@@ -62,10 +62,8 @@ pub const RUBY: Language = Language {
     regexes: true,
     heredocs: true,
 };
-pub const GROOVY: Language = Language {
-    quotes: &[long("\"\"\"", "$"), long("'''", ""), quote("\"", "$"), quote("'", "")],
-    ..C
-};
+pub const GROOVY: Language =
+    Language { quotes: &[long("\"\"\"", "$"), long("'''", ""), quote("\"", "$"), quote("'", "")], ..C };
 pub const KOTLIN: Language = Language { quotes: &[long("\"\"\"", "$"), quote("\"", "$"), quote("'", "")], ..C };
 pub const SCALA: Language = Language { quotes: &[raw("\"\"\""), quote("\"", "")], ..C };
 pub const GO: Language = Language { quotes: &[quote("\"", ""), quote("'", ""), raw("`")], ..C };
@@ -80,14 +78,9 @@ pub const ELIXIR: Language = Language {
     word: "?!@",
     ..C
 };
-pub const NIM: Language = Language {
-    line_comments: &["#"],
-    block_comments: &[("#[", "]#")],
-    quotes: &[raw("\"\"\""), quote("\"", "")],
-    ..C
-};
-pub const LUA: Language =
-    Language { line_comments: &["--"], block_comments: &[("--[[", "]]")], word: "", ..C };
+pub const NIM: Language =
+    Language { line_comments: &["#"], block_comments: &[("#[", "]#")], quotes: &[raw("\"\"\""), quote("\"", "")], ..C };
+pub const LUA: Language = Language { line_comments: &["--"], block_comments: &[("--[[", "]]")], word: "", ..C };
 pub const POWERSHELL: Language = Language {
     line_comments: &["#"],
     block_comments: &[("<#", "#>")],
@@ -95,14 +88,9 @@ pub const POWERSHELL: Language = Language {
     word: "-?$",
     ..C
 };
-pub const HCL: Language =
-    Language { line_comments: &["#", "//"], quotes: &[quote("\"", "${")], word: "-", ..C };
-pub const NIX: Language = Language {
-    line_comments: &["#"],
-    quotes: &[long("''", "${"), long("\"", "${")],
-    word: "-'",
-    ..C
-};
+pub const HCL: Language = Language { line_comments: &["#", "//"], quotes: &[quote("\"", "${")], word: "-", ..C };
+pub const NIX: Language =
+    Language { line_comments: &["#"], quotes: &[long("''", "${"), long("\"", "${")], word: "-'", ..C };
 pub const CMAKE: Language =
     Language { line_comments: &["#"], block_comments: &[("#[[", "]]")], quotes: &[long("\"", "${")], word: "-", ..C };
 pub const MESON: Language = Language {

@@ -211,7 +211,10 @@ mod tests {
 
     #[test]
     fn forms_with_lines() {
-        let forms = parse("; c\n(defproject a \"1\"\n  :aliases {\"x\" [\"do\" \"y\"] #_ #_ :a :b\n   :k ^{:doc \"d\"} [\"run\"]})").unwrap();
+        let forms = parse(
+            "; c\n(defproject a \"1\"\n  :aliases {\"x\" [\"do\" \"y\"] #_ #_ :a :b\n   :k ^{:doc \"d\"} [\"run\"]})",
+        )
+        .unwrap();
         let items = forms[0].items();
         assert_eq!((items[0].atom(), items[2].text(), items[3].line), (Some("defproject"), Some("1"), 3));
         let pairs: Vec<_> = items[4].pairs().collect();

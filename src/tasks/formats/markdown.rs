@@ -10,9 +10,15 @@ pub struct Block {
 /// What a piece is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Shape {
-    Heading { level: usize, text: String },
+    Heading {
+        level: usize,
+        text: String,
+    },
     /// A fenced block: what stands behind its fence, and its lines.
-    Code { info: String, text: String },
+    Code {
+        info: String,
+        text: String,
+    },
     /// A paragraph or list, its lines joined by spaces.
     Text(String),
 }

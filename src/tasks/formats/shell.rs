@@ -33,9 +33,9 @@ pub fn commands(text: &str) -> Vec<Vec<String>> {
 fn finish(commands: &mut [Vec<String>], word: &mut Option<String>) {
     let (Some(last), Some(word)) = (commands.last_mut(), word.take()) else { return };
     let is_variable = last.is_empty()
-        && word.split_once('=').is_some_and(|(name, _)| {
-            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        });
+        && word
+            .split_once('=')
+            .is_some_and(|(name, _)| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'));
     if !is_variable {
         last.push(word);
     }
@@ -69,7 +69,8 @@ pub fn first_comment(text: &str) -> Option<String> {
 }
 
 fn is_for_machines(comment: &str) -> bool {
-    let starts = ["shellcheck ", "-*-", "vim:", "vi:", "SPDX-", "Copyright", "(c) ", "frozen_string_literal", "eslint", "@ts-"];
+    let starts =
+        ["shellcheck ", "-*-", "vim:", "vi:", "SPDX-", "Copyright", "(c) ", "frozen_string_literal", "eslint", "@ts-"];
     starts.iter().any(|it| comment.starts_with(it)) || comment.starts_with("coding") || comment.contains("-*-")
 }
 

@@ -48,7 +48,10 @@ mod tests {
 
     #[test]
     fn order_and_positions() {
-        let root = parse("[tool.poe.tasks]\nb = 'x'\n\"a c\" = { cmd = \"y\", n = 0x1F }\n[tool.poe.tasks.z]\nk = [1, 'two']\n").unwrap();
+        let root = parse(
+            "[tool.poe.tasks]\nb = 'x'\n\"a c\" = { cmd = \"y\", n = 0x1F }\n[tool.poe.tasks.z]\nk = [1, 'two']\n",
+        )
+        .unwrap();
         let tasks = root.below(&["tool", "poe", "tasks"]);
         let seen: Vec<(&str, usize)> = tasks.iter().map(|(key, _)| (&*key.text, key.at.line)).collect();
         assert_eq!(seen, [("b", 2), ("a c", 3), ("z", 4)]);

@@ -49,7 +49,8 @@ mod tests {
 
     #[test]
     fn places() {
-        let text = "<?xml version='1.0'?>\n<!DOCTYPE p [<!ENTITY x SYSTEM 'file:/etc/passwd'>]>\n<p>\n <t n='a'/>\n</p>";
+        let text =
+            "<?xml version='1.0'?>\n<!DOCTYPE p [<!ENTITY x SYSTEM 'file:/etc/passwd'>]>\n<p>\n <t n='a'/>\n</p>";
         assert_eq!(parse(text, |it| line(child(it.root_element(), "t").unwrap())), Ok(4));
         let wrong = parse("<p>\n<t></p>", |_| ()).unwrap_err();
         assert_eq!(wrong.at.unwrap().line, 2, "{wrong:?}");

@@ -141,7 +141,10 @@ fn scalar(text: Cow<'_, str>, style: ScalarStyle) -> Value {
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
         "true" | "True" | "TRUE" => Value::Bool(true),
         "false" | "False" | "FALSE" => Value::Bool(false),
-        number if number.parse::<f64>().is_ok() && number.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) => {
+        number
+            if number.parse::<f64>().is_ok()
+                && number.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) =>
+        {
             Value::Number(text.into())
         }
         _ => Value::Text(text.into()),

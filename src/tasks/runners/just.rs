@@ -108,7 +108,9 @@ impl Justfile<'_> {
             ["alias", name, ":=", target, ..] => module.aliases.push((name.to_owned(), target.to_owned())),
             ["set" | "unexport", ..] => {}
             ["import" | "import?", ..] => self.import(path, line, module)?,
-            ["mod" | "mod?", name, ..] if !name.starts_with([':', '=']) => self.module(path, number, line, &above, module),
+            ["mod" | "mod?", name, ..] if !name.starts_with([':', '=']) => {
+                self.module(path, number, line, &above, module)
+            }
             _ => match head(line) {
                 Some(Head::Assignment) => {}
                 Some(Head::Recipe { name, parameters, dependencies }) => {
@@ -126,7 +128,8 @@ impl Justfile<'_> {
     }
 
     fn not_understood(&mut self, path: &Path, line: usize, why: &str) {
-        let shown = if path == self.look.path { String::new() } else { format!(" of {}", self.look.around.shown(path)) };
+        let shown =
+            if path == self.look.path { String::new() } else { format!(" of {}", self.look.around.shown(path)) };
         self.reading.uncounted(format!("line {line}{shown} is not understood: {why}"));
     }
 
@@ -183,7 +186,8 @@ impl Justfile<'_> {
         let around = self.look.around;
         let inside = |folder: &Path| {
             let names = around.names(folder);
-            let is_justfile = |it: &&String| it.eq_ignore_ascii_case("justfile") || it.eq_ignore_ascii_case(".justfile");
+            let is_justfile =
+                |it: &&String| it.eq_ignore_ascii_case("justfile") || it.eq_ignore_ascii_case(".justfile");
             let own = Some(folder.join("mod.just")).filter(|path| around.is_file(path));
             own.or_else(|| names.iter().find(is_justfile).map(|it| folder.join(it)))
         };
@@ -407,7 +411,10 @@ mod tests {
         assert_eq!(name, "deploy");
         let seen: Vec<_> =
             parameters.iter().map(|it| (&*it.name, it.required, it.variadic, it.default.as_deref())).collect();
-        assert_eq!(seen, [("env", true, false, None), ("tag", false, false, Some("a: b")), ("files", true, true, None)]);
+        assert_eq!(
+            seen,
+            [("env", true, false, None), ("tag", false, false, Some("a: b")), ("files", true, true, None)]
+        );
         assert_eq!(dependencies, ["build", "push", "notify"]);
         assert!(matches!(head("x := 'a:b'"), Some(Head::Assignment)));
         assert!(head("what is this").is_none());

@@ -65,7 +65,6 @@ struct Reader<'a> {
     prefix: char,
 }
 
-
 impl Makefile<'_> {
     fn file(&mut self, text: &str, file: Option<&Path>) {
         let mut reader = Reader {
@@ -226,7 +225,9 @@ impl Makefile<'_> {
         let text = split_rule(text).map_or(text, |(_, rest)| rest);
         let text = match self.variables.expand(text) {
             Ok(text) => text,
-            Err(_) => text.split_whitespace().filter(|word| !word.contains(['$', '(', ')'])).collect::<Vec<_>>().join(" "),
+            Err(_) => {
+                text.split_whitespace().filter(|word| !word.contains(['$', '(', ')'])).collect::<Vec<_>>().join(" ")
+            }
         };
         text.split_whitespace().filter(|word| *word != "|").map(unescape).collect()
     }

@@ -11,8 +11,22 @@ pub const RUNNER: Runner = Runner::new("npm", read).first(&["package.json"]).run
 
 /// What package managers run by themselves.
 const LIFECYCLE: [&str; 16] = [
-    "dependencies", "install", "postinstall", "postpack", "postprepare", "postpublish", "postversion", "preinstall",
-    "prepack", "prepare", "preprepare", "prepublish", "prepublishOnly", "preversion", "publish", "version",
+    "dependencies",
+    "install",
+    "postinstall",
+    "postpack",
+    "postprepare",
+    "postpublish",
+    "postversion",
+    "preinstall",
+    "prepack",
+    "prepare",
+    "preprepare",
+    "prepublish",
+    "prepublishOnly",
+    "preversion",
+    "publish",
+    "version",
 ];
 
 fn read(look: &Look<'_>) -> Read {
