@@ -87,6 +87,8 @@ pub enum Origin {
     Comment,
     /// A function's documentation.
     Docstring,
+    /// A task that prints help on the others.
+    Help,
     /// What is known of tasks of this name.
     Known,
 }
@@ -110,7 +112,7 @@ pub enum Kind {
     Hook,
     /// A file to be made.
     File,
-    /// A job of a CI server, which may need that server.
+    /// It belongs to a CI server or an editor, and runs there.
     Job,
     /// It runs until it is stopped.
     Service,
@@ -321,6 +323,7 @@ impl Origin {
             Self::Field => "field",
             Self::Comment => "comment",
             Self::Docstring => "docstring",
+            Self::Help => "help",
             Self::Known => "known",
         }
     }

@@ -181,13 +181,18 @@ fn decode(bytes: Vec<u8>) -> Result<Text, Unreadable> {
     }
 }
 
+/// A text that begins with the mark of UTF-16.
 fn utf16(bytes: &[u8]) -> Option<String> {
-    let (rest, from): (&[u8], fn([u8; 2]) -> u16) = match bytes {
-        [0xff, 0xfe, rest @ ..] => (rest, u16::from_le_bytes),
-        [0xfe, 0xff, rest @ ..] => (rest, u16::from_be_bytes),
+    let little = match bytes {
+        [0xff, 0xfe, ..] => true,
+        [0xfe, 0xff, ..] => false,
         _ => return None,
     };
-    let units = rest.chunks_exact(2).map(|pair| from([pair[0], pair[1]]));
+    let unit = |pair: &[u8]| match little {
+        true => u16::from_le_bytes([pair[0], pair[1]]),
+        false => u16::from_be_bytes([pair[0], pair[1]]),
+    };
+    let units = bytes[2..].chunks_exact(2).map(unit);
     Some(char::decode_utf16(units).map(|it| it.unwrap_or('\u{fffd}')).collect())
 }
 

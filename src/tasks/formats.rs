@@ -4,6 +4,7 @@ pub mod code;
 pub mod ini;
 pub mod json;
 pub mod language;
+mod lexer;
 mod lines;
 pub mod lisp;
 pub mod markdown;

@@ -1,7 +1,11 @@
 //! What a runner is, and the table of all of them.
 
 use super::look::Look;
-use super::runners::*;
+use super::runners::{
+    cargo, ci, clojure, compose, composer, containers, deno, dotnet, editors, elixir, github, go_task, gradle, hooks,
+    javascript, just, jvm, mage, make, markdown, mise, monorepo, moon, native, npm, nx, pyproject, python, rake, rare,
+    ruby, scripts, services, tox,
+};
 use super::{Draft, Gap, Unreadable};
 
 /// A program that runs tasks, and how its files are known and read.

@@ -121,7 +121,16 @@ impl Finder {
         let all = self.exact.get(name).into_iter().flatten().chain(starred);
         let exact = all.filter_map(|it| Some(it.claim(depth(it.text, path)?)));
         let lower = self.lower.get(&lowered).into_iter().flatten().map(|it| it.claim(1));
-        exact.chain(lower).collect()
+        let mut claims: Vec<Claim> = Vec::new();
+        for claim in exact.chain(lower) {
+            // `fastlane/Fastfile` is meant where it fits, and not `Fastfile` as well.
+            match claims.iter_mut().find(|it| it.runner == claim.runner) {
+                Some(known) if known.depth < claim.depth => *known = claim,
+                Some(_) => {}
+                None => claims.push(claim),
+            }
+        }
+        claims
     }
 }
 

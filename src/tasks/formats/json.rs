@@ -54,7 +54,10 @@ impl Reader<'_> {
 
     fn unexpected(&self, wanted: &str) -> Unreadable {
         match self.text[self.at..].chars().next() {
-            Some(found) => self.wrong(&format!("here should be {wanted}, not `{}`", found.escape_debug())),
+            Some(found) if found.is_control() => {
+                self.wrong(&format!("here should be {wanted}, not `{}`", found.escape_default()))
+            }
+            Some(found) => self.wrong(&format!("here should be {wanted}, not `{found}`")),
             None => self.wrong(&format!("it ends where {wanted} should be")),
         }
     }

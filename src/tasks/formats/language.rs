@@ -4,6 +4,7 @@
 #[derive(Debug, Clone, Copy)]
 pub struct Language {
     pub line_comments: &'static [&'static str],
+    /// How long comments begin and end. Ruby's begin a line.
     pub block_comments: &'static [(&'static str, &'static str)],
     pub quotes: &'static [Quote],
     /// What words have beside letters, digits and `_`.
@@ -56,7 +57,7 @@ pub const PYTHON: Language = Language {
 };
 pub const RUBY: Language = Language {
     line_comments: &["#"],
-    block_comments: &[("\n=begin", "\n=end")],
+    block_comments: &[("=begin", "\n=end")],
     quotes: &[quote("\"", "#{"), quote("'", ""), quote("`", "#{")],
     word: "?!@$",
     regexes: true,
@@ -89,8 +90,6 @@ pub const POWERSHELL: Language = Language {
     ..C
 };
 pub const HCL: Language = Language { line_comments: &["#", "//"], quotes: &[quote("\"", "${")], word: "-", ..C };
-pub const NIX: Language =
-    Language { line_comments: &["#"], quotes: &[long("''", "${"), long("\"", "${")], word: "-'", ..C };
 pub const CMAKE: Language =
     Language { line_comments: &["#"], block_comments: &[("#[[", "]]")], quotes: &[long("\"", "${")], word: "-", ..C };
 pub const MESON: Language = Language {

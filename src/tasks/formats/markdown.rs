@@ -19,7 +19,7 @@ pub enum Shape {
         info: String,
         text: String,
     },
-    /// A paragraph or list, its lines joined by spaces.
+    /// A paragraph or list, with its lines.
     Text(String),
 }
 
@@ -45,7 +45,7 @@ pub fn blocks(text: &str) -> Vec<Block> {
         } else if !trimmed.is_empty() {
             match &mut paragraph {
                 Some(Block { shape: Shape::Text(text), .. }) => {
-                    text.push(' ');
+                    text.push('\n');
                     text.push_str(trimmed);
                 }
                 _ => paragraph = Some(Block { line: at + 1, shape: Shape::Text(trimmed.to_owned()) }),
@@ -87,7 +87,7 @@ mod tests {
             shapes,
             [
                 (1, heading(1, "A")),
-                (2, Shape::Text("text more".into())),
+                (2, Shape::Text("text\nmore".into())),
                 (4, heading(2, "B")),
                 (5, Shape::Code { info: "sh name=x".into(), text: "# no heading\n```".into() }),
                 (9, Shape::Text("#no".into())),

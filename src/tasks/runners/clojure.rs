@@ -20,7 +20,8 @@ fn lein(look: &Look<'_>) -> Read {
     let mut reading = Reading::default();
     for (key, value) in aliases.into_iter().flat_map(Form::pairs) {
         let Some(name) = key.text().or_else(|| key.atom().map(|it| it.trim_start_matches(':'))) else { continue };
-        let words: Vec<&str> = value.items().iter().filter_map(|it| it.text().or(it.atom())).collect();
+        let words: Vec<String> =
+            value.items().iter().map(|it| it.text().map_or_else(|| shown(it), str::to_owned)).collect();
         reading.tasks.push(Draft::new(name, key.line).group(Some("alias")).runs(words.join(" ")));
     }
     if items.iter().any(|it| it.atom() == Some(":plugins")) {

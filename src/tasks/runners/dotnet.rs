@@ -87,15 +87,17 @@ fn invoke_build(look: &Look<'_>) -> Read {
                 .word(*at)
                 .is_some_and(|it| it.eq_ignore_ascii_case("task") || it.eq_ignore_ascii_case("Add-BuildTask"))
     }) {
-        let Some(name) = code.word(at + 1).or_else(|| code.text(at + 1)).filter(|it| !it.starts_with('$')) else {
+        // `.` is the default task.
+        let dot = code.is_mark(at + 1, '.').then_some(".");
+        let name = dot.or_else(|| code.word(at + 1)).or_else(|| code.text(at + 1));
+        let Some(name) = name.filter(|it| !it.starts_with('$')) else {
             reading.gap("tasks whose names are computed");
             continue;
         };
         let line = code.line(at);
         let rest = (at + 2..code.tokens.len()).take_while(|it| code.line(*it) == line && !code.is_mark(*it, '{'));
         let needs = rest.filter_map(|it| code.word(it)).filter(|it| !it.starts_with('-')).map(str::to_owned);
-        let comment =
-            code.comment_above(line).map(|it| it.strip_prefix("Synopsis:").map(str::trim).unwrap_or(&it).to_owned());
+        let comment = code.comment_above(line).map(|it| it.rsplit("Synopsis:").next().unwrap_or(&it).trim().to_owned());
         let private = name.starts_with('-');
         reading.tasks.push(
             Draft::new(name.trim_start_matches('?'), line)

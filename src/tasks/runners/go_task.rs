@@ -66,6 +66,7 @@ impl Files<'_> {
             return;
         };
         if !self.open.insert(file.clone()) {
+            reading.uncounted("files that include each other in a circle, which Task refuses");
             return;
         }
         let inner = match self.look.around.yaml(&file) {

@@ -187,7 +187,8 @@ impl Build<'_> {
     fn push(&mut self, name: &str, at: usize, block: Option<usize>) {
         let code = self.code;
         let line = code.line(at);
-        let inner = block.map(|open| open..code.closing(open)).unwrap_or(0..0);
+        // With its brackets, which may name dependencies too.
+        let inner = at + 1..block.map_or(at + 1, |open| code.closing(open));
         let text = |key: &str| {
             let place = inner.clone().find(|it| {
                 code.word(*it) == Some(key)
@@ -200,7 +201,12 @@ impl Build<'_> {
         let mut needs = Vec::new();
         for place in inner.clone().filter(|it| matches!(code.word(*it), Some("dependsOn" | "finalizedBy"))) {
             let line = code.line(place);
-            let end = if code.is_mark(place + 1, '(') {
+            let next = if code.is_mark(place + 1, ':') || code.is_mark(place + 1, '=') { place + 2 } else { place + 1 };
+            let end = if code.is_mark(next, '(') || code.is_mark(next, '[') {
+                code.closing(next)
+            } else if next > place + 1 {
+                next + 1
+            } else if code.is_mark(place + 1, '(') {
                 code.closing(place + 1)
             } else {
                 (place..inner.end).find(|it| code.line(*it) != line).unwrap_or(inner.end)

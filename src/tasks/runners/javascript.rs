@@ -93,10 +93,11 @@ fn gulp_export(code: &Code<'_>, at: usize, reading: &mut Reading) {
             match code.word(it.start).filter(|_| it.name.is_none() && it.end == it.start + 1).or(it.name) {
                 Some(name) => push(name, code.line(it.start), reading),
                 None if code.is_mark(it.start, '.') => reading.gap("exports that are spread from elsewhere"),
-                None => match code.text(it.start).or_else(|| code.word(it.start)) {
-                    Some(name) => push(name, code.line(it.start), reading),
-                    None => {}
-                },
+                None => {
+                    if let Some(name) = code.text(it.start).or_else(|| code.word(it.start)) {
+                        push(name, code.line(it.start), reading);
+                    }
+                }
             }
         }
     } else if code.word(at) == Some("export") && code.is_first(at) {
@@ -117,10 +118,10 @@ fn esm_export(code: &Code<'_>, at: usize, reading: &mut Reading) {
         reading.uncounted("tasks of other files (`export *`)");
     } else if word == "default" {
         reading.tasks.push(draft("default"));
-    } else if let Some(name) = (at + 2..at + 5).filter_map(|at| code.word(at)).find(|it| *it != "function") {
-        if ["const", "let", "var", "function", "async"].contains(&word) {
-            reading.tasks.push(draft(name));
-        }
+    } else if ["const", "let", "var", "function", "async"].contains(&word)
+        && let Some(name) = (at + 2..at + 5).filter_map(|at| code.word(at)).find(|it| *it != "function")
+    {
+        reading.tasks.push(draft(name));
     }
 }
 
@@ -201,7 +202,7 @@ fn grunt_config(code: &Code<'_>, open: usize, reading: &mut Reading) {
         reading.tasks.push(Draft::new(name, code.line(it.start)).group(Some("configured")));
         for target in code.arguments(value) {
             let key = target.name.or_else(|| code.text(target.start).filter(|_| code.is_mark(target.start + 1, ':')));
-            if let Some(key) = key.filter(|key| *key != "options") {
+            if let Some(key) = key.filter(|key| !["options", "files", "src", "dest", "tasks"].contains(key)) {
                 reading
                     .tasks
                     .push(Draft::new(format!("{name}:{key}"), code.line(target.start)).group(Some("configured")));

@@ -82,6 +82,10 @@ fn parameters(code: &Code<'_>, open: usize) -> Option<Vec<Argument>> {
     let mut out = Vec::new();
     let mut unnamed = Vec::new();
     for given in code.arguments(open) {
+        // Lists and pointers have marks.
+        if (given.start..given.end).any(|at| code.word(at).is_none() && !code.is_mark(at, '.')) {
+            return None;
+        }
         let words: Vec<&str> = (given.start..given.end).filter_map(|at| code.word(at)).collect();
         match words[..] {
             [_, "context", "Context"] | ["context", "Context"] => {}

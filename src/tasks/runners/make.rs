@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
-use super::make_expand::{Unknown, Variables, closing};
+use super::make_expand::{Unknown, Variables};
+use super::make_syntax::{
+    Assignment, assignment, beside, is_target, is_target_variable, split_rule, unescape, unique, without_comment,
+};
 use crate::tasks::look::Look;
 use crate::tasks::runner::{Read, Reading, Runner, Via};
 use crate::tasks::{Argument, Definition, Draft, Kind, Origin};
@@ -284,7 +287,7 @@ impl Makefile<'_> {
             let mut draft = Draft::new(name, rule.line)
                 .describe(rule.beside.as_ref(), Origin::Comment)
                 .describe(rule.above.as_ref(), Origin::Comment)
-                .describe(help.get(name), Origin::Known)
+                .describe(help.get(name), Origin::Help)
                 .group(rule.group.clone())
                 .kind(if is_file { Kind::File } else { Kind::Task })
                 .private(name.starts_with('_') || name.starts_with('.'))
@@ -308,116 +311,6 @@ impl Makefile<'_> {
     }
 }
 
-/// `NAME = value` and its kin.
-struct Assignment<'a> {
-    name: &'a str,
-    operator: &'a str,
-    value: &'a str,
-}
-
-fn assignment(line: &str) -> Option<Assignment<'_>> {
-    let mut line = line.trim_start();
-    while let Some((word, rest)) = line.split_once([' ', '\t'])
-        && ["export", "override", "private"].contains(&word)
-    {
-        line = rest.trim_start();
-    }
-    let end = end_of_name(line)?;
-    let (name, rest) = line.split_at(end);
-    let rest = rest.trim_start();
-    let operators = [":::=", "::=", ":=", "+=", "?=", "!=", "="];
-    let operator = operators.into_iter().find(|it| rest.starts_with(it))?;
-    Some(Assignment { name, operator, value: rest[operator.len()..].trim() }).filter(|it| !it.name.is_empty())
-}
-
-/// Where the first word ends, at a space or an operator; brackets belong to it.
-fn end_of_name(line: &str) -> Option<usize> {
-    let mut at = 0;
-    while let Some(c) = line[at..].chars().next() {
-        match c {
-            '(' | '{' => at += closing(&line[at..])? + 1,
-            ' ' | '\t' | ':' | '=' | '+' | '?' | '!' => break,
-            c => at += c.len_utf8(),
-        }
-    }
-    Some(at)
-}
-
-/// The targets of a rule, and what comes after its colon or colons.
-fn split_rule(line: &str) -> Option<(&str, &str)> {
-    let mut at = 0;
-    while let Some(c) = line[at..].chars().next() {
-        match c {
-            '(' | '{' if line[..at].ends_with('$') => at += closing(&line[at..])? + 1,
-            '\\' => at += 1 + line[at + 1..].chars().next().map_or(0, char::len_utf8),
-            ':' => {
-                let rest = line[at + 1..].trim_start_matches(':');
-                // `a b &: c` makes both at once.
-                return Some((line[..at].trim_end().trim_end_matches('&'), rest));
-            }
-            c => at += c.len_utf8(),
-        }
-    }
-    None
-}
-
-/// `target: NAME = value` sets a variable for one target.
-fn is_target_variable(rest: &str) -> bool {
-    assignment(rest).is_some_and(|it| !it.name.contains(['$', '/']))
-}
-
-/// No pattern, no suffix rule, no setting of make's own.
-fn is_target(name: &str) -> bool {
-    !name.contains('%') && (!name.starts_with('.') || name.contains('/'))
-}
-
-fn unescape(name: &str) -> String {
-    name.replace('\\', "")
-}
-
-fn unique(names: &[String]) -> Vec<String> {
-    names.iter().collect::<indexmap::IndexSet<_>>().into_iter().cloned().collect()
-}
-
-/// The line without a comment; `\#` begins none.
-fn without_comment(line: &str) -> String {
-    match comment_start(line) {
-        Some(at) => line[..at].to_owned(),
-        None => line.to_owned(),
-    }
-}
-
-fn comment_start(line: &str) -> Option<usize> {
-    line.match_indices('#').map(|(at, _)| at).find(|at| !line[..*at].ends_with('\\'))
-}
-
-/// `## text` behind a rule.
-fn beside(line: &str) -> Option<&str> {
-    let at = comment_start(line)?;
-    Some(line[at..].strip_prefix("##")?.trim()).filter(|text| !text.is_empty())
-}
-
-/// A line that is only a comment, without its first `#`.
-fn comment_line(comment: &str, reader: &mut Reader<'_>) {
-    if let Some(group) = comment.strip_prefix("#@") {
-        reader.group = Some(group.trim().to_owned());
-        reader.comment.clear();
-        return;
-    }
-    let text = comment.trim_start_matches('#').trim();
-    match text.chars().any(char::is_alphanumeric) {
-        true => reader.comment.push(text.to_owned()),
-        // A line of dashes parts.
-        false => {}
-    }
-}
-
-fn comment_text(comment: &[String]) -> Option<String> {
-    let text = comment.join(" ");
-    // `## name: text` names its target.
-    Some(text).filter(|text| !text.is_empty())
-}
-
 /// What a `help` target that was written by hand says of the others.
 fn help_texts(rules: &IndexMap<String, Rule>) -> IndexMap<String, String> {
     let mut out = IndexMap::new();
@@ -433,4 +326,24 @@ fn help_texts(rules: &IndexMap<String, Rule>) -> IndexMap<String, String> {
         }
     }
     out
+}
+
+/// A line that is only a comment, without its first `#`.
+fn comment_line(comment: &str, reader: &mut Reader<'_>) {
+    if let Some(group) = comment.strip_prefix("#@") {
+        reader.group = Some(group.trim().to_owned());
+        reader.comment.clear();
+        return;
+    }
+    let text = comment.trim_start_matches('#').trim();
+    // A line of dashes only parts.
+    if text.chars().any(char::is_alphanumeric) {
+        reader.comment.push(text.to_owned());
+    }
+}
+
+fn comment_text(comment: &[String]) -> Option<String> {
+    let text = comment.join(" ");
+    // `## name: text` names its target.
+    Some(text).filter(|text| !text.is_empty())
 }

@@ -29,8 +29,9 @@ fn mask(look: &Look<'_>) -> Read {
                 path.push(name);
             }
             Shape::Text(text) => {
-                if let Some(quote) = text.strip_prefix('>') {
-                    next = next.map(|draft| draft.describe(Some(quote.replace(" >", " ")), Origin::Comment));
+                if text.starts_with('>') {
+                    let lines: Vec<&str> = text.lines().map(|line| line.trim_start_matches('>')).collect();
+                    next = next.map(|draft| draft.describe(Some(lines.join(" ")), Origin::Comment));
                 }
             }
             Shape::Code { text, .. } => reading.tasks.extend(next.take().map(|draft| draft.runs(text))),
@@ -88,25 +89,20 @@ fn xc(look: &Look<'_>) -> Read {
     Ok(reading.unless_empty())
 }
 
-/// `Requires: a, b`, `Inputs: X`, and anything else as the description.
+/// `Requires: a, b`, `Inputs: X`, a line each; all other lines are the description.
 fn xc_text(text: &str, draft: &mut Draft) {
-    let list = |rest: &str| {
-        rest.split(',').map(|it| it.trim().trim_matches('`').to_owned()).filter(|it| !it.is_empty()).collect::<Vec<_>>()
-    };
-    let field = |name: &str| {
-        let lower = text.to_lowercase();
-        lower.starts_with(&format!("{}:", name.to_lowercase())).then(|| &text[name.len() + 1..])
-    };
-    if let Some(rest) = field("requires").or_else(|| field("req")) {
-        draft.depends_on.extend(list(rest));
-    } else if let Some(rest) = field("inputs") {
-        draft.arguments.extend(list(rest).into_iter().map(Argument::required));
-    } else if ["environment", "env", "directory", "dir", "run", "rundeps", "interactive"]
-        .iter()
-        .all(|it| field(it).is_none())
-    {
-        *draft = draft.clone().describe(Some(text), Origin::Comment);
+    let mut rest = Vec::new();
+    for line in text.lines() {
+        let (key, value) = line.split_once(':').unwrap_or((line, ""));
+        let list = value.split(',').map(|it| it.trim().trim_matches('`').to_owned()).filter(|it| !it.is_empty());
+        match key.to_lowercase().as_str() {
+            "requires" | "req" => draft.depends_on.extend(list),
+            "inputs" => draft.arguments.extend(list.map(Argument::required)),
+            "environment" | "env" | "directory" | "dir" | "run" | "rundeps" | "interactive" => {}
+            _ => rest.push(line),
+        }
     }
+    *draft = draft.clone().describe(Some(rest.join(" ")), Origin::Comment);
 }
 
 /// Fenced blocks that have a name.

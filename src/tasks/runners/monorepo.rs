@@ -53,15 +53,17 @@ fn turbo(look: &Look<'_>) -> Read {
 }
 
 fn turbo_task(package: &Package, name: &str, script: &str, key: &Key, task: &Node) -> Draft {
-    let needs = task.texts_of("dependsOn").into_iter().map(|need| match need.strip_prefix('^') {
-        Some(_) => need,
-        None if need.contains('#') => need,
-        None => format!("{name}#{need}"),
+    let needs = task.texts_of("dependsOn").into_iter().filter(|need| !need.starts_with('$')).map(|need| {
+        match need.strip_prefix('^') {
+            Some(_) => need,
+            None if need.contains('#') => need,
+            None => format!("{name}#{need}"),
+        }
     });
     let mut draft = Draft::new(format!("{name}#{script}"), key.at.line)
         .describe(task.text_of("description"), Origin::Field)
         .group(Some(script))
-        .after(needs.filter(|need| !need.starts_with('$')).collect())
+        .after(needs.collect())
         .runs(package.script(script).map_or("", |(_, command)| command));
     draft = if name == "//" {
         draft.words(["turbo", "run", &format!("//#{script}")])
@@ -135,30 +137,20 @@ fn lage(look: &Look<'_>) -> Read {
         reading.uncounted("a pipeline that is computed");
         return Ok(Some(reading));
     };
-    let end = code.closing(open);
-    let mut at = open + 1;
-    while at < end {
-        let name = code.text(at).or_else(|| code.word(at));
-        match name.filter(|_| code.is_mark(at + 1, ':')) {
-            Some(name) => {
-                let value = at + 2;
-                let close = code.closing(value);
-                let needs = code.texts(value, close + 1);
-                let draft =
-                    Draft::new(name, code.line(at)).describe(code.comment_above(code.line(at)), Origin::Comment);
-                reading.tasks.push(draft.after(if code.is_mark(value, '[') { needs } else { Vec::new() }));
-                at = close + 1;
-            }
-            None => {
-                if code.is_mark(at, '.') || code.is_computed(at) || code.is_mark(at, '[') {
-                    reading.gap("entries of the pipeline that are computed");
-                }
-                at = code.closing(at) + 1;
-            }
-        }
-        if code.is_mark(at, ',') {
-            at += 1;
-        }
+    for it in code.arguments(open) {
+        let quoted = code.text(it.start).filter(|_| code.is_mark(it.start + 1, ':'));
+        let Some(name) = it.name.or(quoted) else {
+            reading.gap("entries of the pipeline that are computed");
+            continue;
+        };
+        let value = if it.name.is_some() { it.start } else { it.start + 2 };
+        let list = match code.is_mark(value, '[') {
+            true => Some((value, it.end)),
+            false => Code::named(&code.arguments(value), "dependsOn").map(|it| (it.start, it.end)),
+        };
+        let line = code.line(value);
+        let needs = list.map(|(start, end)| code.texts(start, end)).unwrap_or_default();
+        reading.tasks.push(Draft::new(name, line).describe(code.comment_above(line), Origin::Comment).after(needs));
     }
     Ok(Some(reading))
 }

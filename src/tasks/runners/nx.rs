@@ -140,12 +140,15 @@ const KNOWN: [(&str, &[Rule]); 11] = [
 ];
 
 fn inferred(look: &Look<'_>, plugins: &[&str], project: &str, folder: &Path, reading: &mut Reading) {
+    // What project.json says itself is listed there.
+    let explicit = look.around.document(&folder.join("project.json")).ok();
     for (plugin, rules) in KNOWN.iter().filter(|(name, _)| plugins.contains(name)) {
         for (stem, targets) in *rules {
             let Some(file) = config(look, folder, stem) else { continue };
             for target in *targets {
                 let name = format!("{project}:{target}");
-                if reading.tasks.iter().any(|known| known.name == name) {
+                let is_explicit = explicit.as_ref().is_some_and(|it| it.path(&["targets", target]).is_some());
+                if is_explicit || reading.tasks.iter().any(|known| known.name == name) {
                     continue;
                 }
                 let mut draft = Draft::new(name, 1)

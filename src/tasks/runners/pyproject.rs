@@ -281,12 +281,12 @@ pub mod hatch {
             if matrices.is_empty() || !names.is_empty() {
                 let scripts = scripts(environments, &key.text, environment, 0)?;
                 for name in &names {
-                    reading
-                        .tasks
-                        .extend(scripts.iter().map(|(script, line, command)| draft(name, script, *line, command)));
+                    reading.tasks.extend(
+                        scripts.iter().map(|(script, line, command)| draft(name, script, *line, command, &scripts)),
+                    );
                 }
             }
-            if environment.get("overrides").is_some_and(|it| mentions_scripts(it)) {
+            if environment.get("overrides").is_some_and(mentions_scripts) {
                 reading.uncounted(format!("scripts that overrides of `{}` change", key.text));
             }
         }
@@ -348,14 +348,18 @@ pub mod hatch {
         Ok(out)
     }
 
-    fn draft(environment: &str, script: &str, line: usize, command: &str) -> Draft {
+    fn draft(environment: &str, script: &str, line: usize, command: &str, all: &[Script]) -> Draft {
         // hatch runs a script of `default` without the environment's name as well.
-        let name = if environment == "default" { script.to_owned() } else { format!("{environment}:{script}") };
+        let full = |script: &str| match environment {
+            "default" => script.to_owned(),
+            _ => format!("{environment}:{script}"),
+        };
         let called = command.lines().filter_map(|line| line.trim_start_matches("- ").split_whitespace().next());
-        Draft::new(name, line)
+        let called = called.filter(|name| all.iter().any(|(known, ..)| known == name));
+        Draft::new(full(script), line)
             .group(Some(environment))
             .private(script.starts_with('_'))
-            .after(called.filter(|it| !it.contains('/')).map(str::to_owned).collect())
+            .after(called.map(full).collect())
             .runs(command)
     }
 }

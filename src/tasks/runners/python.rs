@@ -86,7 +86,7 @@ fn docstring(code: &Code<'_>, parameters: usize) -> Option<String> {
         at = code.closing(at) + 1;
     }
     match &code.tokens.get(at + 1)?.kind {
-        Token::Text(text, _) if code.is_first(at + 1) => first_paragraph(text),
+        Token::Text(text, _) => first_paragraph(text),
         _ => None,
     }
 }
@@ -173,15 +173,10 @@ fn nox(look: &Look<'_>) -> Read {
             _ => reading.tasks.push(draft(own.to_owned())),
         }
     }
-    if let Some(at) = (0..code.tokens.len()).find(|at| {
-        code.word(*at) == Some("session")
-            && code.is_mark(*at + 1, '(')
-            && !code.is_mark(at.saturating_sub(3), '@')
-            && !code.is_mark(at.saturating_sub(1), '@')
-    }) {
-        if code.is_mark(at.saturating_sub(1), '.') && code.word(at.saturating_sub(2)) == Some("nox") {
-            reading.uncounted("sessions that are made by calls");
-        }
+    // `nox.session(f)` without `@` makes one too.
+    let is_made = |at: usize| code.matches(at, "nox . session (") && !code.is_mark(at.wrapping_sub(1), '@');
+    if (0..code.tokens.len()).any(is_made) {
+        reading.uncounted("sessions that are made by calls");
     }
     Ok(Some(reading))
 }
@@ -201,6 +196,8 @@ fn invoke(look: &Look<'_>) -> Read {
         return Ok(None);
     }
     let mut reading = Reading::default();
+    // Dependencies are functions, which may be tasks by other names.
+    let mut own_names: Vec<(&str, String)> = Vec::new();
     for function in functions(&code) {
         let Some((_, open)) = function.decorators.iter().find(|(name, _)| *name == "task") else { continue };
         let given = open.map(|open| code.arguments(open)).unwrap_or_default();
@@ -217,9 +214,14 @@ fn invoke(look: &Look<'_>) -> Read {
         let mut draft = Draft::new(dashed(own), function.line)
             .describe(function.docstring, Origin::Docstring)
             .arguments(arguments.collect())
-            .after(needs.map(|it| dashed(&it)).collect());
+            .after(needs.collect());
         draft.aliases = named("aliases").map(|it| code.texts(it.start, it.end)).unwrap_or_default();
+        own_names.push((function.name, draft.name.clone()));
         reading.tasks.push(draft);
+    }
+    for need in reading.tasks.iter_mut().flat_map(|draft| &mut draft.depends_on) {
+        let own = own_names.iter().find(|(function, _)| function == need).map(|(_, name)| name.clone());
+        *need = own.unwrap_or_else(|| dashed(need));
     }
     collections(&code, &mut reading);
     Ok(Some(reading))

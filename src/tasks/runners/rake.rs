@@ -38,8 +38,11 @@ const REQUIRES: [Helper; 4] = [
     ("rubocop/rake_task", &[]),
 ];
 
-/// Classes whose objects make tasks, with their usual name and what follows it.
-const CLASSES: [(&str, &str, &[(&str, &str)]); 12] = [
+/// A class whose objects make tasks, the usual name, and what is added to it for further tasks.
+type Class = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+/// Classes whose objects make tasks. `!` puts the addition before the name.
+const CLASSES: [Class; 11] = [
     ("Rake :: TestTask . new", "test", &[("", "Run tests")]),
     (
         "Minitest :: TestTask . create",
@@ -63,7 +66,6 @@ const CLASSES: [(&str, &str, &[(&str, &str)]); 12] = [
     ("Gem :: PackageTask . new", "package", &[("", "Build packages")]),
     ("Rake :: PackageTask . new", "package", &[("", "Build packages")]),
     ("Steep :: RakeTask . new", "steep", &[("", "Check types")]),
-    ("StandardRB", "standard", &[]),
 ];
 
 /// A block that ends with `end`, and the namespace that it opens.
@@ -199,8 +201,14 @@ impl Rakefile<'_> {
         }
         // `name: [...]` names its dependencies right away.
         code.word(at)
-            .filter(|_| code.is_mark(at + 1, ':') && !code.is_mark(at + 2, ':'))
+            .filter(|_| code.is_mark(at + 1, ':') && !self.is_scope(at + 1))
             .map(|name| (name.to_owned(), at + 1))
+    }
+
+    /// `::` is one mark, `: :` are two.
+    fn is_scope(&self, at: usize) -> bool {
+        let tokens = &self.code.tokens;
+        self.code.is_mark(at + 1, ':') && tokens[at].column + 1 == tokens[at + 1].column
     }
 
     fn task(&mut self, at: usize, word: &str) {
@@ -249,13 +257,23 @@ impl Rakefile<'_> {
             () if code.is_mark(at, ':') => at + 1,
             () => return Vec::new(),
         };
-        match code.is_mark(start, '[') {
-            true => self.symbols(start, code.closing(start)),
+        match code.is_mark(start, '[') || code.is_mark(start, '%') {
+            true => self.list(start),
             false => self.name(start).map(|(name, _)| name).into_iter().collect(),
         }
     }
 
-    /// `:a`, `"b"` and the words of `%w[a b]` between two places.
+    /// `[:a, "b"]`, or `%w[a b]` and `%i[a b]`.
+    fn list(&self, at: usize) -> Vec<String> {
+        if self.code.is_mark(at, '[') {
+            return self.symbols(at, self.code.closing(at));
+        }
+        let end = self.code.closing(at + 2);
+        let words = (at + 3..end).filter_map(|at| self.code.word(at));
+        if matches!(self.code.word(at + 1), Some("w" | "i")) { words.map(str::to_owned).collect() } else { Vec::new() }
+    }
+
+    /// `:a` and `"b"` between two places.
     fn symbols(&self, start: usize, end: usize) -> Vec<String> {
         let mut out = Vec::new();
         let mut at = start + 1;

@@ -45,7 +45,8 @@ fn read(look: &Look<'_>) -> Read {
     // A shared library or a note beside scripts is no task.
     let is_script = shell::has_shebang(look.text);
     let executable = look.around.is_executable(look.path);
-    if !is_script && !(executable && in_folder) || look.text.is_empty() {
+    let is_meant = is_script || executable && in_folder;
+    if !is_meant || look.text.is_empty() {
         return Ok(None);
     }
     let name = look.path.strip_prefix(look.folder).unwrap_or(look.path).display().to_string();
@@ -88,14 +89,14 @@ fn argc(look: &Look<'_>) -> Read {
                 ("arg" | "option" | "flag", Some(draft)) => draft.arguments.extend(argc_argument(word, rest)),
                 _ => {}
             }
-        } else if let Some(name) = function(line) {
-            if let Some(mut draft) = next.take() {
-                // `a::b` is the command b of a.
-                draft.name = name.replace("::", " ");
-                draft.line = at + 1;
-                draft.words = Some(std::iter::once("argc").chain(draft.name.split(' ')).map(str::to_owned).collect());
-                reading.tasks.push(draft);
-            }
+        } else if let Some(name) = function(line)
+            && let Some(mut draft) = next.take()
+        {
+            // `a::b` is the command b of a.
+            draft.name = name.replace("::", " ");
+            draft.line = at + 1;
+            draft.words = Some(std::iter::once("argc").chain(draft.name.split(' ')).map(str::to_owned).collect());
+            reading.tasks.push(draft);
         }
     }
     Ok(Some(reading))

@@ -10,7 +10,6 @@ pub const RUNNER: Runner = Runner::new("tox", read)
     .runs(Via::Python, &["tox", "run", "-e", "{}"]);
 
 /// An environment as its table says.
-#[derive(Default)]
 struct Environment {
     line: usize,
     description: Option<String>,
@@ -56,35 +55,29 @@ fn of_ini(sections: &[ini::Section], main: &str, look: &Look<'_>) -> Read {
     let line = tox.values.iter().find(|it| it.key.replace('_', "") == "envlist").map_or(tox.line, |it| it.line);
     let extra = own.iter().map(|(name, _)| name).filter(|name| !listed.contains(name));
     for name in listed.iter().chain(extra) {
-        let section = own.iter().find(|(it, _)| it == name).map(|(_, section)| *section).or(base);
-        let is_own = own.iter().any(|(it, _)| it == name);
-        let environment = section
-            .map(|it| environment(it, if is_own { it.line } else { line }))
-            .unwrap_or(Environment { line, ..Environment::default() });
-        push(&mut reading, name, environment, listed.contains(name));
+        let found = own.iter().find(|(it, _)| it == name).map(|(_, section)| *section);
+        push(&mut reading, name, environment(found, base, line), listed.contains(name));
     }
     plugins(look, tox.get("requires").is_some(), &mut reading);
     Ok(Some(reading))
 }
 
-fn environment(section: &ini::Section, line: usize) -> Environment {
+/// What an environment's own section says, and else that of all of them.
+fn environment(own: Option<&ini::Section>, base: Option<&ini::Section>, line: usize) -> Environment {
+    let text = |key: &str| own.and_then(|it| it.get(key)).or_else(|| base?.get(key));
+    let labels = text("labels").unwrap_or("").split([',', '\n']).map(|it| it.trim().to_owned());
     Environment {
-        line,
-        description: section.get("description").map(str::to_owned),
-        commands: section.get("commands").unwrap_or("").trim().to_owned(),
-        depends: section.get("depends").map(expand).unwrap_or_default(),
-        labels: section
-            .get("labels")
-            .map(|it| it.split([',', '\n']).map(|it| it.trim().to_owned()).filter(|it| !it.is_empty()).collect())
-            .unwrap_or_default(),
+        line: own.map_or(line, |it| it.line),
+        description: text("description").map(str::to_owned),
+        commands: text("commands").unwrap_or("").trim().to_owned(),
+        depends: text("depends").map(expand).unwrap_or_default(),
+        labels: labels.filter(|it| !it.is_empty()).collect(),
     }
 }
 
 fn of_toml(root: &Node, look: &Look<'_>) -> Option<Reading> {
     let mut reading = Reading::default();
-    let Some(list) = root.get("env_list").or_else(|| root.get("env")).or_else(|| root.get("env_run_base")) else {
-        return None;
-    };
+    let list = root.get("env_list").or_else(|| root.get("env")).or_else(|| root.get("env_run_base"))?;
     let mut listed: Vec<String> = Vec::new();
     for item in root.get("env_list").map_or(&[][..], Node::items) {
         match item.text() {

@@ -1,0 +1,5 @@
+//! Tasks of every runner: what is found in projects that were made for it, beside what is written down, and beside what
+//! the runners themselves say.
+
+mod fixtures;
+mod robust;
