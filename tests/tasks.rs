@@ -2,4 +2,5 @@
 //! the runners themselves say.
 
 mod fixtures;
+mod oracle;
 mod robust;

@@ -14,7 +14,12 @@ pub const RUNNER: Runner =
 const PLATFORMS: [&str; 8] = ["android", "dragonfly", "freebsd", "linux", "macos", "netbsd", "openbsd", "windows"];
 
 fn read(look: &Look<'_>) -> Read {
-    let mut justfile = Justfile { look, read: HashSet::from([look.path.to_owned()]), reading: Reading::default() };
+    let mut justfile = Justfile {
+        look,
+        read: HashSet::from([look.path.to_owned()]),
+        open: vec![look.path.to_owned()],
+        reading: Reading::default(),
+    };
     let mut module = Module::default();
     justfile.file(look.path, look.text, &mut module)?;
     justfile.reading.tasks = module.finish();
@@ -24,6 +29,8 @@ fn read(look: &Look<'_>) -> Read {
 struct Justfile<'a> {
     look: &'a Look<'a>,
     read: HashSet<PathBuf>,
+    /// The files that import each other down to the one that is read now.
+    open: Vec<PathBuf>,
     reading: Reading,
 }
 
@@ -138,11 +145,19 @@ impl Justfile<'_> {
         let optional = line.starts_with("import?");
         let Some(name) = quoted(line) else { return Ok(()) };
         let target = tidy(&path.parent().unwrap_or(path).join(&name));
+        if self.open.contains(&target) {
+            self.reading.uncounted("imports in a circle, which just refuses");
+            return Ok(());
+        }
         if !self.read.insert(target.clone()) {
             return Ok(());
         }
         match self.look.around.text_if_any(&target) {
-            Some(Ok(text)) => self.file(&target, &text, module)?,
+            Some(Ok(text)) => {
+                self.open.push(target.clone());
+                self.file(&target, &text, module)?;
+                self.open.pop();
+            }
             Some(Err(error)) => self.reading.uncounted(format!("`{name}` cannot be read: {}", error.reason)),
             None if optional => {}
             None => self.reading.uncounted(format!("`{name}` is imported and is not there")),

@@ -26,6 +26,7 @@ fn read(look: &Look<'_>) -> Read {
         phony: HashSet::new(),
         reading: Reading::default(),
         read: HashSet::from([look.path.to_owned()]),
+        open: vec![look.path.to_owned()],
     };
     makefile.file(look.text, None);
     Ok(Some(makefile.finish()))
@@ -40,6 +41,8 @@ struct Makefile<'a> {
     phony: HashSet<String>,
     reading: Reading,
     read: HashSet<PathBuf>,
+    /// The files that include each other down to the one that is read now.
+    open: Vec<PathBuf>,
 }
 
 /// A target with all its rules.
@@ -255,12 +258,19 @@ impl Makefile<'_> {
     }
 
     fn include_file(&mut self, path: &Path) {
-        // An include in a circle ends here.
+        if self.open.iter().any(|open| open == path) {
+            self.reading.uncounted("includes in a circle, which make follows until it fails");
+            return;
+        }
         if !self.read.insert(path.to_owned()) {
             return;
         }
         match self.look.around.text(path) {
-            Ok(text) => self.file(&text, Some(path)),
+            Ok(text) => {
+                self.open.push(path.to_owned());
+                self.file(&text, Some(path));
+                self.open.pop();
+            }
             Err(error) => {
                 self.reading.uncounted(format!("{} cannot be read: {}", self.look.around.shown(path), error.reason));
             }

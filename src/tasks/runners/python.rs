@@ -149,7 +149,14 @@ fn nox(look: &Look<'_>) -> Read {
             draft.group((!tags.is_empty()).then(|| tags.join(", ")))
         };
         let pythons = named("python").or_else(|| named("py"));
-        let versions = pythons.map(|it| (code.texts(it.start, it.end), is_list(&code, it)));
+        let versions = pythons.map(|it| {
+            // A name of a list that stands at the module's top is as good as the list.
+            let place = code.word(it.start).filter(|_| it.end == it.start + 1).and_then(|name| constant(&code, name));
+            match place {
+                Some(open) => (code.texts(open, code.closing(open)), true),
+                None => (code.texts(it.start, it.end), is_list(&code, it)),
+            }
+        });
         let matrices: Vec<usize> = function
             .decorators
             .iter()
@@ -179,6 +186,13 @@ fn nox(look: &Look<'_>) -> Read {
         reading.uncounted("sessions that are made by calls");
     }
     Ok(Some(reading))
+}
+
+/// The place of the bracket in `NAME = [`, at the module's top.
+fn constant(code: &Code<'_>, name: &str) -> Option<usize> {
+    let is_it = |at: &usize| code.word(*at) == Some(name) && code.is_first(*at) && code.is_mark(at + 1, '=');
+    let at = (0..code.tokens.len()).find(is_it)?;
+    (code.is_mark(at + 2, '[') || code.is_mark(at + 2, '(')).then_some(at + 2)
 }
 
 fn is_list(code: &Code<'_>, given: &Given<'_>) -> bool {
@@ -223,7 +237,20 @@ fn invoke(look: &Look<'_>) -> Read {
         let own = own_names.iter().find(|(function, _)| function == need).map(|(_, name)| name.clone());
         *need = own.unwrap_or_else(|| dashed(need));
     }
-    collections(&code, &mut reading);
+    if let Some(members) = collection(&code, &mut reading) {
+        let own = |name: &str| own_names.iter().find(|(_, own)| own == name).map(|(function, _)| *function);
+        reading.tasks.retain_mut(|draft| {
+            let function = own(&draft.name);
+            let Some((_, name)) = members.iter().find(|(member, _)| Some(*member) == function) else { return false };
+            if let Some(name) = name {
+                draft.name = dashed(name);
+            }
+            true
+        });
+        if members.iter().any(|(member, _)| own_names.iter().all(|(function, _)| function != member)) {
+            reading.uncounted("tasks of other modules");
+        }
+    }
     Ok(Some(reading))
 }
 
@@ -239,13 +266,41 @@ fn dashed(name: &str) -> String {
     name.replacen(inner, &inner.replace('_', "-"), 1)
 }
 
-fn collections(code: &Code<'_>, reading: &mut Reading) {
-    let calls = |name: &str| {
-        (0..code.tokens.len()).filter(|at| code.word(*at) == Some(name) && code.is_mark(*at + 1, '(')).count()
+/// `ns = Collection(a, b, x=c)` and `ns.add_task(d, name="y")` say what there is: their functions, with the names that
+/// they give. None where the module says nothing of it.
+fn collection<'a>(code: &Code<'a>, reading: &mut Reading) -> Option<Vec<(&'a str, Option<String>)>> {
+    let is_root = |at: &usize| {
+        let name = code.word(*at).is_some_and(|it| it == "ns" || it == "namespace");
+        name && code.is_first(*at) && code.is_mark(at + 1, '=')
     };
-    if calls("from_module") > 0 || calls("add_collection") > 0 || calls("Collection") > 0 {
-        reading.uncounted("tasks of collections, and their names in them");
+    let at = (0..code.tokens.len()).find(is_root)?;
+    let computed = "tasks of collections that are computed";
+    if !code.matches(at + 2, "Collection (") {
+        reading.uncounted(computed);
+        return None;
     }
+    let mut out = Vec::new();
+    for it in code.arguments(at + 3) {
+        match code.word(it.start).filter(|_| it.end == it.start + 1) {
+            Some(function) => out.push((function, it.name.map(str::to_owned))),
+            // The first may be the collection's name.
+            None if code.literal(it).is_some() => {}
+            None => reading.uncounted(computed),
+        }
+    }
+    for call in (at..code.tokens.len()).filter(|it| code.is_mark(*it + 1, '(')) {
+        let given = || code.arguments(call + 1);
+        match code.word(call) {
+            Some("add_task") => {
+                let given = given();
+                let name = Code::named(&given, "name").and_then(|it| code.literal(*it)).map(str::to_owned);
+                out.extend(given.first().and_then(|it| code.word(it.start)).map(|function| (function, name)));
+            }
+            Some("add_collection" | "from_module") => reading.uncounted("tasks of other modules' collections"),
+            _ => {}
+        }
+    }
+    Some(out)
 }
 
 fn doit(look: &Look<'_>) -> Read {
