@@ -1,6 +1,7 @@
 //! Tasks of every runner: what is found in projects that were made for it, beside what is written down, and beside what
 //! the runners themselves say.
 
+mod command;
 mod fixtures;
 mod oracle;
 mod robust;

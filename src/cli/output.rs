@@ -80,7 +80,10 @@ impl Output {
 
     /// Prints a value as JSON over several lines.
     pub fn json(&self, value: &impl Serialize) {
-        self.line(&serde_json::to_string_pretty(value).unwrap_or_default());
+        // Control characters are escaped in JSON, so there are no styles to be taken out of a text that can be long.
+        let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
+        text.push('\n');
+        finish(io::stdout().lock().write_all(text.as_bytes()));
     }
 
     /// Prints a value as one line of JSON.

@@ -24,7 +24,7 @@ pub struct Walked {
 /// Finds the files of a tree that task runners read. `.gitignore` holds also where there is no repository; symbolic
 /// links to folders are not followed, so none can lead in a circle.
 pub fn walk(root: &Path) -> Walked {
-    let finder = Finder::default();
+    let finder = Finder::new();
     let found = Mutex::new(Walked::default());
     let walker = WalkBuilder::new(root)
         .standard_filters(false)

@@ -25,7 +25,7 @@ pub struct Listing {
 
 /// Reads tasks from `files`, which are paths from `root` that [`Finder`] wants. With `only`, of one runner alone.
 pub fn discover(root: &Path, files: Vec<PathBuf>, tree: &dyn Tree, only: Option<&str>) -> Listing {
-    let finder = Finder::default();
+    let finder = Finder::new();
     let plan = Plan::of(&files, &finder, only);
     let around = Around::new(root, tree, files.iter().map(|path| root.join(path)).collect::<BTreeSet<_>>());
     let mut listing = Listing::default();
@@ -74,7 +74,7 @@ impl Plan {
 
 fn read(around: &Around<'_>, runner: &'static Runner, project: &Path, path: PathBuf, listing: &mut Listing) {
     let file = around.root.join(&path);
-    let folder = around.root.join(project);
+    let folder = below(around.root, project);
     let read = around.read(&file).and_then(|text| {
         let look = Look { path: &file, folder: &folder, text: &text.text, around };
         let mut reading = (runner.read)(&look)?;
@@ -97,7 +97,7 @@ fn read(around: &Around<'_>, runner: &'static Runner, project: &Path, path: Path
 }
 
 fn add(around: &Around<'_>, runner: &'static Runner, project: &Path, file: &Path, draft: Draft, listing: &mut Listing) {
-    let folder = around.root.join(project);
+    let folder = below(around.root, project);
     let launch = launch(around, runner, &draft, &folder);
     for conflict in launch.conflicts {
         let conflict = (project.to_owned(), conflict);
@@ -116,6 +116,11 @@ fn add(around: &Around<'_>, runner: &'static Runner, project: &Path, file: &Path
         draft,
         invoke: launch.invoke,
     });
+}
+
+/// A path from the root; the root itself has no `/` behind it.
+fn below(root: &Path, path: &Path) -> PathBuf {
+    if path.as_os_str().is_empty() { root.to_owned() } else { root.join(path) }
 }
 
 fn id(project: &Path, runner: &Runner, name: &str) -> String {

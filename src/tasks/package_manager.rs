@@ -93,11 +93,22 @@ fn upward<'a>(around: &Around<'_>, folder: &'a Path) -> Vec<&'a Path> {
     let mut folders = Vec::new();
     for folder in folder.ancestors() {
         folders.push(folder);
-        if around.is_file(&folder.join(".git/HEAD")) || around.is_file(&folder.join(".git")) {
+        if has(around, folder, ".git") {
             break;
         }
     }
     folders
+}
+
+/// Whether a folder has something of a name. Folders are read once, as many projects share those above them.
+fn has(around: &Around<'_>, folder: &Path, name: &str) -> bool {
+    around.names(folder).binary_search_by(|it| it.as_str().cmp(name)).is_ok()
+}
+
+/// The same for a path that may have folders in it.
+fn has_path(around: &Around<'_>, folder: &Path, path: &str) -> bool {
+    let first = path.split('/').next().unwrap_or(path);
+    has(around, folder, first) && (first == path || around.is_file(&folder.join(path)))
 }
 
 /// Chooses for a folder: `packageManager`, `devEngines`, the nearest lock file, what an install left, `engines`, npm.
@@ -105,8 +116,8 @@ pub fn node(around: &Around<'_>, folder: &Path) -> NodeChoice {
     let folders = upward(around, folder);
     let packages: Vec<_> = folders
         .iter()
+        .filter(|folder| has(around, folder, "package.json"))
         .map(|folder| folder.join("package.json"))
-        .filter(|path| around.is_file(path))
         .filter_map(|path| Some((around.json(&path, Dialect::Strict).ok()?, around.shown(&path))))
         .collect();
     let locks = nearest(around, &folders, &LOCKS);
@@ -134,9 +145,8 @@ pub fn node(around: &Around<'_>, folder: &Path) -> NodeChoice {
 /// What the nearest folder that has any of these files has of them.
 fn nearest(around: &Around<'_>, folders: &[&Path], files: &[(&str, Manager)]) -> Vec<(Manager, String)> {
     let here = |folder: &&Path| -> Vec<(Manager, String)> {
-        let paths = files.iter().map(|(name, manager)| (*manager, folder.join(name)));
-        let found = paths.filter(|(_, path)| around.is_file(path));
-        found.map(|(manager, path)| (manager, around.shown(&path))).collect()
+        let found = files.iter().filter(|(name, _)| has_path(around, folder, name));
+        found.map(|(name, manager)| (*manager, around.shown(&folder.join(name)))).collect()
     };
     let mut found = folders.iter().map(here).find(|found| !found.is_empty()).unwrap_or_default();
     // Deno's beside another one's is the lock of its own scripts.
@@ -181,7 +191,7 @@ pub fn python(around: &Around<'_>, folder: &Path, program: &str) -> (Vec<String>
     let plain = || vec![program.to_owned()];
     let by = |manager: &str| vec![manager.to_owned(), "run".to_owned(), program.to_owned()];
     for folder in upward(around, folder) {
-        let has = |name: &str| around.is_file(&folder.join(name));
+        let has = |name: &str| has_path(around, folder, name);
         let locked: Vec<_> = LOCKS.into_iter().filter(|(lock, _)| has(lock)).collect();
         if let [(first, manager), rest @ ..] = &locked[..] {
             let path = around.shown(&folder.join(first));
@@ -192,7 +202,7 @@ pub fn python(around: &Around<'_>, folder: &Path, program: &str) -> (Vec<String>
             return (vec![folder.join(".venv/bin").join(program).display().to_string()], None);
         }
         let project = folder.join("pyproject.toml");
-        let tables = around.is_file(&project).then(|| around.toml(&project).ok()).flatten();
+        let tables = has("pyproject.toml").then(|| around.toml(&project).ok()).flatten();
         let tables = tables.as_ref().map_or(&[][..], |it| it.below(&["tool"]));
         let managers = ["uv", "poetry", "pdm", "pixi", "rye", "hatch"];
         if let Some(manager) = managers.iter().find(|it| tables.iter().any(|(key, _)| &*key.text == **it)) {
@@ -205,11 +215,10 @@ pub fn python(around: &Around<'_>, folder: &Path, program: &str) -> (Vec<String>
 /// The words that begin a program of a Ruby project: its binstub, bundler, or its own name.
 pub fn ruby(around: &Around<'_>, folder: &Path, program: &str) -> Vec<String> {
     for folder in upward(around, folder) {
-        let stub = folder.join("bin").join(program);
-        if around.is_file(&stub) {
-            return vec![stub.display().to_string()];
+        if has_path(around, folder, &format!("bin/{program}")) {
+            return vec![folder.join("bin").join(program).display().to_string()];
         }
-        if ["Gemfile", "Gemfile.lock", "gems.rb"].iter().any(|name| around.is_file(&folder.join(name))) {
+        if ["Gemfile", "Gemfile.lock", "gems.rb"].iter().any(|name| has(around, folder, name)) {
             return vec!["bundle".to_owned(), "exec".to_owned(), program.to_owned()];
         }
     }

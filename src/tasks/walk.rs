@@ -44,14 +44,18 @@ pub fn is_foreign(name: &str) -> bool {
     FOREIGN.contains(&name)
 }
 
-/// Finds whose a file is.
-#[derive(Debug)]
+/// Finds whose a file is. A tree has a hundred times more files than runners read, so those are left quickly.
+#[derive(Debug, Default)]
 pub struct Finder {
-    /// Patterns by the last part of a path.
+    /// Patterns without a star in their last part, by that part.
     exact: HashMap<&'static str, Vec<Pattern>>,
-    /// The same in small letters, for those who do not care.
-    lower: HashMap<String, Vec<Pattern>>,
-    /// Patterns with a star in their last part, by the text after it.
+    /// Those who take capitals and small letters as the same.
+    any_case: Vec<Pattern>,
+    /// Patterns such as `script/*`, by their last folder.
+    in_folder: HashMap<&'static str, Vec<Pattern>>,
+    /// Patterns with `**`, which fit only below a folder that is in the path.
+    deep: Vec<(&'static str, Pattern)>,
+    /// Patterns such as `*.nimble`.
     starred: Vec<Pattern>,
 }
 
@@ -74,9 +78,10 @@ struct Pattern {
     text: &'static str,
 }
 
-impl Default for Finder {
-    fn default() -> Self {
-        let mut finder = Self { exact: HashMap::new(), lower: HashMap::new(), starred: Vec::new() };
+impl Finder {
+    /// One that knows all runners.
+    pub fn new() -> Self {
+        let mut finder = Self::default();
         for (runner, it) in RUNNERS.iter().enumerate() {
             for (rank, text) in it.first.iter().enumerate() {
                 finder.add(Pattern { runner, rank: Some(rank), text });
@@ -87,42 +92,31 @@ impl Default for Finder {
         }
         finder
     }
-}
 
-impl Finder {
     fn add(&mut self, pattern: Pattern) {
-        let last = pattern.text.rsplit('/').next().unwrap_or(pattern.text);
+        let last = last(pattern.text);
         if let Some(text) = pattern.text.strip_prefix('~') {
-            self.lower
-                .entry(last.trim_start_matches('~').to_lowercase())
-                .or_default()
-                .push(Pattern { text, ..pattern });
-        } else if last.contains('*') {
-            self.starred.push(pattern);
-        } else {
+            self.any_case.push(Pattern { text, ..pattern });
+        } else if let Some((above, _)) = pattern.text.split_once("**") {
+            self.deep.push((above, pattern));
+        } else if !last.contains('*') {
             self.exact.entry(last).or_default().push(pattern);
+        } else if let Some((above, _)) = pattern.text.rsplit_once('/') {
+            self.in_folder.entry(above.rsplit('/').next().unwrap_or(above)).or_default().push(pattern);
+        } else {
+            self.starred.push(pattern);
         }
     }
 
     /// Whether any runner reads a file, by its path from the root.
     pub fn is_wanted(&self, path: &Path) -> bool {
-        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
-        let fits = |pattern: &Pattern| depth(pattern.text, path).is_some();
-        self.exact.get(name).is_some_and(|it| it.iter().any(fits))
-            || self.lower.contains_key(&name.to_lowercase())
-            || self.starred.iter().any(|pattern| fits_star(last(pattern.text), name) && fits(pattern))
+        self.fitting(path).next().is_some()
     }
 
     /// Who reads a file, by its path from the root.
     pub fn claims(&self, path: &Path) -> Vec<Claim> {
-        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Vec::new() };
-        let starred = self.starred.iter().filter(|pattern| fits_star(last(pattern.text), name));
-        let lowered = name.to_lowercase();
-        let all = self.exact.get(name).into_iter().flatten().chain(starred);
-        let exact = all.filter_map(|it| Some(it.claim(depth(it.text, path)?)));
-        let lower = self.lower.get(&lowered).into_iter().flatten().map(|it| it.claim(1));
         let mut claims: Vec<Claim> = Vec::new();
-        for claim in exact.chain(lower) {
+        for claim in self.fitting(path) {
             // `fastlane/Fastfile` is meant where it fits, and not `Fastfile` as well.
             match claims.iter_mut().find(|it| it.runner == claim.runner) {
                 Some(known) if known.depth < claim.depth => *known = claim,
@@ -131,6 +125,19 @@ impl Finder {
             }
         }
         claims
+    }
+
+    fn fitting<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = Claim> + 'a {
+        let text = path.to_str().unwrap_or("");
+        let (above, name) = text.rsplit_once('/').unwrap_or(("", text));
+        let folder = above.rsplit('/').next().unwrap_or("");
+        let deep = self.deep.iter().filter(move |(above, _)| text.contains(above)).map(|(_, pattern)| pattern);
+        let starred = self.starred.iter().filter(move |pattern| fits_star(pattern.text, name));
+        let any_case = self.any_case.iter().filter(move |pattern| pattern.text.eq_ignore_ascii_case(name));
+        let exact = self.exact.get(name).into_iter().flatten();
+        let claims = exact.chain(self.in_folder.get(folder).into_iter().flatten()).chain(deep).chain(starred);
+        let claims = claims.filter_map(move |pattern| Some(pattern.claim(depth(pattern.text, path)?)));
+        claims.chain(any_case.map(|pattern| pattern.claim(1)))
     }
 }
 
@@ -204,7 +211,7 @@ mod tests {
 
     #[test]
     fn every_pattern_finds_its_own_file() {
-        let finder = Finder::default();
+        let finder = Finder::new();
         for (place, runner) in RUNNERS.iter().enumerate() {
             for pattern in runner.first.iter().chain(runner.every) {
                 let path = format!("p/{}", pattern.trim_start_matches('~').replace("**/", "x/").replace('*', "x"));
