@@ -2,6 +2,7 @@
 //! the runners themselves say.
 
 mod command;
+mod cost;
 mod fixtures;
 mod oracle;
 mod robust;

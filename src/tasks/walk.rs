@@ -7,6 +7,8 @@
 use std::collections::HashMap;
 use std::path::{Component, Path};
 
+use memchr::memmem;
+
 use super::runner::RUNNERS;
 
 /// Folders that hold other people's projects or what tools made: nobody's tasks are there.
@@ -54,7 +56,7 @@ pub struct Finder {
     /// Patterns such as `script/*`, by their last folder.
     in_folder: HashMap<&'static str, Vec<Pattern>>,
     /// Patterns with `**`, which fit only below a folder that is in the path.
-    deep: Vec<(&'static str, Pattern)>,
+    deep: Vec<(memmem::Finder<'static>, Pattern)>,
     /// Patterns such as `*.nimble`.
     starred: Vec<Pattern>,
 }
@@ -98,7 +100,7 @@ impl Finder {
         if let Some(text) = pattern.text.strip_prefix('~') {
             self.any_case.push(Pattern { text, ..pattern });
         } else if let Some((above, _)) = pattern.text.split_once("**") {
-            self.deep.push((above, pattern));
+            self.deep.push((memmem::Finder::new(above), pattern));
         } else if !last.contains('*') {
             self.exact.entry(last).or_default().push(pattern);
         } else if let Some((above, _)) = pattern.text.rsplit_once('/') {
@@ -131,7 +133,7 @@ impl Finder {
         let text = path.to_str().unwrap_or("");
         let (above, name) = text.rsplit_once('/').unwrap_or(("", text));
         let folder = above.rsplit('/').next().unwrap_or("");
-        let deep = self.deep.iter().filter(move |(above, _)| text.contains(above)).map(|(_, pattern)| pattern);
+        let deep = self.deep.iter().filter(move |(above, _)| above.find(text.as_bytes()).is_some()).map(|(_, it)| it);
         let starred = self.starred.iter().filter(move |pattern| fits_star(pattern.text, name));
         let any_case = self.any_case.iter().filter(move |pattern| pattern.text.eq_ignore_ascii_case(name));
         let exact = self.exact.get(name).into_iter().flatten();

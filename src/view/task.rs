@@ -177,8 +177,11 @@ fn head(root: &Path, listing: &Listing, group: &[&tasks::Task], width: Option<us
     let task = group[0];
     let manager = listing.managers.get(&task.project).filter(|_| task.runner == "npm");
     let runner = manager.map_or(task.runner, |manager| manager.word());
-    let mut files: Vec<String> = group.iter().map(|task| path_from(root, &task.file)).collect();
-    files.dedup();
+    // The files themselves before those that they include.
+    let (own, included): (Vec<&tasks::Task>, Vec<&tasks::Task>) =
+        group.iter().partition(|task| task.draft.definition != tasks::Definition::Included);
+    let all = own.into_iter().chain(included).map(|task| path_from(root, &task.file));
+    let files: Vec<String> = all.collect::<indexmap::IndexSet<_>>().into_iter().collect();
     let more = if files.len() > 1 { format!(" and {} more", files.len() - 1) } else { String::new() };
     let title = format!("{}  {runner}", path_from(Path::new(""), &task.project));
     let room = width.map(|width| width.saturating_sub(title.width() + 2));
