@@ -30,8 +30,8 @@ pub fn discover(root: &Path, files: Vec<PathBuf>, tree: &dyn Tree, only: Option<
     let around = Around::new(root, tree, files.iter().map(|path| root.join(path)).collect::<BTreeSet<_>>());
     let mut listing = Listing::default();
     for ((project, runner), paths) in plan.sources {
-        for path in paths {
-            read(&around, &RUNNERS[runner], &project, path, &mut listing);
+        for (path, loose) in paths {
+            read(&around, &RUNNERS[runner], &project, &path, loose, &mut listing);
         }
     }
     unify(&mut listing.tasks);
@@ -41,14 +41,15 @@ pub fn discover(root: &Path, files: Vec<PathBuf>, tree: &dyn Tree, only: Option<
 
 /// Which files are read for which project and runner.
 struct Plan {
-    sources: BTreeMap<(PathBuf, usize), Vec<PathBuf>>,
+    /// By project and runner; with whether the file may be something else altogether.
+    sources: BTreeMap<(PathBuf, usize), Vec<(PathBuf, bool)>>,
 }
 
 impl Plan {
     fn of(files: &[PathBuf], finder: &Finder, only: Option<&str>) -> Self {
         // Of those of which only the first counts, the best so far.
         let mut firsts: HashMap<(PathBuf, usize), (usize, PathBuf)> = HashMap::new();
-        let mut sources: BTreeMap<(PathBuf, usize), Vec<PathBuf>> = BTreeMap::new();
+        let mut sources: BTreeMap<(PathBuf, usize), Vec<(PathBuf, bool)>> = BTreeMap::new();
         for path in files {
             for claim in finder.claims(path) {
                 if only.is_some_and(|only| RUNNERS[claim.runner].id != only) {
@@ -57,7 +58,7 @@ impl Plan {
                 let project = path.ancestors().nth(claim.depth).unwrap_or(Path::new("")).to_owned();
                 let key = (project, claim.runner);
                 match claim.rank {
-                    None => sources.entry(key).or_default().push(path.clone()),
+                    None => sources.entry(key).or_default().push((path.clone(), claim.loose)),
                     Some(rank) if firsts.get(&key).is_none_or(|(best, _)| rank < *best) => {
                         firsts.insert(key, (rank, path.clone()));
                     }
@@ -66,14 +67,14 @@ impl Plan {
             }
         }
         for (key, (_, path)) in firsts {
-            sources.entry(key).or_default().insert(0, path);
+            sources.entry(key).or_default().insert(0, (path, false));
         }
         Self { sources }
     }
 }
 
-fn read(around: &Around<'_>, runner: &'static Runner, project: &Path, path: PathBuf, listing: &mut Listing) {
-    let file = around.root.join(&path);
+fn read(around: &Around<'_>, runner: &'static Runner, project: &Path, path: &Path, loose: bool, listing: &mut Listing) {
+    let file = around.root.join(path);
     let folder = below(around.root, project);
     let read = around.read(&file).and_then(|text| {
         let look = Look { path: &file, folder: &folder, text: &text.text, around };
@@ -88,6 +89,8 @@ fn read(around: &Around<'_>, runner: &'static Runner, project: &Path, path: Path
         Ok(None) => return,
         Ok(Some(Reading { tasks, gaps })) if gaps.is_empty() => (Completeness::Complete, tasks),
         Ok(Some(Reading { tasks, gaps })) => (Completeness::Partial(gaps), tasks),
+        // A program or a picture beside scripts.
+        Err(Unreadable { at: None, .. }) if loose => return,
         Err(unreadable) => (Completeness::Unreadable(unreadable), Vec::new()),
     };
     listing.sources.push(Source { file: file.clone(), runner: runner.id, completeness, tasks: tasks.len() });

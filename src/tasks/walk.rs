@@ -68,8 +68,10 @@ pub struct Claim {
     pub runner: usize,
     /// The place among those of which only the first is read; none where all are.
     pub rank: Option<usize>,
-    /// How many parts of the path are above the project's folder, which is what comes before them.
+    /// How many parts of the path the pattern covers; the project's folder is what comes before them.
     pub depth: usize,
+    /// The pattern fits every file of a folder, also such as are no scripts at all.
+    pub loose: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -145,7 +147,7 @@ impl Finder {
 
 impl Pattern {
     fn claim(&self, depth: usize) -> Claim {
-        Claim { runner: self.runner, rank: self.rank, depth }
+        Claim { runner: self.runner, rank: self.rank, depth, loose: last(self.text) == "*" }
     }
 }
 

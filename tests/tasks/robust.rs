@@ -36,7 +36,11 @@ fn a_bad_file_is_named_and_stops_no_other() {
     write("h/build.xml", b"<project>\n <target name='a'>\n</project>");
     fs::create_dir_all(root.join("i/Makefile")).unwrap();
     write("j/package.json", b"{\"scripts\": {\"deep\": ".repeat(3000).as_slice());
+    write("bin/program", b"\x7fELF\x00\x01");
+    write("scripts/a.png", b"\x89PNG\x00");
+    write("Procfile.md", b"# About\nmany words\n");
     let listing = list(root);
+    assert!(!listing.sources.iter().any(|it| it.file.ends_with("bin/program") || it.file.ends_with("a.png")));
     assert_eq!(said(&listing, "a/package.json"), "unreadable at 2:20: not valid JSON: here should be a value, not `}`");
     assert!(said(&listing, "b/Taskfile.yml").starts_with("unreadable at 2:"), "{}", said(&listing, "b/Taskfile.yml"));
     assert!(said(&listing, "c/mise.toml").starts_with("unreadable at 1:9"), "{}", said(&listing, "c/mise.toml"));

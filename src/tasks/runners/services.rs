@@ -35,7 +35,8 @@ fn procfile(look: &Look<'_>) -> Read {
             None => reading.uncounted(format!("line {} is no `name: command`", at + 1)),
         }
     }
-    Ok(reading.unless_empty())
+    // Without a single process it is something else of that name.
+    Ok(Some(reading).filter(|it| !it.tasks.is_empty()))
 }
 
 fn process_compose(look: &Look<'_>) -> Read {
