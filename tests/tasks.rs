@@ -4,5 +4,6 @@
 mod command;
 mod cost;
 mod fixtures;
+mod memory;
 mod oracle;
 mod robust;

@@ -1,11 +1,15 @@
 //! Bad input: whatever is wrong with a file is said with its place, and stops no other.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
 
 use nagaya::tasks::Completeness;
 
 use super::fixtures::list;
+use super::memory::Memory;
+use crate::support::sandbox::full;
 
 /// What is said of a file, by the end of its path.
 fn said(listing: &nagaya::tasks::Listing, file: &str) -> String {
@@ -111,4 +115,57 @@ fn names_are_words_and_never_shell() {
     });
     let wanted = ["npm|run|a b", "npm|run|c:d'e\"", "npm|run|--|-f", "npm|run|$(rm)", "npm|run|é"];
     assert_eq!(argv.collect::<Vec<_>>(), wanted);
+}
+
+fn files_below(folder: &Path, out: &mut BTreeMap<PathBuf, Vec<u8>>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => files_below(&path, out),
+            false => drop(out.insert(path.clone(), fs::read(&path).unwrap())),
+        }
+    }
+}
+
+/// Cuts, doubles, or overwrites a part of a text.
+fn damage(bytes: &mut Vec<u8>, random: &mut fastrand::Rng) {
+    if bytes.is_empty() {
+        return;
+    }
+    let at = random.usize(..bytes.len());
+    let end = (at + random.usize(1..20)).min(bytes.len());
+    match random.u8(..4) {
+        0 => bytes.truncate(at),
+        1 => drop(bytes.drain(at..end)),
+        2 => {
+            let part = bytes[at..end].to_vec();
+            bytes.splice(at..at, part);
+        }
+        _ => {
+            let marks = b"\"'`{}[]()<>:=,;#%$@\\/*-|&!\n\t \xe9\xc3\xa9";
+            bytes[at] = marks[random.usize(..marks.len())];
+        }
+    }
+}
+
+/// Whatever is in a file, reading ends and nothing breaks.
+#[test]
+fn damaged_files_are_read_to_their_end() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tasks/fixtures");
+    let mut random = fastrand::Rng::with_seed(7);
+    for project in fs::read_dir(&fixtures).unwrap() {
+        let root = project.unwrap().path();
+        let mut whole = BTreeMap::new();
+        files_below(&root, &mut whole);
+        for _ in 0..if full() { 500 } else { 30 } {
+            let mut files = whole.clone();
+            for bytes in files.values_mut() {
+                for _ in 0..random.usize(..4) {
+                    damage(bytes, &mut random);
+                }
+            }
+            let listing = Memory::new(files).list(&root);
+            assert!(listing.tasks.len() < 2000, "{}", root.display());
+        }
+    }
 }
