@@ -22,6 +22,7 @@ mod requests;
 mod schema;
 mod status;
 mod stream;
+mod tasks;
 mod trust;
 mod ui;
 mod up;
@@ -95,6 +96,7 @@ fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Error> {
         Some(Command::Doctor(_)) => Ok(doctor::run(output)),
         Some(Command::Config(_)) => config::run(&global, output),
         Some(Command::Check(_)) => check::run(&global, output),
+        Some(Command::Tasks(args)) => tasks::run(&global, &args, output),
         Some(Command::Schema(_)) => schema::run(output),
         Some(Command::Requests(args)) => block(requests::run(&global, &args, output)),
         Some(Command::Events(args)) => block(events::run(&global, &args, output)),

@@ -30,6 +30,7 @@ pub mod pods;
 pub mod ports;
 mod probe;
 mod process;
+pub mod programs;
 pub mod ranges;
 pub mod registry;
 pub mod roots;
@@ -43,6 +44,7 @@ pub mod survivors;
 #[path = "effects/survivors_portable.rs"]
 pub mod survivors;
 mod texts;
+pub mod tree;
 pub mod trial;
 
 pub use host::{Dialled, Host};

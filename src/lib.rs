@@ -16,6 +16,7 @@ pub mod resilience;
 pub mod route;
 pub mod runtime;
 pub mod supervise;
+pub mod tasks;
 pub mod telemetry;
 pub mod tui;
 pub mod view;

@@ -13,6 +13,7 @@ mod request;
 mod service;
 mod syntax;
 mod table;
+mod task;
 mod wording;
 
 pub use delegate_tree::DelegateTree;
@@ -26,4 +27,5 @@ pub use request::Request;
 pub use service::{Port, Service, Usage};
 pub use syntax::draw_syntax_error;
 pub use table::{Align, Table};
+pub use task::{Line as TaskLine, Source as TaskSource, Task, path_from, task_lines};
 pub use wording::{elapsed, lost_lines, reason, state_mark};

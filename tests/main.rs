@@ -19,3 +19,4 @@ mod plan;
 mod proxy;
 mod supervise;
 mod support;
+mod tasks;

@@ -8,6 +8,7 @@ use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args as ClapArgs, FromArgMatches, ValueEnum};
 
 use super::demo::Demo;
+use super::tasks::Tasks;
 use super::trust::Trust;
 use super::url::Url;
 use crate::model::parse_duration;
@@ -126,6 +127,8 @@ commands! {
     Check(Nothing) = "check",
     /// The manifest's JSON Schema, for editors
     Schema(Nothing) = "schema",
+    /// Every task of every task runner in the workspace
+    Tasks(Tasks) = "tasks",
     /// The last requests, with caller and callee
     #[alias = "tap"]
     Requests(Requests) = "requests",

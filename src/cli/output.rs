@@ -57,6 +57,13 @@ impl Output {
         io::stdout().is_terminal() && io::stdin().is_terminal() && !dumb
     }
 
+    /// The columns of the terminal that standard output goes to; none where it goes elsewhere.
+    pub fn width(&self) -> Option<usize> {
+        let out = io::stdout();
+        let size = out.is_terminal().then(|| rustix::termios::tcgetwinsize(&out).ok()).flatten()?;
+        Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+    }
+
     /// Prints a line of data; text may have ANSI styles, which are left out where they are not wanted.
     pub fn line(&self, text: &str) {
         let mut out = anstream::AutoStream::new(io::stdout().lock(), self.choice);
@@ -73,7 +80,10 @@ impl Output {
 
     /// Prints a value as JSON over several lines.
     pub fn json(&self, value: &impl Serialize) {
-        self.line(&serde_json::to_string_pretty(value).unwrap_or_default());
+        // Control characters are escaped in JSON, so there are no styles to be taken out of a text that can be long.
+        let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
+        text.push('\n');
+        finish(io::stdout().lock().write_all(text.as_bytes()));
     }
 
     /// Prints a value as one line of JSON.
@@ -151,6 +161,12 @@ pub fn paint(text: &str, color: AnsiColor) -> String {
 /// A text in a colour.
 pub fn tint(text: &str, color: AnsiColor) -> String {
     let style = Style::new().fg_color(Some(color.into()));
+    format!("{style}{text}{style:#}")
+}
+
+/// A text that stands out.
+pub fn bold(text: &str) -> String {
+    let style = Style::new().bold();
     format!("{style}{text}{style:#}")
 }
 

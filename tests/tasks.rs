@@ -1,0 +1,9 @@
+//! Tasks of every runner: what is found in projects that were made for it, beside what is written down, and beside what
+//! the runners themselves say.
+
+mod command;
+mod cost;
+mod fixtures;
+mod memory;
+mod oracle;
+mod robust;
