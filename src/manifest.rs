@@ -16,6 +16,7 @@ mod raw;
 mod read;
 mod schema;
 mod source;
+mod versions;
 mod yaml;
 
 pub use load::{Files, Request, Shell, load};

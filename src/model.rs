@@ -31,7 +31,7 @@ pub use port::{Port, Protocol, ServicePort};
 pub use probe::{Check, Probe, Readiness};
 pub use quantity::{BadQuantity, Size, parse_duration, show_duration};
 pub use restart::{BackoffSpec, Jitter, Restart, RestartPolicy, Stop};
-pub use service::{Condition, Dependency, Environment, Inputs, LogKeeping, Run, Service, SetupStep, Value};
+pub use service::{Condition, Dependency, Environment, Inputs, LogKeeping, Run, Service, SetupStep, Value, Version};
 pub use signal::Signal;
 pub use template::{Form, Piece, Reference, Template};
 pub use user::{Account, User};

@@ -160,6 +160,7 @@ fn planned(
     };
     Planned {
         name: service.name.clone(),
+        version: service.version.clone(),
         aliases: service.aliases.clone(),
         hostnames: service.hostnames.clone(),
         run,

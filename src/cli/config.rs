@@ -53,6 +53,7 @@ fn service_json(place: usize, service: &Service, references: &[Reference], works
     let own = references.iter().filter(|reference| reference.from == place);
     json!({
         "kind": if service.external().is_some() { "external" } else { "process" },
+        "version": service.version.as_ref().map(|it| json!({ "service": it.of, "name": it.name })),
         "command": service.command().map(Command::written),
         "external": service.external().map(ToString::to_string),
         "image": null,

@@ -71,9 +71,9 @@ async fn report(client: &Client, output: &Output) {
             changes = stream.next::<Changes>() => {
                 let Some(changes) = changes else { return };
                 for service in changes.services {
-                    stopping.retain(|name| *name != service.service);
+                    stopping.retain(|name| *name != service.name);
                     if service.state == State::Stopping {
-                        stopping.push(service.service);
+                        stopping.push(service.name);
                     }
                 }
             }

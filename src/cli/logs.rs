@@ -86,8 +86,8 @@ impl Source {
         match locate::connect(global, output) {
             Ok((client, engine)) => {
                 let rows = client.services().await?;
-                let external = rows.iter().filter(|row| row.is_external()).map(|row| row.service.clone()).collect();
-                let services = rows.into_iter().map(|row| row.service).collect();
+                let external = rows.iter().filter(|row| row.is_external()).map(|row| row.name.clone()).collect();
+                let services = rows.into_iter().map(|row| row.name).collect();
                 let since = engine.started.parse().ok();
                 Ok(Self { logs: engine.state.join("logs"), services, external, since, client: Some(client) })
             }

@@ -13,14 +13,14 @@ use crate::view::{Align, Port, Service, Table, elapsed, lost_lines};
 pub async fn run(global: &Global, args: &Ps, output: &Output) -> Result<ExitCode, Error> {
     let (client, _) = connect(global, output)?;
     let mut rows = client.services().await?;
-    if let Some(missing) = args.services.iter().find(|name| rows.iter().all(|row| row.service != **name)) {
+    if let Some(missing) = args.services.iter().find(|name| rows.iter().all(|row| row.name != **name)) {
         return Err(Error::usage(format!("there is no service `{missing}`")).hint("`nagaya ps` lists the services"));
     }
-    rows.retain(|row| args.services.is_empty() || args.services.contains(&row.service));
+    rows.retain(|row| args.services.is_empty() || args.services.contains(&row.name));
     if output.json {
         output.json(&rows);
     } else if args.names {
-        rows.iter().for_each(|row| output.line(&row.service));
+        rows.iter().for_each(|row| output.line(&row.name));
     } else {
         table(&rows, output);
     }
@@ -42,7 +42,7 @@ pub fn table(rows: &[Service], output: &Output) {
     for row in rows {
         let up = row.uptime_ms.map(|millis| elapsed(Duration::from_millis(millis)));
         table.row(vec![
-            row.service.clone(),
+            row.name.clone(),
             format!("{} {}", crate::view::state_mark(row.state), row.state.word()),
             up.unwrap_or_default(),
             row.restarts.to_string(),

@@ -29,7 +29,7 @@ pub async fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
             if !trouble.is_empty() {
                 ps::table(&trouble, output);
             }
-            let first = trouble.first().map_or("SERVICE", |row| row.service.as_str());
+            let first = trouble.first().map_or("SERVICE", |row| row.name.as_str());
             output.line(&dim(&format!("next: nagaya ui · nagaya why {first} · nagaya logs -f · nagaya down")));
             Ok(ExitCode::SUCCESS)
         }

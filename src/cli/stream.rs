@@ -97,16 +97,16 @@ impl Stream {
 
     fn take(&mut self, changes: Changes, output: &Output) {
         for row in changes.services {
-            let about = self.services.contains(&row.service);
+            let about = self.services.contains(&row.name);
             let joins = self.all && row.wanted;
             if !about && !joins {
                 continue;
             }
             if !about {
-                self.services.insert(row.service.clone());
-                self.follower.add(&row.service);
+                self.services.insert(row.name.clone());
+                self.follower.add(&row.name);
             }
-            let before = self.rows.insert(row.service.clone(), row.clone());
+            let before = self.rows.insert(row.name.clone(), row.clone());
             if before.is_none_or(|before| before.state != row.state) && !output.json {
                 self.tell(&row, output);
             }
@@ -124,7 +124,7 @@ impl Stream {
             .map(|it| format!(" in {}", elapsed(std::time::Duration::from_millis(it))));
         let reason = row.reason.as_deref().map(|reason| format!(": {reason}"));
         let text = format!("{}{}{}", state(row.state), took.unwrap_or_default(), dim(&reason.unwrap_or_default()));
-        output.say(&self.printer.prefixed(&row.service, &text));
+        output.say(&self.printer.prefixed(&row.name, &text));
     }
 
     /// Services run, or should, as far as is known: an engine that ends now was not asked to.

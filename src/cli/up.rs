@@ -182,7 +182,7 @@ impl Session {
         let rows = self.client.services().await?;
         let entrances = rows.iter().filter(|row| row.wanted && row.needed_by.is_empty() && !row.is_external());
         for (row, url) in entrances.filter_map(|row| Some((row, row.front_door()?))).take(ENTRANCES) {
-            output.say(&format!("  {}  {url}", dim(&row.service)));
+            output.say(&format!("  {}  {url}", dim(&row.name)));
         }
         Ok(())
     }

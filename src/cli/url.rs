@@ -64,7 +64,7 @@ impl Address {
         let url = port.https.as_ref().filter(|_| https).or(port.url.as_ref());
         let scheme = port.url.as_ref().and_then(|url| url.split_once("://")).map_or("tcp", |(scheme, _)| scheme);
         Self {
-            service: row.service.clone(),
+            service: row.name.clone(),
             port: port.name.clone(),
             url: url.cloned().unwrap_or_default(),
             https: port.https.clone(),

@@ -55,7 +55,7 @@ pub async fn run(global: &Global, args: &Wait, output: &Output) -> Result<ExitCo
     let (client, engine) = connect(global, output)?;
     let services = match args.services.is_empty() {
         false => args.services.clone(),
-        true => client.services().await?.into_iter().filter(|row| row.wanted).map(|row| row.service).collect(),
+        true => client.services().await?.into_iter().filter(|row| row.wanted).map(|row| row.name).collect(),
     };
     let goal = match args.state {
         args::Goal::Ready => Goal::Ready,
@@ -77,7 +77,7 @@ pub async fn settle(
 ) -> Result<(), Error> {
     let mut rows: BTreeMap<String, Service> = BTreeMap::new();
     let known = client.services().await?;
-    if let Some(missing) = services.iter().find(|name| known.iter().all(|row| row.service != **name)) {
+    if let Some(missing) = services.iter().find(|name| known.iter().all(|row| row.name != **name)) {
         return Err(Error::usage(format!("there is no service `{missing}`")).hint("`nagaya ps` lists the services"));
     }
     let mut stream = client.events("/v1/services/stream").await?;
@@ -106,9 +106,9 @@ pub async fn settle(
                 _ => Err(CallError::Broken("the engine ended".to_owned()).into()),
             };
         };
-        for row in changes.services.into_iter().filter(|row| services.contains(&row.service)) {
-            announce(rows.get(&row.service), &row, goal, output);
-            rows.insert(row.service.clone(), row);
+        for row in changes.services.into_iter().filter(|row| services.contains(&row.name)) {
+            announce(rows.get(&row.name), &row, goal, output);
+            rows.insert(row.name.clone(), row);
         }
         if let Some(stuck) = rows.values().find(|row| goal.is_hopeless(row)) {
             return Err(explain_stuck(stuck, client, home).await);
@@ -156,8 +156,8 @@ impl Reminder {
             .values()
             .filter(|row| !goal.is_reached(row) && row.state != State::Waiting)
             .map(|row| match &row.reason {
-                Some(reason) => format!("{} ({reason})", row.service),
-                None => format!("{} ({})", row.service, row.state.word()),
+                Some(reason) => format!("{} ({reason})", row.name),
+                None => format!("{} ({})", row.name, row.state.word()),
             })
             .collect();
         if !waiting.is_empty() {
@@ -175,7 +175,7 @@ fn announce(before: Option<&Service>, row: &Service, goal: Goal, output: &Output
         .startup_ms
         .filter(|_| row.state == State::Ready)
         .map(|millis| format!(" in {}", elapsed(Duration::from_millis(millis))));
-    let line = format!("  {}  {}{}", row.service, state(row.state), took.unwrap_or_default());
+    let line = format!("  {}  {}{}", row.name, state(row.state), took.unwrap_or_default());
     if goal.is_reached(row) && (before.is_some() || goal == Goal::Ready) {
         output.say(&line);
     } else if row.state == State::Backoff {
@@ -188,18 +188,18 @@ fn announce(before: Option<&Service>, row: &Service, goal: Goal, output: &Output
 /// The error for a service that cannot get there: why, and what it said last.
 async fn explain_stuck(row: &Service, client: &Client, home: &Path) -> Error {
     // What it waits for is the one to look at.
-    let blocker = match client.why(&row.service).await {
+    let blocker = match client.why(&row.name).await {
         Ok(why) => why.blockers.into_iter().find(|blocker| blocker.state == State::Failed),
         Err(_) => None,
     };
     let (name, reason) = match blocker {
         Some(blocker) => (blocker.service, blocker.reason),
-        None => (row.service.clone(), row.reason.clone()),
+        None => (row.name.clone(), row.reason.clone()),
     };
     let reason = reason.unwrap_or_else(|| row.state.word().to_owned());
-    let message = match name == row.service {
+    let message = match name == row.name {
         true => format!("{name}: {reason}"),
-        false => format!("{} cannot start: {name}: {reason}", row.service),
+        false => format!("{} cannot start: {name}: {reason}", row.name),
     };
     Error::new(Code::Failed, message)
         .detail(last_lines(home, &name, 10))
@@ -233,11 +233,11 @@ async fn timed_out(
     let late: Vec<&Service> = rows.values().filter(|row| !goal.is_reached(row)).collect();
     // Those that wait for others are not the cause.
     let cause = late.iter().find(|row| row.state != State::Waiting).or(late.first());
-    let names: Vec<&str> = late.iter().map(|row| row.service.as_str()).collect();
+    let names: Vec<&str> = late.iter().map(|row| row.name.as_str()).collect();
     let waited = timeout.map(elapsed).unwrap_or_default();
     let mut error = Error::new(Code::TimedOut, format!("not there after {waited}: {}", names.join(", ")));
     let Some(cause) = cause else { return error };
-    let name = &cause.service;
+    let name = &cause.name;
     if let Ok(why) = client.why(name).await
         && let Some(reason) = why.last_probe.or(why.reason)
     {

@@ -18,7 +18,7 @@ use super::problem::{Problem, Problems};
 use super::raw::RawWorkspace;
 use super::read::{At, Read};
 use super::source::Span;
-use super::yaml;
+use super::{versions, yaml};
 
 /// The file system, as far as a manifest needs it.
 pub trait Files {
@@ -108,15 +108,16 @@ impl Loader<'_> {
         for document in &mut documents {
             interpolate(document, &surroundings, &mut self.problems);
         }
-        let Some(merged) = documents.into_iter().reduce(|mut base, over| {
+        let Some(mut merged) = documents.into_iter().reduce(|mut base, over| {
             merge(&mut base, over);
             base
         }) else {
             return;
         };
+        let versions = versions::expand(&mut merged, &mut self.problems);
         let Some(raw) = RawWorkspace::read(&merged, &mut self.problems) else { return };
         let includes = raw.include.clone().unwrap_or_default();
-        self.units.push(Unit { dir: dir.to_owned(), dotenv: Arc::new(dotenv), raw, span: merged.span });
+        self.units.push(Unit { dir: dir.to_owned(), dotenv: Arc::new(dotenv), raw, versions, span: merged.span });
         for include in includes.0 {
             self.include(dir, &include);
         }

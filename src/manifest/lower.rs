@@ -11,19 +11,22 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::model::{BadName, Graph, Namespace, Service, ServiceName, Value, Workspace, WorkspaceName};
+use crate::model::{BadName, Graph, Namespace, Service, ServiceName, Value, Version, Workspace, WorkspaceName};
 
 use super::load::{Files, Request, Shell};
 use super::problem::{Problem, Problems, did_you_mean};
 use super::raw::{Env, RawService, RawWorkspace};
 use super::read::{At, Entry};
 use super::source::Span;
+use super::versions::Versioned;
 
 /// One manifest, overlays merged, that takes part in the workspace; the first is the main one.
 pub struct Unit {
     pub dir: PathBuf,
     pub dotenv: Arc<Vec<(String, String)>>,
     pub raw: RawWorkspace,
+    /// The services that are versions of one.
+    pub versions: Vec<(String, Versioned)>,
     pub span: Span,
 }
 
@@ -57,8 +60,9 @@ pub fn lower(
     for (name, found) in declared {
         let unit = &units[found.unit];
         let context = service::Context { names: &names, unit, shared: &shared[found.unit], shell, files };
+        let version = version(&name, unit);
         if let Some(service) = service::lower(&name, found.service, &context, problems) {
-            services.insert(name, service);
+            services.insert(name, Service { version, ..service });
         }
     }
     // A service that could not be read leaves a gap, and places no longer fit.
@@ -70,6 +74,12 @@ pub fn lower(
     let graph = graph(&services, problems)?;
     let profiles = known_profiles(&services);
     Some(Workspace { name: name?, root, services, graph, network, namespace, strict, profiles })
+}
+
+/// What a service of a unit is a version of.
+fn version(name: &ServiceName, unit: &Unit) -> Option<Version> {
+    let (_, versioned) = unit.versions.iter().find(|(known, _)| known == name.as_str())?;
+    Some(Version { of: ServiceName::new(&versioned.service).ok()?, name: versioned.version.clone() })
 }
 
 struct Declared {

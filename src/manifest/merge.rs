@@ -12,6 +12,11 @@ pub fn merge(base: &mut Node, over: Node) {
     merge_at(base, over, &mut Vec::new());
 }
 
+/// Lays a version of the service `name` onto what its versions have in common.
+pub fn merge_service(base: &mut Node, over: Node, name: &str) {
+    merge_at(base, over, &mut vec!["services".to_owned(), name.to_owned()]);
+}
+
 fn merge_at(base: &mut Node, over: Node, path: &mut Vec<String>) {
     let by_name = is_by_name(path);
     if over.tag == Some(Tag::Override) || is_replaced(path) {

@@ -14,6 +14,8 @@ use super::{
 #[derive(Debug, Clone, PartialEq)]
 pub struct Service {
     pub name: ServiceName,
+    /// Which of several versions it is.
+    pub version: Option<Version>,
     /// Other names of it in the workspace.
     pub aliases: Vec<ServiceName>,
     /// Production's full host names of it.
@@ -43,6 +45,16 @@ pub struct Service {
     pub logs: LogKeeping,
     /// Where it is declared, for messages: the file and its line, from 1.
     pub declared: (PathBuf, usize),
+}
+
+/// One of several versions of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// The service, by the name that callers know. The version that it means where nothing else is said has that name
+    /// itself.
+    pub of: ServiceName,
+    /// `v2`.
+    pub name: String,
 }
 
 /// What a service is.

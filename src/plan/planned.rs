@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::model::{
     Dependency, Egress, External, HostName, LogKeeping, NetworkMode, Probe, Protocol, Restart, ServiceName, Stop, User,
+    Version,
 };
 
 use super::{Addresses, Layers};
@@ -14,6 +15,8 @@ use super::{Addresses, Layers};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Planned {
     pub name: ServiceName,
+    /// Which of several versions it is.
+    pub version: Option<Version>,
     /// Other names of it in the workspace.
     pub aliases: Vec<ServiceName>,
     /// Production's full host names of it.
@@ -122,6 +125,11 @@ impl Planned {
             && self.ports == other.ports
             && self.readiness == other.readiness
             && (self.network, self.addresses, &self.user) == (other.network, other.addresses, &other.user)
+    }
+
+    /// Whether the service's own name means it: it is the first version, or the only one.
+    pub fn bears_name(&self) -> bool {
+        self.version.as_ref().is_none_or(|version| version.of == self.name)
     }
 
     /// Where it lives, where that is elsewhere.

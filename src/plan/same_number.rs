@@ -1,4 +1,6 @@
 //! Ports of services in pods, at the same number of the host's loopback: people type `localhost:5173`.
+//!
+//! Of several versions of a service the first counts: the others are reached through it.
 
 use std::collections::HashMap;
 
@@ -12,14 +14,14 @@ const UNPRIVILEGED: u16 = 1024;
 /// Has every port published at its own number whose number no other service has, and which nobody chose for another.
 pub fn publish(services: &mut [Planned], front_door: u16) {
     let mut claims: HashMap<u16, usize> = HashMap::from([(front_door, 2)]);
-    for service in &*services {
+    for service in services.iter().filter(|service| service.bears_name()) {
         let mut own: Vec<u16> = service.all_ports().map(|port| port.number).collect();
         own.extend(service.publish.iter().map(|it| it.host));
         own.sort_unstable();
         own.dedup();
         own.into_iter().for_each(|number| *claims.entry(number).or_default() += 1);
     }
-    for service in services.iter_mut().filter(|service| service.in_pod()) {
+    for service in services.iter_mut().filter(|service| service.in_pod() && service.bears_name()) {
         let free = |number: u16| {
             number >= UNPRIVILEGED
                 && claims.get(&number) == Some(&1)

@@ -1,6 +1,6 @@
 //! Which services an `up` means.
 
-use crate::model::Workspace;
+use crate::model::{Service, Workspace};
 
 /// What the user asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -45,9 +45,27 @@ pub fn select(workspace: &Workspace, selection: &Selection) -> Result<Vec<bool>,
     if selection.no_deps {
         let mut mask = vec![false; workspace.services.len()];
         roots.into_iter().for_each(|root| mask[root] = true);
+        versions(workspace, &mask).into_iter().for_each(|version| mask[version] = true);
         return Ok(mask);
     }
-    Ok(workspace.graph.closure(roots))
+    let mut mask = workspace.graph.closure(roots);
+    // A version may need what nobody else does, of which there are versions too.
+    loop {
+        let more = versions(workspace, &mask);
+        if more.is_empty() {
+            return Ok(mask);
+        }
+        let known = (0..mask.len()).filter(|place| mask[*place]);
+        mask = workspace.graph.closure(known.chain(more));
+    }
+}
+
+/// The versions that are missing of selected services: where calls may be sent to any, all of them have to run.
+fn versions(workspace: &Workspace, mask: &[bool]) -> Vec<usize> {
+    let of = |service: &Service| workspace.index(service.version.as_ref()?.of.as_str());
+    let services = workspace.services.values().enumerate();
+    let missing = services.filter(|(place, service)| !mask[*place] && of(service).is_some_and(|first| mask[first]));
+    missing.map(|(place, _)| place).collect()
 }
 
 fn enabled(workspace: &Workspace, profiles: &[String]) -> Vec<usize> {

@@ -136,25 +136,25 @@ impl App {
     }
 
     fn rows(&mut self, changes: Changes) -> Option<Ask> {
-        let name = self.service().map(|service| service.service.clone());
+        let name = self.service().map(|service| service.name.clone());
         if changes.whole {
             self.services = changes.services;
         } else {
             for row in changes.services {
-                match self.services.iter_mut().find(|known| known.service == row.service) {
+                match self.services.iter_mut().find(|known| known.name == row.name) {
                     Some(known) => *known = row,
                     None => self.services.push(row),
                 }
             }
         }
-        let again = name.and_then(|name| self.services.iter().position(|row| row.service == name));
+        let again = name.and_then(|name| self.services.iter().position(|row| row.name == name));
         self.selected = again.unwrap_or(self.selected).min(self.services.len().saturating_sub(1));
         self.follow_selected()
     }
 
     /// Has the lines of the selected service sent, where they are not already.
     fn follow_selected(&mut self) -> Option<Ask> {
-        let name = self.service()?.service.clone();
+        let name = self.service()?.name.clone();
         if self.logs.service.as_ref() == Some(&name) {
             return None;
         }
@@ -246,9 +246,9 @@ impl App {
             Action::PreviousMatch => self.go_to_match(false),
             Action::Follow => self.logs.toggle_follow(),
             Action::Wrap => self.logs.wrap = !self.logs.wrap,
-            Action::Start => return self.service().map(|row| Ask::Start(row.service.clone())),
-            Action::Stop => return self.service().map(|row| Ask::Stop(row.service.clone())),
-            Action::Restart => return self.service().map(|row| Ask::Restart(row.service.clone())),
+            Action::Start => return self.service().map(|row| Ask::Start(row.name.clone())),
+            Action::Stop => return self.service().map(|row| Ask::Stop(row.name.clone())),
+            Action::Restart => return self.service().map(|row| Ask::Restart(row.name.clone())),
             Action::Help => self.over = Over::Help,
             Action::Quit if self.workspace.owned => self.over = Over::Quit,
             Action::Interrupt if self.workspace.owned => return self.end(),

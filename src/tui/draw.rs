@@ -50,9 +50,7 @@ fn tiny(app: &App, frame: &mut Frame<'_>) {
     let settled = app.services.iter().filter(|row| row.settled).count();
     let mut lines = vec![Line::from(format!("{} {settled}/{}", app.workspace.name, app.services.len()))];
     let trouble = app.services.iter().filter(|row| !row.settled && row.wanted);
-    lines.extend(
-        trouble.map(|row| Line::from(format!("{} {} {}", state_mark(row.state), row.service, row.state.word()))),
-    );
+    lines.extend(trouble.map(|row| Line::from(format!("{} {} {}", state_mark(row.state), row.name, row.state.word()))));
     frame.render_widget(Paragraph::new(lines), frame.area());
 }
 
@@ -80,7 +78,7 @@ fn services(app: &App, frame: &mut Frame<'_>, area: Rect, now: jiff::Timestamp) 
     let block =
         Block::bordered().title(Span::styled(" services ", app.theme.title())).border_style(border(app, focused));
     let narrow = area.width < 100;
-    let name = app.services.iter().map(|row| row.service.len()).max().unwrap_or(7).clamp(7, 24);
+    let name = app.services.iter().map(|row| row.name.len()).max().unwrap_or(7).clamp(7, 24);
     let ports = app.services.iter().map(|row| ports(row).chars().count()).max().unwrap_or(0);
     let ports = ports.clamp(5, if narrow { 18 } else { 40 });
     let widths = [
@@ -112,7 +110,7 @@ fn service_row<'a>(app: &App, row: &'a Service, now: jiff::Timestamp) -> Row<'a>
     let state = Span::styled(format!("{} {}", state_mark(row.state), row.state.word()), app.theme.state(row.state));
     let restarts = if row.restarts > 0 { row.restarts.to_string() } else { String::new() };
     Row::new([
-        Line::from(row.service.as_str()),
+        Line::from(row.name.as_str()),
         Line::from(state),
         Line::from(ports(row)),
         Line::from(restarts).right_aligned(),
@@ -176,7 +174,7 @@ fn logs(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
 /// Whose lines they are, and what is wrong with it: the table has seldom room for all of that.
 fn log_title(app: &App) -> Vec<Span<'static>> {
     let name = app.logs.service.clone().unwrap_or_default();
-    let row = app.services.iter().find(|row| row.service == name);
+    let row = app.services.iter().find(|row| row.name == name);
     let reason = row.and_then(|row| row.reason.as_ref()).map(|reason| format!("{reason} ")).unwrap_or_default();
     vec![Span::styled(format!(" {name} "), app.theme.title()), Span::styled(reason, app.theme.bad())]
 }

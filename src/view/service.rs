@@ -16,6 +16,9 @@ const EXTERNAL: &str = "external";
 /// A row of `ps`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Service {
+    /// The name that commands take: of a version that is not the first, `SERVICE-VERSION`.
+    pub name: String,
+    /// The name that callers know.
     pub service: String,
     pub version: Option<String>,
     pub instance: u32,
@@ -92,8 +95,9 @@ impl Service {
     ) -> Self {
         let planned = &plan.services[place];
         Self {
-            service: planned.name.to_string(),
-            version: None,
+            name: planned.name.to_string(),
+            service: planned.version.as_ref().map_or(&planned.name, |it| &it.of).to_string(),
+            version: planned.version.as_ref().map(|it| it.name.clone()),
             instance: 1,
             state: status.state,
             ready: status.ready,

@@ -209,3 +209,25 @@ fn one_wrong_anchor_is_one_problem() {
     let text = "x-base: &base { command: x, prots: 1 }\nservices: { a: *base, b: *base, c: { <<: *base } }\n";
     assert_eq!(bad(text), ["1:29 unknown_key a service has no key `prots` | did you mean `ports`?"]);
 }
+
+#[test]
+fn versions_say_what_they_lack() {
+    assert_eq!(
+        bad("services:\n  a: { command: x, versions: { v2: {}, v3: { prots: 1 } } }\n  a-v3: { command: x }\n"),
+        [
+            "2:46 unknown_key a service has no key `prots` | did you mean `ports`?",
+            "3:3 duplicate_service `a-v3` is the name of `a` in version `v3`, and of another service | rename one of them",
+        ]
+    );
+    assert_eq!(
+        bad("services:\n  a: { versions: { V_2!: {}, v3: {} } }\n"),
+        [
+            "2:3 missing_command `a` says nothing of what it runs | add `command: …`",
+            "2:30 missing_command `a-v3` says nothing of what it runs | add `command: …`",
+        ]
+    );
+    assert_eq!(
+        bad("services:\n  a: { command: x, versions: { v1: {}, V!: {} } }\n"),
+        ["2:40 bad_name `a-V!` is no service name: `V` cannot stand in a name | `a-v` would do"]
+    );
+}

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use nagaya::manifest::Request;
-use nagaya::model::{Check, Command, Condition, Protocol, Readiness, RestartPolicy, Signal, Size, Value};
+use nagaya::model::{Check, Command, Condition, Protocol, Readiness, RestartPolicy, Service, Signal, Size, Value};
+use nagaya::plan::{Selection, select};
 
 use crate::support::manifest::{Disk, good, shown};
 
@@ -218,4 +219,57 @@ fn three_thousand_services_may_share_an_anchor() {
         text.push_str(&format!("  s{number}: {{ <<: *base }}\n"));
     }
     assert_eq!(good(&text).services.len(), 3000);
+}
+
+const VERSIONS: &str = "services:
+  db: { command: x }
+  cache: { command: x }
+  web: { command: x, depends_on: [users] }
+  users:
+    command: ./run
+    ports: { grpc: 50051 }
+    aliases: accounts
+    publish: 50052:50051
+    environment: { A: 1, B: 2 }
+    depends_on: [db]
+    versions:
+      v1:
+      v2: { command: ./new, environment: { B: 3 }, depends_on: [cache] }
+";
+
+#[test]
+fn versions_share_what_they_do_not_say_themselves() {
+    let workspace = good(VERSIONS);
+    let users = &workspace.services["users"];
+    let next = &workspace.services["users-v2"];
+    let version = |service: &Service| service.version.as_ref().map(|it| format!("{} {}", it.of, it.name));
+    assert_eq!([version(users), version(next)], [Some("users v1".to_owned()), Some("users v2".to_owned())]);
+    assert_eq!(workspace.services["web"].version, None);
+    assert_eq!(users.ports, next.ports);
+    assert_eq!(next.command().map(|it| it.written()), Some("./new".to_owned()));
+    let own = |service: &Service| -> Vec<String> {
+        let written = |value: &Value| match value {
+            Value::Is(template) => template.written(),
+            Value::FromShell => String::new(),
+        };
+        service.environment.own.iter().map(|(key, value)| format!("{key}={}", written(value))).collect()
+    };
+    assert_eq!((own(users), own(next)), (vec!["A=1".into(), "B=2".into()], vec!["A=1".into(), "B=3".into()]));
+    // One name and one number lead to the service, not to each of its versions.
+    assert_eq!((users.aliases.len(), users.publish.len()), (1, 1));
+    assert_eq!((next.aliases.len(), next.publish.len()), (0, 0));
+}
+
+#[test]
+fn who_needs_a_service_needs_its_versions() {
+    let workspace = good(VERSIONS);
+    let chosen = |names: &[&str], no_deps: bool| {
+        let services = names.iter().map(ToString::to_string).collect();
+        let mask = select(&workspace, &Selection { services, no_deps, ..Selection::default() }).unwrap();
+        let chosen = workspace.services.keys().zip(mask).filter(|(_, chosen)| *chosen);
+        chosen.map(|(name, _)| name.to_string()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(chosen(&["web"], false), "db cache web users users-v2");
+    assert_eq!(chosen(&["users-v2"], false), "db cache users-v2");
+    assert_eq!(chosen(&["users"], true), "users users-v2");
 }

@@ -25,6 +25,7 @@ pub fn lower(
     let listen = vec![None; ports.len()];
     Some(Service {
         name: name.clone(),
+        version: None,
         aliases: aliases(raw, problems),
         hostnames: hostnames(raw, problems),
         run: Run::External(external.clone()),

@@ -67,6 +67,7 @@ pub fn lower(
     let command = command(name, &raw, key, problems)?;
     let service = Service {
         name: name.clone(),
+        version: None,
         aliases,
         hostnames,
         run: Run::Process(command),
@@ -101,7 +102,7 @@ fn command(name: &ServiceName, raw: &RawService, key: Span, problems: &mut Probl
         return Some(lower_command(&command.value));
     }
     let runs_otherwise = raw.image.is_some() || raw.build.is_some() || raw.template.is_some();
-    if !runs_otherwise && raw.versions.is_none() {
+    if !runs_otherwise {
         let problem = Problem::error("missing_command", format!("`{name}` says nothing of what it runs"));
         problems.push(problem.at(key).hint("add `command: …`"));
     }

@@ -58,7 +58,7 @@ record! {
         /// Files whose change restarts it.
         [later] watch: OneOrMany<OrBrief<Watch>>,
         /// Several variants of it, by name.
-        [later] versions: Dict<RawService>,
+        versions: Dict<RawService>,
         /// Instances at once.
         [later] replicas: OrBrief<Replicas>,
         /// What the proxy does for calls to it.
