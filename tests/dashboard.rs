@@ -26,7 +26,7 @@ fn row(name: &str, state: &str, port: Option<u16>, more: &Value) -> Service {
     );
     let settled = ["ready", "running", "completed", "idle"].contains(&state);
     let mut row = json!({
-        "service": name, "version": null, "instance": 1, "state": state, "ready": state == "ready", "kind": "process",
+        "name": name, "service": name, "version": null, "instance": 1, "state": state, "ready": state == "ready", "kind": "process",
         "network": "env", "pid": up.then_some(4000), "container": null, "image": null, "ports": ports.unwrap_or(json!([])),
         "needed_by": [], "restarts": 0, "exit_code": null, "uptime_ms": null, "started": up.then_some("2026-11-21T11:58:18Z"),
         "cpu_percent": up.then_some(0.4), "memory_bytes": up.then_some(9_437_184), "reason": null,
