@@ -20,6 +20,7 @@ use std::path::PathBuf;
 
 use listening::Listening;
 
+use crate::dtab::Dtab;
 use crate::model::{Command, Graph, Inputs, Namespace, NetworkMode, Run, Service, SetupStep, Workspace, WorkspaceName};
 
 pub use addresses::{
@@ -74,6 +75,8 @@ pub struct Plan {
     pub namespace: Namespace,
     /// Calls to services that were not declared as dependencies are refused.
     pub strict: bool,
+    /// The manifest's own routes.
+    pub routes: Dtab,
     pub front_door: u16,
     pub standard_ports: bool,
     pub services: Vec<Planned>,
@@ -129,6 +132,7 @@ pub fn plan(workspace: &Workspace, surroundings: &Surroundings) -> Plan {
         host_label: surroundings.site.host_label.clone(),
         namespace: workspace.namespace.clone(),
         strict: workspace.strict,
+        routes: workspace.routes.clone(),
         front_door: surroundings.ports.front_door(),
         standard_ports: surroundings.site.standard_ports,
         services,

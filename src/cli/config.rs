@@ -44,6 +44,7 @@ fn workspace_json(workspace: &Workspace) -> Json {
         "network": network(workspace.network),
         "namespace": workspace.namespace,
         "strict": workspace.strict,
+        "routes": workspace.routes.to_string(),
         "services": services,
     })
 }

@@ -3,6 +3,7 @@
 mod external;
 mod network;
 mod readiness;
+mod routes;
 mod service;
 mod unique;
 
@@ -71,9 +72,10 @@ pub fn lower(
     }
     apply_groups(groups, &mut services, problems);
     service::check_together(&services, problems);
+    let routes = routes::routes(&units, problems);
     let graph = graph(&services, problems)?;
     let profiles = known_profiles(&services);
-    Some(Workspace { name: name?, root, services, graph, network, namespace, strict, profiles })
+    Some(Workspace { name: name?, root, services, graph, network, namespace, strict, routes, profiles })
 }
 
 /// What a service of a unit is a version of.

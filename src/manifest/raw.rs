@@ -38,7 +38,7 @@ record! {
         /// What runs, by name.
         services: Dict<RawService>,
         /// A dtab that is appended to the built-in one.
-        [later] routes: String,
+        routes: At<String>,
         /// Commands that end, by name.
         [later] tasks: Dict<Task>,
         /// Production's own files, for `parity`.

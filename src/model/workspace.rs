@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use indexmap::IndexMap;
 
+use crate::dtab::Dtab;
+
 use super::{Graph, Names, Namespace, NetworkMode, Service, ServiceName, WorkspaceName};
 
 /// A workspace that can be planned: every reference leads somewhere and the graph has no cycle.
@@ -20,6 +22,8 @@ pub struct Workspace {
     pub namespace: Namespace,
     /// Calls to services that were not declared as dependencies are refused.
     pub strict: bool,
+    /// What names mean where it is not the service of that name.
+    pub routes: Dtab,
     /// Profiles that are named in the manifest, to tell a wrong one on the command line.
     pub profiles: Vec<String>,
 }

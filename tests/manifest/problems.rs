@@ -199,9 +199,9 @@ fn huge_and_explosive_manifests_are_refused() {
 
 #[test]
 fn keys_of_later_versions_are_refused_by_name() {
-    let text = "budget: 4GiB\nremotes: {}\nroutes: |\n  /a => /b\nservices:\n  a: { image: postgres, volumes: [a], policy: { timeout: 2s, retry: { budget: 20% } } }\n  b: { command: x, schedule: daily }\n";
+    let text = "budget: 4GiB\nremotes: {}\nservices:\n  a: { image: postgres, volumes: [a], policy: { timeout: 2s, retry: { budget: 20% } } }\n  b: { command: x, schedule: daily }\n";
     let codes: Vec<String> = bad(text).into_iter().map(|line| line.split(' ').nth(1).unwrap().to_owned()).collect();
-    assert_eq!(codes, ["not_built"; 7]);
+    assert_eq!(codes, ["not_built"; 6]);
 }
 
 #[test]
@@ -230,4 +230,14 @@ fn versions_say_what_they_lack() {
         bad("services:\n  a: { command: x, versions: { v1: {}, V!: {} } }\n"),
         ["2:40 bad_name `a-V!` is no service name: `V` cannot stand in a name | `a-v` would do"]
     );
+}
+
+#[test]
+fn routes_are_read_where_they_stand() {
+    let service = "services: { a: { command: x } }";
+    let wrong = |routes: &str| bad(&format!("{service}\nroutes: {routes}\n"));
+    let arrow = "dtab_syntax expected `=>`, found `-` | an entry is `/prefix => tree`";
+    assert_eq!(wrong("|\n    /svc/a => /b ;\n    /svc/b -> /c ;"), [format!("4:12 {arrow}")]);
+    assert_eq!(wrong("/svc/b -> /c"), [format!("2:16 {arrow}")]);
+    assert_eq!(wrong("\"/svc/a => /b ;\\n/svc/b -> /c\""), [format!("2:33 {arrow}")]);
 }

@@ -273,3 +273,13 @@ fn who_needs_a_service_needs_its_versions() {
     assert_eq!(chosen(&["users-v2"], false), "db cache users-v2");
     assert_eq!(chosen(&["users"], true), "users users-v2");
 }
+
+#[test]
+fn routes_of_the_main_manifest_come_before_the_included_ones() {
+    let main = "include: [in/nagaya.yaml]\nservices: { a: { command: x } }\nroutes: |\n  # ours\n  /svc/a => /#/local/b | /$/nil ;\n";
+    let included = "services: { b: { command: x } }\nroutes: /svc/a => !";
+    let disk = Disk::default().with("nagaya.yaml", main).with("in/nagaya.yaml", included);
+    let (workspace, problems) = disk.load();
+    assert_eq!(shown(&problems), [""; 0]);
+    assert_eq!(workspace.unwrap().routes.to_string(), "/svc/a=>!;/svc/a=>/#/local/b | /$/nil");
+}
