@@ -7,6 +7,7 @@
 
 pub mod files;
 pub mod resolv;
+mod routes;
 mod upstreams;
 pub mod zone;
 
@@ -22,6 +23,7 @@ use crate::model::{Egress, Protocol};
 use crate::supervise::{State, Status};
 
 pub use crate::plan::Location;
+pub use routes::Routes;
 pub use upstreams::Upstreams;
 
 /// Everything the proxy needs.

@@ -120,6 +120,7 @@ impl Engine {
             requests: Requests::default(),
             ends,
             table: publisher.table(),
+            routes: publisher.routes(),
             pods,
             watchers: watchers.clone(),
             ending: ending.subscribe(),

@@ -10,7 +10,7 @@ use super::Board;
 use crate::effects::pods::Inbox;
 use crate::manifest::Request;
 use crate::plan::Selection;
-use crate::route::Table;
+use crate::route::{Routes, Table};
 use crate::telemetry::logs::Ends;
 use crate::telemetry::requests::Requests;
 use crate::view::Explanation;
@@ -23,6 +23,8 @@ pub struct Handle {
     pub requests: Requests,
     pub ends: Ends,
     pub table: watch::Receiver<Arc<Table>>,
+    /// The routes in force.
+    pub routes: watch::Receiver<Arc<Routes>>,
     /// Pods that come and go.
     pub pods: Inbox,
     /// How many look at CPU and memory; while nobody does, nothing is sampled.

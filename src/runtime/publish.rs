@@ -14,7 +14,7 @@ use crate::effects::stats::{Sample, ticks_per_second};
 use crate::model::Port;
 use crate::plan::{FRONT_DOOR, HOST, Plan, Planned, PlannedPort, PlannedPublish};
 use crate::route::zone::{Entry, Origin, Zone};
-use crate::route::{Availability, Endpoint, Listener, Socket, Table, Upstream, Upstreams, on_loopback};
+use crate::route::{Availability, Endpoint, Listener, Routes, Socket, Table, Upstream, Upstreams, on_loopback};
 use crate::supervise::{Moment, World};
 use crate::view::{Event, Service, Usage};
 
@@ -91,6 +91,7 @@ pub struct Publisher {
     clock: Clock,
     board: Board,
     table: watch::Sender<Arc<Table>>,
+    routes: watch::Sender<Arc<Routes>>,
     availability: HashMap<Arc<str>, watch::Sender<Availability>>,
     /// Published numbers that others have.
     taken: HashSet<u16>,
@@ -105,6 +106,7 @@ impl Publisher {
             clock,
             board,
             table: watch::Sender::default(),
+            routes: watch::Sender::default(),
             availability: HashMap::new(),
             taken: HashSet::new(),
             usage: HashMap::new(),
@@ -115,6 +117,11 @@ impl Publisher {
     /// The table, as it will be.
     pub fn table(&self) -> watch::Receiver<Arc<Table>> {
         self.table.subscribe()
+    }
+
+    /// The routes, as they will be.
+    pub fn routes(&self) -> watch::Receiver<Arc<Routes>> {
+        self.routes.subscribe()
     }
 
     /// What names mean now.
@@ -164,6 +171,9 @@ impl Publisher {
         self.taken = taken;
         self.availability.retain(|name, _| table.index(name).is_some());
         self.table.send_replace(Arc::new(table));
+        let external = plan.services.iter().filter(|it| it.external().is_some()).map(|it| it.name.as_str());
+        let version = self.routes.borrow().version + 1;
+        self.routes.send_replace(Arc::new(Routes::new(version, external, plan.routes.clone())));
         self.board.truncate(plan.services.len());
         self.rows(world, 0..plan.services.len());
         notices
