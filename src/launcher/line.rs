@@ -12,7 +12,7 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 use tokio::io::Interest;
 use tokio::net::{TcpSocket, TcpStream, UdpSocket, UnixStream};
 
-use super::pod::{Handover, MOST_SOCKETS, Request, Sockets, Tracking, WayIn, decode_addresses};
+use super::pod::{Door, Handover, MOST_DOORS, MOST_SOCKETS, Request, Sockets, Tracking, WayIn, decode_addresses};
 use crate::plan::twin;
 
 /// How many sockets are asked for at once, at first and at most: a pod that is called often gets more in one go.
@@ -141,9 +141,18 @@ impl Line {
         socket.connect((target, port).into()).await
     }
 
-    /// Has calls from the pod to an address refused by its kernel, or let through again.
-    pub async fn set_absent(&self, address: Ipv4Addr, refused: bool) -> io::Result<()> {
-        self.ask(Request::Absent { address, refused }).await.map(drop)
+    /// Has calls from the pod to an address refused by its kernel, but for those to its doors: some open, some shut.
+    pub async fn set_doors(&self, address: Ipv4Addr, open: &[Door], shut: &[Door]) -> io::Result<()> {
+        let parts = open.chunks(MOST_DOORS).map(|open| (open.to_vec(), Vec::new()));
+        let parts = parts.chain(shut.chunks(MOST_DOORS).map(|shut| (Vec::new(), shut.to_vec())));
+        let mut parts = parts.peekable();
+        if parts.peek().is_none() {
+            return self.ask(Request::Doors { address, open: Vec::new(), shut: Vec::new() }).await.map(drop);
+        }
+        for (open, shut) in parts {
+            self.ask(Request::Doors { address, open, shut }).await?;
+        }
+        Ok(())
     }
 
     /// Few programs listen by IPv6 alone: there is no stock of these.

@@ -159,9 +159,10 @@ fn arrived(
     // Without it the pod is gone already.
     let Ok(meant) = meant(&stream, from) else { return };
     let bound = bound(meant, &tables.borrow(), &caller.service, |it| it != Protocol::Udp);
-    if let Bound::Service(target) = &bound {
+    let called = in_workspace(meant.ip()).ok().filter(|address| tables.borrow().called(*address).is_some());
+    if let Some(called) = called {
         // It knew the address from before: the kernel may have to be told.
-        let (names, called) = (caller.names.clone(), target.upstream.called);
+        let names = caller.names.clone();
         spawn_local(async move { names.meet(called).await });
     }
     let who = Caller::Service(caller.service.clone());

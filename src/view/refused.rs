@@ -4,6 +4,7 @@ use std::net::SocketAddrV4;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::Protocol;
 use crate::plan::{HOST, HOST_NAME, Plan, Planned};
 use crate::route::Availability;
 use crate::supervise::Status;
@@ -49,7 +50,7 @@ impl Judge<'_> {
         Some(match callee {
             Some(callee) => {
                 let name = &self.plan.services[callee].name;
-                Refused { to: format!("{name}:{port}"), hint: self.absent(callee) }
+                Refused { to: format!("{name}:{port}"), hint: self.at_service(callee, port) }
             }
             None => {
                 let host = if address == HOST { HOST_NAME.to_owned() } else { address.to_string() };
@@ -71,8 +72,9 @@ impl Judge<'_> {
         Some(Refused { to: format!("localhost:{port}"), hint })
     }
 
-    fn absent(&self, callee: usize) -> String {
-        let name = &self.plan.services[callee].name;
+    fn at_service(&self, callee: usize, port: u16) -> String {
+        let planned = &self.plan.services[callee];
+        let name = &planned.name;
         let is_declared = self.plan.edges.iter().any(|edge| (edge.from, edge.to) == (self.place, callee));
         if self.plan.strict && !is_declared {
             return format!(
@@ -80,6 +82,20 @@ impl Judge<'_> {
                 self.plan.services[self.place].name
             );
         }
+        let mut known = planned.all_ports().filter(|known| known.number == port).peekable();
+        if known.peek().is_none() {
+            return undeclared(planned, port);
+        }
+        let absent = self.absent(callee);
+        match known.all(|known| known.protocol == Protocol::Udp) {
+            // Which it was the pod's kernel has not written down.
+            true => format!("{name} takes only datagrams (udp) at {port}; or {absent}"),
+            false => absent,
+        }
+    }
+
+    fn absent(&self, callee: usize) -> String {
+        let name = &self.plan.services[callee].name;
         match self.statuses.get(callee) {
             Some(status) if !matches!(Availability::of(status), Availability::Absent(_)) => {
                 format!("{name} was not there then; it is {} now", status.state.word())
@@ -87,5 +103,16 @@ impl Judge<'_> {
             Some(status) => format!("{name} is {}", status.state.word()),
             None => format!("{name} was not there then"),
         }
+    }
+}
+
+/// That a service has not the port, and which it has.
+fn undeclared(callee: &Planned, port: u16) -> String {
+    let name = &callee.name;
+    let known: Vec<String> = callee.all_ports().map(|known| format!("{} ({})", known.number, known.name)).collect();
+    match known.as_slice() {
+        [] => format!("{name} declares no ports; where it listens on {port}, put that into its `ports`"),
+        [only] => format!("{name} declares no port {port}, only {only}"),
+        [first @ .., last] => format!("{name} declares no port {port}, only {} and {last}", first.join(", ")),
     }
 }

@@ -10,18 +10,42 @@ use rustix::net::{
     recvmsg, sendmsg,
 };
 
+use super::rules::{TCP, UDP};
 use super::{Handover, Tracking};
 
 /// More than this the kernel does not pass in one message (SCM_MAX_FD, unix(7)).
 pub const MOST_SOCKETS: u8 = 253;
 
+/// No packet to pid 1 is longer.
+pub const LONGEST: usize = 512;
+/// So many doors one request may change.
+pub const MOST_DOORS: usize = (LONGEST - HEAD) / DOOR;
+/// What stands before the doors, and what each of them takes.
+const HEAD: usize = 6;
+const DOOR: usize = 3;
+
+/// A port of a callee, and how it is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Door {
+    pub datagrams: bool,
+    pub port: u16,
+}
+
+impl Door {
+    /// The number of its transport in IP headers.
+    pub fn transport(self) -> u8 {
+        if self.datagrams { UDP } else { TCP }
+    }
+}
+
 /// A request; each is answered by one packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// Sockets with which to call into the pod.
     Sockets { way: WayIn, count: u8 },
-    /// Have calls to an address refused, or let through again.
-    Absent { address: Ipv4Addr, refused: bool },
+    /// From now on calls to an address are refused but at its open doors: these open, those shut. At most
+    /// [`MOST_DOORS`] of both.
+    Doors { address: Ipv4Addr, open: Vec<Door>, shut: Vec<Door> },
     /// The sockets of [`Tracking`].
     Tracking,
     /// Whom programs dialled in vain, by IPv4. The answer's bytes say it.
@@ -43,27 +67,39 @@ impl WayIn {
 
 impl Request {
     /// As a packet.
-    pub fn encode(self) -> [u8; 6] {
+    pub fn encode(&self) -> Vec<u8> {
         match self {
-            Self::Sockets { way, count } => [0, way as u8, count, 0, 0, 0],
-            Self::Absent { address, refused } => {
+            Self::Sockets { way, count } => vec![0, *way as u8, *count],
+            Self::Doors { address, open, shut } => {
                 let [a, b, c, d] = address.octets();
-                [1, refused.into(), a, b, c, d]
+                let mut out = vec![1, u8::try_from(open.len()).unwrap_or(u8::MAX), a, b, c, d];
+                for door in open.iter().chain(shut) {
+                    let [high, low] = door.port.to_be_bytes();
+                    out.extend([door.datagrams.into(), high, low]);
+                }
+                out
             }
-            Self::Tracking => [2, 0, 0, 0, 0, 0],
-            Self::Dialled => [3, 0, 0, 0, 0, 0],
+            Self::Tracking => vec![2],
+            Self::Dialled => vec![3],
         }
     }
 
     /// From a packet.
     pub fn decode(packet: &[u8]) -> Option<Self> {
         match *packet {
-            [0, way, count, ..] => WayIn::ALL.get(usize::from(way)).map(|&way| Self::Sockets { way, count }),
-            [1, refused, a, b, c, d] => {
-                Some(Self::Absent { address: Ipv4Addr::new(a, b, c, d), refused: refused != 0 })
+            [0, way, count] => WayIn::ALL.get(usize::from(way)).map(|&way| Self::Sockets { way, count }),
+            [1, count, a, b, c, d, ref doors @ ..] => {
+                let (doors, _) = doors.as_chunks::<DOOR>();
+                let door = |&[datagrams, high, low]: &[u8; DOOR]| Door {
+                    datagrams: datagrams != 0,
+                    port: u16::from_be_bytes([high, low]),
+                };
+                let (open, shut) = doors.split_at_checked(count.into())?;
+                let all = |doors: &[[u8; DOOR]]| doors.iter().map(door).collect();
+                Some(Self::Doors { address: Ipv4Addr::new(a, b, c, d), open: all(open), shut: all(shut) })
             }
-            [2, ..] => Some(Self::Tracking),
-            [3, ..] => Some(Self::Dialled),
+            [2] => Some(Self::Tracking),
+            [3] => Some(Self::Dialled),
             _ => None,
         }
     }
@@ -135,18 +171,26 @@ mod tests {
 
     #[test]
     fn requests_survive_the_way() {
+        let address = Ipv4Addr::new(10, 66, 1, 2);
+        let (stream, datagrams) = (Door { datagrams: false, port: 65_432 }, Door { datagrams: true, port: 53 });
         for request in [
             Request::Sockets { way: WayIn::Stream6, count: 200 },
             Request::Sockets { way: WayIn::Datagram, count: 1 },
             Request::Tracking,
             Request::Dialled,
-            Request::Absent { address: Ipv4Addr::new(10, 66, 1, 2), refused: true },
+            Request::Doors { address, open: vec![stream, datagrams], shut: vec![stream] },
+            Request::Doors { address, open: Vec::new(), shut: Vec::new() },
+            Request::Doors { address, open: vec![stream; MOST_DOORS - 1], shut: vec![datagrams] },
         ] {
-            assert_eq!(Request::decode(&request.encode()), Some(request));
+            let packet = request.encode();
+            assert!(packet.len() <= LONGEST);
+            assert_eq!(Request::decode(&packet), Some(request));
         }
         let addresses: Vec<SocketAddrV4> = vec!["127.0.0.1:5432".parse().unwrap(), "10.66.0.1:80".parse().unwrap()];
         assert_eq!(decode_addresses(&encode_addresses(&addresses)), addresses);
         assert!(decode_addresses(&[]).is_empty() && decode_addresses(&[1, 2, 3]).is_empty());
-        assert_eq!([&[7][..], &[0, 9, 1, 0, 0, 0]].map(Request::decode), [None, None]);
+        for nonsense in [&[7][..], &[0, 9, 1], &[], &[1, 2, 10, 66, 1, 2, 0, 0, 80]] {
+            assert_eq!(Request::decode(nonsense), None, "{nonsense:?}");
+        }
     }
 }

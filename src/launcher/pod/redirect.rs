@@ -1,14 +1,15 @@
 //! Where a pod's packets go: one nat chain on output for each family of addresses.
 //!
 //! Every stream that leaves for anywhere but the pod itself comes to the one listener, every question of names to the
-//! engine's socket, every other datagram to another, which has the listener's number. Nothing that leaves reaches any network: there is none. A set holds
-//! the addresses of services that cannot be called now: their callers are refused by the kernel, so that
-//! `wait-for-it db:5432` learns the truth.
+//! engine's socket, every other datagram to another, which has the listener's number. Nothing that leaves reaches any
+//! network: there is none. A set holds the addresses of services that the pod knows, another their ports that can be
+//! called now: all else at these addresses is refused by the kernel, so that `wait-for-it db:5432` learns the truth.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use rustix::io::Errno;
 
+use super::control::Door;
 use super::netlink::Protocol;
 use super::rules::{Family, Match, TCP, Table, UDP, Verdict, whole};
 use super::{ENGINE, NAMES, NOBODY, Network};
@@ -54,8 +55,8 @@ fn fill(table: &mut Table<'_>, pod: &Network) {
     note(table, &[Match::Transport(TCP), Match::Loopback]);
     table.rule(&[Match::Loopback], Verdict::Accept);
     table.rule(&[Match::Address(of(table.family, pod.address))], Verdict::Accept);
-    note(table, &[Match::HasPorts, Match::Absent]);
-    table.rule(&[Match::HasPorts, Match::Absent], Verdict::Redirect(NOBODY));
+    note(table, &[Match::HasPorts, Match::Refused]);
+    table.rule(&[Match::HasPorts, Match::Refused], Verdict::Redirect(NOBODY));
     match pod.confined {
         Some(host) => {
             let range = match table.family {
@@ -88,16 +89,15 @@ fn of(family: Family, address: Ipv4Addr) -> IpAddr {
     }
 }
 
-/// Has calls to an address and its twin refused, or let through again.
-pub fn absent(families: Families, address: Ipv4Addr, refused: bool) -> Result<(), Errno> {
+/// Has calls to an address and its twin refused but at its doors, some of which open and some shut.
+pub fn doors(families: Families, address: Ipv4Addr, open: &[Door], shut: &[Door]) -> Result<(), Errno> {
     let batch = whole(|batch| {
         for &family in families {
-            Table { batch, family, notes: false }.element(of(family, address), refused);
+            let (mut table, address) = (Table { batch: &mut *batch, family, notes: false }, of(family, address));
+            table.shut(address, shut);
+            table.open(address, open);
+            table.guard(address);
         }
     });
-    match batch.send(Protocol::Netfilter) {
-        // It is so already.
-        Err(Errno::EXIST | Errno::NOENT) => Ok(()),
-        other => other,
-    }
+    batch.send(Protocol::Netfilter)
 }

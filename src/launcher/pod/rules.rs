@@ -1,14 +1,22 @@
-//! The words of nf_tables for one table of a pod (`linux/netfilter/nf_tables.h`): a nat chain on output, a set, rules.
+//! The words of nf_tables for one table of a pod (`linux/netfilter/nf_tables.h`): a nat chain on output, sets, rules.
+
+mod expressions;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
 use rustix::io::Errno;
 
+use super::control::Door;
 use super::netlink::{Batch, Protocol, all, find};
+use expressions::{
+    EQUAL, NETWORK_HEADER, REGISTER, TRANSPORT_HEADER, UNEQUAL, WORDS, compare, conclude, lookup, payload, payload_into,
+    transport, transport_into,
+};
 
 const TABLE: &str = "nagaya";
 const CHAIN: &str = "ways-out";
-const ABSENT: &str = "absent";
+const GUARDED: &str = "guarded";
+const DOORS: &str = "doors";
 const DIALLED: &str = "dialled";
 /// Whom programs dialled in vain: so many are remembered.
 const MOST_DIALLED: u32 = 64;
@@ -27,6 +35,11 @@ const APPEND: u16 = 0x800;
 
 pub const TCP: u8 = 6;
 pub const UDP: u8 = 17;
+
+/// What nft calls `inet_proto` and `inet_service`, and how many bits each part of a key's kind has. nft shows sets by them.
+const KIND_OF_TRANSPORT: u32 = 12;
+const KIND_OF_PORT: u32 = 13;
+const KIND_BITS: u32 = 6;
 
 /// Which packets a table sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +92,8 @@ pub enum Match {
     Address(IpAddr),
     /// With its prefix length, in whole bytes.
     Range((IpAddr, u8)),
-    Absent,
+    /// Bound for a guarded address, but for none of its doors.
+    Refused,
 }
 
 /// What becomes of it.
@@ -117,13 +131,16 @@ pub struct Table<'a> {
 }
 
 impl Table<'_> {
-    /// Makes it, with an empty chain and an empty set.
+    /// Makes it, with an empty chain and empty sets.
     pub fn make(&mut self) {
         self.message(NEW_TABLE, 0);
         self.batch.text(1, TABLE);
         self.batch.end();
         self.chain();
-        self.set();
+        let (_, length) = self.family.destination();
+        let address = self.family.kind_of_address();
+        self.set(GUARDED, address, length);
+        self.set(DOORS, (address << KIND_BITS | KIND_OF_TRANSPORT) << KIND_BITS | KIND_OF_PORT, length + 8);
         if self.notes {
             self.notebook();
         }
@@ -149,15 +166,15 @@ impl Table<'_> {
         self.batch.end();
     }
 
-    fn set(&mut self) {
-        let (_, length) = self.family.destination();
+    fn set(&mut self, name: &str, kind: u32, length: u32) {
         self.message(NEW_SET, 0);
         self.batch.text(1, TABLE);
-        self.batch.text(2, ABSENT);
+        self.batch.text(2, name);
         self.batch.number(3, 0);
-        self.batch.number(4, self.family.kind_of_address());
+        self.batch.number(4, kind);
         self.batch.number(5, length);
-        self.batch.number(10, 1);
+        // Its number in the batch, of which there is only one for each name.
+        self.batch.number(10, u32::from(name == DOORS) + 1);
         self.batch.end();
     }
 
@@ -165,34 +182,53 @@ impl Table<'_> {
     fn notebook(&mut self) {
         const FILLED_BY_RULES: u32 = 0x20;
         const MAY_GROW_OLD: u32 = 0x10;
-        const ADDRESS_AND_SERVICE: u32 = 7 << 6 | 13;
+        const ADDRESS_AND_PORT: u32 = 7 << KIND_BITS | KIND_OF_PORT;
         // But nothing in it does, so that the kernel has no reason to look often: in milliseconds, a month.
         const SELDOM: u32 = 30 * 24 * 3600 * 1000;
         self.message(NEW_SET, 0);
         self.batch.text(1, TABLE);
         self.batch.text(2, DIALLED);
         self.batch.number(3, FILLED_BY_RULES | MAY_GROW_OLD);
-        self.batch.number(4, ADDRESS_AND_SERVICE);
+        self.batch.number(4, ADDRESS_AND_PORT);
         self.batch.number(5, 8);
         let description = self.batch.open(9);
         self.batch.number(1, MOST_DIALLED);
         self.batch.close(description);
-        self.batch.number(10, 2);
+        self.batch.number(10, 3);
         self.batch.number(12, SELDOM);
         self.batch.end();
     }
 
-    /// Puts an address into the set, or takes it out.
-    pub fn element(&mut self, address: IpAddr, present: bool) {
-        self.message(if present { NEW_ELEMENT } else { DELETE_ELEMENT }, 0);
+    /// Has all calls to an address refused but those to its doors.
+    pub fn guard(&mut self, address: IpAddr) {
+        self.elements(NEW_ELEMENT, GUARDED, &[octets(address)]);
+    }
+
+    /// Opens doors of an address; those that are open stay so.
+    pub fn open(&mut self, address: IpAddr, doors: &[Door]) {
+        self.elements(NEW_ELEMENT, DOORS, &keys(address, doors));
+    }
+
+    /// Shuts doors of an address, which must be open.
+    pub fn shut(&mut self, address: IpAddr, doors: &[Door]) {
+        self.elements(DELETE_ELEMENT, DOORS, &keys(address, doors));
+    }
+
+    fn elements(&mut self, change: u16, set: &str, keys: &[Vec<u8>]) {
+        if keys.is_empty() {
+            return;
+        }
+        self.message(change, 0);
         self.batch.text(1, TABLE);
-        self.batch.text(2, ABSENT);
+        self.batch.text(2, set);
         let elements = self.batch.open(3);
-        let element = self.batch.open(1);
-        let key = self.batch.open(1);
-        self.batch.attribute(1, &octets(address));
-        self.batch.close(key);
-        self.batch.close(element);
+        for bytes in keys {
+            let element = self.batch.open(1);
+            let key = self.batch.open(1);
+            self.batch.attribute(1, bytes);
+            self.batch.close(key);
+            self.batch.close(element);
+        }
         self.batch.close(elements);
         self.batch.end();
     }
@@ -232,14 +268,16 @@ impl Table<'_> {
             },
             Match::Address(address) => self.destination(&octets(address)),
             Match::Range((network, length)) => self.destination(&octets(network)[..usize::from(length / 8)]),
-            Match::Absent => {
+            Match::Refused => {
                 let (offset, length) = self.family.destination();
                 payload(self.batch, NETWORK_HEADER, offset, length);
-                expression(self.batch, "lookup", |batch| {
-                    batch.text(1, ABSENT);
-                    batch.number(2, REGISTER);
-                    batch.number(4, 1);
-                });
+                lookup(self.batch, GUARDED, REGISTER, false);
+                // A key of several parts has each in words of its own.
+                let behind = WORDS + length / 4;
+                payload_into(self.batch, WORDS, NETWORK_HEADER, offset, length);
+                transport_into(self.batch, behind);
+                payload_into(self.batch, behind + 1, TRANSPORT_HEADER, 2, 2);
+                lookup(self.batch, DOORS, WORDS, true);
             }
         }
     }
@@ -257,6 +295,15 @@ fn octets(address: IpAddr) -> Vec<u8> {
         IpAddr::V4(address) => address.octets().to_vec(),
         IpAddr::V6(address) => address.octets().to_vec(),
     }
+}
+
+/// The keys of doors in their set: the address, the number of the transport, and the port, each filled up to words.
+fn keys(address: IpAddr, doors: &[Door]) -> Vec<Vec<u8>> {
+    let key = |door: &Door| {
+        let [high, low] = door.port.to_be_bytes();
+        [&octets(address)[..], &[door.transport(), 0, 0, 0, high, low, 0, 0]].concat()
+    };
+    doors.iter().map(key).collect()
 }
 
 /// Whom programs dialled in vain since their pod was made.
@@ -280,88 +327,4 @@ fn elements(message: &[u8]) -> Vec<SocketAddrV4> {
         SocketAddrV4::new(Ipv4Addr::new(a, b, c, d), u16::from_be_bytes([high, low]))
     };
     all(lists, 1).filter_map(key).map(address).collect()
-}
-
-/// The first register, which conditions read and write.
-const REGISTER: u32 = 1;
-/// Its first four bytes, and the next four.
-const WORDS: [u32; 2] = [8, 9];
-const NETWORK_HEADER: u32 = 1;
-const TRANSPORT_HEADER: u32 = 2;
-
-fn conclude(batch: &mut Batch, verdict: Verdict) {
-    const ACCEPT: u32 = 1;
-    const VERDICT_REGISTER: u32 = 0;
-    match verdict {
-        Verdict::Accept => expression(batch, "immediate", |batch| {
-            batch.number(1, VERDICT_REGISTER);
-            let data = batch.open(2);
-            let code = batch.open(2);
-            batch.number(1, ACCEPT);
-            batch.close(code);
-            batch.close(data);
-        }),
-        Verdict::Redirect(port) => {
-            expression(batch, "immediate", |batch| {
-                batch.number(1, REGISTER);
-                let data = batch.open(2);
-                batch.attribute(1, &port.to_be_bytes());
-                batch.close(data);
-            });
-            expression(batch, "redir", |batch| batch.number(1, REGISTER));
-        }
-        Verdict::Note => {
-            let (offset, length) = Family::V4.destination();
-            payload_into(batch, WORDS[0], NETWORK_HEADER, offset, length);
-            payload_into(batch, WORDS[1], TRANSPORT_HEADER, 2, 2);
-            expression(batch, "dynset", |batch| {
-                batch.text(1, DIALLED);
-                batch.number(3, 0);
-                batch.number(4, WORDS[0]);
-            });
-        }
-    }
-}
-
-fn payload(batch: &mut Batch, base: u32, offset: u32, length: u32) {
-    payload_into(batch, REGISTER, base, offset, length);
-}
-
-fn payload_into(batch: &mut Batch, register: u32, base: u32, offset: u32, length: u32) {
-    expression(batch, "payload", |batch| {
-        batch.number(1, register);
-        batch.number(2, base);
-        batch.number(3, offset);
-        batch.number(4, length);
-    });
-}
-
-fn transport(batch: &mut Batch) {
-    const TRANSPORT_PROTOCOL: u32 = 16;
-    expression(batch, "meta", |batch| {
-        batch.number(1, REGISTER);
-        batch.number(2, TRANSPORT_PROTOCOL);
-    });
-}
-
-const EQUAL: u32 = 0;
-const UNEQUAL: u32 = 1;
-
-fn compare(batch: &mut Batch, how: u32, value: &[u8]) {
-    expression(batch, "cmp", |batch| {
-        batch.number(1, REGISTER);
-        batch.number(2, how);
-        let data = batch.open(3);
-        batch.attribute(1, value);
-        batch.close(data);
-    });
-}
-
-fn expression(batch: &mut Batch, name: &str, content: impl FnOnce(&mut Batch)) {
-    let element = batch.open(1);
-    batch.text(1, name);
-    let data = batch.open(2);
-    content(batch);
-    batch.close(data);
-    batch.close(element);
 }

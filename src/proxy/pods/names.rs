@@ -1,11 +1,11 @@
 //! What one pod asks for by name, and whom it may not call at the moment.
 //!
-//! A call to a service that is absent is to be refused by the pod's own kernel: once a connection is here it was made
-//! already, and `wait-for-it` would be told a lie. So whoever asks for a name has the kernel told first, and kept up to
-//! date from then on. Nothing is told to pods that never asked.
+//! A call to a service that is absent, or to a port that it has not declared, is to be refused by the pod's own kernel:
+//! once a connection is here it was made already, and `wait-for-it` would be told a lie. So whoever asks for a name has
+//! the kernel told first, and kept up to date from then on. Nothing is told to pods that never asked.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,10 +17,11 @@ use super::Pods;
 use super::told::Told;
 use crate::discovery::{self, Pod};
 use crate::launcher::Line;
-use crate::model::Egress;
+use crate::launcher::pod::Door;
+use crate::model::{Egress, Protocol};
 use crate::plan::{HOST, HOST_NAME, twin};
 use crate::route::zone::{Asker, Zone};
-use crate::route::{Availability, Table};
+use crate::route::{Availability, Endpoint, Table};
 
 /// One pod's view of names.
 pub struct Names {
@@ -59,7 +60,7 @@ impl Names {
         self.told.borrow().name(address)
     }
 
-    /// Has the kernel know, now and from now on, whether the service at an address can be called.
+    /// Has the kernel know, now and from now on, at which ports the service at an address can be called.
     pub async fn meet(&self, address: Ipv4Addr) {
         let mut told = self.known.borrow_mut().entry(address).or_insert_with(|| self.watch(address)).told.clone();
         let _ = told.wait_for(|told| *told).await;
@@ -69,15 +70,21 @@ impl Names {
         let (tell, told) = watch::channel(false);
         let (line, caller, mut tables) = (self.line.clone(), self.service.clone(), self.tables.clone());
         let task = spawn_local(async move {
-            // As the kernel begins.
-            let mut refused = false;
+            // What the kernel was told; at first it lets all calls through.
+            let mut known: Option<HashSet<Door>> = None;
             loop {
-                // Reloads change who may call, and whose the address is.
-                let mut availability = allowed(&tables.borrow_and_update(), &caller, address);
-                let now =
-                    availability.as_mut().is_none_or(|it| matches!(*it.borrow_and_update(), Availability::Absent(_)));
-                if now != refused && line.set_absent(address, now).await.is_ok() {
-                    refused = now;
+                // Reloads change who may call, whose the address is, and which ports it has.
+                let (mut availability, ports) = callable(&tables.borrow_and_update(), &caller, address).unzip();
+                let is_there =
+                    availability.as_mut().is_some_and(|it| !matches!(*it.borrow_and_update(), Availability::Absent(_)));
+                let now = ports.filter(|_| is_there).unwrap_or_default();
+                if known.as_ref() != Some(&now) {
+                    let before = known.clone().unwrap_or_default();
+                    let [open, shut] = [(&now, &before), (&before, &now)]
+                        .map(|(one, other)| one.difference(other).copied().collect::<Vec<_>>());
+                    if line.set_doors(address, &open, &shut).await.is_ok() {
+                        known = Some(now);
+                    }
                 }
                 tell.send_replace(true);
                 tokio::select! {
@@ -90,10 +97,11 @@ impl Names {
     }
 }
 
-/// The service at an address, where there is one that the caller may call.
-fn allowed(table: &Table, caller: &str, address: Ipv4Addr) -> Option<watch::Receiver<Availability>> {
-    let upstream = table.called(address)?;
-    table.allows(caller, &upstream.name).then(|| upstream.availability.clone())
+/// Whether the service at an address is there and at which ports, where there is one that the caller may call.
+fn callable(table: &Table, caller: &str, address: Ipv4Addr) -> Option<(watch::Receiver<Availability>, HashSet<Door>)> {
+    let upstream = table.called(address).filter(|upstream| table.allows(caller, &upstream.name))?;
+    let door = |port: &Endpoint| Door { datagrams: port.protocol == Protocol::Udp, port: port.number };
+    Some((upstream.availability.clone(), upstream.ports.iter().map(door).collect()))
 }
 
 /// Until it changes. That of a service which is in no table any more never does.

@@ -106,7 +106,7 @@ fn a_service_refuses_by_ipv6_as_well() {
         let twin = sandbox.told("web", "getent ahostsv6 any | head -1 | cut -d ' ' -f 1");
         let call = |port: u16| sandbox.told("web", &format!("python3 call6.py {twin} {port}"));
         assert!(call(80).starts_with("fd66::"));
-        assert_eq!(call(81), "ECONNRESET");
+        assert_eq!(call(81), "ECONNREFUSED");
         sandbox.nagaya(&["stop", "any"]).good();
         assert_eq!(call(80), "ECONNREFUSED");
         assert_eq!(sandbox.told("web", &format!("python3 send6.py {twin} 80")), "ConnectionRefusedError");

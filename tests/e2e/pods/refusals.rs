@@ -52,6 +52,68 @@ services:
 }
 
 #[test]
+fn an_undeclared_port_is_refused_by_the_callers_kernel_and_told() {
+    let manifest = "
+name: refusals
+services:
+  web: { command: [sleep, infinity] }
+  users: { command: [python3, server.py, '8080'], ports: { http: 8080, metrics: 9100 } }
+  one: { command: [sleep, infinity], ports: { stats: { port: 8125, protocol: udp } }, readiness: { exec: 'true' } }
+  none: { command: [python3, server.py, '8080'] }
+";
+    for account in Account::all() {
+        let sandbox = workspace(account, manifest);
+        sandbox.up();
+        for (host, port) in [("users", 9999), ("users", 80), ("none", 8080), ("one", 8125)] {
+            assert_eq!(sandbox.dial("web", host, port), "ECONNREFUSED", "{host}:{port}");
+        }
+        assert_eq!(sandbox.dial("web", "users", 8080), "connected");
+        let users = |port: u16| {
+            let hint = format!("users declares no port {port}, only 8080 (http) and 9100 (metrics)");
+            json!({ "to": format!("users:{port}"), "hint": hint })
+        };
+        let none = "none declares no ports; where it listens on 8080, put that into its `ports`";
+        let none = json!({ "to": "none:8080", "hint": none });
+        let datagrams = json!({ "to": "one:8125", "hint": "one takes only datagrams (udp) at 8125; or one was not there then; it is ready now" });
+        assert_eq!(sandbox.refused("web"), json!([none, datagrams, users(80), users(9999)]));
+        // By the address alone: who never asked for a name is refused as well, if only by its second try.
+        let address = sandbox.told("web", "getent ahostsv4 users | head -1 | cut -d' ' -f1");
+        let inside = |sandbox: &Sandbox, port| sandbox.dial("none", &address, port);
+        until("the kernel knows", || inside(&sandbox, 9999) == "ECONNREFUSED");
+        assert_eq!(inside(&sandbox, 8080), "connected");
+    }
+}
+
+#[test]
+fn a_port_that_is_declared_while_its_callers_run_is_open_to_them() {
+    let manifest = |ports: &str| {
+        format!(
+            "
+name: refusals
+services:
+  web: {{ command: [sleep, infinity] }}
+  users: {{ command: [python3, server.py, '8080'], ports: {{ {ports} }}, readiness: {{ tcp: {{ port: 8080 }} }} }}
+"
+        )
+    };
+    let sandbox = workspace(Account::unprivileged(), &manifest("http: 8080, other: 9000"));
+    sandbox.up();
+    assert_eq!(sandbox.dial("web", "users", 8081), "ECONNREFUSED");
+    assert_eq!(sandbox.dial("web", "users", 9000), "connected");
+    sandbox.write("nagaya.yaml", manifest("http: 8080, more: 8081"));
+    sandbox.up();
+    until("a new port is open", || sandbox.dial("web", "users", 8081) == "connected");
+    until("an old one is shut", || sandbox.dial("web", "users", 9000) == "ECONNREFUSED");
+    assert_eq!(sandbox.dial("web", "users", 8080), "connected");
+    // All of them shut and open again with the service.
+    sandbox.nagaya(&["stop", "users"]).good();
+    assert_eq!(sandbox.dial("web", "users", 8080), "ECONNREFUSED");
+    sandbox.up();
+    assert_eq!(sandbox.dial("web", "users", 8080), "connected");
+    assert_eq!(sandbox.dial("web", "users", 9000), "ECONNREFUSED");
+}
+
+#[test]
 fn what_a_service_that_failed_had_dialled_is_told_after_its_end() {
     // A shell that could not open its descriptor ends.
     let manifest = r#"
