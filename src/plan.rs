@@ -45,13 +45,20 @@ pub struct Surroundings {
     pub shell: Shell,
     /// The numbers for all [`slots`].
     pub ports: Ports,
-    /// Below it, each service has a folder for its data.
-    pub data_dir: PathBuf,
+    pub data: DataDirs,
     /// The mode that `auto` means on this machine.
     pub network: NetworkMode,
     /// The workspace's range on the loopback, for network mode `names`.
     pub loopback: u8,
     pub site: Site,
+}
+
+/// Folders below which each service has one for its data.
+#[derive(Debug, Clone)]
+pub struct DataDirs {
+    pub own: PathBuf,
+    /// Of services that another account runs (`user`), which may not be able to reach the other.
+    pub of_accounts: PathBuf,
 }
 
 /// Where a workspace is found from outside, and whom its programs trust: settled when its engine starts.
@@ -155,10 +162,11 @@ fn planned(
     let listening = Listening { service, network, numbers: &surroundings.ports };
     let ports = listening.ports();
     let undeclared = listening.undeclared();
+    let data_dir = surroundings.data.of(service);
     let (run, environment) = match &service.run {
         Run::Process(command) => (
             PlannedRun::Process { command: command.written(), argv: argv(command) },
-            environment::layers(service, outlook, &ports, surroundings),
+            environment::layers(service, outlook, (&ports, &data_dir), surroundings),
         ),
         Run::External(external) => (PlannedRun::External(external.clone()), Layers::default()),
     };
@@ -169,6 +177,7 @@ fn planned(
         hostnames: service.hostnames.clone(),
         run,
         working_dir: service.working_dir.clone(),
+        data_dir,
         environment,
         readiness: listening.ready(&argv),
         publish: listening.publish(&undeclared),
@@ -185,6 +194,13 @@ fn planned(
         profiles: service.profiles.clone(),
         logs: service.logs,
         setup: steps(place, service, &argv, setups),
+    }
+}
+
+impl DataDirs {
+    fn of(&self, service: &Service) -> PathBuf {
+        let all = if service.user.is_some() { &self.of_accounts } else { &self.own };
+        all.join(service.name.as_str())
     }
 }
 

@@ -20,7 +20,7 @@ pub fn run(load: &Request, request: &UpRequest, output: &Output) -> Result<ExitC
     let surroundings = Surroundings {
         shell: environment::shell(),
         ports: numbers,
-        data_dir: home.data(),
+        data: home.data_dirs(),
         site: Site { host_label: workspace.name.to_string(), ..Site::default() },
         network,
         loopback: ranges::propose(&home),

@@ -11,7 +11,7 @@ use super::error::{Code, Error};
 use super::locate::connect;
 use super::output::Output;
 use crate::effects::{environment, fs};
-use crate::launcher::Entering;
+use crate::launcher::{Account, Entering};
 use crate::runtime::InPod;
 
 /// Becomes the command, so that its terminal, signals and exit code are its own.
@@ -27,8 +27,8 @@ pub async fn run(global: &Global, args: Exec, output: &Output) -> Result<ExitCod
         return Err(Error::new(Code::Exec, message));
     }
     let mut command = match environment.pod {
-        InPod::No => Command::new(program),
-        InPod::Pid(init) => into_pod(init, program)?,
+        InPod::No => here(program, environment.account.as_ref())?,
+        InPod::Pid(init) => into_pod(Entering { init, account: environment.account }, program)?,
         InPod::Absent => {
             let message = format!("{} does not run, so there is no pod to run this in", args.service);
             return Err(Error::new(Code::Exec, message).hint(format!("nagaya start {}", args.service)));
@@ -45,10 +45,18 @@ pub async fn run(global: &Global, args: Exec, output: &Output) -> Result<ExitCod
     Err(not_run(program, path, &failed))
 }
 
+/// The command itself, from now on as the account that the service has.
+fn here(program: &OsStr, account: Option<&Account>) -> Result<Command, Error> {
+    account
+        .map_or(Ok(()), Account::take_on)
+        .map_err(|error| Error::new(Code::Exec, format!("the account of the service cannot be taken on: {error}")))?;
+    Ok(Command::new(program))
+}
+
 /// This program again, with one thread, as only such a process can enter a pod.
-fn into_pod(init: u32, program: &OsStr) -> Result<Command, Error> {
+fn into_pod(entering: Entering, program: &OsStr) -> Result<Command, Error> {
     let own = environment::program().map_err(|error| Error::new(Code::Exec, format!("no program: {error}")))?;
     let mut command = Command::new(&own);
-    command.args(&Entering { init, account: None }.command(&own)[1..]).arg(program);
+    command.args(&entering.command(&own)[1..]).arg(program);
     Ok(command)
 }

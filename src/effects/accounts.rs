@@ -4,8 +4,10 @@
 
 use std::fs;
 
+use super::fs::make_folder_of;
 use crate::launcher::Account;
 use crate::model::{self, User};
+use crate::plan::Planned;
 
 /// An account with what its programs are told of themselves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +25,19 @@ impl Found {
     }
 }
 
-/// Finds the account that a service is to run as; the error is for the user.
-pub fn find(user: &User) -> Result<Found, String> {
+/// The account that a service is to run as, where it names one; its folder for data is there then. The error is for the
+/// user.
+pub fn of(planned: &Planned) -> Result<Option<Found>, String> {
+    let Some(user) = &planned.user else { return Ok(None) };
+    let found = find(user)?;
+    if rustix::process::geteuid().is_root() {
+        // Only root can make it. Services that have no use for it need not hear that it could not be made.
+        let _ = make_folder_of(&planned.data_dir, found.account.uid, found.account.gid);
+    }
+    Ok(Some(found))
+}
+
+fn find(user: &User) -> Result<Found, String> {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let found = look_up(user, &read("/etc/passwd"), &read("/etc/group"))?;
     let own = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());

@@ -93,6 +93,17 @@ pub fn make_private_folder(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Makes a folder that is an account's own, below folders through which every account may pass. One that is there stays as
+/// it is.
+pub fn make_folder_of(path: &Path, uid: u32, gid: u32) -> io::Result<()> {
+    let above = path.parent().unwrap_or(path);
+    fs::DirBuilder::new().recursive(true).mode(0o755).create(above)?;
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.and_then(|()| std::os::unix::fs::chown(path, Some(uid), Some(gid))),
+    }
+}
+
 /// Replaces a file as a whole: a reader sees the old or the new one, also after a crash.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut temporary = path.as_os_str().to_owned();

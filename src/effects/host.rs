@@ -3,7 +3,7 @@
 mod errands;
 mod sweep;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::io;
 use std::net::SocketAddrV4;
@@ -25,7 +25,7 @@ use super::process::end_groups;
 use super::setup::Stamps;
 use super::{survivors, texts};
 use crate::launcher::pod::{Failure, Step};
-use crate::launcher::{Client, Launch, Report};
+use crate::launcher::{Account, Client, Launch, Report};
 use crate::model::{NetworkMode, Signal};
 use crate::plan::{Plan, Planned, PlannedPort, Ready};
 use crate::supervise::{Effect, Exit, Fact, Incarnation, Left, Moment};
@@ -219,7 +219,7 @@ impl Host {
         if let Some(port) = numbers.find(|&port| !is_free(port)) {
             return Err(taken_message(port));
         }
-        let found = planned.user.as_ref().map(accounts::find).transpose()?;
+        let found = accounts::of(planned)?;
         let mut variables = texts::variables(&self.plan, service, found.as_ref());
         self.helpers.mark(&mut variables, incarnation);
         let pipe = || pipe_with(PipeFlags::CLOEXEC).map_err(|error| format!("no pipe for its output: {error}"));
@@ -301,6 +301,15 @@ impl Host {
     /// Pid 1 of the pod, or of the namespaces for private files, in which a service runs now.
     pub fn pod_of(&self, service: usize) -> Option<u32> {
         self.lives.values().find(|life| life.service == service)?.init
+    }
+
+    /// The variables in which a service runs, and the account that it takes on.
+    pub fn surroundings(&self, service: usize) -> Result<(BTreeMap<String, String>, Option<Account>), String> {
+        let planned = &self.plan.services[service];
+        let found = accounts::of(planned)?;
+        let variables = texts::resolve(planned, found.as_ref());
+        let variables = variables.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        Ok((variables, found.and_then(Found::change)))
     }
 
     /// Whom a service dialled in vain.

@@ -6,6 +6,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::fs::make_private_folder;
+use crate::plan::DataDirs;
+
+/// Where programs of the system keep what they are to find again (Filesystem Hierarchy Standard 3.0, section 5.8).
+const OF_ACCOUNTS: &str = "/var/lib/nagaya";
 
 /// An engine's note of itself, in its workspace's state.
 pub const NOTE: &str = "engine.json";
@@ -87,6 +91,16 @@ impl Home {
     /// Where the services keep their data.
     pub fn data(&self) -> PathBuf {
         self.state.join("data")
+    }
+
+    /// The same, and where those keep it that root runs as other accounts: they cannot look into root's home.
+    pub fn data_dirs(&self) -> DataDirs {
+        let own = self.data();
+        let of_accounts = match rustix::process::geteuid().is_root() {
+            true => Path::new(OF_ACCOUNTS).join(&self.id),
+            false => own.clone(),
+        };
+        DataDirs { own, of_accounts }
     }
 
     /// The files that take the place of the host's in pods.

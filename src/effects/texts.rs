@@ -1,28 +1,36 @@
 //! Words, variables and paths in the form in which the launcher hands them to `execve`.
 
+use indexmap::IndexMap;
+
 use super::accounts::Found;
 use crate::plan::{Plan, Planned};
 
 /// `NAME=value`s, each with a zero at its end.
 pub type Variables = Vec<u8>;
 
-/// All variables of a service, with the folder it runs in: a shell's own `PWD` would be wrong there. So would be the
-/// name and the home of the shell's account, where another one runs it.
+/// All variables of a service, with the folder it runs in: a shell's own `PWD` would be wrong there.
 pub fn variables(plan: &Plan, service: usize, account: Option<&Found>) -> Variables {
     let planned = &plan.services[service];
-    let mut resolved = planned.environment.resolve();
     let folder = planned.working_dir.to_string_lossy();
+    let mut resolved = resolve(planned, account);
     resolved.insert("PWD", &folder);
-    for (name, value) in account.map(identity).into_iter().flatten() {
-        if planned.environment.declared.iter().all(|(declared, _)| declared != name) {
-            resolved.insert(name, value);
-        }
-    }
     let mut out = Vec::with_capacity(resolved.len() * 48);
     for (name, value) in &resolved {
         push(&mut out, name, value);
     }
     out
+}
+
+/// The variables of a service as whoever runs it has them: where that is another account, the name and the home of the
+/// shell's would be wrong.
+pub fn resolve<'a>(planned: &'a Planned, account: Option<&'a Found>) -> IndexMap<&'a str, &'a str> {
+    let mut resolved = planned.environment.resolve();
+    for (name, value) in account.map(identity).into_iter().flatten() {
+        if planned.environment.declared.iter().all(|(declared, _)| declared != name) {
+            resolved.insert(name, value);
+        }
+    }
+    resolved
 }
 
 fn identity(found: &Found) -> impl Iterator<Item = (&'static str, &str)> {

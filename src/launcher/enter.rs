@@ -71,16 +71,19 @@ impl Entering {
         move_into_thread_name_spaces(std::os::fd::AsFd::as_fd(&pod), all)?;
         // The move left it at the pod's root.
         folder.and_then(std::env::set_current_dir)?;
-        self.account.as_ref().map_or(Ok(()), |account| Ok(become_account(account)?))
+        self.account.as_ref().map_or(Ok(()), Account::take_on)
     }
 }
 
-fn become_account(account: &Account) -> rustix::io::Result<()> {
-    let (uid, gid) = (Uid::from_raw(account.uid), Gid::from_raw(account.gid));
-    let groups: Vec<Gid> = account.groups.iter().map(|group| Gid::from_raw(*group)).collect();
-    set_thread_groups(&groups)?;
-    set_thread_res_gid(gid, gid, gid)?;
-    set_thread_res_uid(uid, uid, uid)
+impl Account {
+    /// Has the calling thread, and no other, go on as this account: what it executes from now on is the account's.
+    pub fn take_on(&self) -> io::Result<()> {
+        let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
+        let groups: Vec<Gid> = self.groups.iter().map(|group| Gid::from_raw(*group)).collect();
+        set_thread_groups(&groups)?;
+        set_thread_res_gid(gid, gid, gid)?;
+        Ok(set_thread_res_uid(uid, uid, uid)?)
+    }
 }
 
 #[cfg(test)]

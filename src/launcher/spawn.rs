@@ -7,6 +7,8 @@
 
 use std::os::fd::OwnedFd;
 
+use serde::{Deserialize, Serialize};
+
 /// What to start. Texts end with a zero each: they are what `execve` takes, as they came over the wire.
 #[derive(Debug)]
 pub struct Program<'a> {
@@ -22,7 +24,7 @@ pub struct Program<'a> {
 }
 
 /// An account by its numbers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     pub uid: u32,
     pub gid: u32,

@@ -3,6 +3,7 @@
 //! Layers that many services share are kept once; the whole is put together for each launch.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -94,7 +95,12 @@ pub fn shadow_notice<'a>(services: impl Iterator<Item = &'a Layers>) -> Option<S
 }
 
 /// The layers of one service.
-pub fn layers(service: &Service, outlook: &Outlook<'_>, ports: &[PlannedPort], surroundings: &Surroundings) -> Layers {
+pub fn layers(
+    service: &Service,
+    outlook: &Outlook<'_>,
+    own: (&[PlannedPort], &Path),
+    surroundings: &Surroundings,
+) -> Layers {
     let environment = &service.environment;
     let declared = environment.shared.iter().chain(&environment.own).map(|(key, value)| {
         let value = match value {
@@ -104,7 +110,7 @@ pub fn layers(service: &Service, outlook: &Outlook<'_>, ports: &[PlannedPort], s
         (key.clone(), value)
     });
     Layers {
-        generated: generated(service, outlook, ports, surroundings),
+        generated: generated(service, outlook, own, surroundings),
         shell: surroundings.shell.clone(),
         proxies: if outlook.calls_by_name() { outlook.proxies.clone() } else { Proxies::default() },
         dotenv: environment.dotenv.clone(),
@@ -117,15 +123,14 @@ pub fn layers(service: &Service, outlook: &Outlook<'_>, ports: &[PlannedPort], s
 fn generated(
     service: &Service,
     outlook: &Outlook<'_>,
-    ports: &[PlannedPort],
+    (ports, data_dir): (&[PlannedPort], &Path),
     surroundings: &Surroundings,
 ) -> Vec<(String, String)> {
     let mut out = surroundings.site.trust.clone();
     let mut set = |key: String, value: String| out.push((key, value));
     set("NAGAYA_WORKSPACE".into(), outlook.workspace.name.to_string());
     set("NAGAYA_SERVICE".into(), service.name.to_string());
-    let data = surroundings.data_dir.join(service.name.as_str());
-    set("NAGAYA_DATA_DIR".into(), data.to_string_lossy().into_owned());
+    set("NAGAYA_DATA_DIR".into(), data_dir.to_string_lossy().into_owned());
     // Python holds lines back when nobody sits before a terminal, and a log that comes late is no log.
     set(UNBUFFERED.into(), "1".into());
     if outlook.calls_by_name() {

@@ -23,6 +23,8 @@ pub struct Planned {
     pub hostnames: Vec<HostName>,
     pub run: PlannedRun,
     pub working_dir: PathBuf,
+    /// A place for its data, which may not be there yet.
+    pub data_dir: PathBuf,
     pub environment: Layers,
     pub ports: Vec<PlannedPort>,
     /// Ports that are published without being declared.

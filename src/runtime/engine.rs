@@ -305,7 +305,7 @@ fn make_plan(workspace: &Workspace, setup: &mut Setup, held: &HashSet<u16>) -> R
     let surroundings = Surroundings {
         shell: setup.shell.clone(),
         ports,
-        data_dir: setup.home.data(),
+        data: setup.home.data_dirs(),
         site: setup.site.clone(),
         network: setup.network,
         loopback: setup.range.as_ref().map_or(LOOPBACK_RANGES.start, |claim| claim.range),

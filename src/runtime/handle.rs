@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Board;
 use crate::effects::pods::Inbox;
+use crate::launcher::Account;
 use crate::manifest::Request;
 use crate::plan::Selection;
 use crate::route::{Routes, Table};
@@ -79,6 +80,8 @@ pub struct Environment {
     pub folder: std::path::PathBuf,
     pub variables: BTreeMap<String, String>,
     pub pod: InPod,
+    /// Whoever runs it, where that is another account than the engine's.
+    pub account: Option<Account>,
 }
 
 /// Whether a service runs in a pod.

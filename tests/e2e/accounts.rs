@@ -1,7 +1,8 @@
 //! Services of another account: all that is run for them is run as that account, and sees names as they do.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 
 use crate::support::sandbox::{Account, Sandbox, finish};
 
@@ -19,10 +20,23 @@ services:
   db: { command: 'exec python3 -u -m http.server --bind 127.0.0.1 $PORT', ports: { http: 8080 } }
 ";
 
-const TELL: &str = "echo $(id -u) $(id -g) $USER $(getent hosts db | cut -c -3) > $1\n";
+const TELL: &str = "
+echo $(id -u) $(id -g) $USER $(getent hosts db | cut -c -3) > $1
+mkdir -p $NAGAYA_DATA_DIR/by && echo $1 > $NAGAYA_DATA_DIR/by/$1
+";
+
+/// Where the services of the workspace that are another account's keep their data.
+struct Data(PathBuf);
+
+impl Drop for Data {
+    fn drop(&mut self) {
+        let own = self.0.parent().filter(|it| it.parent() == Some(Path::new("/var/lib/nagaya")));
+        own.map(fs::remove_dir_all);
+    }
+}
 
 #[test]
-fn probes_and_setup_steps_are_run_as_the_service_is() {
+fn whatever_is_run_for_a_service_is_run_as_it_is() {
     let [uid, gid] = ["-u", "-g"].map(|flag| {
         let sandbox = Sandbox::of(Account::unprivileged(), "");
         finish(sandbox.command("id").arg(flag)).good().out.trim().to_owned()
@@ -38,10 +52,16 @@ fn probes_and_setup_steps_are_run_as_the_service_is() {
             fs::set_permissions(&work, fs::Permissions::from_mode(0o777)).unwrap();
             fs::set_permissions(work.parent().unwrap(), fs::Permissions::from_mode(0o755)).unwrap();
             sandbox.up();
-            for what in ["ran", "prepared", "probed"] {
+            let variables = sandbox.nagaya(&["env", "web", "--json"]).good().json();
+            assert_eq!(variables["USER"], name);
+            let data = Data(PathBuf::from(variables["NAGAYA_DATA_DIR"].as_str().unwrap()));
+            sandbox.nagaya(&["exec", "web", "--", "sh", "./tell", "executed"]).good();
+            for what in ["ran", "prepared", "probed", "executed"] {
                 let told = fs::read_to_string(sandbox.path(what)).unwrap();
                 assert_eq!(told.trim(), format!("{uid} {gid} {name} {found}").trim(), "{what}");
+                assert_eq!(fs::read_to_string(data.0.join("by").join(what)).unwrap().trim(), what);
             }
+            assert_eq!(fs::metadata(&data.0).unwrap().uid().to_string(), uid);
         }
     }
 }

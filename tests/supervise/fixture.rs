@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nagaya::model::{NetworkMode, Workspace};
-use nagaya::plan::{Plan, Ports, Selection, Slot, SlotKind, Surroundings, plan, select, slots};
+use nagaya::plan::{DataDirs, Plan, Ports, Selection, Slot, SlotKind, Surroundings, plan, select, slots};
 use nagaya::supervise::{Command, Effect, Exit, Fact, Incarnation, Input, Left, Moment, SetupRun, Swept, Want, World};
 
 use crate::support::manifest::good;
@@ -26,7 +26,7 @@ pub fn plan_of(workspace: &Workspace) -> Plan {
     let surroundings = Surroundings {
         shell: Arc::default(),
         ports: Ports(ports.collect()),
-        data_dir: PathBuf::from("/data"),
+        data: DataDirs { own: PathBuf::from("/data"), of_accounts: PathBuf::from("/data") },
         site: nagaya::plan::Site { host_label: "test".into(), ..Default::default() },
         network: NetworkMode::Env,
         loopback: 64,

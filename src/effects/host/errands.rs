@@ -42,7 +42,7 @@ impl Host {
     /// A probe's command, which runs where the service does and as whom it does.
     fn probe_task(&self, service: usize, incarnation: Incarnation, argv: Vec<String>) -> Result<Task, String> {
         let planned = &self.plan.services[service];
-        let found = planned.user.as_ref().map(accounts::find).transpose()?;
+        let found = accounts::of(planned)?;
         let variables = texts::variables(&self.plan, service, found.as_ref());
         let folder = texts::folder(planned);
         let account = found.and_then(Found::change);
@@ -73,7 +73,7 @@ impl Host {
             }
             NetworkMode::Env => Place::Host,
         };
-        let found = planned.user.as_ref().map(accounts::find).transpose()?;
+        let found = accounts::of(planned)?;
         let variables = texts::variables(&self.plan, step.service, found.as_ref());
         let account = found.and_then(Found::change);
         Ok(Task { argv: step.argv.clone(), variables, folder: texts::folder(planned), account, place })

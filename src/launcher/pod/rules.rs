@@ -9,8 +9,8 @@ use rustix::io::Errno;
 use super::control::Door;
 use super::netlink::{Batch, Protocol, all, find};
 use expressions::{
-    EQUAL, NETWORK_HEADER, REGISTER, TRANSPORT_HEADER, UNEQUAL, WORDS, compare, conclude, lookup, payload, payload_into,
-    transport, transport_into,
+    EQUAL, NETWORK_HEADER, REGISTER, TRANSPORT_HEADER, UNEQUAL, WORDS, compare, conclude, lookup, payload,
+    payload_into, transport, transport_into,
 };
 
 const TABLE: &str = "nagaya";

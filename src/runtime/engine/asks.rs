@@ -127,12 +127,9 @@ impl Engine {
             true => self.host.pod_of(place).map_or(InPod::Absent, InPod::Pid),
             false => InPod::No,
         };
-        let variables = planned.environment.resolve();
-        Ok(Environment {
-            folder: planned.working_dir.clone(),
-            variables: variables.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
-            pod,
-        })
+        let surroundings = self.host.surroundings(place);
+        let (variables, account) = surroundings.map_err(|message| Problem::Nothing { message })?;
+        Ok(Environment { folder: planned.working_dir.clone(), variables, pod, account })
     }
 
     /// Reads the manifest again, off the loop; the answer comes back as [`Loaded`].
