@@ -37,6 +37,15 @@ fn zone(plan: &Plan) -> Zone {
     Zone::new(origin, plan.services.iter().map(entry).collect())
 }
 
+/// Where the versions are that are called by the names of their services.
+fn first_versions(plan: &Plan) -> HashMap<Arc<str>, usize> {
+    let own_name = |(place, planned): (usize, &Planned)| {
+        let version = planned.version.as_ref().filter(|_| planned.bears_name())?;
+        Some((format!("{}-{}", version.of, version.name).into(), place))
+    };
+    plan.services.iter().enumerate().filter_map(own_name).collect()
+}
+
 fn port(port: &PlannedPort) -> Port {
     Port { name: port.name.clone(), number: port.number, protocol: port.protocol }
 }
@@ -162,6 +171,7 @@ impl Publisher {
             front_door_socket: listeners.own(on_loopback(plan.front_door)),
             listeners: open,
             called: plan.services.iter().enumerate().map(|(place, it)| (it.addresses.called, place)).collect(),
+            first_versions: first_versions(plan),
             declared,
             strict: plan.strict,
             zone: Arc::new(zone(plan)),
