@@ -6,6 +6,8 @@
 //! take a call, is a watched value inside it. The proxy reads both and never asks the supervisor.
 
 pub mod files;
+pub mod history;
+pub mod lint;
 pub mod resolv;
 mod routes;
 mod services;

@@ -1,4 +1,4 @@
-//! The services of a table, as names are bound to them: each to its place among the [`Upstreams`](super::Upstreams).
+//! The services of a table, as names are bound to them.
 
 use std::sync::Arc;
 
@@ -9,23 +9,24 @@ use crate::dtab::namers::{Kind, Presence, Services};
 #[derive(Debug, Clone)]
 pub struct Callable(pub Arc<Table>);
 
-impl Services<usize> for Callable {
-    fn find(&self, kind: Kind, name: &str) -> Presence<usize> {
+impl Services<Arc<Upstream>> for Callable {
+    fn find(&self, kind: Kind, name: &str) -> Presence<Arc<Upstream>> {
         let wants_external = match kind {
             Kind::Local => false,
             Kind::External => true,
             // The files of addresses are nobody's service.
             Kind::File => return Presence::Absent,
         };
-        let found = self.0.versioned(name).filter(|&place| self.0.upstreams[place].is_external() == wants_external);
-        found.map_or(Presence::Absent, |place| presence(place, *self.0.upstreams[place].availability.borrow()))
+        let found = self.0.versioned(name).map(|place| &self.0.upstreams[place]);
+        found.filter(|found| found.is_external() == wants_external).map_or(Presence::Absent, presence)
     }
 }
 
-/// One that is on its way is there too: who calls it waits, and in a union it keeps its share.
-fn presence(place: usize, availability: Availability) -> Presence<usize> {
-    match availability {
-        Availability::Ready | Availability::Coming(_) | Availability::Idle => Presence::At(place),
+/// Who calls what is on its way waits for it; what starts when it is called keeps its share of a union for that.
+fn presence(upstream: &Arc<Upstream>) -> Presence<Arc<Upstream>> {
+    match *upstream.availability.borrow() {
+        Availability::Ready | Availability::Idle => Presence::At(upstream.clone()),
+        Availability::Coming(_) => Presence::Pending,
         Availability::Absent(_) => Presence::Absent,
     }
 }
@@ -85,12 +86,15 @@ mod tests {
             ..Table::default()
         };
         let services = Callable(Arc::new(table));
+        let find = |kind, name: &str| match services.find(kind, name) {
+            Presence::At(upstream) => upstream.name.to_string(),
+            Presence::Pending => "pending".to_owned(),
+            Presence::Absent | Presence::Vacant => String::new(),
+        };
         let local = ["users", "users-v1", "users-v2", "lazy", "gone", "stripe", "users-v3", "nobody"];
-        let found = local.map(|name| services.find(Kind::Local, name));
-        let at = Presence::At;
-        let no = || Presence::Absent;
-        assert_eq!(found, [at(0), at(0), at(1), at(2), no(), no(), no(), no()]);
-        assert_eq!(["stripe", "users"].map(|name| services.find(Kind::External, name)), [at(4), no()]);
-        assert_eq!(services.find(Kind::File, "users"), no());
+        let found = local.map(|name| find(Kind::Local, name));
+        assert_eq!(found, ["users", "users", "pending", "lazy", "", "", "", ""]);
+        assert_eq!(["stripe", "users"].map(|name| find(Kind::External, name)), ["stripe", ""]);
+        assert_eq!(find(Kind::File, "users"), "");
     }
 }
