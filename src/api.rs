@@ -4,7 +4,11 @@
 //! shapes of `--json`.
 
 mod client;
+pub mod namerd;
+mod names;
+mod routes;
 mod server;
 
 pub use client::{CallError, Client, Events};
+pub use routes::{Explain, Put};
 pub use server::{Happened, Identity, serve};

@@ -8,6 +8,7 @@ mod demo;
 mod doctor;
 mod down;
 mod dry_run;
+mod dtab;
 mod enter;
 mod env;
 mod error;
@@ -97,6 +98,7 @@ fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Error> {
         Some(Command::Config(_)) => config::run(&global, output),
         Some(Command::Check(_)) => check::run(&global, output),
         Some(Command::Tasks(args)) => tasks::run(&global, &args, output),
+        Some(Command::Dtab(args)) => dtab::run(&global, args, output),
         Some(Command::Schema(_)) => schema::run(output),
         Some(Command::Requests(args)) => block(requests::run(&global, &args, output)),
         Some(Command::Events(args)) => block(events::run(&global, &args, output)),

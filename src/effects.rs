@@ -20,6 +20,7 @@ pub mod flows;
 pub mod fs;
 mod helpers;
 mod host;
+pub mod ledger;
 #[cfg(target_os = "linux")]
 mod listeners;
 #[cfg(not(target_os = "linux"))]

@@ -10,6 +10,7 @@ mod possible;
 mod process;
 mod start;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,8 @@ pub struct Order {
     pub up: UpRequest,
     /// Hold ports 80 and 443 of the loopback too.
     pub standard_ports: bool,
+    /// Where namerd's API is served, if it is.
+    pub namerd: Option<SocketAddr>,
 }
 
 /// An engine that has a plan and listens.

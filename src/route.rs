@@ -6,8 +6,11 @@
 //! take a call, is a watched value inside it. The proxy reads both and never asks the supervisor.
 
 pub mod files;
+pub mod history;
+pub mod lint;
 pub mod resolv;
 mod routes;
+mod services;
 mod upstreams;
 pub mod zone;
 
@@ -24,6 +27,7 @@ use crate::supervise::{State, Status};
 
 pub use crate::plan::Location;
 pub use routes::Routes;
+pub use services::Callable;
 pub use upstreams::Upstreams;
 
 /// Everything the proxy needs.
@@ -34,6 +38,8 @@ pub struct Table {
     pub front_door: u16,
     pub front_door_socket: Socket,
     pub upstreams: Upstreams,
+    /// The versions that bear the names of their services, by their own names: `users-v1` is where `users` is.
+    pub first_versions: HashMap<Arc<str>, usize>,
     /// Listeners on the host, the front door's left out: for callers that are in no pod, and for everybody outside.
     pub listeners: HashMap<SocketAddrV4, Listener>,
     /// Who is called at which address, in pods: a place in `upstreams`.

@@ -2,6 +2,7 @@
 //!
 //! These structs are the wire format of the API and the `--json` contract: fields may be added, never renamed.
 
+mod addresses;
 pub mod delegate_tree;
 mod delegation;
 mod event;
@@ -10,12 +11,14 @@ mod log;
 mod problems;
 mod refused;
 mod request;
+pub mod routes;
 mod service;
 mod syntax;
 mod table;
 mod task;
 mod wording;
 
+pub use addresses::Hosts;
 pub use delegate_tree::DelegateTree;
 pub use delegation::story;
 pub use event::Event;

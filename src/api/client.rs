@@ -15,8 +15,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
+use super::routes::{Explain, Put};
 use super::server::{Happened, Identity};
+use crate::route::history::Record;
 use crate::runtime::{Environment, Problem, UpRequest, Upped};
+use crate::view::routes::{Entry, Explained, Routes};
 use crate::view::{Explanation, Request as RequestView, Service};
 
 /// The engine answers everything at once, and tells of what takes long by streams.
@@ -71,6 +74,31 @@ impl Client {
         self.get(&format!("/v1/services/{}/env", segment(service))).await
     }
 
+    /// The routes in force.
+    pub async fn routes(&self) -> Result<Routes, CallError> {
+        self.get("/v1/routes").await
+    }
+
+    /// Puts others in their place.
+    pub async fn put_routes(&self, put: &Put) -> Result<Routes, CallError> {
+        self.send(Method::PUT, "/v1/routes", put).await
+    }
+
+    /// All changes of the routes, the first one first.
+    pub async fn routes_history(&self) -> Result<Vec<Record>, CallError> {
+        self.get("/v1/routes/history").await
+    }
+
+    /// The entries of the routes, and what becomes of them.
+    pub async fn route_entries(&self) -> Result<Vec<Entry>, CallError> {
+        self.get("/v1/routes/entries").await
+    }
+
+    /// How a name leads where it does.
+    pub async fn explain(&self, asked: &Explain) -> Result<Explained, CallError> {
+        self.post("/v1/routes/explain", asked).await
+    }
+
     /// The last requests.
     pub async fn requests(&self) -> Result<Vec<RequestView>, CallError> {
         self.get("/v1/requests").await
@@ -108,8 +136,17 @@ impl Client {
     }
 
     async fn post<T: DeserializeOwned>(&self, path: &str, value: &impl Serialize) -> Result<T, CallError> {
+        self.send(Method::POST, path, value).await
+    }
+
+    async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        value: &impl Serialize,
+    ) -> Result<T, CallError> {
         let bytes = serde_json::to_vec(value).map_err(|error| CallError::Broken(error.to_string()))?;
-        let body = self.call(Method::POST, path, bytes.into()).await?;
+        let body = self.call(method, path, bytes.into()).await?;
         read(body).await
     }
 

@@ -44,8 +44,8 @@ impl Identity {
 }
 
 #[derive(Clone)]
-struct Shared {
-    handle: Handle,
+pub(super) struct Shared {
+    pub(super) handle: Handle,
     identity: Arc<Identity>,
 }
 
@@ -68,6 +68,7 @@ pub async fn serve(listener: UnixListener, handle: Handle, identity: Identity) {
         .route("/v1/logs/stream", get(stream_logs))
         .route("/v1/up", post(up))
         .route("/v1/down", post(down))
+        .merge(super::routes::router())
         .with_state(shared);
     // Cannot fail: a Unix listener gives errors for single connections only, which axum retries.
     let _ = axum::serve(listener, router).await;
@@ -75,13 +76,14 @@ pub async fn serve(listener: UnixListener, handle: Handle, identity: Identity) {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = match self {
+        let status = match &self {
             Self::UnknownService { .. } | Self::UnknownProfile { .. } => StatusCode::NOT_FOUND,
             Self::Manifest { .. }
             | Self::Nothing { .. }
             | Self::Elsewhere { .. }
             | Self::NoMode { .. }
             | Self::Clash { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Routes(refused) => super::routes::status(refused),
             Self::Ending => StatusCode::SERVICE_UNAVAILABLE,
         };
         (status, Json(self)).into_response()
@@ -89,7 +91,7 @@ impl IntoResponse for Problem {
 }
 
 /// The answer of an ask.
-type Answer<T> = Result<Json<T>, Problem>;
+pub(super) type Answer<T> = Result<Json<T>, Problem>;
 
 async fn engine(State(shared): State<Shared>) -> Json<Identity> {
     Json((*shared.identity).clone())

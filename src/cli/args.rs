@@ -1,6 +1,7 @@
 //! Every command and flag.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args as ClapArgs, FromArgMatches, ValueEnum};
 
 use super::demo::Demo;
+use super::dtab::Dtab;
 use super::tasks::Tasks;
 use super::trust::Trust;
 use super::url::Url;
@@ -32,6 +34,9 @@ pub fn parse(words: Vec<OsString>) -> Result<Args, clap::Error> {
     let mut global = Global::from_arg_matches(&matches)?;
     let Some((name, behind)) = matches.subcommand() else { return Ok(Args { global, command: None }) };
     global.add(Global::from_arg_matches(behind)?);
+    if let Some((_, behind)) = behind.subcommand() {
+        global.add(Global::from_arg_matches(behind)?);
+    }
     Ok(Args { global, command: Some(Command::read(name, behind)?) })
 }
 
@@ -81,11 +86,16 @@ fn with_words(command: clap::Command) -> clap::Command {
     })
 }
 
+/// A command with the flags of every command, whose description would take the place of its own.
+fn with_flags(command: clap::Command) -> clap::Command {
+    let about = command.get_about().cloned().unwrap_or_default();
+    with_words(Global::augment_args(command)).about(about)
+}
+
 /// A command's own arguments and the flags of every command. `-f` is the manifest's, but for those commands that
 /// follow something: everybody has typed `logs -f`.
 fn complete<A: ClapArgs>(command: clap::Command) -> clap::Command {
-    let about = command.get_about().cloned().unwrap_or_default();
-    let command = with_words(Global::augment_args(A::augment_args(command))).about(about);
+    let command = with_flags(A::augment_args(command)).mut_subcommands(with_flags);
     let follows = command.get_arguments().any(|argument| argument.get_id() == "follow");
     if follows { command.mut_arg("file", |file| file.short(None)) } else { command }
 }
@@ -125,6 +135,8 @@ commands! {
     Config(Nothing) = "config",
     /// What is wrong with the manifest
     Check(Nothing) = "check",
+    /// Routes at run time: get, set, list, explain, eval, history, rollback
+    Dtab(Dtab) = "dtab",
     /// The manifest's JSON Schema, for editors
     Schema(Nothing) = "schema",
     /// Every task of every task runner in the workspace
@@ -235,6 +247,9 @@ pub struct Up {
     /// Open the front door at ports 80 and 443 of the loopback too, for all workspaces
     #[arg(long, env = "NAGAYA_DOOR_80")]
     pub door_80: bool,
+    /// Serve namerd's HTTP API at an address of the loopback: 127.0.0.1:4180
+    #[arg(long, value_name = "ADDRESS", value_parser = loopback, env = "NAGAYA_NAMERD")]
+    pub namerd: Option<SocketAddr>,
     /// Print the plan and start nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -355,6 +370,12 @@ pub struct Events {
     /// Go on with what comes
     #[arg(short, long)]
     pub follow: bool,
+}
+
+/// An API without a token is for nobody else.
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let at: SocketAddr = text.parse().map_err(|_| "it is an address and a port: 127.0.0.1:4180".to_owned())?;
+    if at.ip().is_loopback() { Ok(at) } else { Err("only this machine may be served: 127.0.0.1:4180".to_owned()) }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde_json::{Value as Json, json};
 
 use super::args::Global;
+use super::dtab::named;
 use super::error::{Code, Error};
 use super::locate;
 use super::output::Output;
@@ -13,6 +14,7 @@ use crate::effects::{environment, ports};
 use crate::manifest::{self, Problem, Problems, Severity};
 use crate::model::{Command, NetworkMode, Workspace};
 use crate::plan::{Lint, clashes, lints, wildcards};
+use crate::route::lint::lint;
 
 /// Exit code 3 where something is wrong; what only looks wrong is shown.
 pub fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
@@ -30,6 +32,11 @@ pub fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
         for clash in clashes.chain(wildcards(workspace, NetworkMode::Env)) {
             let problem = Problem { severity: Severity::Error, ..located(workspace, &clash, &problems) };
             problems.push(problem);
+        }
+        for finding in lint(&workspace.routes, &named(workspace)) {
+            let at = problems.sources.find_behind("routes:", &finding.needle);
+            let problem = Problem::warning(finding.code, finding.message).maybe_hint(finding.hint);
+            problems.push(Problem { at, ..problem });
         }
         problems.sort();
     }

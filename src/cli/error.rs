@@ -2,6 +2,7 @@
 
 use crate::api::CallError;
 use crate::engine::Refusal;
+use crate::route::history::Refused;
 use crate::runtime::Problem;
 
 /// The exit codes, which are part of the contract.
@@ -60,6 +61,16 @@ impl Error {
         self
     }
 
+    /// A change of routes that was not made.
+    fn refused(message: String, refused: &Refused) -> Self {
+        match refused {
+            Refused::Changed { version, .. } => Self::failed(message)
+                .hint(format!("`nagaya dtab get` shows them; `--if-version {version}` replaces them")),
+            Refused::Malformed { .. } => Self::usage(message),
+            Refused::Missing { .. } | Refused::Exists { .. } | Refused::NotKept { .. } => Self::failed(message),
+        }
+    }
+
     /// Only the exit code: the user has seen why.
     pub fn silent(code: Code) -> Self {
         Self { silent: true, ..Self::new(code, "") }
@@ -87,6 +98,7 @@ impl From<Problem> for Error {
             Problem::Elsewhere { .. } => {
                 Self::usage(message).hint("`nagaya stop` and `nagaya start` say whether it may be called")
             }
+            Problem::Routes(refused) => Self::refused(message, &refused),
             Problem::Ending => Self::failed(message).hint("wait a moment, then call again"),
         }
     }

@@ -41,7 +41,7 @@ pub fn boot(global: &Global, load: Request, args: Up, output: &Output) -> Result
         return dry_run::run(&load, &request, output);
     }
     // Before there is a runtime: the engine is a fork of this process.
-    let order = Order { load, up: request, standard_ports: args.door_80 };
+    let order = Order { load, up: request, standard_ports: args.door_80, namerd: args.namerd };
     let found = find_or_start(&locate::places()?, &order, &|word| output.say(word))?;
     block(async {
         let session = Session::open(found, &order.up, args).await?;
@@ -89,6 +89,9 @@ impl Session {
         if args.door_80 && !engine.standard_ports {
             notices
                 .push("ports 80 and 443 are taken when an engine starts: `nagaya down`, then `nagaya up`".to_owned());
+        }
+        if let Some(at) = args.namerd.filter(|at| engine.namerd != Some(*at)) {
+            notices.push(format!("namerd's API at {at} is for an engine that starts: `nagaya down`, then `nagaya up`"));
         }
         Ok(Self {
             args,

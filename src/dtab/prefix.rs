@@ -12,6 +12,16 @@ pub enum Element {
     Label(Label),
 }
 
+impl Element {
+    /// What is written there; `None` for `*`.
+    pub fn label(&self) -> Option<&Label> {
+        match self {
+            Self::Any => None,
+            Self::Label(label) => Some(label),
+        }
+    }
+}
+
 /// The start of the paths that an entry is for: `/svc/*`. `/` starts them all.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Prefix(Vec<Element>);

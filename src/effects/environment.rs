@@ -38,3 +38,8 @@ pub fn folder() -> io::Result<PathBuf> {
 pub fn go_to(folder: &Path) -> io::Result<()> {
     std::env::set_current_dir(folder)
 }
+
+/// The number of this process's account.
+pub fn user() -> u32 {
+    rustix::process::getuid().as_raw()
+}

@@ -149,6 +149,16 @@ pub fn read_own(path: &Path) -> io::Result<Option<String>> {
     }
 }
 
+/// The text of a file that somebody has named.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    String::from_utf8(Disk.read(path)?).map_err(io::Error::other)
+}
+
+/// All of standard input.
+pub fn read_stdin() -> io::Result<String> {
+    io::read_to_string(io::stdin())
+}
+
 /// The text of a small file of the host's, in whatever it is encoded; empty where there is none that can be read.
 pub fn read_foreign(path: &Path) -> String {
     fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()

@@ -133,6 +133,11 @@ impl Home {
         self.state.join("ports.json")
     }
 
+    /// The changes of its routes.
+    pub fn routes(&self) -> PathBuf {
+        self.state.join("routes.jsonl")
+    }
+
     /// Which setup steps were run, and on what.
     pub fn setups(&self) -> PathBuf {
         self.state.join("setups.json")

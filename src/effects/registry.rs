@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -34,6 +35,9 @@ pub struct Registration {
     /// Ports 80 and 443 were asked for when it started.
     #[serde(default)]
     pub standard_ports: bool,
+    /// Where namerd's API was asked for.
+    #[serde(default)]
+    pub namerd: Option<SocketAddr>,
     /// RFC 3339, UTC.
     pub started: String,
 }

@@ -2,7 +2,7 @@
 
 use std::os::unix::net::UnixStream;
 
-use tokio::net::UnixListener;
+use tokio::net::{TcpListener, UnixListener};
 
 use super::owner::{end_on_signal, end_with_owner};
 use super::process::answer;
@@ -22,6 +22,8 @@ pub struct Opening {
     pub notices: Vec<String>,
     pub handle: Handle,
     pub entrance: Entrance,
+    /// For namerd's API.
+    pub namerd: Option<TcpListener>,
 }
 
 impl Opening {
@@ -38,13 +40,17 @@ impl Opening {
     }
 
     fn serve(self, listener: UnixListener) -> Result<Reply, Refusal> {
-        let Self { home, registration, services, notices, handle, entrance } = self;
+        let Self { home, registration, services, notices, handle, entrance, namerd } = self;
         proxy::start(handle.clone(), entrance)
             .map_err(|error| broken("the proxy could not be started", &home, &error))?;
         registry::write(&home, &registration)
             .map_err(|error| broken("the engine cannot be registered", &home, &error))?;
         let identity = identity(&registration, &home);
         tokio::spawn(api::serve(listener, handle.clone(), identity.clone()));
+        if let Some(listener) = namerd {
+            let (handle, name) = (handle.clone(), registration.name.clone());
+            tokio::spawn(async move { api::namerd::serve(listener, handle, &name).await });
+        }
         tokio::spawn(end_on_signal(handle));
         Ok(Reply::Running(Box::new(Running { socket: home.socket, identity, services, notices })))
     }

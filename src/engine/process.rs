@@ -2,6 +2,7 @@
 #![allow(clippy::print_stderr, reason = "standard error is the engine's log")]
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -10,13 +11,15 @@ use std::process::ExitCode;
 use jiff::Timestamp;
 use rustix::io::Errno;
 use rustix::process::WaitOptions;
+use tokio::net::TcpListener;
 
 use super::opening::{Opening, broken, listen};
 use super::{Order, Refusal, Reply};
+use crate::api;
 use crate::effects::places::{Home, Places, workspace_id};
 use crate::effects::registry::{self, Registration};
 use crate::effects::standard_ports::{self, Claim, STANDARD};
-use crate::effects::{bundle, clock, environment, fs, start_time, survivors};
+use crate::effects::{bundle, clock, environment, fs, ports, start_time, survivors};
 use crate::launcher::{Process, close_others};
 use crate::plan::Site;
 use crate::proxy::Entrance;
@@ -105,6 +108,7 @@ async fn run_engine(order: Order, launcher: Process, owner: &UnixStream) -> Resu
     let own_use =
         draft.workspace.services.values().any(|it| it.listen.iter().flatten().any(|it| STANDARD.contains(it)));
     let (standard, refused) = claim_standard_ports(&places, order.standard_ports, own_use);
+    let (namerd, unserved) = listen_for_namerd(order.namerd);
     let site = Site {
         host_label: registry::host_label(&places, &id, &name),
         standard_ports: matches!(standard, Some(Claim::Held(_))),
@@ -114,9 +118,9 @@ async fn run_engine(order: Order, launcher: Process, owner: &UnixStream) -> Resu
     let (engine, handle) = Engine::new(draft, home.clone(), lock, site).map_err(Refusal::Asked)?;
     let services = engine.selected(&order.up).map_err(Refusal::Asked)?;
     let registration = registration(&home, &order, name, &engine, began);
-    let notices = left.into_iter().chain(refused).chain(engine.notices().iter().cloned()).collect();
+    let notices = left.into_iter().chain(refused).chain(unserved).chain(engine.notices().iter().cloned()).collect();
     let entrance = Entrance { places, logs: home.logs(), began, standard };
-    let opening = Opening { home: home.clone(), registration, services, notices, handle, entrance };
+    let opening = Opening { home: home.clone(), registration, services, notices, handle, entrance, namerd };
     let owner = owner.try_clone().map_err(|error| Refusal::surroundings(error.to_string()))?;
     // After the first launches, which need none of it: connections to the proxy wait in its listeners meanwhile.
     let (published, ready) = tokio::sync::oneshot::channel();
@@ -144,6 +148,18 @@ fn claim_standard_ports(places: &Places, wanted: bool, own_use: bool) -> (Option
             (Some(later), Some(word.to_owned()))
         }
         Err(why) => (None, Some(format!("the front door is not at ports 80 and 443: {why}"))),
+    }
+}
+
+/// namerd's API, where it was asked for, and a word to the user where it cannot be served.
+fn listen_for_namerd(at: Option<SocketAddr>) -> (Option<TcpListener>, Option<String>) {
+    let Some(at) = at else { return (None, None) };
+    match api::namerd::listen(at) {
+        Ok(listener) => (Some(listener), None),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            (None, Some(format!("namerd's API is not served at {at}: {}", ports::taken_message(at.port()))))
+        }
+        Err(error) => (None, Some(format!("namerd's API is not served at {at}: {error}"))),
     }
 }
 
@@ -190,6 +206,7 @@ fn registration(home: &Home, order: &Order, name: String, engine: &Engine, began
         host_label: plan.host_label.clone(),
         front_door: plan.front_door,
         standard_ports: order.standard_ports,
+        namerd: order.namerd,
         started: format!("{began:.9}"),
     }
 }

@@ -82,6 +82,21 @@ impl Sources {
         }
     }
 
+    /// The first place of a text, whole and not as the start of a longer name, behind a line that begins with a key.
+    pub fn find_behind(&self, key: &str, needle: &str) -> Option<Span> {
+        self.0.iter().enumerate().find_map(|(source, file)| {
+            let mut lines = file.lines.iter().filter_map(|&start| Some((start, file.text.get(start..)?)));
+            let (from, _) = lines.find(|(_, rest)| rest.trim_start_matches(' ').starts_with(key))?;
+            let ends = |at: usize| {
+                let next = file.text[at + needle.len()..].chars().next();
+                next.is_none_or(|next| !next.is_ascii_alphanumeric() && !"_:.#$%-/\\".contains(next))
+            };
+            let mut places = file.text[from..].match_indices(needle).map(|(at, _)| from + at);
+            let start = places.find(|&at| ends(at))?;
+            Some(Span { source, start, end: start + needle.len() })
+        })
+    }
+
     /// Where a span begins.
     pub fn position(&self, span: Span) -> Position {
         let source = &self.0[span.source];

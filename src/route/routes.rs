@@ -10,14 +10,17 @@ pub struct Routes {
     pub version: u64,
     /// Built-in entries, then those of users.
     pub table: Table,
+    /// How many entries are built in.
+    pub built_in: usize,
 }
 
 impl Routes {
     /// The routes that users wrote, behind the built-in ones.
     pub fn new<'a>(version: u64, external: impl IntoIterator<Item = &'a str>, own: Dtab) -> Self {
         let mut all = built_in(external);
+        let built_in = all.entries().len();
         all.extend(own);
-        Self { version, table: Table::new(all) }
+        Self { version, table: Table::new(all), built_in }
     }
 }
 

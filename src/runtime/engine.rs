@@ -14,6 +14,7 @@ use asks::Loaded;
 use super::Board;
 use super::draft::Draft;
 use super::handle::{Ask, Handle, Problem, UpRequest};
+use super::keeper::{Keeper, Written};
 use super::publish::Publisher;
 use super::wanted::wanted;
 use crate::effects::clock::Clock;
@@ -60,6 +61,7 @@ pub struct Engine {
     world: World,
     host: Host,
     publisher: Publisher,
+    keeper: Keeper,
     /// What is to be done, in order.
     effects: VecDeque<Effect>,
     facts: mpsc::UnboundedReceiver<Fact>,
@@ -67,6 +69,7 @@ pub struct Engine {
     report_sender: mpsc::UnboundedSender<Report>,
     asks: mpsc::UnboundedReceiver<Ask>,
     loaded: mpsc::UnboundedReceiver<Loaded>,
+    written: mpsc::UnboundedReceiver<Written>,
     load_sender: mpsc::UnboundedSender<Loaded>,
     watchers: watch::Receiver<usize>,
     ending: watch::Sender<bool>,
@@ -105,9 +108,11 @@ impl Engine {
         let host = Host::new(clock, &setup.home, plan.clone(), launcher, collector, fact_sender, news);
         let world = World::new(plan, fastrand::u64(..));
         let board = Board::default();
-        let mut publisher = Publisher::new(clock, board.clone());
+        let (written_sender, written) = mpsc::unbounded_channel();
+        let (keeper, unkept) = Keeper::open(&setup.home, world.plan().routes.clone(), written_sender);
+        let mut publisher = Publisher::new(clock, board.clone(), keeper.routes());
         let shadowed = shadow_notice(world.plan().services.iter().map(|planned| &planned.environment));
-        let notices = notices.into_iter().chain(shadowed).chain(publisher.plan(&world)).collect();
+        let notices = notices.into_iter().chain(shadowed).chain(unkept).chain(publisher.plan(&world)).collect();
         let notices: Vec<String> = notices;
         write_files(&setup, &world, &publisher)?;
         let (ask_sender, asks) = mpsc::unbounded_channel();
@@ -121,6 +126,7 @@ impl Engine {
             ends,
             table: publisher.table(),
             routes: publisher.routes(),
+            dtabs: keeper.dtabs(),
             pods,
             watchers: watchers.clone(),
             ending: ending.subscribe(),
@@ -132,12 +138,14 @@ impl Engine {
             world,
             host,
             publisher,
+            keeper,
             effects: VecDeque::new(),
             facts,
             reports,
             report_sender,
             asks,
             loaded,
+            written,
             load_sender,
             watchers: watchers.subscribe(),
             ending,
@@ -174,6 +182,7 @@ impl Engine {
                 Some(fact) = self.facts.recv() => self.step(Input::Told(fact)),
                 Some(ask) = self.asks.recv() => self.answer(ask),
                 Some(loaded) = self.loaded.recv() => self.take_loaded(loaded),
+                Some(written) = self.written.recv() => self.take_written(written),
                 () = sleep_until(deadline) => self.step(Input::Tick),
                 () = sleep_until(sample_at) => {
                     self.publisher.sample(&self.world);
@@ -228,6 +237,11 @@ impl Engine {
                 tokio::task::yield_now().await;
             }
         }
+    }
+
+    fn take_written(&mut self, written: Written) {
+        let (publisher, plan) = (&mut self.publisher, self.world.plan());
+        self.keeper.take(written, |routes| publisher.reroute(plan, routes));
     }
 
     fn publish(&mut self) {

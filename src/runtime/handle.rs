@@ -6,11 +6,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::Board;
+use super::{Board, Waiting};
 use crate::effects::pods::Inbox;
 use crate::launcher::Account;
 use crate::manifest::Request;
 use crate::plan::Selection;
+use crate::route::history::{Change, Dtabs, Record, Refused};
 use crate::route::{Routes, Table};
 use crate::telemetry::logs::Ends;
 use crate::telemetry::requests::Requests;
@@ -26,6 +27,8 @@ pub struct Handle {
     pub table: watch::Receiver<Arc<Table>>,
     /// The routes in force.
     pub routes: watch::Receiver<Arc<Routes>>,
+    /// What they are made of, with versions and authors.
+    pub dtabs: watch::Receiver<Arc<Dtabs>>,
     /// Pods that come and go.
     pub pods: Inbox,
     /// How many look at CPU and memory; while nobody does, nothing is sampled.
@@ -43,6 +46,10 @@ pub enum Ask {
     Restart(Vec<String>, oneshot::Sender<Result<(), Problem>>),
     Why(String, oneshot::Sender<Result<Explanation, Problem>>),
     Env(String, oneshot::Sender<Result<Environment, Problem>>),
+    /// Change routes. Those that are in force are published before the answer.
+    Route(Change, Waiting),
+    /// All changes of a dtab, the first one first; `None` is the workspace's own.
+    History(Option<String>, oneshot::Sender<Result<Vec<Record>, Problem>>),
     /// A request arrived for a service that is idle.
     Wake(Arc<str>),
     /// Stop everything, then end. A second time: at once.
@@ -116,8 +123,17 @@ pub enum Problem {
     /// The manifest cannot be used; its problems are drawn.
     #[error("the manifest has {}", counted(*.errors))]
     Manifest { rendered: String, errors: usize },
+    /// A change of routes that was not made.
+    #[error(transparent)]
+    Routes(Refused),
     #[error("the engine is shutting down")]
     Ending,
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        Self::Routes(refused)
+    }
 }
 
 impl Handle {

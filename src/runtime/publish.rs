@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::Board;
+use crate::dtab::Dtab;
 use crate::effects::clock::Clock;
 use crate::effects::ports;
 use crate::effects::stats::{Sample, ticks_per_second};
@@ -35,6 +36,15 @@ fn zone(plan: &Plan) -> Zone {
         ports: planned.ports.iter().map(port).collect(),
     };
     Zone::new(origin, plan.services.iter().map(entry).collect())
+}
+
+/// Where the versions are that are called by the names of their services.
+fn first_versions(plan: &Plan) -> HashMap<Arc<str>, usize> {
+    let own_name = |(place, planned): (usize, &Planned)| {
+        let version = planned.version.as_ref().filter(|_| planned.bears_name())?;
+        Some((format!("{}-{}", version.of, version.name).into(), place))
+    };
+    plan.services.iter().enumerate().filter_map(own_name).collect()
 }
 
 fn port(port: &PlannedPort) -> Port {
@@ -92,6 +102,8 @@ pub struct Publisher {
     board: Board,
     table: watch::Sender<Arc<Table>>,
     routes: watch::Sender<Arc<Routes>>,
+    /// The routes that users wrote.
+    own: Dtab,
     availability: HashMap<Arc<str>, watch::Sender<Availability>>,
     /// Published numbers that others have.
     taken: HashSet<u16>,
@@ -100,9 +112,10 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// A publisher of nothing yet.
-    pub fn new(clock: Clock, board: Board) -> Self {
+    /// A publisher of nothing yet; later, of these routes of users.
+    pub fn new(clock: Clock, board: Board, own: Dtab) -> Self {
         Self {
+            own,
             clock,
             board,
             table: watch::Sender::default(),
@@ -162,6 +175,7 @@ impl Publisher {
             front_door_socket: listeners.own(on_loopback(plan.front_door)),
             listeners: open,
             called: plan.services.iter().enumerate().map(|(place, it)| (it.addresses.called, place)).collect(),
+            first_versions: first_versions(plan),
             declared,
             strict: plan.strict,
             zone: Arc::new(zone(plan)),
@@ -171,12 +185,22 @@ impl Publisher {
         self.taken = taken;
         self.availability.retain(|name, _| table.index(name).is_some());
         self.table.send_replace(Arc::new(table));
-        let external = plan.services.iter().filter(|it| it.external().is_some()).map(|it| it.name.as_str());
-        let version = self.routes.borrow().version + 1;
-        self.routes.send_replace(Arc::new(Routes::new(version, external, plan.routes.clone())));
+        self.send_routes(plan);
         self.board.truncate(plan.services.len());
         self.rows(world, 0..plan.services.len());
         notices
+    }
+
+    /// Publishes other routes of users.
+    pub fn reroute(&mut self, plan: &Plan, own: Dtab) {
+        self.own = own;
+        self.send_routes(plan);
+    }
+
+    fn send_routes(&self, plan: &Plan) {
+        let external = plan.services.iter().filter(|it| it.external().is_some()).map(|it| it.name.as_str());
+        let version = self.routes.borrow().version + 1;
+        self.routes.send_replace(Arc::new(Routes::new(version, external, self.own.clone())));
     }
 
     /// Whether a number that was chosen with `publish` could not be listened on.

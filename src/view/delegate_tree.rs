@@ -6,13 +6,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::dtab::{self, Bound, Label, NameTree, Path, Place, Step, Trace, Unbound};
+use crate::dtab::{self, Bound, Label, NameTree, Path, Place, Step, Trace, Unbound, Weighted};
 
 /// What a path became, by which entry.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DelegateTree {
     #[serde(flatten)]
     pub node: Node,
+    /// Empty, and then not shown, where only the end of the way is told.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub path: String,
     /// None for the path that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,6 +86,25 @@ impl DelegateTree {
         let Step::Name(path) = &trace.step else { return Self::at(&Path::default(), None, Node::Neg) };
         let tree = Builder { addr }.name(path, trace, None);
         tree.unwrap_or_else(|error| Self::exception(path, None, error)).simplified()
+    }
+
+    /// What a name is bound to, without the way to it.
+    pub fn of_bound<E>(tree: &NameTree<Bound<E>>, addr: &impl Fn(&Place<E>) -> Addr) -> Self {
+        let node = match tree {
+            NameTree::Neg => Node::Neg,
+            NameTree::Fail => Node::Fail,
+            NameTree::Empty => Node::Empty,
+            NameTree::Leaf(bound) => Node::Leaf { bound: Builder { addr }.bound(bound) },
+            NameTree::Alt(trees) => Node::Alt { alt: trees.iter().map(|tree| Self::of_bound(tree, addr)).collect() },
+            NameTree::Union(branches) => {
+                let branch = |it: &Weighted<Bound<E>>| WeightedTree {
+                    weight: it.weight.get(),
+                    tree: Self::of_bound(&it.tree, addr),
+                };
+                Node::Union { union: branches.iter().map(branch).collect() }
+            }
+        };
+        Self { node, path: String::new(), dentry: None }
     }
 
     fn at(path: &Path, dentry: Option<&dtab::Dentry>, node: Node) -> Self {

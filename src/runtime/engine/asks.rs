@@ -7,11 +7,13 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::{Engine, make_plan, write_files};
-use crate::effects::{Dialled, ports};
+use crate::effects::{Dialled, ledger, ports};
 use crate::manifest::did_you_mean;
 use crate::model::Workspace;
 use crate::plan::PlannedPort;
+use crate::route::history::Record;
 use crate::runtime::draft::read;
+use crate::runtime::keeper::of_manifest;
 use crate::runtime::network::choose;
 use crate::runtime::wanted::wanted;
 use crate::runtime::{Ask, Environment, InPod, Problem, UpRequest, Upped};
@@ -55,6 +57,8 @@ impl Engine {
                     self.step(Input::Asked(Command::Wake(place)));
                 }
             }
+            Ask::Route(change, waiting) => self.keeper.change(change, waiting),
+            Ask::History(namespace, reply) => self.history(namespace, reply),
             Ask::Down { force } => {
                 self.ending.send_replace(true);
                 self.step(Input::Asked(if force { Command::Kill } else { Command::Down }));
@@ -146,7 +150,27 @@ impl Engine {
         let Loaded { request, reply, result } = loaded;
         let result = if *self.ending.borrow() { Err(Problem::Ending) } else { result };
         let applied = result.and_then(|(workspace, notices)| self.apply(workspace, notices, &request));
-        let _ = reply.send(applied);
+        let (waiting, kept) = oneshot::channel();
+        match applied {
+            Ok(_) => self.keeper.change(of_manifest(self.world.plan().routes.clone()), waiting),
+            Err(_) => drop(waiting),
+        }
+        // Whoever is answered finds the manifest's routes in force.
+        tokio::spawn(async move {
+            let _ = kept.await;
+            let _ = reply.send(applied);
+        });
+    }
+
+    /// Reads the history, off the loop.
+    fn history(&self, namespace: Option<String>, reply: oneshot::Sender<Result<Vec<Record>, Problem>>) {
+        let file = self.setup.home.routes();
+        tokio::task::spawn_blocking(move || {
+            let unread = |error: std::io::Error| Problem::Nothing {
+                message: format!("the routes' history {} cannot be read: {error}", file.display()),
+            };
+            let _ = reply.send(ledger::history(&file, namespace.as_deref()).map_err(unread));
+        });
     }
 
     /// Lays a newly read manifest over what runs, and wants what the request selects.

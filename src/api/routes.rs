@@ -1,0 +1,114 @@
+//! The engine's routes for its clients: what they are, how they are changed, what names lead to.
+
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+
+use super::names::{Names, with_hosts};
+use super::server::{Answer, Shared};
+use crate::dtab::{Dtab, Limits, Path, SyntaxError};
+use crate::route::history::{Action, Author, Change, Current, Record, Refused};
+use crate::runtime::{Ask, Handle, Problem};
+use crate::view::routes::{Entry, Explained, Routes, entries};
+use crate::view::{self, DelegateTree};
+
+/// The longest text that is read: a table of a hundred thousand entries.
+pub const LONGEST: usize = 8 << 20;
+/// Names and branches that are followed for each name of a list, which is about all of them.
+const LIST_WORK: usize = 500;
+
+/// A table that is to be in force.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Put {
+    pub dtab: String,
+    /// Only where this version is in force now.
+    pub if_version: Option<u64>,
+    pub who: String,
+}
+
+/// A name, and more entries behind the routes.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Explain {
+    pub path: String,
+    pub dtab: String,
+}
+
+/// The paths of all this.
+pub fn router() -> Router<Shared> {
+    Router::new()
+        .route("/v1/routes", get(routes).put(put))
+        .route("/v1/routes/entries", get(list))
+        .route("/v1/routes/history", get(history))
+        .route("/v1/routes/explain", post(explain))
+        .layer(DefaultBodyLimit::max(LONGEST))
+}
+
+/// The status of a change that is not made.
+pub fn status(refused: &Refused) -> StatusCode {
+    match refused {
+        Refused::Changed { .. } => StatusCode::PRECONDITION_FAILED,
+        Refused::Missing { .. } => StatusCode::NOT_FOUND,
+        Refused::Exists { .. } => StatusCode::CONFLICT,
+        Refused::Malformed { .. } => StatusCode::BAD_REQUEST,
+        Refused::NotKept { .. } => StatusCode::INSUFFICIENT_STORAGE,
+    }
+}
+
+/// A change, when it is in force and written down.
+pub async fn change(handle: &Handle, change: Change) -> Result<Current, Problem> {
+    handle.ask(|waiting| Ask::Route(change, waiting)).await
+}
+
+fn shown(handle: &Handle, current: &Current) -> Routes {
+    Routes {
+        version: current.version,
+        time: current.time.clone(),
+        who: current.who.clone(),
+        dtab: current.dtab.as_ref().map(ToString::to_string).unwrap_or_default(),
+        all: handle.routes.borrow().table.dtab().to_string(),
+    }
+}
+
+fn malformed(what: &str, error: &SyntaxError) -> Problem {
+    Refused::Malformed { message: format!("{what}: {error}") }.into()
+}
+
+async fn routes(State(shared): State<Shared>) -> Json<Routes> {
+    let own = shared.handle.dtabs.borrow().own();
+    Json(shown(&shared.handle, &own))
+}
+
+async fn put(State(shared): State<Shared>, Json(put): Json<Put>) -> Answer<Routes> {
+    let dtab: Dtab = put.dtab.parse().map_err(|error| malformed("the dtab", &error))?;
+    let action = Action::Put { dtab, if_version: put.if_version };
+    let asked = Change { namespace: None, who: Author::new(&put.who), action };
+    let current = change(&shared.handle, asked).await?;
+    Ok(Json(shown(&shared.handle, &current)))
+}
+
+async fn history(State(shared): State<Shared>) -> Answer<Vec<Record>> {
+    shared.handle.ask(|reply| Ask::History(None, reply)).await.map(Json)
+}
+
+/// Off the loop: a large table is walked once for each name.
+async fn list(State(shared): State<Shared>) -> Json<Vec<Entry>> {
+    let names = Names::of_workspace(&shared.handle, Dtab::default());
+    let table = shared.handle.table.borrow().clone();
+    let listed = tokio::task::spawn_blocking(move || {
+        let services: Vec<&str> = table.upstreams.iter().map(|upstream| &*upstream.name).collect();
+        let mut interpreter = names.interpreter();
+        interpreter.limits = Limits { work: LIST_WORK, ..interpreter.limits };
+        entries(&interpreter, names.built_in(), &services)
+    });
+    Json(listed.await.unwrap_or_default())
+}
+
+async fn explain(State(shared): State<Shared>, Json(asked): Json<Explain>) -> Answer<Explained> {
+    let path: Path = asked.path.parse().map_err(|error| malformed("the path", &error))?;
+    let local: Dtab = asked.dtab.parse().map_err(|error| malformed("the dtab", &error))?;
+    let trace = Names::of_workspace(&shared.handle, local).interpreter().delegate(&path);
+    let tree = with_hosts(|hosts| DelegateTree::new(&trace, &|place| hosts.addr(place))).await;
+    Ok(Json(Explained { story: view::story(&trace), tree }))
+}

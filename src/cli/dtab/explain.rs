@@ -1,0 +1,89 @@
+//! `nagaya dtab explain`: a name's way, as a story.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::{parse, parse_name};
+use crate::api;
+use crate::cli::args::Global;
+use crate::cli::error::{Code, Error};
+use crate::cli::locate::{self, connect};
+use crate::cli::output::Output;
+use crate::dtab::namers::{Kind, Presence, Services};
+use crate::dtab::{Dtab, Interpreter, Limits, Namers, Path};
+use crate::model::Workspace;
+use crate::route::Routes;
+use crate::route::lint::Named;
+use crate::view::delegate_tree::{Addr, Meta};
+use crate::view::routes::Explained;
+use crate::view::{self, DelegateTree};
+
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// A name of requests, such as /svc/users, or a service
+    path: String,
+    /// More entries, as a request may bring them in `l5d-dtab`
+    #[arg(long, value_name = "DTAB", default_value = "", hide_default_value = true)]
+    dtab: String,
+}
+
+/// Tells it, by the running engine or else by the manifest; `--json` prints linkerd's tree.
+pub async fn run(global: &Global, args: &Explain, output: &Output) -> Result<ExitCode, Error> {
+    let path = parse_name(&args.path, output)?;
+    let local: Dtab = parse(&args.dtab, "--dtab", output)?;
+    let explained = match connect(global, output) {
+        Ok((client, _)) => client.explain(&api::Explain { path: path.to_string(), dtab: local.to_string() }).await?,
+        Err(error) if error.code == Code::NoEngine => by_manifest(global, &path, &local, output)?,
+        Err(error) => return Err(error),
+    };
+    if output.json {
+        output.json(&explained.tree);
+    } else {
+        output.line(&explained.story);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn by_manifest(global: &Global, path: &Path, local: &Dtab, output: &Output) -> Result<Explained, Error> {
+    let workspace = locate::load(&locate::manifest(global)?, output)?;
+    output.say("no engine runs: these are the manifest's routes, with all services taken as present");
+    let named = named(&workspace);
+    let routes = Routes::new(0, named.external.iter().map(String::as_str), workspace.routes.clone());
+    let namers = Namers::of_workspace(Arc::new(Supposed(named)));
+    let interpreter = Interpreter { table: &routes.table, local, namers: &namers, limits: Limits::default() };
+    let trace = interpreter.delegate(path);
+    // Where they would be is not known.
+    let addr = |_: &_| Addr::Bound { addrs: Vec::new(), meta: Meta {} };
+    Ok(Explained { story: view::story(&trace), tree: DelegateTree::new(&trace, &addr) })
+}
+
+/// The names of a manifest's services.
+pub fn named(workspace: &Workspace) -> Named {
+    let mut named = Named::default();
+    for service in workspace.services.values() {
+        if service.external().is_some() {
+            named.external.push(service.name.to_string());
+            continue;
+        }
+        let first = service.version.as_ref().filter(|version| version.of == service.name);
+        named.local.extend(first.map(|version| format!("{}-{}", version.of, version.name)));
+        named.local.push(service.name.to_string());
+    }
+    named
+}
+
+/// All services, as if they ran.
+struct Supposed(Named);
+
+impl Services<()> for Supposed {
+    fn find(&self, kind: Kind, name: &str) -> Presence<()> {
+        let known = match kind {
+            Kind::Local => &self.0.local,
+            Kind::External => &self.0.external,
+            Kind::File => return Presence::Absent,
+        };
+        if known.iter().any(|known| known == name) { Presence::At(()) } else { Presence::Absent }
+    }
+}

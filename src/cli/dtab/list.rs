@@ -1,0 +1,46 @@
+//! `nagaya dtab list`: the table, entry by entry.
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+
+use crate::cli::args::Global;
+use crate::cli::error::Error;
+use crate::cli::locate::connect;
+use crate::cli::output::Output;
+use crate::view::routes::{Entry, Use};
+use crate::view::{Align, Table};
+
+/// Names that are shown of many.
+const SHOWN: usize = 3;
+
+/// Prints all entries, the built-in ones too: their numbers are those that `explain` tells.
+pub async fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
+    let (client, _) = connect(global, output)?;
+    let entries = client.route_entries().await?;
+    if output.json {
+        output.json(&entries);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let columns = [("N", Align::Right), ("ENTRY", Align::Left), ("USE", Align::Left), ("FOR", Align::Left)];
+    let mut table = Table::new(&columns);
+    for entry in &entries {
+        let built_in = if entry.built_in { " (built in)" } else { "" };
+        let text = format!("{} => {}{built_in}", entry.prefix, entry.dst);
+        table.row(vec![entry.number.to_string(), text, what(entry), some(&entry.names)]);
+    }
+    output.lines(&table.lines());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn what(entry: &Entry) -> String {
+    match entry.state {
+        Use::Bound if !entry.bound.is_empty() => format!("bound: {}", some(&entry.bound)),
+        state => state.word().to_owned(),
+    }
+}
+
+fn some(names: &BTreeSet<String>) -> String {
+    let shown: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
+    let more = names.len().saturating_sub(SHOWN);
+    if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
+}

@@ -1,0 +1,232 @@
+//! What looks wrong in routes: names of nobody, and entries that no name ever comes to.
+
+use crate::dtab::namers::Kind;
+use crate::dtab::{Dentry, Dtab, Element, Label, NameTree, Path, Prefix, Weighted};
+use crate::manifest::did_you_mean;
+
+/// Where the names of requests begin.
+const LOGICAL: &str = "svc";
+
+/// The names that routes may lead to.
+#[derive(Debug, Clone, Default)]
+pub struct Named {
+    /// Services, and their versions: `users`, `users-v1`, `users-v2`.
+    pub local: Vec<String>,
+    /// Those that live elsewhere.
+    pub external: Vec<String>,
+}
+
+/// Something that looks wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The text of the entry that it is about.
+    pub needle: String,
+    /// A stable word for scripts.
+    pub code: &'static str,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+impl Named {
+    fn has(&self, name: &str) -> bool {
+        self.local.iter().chain(&self.external).any(|known| known == name)
+    }
+
+    fn near(&self, name: &str) -> Option<String> {
+        did_you_mean(name, self.local.iter().chain(&self.external).map(String::as_str))
+    }
+}
+
+/// Looks through the routes that users wrote, which come behind the built-in ones.
+pub fn lint(routes: &Dtab, named: &Named) -> Vec<Finding> {
+    let lint = Lint { entries: routes.entries(), named };
+    let mut found = Vec::new();
+    for (place, entry) in routes.entries().iter().enumerate() {
+        found.extend(leaves(&entry.tree).into_iter().filter_map(|leaf| lint.target(leaf)));
+        found.extend(lint.unmatched(entry).or_else(|| lint.hidden(place, entry)));
+    }
+    found
+}
+
+struct Lint<'a> {
+    entries: &'a [Dentry],
+    named: &'a Named,
+}
+
+impl Lint<'_> {
+    /// A name to which an entry leads, and at which there is nobody.
+    fn target(&self, leaf: &Path) -> Option<Finding> {
+        let labels: Vec<&str> = leaf.labels().iter().map(Label::as_str).collect::<Option<_>>()?;
+        let finding = |code, message, hint| Some(Finding { needle: leaf.to_string(), code, message, hint });
+        match labels.as_slice() {
+            ["#", kind, name, ..] if *kind == Kind::Local.word() || *kind == Kind::External.word() => {
+                let (known, others, other) = match *kind == Kind::Local.word() {
+                    true => (&self.named.local, &self.named.external, Kind::External),
+                    false => (&self.named.external, &self.named.local, Kind::Local),
+                };
+                let is = |known: &String| known == name;
+                if known.iter().any(is) {
+                    return None;
+                }
+                let hint = match others.iter().any(is) {
+                    true => Some(format!("`/#/{}/{name}` is what it is called", other.word())),
+                    false => did_you_mean(name, known.iter().map(String::as_str)),
+                };
+                finding("unknown_service", format!("`{leaf}` leads nowhere: no service or version is called so"), hint)
+            }
+            ["#", kind, ..] if *kind != Kind::File.word() => {
+                let kinds = [Kind::Local, Kind::File, Kind::External].map(Kind::word);
+                let hint =
+                    did_you_mean(kind, kinds).unwrap_or_else(|| format!("there are `/#/{}`", kinds.join("`, `/#/")));
+                finding("unknown_namer", format!("`{leaf}` leads nowhere: there is no namer `/#/{kind}`"), Some(hint))
+            }
+            [LOGICAL, name, ..] if !self.named.has(name) && !self.leads_on(leaf) => {
+                let message = format!("`{leaf}` leads nowhere: no service and no other entry is called so");
+                finding("unknown_service", message, self.named.near(name))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether an entry is for this name in particular.
+    fn leads_on(&self, leaf: &Path) -> bool {
+        self.entries.iter().any(|entry| entry.prefix.len() > 1 && entry.prefix.strip(leaf).is_some())
+    }
+
+    /// An entry whose prefix is that of no name.
+    fn unmatched(&self, entry: &Dentry) -> Option<Finding> {
+        let mut labels = entry.prefix.elements().iter().map(|element| element.label().and_then(Label::as_str));
+        let (first, second) = (labels.next()??, labels.next().flatten());
+        let finding =
+            |message, hint| Some(Finding { needle: entry.prefix.to_string(), code: "unmatched_route", message, hint });
+        if self.is_led_to(&entry.prefix) {
+            return None;
+        }
+        match (first, second) {
+            (LOGICAL, Some(name)) if !self.named.has(name) => {
+                // A name of one's own choice may come with a request; one that is nearly a service's hardly does.
+                let near = self.named.near(name)?;
+                finding(format!("no service is called `{name}`, so hardly a request comes to this entry"), Some(near))
+            }
+            (LOGICAL | "#" | "$", _) => None,
+            (other, _) => finding(
+                format!("no name begins with `/{other}`, so no request comes to this entry"),
+                Some(format!("names of requests are `/{LOGICAL}/NAME`")),
+            ),
+        }
+    }
+
+    /// Whether an entry leads to names that a prefix is for. The namers of linkerd make names of any form.
+    fn is_led_to(&self, prefix: &Prefix) -> bool {
+        let agrees = |(element, label): (&Element, &Label)| match element {
+            Element::Any => true,
+            Element::Label(wanted) => wanted == label,
+        };
+        let reaches = |leaf: &Path| {
+            let makes_names = leaf.labels().first().is_some_and(|label| label.as_bytes() == b"$");
+            makes_names || prefix.elements().iter().zip(leaf.labels()).all(agrees)
+        };
+        self.entries.iter().any(|entry| leaves(&entry.tree).into_iter().any(reaches))
+    }
+
+    /// An entry behind a later one that is for all its names and never leaves one to it.
+    fn hidden(&self, place: usize, entry: &Dentry) -> Option<Finding> {
+        let hides = |later: &&Dentry| is_wider(&later.prefix, &entry.prefix) && is_final(&later.tree);
+        let by = self.entries[place + 1..].iter().find(hides)?;
+        Some(Finding {
+            needle: entry.prefix.to_string(),
+            code: "hidden_route",
+            message: format!("no name is left to this entry: `{by}` comes first, and ends all of them"),
+            hint: Some("later entries come first; swap the two, or take this one out".to_owned()),
+        })
+    }
+}
+
+fn is_wider(wide: &Prefix, narrow: &Prefix) -> bool {
+    let includes = |(wide, narrow): (&Element, &Element)| *wide == Element::Any || wide == narrow;
+    wide.len() <= narrow.len() && wide.elements().iter().zip(narrow.elements()).all(includes)
+}
+
+/// Whether nothing behind a tree is ever tried, wherever its names lead.
+fn is_final(tree: &NameTree<Path>) -> bool {
+    match tree {
+        NameTree::Fail | NameTree::Empty => true,
+        NameTree::Alt(trees) => trees.iter().any(is_final),
+        // Branches that fail drop out; an empty one keeps its share.
+        NameTree::Union(branches) => branches.iter().any(|branch| branch.tree == NameTree::Empty),
+        NameTree::Leaf(_) | NameTree::Neg => false,
+    }
+}
+
+fn leaves(tree: &NameTree<Path>) -> Vec<&Path> {
+    match tree {
+        NameTree::Leaf(path) => vec![path],
+        NameTree::Alt(trees) => trees.iter().flat_map(leaves).collect(),
+        NameTree::Union(branches) => branches.iter().flat_map(|Weighted { tree, .. }| leaves(tree)).collect(),
+        NameTree::Neg | NameTree::Fail | NameTree::Empty => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(routes: &str) -> Vec<String> {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let named = Named { local: owned(&["users", "users-v1", "users-v2", "web"]), external: owned(&["stripe"]) };
+        let all = lint(&routes.parse().unwrap(), &named);
+        all.into_iter().map(|it| format!("{} {} {}", it.code, it.needle, it.hint.unwrap_or_default())).collect()
+    }
+
+    #[test]
+    fn what_is_right_is_not_complained_of() {
+        for right in [
+            "/svc/users => 1 * /#/local/users-v2 & 99 * /#/local/users-v1 | /svc/web",
+            "/svc/stripe => /#/external/stripe | /$/inet/127.0.0.1/80 | /#/fs/anything",
+            "/svc/tomorrow => /svc/users ; /svc/web => /svc/tomorrow",
+            "/host => /svc ; /svc/a.b => /host/users ; /svc/* => /#/local",
+            "/anything => /b ; /svc => /$/io.buoyant.http.domainToPathPfx/anything",
+            "/ => /#/local ; /svc/users => /#/local/users-v2 | ~ ; /svc/users => /#/local/users | /svc/web",
+            "",
+        ] {
+            assert_eq!(found(right), [""; 0], "{right}");
+        }
+    }
+
+    #[test]
+    fn names_of_nobody_are_found_with_what_was_meant() {
+        let cases = [
+            ("/svc/users => /#/local/users-v3", "unknown_service /#/local/users-v3 did you mean `users-v1`?"),
+            ("/svc/users => ! | (/#/local/usrs & $)", "unknown_service /#/local/usrs did you mean `users`?"),
+            (
+                "/svc/web => /#/local/stripe",
+                "unknown_service /#/local/stripe `/#/external/stripe` is what it is called",
+            ),
+            ("/svc/web => /#/external/stipe", "unknown_service /#/external/stipe did you mean `stripe`?"),
+            ("/svc/web => /svc/userz", "unknown_service /svc/userz did you mean `users`?"),
+            ("/svc/web => /#/locale/users", "unknown_namer /#/locale/users did you mean `local`?"),
+            (
+                "/svc/web => /#/io.l5d.fs/users",
+                "unknown_namer /#/io.l5d.fs/users there are `/#/local`, `/#/fs`, `/#/external`",
+            ),
+        ];
+        for (routes, finding) in cases {
+            assert_eq!(found(routes), [finding], "{routes}");
+        }
+    }
+
+    #[test]
+    fn entries_that_no_name_comes_to_are_found() {
+        let cases = [
+            ("/svc/usres => /#/local/users-v2", "unmatched_route /svc/usres did you mean `users`?"),
+            ("/srv/users => /#/local/users-v2", "unmatched_route /srv/users names of requests are `/svc/NAME`"),
+            (
+                "/svc/users => /#/local/users-v2 ; /svc => /#/local | !",
+                "hidden_route /svc/users later entries come first; swap the two, or take this one out",
+            ),
+        ];
+        for (routes, finding) in cases {
+            assert_eq!(found(routes), [finding], "{routes}");
+        }
+    }
+}
