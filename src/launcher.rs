@@ -20,6 +20,7 @@ pub mod pod;
 mod pods;
 mod server;
 mod spawn;
+mod stock;
 mod wire;
 
 pub use client::{Client, Launch, Process, Report};

@@ -6,18 +6,17 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, TcpStream a
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, send, socketpair};
 use tokio::io::Interest;
 use tokio::net::{TcpSocket, TcpStream, UdpSocket, UnixStream};
 
-use super::pod::{Door, Handover, MOST_DOORS, MOST_SOCKETS, Request, Sockets, Tracking, WayIn, decode_addresses};
+use super::pod::{Door, Handover, MOST_DOORS, Request, Sockets, Tracking, WayIn, decode_addresses};
+use super::stock::Stock;
 use crate::plan::twin;
 
-/// How many sockets are asked for at once, at first and at most: a pod that is called often gets more in one go.
-const FEW: u8 = 1;
-const MANY: u8 = 64;
 /// More than any answer has that is told by its bytes.
 const MOST_BYTES: usize = 1024;
 
@@ -28,17 +27,11 @@ pub struct Line {
     address: Ipv4Addr,
     /// Of packets, which only the types call a stream.
     socket: UnixStream,
-    /// One request at a time: the answers come in order.
-    turn: tokio::sync::Mutex<()>,
+    /// One request at a time, and how many answers are still to come: whoever asks may give up in between.
+    turn: tokio::sync::Mutex<usize>,
     stock: Mutex<Stock>,
     /// Where the program was found to listen, as a place in [`Side::ALL`].
     side: AtomicU8,
-}
-
-#[derive(Debug)]
-struct Stock {
-    sockets: Vec<OwnedFd>,
-    next: u8,
 }
 
 /// Where in its pod a program listens: on its addresses, or only on one of the loopbacks.
@@ -73,8 +66,8 @@ impl Line {
         let line = Self {
             address,
             socket: UnixStream::from_std(ours.into())?,
-            turn: tokio::sync::Mutex::new(()),
-            stock: Mutex::new(Stock { sockets: Vec::new(), next: FEW }),
+            turn: tokio::sync::Mutex::new(0),
+            stock: Mutex::default(),
             side: AtomicU8::new(0),
         };
         Ok((line, theirs))
@@ -124,11 +117,12 @@ impl Line {
     /// Whom programs in the pod dialled in vain since it was made: what the kernel refused them, and ports of its own
     /// loopback, where perhaps somebody listens.
     pub async fn dialled(&self) -> io::Result<Vec<SocketAddrV4>> {
-        let _turn = self.turn.lock().await;
-        send(&self.socket, &Request::Dialled.encode(), SendFlags::NOSIGNAL | SendFlags::DONTWAIT)?;
+        let mut owed = self.turn.lock().await;
+        self.send(&mut owed, &Request::Dialled).await?;
         let mut packet = [0; MOST_BYTES];
         let read = || rustix::net::recv(&self.socket, &mut packet[..], RecvFlags::DONTWAIT).map_err(io::Error::from);
         let (length, _) = self.socket.async_io(Interest::READABLE, read).await?;
+        *owed -= 1;
         Ok(decode_addresses(&packet[..length]))
     }
 
@@ -162,35 +156,46 @@ impl Line {
         self.ask(request).await?.0.pop().ok_or_else(gone)
     }
 
+    /// A socket in stock, or one of those that are fetched. Those who wait for their turn find what the one before them
+    /// has fetched.
     async fn socket(&self) -> io::Result<OwnedFd> {
-        let count = match self.take() {
-            Ok(socket) => return Ok(socket),
-            Err(count) => count,
-        };
-        let mut sockets = self.ask(Request::Sockets { way: WayIn::Stream, count }).await?.0;
-        let one = sockets.pop().ok_or_else(exhausted)?;
-        self.stock().sockets.append(&mut sockets);
-        Ok(one)
+        if let Some(socket) = self.stock().take() {
+            return Ok(socket);
+        }
+        let mut owed = self.turn.lock().await;
+        if let Some(socket) = self.stock().take() {
+            return Ok(socket);
+        }
+        let count = self.stock().order(Instant::now());
+        let fetched = self.answered(&mut owed, &Request::Sockets { way: WayIn::Stream, count }).await?;
+        self.stock().fill(fetched.0).ok_or_else(exhausted)
     }
 
     fn stock(&self) -> std::sync::MutexGuard<'_, Stock> {
         self.stock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A socket in stock, or how many to ask for.
-    fn take(&self) -> Result<OwnedFd, u8> {
-        let mut stock = self.stock();
-        stock.sockets.pop().ok_or_else(|| {
-            let count = stock.next;
-            stock.next = count.saturating_mul(2).min(MANY).min(MOST_SOCKETS);
-            count
-        })
+    async fn ask(&self, request: Request) -> io::Result<Sockets> {
+        let mut owed = self.turn.lock().await;
+        self.answered(&mut owed, &request).await
     }
 
-    async fn ask(&self, request: Request) -> io::Result<Sockets> {
-        let _turn = self.turn.lock().await;
+    async fn answered(&self, owed: &mut usize, request: &Request) -> io::Result<Sockets> {
+        self.send(owed, request).await?;
+        let answer = self.receive().await?;
+        *owed -= 1;
+        Ok(answer)
+    }
+
+    /// Sends a request. Answers that nobody waits for any more come first, and go.
+    async fn send(&self, owed: &mut usize, request: &Request) -> io::Result<()> {
+        while *owed > 0 {
+            self.receive().await?;
+            *owed -= 1;
+        }
         send(&self.socket, &request.encode(), SendFlags::NOSIGNAL | SendFlags::DONTWAIT)?;
-        self.receive().await
+        *owed += 1;
+        Ok(())
     }
 
     async fn receive(&self) -> io::Result<Sockets> {

@@ -232,3 +232,56 @@ fn an_engine_without_descriptors_refuses_and_recovers() {
 fn answers(sandbox: &Sandbox) -> bool {
     sandbox.inside("web", "curl -sS -m 5 http://users:8080/").out.contains("users")
 }
+
+/// Tells each caller its address, however many come at once.
+const WIDE: &str = r#"
+import asyncio
+
+async def tell(reader, writer):
+    writer.write(writer.get_extra_info("peername")[0].encode() + b"\n")
+    await reader.read()
+    writer.close()
+
+async def main():
+    server = await asyncio.start_server(tell, "0.0.0.0", 80, backlog=512)
+    await server.serve_forever()
+
+asyncio.run(main())
+"#;
+
+/// Opens many connections at once, and says how many brought a line.
+const BURST: &str = r#"
+import asyncio
+
+async def ask(_):
+    reader, writer = await asyncio.open_connection("wide", 80)
+    line = await reader.readline()
+    writer.close()
+    return bool(line)
+
+async def main():
+    print(sum(await asyncio.gather(*map(ask, range(300)))))
+
+asyncio.run(main())
+"#;
+
+#[test]
+fn a_burst_of_calls_leaves_few_descriptors_behind() {
+    let manifest = "
+name: burst
+services:
+  wide: { command: [python3, wide.py], ports: { tcp: 80 } }
+  web: { command: [python3, server.py, '8080'], ports: { http: 8080 } }
+";
+    let sandbox = workspace(Account::unprivileged(), manifest);
+    sandbox.write("wide.py", WIDE);
+    sandbox.write("burst.py", BURST);
+    sandbox.up();
+    let engine = sandbox.engine()["pid"].as_u64().unwrap();
+    let descriptors = || std::fs::read_dir(format!("/proc/{engine}/fd")).unwrap().count();
+    let before = descriptors();
+    for _ in 0..3 {
+        assert_eq!(sandbox.told("web", "python3 burst.py"), "300");
+    }
+    until("the engine let go of them", || descriptors() < before + 32);
+}
