@@ -27,7 +27,7 @@ pub use host_name::{BadHostName, HostName};
 pub use name::{BadName, Namespace, ServiceName, WorkspaceName};
 pub use names::{Names, short_name};
 pub use network::{Egress, NetworkMode, Publish};
-pub use port::{Port, Protocol, ServicePort};
+pub use port::{Port, Protocol, ServicePort, web_port};
 pub use probe::{Check, Probe, Readiness};
 pub use quantity::{BadQuantity, Size, parse_duration, show_duration};
 pub use restart::{BackoffSpec, Jitter, Restart, RestartPolicy, Stop};

@@ -22,7 +22,7 @@ use tokio::sync::watch;
 
 use zone::Zone;
 
-use crate::model::{Egress, Protocol};
+use crate::model::{Egress, Protocol, web_port};
 use crate::supervise::{State, Status};
 
 pub use crate::plan::Location;
@@ -236,10 +236,9 @@ impl Upstream {
         self.ports.iter().position(|port| port.number == number && port.protocol != Protocol::Udp)
     }
 
-    /// The port that the front door leads to: the first for browsers, else the first that speaks HTTP at all.
+    /// The port that the front door leads to.
     pub fn web_port(&self) -> Option<usize> {
-        let first = |wanted: fn(Protocol) -> bool| self.ports.iter().position(|port| wanted(port.protocol));
-        first(Protocol::is_web).or_else(|| first(Protocol::is_http))
+        web_port(self.ports.iter().map(|port| port.protocol))
     }
 }
 

@@ -17,4 +17,4 @@ pub use draft::Draft;
 pub use engine::Engine;
 pub use handle::{Ask, Environment, Handle, InPod, Problem, UpRequest, Upped};
 pub use keeper::Waiting;
-pub use network::choose;
+pub use network::{add_clashes, choose};

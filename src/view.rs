@@ -24,7 +24,7 @@ pub use delegation::story;
 pub use event::Event;
 pub use explain::{Blocker, Explanation};
 pub use log::{LogLine, level};
-pub use problems::draw as draw_problems;
+pub use problems::{draw as draw_problems, located};
 pub use refused::{Judge, Refused};
 pub use request::Request;
 pub use service::{Port, Service, Usage};

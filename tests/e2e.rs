@@ -20,3 +20,4 @@ mod terminal;
 mod tour;
 mod traffic;
 mod trust;
+mod words;

@@ -91,6 +91,23 @@ fn a_denied_egress_that_nothing_enforces_is_told() {
 }
 
 #[test]
+fn a_place_outside_that_is_led_here_by_its_own_name_is_told() {
+    let said = |external: &str, hostname: &str| {
+        let workspace = good(&format!("services: {{ pay: {{ external: '{external}', hostnames: '{hostname}' }} }}"));
+        lints(&workspace, NetworkMode::Pod)
+    };
+    for hostname in ["api.pay.com", "*.pay.com"] {
+        let [lint] = said("https://api.pay.com/v1", hostname).try_into().unwrap();
+        assert_eq!((lint.code, lint.needle.as_str()), ("tls_in_tls", hostname));
+        assert!(lint.hint.contains("http://pay"), "{}", lint.hint);
+    }
+    assert!(said("grpcs://api.pay.com", "api.pay.com")[0].hint.contains("grpc://pay"));
+    // In the clear nothing is in the way, and another name is none of its own.
+    assert_eq!(said("http://api.pay.com", "api.pay.com"), []);
+    assert_eq!(said("https://api.pay.com", "pay.internal.example.com"), []);
+}
+
+#[test]
 fn a_service_elsewhere_is_dialled_there_and_has_no_number_of_this_machine() {
     let workspace = good(
         "services:

@@ -78,11 +78,9 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = match &self {
             Self::UnknownService { .. } | Self::UnknownProfile { .. } => StatusCode::NOT_FOUND,
-            Self::Manifest { .. }
-            | Self::Nothing { .. }
-            | Self::Elsewhere { .. }
-            | Self::NoMode { .. }
-            | Self::Clash { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Manifest { .. } | Self::Nothing { .. } | Self::Elsewhere { .. } | Self::NoMode { .. } => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             Self::Routes(refused) => super::routes::status(refused),
             Self::Ending => StatusCode::SERVICE_UNAVAILABLE,
         };

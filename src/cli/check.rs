@@ -11,10 +11,12 @@ use super::locate;
 use super::output::Output;
 use crate::effects::fs::{self, Disk};
 use crate::effects::{environment, ports};
-use crate::manifest::{self, Problem, Problems, Severity};
-use crate::model::{Command, NetworkMode, Workspace};
-use crate::plan::{Lint, clashes, lints, wildcards};
+use crate::manifest::{self, Problem, Problems};
+use crate::model::{Command, Workspace};
+use crate::plan::{Lint, lints};
 use crate::route::lint::lint;
+use crate::runtime::add_clashes;
+use crate::view::located;
 
 /// Exit code 3 where something is wrong; what only looks wrong is shown.
 pub fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
@@ -28,11 +30,7 @@ pub fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
             problems.push(problem);
         }
         // As for whoever boots it: only what is asked for by name is wrong.
-        let clashes = clashes(workspace, NetworkMode::Env, ports::lowest()).into_iter();
-        for clash in clashes.chain(wildcards(workspace, NetworkMode::Env)) {
-            let problem = Problem { severity: Severity::Error, ..located(workspace, &clash, &problems) };
-            problems.push(problem);
-        }
+        add_clashes(workspace, &mut problems, ports::lowest());
         for finding in lint(&workspace.routes, &named(workspace)) {
             let at = problems.sources.find_behind("routes:", &finding.needle);
             let problem = Problem::warning(finding.code, finding.message).maybe_hint(finding.hint);
@@ -71,18 +69,6 @@ pub fn problem_json(problem: &Problem, problems: &Problems) -> Json {
         "column": place.as_ref().map(|(_, at)| at.column),
         "hint": problem.hint,
     })
-}
-
-/// A lint knows its service and a word; the place is found in the text.
-fn located(workspace: &Workspace, lint: &Lint, problems: &Problems) -> Problem {
-    let (path, line) = &workspace.service(lint.service).declared;
-    let declared = problems.sources.find_line(path, *line);
-    let span = declared.map(|span| problems.sources.find_after(span, &lint.needle));
-    let problem = Problem::warning(lint.code, lint.message.clone()).hint(lint.hint.clone());
-    match span {
-        Some(span) => problem.at(span),
-        None => problem,
-    }
 }
 
 /// Programs that cannot be found now. A setup step may bring them, so this is no error.

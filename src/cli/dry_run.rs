@@ -12,7 +12,7 @@ use crate::runtime::{UpRequest, choose};
 
 /// Prints what would be started, and starts nothing.
 pub fn run(load: &Request, request: &UpRequest, output: &Output) -> Result<ExitCode, Error> {
-    let workspace = &locate::load(load, output)?;
+    let workspace = &locate::load_to_boot(load, output)?;
     let home = locate::places()?.home(&locate::id(workspace, load));
     let mask = plan::select(workspace, &request.selection).map_err(|error| Error::usage(error.to_string()))?;
     let (network, _) = choose(workspace, &crate::engine::modes_possible(), ports::lowest())?;

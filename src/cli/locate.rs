@@ -6,12 +6,13 @@ use super::args::Global;
 use super::error::{Code, Error};
 use super::output::Output;
 use crate::api::Client;
-use crate::effects::environment;
 use crate::effects::fs::{self, Disk};
 use crate::effects::places::{Places, workspace_id};
 use crate::effects::registry::{self, Registration};
-use crate::manifest::{self, Request};
+use crate::effects::{environment, ports};
+use crate::manifest::{self, Problems, Request};
 use crate::model::Workspace;
+use crate::runtime::add_clashes;
 
 /// The names under which a manifest is looked for, in order.
 const NAMES: [&str; 2] = ["nagaya.yaml", "nagaya.yml"];
@@ -69,12 +70,25 @@ fn search(here: &Path) -> Result<PathBuf, Error> {
 /// Reads the manifest; warnings are shown, problems are the error.
 pub fn load(request: &Request, output: &Output) -> Result<Workspace, Error> {
     let (workspace, problems) = manifest::load(request, &environment::shell(), &Disk);
-    match workspace {
+    usable(workspace, &problems, output)
+}
+
+/// The same for who would boot it: what this machine cannot give it is a problem too.
+pub fn load_to_boot(request: &Request, output: &Output) -> Result<Workspace, Error> {
+    let (workspace, mut problems) = manifest::load(request, &environment::shell(), &Disk);
+    if let Some(workspace) = &workspace {
+        add_clashes(workspace, &mut problems, ports::lowest());
+    }
+    usable(workspace, &problems, output)
+}
+
+fn usable(workspace: Option<Workspace>, problems: &Problems, output: &Output) -> Result<Workspace, Error> {
+    match workspace.filter(|_| !problems.has_errors()) {
         Some(workspace) => {
-            output.warnings(&problems);
+            output.warnings(problems);
             Ok(workspace)
         }
-        None => Err(output.manifest_error(&problems)),
+        None => Err(output.manifest_error(problems)),
     }
 }
 

@@ -142,14 +142,18 @@ impl Output {
     }
 }
 
-/// A reader that has seen enough closes the pipe, which is no error; anything else there is nobody to tell.
+/// A reader that has seen enough closes the pipe, which is no error; a full disk is.
 fn finish(result: io::Result<()>) {
-    if let Err(error) = result
-        && error.kind() == io::ErrorKind::BrokenPipe
-    {
-        #[allow(clippy::exit, clippy::disallowed_methods, reason = "nobody reads any more")]
-        std::process::exit(0);
-    }
+    let Err(error) = result else { return };
+    let code = match error.kind() {
+        io::ErrorKind::BrokenPipe => 0,
+        _ => {
+            let _ = writeln!(io::stderr(), "error: standard output cannot be written: {error}");
+            1
+        }
+    };
+    #[allow(clippy::exit, clippy::disallowed_methods, reason = "nobody reads any more")]
+    std::process::exit(code);
 }
 
 /// A text in a colour, bold.

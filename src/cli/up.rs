@@ -64,6 +64,8 @@ struct Session {
     state: PathBuf,
     /// The engine was started by this `up` and ends with it.
     owned: Option<Owned>,
+    /// The engine ran before.
+    attached: bool,
     /// The services that this `up` is about.
     services: Vec<String>,
     notices: Vec<String>,
@@ -100,6 +102,7 @@ impl Session {
             client,
             state: engine.state.clone(),
             owned: None,
+            attached: true,
             services: upped.services,
             notices,
             events_from: upped.events_from,
@@ -114,6 +117,7 @@ impl Session {
             state: running.identity.state(),
             identity: running.identity,
             owned: Some(owned),
+            attached: false,
             services: running.services,
             notices: running.notices,
             events_from: 0,
@@ -184,15 +188,24 @@ impl Session {
     async fn show_entrances(&self, output: &Output) -> Result<(), Error> {
         let rows = self.client.services().await?;
         let entrances = rows.iter().filter(|row| row.wanted && row.needed_by.is_empty() && !row.is_external());
-        for (row, url) in entrances.filter_map(|row| Some((row, row.front_door()?))).take(ENTRANCES) {
+        let all: Vec<_> = entrances.filter_map(|row| Some((row, row.front_door()?))).collect();
+        for (row, url) in all.iter().take(ENTRANCES) {
             output.say(&format!("  {}  {url}", dim(&row.name)));
+        }
+        let more = all.len().saturating_sub(ENTRANCES);
+        if more > 0 {
+            output.say(&dim(&format!("  and {more} more: `{} url`", self.nagaya())));
         }
         Ok(())
     }
 
     fn greet(&self, output: &Output) {
         let identity = &self.identity;
-        let verb = if self.args.wait { "is up" } else { "is starting" };
+        let verb = match (self.args.wait, self.attached) {
+            (true, _) => "is up",
+            (false, true) => "is running",
+            (false, false) => "is starting",
+        };
         let count = self.services.len();
         let services = if count == 1 { "1 service".to_owned() } else { format!("{count} services") };
         output.say(&format!("{} {verb}: {services}", identity.name));

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::args::Global;
 use super::error::Error;
 use super::locate::connect;
-use super::output::Output;
+use super::output::{Output, dim};
 use crate::plan::LOOPBACK;
 use crate::view::{Align, Port, Service, Table};
 
@@ -28,8 +28,10 @@ struct Address {
     url: String,
     /// The front door by TLS, for what is reached there.
     https: Option<String>,
-    /// The program's own address, for programs that do not resolve `*.localhost`.
+    /// The program's own address, for programs that do not resolve `*.localhost`. None where others have its number.
     loopback: Option<String>,
+    /// The URL is one for services alone: nothing leads there from this machine.
+    only_in_pods: bool,
 }
 
 /// Prints all addresses, or those of some services; the URL alone where only one is meant.
@@ -48,15 +50,30 @@ pub async fn run(global: &Global, args: &Url, output: &Output) -> Result<ExitCod
     }
     if let ([only], 1) = (addresses.as_slice(), args.services.len()) {
         output.line(&only.url);
+        hidden(&addresses, output);
         return Ok(ExitCode::SUCCESS);
     }
     let columns = [("SERVICE", Align::Left), ("PORT", Align::Left), ("URL", Align::Left), ("LOOPBACK", Align::Left)];
     let mut table = Table::new(&columns);
-    for address in addresses {
-        table.row(vec![address.service, address.port, address.url, address.loopback.unwrap_or_default()]);
+    for address in &addresses {
+        let loopback = address.loopback.clone().unwrap_or_else(|| "-".to_owned());
+        table.row(vec![address.service.clone(), address.port.clone(), address.url.clone(), loopback]);
     }
     output.lines(&table.lines());
+    hidden(&addresses, output);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Tells which ports cannot be reached from this machine, and how they would be.
+fn hidden(addresses: &[Address], output: &Output) {
+    let name = |address: &Address| format!("{}'s {}", address.service, address.port);
+    let hidden: Vec<String> = addresses.iter().filter(|address| address.only_in_pods).map(name).collect();
+    if !hidden.is_empty() {
+        output.say(&dim(&format!(
+            "  services alone reach {}: on 127.0.0.1 the number is below 1024 or another's too; `publish` gives it one",
+            hidden.join(", ")
+        )));
+    }
 }
 
 impl Address {
@@ -68,6 +85,7 @@ impl Address {
             port: port.name.clone(),
             url: url.cloned().unwrap_or_default(),
             https: port.https.clone(),
+            only_in_pods: port.only_in_pods,
             loopback: port.published.map(|number| format!("{scheme}://{LOOPBACK}:{number}")),
         }
     }

@@ -201,9 +201,24 @@ async fn explain_stuck(row: &Service, client: &Client, home: &Path) -> Error {
         true => format!("{name}: {reason}"),
         false => format!("{} cannot start: {name}: {reason}", row.name),
     };
-    Error::new(Code::Failed, message)
-        .detail(last_lines(home, &name, 10))
-        .hint(format!("`nagaya why {name}` and `nagaya logs {name}` show more"))
+    let failed = client.services().await.unwrap_or_default().into_iter().find(|row| row.name == name);
+    let shared = failed.and_then(|row| shared_port(&row, &tail(home, &name, 10)));
+    let error = Error::new(Code::Failed, message).detail(last_lines(home, &name, 10));
+    let error = shared.into_iter().fold(error, Error::hint);
+    error.hint(format!("`nagaya why {name}` and `nagaya logs {name}` show more"))
+}
+
+/// What to do about a port that a program says was taken, where it has to share this machine's.
+pub fn shared_port(row: &Service, lines: &[String]) -> Option<String> {
+    const WORDS: [&str; 3] = ["eaddrinuse", "address already in use", "address in use"];
+    let number = row.ports.iter().find_map(|port| port.published).filter(|_| row.network != "pod")?;
+    let says = |line: &String| WORDS.iter().any(|words| line.to_ascii_lowercase().contains(words));
+    lines.iter().any(says).then(|| {
+        format!(
+            "in network mode `{}` all share this machine's ports: {} has to listen on its `PORT`, {number}",
+            row.network, row.name
+        )
+    })
 }
 
 /// The last lines of a service, drawn to stand before an error.

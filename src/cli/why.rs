@@ -6,7 +6,7 @@ use super::args::{Global, One};
 use super::error::Error;
 use super::locate::connect;
 use super::output::{Output, dim, state};
-use super::wait::tail;
+use super::wait::{shared_port, tail};
 use crate::view::lost_lines;
 
 /// Lines of the log that are shown.
@@ -46,6 +46,11 @@ pub async fn run(global: &Global, args: &One, output: &Output) -> Result<ExitCod
     }
     if let Some(lost) = lost_lines(why.lost_lines) {
         output.line(&format!("  {lost}"));
+    }
+    let rows = client.services().await?;
+    let shared = rows.iter().find(|row| row.name == about).and_then(|row| shared_port(row, &why.last_lines));
+    if let Some(shared) = shared.filter(|_| !why.ready) {
+        output.line(&format!("  {shared}"));
     }
     if let Some(next) = &why.next {
         output.line(&format!("  {next}"));

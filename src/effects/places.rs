@@ -56,8 +56,9 @@ impl Places {
 
     /// Makes the folder for sockets. In the temp dir anybody could have made it before us.
     pub fn make_runtime(&self) -> io::Result<()> {
-        make_private_folder(&self.runtime)?;
-        let metadata = self.runtime.symlink_metadata()?;
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", self.runtime.display()));
+        make_private_folder(&self.runtime).map_err(named)?;
+        let metadata = self.runtime.symlink_metadata().map_err(named)?;
         let own = metadata.is_dir() && metadata.uid() == rustix::process::getuid().as_raw();
         if !own || metadata.mode() & 0o077 != 0 {
             let message = format!("{} belongs to somebody else or is open to others", self.runtime.display());

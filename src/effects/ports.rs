@@ -14,8 +14,9 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket, socket_w
 
 use super::fs;
 use super::listeners::Listeners;
-use super::places::Home;
+use super::places::{Home, Places};
 use super::process::Owner;
+use super::registry::{self, Registration};
 use crate::plan::{NUMBERS, PAIRS, Ports, Slot, SlotKind};
 
 /// Below the range from which the kernel gives ports to outgoing connections.
@@ -253,9 +254,19 @@ pub fn owner(number: u16) -> Option<Owner> {
     Listeners::look().ok()?.holder(number)
 }
 
+/// The workspace whose engine a process is.
+fn engine_of(pid: u32) -> Option<Registration> {
+    registry::engines(&Places::find().ok()?).into_iter().find(|engine| engine.pid == pid)
+}
+
 /// "port 8080 is taken by nginx (pid 12)".
 pub fn taken_message(number: u16) -> String {
-    match owner(number) {
+    let owner = owner(number);
+    if let Some(engine) = owner.as_ref().and_then(|owner| engine_of(owner.pid)) {
+        let Registration { name, manifest, pid, .. } = engine;
+        return format!("port {number} is taken by the workspace `{name}` of {} (pid {pid})", manifest.display());
+    }
+    match owner {
         Some(owner) => format!("port {number} is taken by {} (pid {})", owner.program, owner.pid),
         None => format!("port {number} is taken by a process of another account"),
     }

@@ -48,6 +48,15 @@ impl HostName {
         &self.0
     }
 
+    /// Whether a host's name is this one, or one of those that it stands for.
+    pub fn covers(&self, host: &str) -> bool {
+        let host = host.to_ascii_lowercase();
+        match self.wildcard() {
+            Some(below) => host.strip_suffix(below).is_some_and(|label| label.len() > 1 && label.ends_with('.')),
+            None => *self.0 == *host,
+        }
+    }
+
     /// What stands behind `*.`, where the name begins so.
     pub fn wildcard(&self) -> Option<&str> {
         self.0.strip_prefix(WILDCARD)
@@ -102,6 +111,16 @@ mod tests {
         assert_eq!(name("1.2.3.4.example"), "1.2.3.4.example");
         assert_eq!(HostName::new("*.example.com").unwrap().wildcard(), Some("example.com"));
         assert_eq!(HostName::new("api.example.com").unwrap().wildcard(), None);
+    }
+
+    #[test]
+    fn a_wildcard_stands_for_all_names_below() {
+        let covers = |name: &str, host: &str| HostName::new(name).unwrap().covers(host);
+        assert!(covers("api.example.com", "API.example.com") && !covers("api.example.com", "v1.api.example.com"));
+        assert!(covers("*.example.com", "a.example.com") && covers("*.example.com", "b.a.example.com"));
+        for other in ["example.com", ".example.com", "anexample.com", "a.example.org"] {
+            assert!(!covers("*.example.com", other), "{other}");
+        }
     }
 
     #[test]

@@ -36,6 +36,13 @@ pub enum Protocol {
     Udp,
 }
 
+/// The place of the port to which somebody is sent who knows no more than a service's name: the first that says HTTP/1.1,
+/// else the first that says HTTP, else the first that says nothing.
+pub fn web_port(ports: impl Iterator<Item = Protocol> + Clone) -> Option<usize> {
+    let first = |wanted: fn(Protocol) -> bool| ports.clone().position(wanted);
+    first(|it| it == Protocol::Http).or_else(|| first(Protocol::is_http)).or_else(|| first(Protocol::is_web))
+}
+
 impl Protocol {
     /// The protocol that is written as `word`.
     pub fn from_word(word: &str) -> Option<Self> {
@@ -129,6 +136,23 @@ mod tests {
         ];
         for (name, protocol) in cases {
             assert_eq!(Protocol::from_port_name(name), protocol, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_port_for_the_web_is_one_that_says_so() {
+        use Protocol::{Detect, Grpc, H2, Http, Tcp, Udp};
+        let cases: [(&[Protocol], Option<usize>); 7] = [
+            (&[Detect, Http], Some(1)),
+            (&[Grpc, Detect, Http], Some(2)),
+            (&[Detect, Tcp, Grpc], Some(2)),
+            (&[Detect, H2], Some(1)),
+            (&[Tcp, Detect, Detect], Some(1)),
+            (&[Tcp, Udp], None),
+            (&[], None),
+        ];
+        for (ports, place) in cases {
+            assert_eq!(web_port(ports.iter().copied()), place, "{ports:?}");
         }
     }
 

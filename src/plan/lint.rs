@@ -1,6 +1,6 @@
 //! What looks wrong in a manifest that can be used.
 
-use crate::model::{Egress, NetworkMode, Value, Workspace};
+use crate::model::{Egress, HostName, NetworkMode, Value, Workspace};
 
 use super::references;
 
@@ -20,6 +20,7 @@ pub fn lints(workspace: &Workspace, auto: NetworkMode) -> Vec<Lint> {
     unresolvable(workspace, auto, &mut out);
     unguarded(workspace, auto, &mut out);
     foreign_localhost(workspace, &mut out);
+    own_host_name(workspace, &mut out);
     out
 }
 
@@ -84,6 +85,30 @@ fn foreign_localhost(workspace: &Workspace, out: &mut Vec<Lint>) {
                 hint: format!("write `${{{}.addr}}`, so that the call goes to it", owner.name),
             });
         }
+    }
+}
+
+/// What is led here by its real name reaches the proxy, which begins the TLS itself: a program's own has no other side.
+fn own_host_name(workspace: &Workspace, out: &mut Vec<Lint>) {
+    for (place, service) in workspace.services.values().enumerate() {
+        let Some(external) = service.external().filter(|external| external.scheme.is_tls()) else { continue };
+        let is_it = |name: &&HostName| name.covers(&external.host);
+        let Some(name) = service.hostnames.iter().find(is_it) else { continue };
+        let (scheme, host) = (external.scheme.word(), &external.host);
+        out.push(Lint {
+            service: place,
+            needle: name.to_string(),
+            code: "tls_in_tls",
+            message: format!(
+                "`{name}` leads programs that call {scheme}://{host} to the proxy, which speaks TLS to {host} itself: \
+                 theirs fails"
+            ),
+            hint: format!(
+                "without the host name they reach {host} as it is; to call it through the proxy, use {}://{}",
+                scheme.trim_end_matches('s'),
+                service.name
+            ),
+        });
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use tokio::sync::mpsc;
 
 use super::Problem;
-use super::network::choose;
+use super::network::{add_clashes, choose};
 use crate::effects::fs::Disk;
 use crate::effects::ports;
 use crate::effects::trial::{Possible, Trial, possible};
@@ -58,9 +58,12 @@ impl Draft {
 
 /// Reads a manifest; what is drawn are warnings, or problems that forbid its use.
 pub(super) fn read(request: &Request, shell: &Shell, color: bool) -> Result<(Workspace, Vec<String>), Problem> {
-    let (workspace, problems) = manifest::load(request, shell, &Disk);
+    let (workspace, mut problems) = manifest::load(request, shell, &Disk);
+    if let Some(workspace) = &workspace {
+        add_clashes(workspace, &mut problems, ports::lowest());
+    }
     let rendered = view::draw_problems(&problems, color);
-    match workspace {
+    match workspace.filter(|_| !problems.has_errors()) {
         Some(workspace) => Ok((workspace, if rendered.is_empty() { Vec::new() } else { vec![rendered] })),
         None => Err(Problem::Manifest { rendered, errors: problems.errors() }),
     }

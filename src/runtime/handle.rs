@@ -113,9 +113,6 @@ pub enum Problem {
     Elsewhere { name: String, at: String },
     #[error("{service} wants `network: {mode}`, and that mode is not possible here: {reason}")]
     NoMode { service: String, mode: String, reason: String },
-    /// What network mode `names` cannot give this workspace.
-    #[error("{message}")]
-    Clash { message: String, hint: String },
     #[error("there is no profile `{name}`")]
     UnknownProfile { name: String, hint: Option<String> },
     #[error("{message}")]

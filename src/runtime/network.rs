@@ -1,27 +1,24 @@
 //! How host processes see the network here: the best that this machine allows, or what the manifest asks for.
 
-use super::Problem;
+use super::Problem as Refused;
 use crate::effects::trial::Possible;
 use crate::launcher::pod::Failure;
+use crate::manifest::{Problem, Problems, Severity};
 use crate::model::{NetworkMode, Workspace};
 use crate::plan::{Lint, clashes, wildcards};
+use crate::view::located;
 
 /// The mode that `auto` means, with a word to the user where that is not the best one. A mode that was asked for and
-/// cannot be had is a problem. This account may listen from `lowest` on.
+/// is not possible here is a problem; what else stands against it tells [`add_clashes`]. This account may listen from `lowest` on.
 pub fn choose(
     workspace: &Workspace,
     possible: &Possible,
     lowest: u16,
-) -> Result<(NetworkMode, Option<String>), Problem> {
+) -> Result<(NetworkMode, Option<String>), Refused> {
     for (mode, tried) in [(NetworkMode::Pod, possible.pod), (NetworkMode::Names, possible.names)] {
         if let (Err(failure), Some(service)) = (tried, asks(workspace, Some(mode))) {
-            return Err(Problem::NoMode { service, mode: mode.word().to_owned(), reason: failure.to_string() });
+            return Err(Refused::NoMode { service, mode: mode.word().to_owned(), reason: failure.to_string() });
         }
-    }
-    // Only what is asked for by name.
-    let asked_for = clashes(workspace, NetworkMode::Env, lowest).into_iter();
-    if let Some(clash) = asked_for.chain(wildcards(workspace, NetworkMode::Env)).next() {
-        return Err(Problem::Clash { message: clash.message, hint: clash.hint });
     }
     let Err(failure) = possible.pod else { return Ok((NetworkMode::Pod, None)) };
     let best = possible.best();
@@ -33,6 +30,15 @@ pub fn choose(
     // Without it there would be no names at all.
     let clash = clash.or_else(|| wildcards(workspace, auto).into_iter().next());
     Ok((auto, asks(workspace, None).map(|_| notice(auto, failure, clash))))
+}
+
+/// What a mode that is asked for by name cannot give this workspace becomes problems of its manifest.
+pub fn add_clashes(workspace: &Workspace, problems: &mut Problems, lowest: u16) {
+    let clashes = clashes(workspace, NetworkMode::Env, lowest).into_iter();
+    for clash in clashes.chain(wildcards(workspace, NetworkMode::Env)) {
+        let problem = Problem { severity: Severity::Error, ..located(workspace, &clash, problems) };
+        problems.push(problem);
+    }
 }
 
 /// The first service whose mode this is; `None` is `auto`.
@@ -62,6 +68,11 @@ mod tests {
     const BROKEN: Result<(), Failure> = Err(Failure { step: Step::Redirects, errno: 2 });
 
     fn workspace(text: &str) -> Workspace {
+        let (workspace, problems) = load(text);
+        workspace.unwrap_or_else(|| panic!("{:?}", problems.list))
+    }
+
+    fn load(text: &str) -> (Option<Workspace>, Problems) {
         struct One<'a>(&'a str);
         impl crate::manifest::Files for One<'_> {
             fn read(&self, _: &std::path::Path) -> std::io::Result<Vec<u8>> {
@@ -81,8 +92,16 @@ mod tests {
             profiles: Vec::new(),
             no_env_file: true,
         };
-        let (workspace, problems) = crate::manifest::load(&request, &crate::plan::Shell::default(), &One(text));
-        workspace.unwrap_or_else(|| panic!("{:?}", problems.list))
+        crate::manifest::load(&request, &crate::plan::Shell::default(), &One(text))
+    }
+
+    /// Problems as `code line: message`.
+    fn clashing(text: &str) -> Vec<String> {
+        let (workspace, mut problems) = load(text);
+        add_clashes(&workspace.unwrap(), &mut problems, 1024);
+        let line = |problem: &Problem| problems.sources.position(problem.at.unwrap()).line;
+        assert!(problems.list.iter().all(|problem| problem.severity == Severity::Error));
+        problems.list.iter().map(|it| format!("{} {}: {}", it.code, line(it), it.message)).collect()
     }
 
     fn chosen(text: &str, pod: Result<(), Failure>, names: Result<(), Failure>) -> (NetworkMode, String) {
@@ -122,9 +141,9 @@ mod tests {
         assert!(notice.contains("a finds no name below `*.b.example.com`"), "{notice}");
         assert_eq!(chosen(star, Ok(()), Ok(())), (NetworkMode::Pod, String::new()));
         assert!(!chosen(star, BROKEN, BROKEN).1.contains("example.com"));
-        let possible = Possible { pod: Ok(()), names: Ok(()) };
-        let refused = choose(&workspace(&format!("network: names\n{star}")), &possible, 1024).unwrap_err();
-        assert!(refused.to_string().contains("`*.b.example.com`"), "{refused}");
+        let refused = clashing(&format!("network: names\n{star}"));
+        assert!(refused[0].starts_with("names_wildcard 2:") && refused[0].contains("`*.b.example.com`"), "{refused:?}");
+        assert_eq!(clashing(star), [""; 0]);
     }
 
     #[test]
@@ -136,8 +155,8 @@ mod tests {
             let said = refused(&format!("network: {mode}\n{PLAIN}"), none);
             assert!(said.contains(&format!("a wants `network: {mode}`")) && said.contains("nf_tables"), "{said}");
         }
-        let all = Possible { pod: Ok(()), names: Ok(()) };
         let low = "network: names\nservices: { a: { command: x, depends_on: b }, b: { command: x, ports: 80 } }";
-        assert!(refused(low, all).contains("from port 1024 on"));
+        let refused = clashing(low);
+        assert!(refused[0].starts_with("names_clash 2:") && refused[0].contains("from port 1024 on"), "{refused:?}");
     }
 }

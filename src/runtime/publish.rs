@@ -67,7 +67,10 @@ impl Listeners {
             Err(error) => {
                 self.notices.push(match error.kind() {
                     // Whoever listens on all addresses has this one too.
-                    io::ErrorKind::AddrInUse => format!("no listener on {at}: {}", ports::taken_message(at.port())),
+                    io::ErrorKind::AddrInUse => format!(
+                        "no listener on {at}, so calls there fail: {}; end that, or have it listen on 127.0.0.1 alone",
+                        ports::taken_message(at.port())
+                    ),
                     _ => format!("no listener on {at}: {error}"),
                 });
                 Socket::default()

@@ -3,12 +3,26 @@
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use crate::manifest::{Problem, Problems, Severity};
+use crate::model::Workspace;
+use crate::plan::Lint;
 
 /// Draws all problems, errors and warnings, as compilers do.
 pub fn draw(problems: &Problems, color: bool) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let drawn: Vec<String> = problems.list.iter().map(|problem| draw_one(problems, problem, &renderer)).collect();
     drawn.join("\n\n")
+}
+
+/// A lint knows its service and a word; the place is found in the text.
+pub fn located(workspace: &Workspace, lint: &Lint, problems: &Problems) -> Problem {
+    let (path, line) = &workspace.service(lint.service).declared;
+    let declared = problems.sources.find_line(path, *line);
+    let span = declared.map(|span| problems.sources.find_after(span, &lint.needle));
+    let problem = Problem::warning(lint.code, lint.message.clone()).hint(lint.hint.clone());
+    match span {
+        Some(span) => problem.at(span),
+        None => problem,
+    }
 }
 
 fn draw_one(problems: &Problems, problem: &Problem, renderer: &Renderer) -> String {

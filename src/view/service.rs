@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::wording::reason;
-use crate::model::Protocol;
+use crate::model::{Protocol, web_port};
 use crate::plan::{LOOPBACK, Plan, Planned, PlannedPort};
 use crate::supervise::{State, Status};
 
@@ -74,6 +74,9 @@ pub struct Port {
     pub https: Option<String>,
     /// The number of this machine that leads there: chosen with `publish`, or that on which the program listens.
     pub published: Option<u16>,
+    /// Services can call it, and nobody else.
+    #[serde(default)]
+    pub only_in_pods: bool,
 }
 
 /// CPU and memory of all processes of a service.
@@ -135,7 +138,7 @@ impl Service {
 
     /// Its address at the front door, where it has one.
     pub fn front_door(&self) -> Option<&str> {
-        self.ports.iter().find_map(|port| port.url.as_deref().filter(|url| url.contains(".localhost:")))
+        self.ports.iter().find_map(|port| port.url.as_deref().filter(|url| url.contains(".localhost")))
     }
 
     /// Whether it lives elsewhere.
@@ -155,7 +158,9 @@ impl Service {
 impl Port {
     /// Whether its URL is one for browsers, at the front door.
     pub fn is_for_browsers(&self) -> bool {
-        self.https.is_some() && self.url.as_ref().is_some_and(|url| !url.contains(LOOPBACK))
+        self.https.is_some()
+            && Protocol::from_word(&self.protocol).is_none_or(Protocol::is_web)
+            && self.url.as_ref().is_some_and(|url| !url.contains(LOOPBACK))
     }
 
     fn new(plan: &Plan, service: &Planned, at: usize, port: &PlannedPort, taken: &HashSet<u16>) -> Self {
@@ -169,15 +174,16 @@ impl Port {
             None if service.in_pod() => format!("{scheme}://{}:{}", service.name, port.number),
             None => format!("{scheme}://{}", port.location),
         };
-        // One port of a service is at the front door: its first for browsers, else its first that speaks HTTP.
-        let first = |wanted: fn(Protocol) -> bool| service.ports.iter().find(|port| wanted(port.protocol));
-        let at_the_door = first(Protocol::is_web).or_else(|| first(Protocol::is_http)) == Some(port);
+        let at_the_door = web_port(service.ports.iter().map(|port| port.protocol)) == Some(at);
         let front = |scheme: &str| plan.front_door_url(service, scheme);
+        // From this machine there may be no other way.
+        let is_hidden = published.is_none() && service.in_pod();
         Self {
             name: port.name.clone(),
             port: port.number,
             protocol: port.protocol.word().to_owned(),
-            url: Some(if at_the_door && port.protocol.is_web() { front("http") } else { own }),
+            url: Some(if at_the_door && (is_hidden || port.protocol.is_web()) { front("http") } else { own }),
+            only_in_pods: is_hidden && !at_the_door,
             https: at_the_door.then(|| front("https")),
             published,
         }

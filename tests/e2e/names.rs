@@ -138,8 +138,9 @@ services:
 ",
     );
     let said = ["web calls db at port 5432", "db insists on that port", "`network: pod`"];
-    sandbox.nagaya(&["up", "-d", "--wait"]).ended(3).says(&said);
-    sandbox.nagaya(&["check"]).ended(3).says(&said).says(&["nagaya.yaml:3"]);
+    for words in [["check"].as_slice(), &["up", "-d", "--wait"], &["up", "--dry-run"]] {
+        sandbox.nagaya(words).ended(3).says(&said).says(&["error[names_clash]", "nagaya.yaml:3"]);
+    }
     assert!(sandbox.processes().is_empty());
 }
 
@@ -225,4 +226,21 @@ fn a_mode_that_was_asked_for_and_cannot_be_had_is_an_error() {
         let rights = account == Account::Own;
         limited(&sandbox, "net", rights, &["up", "-d", "--wait"]).ended(1).says(&["users wants `network: pod`"]);
     }
+}
+
+#[test]
+fn a_program_that_does_not_take_its_port_is_told_where_it_has_to_listen() {
+    let sandbox = Sandbox::new(
+        "network: names
+services:
+  web: { command: [sleep, infinity], depends_on: [db], environment: { DB: 'db:18474' } }
+  db: { command: [python3, -m, http.server, '18474'], ports: { http: 18474 } }
+",
+    );
+    let up = sandbox.nagaya(&["up", "-d", "--wait"]).ended(1);
+    let number = sandbox.row("db")["ports"][0]["published"].to_string();
+    let said =
+        format!("in network mode `names` all share this machine's ports: db has to listen on its `PORT`, {number}");
+    up.says(&[&said]);
+    assert!(sandbox.nagaya(&["why", "db"]).good().out.contains(&said));
 }

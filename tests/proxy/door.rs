@@ -1,5 +1,7 @@
 //! The front door: several services on one connection, in both versions of HTTP, and what it adds and answers itself.
 
+mod uploads;
+
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;

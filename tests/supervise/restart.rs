@@ -102,6 +102,22 @@ fn a_program_that_goes_into_the_background_is_running() {
 }
 
 #[test]
+fn a_program_that_goes_into_the_background_before_it_listens_is_waited_for() {
+    let mut world = Fixture::new("a: ports: 80 | b | c: ports: 80");
+    world.up();
+    for name in ["a", "b", "c"] {
+        world.launched(name);
+    }
+    assert_eq!(world.exited_leaving("a", 0, Left::Strays), "");
+    assert_eq!((world.state("a"), world.world.status(0).pid), ("starting", None));
+    world.listens("a");
+    assert_eq!(world.state("a"), "ready");
+    // Who has no ports, and who says that something went wrong, has only left something behind.
+    assert_eq!(world.exited_leaving("b", 0, Left::Strays), "signal b SIGKILL");
+    assert_eq!(world.exited_leaving("c", 1, Left::Strays), "signal c SIGKILL");
+}
+
+#[test]
 fn a_background_program_that_vanishes_has_failed() {
     let mut world = Fixture::new("a: ports: 80, restart: on-failure");
     world.up();

@@ -18,12 +18,17 @@ pub fn descriptors(limits: Descriptors) -> Finding {
     let services = hard.saturating_sub(OWN) / PER_SERVICE;
     let message = match hard {
         u64::MAX => format!("the limit on descriptors is {soft} for services and none for the engine"),
+        _ if services == 0 => format!(
+            "the limit on descriptors is {soft} for services and {hard} for the engine: too few for a single service in a \
+             pod, which takes {}",
+            OWN + PER_SERVICE
+        ),
         _ => format!(
             "the limit on descriptors is {soft} for services and {hard} for the engine, which raises its own: good for \
              about {services} services in pods"
         ),
     };
-    let fix = "raise the hard limit: `nofile` in /etc/security/limits.conf, `LimitNOFILE=` of a systemd unit, `docker \
+    let fix = "raise the hard limit: `ulimit -Hn 65536` in a shell of root, `nofile` in /etc/security/limits.conf, `LimitNOFILE=` of a systemd unit, `docker \
                run --ulimit nofile=65536`";
     match services {
         0..10 => Finding::problem(check, message, fix),
@@ -93,6 +98,8 @@ mod tests {
     fn descriptors_are_counted_in_services() {
         let of = |hard| descriptors(Descriptors { soft: 1024, hard });
         assert_eq!(of(64).status, Status::Problem);
+        assert!(of(64).message.contains("too few for a single service in a pod, which takes 74"), "{}", of(64).message);
+        assert!(of(64).fix.unwrap().contains("ulimit -Hn"));
         assert_eq!((of(1024).status, of(524_288).status), (Status::Warning, Status::Ok));
         assert!(of(1024).message.contains("about 96 services"), "{}", of(1024).message);
         assert!(of(1024).fix.unwrap().contains("limits.conf"));

@@ -47,8 +47,10 @@ impl World {
         match &mut row.phase {
             Phase::Up(up) => {
                 let started = up.started;
+                // Many a daemon listens only after its first process has ended.
+                let may_listen = up.health == Health::Starting && !self.plan.services[service].ports.is_empty();
                 match left {
-                    Left::Listeners if exit.success() => {
+                    Left::Listeners | Left::Strays if exit.success() && (may_listen || left == Left::Listeners) => {
                         up.daemonized = true;
                         self.touch(service);
                     }
