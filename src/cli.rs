@@ -14,6 +14,7 @@ mod env;
 mod error;
 mod events;
 mod exec;
+mod global;
 mod locate;
 mod logs;
 mod ls;

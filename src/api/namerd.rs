@@ -6,6 +6,7 @@
 //! Where linkerd answers with an exception, here it is a 400 that says what is wrong.
 
 mod codec;
+mod connection;
 mod query;
 mod request;
 mod watch;
@@ -14,9 +15,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Bytes, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderMap, IF_MATCH, USER_AGENT};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -46,11 +46,10 @@ struct Shared {
 /// Serves until the engine ends.
 pub async fn serve(listener: TcpListener, handle: Handle, workspace: &str) {
     let shared = Shared { handle, workspace: workspace.into() };
-    // Cannot fail: errors are of single connections, which axum retries.
-    let _ = axum::serve(listener, Router::new().fallback(answer).with_state(shared)).await;
+    connection::serve(listener, move |request| answer(shared.clone(), request)).await;
 }
 
-async fn answer(State(shared): State<Shared>, request: Request) -> Response {
+async fn answer(shared: Shared, request: Request) -> Response {
     if !is_own(request.headers()) {
         return Refusal(StatusCode::FORBIDDEN, "this API is for programs of this machine".to_owned()).into_response();
     }

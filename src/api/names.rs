@@ -2,11 +2,15 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::dtab::{Dtab, Interpreter, Limits, Namers, Table};
 use crate::route::{Callable, Routes, Upstream};
 use crate::runtime::Handle;
 use crate::view::Hosts;
+
+/// How long host names are looked up for one answer (linkerd: as long as it delegates).
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Routes, more entries behind them, and the services that there are.
 pub struct Names {
@@ -52,9 +56,14 @@ pub async fn with_hosts<T>(make: impl Fn(&Hosts) -> T) -> T {
     }
     wanted.sort_unstable();
     wanted.dedup();
+    let deadline = tokio::time::Instant::now() + PATIENCE;
     for host in wanted {
-        let found = tokio::net::lookup_host((host.as_str(), 0)).await;
-        let ips: Vec<IpAddr> = found.map(|found| found.map(|at| at.ip()).collect()).unwrap_or_default();
+        let ips = async {
+            let found = tokio::net::lookup_host((host.as_str(), 0)).await;
+            found.map(|found| found.map(|at| at.ip()).collect::<Vec<IpAddr>>()).unwrap_or_default()
+        };
+        // What is not known in time is pending.
+        let Ok(ips) = tokio::time::timeout_at(deadline, ips).await else { break };
         hosts.known.insert(host, ips);
     }
     make(&hosts)

@@ -58,6 +58,7 @@ impl Lint<'_> {
     fn target(&self, leaf: &Path) -> Option<Finding> {
         let labels: Vec<&str> = leaf.labels().iter().map(Label::as_str).collect::<Option<_>>()?;
         let finding = |code, message, hint| Some(Finding { needle: leaf.to_string(), code, message, hint });
+        let kinds = [Kind::Local, Kind::File, Kind::External].map(Kind::word);
         match labels.as_slice() {
             ["#", kind, name, ..] if *kind == Kind::Local.word() || *kind == Kind::External.word() => {
                 let (known, others, other) = match *kind == Kind::Local.word() {
@@ -74,8 +75,7 @@ impl Lint<'_> {
                 };
                 finding("unknown_service", format!("`{leaf}` leads nowhere: no service or version is called so"), hint)
             }
-            ["#", kind, ..] if *kind != Kind::File.word() => {
-                let kinds = [Kind::Local, Kind::File, Kind::External].map(Kind::word);
+            ["#", kind, ..] if !kinds.contains(kind) => {
                 let hint =
                     did_you_mean(kind, kinds).unwrap_or_else(|| format!("there are `/#/{}`", kinds.join("`, `/#/")));
                 finding("unknown_namer", format!("`{leaf}` leads nowhere: there is no namer `/#/{kind}`"), Some(hint))

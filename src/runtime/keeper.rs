@@ -129,3 +129,68 @@ impl Keeper {
 fn now() -> String {
     format!("{:.6}", clock::utc())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Kept {
+        _folder: tempfile::TempDir,
+        keeper: Keeper,
+        written: mpsc::UnboundedReceiver<Written>,
+        published: Vec<Dtab>,
+    }
+
+    impl Kept {
+        fn new(manifest: &str) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let home = Home { id: String::new(), state: folder.path().to_owned(), socket: Default::default() };
+            let (sender, written) = mpsc::unbounded_channel();
+            let (keeper, notices) = Keeper::open(&home, manifest.parse().unwrap(), sender);
+            assert_eq!(notices, [""; 0]);
+            Self { _folder: folder, keeper, written, published: Vec::new() }
+        }
+
+        fn ask(&mut self, dtab: &str, if_version: Option<u64>) -> oneshot::Receiver<Result<Current, Problem>> {
+            let action = Action::Put { dtab: dtab.parse().unwrap(), if_version };
+            let (waiting, answer) = oneshot::channel();
+            self.keeper.change(Change { namespace: None, who: Author::new("me"), action }, waiting);
+            answer
+        }
+
+        /// What the loop does when something was written.
+        async fn take(&mut self) {
+            let written = self.written.recv().await.unwrap();
+            self.keeper.take(written, |dtab| self.published.push(dtab));
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_answered_finds_the_change_in_force() {
+        let mut kept = Kept::new("");
+        let dtabs = kept.keeper.dtabs();
+        for number in 1..=1000 {
+            let text = format!("/svc/users=>/#/local/users-v{number}");
+            let mut answer = kept.ask(&text, Some(number - 1));
+            assert!(answer.try_recv().is_err() && dtabs.borrow().own().version == number - 1, "it is not written yet");
+            kept.take().await;
+            // Without any waiting in between.
+            assert_eq!(answer.try_recv().unwrap().unwrap().version, number);
+            assert_eq!(dtabs.borrow().own().version, number);
+            assert_eq!(kept.published.last().unwrap().to_string(), text);
+        }
+    }
+
+    #[tokio::test]
+    async fn changes_that_come_together_are_made_in_turn() {
+        let mut kept = Kept::new("/a=>/1");
+        assert_eq!(kept.keeper.routes().to_string(), "/a=>/1");
+        let answers = [kept.ask("/a=>/2", Some(1)), kept.ask("/a=>/3", Some(1)), kept.ask("/a=>/4", None)];
+        kept.take().await;
+        kept.take().await;
+        let [first, second, third] = answers.map(|mut answer| answer.try_recv().unwrap());
+        assert_eq!([first.unwrap().version, third.unwrap().version], [2, 3]);
+        let Err(Problem::Routes(Refused::Changed { wanted: 1, version: 2, who, .. })) = second else { panic!() };
+        assert_eq!((who.as_str(), kept.keeper.routes().to_string()), ("me", "/a=>/4".to_owned()));
+    }
+}

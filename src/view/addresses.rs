@@ -60,3 +60,26 @@ fn bound(ips: &[IpAddr], port: u16) -> Addr {
     let endpoint = |ip: &IpAddr| Endpoint { ip: ip.to_string(), port, meta: Meta {} };
     Addr::Bound { addrs: ips.iter().map(endpoint).collect(), meta: Meta {} }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dtab::Address;
+
+    fn addr(hosts: &Hosts, host: &str) -> Addr {
+        hosts.addr(&Place::Inet(Address { host: host.to_owned(), port: 80 }))
+    }
+
+    #[test]
+    fn host_names_are_asked_for_and_then_known() {
+        let mut hosts = Hosts::default();
+        assert_eq!(addr(&hosts, "localhost"), bound(&[Ipv4Addr::LOCALHOST.into()], 80));
+        assert_eq!(addr(&hosts, "::1"), bound(&["::1".parse().unwrap()], 80));
+        assert_eq!([addr(&hosts, "a.test"), addr(&hosts, "b.test")], [Addr::Pending, Addr::Pending]);
+        assert_eq!(hosts.wanted.take(), ["a.test", "b.test"]);
+        let ips: Vec<IpAddr> = ["192.0.2.1", "2001:db8::1"].map(|ip| ip.parse().unwrap()).to_vec();
+        hosts.known = HashMap::from([("a.test".to_owned(), ips.clone()), ("b.test".to_owned(), Vec::new())]);
+        assert_eq!([addr(&hosts, "a.test"), addr(&hosts, "b.test")], [bound(&ips, 80), Addr::Neg]);
+        assert_eq!((hosts.addr(&Place::Vacant), hosts.wanted.take().len()), (bound(&[], 0), 0));
+    }
+}
