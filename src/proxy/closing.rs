@@ -75,7 +75,8 @@ mod tests {
     fn upstream() -> (watch::Sender<Availability>, Upstream) {
         let (sender, availability) = watch::channel(Availability::Ready);
         let (called, own, egress) = (Ipv4Addr::LOCALHOST, Ipv4Addr::LOCALHOST, Egress::Allow);
-        let upstream = Upstream { name: "web".into(), called, own, egress, ports: Vec::new(), availability };
+        let upstream =
+            Upstream { name: "web".into(), version: None, called, own, egress, ports: Vec::new(), availability };
         (sender, upstream)
     }
 

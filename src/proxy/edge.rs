@@ -200,6 +200,7 @@ mod tests {
         let port = |protocol, location| Endpoint { name: String::new(), number: 443, protocol, location };
         let upstream = |location| Upstream {
             name: "web".into(),
+            version: None,
             called: Ipv4Addr::LOCALHOST,
             own: Ipv4Addr::LOCALHOST,
             egress: Egress::Allow,
