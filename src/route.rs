@@ -7,8 +7,8 @@
 
 pub mod files;
 pub mod history;
-pub mod lint;
 mod known;
+pub mod lint;
 pub mod resolv;
 mod routes;
 mod services;
