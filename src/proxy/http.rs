@@ -119,7 +119,7 @@ impl<F: Fn() -> Target + 'static> Way for F {
     }
 
     fn closing(&self) -> Closing {
-        Closing::with(&self().upstream)
+        Closing::with(self().upstream, Router::default())
     }
 }
 

@@ -5,6 +5,9 @@
 
 mod binding;
 pub mod own;
+mod reach;
+
+pub use reach::Reach;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -16,13 +19,14 @@ use tokio::sync::watch;
 
 use binding::{Binding, End, Leaf};
 use own::Local;
+use reach::seen;
 
 use super::answer::Refusal;
 use super::http::{Caller, Target};
 use crate::dtab::namers::Kind;
 use crate::dtab::{self, Address, Dtab, Identified, Interpreter, Limits, Namers, Path};
 use crate::model::Egress;
-use crate::route::{Availability, Endpoint, Known, Location, Routes, Standing, Table, Upstream};
+use crate::route::{Availability, Endpoint, Known, Location, Routes, Table, Upstream};
 
 /// Names that are kept bound. Requests may bring any.
 const MOST_NAMES: usize = 1000;
@@ -153,7 +157,7 @@ impl Router {
         if snapshot.routes.are_built_in() {
             return Ok(Routed::plainly(target));
         }
-        let name = service_name(&target);
+        let name = service_name(&target.upstream);
         let binding = snapshot.binding(&name, None);
         let mut more = More::default();
         let target = snapshot.draw(&binding, target.endpoint(), caller, &mut more)?;
@@ -180,21 +184,21 @@ impl Router {
         (is_alike && is_other).then(|| Routed { target, more: Some(Box::new(found)) })
     }
 
-    /// Whether calls to a service lead to nobody who is there, and whose availability that depends on.
-    pub fn refuses(&self, upstream: &Arc<Upstream>) -> (bool, Vec<watch::Receiver<Availability>>) {
-        let own = || (Standing::of(upstream) == Standing::Absent, vec![upstream.availability.clone()]);
-        let Some(inner) = &self.0 else { return own() };
+    /// Whether somebody is there for calls to a service.
+    pub fn reach(&self, upstream: &Arc<Upstream>) -> Reach {
+        let Some(inner) = &self.0 else { return Reach::of(upstream, None, None) };
+        let routes = seen(&inner.routes);
         let snapshot = inner.snapshot();
-        if snapshot.routes.are_built_in() {
-            return own();
+        let name = service_name(upstream);
+        let is_plain = snapshot.routes.are_built_in();
+        loop {
+            let binding = (!is_plain).then(|| snapshot.binding(&name, None));
+            let reach = Reach::of(upstream, binding.as_deref(), Some(routes.clone()));
+            // What has changed since then would not be told.
+            if binding.is_none_or(|binding| binding.holds()) {
+                return reach;
+            }
         }
-        let Some(name) = Path::of([PREFIX, &upstream.name]) else { return own() };
-        snapshot.binding(&name, None).refuses(upstream)
-    }
-
-    /// The routes, to be told when they change.
-    pub fn routes(&self) -> Option<watch::Receiver<Arc<Routes>>> {
-        self.0.as_ref().map(|inner| inner.routes.clone())
     }
 }
 
@@ -237,7 +241,7 @@ impl Snapshot {
 
     /// The name of a request: what the first identifier says that says anything, else that of whoever is called.
     fn name(&self, target: &Target, call: &Call<'_>, without_parameter: Option<&str>) -> Identified {
-        let of_callee = || Identified { path: service_name(target), uri: None };
+        let of_callee = || Identified { path: service_name(&target.upstream), uri: None };
         if self.table.identifiers.is_empty() {
             return of_callee();
         }
@@ -323,8 +327,8 @@ impl Snapshot {
 }
 
 /// `/svc/users`.
-fn service_name(target: &Target) -> Path {
-    Path::of([PREFIX, &target.upstream.name]).unwrap_or_default()
+fn service_name(upstream: &Upstream) -> Path {
+    Path::of([PREFIX, &upstream.name]).unwrap_or_default()
 }
 
 /// A name as records have it: without what all begin with.

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
-
 use super::routed_name;
 use crate::dtab::{Address, Bound, Dentry, Fate, Interpreter, NameTree, Path, Place, Step, Trace, Unbound};
 use crate::proxy::answer::Refusal;
@@ -57,24 +55,24 @@ impl Binding {
         self.depends.iter().all(|(upstream, standing)| Standing::of(upstream) == *standing)
     }
 
-    /// Whether it leads to nobody but services that are absent, and whose availability that depends on.
-    pub fn refuses(&self, asked: &Arc<Upstream>) -> (bool, Vec<watch::Receiver<Availability>>) {
-        let mut watched: Vec<_> = self.depends.iter().map(|(upstream, _)| upstream.availability.clone()).collect();
-        let is_refused = match &self.end {
-            End::Refused(_) => Standing::of(asked) == Standing::Absent,
-            End::Tree(tree) => {
-                let leaves: Vec<&Leaf> = tree.shares().iter().filter_map(|it| it.leaf).map(|(leaf, _)| leaf).collect();
-                let services = leaves.iter().filter_map(|leaf| match leaf {
-                    Leaf::Service(upstream) => Some(upstream),
-                    Leaf::Address(_) | Leaf::Nobody => None,
-                });
-                watched.extend(services.clone().map(|upstream| upstream.availability.clone()));
-                let absent = services.filter(|upstream| Standing::of(upstream) == Standing::Absent).count();
-                !leaves.is_empty() && absent == leaves.len()
-            }
+    /// The services on which it depends, and those to which it leads.
+    pub fn services(&self) -> impl Iterator<Item = &Arc<Upstream>> {
+        let led = match &self.end {
+            End::Tree(tree) => tree.shares().into_iter().filter_map(|share| share.leaf).collect(),
+            End::Refused(_) => Vec::new(),
         };
-        watched.push(asked.availability.clone());
-        (is_refused, watched)
+        let led = led.into_iter().filter_map(|(leaf, _)| match leaf {
+            Leaf::Service(upstream) => Some(upstream),
+            Leaf::Address(_) | Leaf::Nobody => None,
+        });
+        self.depends.iter().map(|(upstream, _)| upstream).chain(led)
+    }
+
+    /// Whether it leads to services alone, none of which is there. What else it may be is told by an answer.
+    pub fn is_absent(&self) -> bool {
+        let End::Tree(tree) = &self.end else { return false };
+        let is_absent = |(leaf, _): &(Leaf, _)| matches!(leaf, Leaf::Service(upstream) if Standing::of(upstream) == Standing::Absent);
+        tree.shares().iter().all(|share| share.leaf.is_some_and(is_absent))
     }
 }
 
