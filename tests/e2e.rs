@@ -15,6 +15,7 @@ mod names;
 mod owner;
 mod peers;
 mod pods;
+mod routes;
 mod surroundings;
 mod terminal;
 mod tour;

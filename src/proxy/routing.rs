@@ -246,8 +246,7 @@ impl Snapshot {
             return of_callee();
         }
         let uri = without_parameter.unwrap_or(call.target);
-        let mut headers =
-            vec![("host", call.host), (":authority", call.host), (":path", uri), (":method", call.method)];
+        let mut headers = vec![("host", call.host), (":authority", call.host), (":method", call.method)];
         call.fields.each(&mut |name, value| {
             if let Ok(value) = std::str::from_utf8(value)
                 && !name.eq_ignore_ascii_case("host")
@@ -255,6 +254,12 @@ impl Snapshot {
                 headers.push((name, value));
             }
         });
+        let is_grpc = |&(name, value): &(&str, &str)| {
+            name.eq_ignore_ascii_case("content-type") && value.starts_with("application/grpc")
+        };
+        if headers.iter().any(is_grpc) {
+            headers.push((":path", uri));
+        }
         let request = dtab::Request { method: call.method, is_http_1_0: call.is_http_1_0, uri, headers: &headers };
         let prefix = Path::of([PREFIX]).unwrap_or_default();
         let named = self.table.identifiers.iter().find_map(|it| it.identify(&prefix, &request).ok());

@@ -181,7 +181,7 @@ impl Publisher {
             declared,
             strict: plan.strict,
             zone: Arc::new(zone(plan)),
-            identifiers: Vec::new(),
+            identifiers: plan.identifiers.clone(),
             upstreams,
         };
         let Listeners { taken, notices, .. } = listeners;

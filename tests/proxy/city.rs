@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use nagaya::dtab::{Dtab, Identifier};
 use nagaya::model::{Egress, Protocol};
-use nagaya::proxy::http::{self, Caller, Context, Target};
+use nagaya::proxy::http::{self, Asked, Caller, Context, Lead, Target, Way};
 use nagaya::proxy::routing::Router;
 use nagaya::proxy::tcp;
 use nagaya::route::{Availability, Endpoint, Location, Routes, Table, Upstream, Version};
@@ -167,8 +167,17 @@ async fn accept(listener: tokio::net::TcpListener, caller: Caller, upstream: Arc
         if upstream.ports[0].protocol == Protocol::Tcp {
             tokio::task::spawn_local(async move { tcp::serve(stream, &caller, &target, &context, None).await });
         } else {
-            tokio::task::spawn_local(http::serve(stream, caller, move || target.clone(), context));
+            tokio::task::spawn_local(http::serve(stream, caller, Addressed(target), context));
         }
+    }
+}
+
+/// All requests are addressed to one callee, whose connection stays though it is absent: routes may lead elsewhere.
+struct Addressed(Target);
+
+impl Way for Addressed {
+    fn lead(&self, _: &Asked<'_>) -> Lead {
+        Lead::Service(self.0.clone())
     }
 }
 
