@@ -20,7 +20,7 @@ use std::path::PathBuf;
 
 use listening::Listening;
 
-use crate::dtab::Dtab;
+use crate::dtab::{Dtab, Identifier};
 use crate::model::{Command, Graph, Inputs, Namespace, NetworkMode, Run, Service, SetupStep, Workspace, WorkspaceName};
 
 pub use addresses::{
@@ -84,6 +84,8 @@ pub struct Plan {
     pub strict: bool,
     /// The manifest's own routes.
     pub routes: Dtab,
+    /// What names requests, in turn; it is the service that is called where nothing does.
+    pub identifiers: Vec<Identifier>,
     pub front_door: u16,
     pub standard_ports: bool,
     pub services: Vec<Planned>,
@@ -140,6 +142,7 @@ pub fn plan(workspace: &Workspace, surroundings: &Surroundings) -> Plan {
         namespace: workspace.namespace.clone(),
         strict: workspace.strict,
         routes: workspace.routes.clone(),
+        identifiers: workspace.identifiers.clone(),
         front_door: surroundings.ports.front_door(),
         standard_ports: surroundings.site.standard_ports,
         services,

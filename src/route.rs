@@ -7,6 +7,7 @@
 
 pub mod files;
 pub mod history;
+mod known;
 pub mod lint;
 pub mod resolv;
 mod routes;
@@ -22,12 +23,14 @@ use tokio::sync::watch;
 
 use zone::Zone;
 
+use crate::dtab::Identifier;
 use crate::model::{Egress, Protocol, web_port};
 use crate::supervise::{State, Status};
 
 pub use crate::plan::Location;
+pub use known::{Asking, Known};
 pub use routes::Routes;
-pub use services::Callable;
+pub use services::{Callable, Standing};
 pub use upstreams::Upstreams;
 
 /// Everything the proxy needs.
@@ -50,12 +53,16 @@ pub struct Table {
     pub strict: bool,
     /// What names mean in pods.
     pub zone: Arc<Zone>,
+    /// What names requests, in turn; where nothing does, it is the name of whoever is called.
+    pub identifiers: Vec<Identifier>,
 }
 
 /// A service that can be called.
 #[derive(Debug)]
 pub struct Upstream {
     pub name: Arc<str>,
+    /// Which of several versions it is.
+    pub version: Option<Version>,
     /// Where it is called from pods.
     pub called: Ipv4Addr,
     /// Its pod's address, by which its callees know it.
@@ -65,6 +72,15 @@ pub struct Upstream {
     /// The declared ports, then those that are only published.
     pub ports: Vec<Endpoint>,
     pub availability: watch::Receiver<Availability>,
+}
+
+/// One of several versions of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// The service, by the name that callers know.
+    pub of: Arc<str>,
+    /// `v2`.
+    pub name: Arc<str>,
 }
 
 /// A port of a service.
@@ -231,6 +247,23 @@ pub fn host_name(host: &str) -> &str {
 }
 
 impl Upstream {
+    /// The service that it is a version of; itself where there is only one.
+    pub fn service(&self) -> &Arc<str> {
+        self.version.as_ref().map_or(&self.name, |version| &version.of)
+    }
+
+    /// The place of the port that has the part of another service's port: its number, else its name, else what is
+    /// spoken there.
+    pub fn port_like(&self, other: &Endpoint) -> Option<usize> {
+        let streams = || self.ports.iter().enumerate().filter(|(_, port)| port.protocol != Protocol::Udp);
+        let named = || streams().find(|(_, port)| port.name == other.name).map(|(place, _)| place);
+        let spoken = || match other.protocol.is_http() {
+            true => self.web_port(),
+            false => streams().find(|(_, port)| !port.protocol.is_http()).map(|(place, _)| place),
+        };
+        self.stream_port(other.number).or_else(named).or_else(spoken)
+    }
+
     /// The place of the port at which streams to production's number arrive; datagrams to it are another's.
     pub fn stream_port(&self, number: u16) -> Option<usize> {
         self.ports.iter().position(|port| port.number == number && port.protocol != Protocol::Udp)
@@ -250,6 +283,7 @@ mod tests {
         let (_, availability) = watch::channel(Availability::Ready);
         let upstream = |name: &&str| Upstream {
             name: (*name).into(),
+            version: None,
             called: Ipv4Addr::LOCALHOST,
             own: Ipv4Addr::LOCALHOST,
             egress: Egress::Deny,

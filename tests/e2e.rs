@@ -13,6 +13,7 @@ mod json;
 mod logs;
 mod namerd;
 mod names;
+mod overrides;
 mod owner;
 mod peers;
 mod pods;

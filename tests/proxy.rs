@@ -3,9 +3,11 @@
 mod abuse;
 mod answers;
 mod bodies;
+mod city;
 mod door;
 mod ends;
 mod http2;
 mod lab;
 mod oracle;
+mod routes;
 mod tunnels;

@@ -15,7 +15,9 @@ pub async fn run(global: &Global, args: &Requests, output: &Output) -> Result<Ex
     let (client, _) = connect(global, output)?;
     let wanted = |request: &Request| {
         let names = &args.services;
-        names.is_empty() || names.contains(&request.from) || names.contains(&request.to)
+        let version = request.version.as_ref().map(|version| format!("{}-{version}", request.to));
+        let is_named = |name: &String| *name == request.from || *name == request.to || Some(name) == version.as_ref();
+        names.is_empty() || names.iter().any(is_named)
     };
     if !args.follow {
         let requests: Vec<Request> = client.requests().await?.into_iter().filter(wanted).collect();
@@ -54,8 +56,11 @@ fn print(request: &Request, output: &Output) {
         Some(name) => format!("{name} ({})", request.to),
         None => request.to.clone(),
     };
+    let version = request.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
+    let by = request.routed_by.as_deref().map(|by| dim(&format!("  by {by}"))).unwrap_or_default();
+    let withheld = request.withheld.as_deref().map(|text| dim(&format!("  {text}"))).unwrap_or_default();
     output.line(&format!(
-        "{} {} → {to}  {status}  {:.1}ms  {}{undeclared}{error}",
+        "{} {} → {to}{version}  {status}  {:.1}ms  {}{by}{undeclared}{error}{withheld}",
         dim(time),
         request.from,
         request.duration_ms,

@@ -1,6 +1,7 @@
 //! From what is written to what is meant: [`RawWorkspace`]s to one [`Workspace`].
 
 mod external;
+mod identifiers;
 mod network;
 mod readiness;
 mod routes;
@@ -73,9 +74,10 @@ pub fn lower(
     apply_groups(groups, &mut services, problems);
     service::check_together(&services, problems);
     let routes = routes::routes(&units, problems);
+    let identifiers = identifiers::identifiers(units.first()?, problems);
     let graph = graph(&services, problems)?;
     let profiles = known_profiles(&services);
-    Some(Workspace { name: name?, root, services, graph, network, namespace, strict, routes, profiles })
+    Some(Workspace { name: name?, root, services, graph, network, namespace, strict, routes, identifiers, profiles })
 }
 
 /// What a service of a unit is a version of.
@@ -124,6 +126,7 @@ fn ignored_in_includes(units: &[Unit], problems: &mut Problems) {
             ("name", unit.raw.name.as_ref().map(|name| name.span)),
             ("network", unit.raw.network.as_ref().map(|network| network.span)),
             ("namespace", unit.raw.namespace.as_ref().map(|namespace| namespace.span)),
+            ("identifier", unit.raw.identifier.as_ref().and_then(|list| Some(list.0.first()?.span))),
             ("strict", unit.raw.strict.as_ref().map(|strict| strict.span)),
         ];
         for (key, span) in spans {

@@ -3,6 +3,7 @@
 //! Keys marked `later` are read for their shape and refused as not built; building one means taking the mark away
 //! and lowering the value (`lower`).
 
+mod identifier;
 mod network;
 mod policy;
 mod ports;
@@ -19,12 +20,13 @@ use super::problem::{Problem, Problems};
 use super::read::{Any, At, Brief, Definitions, Dict, Entry, OneOrMany, OrBrief, Read, record, wrong_type};
 use super::source::Span;
 
+pub use identifier::IdentifierRecord;
 pub use network::{ExternalUrl, PublishSpec};
 pub use policy::{Backoff, Policy};
 pub use ports::{Listen, PortSpec, Ports};
 pub use probe::{GrpcCheck, HttpCheck, PortRef, Probe, TcpCheck};
 pub use service::{CommandSpec, DependsOn, EnvFile, Logs, RawService, RestartRecord, SetupRecord};
-pub use words::{ConditionWord, EgressWord, NetworkWord, SignalWord};
+pub use words::{ConditionWord, EgressWord, NamedBy, NetworkWord, SignalWord};
 
 record! {
     /// A workspace: the services that are booted together.
@@ -39,6 +41,8 @@ record! {
         services: Dict<RawService>,
         /// A dtab that is appended to the built-in one.
         routes: At<String>,
+        /// What names requests for the routes, in turn; by the service that is called where nothing does.
+        identifier: OneOrMany<At<OrBrief<IdentifierRecord>>>,
         /// Commands that end, by name.
         [later] tasks: Dict<Task>,
         /// Production's own files, for `parity`.

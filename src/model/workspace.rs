@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use indexmap::IndexMap;
 
-use crate::dtab::Dtab;
+use crate::dtab::{Dtab, Identifier};
 
 use super::{Graph, Names, Namespace, NetworkMode, Service, ServiceName, WorkspaceName};
 
@@ -24,6 +24,8 @@ pub struct Workspace {
     pub strict: bool,
     /// What names mean where it is not the service of that name.
     pub routes: Dtab,
+    /// What names requests, in turn; it is the service that is called where nothing does.
+    pub identifiers: Vec<Identifier>,
     /// Profiles that are named in the manifest, to tell a wrong one on the command line.
     pub profiles: Vec<String>,
 }

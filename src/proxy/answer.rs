@@ -11,7 +11,9 @@ use super::headers::L5D_ERR;
 use crate::supervise::State;
 
 /// gRPC's code for "try again elsewhere or later".
-pub const UNAVAILABLE: u16 = 14;
+const UNAVAILABLE: u16 = 14;
+/// gRPC's code for "whatever the state of the system".
+const INVALID_ARGUMENT: u16 = 3;
 
 /// Why a call was not passed on, or brought no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +41,14 @@ pub enum Refusal {
     TooLarge(String),
     #[error("the request cannot be read: {0}")]
     Unsupported(String),
+    /// The entries that it brings cannot be read; the excerpt shows where.
+    #[error("{text}")]
+    BadOverride { text: String, excerpt: String, is_too_large: bool },
+    /// A name, or an entry, that leads nowhere; why; and the service that would have to be there.
+    #[error("{0} leads nowhere: {1}")]
+    Unrouted(String, String, Option<Arc<str>>),
+    #[error("the request goes round in circles: {0}")]
+    Looped(String),
 }
 
 /// What the asker understands.
@@ -74,7 +84,9 @@ impl Refusal {
         match self {
             Self::Absent(name, _) | Self::StillComing(name, _) | Self::Gone(name) => Some(name),
             Self::Failed(name, _) | Self::Outside(name, _) | Self::NotGrpc(name, _) | Self::Silent(name) => Some(name),
+            Self::Unrouted(_, _, name) => name.as_deref(),
             Self::Unknown(_) | Self::Malformed(_) | Self::TooLarge(_) | Self::Unsupported(_) => None,
+            Self::BadOverride { .. } | Self::Looped(_) => None,
         }
     }
 
@@ -82,10 +94,12 @@ impl Refusal {
         match self {
             Self::Absent(..) | Self::StillComing(..) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Gone(_) | Self::Failed(..) | Self::Outside(..) | Self::NotGrpc(..) => StatusCode::BAD_GATEWAY,
+            Self::Unrouted(..) => StatusCode::BAD_GATEWAY,
+            Self::Looped(_) => StatusCode::LOOP_DETECTED,
             Self::Unknown(_) => StatusCode::NOT_FOUND,
             Self::Silent(_) => StatusCode::GATEWAY_TIMEOUT,
-            Self::Malformed(_) => StatusCode::BAD_REQUEST,
-            Self::TooLarge(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::BadOverride { is_too_large: false, .. } | Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::BadOverride { .. } | Self::TooLarge(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Unsupported(_) => StatusCode::NOT_IMPLEMENTED,
         }
     }
@@ -98,7 +112,12 @@ impl Refusal {
             Self::Failed(name, _) => format!("nagaya logs {name}"),
             Self::Outside(name, _) => format!("nagaya requests {name}"),
             Self::NotGrpc(name, port) => format!("declare it as `{port}: {{ port: …, protocol: grpc }}` in {name}"),
-            Self::Gone(_) | Self::Unknown(_) => "nagaya ps".to_owned(),
+            Self::Unrouted(_, _, Some(name)) => format!("nagaya why {name}"),
+            Self::Gone(_) | Self::Unknown(_) | Self::Unrouted(..) => "nagaya ps".to_owned(),
+            Self::Looped(_) => "nagaya config".to_owned(),
+            Self::BadOverride { .. } => {
+                "correct it where the request is made; `nagaya config` has the routes".to_owned()
+            }
             Self::Malformed(_) | Self::TooLarge(_) | Self::Unsupported(_) => "look at what the client sends".to_owned(),
         }
     }
@@ -106,7 +125,7 @@ impl Refusal {
     /// The answer, in the asker's language.
     pub fn response(&self, asker: Asker) -> Answer {
         let text = self.to_string();
-        let mut response = if asker.is_grpc { grpc(&text) } else { self.http(&text) };
+        let mut response = if asker.is_grpc { grpc(&text, self.grpc_status()) } else { self.http(&text) };
         let headers = response.headers_mut();
         // A header holds visible ASCII; what does not fit is said in the body.
         let ascii: String = text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect();
@@ -114,8 +133,22 @@ impl Refusal {
         response
     }
 
+    /// The code for callers who speak gRPC.
+    pub fn grpc_status(&self) -> u16 {
+        match self {
+            Self::Malformed(_) | Self::BadOverride { .. } => INVALID_ARGUMENT,
+            _ => UNAVAILABLE,
+        }
+    }
+
+    /// Lines of what was sent, with a mark below what is wrong.
+    pub fn excerpt(&self) -> &str {
+        if let Self::BadOverride { excerpt, .. } = self { excerpt } else { "" }
+    }
+
     fn http(&self, text: &str) -> Answer {
-        let mut response = Response::new(format!("nagaya: {text}\nto see more: {}\n", self.next()).into());
+        let excerpt: String = self.excerpt().lines().map(|line| format!("    {line}\n")).collect();
+        let mut response = Response::new(format!("nagaya: {text}\n{excerpt}to see more: {}\n", self.next()).into());
         *response.status_mut() = self.status();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         if self.status() == StatusCode::SERVICE_UNAVAILABLE {
@@ -126,11 +159,11 @@ impl Refusal {
 }
 
 /// Trailers only: HTTP is fine, the call is not (gRPC over HTTP2, "Responses").
-fn grpc(text: &str) -> Answer {
+fn grpc(text: &str, status: u16) -> Answer {
     let mut response = Answer::default();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    headers.insert("grpc-status", HeaderValue::from(UNAVAILABLE));
+    headers.insert("grpc-status", HeaderValue::from(status));
     headers.insert("grpc-message", HeaderValue::from_str(&percent(text)).unwrap_or(HeaderValue::from_static("")));
     response
 }

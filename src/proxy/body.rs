@@ -11,9 +11,11 @@ use http_body_util::Full;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 
 use super::h1::outbound::Inbound;
+use super::link::InFlight;
 use super::pool::Lease;
+use super::routing::Routed;
 use crate::effects::clock;
-use crate::telemetry::requests::{Record, Requests};
+use crate::telemetry::requests::{Link, Record, Requests};
 
 /// What a record says where the caller did not wait for the end.
 pub const GONE: &str = "the caller broke off";
@@ -39,6 +41,8 @@ pub struct Ending {
 /// A record that is completed and kept when it is dropped.
 pub struct Recording {
     pub record: Option<Record>,
+    /// The callee is serving it.
+    pub in_flight: Option<InFlight>,
     pub begun: Instant,
     pub requests: Requests,
 }
@@ -48,6 +52,25 @@ impl Recording {
     pub fn known_as(&mut self, name: Option<Arc<str>>) {
         if let Some(record) = &mut self.record {
             record.to_name = name;
+        }
+    }
+
+    /// Notes where it was led.
+    pub fn routed(&mut self, routed: &Routed) {
+        let Some(record) = &mut self.record else { return };
+        let upstream = &routed.target.upstream;
+        record.to = upstream.service().clone();
+        record.version = upstream.version.as_ref().map(|version| version.name.clone());
+        if let Some(more) = &routed.more {
+            record.routed_by.clone_from(&more.by);
+            record.to_name.clone_from(&more.asked_for);
+        }
+    }
+
+    /// Notes from which request it came, as far as that is known.
+    pub fn linked(&mut self, told: (Link, bool)) {
+        if let Some(record) = &mut self.record {
+            (record.link, record.is_withheld) = told;
         }
     }
 
@@ -89,6 +112,7 @@ impl Recording {
     /// It has ended, now: which is returned.
     pub fn finish(&mut self) -> Instant {
         let now = clock::instant();
+        self.in_flight = None;
         if let Some(mut record) = self.record.take() {
             record.duration = now.saturating_duration_since(self.begun);
             self.requests.add(record);

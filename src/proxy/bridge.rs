@@ -1,5 +1,7 @@
 //! HTTP/2, from the caller or to the callee: by hyper.
 
+mod rewrite;
+
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -7,30 +9,32 @@ use std::rc::Rc;
 use futures_util::future::Either;
 use hyper::body::Incoming;
 use hyper::ext::Protocol as Extended;
-use hyper::header::{
-    CONNECTION, CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE,
-};
+use hyper::header::{CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, VIA};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
-use hyper::{Method, Request, Response, StatusCode, Uri, Version};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::task::spawn_local;
 
-use super::answer::{self, Asker, Refusal};
+use rewrite::{CONTEXT_DTAB, DTAB, as_http1, as_http2, as_upgrade, host, lead_on, tell_origin, wants_upgrade};
+
+use super::answer::{Asker, Refusal};
 use super::body::{Body, Ending, GONE, Recording, grpc_status};
 use super::closing::Closing;
-use super::h1::{self, Spoken};
-use super::headers::{Identity, REQUEST_ID, identify, once, strip_hop_by_hop};
-use super::http::{Asked, Caller, Context, Lead, LocalExecutor, Origin, Target, Way, not_dialled};
+use super::h1::Spoken;
+use super::headers::{Identity, REQUEST_ID, given, once, strip_hop_by_hop, tell};
+use super::http::{Asked, Caller, Context, Lead, LocalExecutor, Target, Way, not_dialled};
+use super::link::{Linked, Serving};
 use super::plain::Plain;
 use super::pool::{CallError, Lease};
 use super::relay;
+use super::routing::own::Local;
+use super::routing::{self, Fields, Routed};
 use super::tunnel::Tunnel;
 use super::wire::{Io, Spare, Wire};
 use crate::effects::clock;
 use crate::model::Protocol;
-use crate::route::Location;
 use crate::telemetry::requests::Words;
 
 /// The most that the headers of a request may take.
@@ -46,7 +50,8 @@ where
 {
     let closing = way.closing();
     let idle = context.limits.idle;
-    let shared = Rc::new(Shared { caller, way, context });
+    let own = context.links.of_caller(&caller);
+    let shared = Rc::new(Shared { caller, way, context, own });
     let service = service_fn(|request| {
         let shared = shared.clone();
         // There is one of these for every stream: the usual one is small, the others are elsewhere.
@@ -88,6 +93,44 @@ pub struct Shared<W> {
     pub caller: Caller,
     pub way: W,
     pub context: Context,
+    /// What the caller is serving itself.
+    own: Option<Serving>,
+}
+
+impl<W: Way> Shared<W> {
+    /// Links a request to the one from which it came.
+    pub fn link(&self, identity: &mut Identity) -> Linked {
+        self.own.as_ref().map(|own| own.link(identity)).unwrap_or_default()
+    }
+
+    /// Where a request leads that was addressed to a service.
+    pub fn lead(
+        &self,
+        target: Target,
+        request: &Request<Incoming>,
+        host: &str,
+        inherited: Option<&Rc<Local>>,
+    ) -> Result<Routed, Refusal> {
+        let is_at_door = self.way.origin().is_some();
+        let headers = request.headers();
+        let has = |name: &HeaderName| headers.contains_key(name);
+        let call = routing::Call {
+            method: request.method().as_str(),
+            target: request.uri().path_and_query().map_or("", |path| path.as_str()),
+            host,
+            is_http_1_0: request.version() == Version::HTTP_10,
+            fields: headers,
+            brings: has(&DTAB) || has(&CONTEXT_DTAB) || has(&VIA) || (is_at_door && has(&COOKIE)),
+            is_at_door,
+        };
+        self.context.router.lead(target, &self.caller, &call, inherited)
+    }
+}
+
+impl Fields for HeaderMap {
+    fn each<'f>(&'f self, see: &mut dyn FnMut(&'f str, &'f [u8])) {
+        self.iter().for_each(|(name, value)| see(name.as_str(), value.as_bytes()));
+    }
 }
 
 /// What a call that failed is answered with.
@@ -120,37 +163,10 @@ async fn answer<W: Way>(mut request: Request<Incoming>, shared: &Shared<W>) -> R
             if let Some(origin) = shared.way.origin() {
                 tell_origin(&mut request, &host, origin);
             }
-            pass(request, &target, shared).await
+            pass(request, target, &host, shared).await
         }
         Lead::Tunnel(tunnel) => connect(request, &tunnel, asker, shared).await,
         Lead::Here(making) => making.await.map(Body::own),
-    }
-}
-
-/// Whom a request is for: its target's own authority where it has one, else that of its only Host (RFC 9112 section
-/// 3.2, RFC 9113 section 8.3.1).
-fn host<B>(request: &Request<B>) -> Result<String, &'static str> {
-    let mut hosts = request.headers().get_all(HOST).iter();
-    let (host, second) = (hosts.next(), hosts.next());
-    if second.is_some() {
-        return Err("there are two Host fields");
-    }
-    let bytes = match request.uri().authority() {
-        Some(authority) => authority.as_str().as_bytes(),
-        None => host.map_or(&b""[..], HeaderValue::as_bytes),
-    };
-    h1::authority(bytes).map(str::to_owned).ok_or("Host is no name")
-}
-
-/// What a proxy in front tells a service about the outside.
-fn tell_origin(request: &mut Request<Incoming>, host: &str, origin: &Origin) {
-    let headers = request.headers_mut();
-    if let Ok(address) = HeaderValue::from_str(&origin.address) {
-        headers.append(HeaderName::from_static("x-forwarded-for"), address);
-    }
-    headers.entry("x-forwarded-proto").or_insert(HeaderValue::from_static(origin.scheme));
-    if let Ok(host) = HeaderValue::from_str(host) {
-        headers.entry("x-forwarded-host").or_insert(host);
     }
 }
 
@@ -161,7 +177,7 @@ async fn connect<W: Way>(
     asker: Asker,
     shared: &Shared<W>,
 ) -> Response<Body> {
-    let Shared { caller, way, context } = shared;
+    let Shared { caller, way, context, .. } = shared;
     match tunnel.open(caller, context).await {
         Ok(stream) => {
             let (downstream, upstream) = (hyper::upgrade::on(&mut request), std::future::ready(Some(stream)));
@@ -173,20 +189,38 @@ async fn connect<W: Way>(
 }
 
 /// Passes one request on and its answer back.
-async fn pass<W: Way>(mut request: Request<Incoming>, target: &Target, shared: &Shared<W>) -> Response<Body> {
-    let Shared { caller, way, context } = shared;
+async fn pass<W: Way>(
+    mut request: Request<Incoming>,
+    target: Target,
+    host: &str,
+    shared: &Shared<W>,
+) -> Response<Body> {
+    let Shared { caller, way, context, .. } = shared;
     let (begun, now) = (clock::instant(), clock::utc());
-    let identity = identify(now, request.headers_mut());
+    let mut identity = Identity::of(now, &given(request.headers()));
+    let linked = shared.link(&mut identity);
+    let to = target.upstream.service().clone();
+    let led = shared.lead(target, &request, host, linked.inherited.as_ref());
+    tell(&identity, request.headers_mut());
     let is_grpc = is_grpc(&request);
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let words = Words::new(identity.request_id(), request.method().as_str(), path);
     let protocol = protocol_word(&request, is_grpc);
-    let mut recording =
-        context.recording(words, identity.trace_id, (begun, now), caller, target.upstream.name.clone(), protocol);
+    let mut recording = context.recording(words, identity.trace_id, (begun, now), caller, to, protocol);
+    recording.linked(linked.told());
     let asker = Asker::of(&request, is_grpc);
     // Dropped with this future when the caller goes away before there is an answer.
     recording.fail(GONE);
-    let mut response = match call(request, caller, target, context, is_grpc).await {
+    let called = async {
+        let mut routed = led?;
+        recording.routed(&routed);
+        context.arrive(&mut routed, caller).await?;
+        recording.routed(&routed);
+        recording.in_flight = context.serving(&routed, &identity);
+        lead_on(&mut request, routed.more.as_deref());
+        call(request, caller, &routed.target, context, is_grpc).await
+    };
+    let mut response = match called.await {
         Ok(answered) => answered.finish(recording),
         Err(refusal) => refuse(refusal, asker, recording, way).await,
     };
@@ -197,7 +231,7 @@ async fn pass<W: Way>(mut request: Request<Incoming>, target: &Target, shared: &
 /// Gives up a call that has a record.
 pub async fn refuse<W: Way>(refusal: Refusal, asker: Asker, mut recording: Recording, way: &W) -> Response<Body> {
     recording.fail(refusal.to_string());
-    recording.grpc_status(asker.is_grpc.then_some(answer::UNAVAILABLE));
+    recording.grpc_status(asker.is_grpc.then_some(refusal.grpc_status()));
     let answer = way.refuse(refusal, asker).await;
     recording.status(answer.status().as_u16());
     answer.map(Body::own)
@@ -243,7 +277,6 @@ async fn call(
     context: &Context,
     is_grpc: bool,
 ) -> Result<Answered, Refusal> {
-    context.available(target).await?;
     let (endpoint, name) = (target.endpoint(), &target.upstream.name);
     let location = &endpoint.location;
     let upgrade = wants_upgrade(&request);
@@ -277,16 +310,6 @@ async fn call(
     Ok(Answered { response, lease: None })
 }
 
-/// Whether the connection is to become something else; HTTP/2 is not made of HTTP/1.1 here.
-fn wants_upgrade(request: &Request<Incoming>) -> bool {
-    let value = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or("");
-    let mut options = value(CONNECTION).split(',').map(str::trim);
-    request.version() == Version::HTTP_11
-        && options.any(|option| option.eq_ignore_ascii_case("upgrade"))
-        && !value(UPGRADE).is_empty()
-        && !value(UPGRADE).starts_with("h2c")
-}
-
 /// Passes bytes on once both sides have changed over.
 fn join<S: Io>(downstream: OnUpgrade, upstream: impl Future<Output = Option<S>> + 'static, spare: Spare) {
     spawn_local(async move {
@@ -296,78 +319,4 @@ fn join<S: Io>(downstream: OnUpgrade, upstream: impl Future<Output = Option<S>> 
             let _ = relay::join(&downstream, &upstream).await;
         }
     });
-}
-
-/// A WebSocket over HTTP/2 (RFC 8441) as HTTP/1.1 begins it (RFC 6455 section 4.1).
-fn as_upgrade(request: &mut Request<Incoming>) -> Result<(), Refusal> {
-    let Some(protocol) = request.extensions_mut().remove::<Extended>() else {
-        return Err(Refusal::Unsupported("CONNECT is passed on over HTTP/1.1 only".to_owned()));
-    };
-    let upgrade = HeaderValue::from_str(protocol.as_str()).map_err(|_| Refusal::Malformed("no protocol".to_owned()))?;
-    *request.method_mut() = Method::GET;
-    let headers = request.headers_mut();
-    headers.insert(UPGRADE, upgrade);
-    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    let key = base64(&fastrand::u128(..).to_be_bytes());
-    headers.entry(SEC_WEBSOCKET_KEY).or_insert(HeaderValue::from_str(&key).unwrap_or(HeaderValue::from_static("")));
-    Ok(())
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for group in bytes.chunks(3) {
-        let number = group.iter().fold(0_u32, |number, byte| number << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
-        for place in 0..4 {
-            let digit = (number >> (18 - 6 * place)) as usize & 63;
-            text.push(if place <= group.len() { char::from(DIGITS[digit]) } else { '=' });
-        }
-    }
-    text
-}
-
-/// HTTP/1.1 wants the path alone, and the authority in `Host`.
-fn as_http1(mut request: Request<Incoming>, location: &Location) -> Request<Incoming> {
-    // Whoever goes on by the Host must not be led elsewhere than we were (RFC 9112 section 3.2.2).
-    let authority = request.uri().authority().map(|authority| authority.as_str().to_owned());
-    if let Some(Ok(host)) = location.host().or(authority).map(|host| HeaderValue::from_str(&host)) {
-        request.headers_mut().insert(HOST, host);
-    }
-    // HTTP/2 may take cookies apart; others know one field only (RFC 9113 section 8.2.3).
-    let cookies: Vec<&[u8]> = request.headers().get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    if request.version() == Version::HTTP_2
-        && cookies.len() > 1
-        && let Ok(joined) = HeaderValue::from_bytes(&cookies.join(&b"; "[..]))
-    {
-        request.headers_mut().insert(COOKIE, joined);
-    }
-    let path = request.uri().path_and_query().cloned();
-    *request.uri_mut() = path.map_or_else(|| Uri::from_static("/"), Uri::from);
-    *request.version_mut() = Version::HTTP_11;
-    request
-}
-
-/// HTTP/2 wants scheme and authority, and no `Host`.
-fn as_http2(mut request: Request<Incoming>, location: &Location) -> Request<Incoming> {
-    let host = request.headers_mut().remove(HOST).and_then(|host| host.to_str().ok().map(str::to_owned));
-    let authority = location.host().or(request.uri().authority().map(|authority| authority.to_string())).or(host);
-    let authority = authority.unwrap_or_else(|| "localhost".to_owned());
-    let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
-    let scheme = if matches!(location, Location::Elsewhere { tls: true, .. }) { "https" } else { "http" };
-    if let Ok(uri) = Uri::builder().scheme(scheme).authority(authority).path_and_query(path).build() {
-        *request.uri_mut() = uri;
-    }
-    *request.version_mut() = Version::HTTP_2;
-    request
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn base64_is_as_in_the_standard() {
-        // RFC 4648 section 10.
-        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")] {
-            assert_eq!(super::base64(bytes.as_bytes()), text);
-        }
-    }
 }

@@ -1,10 +1,12 @@
 //! When a connection should end though its caller would keep it.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use tokio::sync::watch;
 
+use super::routing::Router;
 use crate::route::{Availability, Upstream};
 
 /// Becomes ready once a connection should end.
@@ -14,6 +16,8 @@ struct Watch {
     /// Changes when there is something to look at.
     changes: watch::Receiver<Availability>,
     absent: Pin<Box<dyn Future<Output = ()>>>,
+    /// The callee has gone: then others matter.
+    is_absent: bool,
     /// Who is woken by a change.
     waker: Option<Waker>,
 }
@@ -24,14 +28,20 @@ impl Closing {
         Self(None)
     }
 
-    /// It should when its callee goes.
-    pub fn with(callee: &Upstream) -> Self {
+    /// It should when its callee goes, and calls to it lead to nobody else.
+    pub fn with(callee: Arc<Upstream>, router: Router) -> Self {
         let mut availability = callee.availability.clone();
         let changes = availability.clone();
         let absent = Box::pin(async move {
-            let _ = availability.wait_for(|now| matches!(now, Availability::Absent(_))).await;
+            while availability.wait_for(|now| matches!(now, Availability::Absent(_))).await.is_ok() {
+                let reach = router.reach(&callee);
+                if reach.is_refused {
+                    return;
+                }
+                reach.changed().await;
+            }
         });
-        Self(Some(Watch { changes, absent, waker: None }))
+        Self(Some(Watch { changes, absent, is_absent: false, waker: None }))
     }
 }
 
@@ -42,12 +52,13 @@ impl Future for Closing {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let Some(watch) = &mut self.get_mut().0 else { return Poll::Pending };
         let is_awaited = watch.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker()));
-        if is_awaited && matches!(watch.changes.has_changed(), Ok(false)) {
+        if is_awaited && !watch.is_absent && matches!(watch.changes.has_changed(), Ok(false)) {
             return Poll::Pending;
         }
         // What changes from here on is looked at the next time.
         watch.changes.mark_unchanged();
         watch.waker = Some(context.waker().clone());
+        watch.is_absent = matches!(*watch.changes.borrow(), Availability::Absent(_));
         watch.absent.as_mut().poll(context)
     }
 }
@@ -55,7 +66,6 @@ impl Future for Closing {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
 
@@ -72,11 +82,12 @@ mod tests {
         }
     }
 
-    fn upstream() -> (watch::Sender<Availability>, Upstream) {
+    fn upstream() -> (watch::Sender<Availability>, Arc<Upstream>) {
         let (sender, availability) = watch::channel(Availability::Ready);
         let (called, own, egress) = (Ipv4Addr::LOCALHOST, Ipv4Addr::LOCALHOST, Egress::Allow);
-        let upstream = Upstream { name: "web".into(), called, own, egress, ports: Vec::new(), availability };
-        (sender, upstream)
+        let upstream =
+            Upstream { name: "web".into(), version: None, called, own, egress, ports: Vec::new(), availability };
+        (sender, Arc::new(upstream))
     }
 
     /// Polls for a task, and tells whether it is ready and how often the task was woken before.
@@ -89,7 +100,7 @@ mod tests {
     #[test]
     fn whoever_asked_last_is_woken_by_every_change() {
         let (sender, upstream) = upstream();
-        let mut closing = Closing::with(&upstream);
+        let mut closing = Closing::with(upstream, Router::default());
         let (first, second) = (Arc::default(), Arc::default());
         assert_eq!(poll(&mut closing, &first), (false, 0));
         sender.send_replace(Availability::Coming(State::Starting));
@@ -105,7 +116,7 @@ mod tests {
     #[test]
     fn a_service_that_is_no_more_is_not_called_on() {
         let (sender, upstream) = upstream();
-        let (mut closing, task) = (Closing::with(&upstream), Arc::default());
+        let (mut closing, task) = (Closing::with(upstream, Router::default()), Arc::default());
         assert_eq!(poll(&mut closing, &task), (false, 0));
         drop(sender);
         assert_eq!(poll(&mut closing, &task), (true, 1));

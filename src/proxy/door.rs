@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use hyper::StatusCode;
+use hyper::header::{CACHE_CONTROL, HeaderValue, LOCATION, SET_COOKIE};
 use jiff::Timestamp;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -16,6 +17,7 @@ use super::answer::{Answer, Asker, Refusal};
 use super::edge::{breathe, is_passing};
 use super::http::{self, Asked, Caller, Context, Lead, Making, Origin, Target, Way};
 use super::pages::{Pages, page};
+use super::routing::own::{self, Parameter};
 use super::tls::{HANDSHAKE, Tls};
 use super::tunnel::Tunnel;
 use super::wire::Io;
@@ -103,7 +105,10 @@ impl Way for Inside {
             Place::Service(upstream) => {
                 let lead = match asked.is_connect {
                     true => Tunnel::to(upstream, asked.host, table.front_door).map(Lead::Tunnel),
-                    false => web(upstream).map(Lead::Service),
+                    false => match noted(asked, &table.host_label) {
+                        Some(noted) => noted.map(|answer| Lead::Here(Box::pin(ready(answer)))),
+                        None => web(upstream).map(Lead::Service),
+                    },
                 };
                 lead.unwrap_or_else(|refusal| Lead::Here(self.refuse(refusal, asked.asker)))
             }
@@ -150,6 +155,28 @@ impl Inside {
         let door = self.door.clone();
         Box::pin(async move { page(StatusCode::OK, door.pages.index(&table).await) })
     }
+}
+
+/// Gives a browser that brings entries in a URL the cookie that keeps them, or takes it away where there are none; then
+/// it is to ask again without.
+fn noted(asked: &Asked<'_>, host_label: &str) -> Option<Result<Answer, Refusal>> {
+    if !asked.asker.is_browser || !own::has_parameter(asked.path) {
+        return None;
+    }
+    let Parameter { value, rest } = own::parameter(asked.path)?;
+    Some(own::read_linked(&value).map(|_| {
+        let mut answer = plain(StatusCode::TEMPORARY_REDIRECT, "the cookie is set; ask again without the parameter");
+        // A second slash would make a host of the path.
+        let rest = format!("/{}", rest.trim_start_matches(['/', '\\']));
+        let fields = [(LOCATION, rest), (SET_COOKIE, own::set_cookie(&value, host_label))];
+        for (name, value) in fields {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                answer.headers_mut().insert(name, value);
+            }
+        }
+        answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        answer
+    }))
 }
 
 /// What the front door shows of a service.

@@ -10,11 +10,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::spawn_local;
 
+use super::closing::Closing;
 use super::detect::Beginning;
-use super::http::{Caller, Context, Target};
+use super::http::{Asked, Caller, Context, Lead, Target, Way};
+use super::routing::Router;
 use super::{detect, http, tcp};
 use crate::effects::ports;
-use crate::route::{Availability, Table};
+use crate::route::Table;
 
 /// Serves an edge or a published port for as long as tables have it. The listener is closed while the callee is absent;
 /// the address stays ours meanwhile.
@@ -22,9 +24,8 @@ pub async fn serve(at: SocketAddrV4, listener: StdListener, mut tables: watch::R
     let mut socket = Socket::Open(listener);
     loop {
         let Some(arrival) = find(&tables, at) else { return };
-        let mut availability = arrival.target.upstream.availability.clone();
-        let absent = matches!(*availability.borrow_and_update(), Availability::Absent(_));
-        socket = match socket.turned(at, absent) {
+        let reach = context.router.reach(&arrival.target.upstream);
+        socket = match socket.turned(at, reach.is_refused) {
             Ok(socket) => socket,
             // Somebody of this account was faster, or descriptors ran out: try again when something changes.
             Err(_) => {
@@ -44,7 +45,7 @@ pub async fn serve(at: SocketAddrV4, listener: StdListener, mut tables: watch::R
                 breathe().await;
                 socket = Socket::Lost;
             },
-            changed = availability.changed() => if changed.is_err() { return },
+            () = reach.changed() => {}
             changed = tables.changed() => if changed.is_err() { return },
         }
     }
@@ -157,6 +158,22 @@ impl Callee {
     }
 }
 
+/// All requests of a connection are addressed to one callee, wherever it is by now.
+struct ToCallee {
+    callee: RefCell<Callee>,
+    router: Router,
+}
+
+impl Way for ToCallee {
+    fn lead(&self, _: &Asked<'_>) -> Lead {
+        Lead::Service(self.callee.borrow_mut().target())
+    }
+
+    fn closing(&self) -> Closing {
+        Closing::with(self.callee.borrow_mut().target().upstream, self.router.clone())
+    }
+}
+
 /// Errors of one connection, or of a shortage that passes; the listener itself is sound.
 pub fn is_passing(error: &io::Error) -> bool {
     use rustix::io::Errno;
@@ -178,8 +195,8 @@ pub async fn connection(stream: TcpStream, caller: Caller, mut callee: Callee, c
     let beginning = detect::beginning(&stream, target.endpoint().protocol).await;
     match beginning {
         Beginning::Http => {
-            let callee = RefCell::new(callee);
-            http::serve(stream, caller, move || callee.borrow_mut().target(), context).await;
+            let way = ToCallee { callee: RefCell::new(callee), router: context.router.clone() };
+            http::serve(stream, caller, way, context).await;
         }
         Beginning::Bytes => tcp::serve(stream, &caller, &target, &context, None).await,
         Beginning::Tls(name) => tcp::serve(stream, &caller, &target, &context, Some(&name)).await,
@@ -192,7 +209,7 @@ mod tests {
 
     use super::*;
     use crate::model::{Egress, Protocol};
-    use crate::route::{Endpoint, Location, Upstream};
+    use crate::route::{Availability, Endpoint, Location, Upstream};
 
     #[test]
     fn a_stream_is_not_led_to_datagrams_of_the_same_number() {
@@ -200,6 +217,7 @@ mod tests {
         let port = |protocol, location| Endpoint { name: String::new(), number: 443, protocol, location };
         let upstream = |location| Upstream {
             name: "web".into(),
+            version: None,
             called: Ipv4Addr::LOCALHOST,
             own: Ipv4Addr::LOCALHOST,
             egress: Egress::Allow,

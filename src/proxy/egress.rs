@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpStream;
 
-use super::headers::Identity;
+use super::headers::{Given, Identity};
 use super::http::{Caller, Context};
 use super::relay;
 use super::wire::Wire;
@@ -22,7 +22,7 @@ pub async fn serve(
     let (begun, now) = (clock::instant(), clock::utc());
     let _ = stream.set_nodelay(true);
     let wire = Wire::new(stream, context.pool.spare.clone());
-    let identity = Identity::of(now, None, None);
+    let identity = Identity::of(now, &Given::default());
     let words = Words::new(identity.request_id(), "", "");
     let to: Arc<str> = address.to_string().into();
     let mut recording = context.recording(words, identity.trace_id, (begun, now), &caller, to, "tcp");

@@ -7,6 +7,7 @@ mod exchange;
 mod framing;
 mod head;
 mod idle;
+mod lead;
 mod origin;
 pub mod outbound;
 mod reply;
@@ -18,6 +19,7 @@ mod transfer;
 
 use std::cell::{Cell, RefCell};
 use std::mem::MaybeUninit;
+use std::sync::Arc;
 use std::time::Instant;
 
 use exchange::{Call, Outcome};
@@ -32,14 +34,16 @@ use super::answer::{Answer, Asker, Refusal};
 use super::body::{GONE, Recording};
 use super::dial::Stream;
 use super::headers::Identity;
-use super::http::{self, Caller, Context, Lead, Making, Target, Way};
+use super::http::{self, Caller, Context, Lead, Making, Way};
+use super::link::Serving;
 use super::pool::Shelf;
 use super::relay;
+use super::routing::Routed;
 use super::tunnel::Tunnel;
 use super::wire::{Io, Text, Wire};
 use crate::effects::clock;
 use crate::route::Location;
-use crate::telemetry::requests::Words;
+use crate::telemetry::requests::{Link, Words};
 
 pub use request::{Added, authority};
 
@@ -72,7 +76,9 @@ enum After {
 /// Serves a caller's connection.
 pub async fn serve<S: Io, W: Way>(wire: &Wire<S>, caller: &Caller, way: &W, context: &Context) -> End {
     let ended = Cell::new(clock::instant());
-    let server = Server { wire, caller, way, context, ended, shelf: RefCell::default() };
+    let own = context.links.of_caller(caller);
+    let server =
+        Server { wire, caller, way, context, ended, own, shelf: RefCell::default(), callee: RefCell::default() };
     let mut idle = Idle::new(way.closing(), context.limits);
     loop {
         let after = match idle.next(wire, server.ended.get()).await {
@@ -115,13 +121,20 @@ struct Server<'a, S, W> {
     context: &'a Context,
     /// When the last answer did.
     ended: Cell<Instant>,
+    /// What the caller is serving itself.
+    own: Option<Serving>,
     /// Where the last callee's connections are kept.
     shelf: RefCell<Option<(Location, Shelf)>>,
+    /// What the last callee is serving.
+    callee: RefCell<Option<(Arc<str>, Serving)>>,
 }
 
 /// A request whose head has been read and written anew.
 struct Prepared {
-    target: Target,
+    routed: Routed,
+    /// It leads nowhere.
+    refusal: Option<Box<Refusal>>,
+    link: (Link, bool),
     text: Text,
     asked: Asked,
     framing: Framing,
@@ -161,14 +174,15 @@ impl<S: Io, W: Way> Server<'_, S, W> {
                 return self.reply(&answer, Asked { keeps, ..asked }, None).await;
             }
         };
-        let recording = self.context.recording(
-            words,
-            call.identity.trace_id,
-            (begun, now),
-            self.caller,
-            call.target.upstream.name.clone(),
-            "http",
-        );
+        let upstream = &call.routed.target.upstream;
+        let to = upstream.service().clone();
+        let mut recording =
+            self.context.recording(words, call.identity.trace_id, (begun, now), self.caller, to, "http");
+        recording.linked(call.link);
+        if call.refusal.is_none() {
+            recording.routed(&call.routed);
+            recording.in_flight = self.serving(&call);
+        }
         self.call(call, RefCell::new(recording)).await
     }
 
@@ -193,17 +207,26 @@ impl<S: Io, W: Way> Server<'_, S, W> {
             Lead::Tunnel(tunnel) => return Read::Tunnel(tunnel, asker),
             Lead::Here(making) => return Read::Here(making, asked, request.framing),
         };
-        if target.endpoint().protocol.is_http2() {
+        let mut identity = Identity::of(now, &request.given);
+        let linked = self.own.as_ref().map(|own| own.link(&mut identity)).unwrap_or_default();
+        let led = self.lead(target.clone(), &request, linked.inherited.as_ref());
+        let (routed, refusal) = match led {
+            Ok(routed) => (routed, None),
+            Err(refusal) => (Routed::plainly(target), Some(Box::new(refusal))),
+        };
+        if routed.target.endpoint().protocol.is_http2() && refusal.is_none() {
             return Read::Other;
         }
-        let identity = Identity::of(now, request.request_id, request.traceparent);
-        let host = target.endpoint().location.host();
-        let added = Added { identity: &identity, host: host.as_deref(), origin: self.way.origin() };
+        let host = routed.target.endpoint().location.host();
+        let more = routed.more.as_deref();
+        let added = Added { identity: &identity, host: host.as_deref(), origin: self.way.origin(), more };
         let mut text = self.wire.spare().text();
         request.write(&added, &mut text.bytes);
         let words = Words::new(identity.request_id(), request.method, request.target);
         let (framing, is_idempotent) = (request.framing, request.is_idempotent());
-        Read::Call(Prepared { target, text, asked, framing, is_idempotent, identity, asker }, words)
+        let call =
+            Prepared { routed, refusal, link: linked.told(), text, asked, framing, is_idempotent, identity, asker };
+        Read::Call(call, words)
     }
 
     async fn call(&self, mut call: Prepared, recording: RefCell<Recording>) -> After {
@@ -214,10 +237,12 @@ impl<S: Io, W: Way> Server<'_, S, W> {
                 Framing::Length(_) | Framing::Close => Encoder::Raw,
             },
         );
-        let refused = match body.take(self.wire, &mut call.text.bytes) {
-            Err(malformed) => Err(Refusal::Malformed(malformed.to_string())),
-            Ok(()) => match idle::unless_gone(self.wire, self.context.available(&call.target)).await {
-                Some(available) => available,
+        let read = body.take(self.wire, &mut call.text.bytes);
+        let refused = match (read, call.refusal.take()) {
+            (Err(malformed), _) => Err(Refusal::Malformed(malformed.to_string())),
+            (Ok(()), Some(refusal)) => Err(*refusal),
+            (Ok(()), None) => match self.arrive(&mut call, &recording).await {
+                Some(arrived) => arrived,
                 None => return gone(&recording, "it did not wait until the service was ready"),
             },
         };
@@ -238,8 +263,8 @@ impl<S: Io, W: Way> Server<'_, S, W> {
         body: &mut Transfer,
         recording: &RefCell<Recording>,
     ) -> Result<After, Refusal> {
-        let name = &call.target.upstream.name;
-        let location = &call.target.endpoint().location;
+        let target = &call.routed.target;
+        let (name, location) = (&target.upstream.name, &target.endpoint().location);
         let pool = &self.context.pool;
         let shelf = self.shelf(location);
         loop {
@@ -322,19 +347,6 @@ impl<S: Io, W: Way> Server<'_, S, W> {
         recording.status(answer.status().as_u16());
         drop(recording);
         self.reply(&answer, asked, Some(call.identity.id())).await
-    }
-
-    /// The connections to a place. The next request most often goes where the last one went.
-    fn shelf(&self, location: &Location) -> Shelf {
-        let mut last = self.shelf.borrow_mut();
-        match &*last {
-            Some((known, shelf)) if known == location => shelf.clone(),
-            _ => {
-                let shelf = self.context.pool.shelf(location, self.caller);
-                *last = Some((location.clone(), shelf.clone()));
-                shelf
-            }
-        }
     }
 
     /// Sends an answer of our own.

@@ -9,6 +9,8 @@ pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// Present exactly on answers that the proxy made itself (linkerd).
 pub const L5D_ERR: HeaderName = HeaderName::from_static("l5d-err");
 
+const B3: HeaderName = HeaderName::from_static("b3");
+const B3_TRACE: HeaderName = HeaderName::from_static("x-b3-traceid");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
@@ -20,6 +22,17 @@ pub struct Identity {
     /// This hop.
     span: u64,
     flags: u8,
+    /// The trace came with the request.
+    is_traced: bool,
+}
+
+/// What a request says of who it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Given<'a> {
+    pub request_id: Option<&'a [u8]>,
+    pub traceparent: Option<&'a [u8]>,
+    /// The id of its trace as Zipkin has it, in `b3` or `x-b3-traceid`.
+    pub b3: Option<&'a [u8]>,
 }
 
 #[derive(Debug, Clone)]
@@ -30,11 +43,28 @@ enum Id {
 
 impl Identity {
     /// Keeps or makes a request's id, and puts this hop into its trace (W3C Trace Context level 2).
-    pub fn of(now: Timestamp, request_id: Option<&[u8]>, traceparent: Option<&[u8]>) -> Self {
-        let given = request_id.and_then(|id| std::str::from_utf8(id).ok()).filter(|id| is_request_id(id));
-        let id = given.map_or_else(|| Id::Made(new_request_id(now)), |id| Id::Given(id.into()));
-        let (trace_id, flags) = traceparent.and_then(parent).unwrap_or_else(|| (fastrand::u128(1..), 1));
-        Self { id, trace_id, span: fastrand::u64(1..), flags }
+    pub fn of(now: Timestamp, given: &Given<'_>) -> Self {
+        let id = given.request_id.and_then(|id| std::str::from_utf8(id).ok()).filter(|id| is_request_id(id));
+        let id = id.map_or_else(|| Id::Made(new_request_id(now)), |id| Id::Given(id.into()));
+        let trace = given.traceparent.and_then(parent).or_else(|| Some((zipkin_trace(given.b3?)?, 1)));
+        let (trace_id, flags) = trace.unwrap_or_else(|| (fastrand::u128(1..), 1));
+        Self { id, trace_id, span: fastrand::u64(1..), flags, is_traced: trace.is_some() }
+    }
+
+    /// Whether the request said itself that it is of the same trace, or the same request, as another.
+    pub fn names(&self, other: &Self) -> bool {
+        (self.is_traced && self.trace_id == other.trace_id)
+            || (matches!(self.id, Id::Given(_)) && self.id() == other.id())
+    }
+
+    /// Takes from the request that it came from what it did not say itself.
+    pub fn follow(&mut self, from: &Self) {
+        if matches!(self.id, Id::Made(_)) {
+            self.id = from.id.clone();
+        }
+        if !self.is_traced {
+            (self.trace_id, self.flags) = (from.trace_id, from.flags);
+        }
     }
 
     pub fn request_id(&self) -> &str {
@@ -110,16 +140,21 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap, keep_upgrade: bool) {
     }
 }
 
-/// Keeps or makes the ids of a request, and writes them into its headers.
-pub fn identify(now: Timestamp, headers: &mut HeaderMap) -> Identity {
+/// What headers say of who a request is.
+pub fn given(headers: &HeaderMap) -> Given<'_> {
     let bytes = |name| headers.get(name).map(HeaderValue::as_bytes);
-    let identity = Identity::of(now, bytes(REQUEST_ID), bytes(TRACEPARENT));
+    let b3 = || bytes(B3).or_else(|| bytes(B3_TRACE));
+    let traceparent = bytes(TRACEPARENT);
+    Given { request_id: bytes(REQUEST_ID), traceparent, b3: if traceparent.is_some() { None } else { b3() } }
+}
+
+/// Writes who a request is.
+pub fn tell(identity: &Identity, headers: &mut HeaderMap) {
     for (name, value) in [(REQUEST_ID, identity.id()), (TRACEPARENT, &identity.traceparent())] {
         if let Ok(value) = once(value) {
             headers.insert(name, value);
         }
     }
-    identity
 }
 
 /// A value that comes once and never again. Marked so, HTTP/2 does not put it into the table of what may come again,
@@ -158,6 +193,13 @@ fn parent(value: &[u8]) -> Option<(u128, u8)> {
     let (version, trace, span) = (version?, trace?, span?);
     let valid = dashes && length && version != 0xff && trace != 0 && span != 0;
     Some((trace, u8::try_from(flags?).ok()?)).filter(|_| valid)
+}
+
+/// The trace in `b3` (`TRACE-SPAN-SAMPLED-PARENT`) or `x-b3-traceid`, of 64 or 128 bits.
+fn zipkin_trace(value: &[u8]) -> Option<u128> {
+    let text = value.trim_ascii();
+    let trace = &text[..text.iter().position(|byte| *byte == b'-').unwrap_or(text.len())];
+    number(trace).filter(|trace| *trace != 0).filter(|_| [16, 32].contains(&trace.len()))
 }
 
 /// A number in lower-case hexadecimal.
@@ -205,6 +247,13 @@ mod tests {
         }
     }
 
+    /// Keeps or makes the ids of a request, and writes them into its headers.
+    fn identify(now: Timestamp, headers: &mut HeaderMap) -> Identity {
+        let identity = Identity::of(now, &given(headers));
+        tell(&identity, headers);
+        identity
+    }
+
     #[test]
     fn ids_are_kept_or_made() {
         let now = "2026-01-02T03:04:05.678Z".parse().unwrap();
@@ -219,6 +268,18 @@ mod tests {
         assert_ne!(again.traceparent(), made.traceparent(), "each hop has its own span");
         headers.insert(REQUEST_ID, HeaderValue::from_static("with space"));
         assert_eq!(identify(now, &mut headers).request_id().len(), 36);
+    }
+
+    #[test]
+    fn traces_of_zipkin_are_known_again() {
+        let b3 = |value: &'static str| {
+            let given = Given { b3: Some(value.as_bytes()), ..Given::default() };
+            let identity = Identity::of(Timestamp::UNIX_EPOCH, &given);
+            identity.is_traced.then(|| format!("{:032x}", identity.trace_id))
+        };
+        assert_eq!(b3(TRACE).as_deref(), Some(TRACE));
+        assert_eq!(b3("80f198ee56343ba8-e457b5a2e4d86bd1-1").as_deref(), Some("000000000000000080f198ee56343ba8"));
+        assert_eq!([b3("0"), b3("0000000000000000-1"), b3(""), b3("80f198ee56343bag")], [const { None }; 4]);
     }
 
     #[test]

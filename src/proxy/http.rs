@@ -16,7 +16,10 @@ use super::answer::{Asker, Refusal};
 use super::body::Recording;
 use super::closing::Closing;
 use super::dial::Dialer;
+use super::headers::Identity;
+use super::link::{InFlight, Links};
 use super::pool::Pool;
+use super::routing::{Routed, Router};
 use super::tunnel::Tunnel;
 use super::wire::{Io, Wire};
 use super::{bridge, h1};
@@ -116,7 +119,7 @@ impl<F: Fn() -> Target + 'static> Way for F {
     }
 
     fn closing(&self) -> Closing {
-        Closing::with(&self().upstream)
+        Closing::with(self().upstream, Router::default())
     }
 }
 
@@ -146,12 +149,27 @@ pub struct Context {
     pub limits: Limits,
     /// Whom names are asked of that are not ours.
     pub forwarder: Rc<Forwarder>,
+    pub router: Router,
+    pub links: Links,
 }
 
 impl Context {
     /// The context of a proxy that records into `requests` and wakes services by `asks`.
     pub fn new(requests: Requests, asks: mpsc::UnboundedSender<Ask>) -> Self {
-        Self { requests, asks, pool: Pool::default(), limits: Limits::default(), forwarder: Rc::default() }
+        Self {
+            requests,
+            asks,
+            pool: Pool::default(),
+            limits: Limits::default(),
+            forwarder: Rc::default(),
+            router: Router::default(),
+            links: Links::default(),
+        }
+    }
+
+    /// The same, leading requests as this router says.
+    pub fn routed(self, router: Router) -> Self {
+        Self { router, ..self }
     }
 
     /// The same with another dialer and other limits.
@@ -188,6 +206,23 @@ impl Context {
         }
     }
 
+    /// Waits until the callee can be called; where it goes meanwhile, until whoever else it then leads to can.
+    pub async fn arrive(&self, routed: &mut Routed, caller: &Caller) -> Result<(), Refusal> {
+        loop {
+            let refusal = match self.available(&routed.target).await {
+                Err(refusal @ (Refusal::Absent(..) | Refusal::Gone(_))) => refusal,
+                settled => return settled,
+            };
+            *routed = self.router.elsewhere(routed, caller).ok_or(refusal)?;
+        }
+    }
+
+    /// A callee begins to serve a request; what is no service of ours makes none for it that pass here.
+    pub fn serving(&self, routed: &Routed, identity: &Identity) -> Option<InFlight> {
+        let upstream = &routed.target.upstream;
+        (!upstream.is_external()).then(|| self.links.of(&upstream.name).begin(identity, routed.local()))
+    }
+
     /// A record of a call that begins now; it is kept when it is dropped.
     pub fn recording(
         &self,
@@ -204,7 +239,7 @@ impl Context {
         };
         let mut record = Record::new(words, trace_id, time, from, to);
         record.protocol = protocol;
-        Recording { record: Some(record), begun, requests: self.requests.clone() }
+        Recording { record: Some(record), in_flight: None, begun, requests: self.requests.clone() }
     }
 }
 

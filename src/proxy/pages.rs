@@ -77,6 +77,9 @@ impl Pages {
     pub async fn refusal(&self, refusal: &Refusal, status: StatusCode, table: &Table) -> String {
         let row = refusal.service().and_then(|name| self.row(name));
         let mut body = format!("<p class=code>{status}</p><h1>{}</h1>", escape(&heading(refusal)));
+        if !refusal.excerpt().is_empty() {
+            body.push_str(&format!("<pre>{}</pre>", escape(refusal.excerpt())));
+        }
         match &row {
             Some(row) => body.push_str(&self.state_and_log(row).await),
             None => body.push_str(&services(&self.board.rows())),

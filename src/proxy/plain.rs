@@ -2,7 +2,7 @@
 //! there is one for every stream; everything else goes the longer way.
 
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{HOST, HeaderValue};
+use hyper::header::HOST;
 use hyper::{Method, Request, Response, Version};
 
 use super::answer::Asker;
@@ -10,8 +10,9 @@ use super::body::{Body, GONE, Recording};
 use super::bridge::{Shared, failed, is_grpc, refuse, tell_id};
 use super::h1::outbound::Outbound;
 use super::h1::{self, Added};
-use super::headers::{Identity, REQUEST_ID, TRACEPARENT};
-use super::http::{Asked, Lead, Target, Way};
+use super::headers::{Identity, given};
+use super::http::{Asked, Lead, Way};
+use super::routing::Routed;
 use crate::effects::clock;
 use crate::route::Availability;
 use crate::telemetry::requests::Words;
@@ -19,7 +20,7 @@ use crate::telemetry::requests::Words;
 /// Such a call, ready to be sent.
 pub struct Plain {
     outbound: Outbound,
-    target: Target,
+    routed: Routed,
     identity: Identity,
     recording: Recording,
     asker: Asker,
@@ -41,26 +42,33 @@ impl Plain {
         let asker = Asker::of(request, false);
         let asked = Asked { host, path, is_connect: false, asker };
         let Lead::Service(target) = shared.way.lead(&asked) else { return None };
+        let mut identity = Identity::of(now, &given(headers));
+        let linked = shared.link(&mut identity);
+        let routed = shared.lead(target, request, host, linked.inherited.as_ref()).ok()?;
+        let target = &routed.target;
         let is_ready = *target.upstream.availability.borrow() == Availability::Ready;
         if !is_ready || target.endpoint().protocol.is_http2() {
             return None;
         }
-        let bytes = |name| headers.get(name).map(HeaderValue::as_bytes);
-        let identity = Identity::of(now, bytes(REQUEST_ID), bytes(TRACEPARENT));
         let words = Words::new(identity.request_id(), request.method().as_str(), path);
-        let Shared { caller, way, context } = shared;
-        let mut recording =
-            context.recording(words, identity.trace_id, (begun, now), caller, target.upstream.name.clone(), "h2");
+        let Shared { caller, way, context, .. } = shared;
+        let to = target.upstream.service().clone();
+        let mut recording = context.recording(words, identity.trace_id, (begun, now), caller, to, "h2");
+        recording.linked(linked.told());
+        recording.routed(&routed);
+        recording.in_flight = context.serving(&routed, &identity);
         recording.fail(GONE);
         let other = target.endpoint().location.host();
-        let added = Added { identity: &identity, host: other.as_deref(), origin: way.origin() };
+        let more = routed.more.as_deref();
+        let added = Added { identity: &identity, host: other.as_deref(), origin: way.origin(), more };
         let outbound = Outbound::new(request, host, &added, &context.pool.spare);
-        Some(Self { outbound, target, identity, recording, asker })
+        Some(Self { outbound, routed, identity, recording, asker })
     }
 
     /// Sends it and gives the answer.
     pub async fn call<W: Way>(self, shared: &Shared<W>) -> Response<Body> {
-        let Self { outbound, target, identity, mut recording, asker } = self;
+        let Self { outbound, routed, identity, mut recording, asker } = self;
+        let target = &routed.target;
         let location = &target.endpoint().location;
         let mut response = match outbound.send(&shared.context.pool, location, &shared.caller).await {
             Ok(response) => {
@@ -68,7 +76,7 @@ impl Plain {
                 recording.status(response.status().as_u16());
                 response.map(|inbound| Body::Inbound { inbound, recording })
             }
-            Err(error) => refuse(failed(&target, error), asker, recording, &shared.way).await,
+            Err(error) => refuse(failed(target, error), asker, recording, &shared.way).await,
         };
         tell_id(&identity, &mut response);
         response

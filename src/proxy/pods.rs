@@ -103,7 +103,7 @@ pub async fn serve(mut news: mpsc::UnboundedReceiver<News>, tables: watch::Recei
 fn open(pod: Opened, tables: &watch::Receiver<Arc<Table>>, context: &Context) -> Vec<JoinHandle<()>> {
     let Opened { service, line, listener, names, datagrams, .. } = pod;
     let pods = context.pool.dialer.pods.clone();
-    let pod = Names::new(service.clone(), line.clone(), tables.clone(), pods);
+    let pod = Names::new(service.clone(), line.clone(), tables.clone(), pods, context.router.clone());
     let (socket, forwarder) = (names.into(), context.forwarder.clone());
     let (asked, caller) = (pod.clone(), Rc::new(PodCaller { service, names: pod }));
     let names = spawn_local(async move {

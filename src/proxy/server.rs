@@ -12,6 +12,7 @@ use tokio::task::{JoinHandle, spawn_local};
 
 use super::door::Door;
 use super::http::Context;
+use super::routing::Router;
 use super::{door, edge, pods, standard};
 use crate::effects::places::Places;
 use crate::effects::standard_ports::Claim;
@@ -47,7 +48,8 @@ pub fn start(handle: Handle, entrance: Entrance) -> io::Result<std::thread::Join
 }
 
 async fn serve(handle: Handle, entrance: Entrance) {
-    let context = Context::new(handle.requests.clone(), handle.asks.clone());
+    let router = Router::new(handle.table.clone(), handle.routes.clone());
+    let context = Context::new(handle.requests.clone(), handle.asks.clone()).routed(router);
     let mut tables = handle.table.clone();
     let Entrance { places, logs, began, standard } = entrance;
     let front = Rc::new(Door::new(tables.clone(), context.clone(), handle.board.clone(), places.clone(), logs, began));

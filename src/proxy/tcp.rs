@@ -3,7 +3,7 @@
 use super::answer::Refusal;
 use super::body::GONE;
 use super::dial::{Offer, Stream};
-use super::headers::Identity;
+use super::headers::{Given, Identity};
 use super::http::{Caller, Context, Target, not_dialled};
 use super::relay;
 use super::wire::{Io, Wire};
@@ -23,16 +23,22 @@ pub async fn serve<S: Io>(stream: S, caller: &Caller, target: &Target, context: 
 /// Opens a connection to a callee once that is ready. It is recorded then, as many live as long as their programs.
 pub async fn open(caller: &Caller, target: &Target, context: &Context, tls: Option<&str>) -> Result<Stream, Refusal> {
     let (begun, now) = (clock::instant(), clock::utc());
-    let identity = Identity::of(now, None, None);
+    let identity = Identity::of(now, &Given::default());
     let words = Words::new(identity.request_id(), "", tls.unwrap_or(""));
     let protocol = if tls.is_some() { "tls" } else { "tcp" };
-    let name = &target.upstream.name;
-    let mut recording = context.recording(words, identity.trace_id, (begun, now), caller, name.clone(), protocol);
+    let to = target.upstream.service().clone();
+    let mut recording = context.recording(words, identity.trace_id, (begun, now), caller, to, protocol);
     // Dropped with this future when the caller goes away meanwhile.
     recording.fail(GONE);
+    let led = context.router.lead_bytes(target.clone(), caller);
+    if let Ok(routed) = &led {
+        recording.routed(routed);
+    }
     let opened = async {
-        context.available(target).await?;
-        let location = &target.endpoint().location;
+        let mut routed = led?;
+        context.arrive(&mut routed, caller).await?;
+        recording.routed(&routed);
+        let (location, name) = (&routed.target.endpoint().location, &routed.target.upstream.name);
         let dialled = context.pool.dialer.dial(location, caller, Offer::Bytes).await;
         dialled.map_err(|error| not_dialled(name, location, &error))
     };

@@ -22,6 +22,11 @@ impl Routes {
         all.extend(own);
         Self { version, table: Table::new(all), built_in }
     }
+
+    /// Whether users wrote none: then every name leads to the service of that name.
+    pub fn are_built_in(&self) -> bool {
+        self.table.dtab().entries().len() == self.built_in
+    }
 }
 
 /// Names lead to services of the workspace, and of these to the `external` ones elsewhere.
@@ -47,6 +52,7 @@ mod tests {
         let routes = Routes::new(7, ["stripe"], own);
         let built_in = "/svc=>/#/local;/svc/stripe=>/#/external/stripe";
         assert_eq!(routes.table.dtab().to_string(), format!("{built_in};/svc/users=>/#/local/users-v2"));
+        assert!(!routes.are_built_in() && Routes::new(1, ["stripe"], Dtab::default()).are_built_in());
         assert_eq!(Routes::default().version, 0);
     }
 }

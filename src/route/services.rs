@@ -11,23 +11,49 @@ pub struct Callable(pub Arc<Table>);
 
 impl Services<Arc<Upstream>> for Callable {
     fn find(&self, kind: Kind, name: &str) -> Presence<Arc<Upstream>> {
+        self.service(kind, name).map_or(Presence::Absent, presence)
+    }
+}
+
+impl Callable {
+    /// The service of a name, whether it is there or not.
+    pub fn service(&self, kind: Kind, name: &str) -> Option<&Arc<Upstream>> {
         let wants_external = match kind {
             Kind::Local => false,
             Kind::External => true,
             // The files of addresses are nobody's service.
-            Kind::File => return Presence::Absent,
+            Kind::File => return None,
         };
         let found = self.0.versioned(name).map(|place| &self.0.upstreams[place]);
-        found.filter(|found| found.is_external() == wants_external).map_or(Presence::Absent, presence)
+        found.filter(|found| found.is_external() == wants_external)
     }
 }
 
 /// Who calls what is on its way waits for it; what starts when it is called keeps its share of a union for that.
-fn presence(upstream: &Arc<Upstream>) -> Presence<Arc<Upstream>> {
-    match *upstream.availability.borrow() {
-        Availability::Ready | Availability::Idle => Presence::At(upstream.clone()),
-        Availability::Coming(_) => Presence::Pending,
-        Availability::Absent(_) => Presence::Absent,
+pub(super) fn presence(upstream: &Arc<Upstream>) -> Presence<Arc<Upstream>> {
+    match Standing::of(upstream) {
+        Standing::Here => Presence::At(upstream.clone()),
+        Standing::Coming => Presence::Pending,
+        Standing::Absent => Presence::Absent,
+    }
+}
+
+/// What an availability means for names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    Here,
+    Coming,
+    Absent,
+}
+
+impl Standing {
+    /// That of a service now.
+    pub fn of(upstream: &Upstream) -> Self {
+        match *upstream.availability.borrow() {
+            Availability::Ready | Availability::Idle => Self::Here,
+            Availability::Coming(_) => Self::Coming,
+            Availability::Absent(_) => Self::Absent,
+        }
     }
 }
 
@@ -60,6 +86,7 @@ mod tests {
     fn upstream(name: &str, location: Location, availability: Availability) -> Arc<Upstream> {
         Arc::new(Upstream {
             name: name.into(),
+            version: None,
             called: Ipv4Addr::LOCALHOST,
             own: Ipv4Addr::LOCALHOST,
             egress: Egress::Allow,

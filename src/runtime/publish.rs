@@ -15,7 +15,9 @@ use crate::effects::stats::{Sample, ticks_per_second};
 use crate::model::Port;
 use crate::plan::{FRONT_DOOR, HOST, Plan, Planned, PlannedPort, PlannedPublish};
 use crate::route::zone::{Entry, Origin, Zone};
-use crate::route::{Availability, Endpoint, Listener, Routes, Socket, Table, Upstream, Upstreams, on_loopback};
+use crate::route::{
+    Availability, Endpoint, Listener, Routes, Socket, Table, Upstream, Upstreams, Version, on_loopback,
+};
 use crate::supervise::{Moment, World};
 use crate::view::{Event, Service, Usage};
 
@@ -182,6 +184,7 @@ impl Publisher {
             declared,
             strict: plan.strict,
             zone: Arc::new(zone(plan)),
+            identifiers: plan.identifiers.clone(),
             upstreams,
         };
         let Listeners { taken, notices, .. } = listeners;
@@ -222,8 +225,13 @@ impl Publisher {
             protocol: port.protocol,
             location: port.location.clone(),
         });
+        let version = planned
+            .version
+            .as_ref()
+            .map(|version| Version { of: version.of.as_str().into(), name: version.name.as_str().into() });
         Upstream {
             name,
+            version,
             called: planned.addresses.called,
             own: planned.addresses.own,
             egress: planned.egress,

@@ -30,12 +30,45 @@ pub struct Record {
     pub to: Arc<str>,
     /// The name by which the caller looked up a callee that is no service.
     pub to_name: Option<Arc<str>>,
+    /// Which of the versions of `to`.
+    pub version: Option<Arc<str>>,
+    /// The entry of a dtab that led there, where it was not a built-in one.
+    pub routed_by: Option<Arc<str>>,
+    pub link: Link,
+    /// One of the requests from which it may have come has entries of its own, which it was not given.
+    pub is_withheld: bool,
     pub protocol: &'static str,
     pub status: Option<u16>,
     pub grpc_status: Option<u16>,
     pub duration: Duration,
     /// An answer that the proxy made itself, or that never came whole: why.
     pub error: Option<Cow<'static, str>>,
+}
+
+/// How it is known from which request a caller made this one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Link {
+    /// It says so itself: it has its id, or is of its trace.
+    Exact,
+    /// The caller was serving that request and no other.
+    Certain,
+    /// The caller was serving several requests: it may be any of them.
+    Inferred,
+    /// The caller was serving none, or is nobody of the workspace.
+    #[default]
+    None,
+}
+
+impl Link {
+    /// The word for people and programs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Certain => "certain",
+            Self::Inferred => "inferred",
+            Self::None => "none",
+        }
+    }
 }
 
 /// The request's id, method and path, in one piece of memory.
@@ -70,6 +103,10 @@ impl Record {
             from,
             to,
             to_name: None,
+            version: None,
+            routed_by: None,
+            link: Link::None,
+            is_withheld: false,
             protocol: "tcp",
             status: None,
             grpc_status: None,

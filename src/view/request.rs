@@ -14,7 +14,7 @@ pub struct Request {
     /// `(front door)` for callers from outside.
     pub from: String,
     pub to: String,
-    /// The name that the caller looked up, where `to` is an address outside the workspace.
+    /// The name that the caller asked for, where `to` is an address outside the workspace.
     #[serde(default)]
     pub to_name: Option<String>,
     pub version: Option<String>,
@@ -27,9 +27,13 @@ pub struct Request {
     pub attempts: u32,
     pub fallback: Option<String>,
     pub fault: Option<String>,
+    /// The entry of a dtab that led there, where it was not a built-in one; `override …` where the request brought it.
     pub routed_by: Option<String>,
-    /// How its parent is known; `none` until requests are linked.
+    /// How it is known from which request the caller made it: `exact`, `certain`, `inferred` or `none`.
     pub link: String,
+    /// Why an override may be missing here, and what would help.
+    #[serde(default)]
+    pub withheld: Option<String>,
     /// Why the proxy itself answered.
     pub error: Option<String>,
     /// Whether the manifest has this caller call this callee; `null` where one of them is no service.
@@ -47,7 +51,7 @@ impl Request {
             from: record.from.as_deref().unwrap_or("(front door)").to_owned(),
             to: record.to.to_string(),
             to_name: record.to_name.as_deref().map(str::to_owned),
-            version: None,
+            version: record.version.as_deref().map(str::to_owned),
             protocol: record.protocol.to_owned(),
             method: record.method().map(str::to_owned),
             path: record.path().map(str::to_owned),
@@ -57,10 +61,19 @@ impl Request {
             attempts: 1,
             fallback: None,
             fault: None,
-            routed_by: None,
-            link: "none".to_owned(),
+            routed_by: record.routed_by.as_deref().map(str::to_owned),
+            link: record.link.word().to_owned(),
+            withheld: record.is_withheld.then(|| withheld(record.from.as_deref().unwrap_or_default())),
             error: record.error.as_deref().map(str::to_owned),
             declared,
         }
     }
+}
+
+/// What is said where it is not known whose override a request has.
+fn withheld(caller: &str) -> String {
+    format!(
+        "{caller} was serving several requests, one of them with an override, and did not say for which it made this \
+         one: it would have to forward `l5d-ctx-dtab`, `traceparent` or `x-request-id`"
+    )
 }

@@ -1,5 +1,6 @@
 //! Keys about the network: what they mean, and what a bad one is told.
 
+use nagaya::dtab::Identifier;
 use nagaya::model::{Account, Egress, NetworkMode, Protocol, Publish, Readiness, Service, ServicePort, User};
 
 use crate::support::manifest::{Disk, bad, good, shown};
@@ -345,4 +346,36 @@ fn the_schema_has_them_as_built() {
         assert!(!text.contains("not built"), "{text}");
     }
     assert!(described("RawWorkspace", "budget").contains("not built"));
+}
+
+#[test]
+fn identifiers_are_read_in_every_form() {
+    let of = |keys: &str| good(&format!("{keys}\nservices: {{ a: {{ command: x }} }}")).identifiers;
+    assert_eq!(of(""), []);
+    let grpc = Identifier::HeaderPath { header: ":path".to_owned(), segments: Some(1) };
+    assert_eq!(of("identifier: grpc"), std::slice::from_ref(&grpc));
+    let all = of(
+        "identifier: [l5d-name, {header: x-name}, {path: 2, consume: true}, method-and-host, host, {by: grpc}, {static: /a/b}]",
+    );
+    let header = |name: &str| Identifier::Header { header: name.to_owned() };
+    let expected = [
+        header("l5d-name"),
+        header("x-name"),
+        Identifier::UrlPath { segments: 2, consume: true },
+        Identifier::MethodAndHost { with_uri: false },
+        Identifier::HeaderToken { header: "host".to_owned() },
+        grpc,
+        Identifier::Static("/a/b".parse().unwrap()),
+    ];
+    assert_eq!(all, expected);
+    let wrong = |identifier: &str| bad(&format!("identifier: {identifier}\nservices: {{ a: {{ command: x }} }}"));
+    assert_eq!(wrong("{}"), ["1:13 bad_identifier an identifier needs one of `by`, `header`, `path` and `static`"]);
+    assert_eq!(
+        wrong("{path: 1, header: x}"),
+        ["1:13 bad_identifier an identifier has one of `by`, `header`, `path` and `static` | list several"]
+    );
+    assert_eq!(wrong("{path: 0}"), ["1:13 bad_identifier a name has one segment of the path at least"]);
+    assert_eq!(wrong("{header: x, consume: true}"), ["1:13 bad_identifier `consume` belongs to `path`"]);
+    assert_eq!(wrong("{static: a}").len(), 1);
+    assert_eq!(wrong("hosts").len(), 1);
 }

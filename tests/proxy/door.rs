@@ -83,6 +83,7 @@ fn upstream(service: &Service<'_>, now: Availability) -> (watch::Sender<Availabi
     let endpoint = Endpoint { name: "port".to_owned(), number, protocol, location: Location::Loopback(port) };
     let upstream = Upstream {
         name: name.into(),
+        version: None,
         called: Ipv4Addr::LOCALHOST,
         own: Ipv4Addr::LOCALHOST,
         egress: Egress::Allow,

@@ -98,6 +98,7 @@ fn serve(listener: TcpListener, options: Options, availability: watch::Receiver<
         Endpoint { name: "port".to_owned(), number: 80, protocol: options.protocol, location: options.location };
     let upstream = Arc::new(Upstream {
         name: "web".into(),
+        version: None,
         called: Ipv4Addr::LOCALHOST,
         own: Ipv4Addr::LOCALHOST,
         egress: Egress::Allow,

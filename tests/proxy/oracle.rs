@@ -29,6 +29,7 @@ fn by_hyper(callee: u16) -> u16 {
             let endpoint = Endpoint { name: "port".to_owned(), number: 80, protocol: Protocol::Http, location };
             let upstream = std::sync::Arc::new(Upstream {
                 name: "web".into(),
+                version: None,
                 called: std::net::Ipv4Addr::LOCALHOST,
                 own: std::net::Ipv4Addr::LOCALHOST,
                 egress: nagaya::model::Egress::Allow,

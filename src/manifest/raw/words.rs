@@ -36,6 +36,26 @@ words! {
 }
 
 words! {
+    /// What names requests.
+    IdentifierWord(NamedBy) = [
+        ("host", NamedBy::Host),
+        ("method-and-host", NamedBy::MethodAndHost),
+        ("l5d-name", NamedBy::Name),
+        ("grpc", NamedBy::Grpc),
+    ]
+}
+
+/// What names requests, without more to be said.
+#[derive(Debug, Clone, Copy)]
+pub enum NamedBy {
+    Host,
+    MethodAndHost,
+    /// The header `l5d-name`.
+    Name,
+    Grpc,
+}
+
+words! {
     /// A dependency's condition.
     ConditionWord(Condition) = Condition::WORDS
 }

@@ -3,6 +3,7 @@
 use std::mem::MaybeUninit;
 
 use super::framing::Framing;
+use crate::dtab::overrides;
 
 /// How many fields a head may have.
 pub const MOST_FIELDS: usize = 128;
@@ -30,6 +31,12 @@ pub enum Kind {
     ForwardedFor,
     ForwardedHost,
     ForwardedProto,
+    Via,
+    Cookie,
+    /// The trace as Zipkin has it.
+    B3,
+    /// Entries for the routes.
+    Dtab,
 }
 
 impl Kind {
@@ -38,14 +45,20 @@ impl Kind {
         let is = |other: &str| name.eq_ignore_ascii_case(other);
         match name.len() {
             2 if is("te") => Self::Te,
+            2 if is("b3") => Self::B3,
+            3 if is("via") => Self::Via,
             4 if is("host") => Self::Host,
             6 if is("expect") => Self::Expect,
             6 if is("accept") => Self::Accept,
+            6 if is("cookie") => Self::Cookie,
             7 if is("upgrade") => Self::Upgrade,
+            8 if is(overrides::OWN) => Self::Dtab,
             10 if is("connection") => Self::Connection,
             10 if is("keep-alive") => Self::Hop,
             11 if is("traceparent") => Self::Traceparent,
             12 if is("x-request-id") => Self::RequestId,
+            12 if is(overrides::INHERITED) => Self::Dtab,
+            12 if is("x-b3-traceid") => Self::B3,
             14 if is("content-length") => Self::Length,
             // The first half of the change to HTTP/2, which is for one hop and not made here.
             14 if is("http2-settings") => Self::Hop,

@@ -78,7 +78,8 @@ impl Outbound {
 fn write(request: &Request<Incoming>, host: &str, added: &Added<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(request.method().as_str().as_bytes());
     out.push(b' ');
-    out.extend_from_slice(request.uri().path_and_query().map_or("/", |path| path.as_str()).as_bytes());
+    let path = added.target().or(request.uri().path_and_query().map(|path| path.as_str())).unwrap_or("/");
+    out.extend_from_slice(path.as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
     line("Host", added.host.unwrap_or(host), out);
     let mut forwarded = Forwarded::default();
@@ -86,8 +87,7 @@ fn write(request: &Request<Incoming>, host: &str, added: &Added<'_>, out: &mut V
         let kind = Kind::of(name.as_str());
         forwarded.note(kind, value.as_bytes());
         let passes = match kind {
-            Kind::Plain => *name != COOKIE,
-            Kind::Accept | Kind::ForwardedHost | Kind::ForwardedProto => true,
+            Kind::Plain | Kind::B3 | Kind::Via | Kind::Accept | Kind::ForwardedHost | Kind::ForwardedProto => true,
             Kind::ForwardedFor => added.origin.is_none(),
             Kind::Te => value.as_bytes() == b"trailers",
             _ => false,
@@ -99,6 +99,7 @@ fn write(request: &Request<Incoming>, host: &str, added: &Added<'_>, out: &mut V
     write_cookies(request, out);
     line("x-request-id", added.identity.id(), out);
     line("traceparent", added.identity.traceparent(), out);
+    added.write_more(out);
     if let Some(origin) = added.origin {
         forwarded.write(origin, host, out);
     }

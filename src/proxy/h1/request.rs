@@ -4,8 +4,10 @@ use super::framing::Framing;
 use super::head::{Delimiting, Fault, Kind, Options, Room, line};
 use super::origin::Forwarded;
 use super::text;
-use crate::proxy::headers::Identity;
+use crate::dtab::overrides;
+use crate::proxy::headers::{Given, Identity};
 use crate::proxy::http::Origin;
+use crate::proxy::routing::{Fields, More};
 
 /// A request's head as it came.
 #[derive(Debug)]
@@ -20,9 +22,12 @@ pub struct Request<'h, 'b> {
     pub keeps: bool,
     pub upgrade: Option<&'b [u8]>,
     pub expects: bool,
-    pub request_id: Option<&'b [u8]>,
-    pub traceparent: Option<&'b [u8]>,
+    pub given: Given<'b>,
     pub accept: &'b [u8],
+    /// Whether it has fields that decide where it leads.
+    pub brings: bool,
+    /// Whether it has cookies, which may do so too.
+    pub has_cookies: bool,
     trailers: bool,
     forwarded: Forwarded<'b>,
     options: Options<'b>,
@@ -37,6 +42,26 @@ pub struct Added<'a> {
     pub host: Option<&'a str>,
     /// The outside, where it comes from there.
     pub origin: Option<&'a Origin>,
+    /// Where it is led, where that is not as plain as can be.
+    pub more: Option<&'a More>,
+}
+
+impl Added<'_> {
+    /// The path and query in place of those that came.
+    pub fn target(&self) -> Option<&str> {
+        self.more?.target.as_deref()
+    }
+
+    /// Writes the fields for whoever leads the request on.
+    pub fn write_more(&self, out: &mut Vec<u8>) {
+        let Some(more) = self.more else { return };
+        if let Some(local) = &more.local {
+            line(overrides::INHERITED, local.text(), out);
+        }
+        if let Some(via) = &more.via {
+            line("Via", via, out);
+        }
+    }
 }
 
 impl<'h, 'b> Request<'h, 'b> {
@@ -58,9 +83,10 @@ impl<'h, 'b> Request<'h, 'b> {
             keeps: false,
             upgrade: None,
             expects: false,
-            request_id: None,
-            traceparent: None,
+            given: Given::default(),
             accept: b"",
+            brings: false,
+            has_cookies: false,
             trailers: false,
             forwarded: Forwarded::default(),
             options: Options::default(),
@@ -90,8 +116,11 @@ impl<'h, 'b> Request<'h, 'b> {
             Kind::Connection => self.options.read(value),
             Kind::Upgrade => self.upgrade = Some(value),
             Kind::Te => self.trailers = value.eq_ignore_ascii_case(b"trailers"),
-            Kind::RequestId => self.request_id = Some(value),
-            Kind::Traceparent => self.traceparent = Some(value),
+            Kind::RequestId => self.given.request_id = Some(value),
+            Kind::Traceparent => self.given.traceparent = Some(value),
+            Kind::B3 => self.given.b3 = Some(value),
+            Kind::Dtab | Kind::Via => self.brings = true,
+            Kind::Cookie => self.has_cookies = true,
             Kind::Expect => self.expects = value.eq_ignore_ascii_case(b"100-continue"),
             Kind::Accept => self.accept = value,
             kind @ (Kind::ForwardedFor | Kind::ForwardedHost | Kind::ForwardedProto) => {
@@ -158,15 +187,16 @@ impl<'h, 'b> Request<'h, 'b> {
     pub fn write(&self, added: &Added<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(self.method.as_bytes());
         out.push(b' ');
-        if !self.target.starts_with('/') && !self.is_connect() && self.target != "*" {
+        let target = added.target().unwrap_or(self.target);
+        if !target.starts_with('/') && !self.is_connect() && target != "*" {
             out.push(b'/');
         }
-        out.extend_from_slice(self.target.as_bytes());
+        out.extend_from_slice(target.as_bytes());
         out.extend_from_slice(b" HTTP/1.1\r\n");
         line("Host", added.host.unwrap_or(self.host), out);
         for field in self.fields {
             let passes = match Kind::of(field.name) {
-                Kind::Plain | Kind::Accept => !self.options.names(field.name),
+                Kind::Plain | Kind::Accept | Kind::Cookie | Kind::B3 | Kind::Via => !self.options.names(field.name),
                 Kind::Expect => true,
                 Kind::ForwardedHost | Kind::ForwardedProto => true,
                 Kind::ForwardedFor => added.origin.is_none(),
@@ -179,6 +209,7 @@ impl<'h, 'b> Request<'h, 'b> {
         self.write_framing(out);
         line("x-request-id", added.identity.id(), out);
         line("traceparent", added.identity.traceparent(), out);
+        added.write_more(out);
         if let Some(origin) = added.origin {
             self.forwarded.write(origin, self.host, out);
         }
@@ -205,6 +236,12 @@ impl<'h, 'b> Request<'h, 'b> {
             }
             Framing::Close => {}
         }
+    }
+}
+
+impl Fields for Request<'_, '_> {
+    fn each<'f>(&'f self, see: &mut dyn FnMut(&'f str, &'f [u8])) {
+        self.fields.iter().for_each(|field| see(field.name, field.value));
     }
 }
 
@@ -237,13 +274,11 @@ mod tests {
     fn told(head: &str) -> Result<String, Fault> {
         let mut room = [const { MaybeUninit::uninit() }; MOST_FIELDS];
         let request = Request::read(head.as_bytes(), &mut room)?;
-        let identity = Identity::of(
-            jiff::Timestamp::UNIX_EPOCH,
-            Some(b"id"),
-            Some(b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
-        );
+        let traceparent = Some(b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".as_slice());
+        let given = Given { request_id: Some(b"id"), traceparent, b3: None };
+        let identity = Identity::of(jiff::Timestamp::UNIX_EPOCH, &given);
         let mut out = Vec::new();
-        request.write(&Added { identity: &identity, host: None, origin: None }, &mut out);
+        request.write(&Added { identity: &identity, host: None, origin: None, more: None }, &mut out);
         let text = String::from_utf8(out).unwrap();
         let own =
             |line: &&str| !line.starts_with("traceparent: ") && !line.starts_with("x-request-id: ") && !line.is_empty();

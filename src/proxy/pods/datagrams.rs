@@ -24,7 +24,7 @@ use crate::effects::flows::{Flow, Tracker};
 use crate::launcher::Line;
 use crate::model::Protocol;
 use crate::proxy::body::Recording;
-use crate::proxy::headers::Identity;
+use crate::proxy::headers::{Given, Identity};
 use crate::proxy::http::{Caller, Context, Target};
 use crate::route::{Availability, Location, Table};
 use crate::telemetry::requests::Words;
@@ -215,7 +215,7 @@ impl Passage {
             // It may know the address from before: the kernel may have to be told.
             outlet.caller.names.meet(target.upstream.called).await;
         }
-        let identity = Identity::of(now, None, None);
+        let identity = Identity::of(now, &Given::default());
         let words = Words::new(identity.request_id(), "", "");
         let caller = Caller::Service(outlet.caller.service.clone());
         let mut recording = outlet.context.recording(words, identity.trace_id, (begun, now), &caller, to, "udp");

@@ -20,8 +20,9 @@ use crate::launcher::Line;
 use crate::launcher::pod::Door;
 use crate::model::{Egress, Protocol};
 use crate::plan::{HOST, HOST_NAME, twin};
+use crate::proxy::routing::{Reach, Router};
 use crate::route::zone::{Asker, Zone};
-use crate::route::{Availability, Endpoint, Table};
+use crate::route::{Endpoint, Table, Upstream};
 
 /// One pod's view of names.
 pub struct Names {
@@ -29,6 +30,7 @@ pub struct Names {
     line: Arc<Line>,
     tables: watch::Receiver<Arc<Table>>,
     pods: Pods,
+    router: Router,
     /// Services that it asked for, by address, each with the task that keeps the kernel up to date.
     known: RefCell<HashMap<Ipv4Addr, Watch>>,
     told: RefCell<Told>,
@@ -48,8 +50,14 @@ impl Drop for Watch {
 
 impl Names {
     /// The names of the pod of a service.
-    pub fn new(service: Arc<str>, line: Arc<Line>, tables: watch::Receiver<Arc<Table>>, pods: Pods) -> Rc<Self> {
-        Rc::new(Self { service, line, tables, pods, known: RefCell::default(), told: RefCell::default() })
+    pub fn new(
+        service: Arc<str>,
+        line: Arc<Line>,
+        tables: watch::Receiver<Arc<Table>>,
+        pods: Pods,
+        router: Router,
+    ) -> Rc<Self> {
+        Rc::new(Self { service, line, tables, pods, router, known: RefCell::default(), told: RefCell::default() })
     }
 
     /// By which name the pod knows an address outside the workspace.
@@ -69,14 +77,15 @@ impl Names {
     fn watch(&self, address: Ipv4Addr) -> Watch {
         let (tell, told) = watch::channel(false);
         let (line, caller, mut tables) = (self.line.clone(), self.service.clone(), self.tables.clone());
+        let router = self.router.clone();
         let task = spawn_local(async move {
             // What the kernel was told; at first it lets all calls through.
             let mut known: Option<HashSet<Door>> = None;
             loop {
                 // Reloads change who may call, whose the address is, and which ports it has.
-                let (mut availability, ports) = callable(&tables.borrow_and_update(), &caller, address).unzip();
-                let is_there =
-                    availability.as_mut().is_some_and(|it| !matches!(*it.borrow_and_update(), Availability::Absent(_)));
+                let (upstream, ports) = callable(&tables.borrow_and_update(), &caller, address).unzip();
+                let reach = upstream.map(|upstream| router.reach(&upstream));
+                let is_there = reach.as_ref().is_some_and(|reach| !reach.is_refused);
                 let now = ports.filter(|_| is_there).unwrap_or_default();
                 if known.as_ref() != Some(&now) {
                     let before = known.clone().unwrap_or_default();
@@ -89,7 +98,7 @@ impl Names {
                 tell.send_replace(true);
                 tokio::select! {
                     changed = tables.changed() => if changed.is_err() { return },
-                    () = changed(availability) => {}
+                    () = changed(reach) => {}
                 }
             }
         });
@@ -97,21 +106,19 @@ impl Names {
     }
 }
 
-/// Whether the service at an address is there and at which ports, where there is one that the caller may call.
-fn callable(table: &Table, caller: &str, address: Ipv4Addr) -> Option<(watch::Receiver<Availability>, HashSet<Door>)> {
+/// The service at an address and its ports, where there is one that the caller may call.
+fn callable(table: &Table, caller: &str, address: Ipv4Addr) -> Option<(Arc<Upstream>, HashSet<Door>)> {
     let upstream = table.called(address).filter(|upstream| table.allows(caller, &upstream.name))?;
     let door = |port: &Endpoint| Door { datagrams: port.protocol == Protocol::Udp, port: port.number };
-    Some((upstream.availability.clone(), upstream.ports.iter().map(door).collect()))
+    Some((upstream.clone(), upstream.ports.iter().map(door).collect()))
 }
 
-/// Until it changes. That of a service which is in no table any more never does.
-async fn changed(availability: Option<watch::Receiver<Availability>>) {
-    if let Some(mut availability) = availability
-        && availability.changed().await.is_ok()
-    {
-        return;
+/// Until it may be otherwise. That of nobody never is.
+async fn changed(reach: Option<Reach>) {
+    match reach {
+        Some(reach) => reach.changed().await,
+        None => std::future::pending().await,
     }
-    std::future::pending().await
 }
 
 impl Pod for Names {

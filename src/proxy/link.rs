@@ -1,0 +1,211 @@
+//! From which request a service made another: by what the program forwards, else by what it was serving.
+//!
+//! A program that forwards `x-request-id`, `traceparent` or `b3` says it itself. Of one that forwards nothing it is still
+//! known which requests it had not answered yet: where that is one, it can be no other. Where there are several, it is one
+//! of them, and nothing is made of that: an override that went with the wrong request would send it to where it must not
+//! go.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::headers::Identity;
+use super::http::Caller;
+use super::routing::own::Local;
+use crate::telemetry::requests::Link;
+
+/// What every service is serving; clones share it.
+#[derive(Clone, Default)]
+pub struct Links(Rc<RefCell<HashMap<Arc<str>, Serving>>>);
+
+/// The requests that one service has not answered yet; clones share them.
+#[derive(Clone, Default)]
+pub struct Serving(Rc<RefCell<Requests>>);
+
+#[derive(Default)]
+struct Requests {
+    /// A place each, some of them free.
+    places: Vec<Option<Inbound>>,
+    free: Vec<usize>,
+}
+
+struct Inbound {
+    identity: Identity,
+    local: Option<Rc<Local>>,
+}
+
+/// A request that is being served, until this is dropped.
+pub struct InFlight {
+    serving: Serving,
+    place: usize,
+}
+
+/// How a request hangs together with what its caller was serving.
+#[derive(Debug, Default)]
+pub struct Linked {
+    pub link: Link,
+    /// The entries of the request that it came from.
+    pub inherited: Option<Rc<Local>>,
+    /// There are such entries, and it is not known whether they are for this one.
+    pub is_withheld: bool,
+}
+
+impl Linked {
+    /// What is told of it.
+    pub fn told(&self) -> (Link, bool) {
+        (self.link, self.is_withheld)
+    }
+}
+
+impl Links {
+    /// What a caller serves; nothing can be known of one outside.
+    pub fn of_caller(&self, caller: &Caller) -> Option<Serving> {
+        match caller {
+            Caller::Service(name) => Some(self.of(name)),
+            Caller::Outside => None,
+        }
+    }
+
+    /// What a service serves.
+    pub fn of(&self, service: &Arc<str>) -> Serving {
+        if let Some(known) = self.0.borrow().get(service) {
+            return known.clone();
+        }
+        self.0.borrow_mut().entry(service.clone()).or_default().clone()
+    }
+}
+
+impl Serving {
+    /// It is given a request.
+    pub fn begin(&self, identity: &Identity, local: Option<&Rc<Local>>) -> InFlight {
+        let inbound = Some(Inbound { identity: identity.clone(), local: local.cloned() });
+        let mut requests = self.0.borrow_mut();
+        let place = match requests.free.pop() {
+            Some(place) => {
+                requests.places[place] = inbound;
+                place
+            }
+            None => {
+                requests.places.push(inbound);
+                requests.places.len() - 1
+            }
+        };
+        InFlight { serving: self.clone(), place }
+    }
+
+    /// Links a request that it makes. What that does not say of itself is taken from where it came, if that is sure.
+    pub fn link(&self, identity: &mut Identity) -> Linked {
+        let requests = self.0.borrow();
+        let count = requests.places.len() - requests.free.len();
+        if count == 0 {
+            return Linked::default();
+        }
+        let all = || requests.places.iter().flatten();
+        let mut named = all().filter(|inbound| identity.names(&inbound.identity));
+        let (link, from) = match (named.next(), named.next()) {
+            (Some(one), None) => (Link::Exact, one),
+            // Several parts of one trace: whichever it is of, it says so, but not which.
+            (Some(one), Some(second)) => {
+                let others = std::iter::once(second).chain(named);
+                match { others }.all(|other| other.local == one.local) {
+                    true => (Link::Exact, one),
+                    false => return inferred(all()),
+                }
+            }
+            (None, _) if count == 1 => match all().next() {
+                Some(only) => (Link::Certain, only),
+                None => return Linked::default(),
+            },
+            (None, _) => return inferred(all()),
+        };
+        identity.follow(&from.identity);
+        Linked { link, inherited: from.local.clone(), is_withheld: false }
+    }
+}
+
+fn inferred<'r>(mut candidates: impl Iterator<Item = &'r Inbound>) -> Linked {
+    let is_withheld = candidates.any(|inbound| inbound.local.is_some());
+    Linked { link: Link::Inferred, inherited: None, is_withheld }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let mut requests = self.serving.0.borrow_mut();
+        requests.places[self.place] = None;
+        requests.free.push(self.place);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::super::headers::Given;
+    use super::*;
+
+    fn identity(id: Option<&'static str>, traceparent: Option<&str>) -> Identity {
+        let bytes = |text: &'static str| text.as_bytes();
+        let given = Given { request_id: id.map(bytes), traceparent: traceparent.map(str::as_bytes), b3: None };
+        Identity::of(Timestamp::UNIX_EPOCH, &given)
+    }
+
+    fn local(text: &str) -> Rc<Local> {
+        Rc::new(Local::new(text.parse().unwrap()).unwrap())
+    }
+
+    fn traceparent(identity: &Identity) -> String {
+        String::from_utf8(identity.traceparent().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn what_a_program_forwards_is_exact_however_much_it_serves() {
+        let serving = Serving::default();
+        let (one, two) = (identity(Some("one"), None), identity(Some("two"), None));
+        let _one = serving.begin(&one, None);
+        let _two = serving.begin(&two, Some(&local("/a=>/b")));
+        for forwarded in [identity(Some("two"), None), identity(None, Some(&traceparent(&two)))] {
+            let mut made = forwarded;
+            let linked = serving.link(&mut made);
+            assert_eq!((linked.link, linked.is_withheld), (Link::Exact, false));
+            assert_eq!(linked.inherited.map(|local| local.text().to_owned()).as_deref(), Some("/a=>/b"));
+            assert_eq!((made.request_id(), made.trace_id), ("two", two.trace_id));
+        }
+    }
+
+    #[test]
+    fn one_request_that_is_served_is_certain_and_of_several_none_is() {
+        let serving = Serving::default();
+        assert_eq!(serving.link(&mut identity(None, None)).link, Link::None);
+        let first = identity(None, None);
+        let in_flight = serving.begin(&first, Some(&local("/a=>/b")));
+        let mut made = identity(None, None);
+        let linked = serving.link(&mut made);
+        assert_eq!((linked.link, linked.inherited.is_some()), (Link::Certain, true));
+        assert_eq!((made.request_id(), made.trace_id), (first.request_id(), first.trace_id));
+        let other = serving.begin(&identity(None, None), None);
+        let mut made = identity(None, None);
+        let linked = serving.link(&mut made);
+        assert_eq!((linked.link, linked.inherited, linked.is_withheld), (Link::Inferred, None, true));
+        assert_ne!(made.trace_id, first.trace_id);
+        drop(in_flight);
+        let linked = serving.link(&mut identity(None, None));
+        assert_eq!((linked.link, linked.is_withheld), (Link::Certain, false));
+        drop(other);
+        assert_eq!(serving.link(&mut identity(None, None)).link, Link::None);
+    }
+
+    #[test]
+    fn parts_of_one_trace_with_different_entries_are_not_told_apart() {
+        let serving = Serving::default();
+        let whole = identity(None, None);
+        let part = identity(None, Some(&traceparent(&whole)));
+        let _first = serving.begin(&whole, Some(&local("/a=>/b")));
+        let _second = serving.begin(&part, Some(&local("/a=>/b")));
+        let mut made = identity(None, Some(&traceparent(&part)));
+        assert_eq!(serving.link(&mut made).link, Link::Exact);
+        let _third = serving.begin(&part, None);
+        let linked = serving.link(&mut made);
+        assert_eq!((linked.link, linked.is_withheld), (Link::Inferred, true));
+    }
+}

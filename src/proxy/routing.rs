@@ -1,0 +1,379 @@
+//! Where requests lead: their names, bound by the routes in force and by the entries that they bring.
+//!
+//! What the routes say of a name is worked out once and kept for as long as they, the table and the services on which it
+//! depends stay as they are. Where users wrote no routes and a request brings no entries, nothing is looked up at all.
+
+mod binding;
+pub mod own;
+mod reach;
+
+pub use reach::Reach;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use binding::{Binding, End, Leaf};
+use own::Local;
+use reach::seen;
+
+use super::answer::Refusal;
+use super::http::{Caller, Target};
+use crate::dtab::namers::Kind;
+use crate::dtab::{self, Address, Dtab, Identified, Interpreter, Limits, Namers, Path};
+use crate::model::Egress;
+use crate::route::{Availability, Endpoint, Known, Location, Routes, Table, Upstream};
+
+/// Names that are kept bound. Requests may bring any.
+const MOST_NAMES: usize = 1000;
+/// What requests' names begin with.
+const PREFIX: &str = "svc";
+/// What nagaya calls itself to proxies (RFC 9110 section 7.6.3).
+const PSEUDONYM: &str = "1.1 nagaya";
+/// How often a request may pass here on its way from one address outside to the next.
+const MOST_PASSES: usize = 8;
+
+/// Knows the routes; clones share it. Without any, everything leads where it was addressed to.
+#[derive(Clone, Default)]
+pub struct Router(Option<Rc<Inner>>);
+
+struct Inner {
+    tables: watch::Receiver<Arc<Table>>,
+    routes: watch::Receiver<Arc<Routes>>,
+    /// What tells our own `Via` lines.
+    via: String,
+    now: RefCell<Rc<Snapshot>>,
+}
+
+/// What names mean for as long as neither table nor routes change.
+struct Snapshot {
+    table: Arc<Table>,
+    routes: Arc<Routes>,
+    known: Arc<Known>,
+    namers: Namers<Arc<Upstream>>,
+    /// Every name leads to the service of that name.
+    is_plain: bool,
+    bound: RefCell<HashMap<Path, Rc<Binding>>>,
+}
+
+/// What of a request decides where it leads.
+pub struct Call<'a> {
+    pub method: &'a str,
+    /// The path and query.
+    pub target: &'a str,
+    pub host: &'a str,
+    pub is_http_1_0: bool,
+    pub fields: &'a dyn Fields,
+    /// Whether there is any field to be read here: entries, ways that it came, or at the front door cookies.
+    pub brings: bool,
+    pub is_at_door: bool,
+}
+
+/// The fields of a request.
+pub trait Fields {
+    /// Shows each of them.
+    fn each<'f>(&'f self, see: &mut dyn FnMut(&'f str, &'f [u8]));
+}
+
+/// Where a request leads.
+#[derive(Clone)]
+pub struct Routed {
+    pub target: Target,
+    /// None where it leads to whom it was addressed.
+    pub more: Option<Box<More>>,
+}
+
+/// What else is to be known of a request that is led somewhere, or brings entries.
+#[derive(Debug, Clone, Default)]
+pub struct More {
+    /// The entry that led there, where it was not the built-in one.
+    pub by: Option<Arc<str>>,
+    /// What it was addressed to, where it leads to an address outside.
+    pub asked_for: Option<Arc<str>>,
+    /// The entries that are handed on.
+    pub local: Option<Rc<Local>>,
+    /// The path and query to send, where they are others.
+    pub target: Option<String>,
+    /// The line by which it is known again.
+    pub via: Option<String>,
+    binding: Option<Rc<Binding>>,
+}
+
+impl Routed {
+    /// To whom it was addressed.
+    pub fn plainly(target: Target) -> Self {
+        Self { target, more: None }
+    }
+
+    /// The entries that are handed on.
+    pub fn local(&self) -> Option<&Rc<Local>> {
+        self.more.as_ref()?.local.as_ref()
+    }
+}
+
+impl Router {
+    /// A router by these tables and routes, always the present ones.
+    pub fn new(tables: watch::Receiver<Arc<Table>>, routes: watch::Receiver<Arc<Routes>>) -> Self {
+        let now = Rc::new(Snapshot::new(tables.borrow().clone(), routes.borrow().clone()));
+        let via = format!("{PSEUDONYM}-{:016x}", fastrand::u64(..));
+        Self(Some(Rc::new(Inner { tables, routes, via, now: RefCell::new(now) })))
+    }
+
+    /// Where a request leads that was addressed to a service. `inherited` are the entries that it has of the request
+    /// from which it came.
+    pub fn lead(
+        &self,
+        target: Target,
+        caller: &Caller,
+        call: &Call<'_>,
+        inherited: Option<&Rc<Local>>,
+    ) -> Result<Routed, Refusal> {
+        let Some(inner) = &self.0 else { return Ok(Routed::plainly(target)) };
+        let snapshot = inner.snapshot();
+        let is_given = inherited.is_some() || call.brings || (call.is_at_door && own::has_parameter(call.target));
+        if snapshot.is_plain && !is_given {
+            return Ok(Routed::plainly(target));
+        }
+        let brought = own::read(call, inherited)?;
+        let named = snapshot.name(&target, call, brought.target.as_deref());
+        let binding = snapshot.binding(&named.path, brought.local.as_deref());
+        let mut more = More { local: brought.local, target: named.uri.or(brought.target), ..More::default() };
+        let target = snapshot.draw(&binding, target.endpoint(), caller, &mut more)?;
+        if more.asked_for.is_some() {
+            more.via = Some(inner.pass(call)?);
+        }
+        more.asked_for = more.asked_for.map(|_| target_name(&named.path));
+        Ok(Routed { target, more: Some(Box::new(More { binding: Some(binding), ..more })) })
+    }
+
+    /// Where a connection of bytes leads that was addressed to a service: by the table alone.
+    pub fn lead_bytes(&self, target: Target, caller: &Caller) -> Result<Routed, Refusal> {
+        let Some(inner) = &self.0 else { return Ok(Routed::plainly(target)) };
+        let snapshot = inner.snapshot();
+        if snapshot.routes.are_built_in() {
+            return Ok(Routed::plainly(target));
+        }
+        let name = service_name(&target.upstream);
+        let binding = snapshot.binding(&name, None);
+        let mut more = More::default();
+        let target = snapshot.draw(&binding, target.endpoint(), caller, &mut more)?;
+        more.asked_for = more.asked_for.map(|_| target_name(&name));
+        Ok(Routed { target, more: Some(Box::new(More { binding: Some(binding), ..more })) })
+    }
+
+    /// Where else a request leads now that whoever it led to has gone; `None` where there is nobody else, or where
+    /// what was written for one would not do for the other.
+    pub fn elsewhere(&self, routed: &Routed, caller: &Caller) -> Option<Routed> {
+        let (inner, more) = (self.0.as_ref()?, routed.more.as_ref()?);
+        let before = more.binding.as_ref()?;
+        let snapshot = inner.snapshot();
+        let binding = snapshot.binding(&before.name, more.local.as_deref());
+        let mut found = More { local: more.local.clone(), target: more.target.clone(), ..More::default() };
+        let target = snapshot.draw(&binding, routed.target.endpoint(), caller, &mut found).ok()?;
+        let (now, then) = (target.endpoint(), routed.target.endpoint());
+        let is_alike = now.location.host() == then.location.host()
+            && now.protocol.is_http2() == then.protocol.is_http2()
+            && found.asked_for.is_none()
+            && more.asked_for.is_none();
+        let is_other = target.upstream.name != routed.target.upstream.name;
+        found.binding = Some(binding);
+        (is_alike && is_other).then(|| Routed { target, more: Some(Box::new(found)) })
+    }
+
+    /// Whether somebody is there for calls to a service.
+    pub fn reach(&self, upstream: &Arc<Upstream>) -> Reach {
+        let Some(inner) = &self.0 else { return Reach::of(upstream, None, None) };
+        let routes = seen(&inner.routes);
+        let snapshot = inner.snapshot();
+        let name = service_name(upstream);
+        let is_plain = snapshot.routes.are_built_in();
+        loop {
+            let binding = (!is_plain).then(|| snapshot.binding(&name, None));
+            let reach = Reach::of(upstream, binding.as_deref(), Some(routes.clone()));
+            // What has changed since then would not be told.
+            if binding.is_none_or(|binding| binding.holds()) {
+                return reach;
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn snapshot(&self) -> Rc<Snapshot> {
+        let has_changed = {
+            let now = self.now.borrow();
+            !Arc::ptr_eq(&now.table, &self.tables.borrow()) || !Arc::ptr_eq(&now.routes, &self.routes.borrow())
+        };
+        if has_changed {
+            let next = Snapshot::new(self.tables.borrow().clone(), self.routes.borrow().clone());
+            self.now.replace(Rc::new(next));
+        }
+        self.now.borrow().clone()
+    }
+
+    /// Our line for a request that goes to an address outside; one that was here too often goes round.
+    fn pass(&self, call: &Call<'_>) -> Result<String, Refusal> {
+        let mut passes = 0;
+        call.fields.each(&mut |name, value| {
+            if name.eq_ignore_ascii_case("via") {
+                passes +=
+                    value.split(|byte| *byte == b',').filter(|one| one.trim_ascii() == self.via.as_bytes()).count();
+            }
+        });
+        match passes {
+            0..MOST_PASSES => Ok(self.via.clone()),
+            _ => Err(Refusal::Looped(format!("it was here {passes} times already"))),
+        }
+    }
+}
+
+impl Snapshot {
+    fn new(table: Arc<Table>, routes: Arc<Routes>) -> Self {
+        let known = Arc::new(Known::new(table.clone()));
+        let namers = Namers::of_workspace(known.clone());
+        let is_plain = routes.are_built_in() && table.identifiers.is_empty();
+        Self { table, routes, known, namers, is_plain, bound: RefCell::default() }
+    }
+
+    /// The name of a request: what the first identifier says that says anything, else that of whoever is called.
+    fn name(&self, target: &Target, call: &Call<'_>, without_parameter: Option<&str>) -> Identified {
+        let of_callee = || Identified { path: service_name(&target.upstream), uri: None };
+        if self.table.identifiers.is_empty() {
+            return of_callee();
+        }
+        let uri = without_parameter.unwrap_or(call.target);
+        let mut headers = vec![("host", call.host), (":authority", call.host), (":method", call.method)];
+        call.fields.each(&mut |name, value| {
+            if let Ok(value) = std::str::from_utf8(value)
+                && !name.eq_ignore_ascii_case("host")
+            {
+                headers.push((name, value));
+            }
+        });
+        let is_grpc = |&(name, value): &(&str, &str)| {
+            name.eq_ignore_ascii_case("content-type") && value.starts_with("application/grpc")
+        };
+        if headers.iter().any(is_grpc) {
+            headers.push((":path", uri));
+        }
+        let request = dtab::Request { method: call.method, is_http_1_0: call.is_http_1_0, uri, headers: &headers };
+        let prefix = Path::of([PREFIX]).unwrap_or_default();
+        let named = self.table.identifiers.iter().find_map(|it| it.identify(&prefix, &request).ok());
+        named.unwrap_or_else(of_callee)
+    }
+
+    fn binding(&self, name: &Path, local: Option<&Local>) -> Rc<Binding> {
+        let bind = |dtab: &Dtab| {
+            let interpreter =
+                Interpreter { table: &self.routes.table, local: dtab, namers: &self.namers, limits: Limits::default() };
+            Rc::new(Binding::new(&interpreter, name, &self.known, self.routes.built_in))
+        };
+        if let Some(local) = local {
+            return bind(local.dtab());
+        }
+        if let Some(kept) = self.bound.borrow().get(name)
+            && kept.holds()
+        {
+            return kept.clone();
+        }
+        let binding = bind(&Dtab::default());
+        let mut bound = self.bound.borrow_mut();
+        if bound.len() >= MOST_NAMES {
+            bound.clear();
+        }
+        bound.insert(name.clone(), binding.clone());
+        binding
+    }
+
+    /// Draws one of those to whom a name is bound, at the port that has the part of the one that was called.
+    fn draw(&self, binding: &Binding, port: &Endpoint, caller: &Caller, more: &mut More) -> Result<Target, Refusal> {
+        let drawn = match &binding.end {
+            End::Tree(tree) => tree.draw(fastrand::f64()),
+            End::Refused(refusal) => return Err(refusal.clone()),
+        };
+        let nobody = || Refusal::Unrouted(binding.name.to_string(), "it has no endpoints".to_owned(), None);
+        let (leaf, by) = drawn.ok_or_else(nobody)?;
+        more.by.clone_from(by);
+        match leaf {
+            Leaf::Service(upstream) => {
+                let lacks = || Refusal::Failed(upstream.name.clone(), format!("it has no port like `{}`", port.name));
+                let port = upstream.port_like(port).ok_or_else(lacks)?;
+                Ok(Target { upstream: upstream.clone(), port })
+            }
+            Leaf::Address(address) => {
+                self.check(address, caller)?;
+                more.asked_for = Some(Arc::default());
+                Ok(outside(address, port))
+            }
+            Leaf::Nobody => Err(nobody()),
+        }
+    }
+
+    /// Whether a caller may be led to an address that routes name.
+    fn check(&self, address: &Address, caller: &Caller) -> Result<(), Refusal> {
+        let Address { host, port } = address;
+        if let Caller::Service(name) = caller
+            && self.table.egress(name) == Egress::Deny
+        {
+            let reason = format!("{name} may not call {host}:{port}, which is outside (egress: deny)");
+            return Err(Refusal::Unrouted(format!("{host}:{port}"), reason, None));
+        }
+        let Some(ip) = loopback(host) else { return Ok(()) };
+        let own = |ip| self.table.listeners.contains_key(&SocketAddrV4::new(ip, *port));
+        if *port == self.table.front_door || own(ip) || own(Ipv4Addr::LOCALHOST) {
+            return Err(Refusal::Looped(format!("{host}:{port} is this proxy itself")));
+        }
+        Ok(())
+    }
+}
+
+/// `/svc/users`.
+fn service_name(upstream: &Upstream) -> Path {
+    Path::of([PREFIX, &upstream.name]).unwrap_or_default()
+}
+
+/// A name as records have it: without what all begin with.
+fn target_name(path: &Path) -> Arc<str> {
+    let text = path.to_string();
+    text.strip_prefix("/svc/").unwrap_or(&text).into()
+}
+
+/// The address of this machine's loopback that a host is.
+fn loopback(host: &str) -> Option<Ipv4Addr> {
+    let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    match name.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
+        Ok(IpAddr::V4(ip)) if ip.is_loopback() => Some(ip),
+        Ok(ip) if ip.is_loopback() || ip.is_unspecified() => Some(Ipv4Addr::LOCALHOST),
+        Ok(_) => None,
+        Err(_) => (name == "localhost" || name.ends_with(".localhost")).then_some(Ipv4Addr::LOCALHOST),
+    }
+}
+
+/// A callee that is no service. On this machine it is called by the name that was asked for, elsewhere by its own.
+fn outside(address: &Address, like: &Endpoint) -> Target {
+    let Address { host, port } = address;
+    let location = match loopback(host) {
+        Some(Ipv4Addr::LOCALHOST) => Location::Loopback(*port),
+        _ => Location::Elsewhere { host: host.as_str().into(), port: *port, tls: false },
+    };
+    let upstream = Upstream {
+        name: format!("{host}:{port}").into(),
+        version: None,
+        called: Ipv4Addr::UNSPECIFIED,
+        own: Ipv4Addr::UNSPECIFIED,
+        egress: Egress::Allow,
+        ports: vec![Endpoint { location, ..like.clone() }],
+        availability: watch::channel(Availability::Ready).1,
+    };
+    Target { upstream: Arc::new(upstream), port: 0 }
+}
+
+/// The name by which commands know a service that routes mean.
+fn routed_name(path: &Path) -> Option<&str> {
+    let prefix = Kind::Local.prefix();
+    path.strip_prefix(&prefix)?.first()?.as_str()
+}

@@ -1,0 +1,188 @@
+//! What a name is bound to, by which entries, and on whom that depends.
+
+use std::sync::Arc;
+
+use super::routed_name;
+use crate::dtab::{Address, Bound, Dentry, Fate, Interpreter, NameTree, Path, Place, Step, Trace, Unbound};
+use crate::proxy::answer::Refusal;
+use crate::route::{Asking, Availability, Known, Standing, Upstream};
+
+/// A name that was bound.
+#[derive(Debug)]
+pub struct Binding {
+    pub name: Path,
+    pub end: End,
+    /// The services that were looked at, and how they stood.
+    depends: Vec<(Arc<Upstream>, Standing)>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub enum End {
+    /// Each leaf with the entry that led there.
+    Tree(NameTree<(Leaf, Option<Arc<str>>)>),
+    Refused(Refusal),
+}
+
+/// Whom a name leads to.
+#[derive(Debug)]
+pub enum Leaf {
+    Service(Arc<Upstream>),
+    Address(Address),
+    Nobody,
+}
+
+impl Binding {
+    /// Binds a name. The first entries of the table are built in: that they led somewhere is not worth telling.
+    pub fn new(interpreter: &Interpreter<'_, Arc<Upstream>>, name: &Path, known: &Known, built_in: usize) -> Self {
+        drop(known.take_asked());
+        let trace = interpreter.delegate(name);
+        let asked = known.take_asked();
+        let end = end(name, &trace, &asked, built_in);
+        let mut depends: Vec<(Arc<Upstream>, Standing)> = asked.into_iter().filter_map(|it| it.found).collect();
+        depends.dedup_by(|(one, _), (other, _)| Arc::ptr_eq(one, other));
+        // It leads to one service or nowhere: whether that is there is seen when it is called.
+        if let ([(only, _)], End::Tree(NameTree::Leaf((Leaf::Service(leaf), _)))) = (depends.as_slice(), &end)
+            && Arc::ptr_eq(only, leaf)
+        {
+            depends.clear();
+        }
+        Self { name: name.clone(), end, depends }
+    }
+
+    /// Whether nothing has changed on which it depends.
+    pub fn holds(&self) -> bool {
+        self.depends.iter().all(|(upstream, standing)| Standing::of(upstream) == *standing)
+    }
+
+    /// The services on which it depends, and those to which it leads.
+    pub fn services(&self) -> impl Iterator<Item = &Arc<Upstream>> {
+        let led = match &self.end {
+            End::Tree(tree) => tree.shares().into_iter().filter_map(|share| share.leaf).collect(),
+            End::Refused(_) => Vec::new(),
+        };
+        let led = led.into_iter().filter_map(|(leaf, _)| match leaf {
+            Leaf::Service(upstream) => Some(upstream),
+            Leaf::Address(_) | Leaf::Nobody => None,
+        });
+        self.depends.iter().map(|(upstream, _)| upstream).chain(led)
+    }
+
+    /// Whether it leads to services alone, none of which is there. What else it may be is told by an answer.
+    pub fn is_absent(&self) -> bool {
+        let End::Tree(tree) = &self.end else { return false };
+        let is_absent = |(leaf, _): &(Leaf, _)| matches!(leaf, Leaf::Service(upstream) if Standing::of(upstream) == Standing::Absent);
+        tree.shares().iter().all(|share| share.leaf.is_some_and(is_absent))
+    }
+}
+
+fn end(name: &Path, trace: &Trace<Arc<Upstream>>, asked: &[Asking], built_in: usize) -> End {
+    if let Some(dentry) = vain(trace) {
+        let what = format!("the override `{dentry}`");
+        return End::Refused(nowhere(what, asked));
+    }
+    let refused = |reason: String| End::Refused(Refusal::Unrouted(name.to_string(), reason, None));
+    let service = |upstream: &Arc<Upstream>| End::Tree(NameTree::Leaf((Leaf::Service(upstream.clone()), None)));
+    let last = |wanted| asked.iter().rev().filter_map(|it| it.found.as_ref()).find(|(_, now)| *now == wanted);
+    match &trace.outcome {
+        Ok(NameTree::Neg) => match last(Standing::Absent) {
+            // Its own refusal says more.
+            Some((absent, _)) => service(absent),
+            None => End::Refused(nowhere(name.to_string(), asked)),
+        },
+        Ok(NameTree::Fail) => refused("a route says that it is to fail (`!`)".to_owned()),
+        Ok(NameTree::Empty) => refused("a route says that nobody is there (`$`)".to_owned()),
+        Ok(tree) => {
+            let mut by = Vec::new();
+            entries(trace, None, built_in, &mut by);
+            End::Tree(tree.map(&mut |bound| (leaf(bound), led(bound, &by))))
+        }
+        Err(Unbound::Pending(paths)) => {
+            let names: Vec<&str> = paths.iter().filter_map(routed_name).collect();
+            let pending = |it: &&Asking| names.contains(&it.name.as_str());
+            match asked.iter().find(pending).and_then(|it| it.found.as_ref()) {
+                Some((upstream, _)) => service(upstream),
+                None => refused("it is not known yet where it is".to_owned()),
+            }
+        }
+        Err(reason) => refused(reason.to_string()),
+    }
+}
+
+fn leaf(bound: &Bound<Arc<Upstream>>) -> Leaf {
+    match &bound.place {
+        Place::At(upstream) => Leaf::Service(upstream.clone()),
+        Place::Inet(address) => Leaf::Address(address.clone()),
+        Place::Vacant => Leaf::Nobody,
+    }
+}
+
+/// An override that is for the name and has nothing behind it, where its writer did not say that this is welcome (`~`).
+/// What then comes next is what was not to be called.
+fn vain(trace: &Trace<Arc<Upstream>>) -> Option<&Dentry> {
+    if let Step::Entry { is_override: true, dentry, .. } = &trace.step
+        && trace.fate == Fate::Negative
+        && !gives_way(&dentry.tree)
+    {
+        return Some(dentry);
+    }
+    if trace.fate == Fate::NotNeeded {
+        return None;
+    }
+    trace.parts.iter().find_map(vain)
+}
+
+fn gives_way(tree: &NameTree<Path>) -> bool {
+    match tree {
+        NameTree::Neg => true,
+        NameTree::Alt(trees) => trees.iter().any(gives_way),
+        NameTree::Union(branches) => branches.iter().any(|branch| gives_way(&branch.tree)),
+        NameTree::Leaf(_) | NameTree::Fail | NameTree::Empty => false,
+    }
+}
+
+/// The refusal of what leads nowhere: it names the first who was looked for in vain.
+fn nowhere(what: String, asked: &[Asking]) -> Refusal {
+    let in_vain = |it: &&Asking| it.found.as_ref().is_none_or(|(_, standing)| *standing == Standing::Absent);
+    match asked.iter().find(in_vain) {
+        Some(Asking { found: Some((upstream, _)), .. }) => {
+            let state = match *upstream.availability.borrow() {
+                Availability::Absent(state) | Availability::Coming(state) => state.word(),
+                Availability::Ready | Availability::Idle => "back by now",
+            };
+            Refusal::Unrouted(what, format!("{} is {state}", upstream.name), Some(upstream.name.clone()))
+        }
+        Some(Asking { name, found: None }) => Refusal::Unrouted(what, format!("there is no service `{name}`"), None),
+        None => Refusal::Unrouted(what, "no entry and no namer knows more".to_owned(), None),
+    }
+}
+
+/// Collects by which entry each bound name was found: the last one on the way that is not built in.
+fn entries<'t>(
+    trace: &'t Trace<Arc<Upstream>>,
+    by: Option<&'t Step>,
+    built_in: usize,
+    found: &mut Vec<(&'t Path, Option<&'t Step>)>,
+) {
+    let is_out = matches!(trace.fate, Fate::NotNeeded | Fate::Negative | Fate::Dropped);
+    if is_out {
+        return;
+    }
+    let by = match &trace.step {
+        Step::Entry { number, is_override, .. } if *is_override || *number >= built_in => Some(&trace.step),
+        _ => by,
+    };
+    if let (Step::Namer(_), [], Ok(NameTree::Leaf(bound))) = (&trace.step, trace.parts.as_slice(), &trace.outcome) {
+        found.push((&bound.id, by));
+    }
+    trace.parts.iter().for_each(|part| entries(part, by, built_in, found));
+}
+
+fn led(bound: &Bound<Arc<Upstream>>, by: &[(&Path, Option<&Step>)]) -> Option<Arc<str>> {
+    let (_, step) = by.iter().find(|(id, _)| **id == bound.id)?;
+    match (*step)? {
+        Step::Entry { is_override: true, dentry, .. } => Some(format!("override {dentry}").into()),
+        Step::Entry { dentry, .. } => Some(dentry.to_string().into()),
+        _ => None,
+    }
+}

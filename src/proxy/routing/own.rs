@@ -1,0 +1,244 @@
+//! The entries that a request brings: in its fields, of the request from which it came, and at the front door in a
+//! parameter of its URL or in a cookie, for testers who have nothing but a browser.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use super::Call;
+use crate::dtab::overrides::{self, BadOverride};
+use crate::dtab::{Dtab, NameTree, Path, SyntaxError};
+use crate::proxy::answer::Refusal;
+
+/// The parameter of a URL, and the cookie, at the front door.
+pub const PARAMETER: &str = "nagaya-dtab";
+
+const MOST_ENTRIES: usize = 100;
+const MOST_BYTES: usize = 8192;
+
+/// Entries that go with a request, as they are read and as they are handed on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Local {
+    dtab: Dtab,
+    text: Box<str>,
+}
+
+impl Local {
+    /// None where there is nothing to hand on.
+    pub fn new(dtab: Dtab) -> Option<Self> {
+        let (_, text) = overrides::forwarded(&dtab)?;
+        Some(Self { dtab, text: text.into() })
+    }
+
+    pub fn dtab(&self) -> &Dtab {
+        &self.dtab
+    }
+
+    /// The value of the field that hands them on.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// What a request brings.
+#[derive(Default)]
+pub struct Brought {
+    pub local: Option<Rc<Local>>,
+    /// Its path and query without the parameter.
+    pub target: Option<String>,
+}
+
+/// Whether there is such a parameter. Nearly never is there one.
+pub fn has_parameter(target: &str) -> bool {
+    target.contains(PARAMETER) && parameter(target).is_some()
+}
+
+/// Reads a request's entries: those that came down to it, then its own, which go before them.
+pub fn read(call: &Call<'_>, inherited: Option<&Rc<Local>>) -> Result<Brought, Refusal> {
+    let mut fields = Vec::new();
+    let mut cookie = None;
+    call.fields.each(&mut |name, value| {
+        if overrides::is_read(name) {
+            fields.push((name, value));
+        } else if call.is_at_door && name.eq_ignore_ascii_case("cookie") {
+            cookie = cookie_value(value).or(cookie.take());
+        }
+    });
+    let parameter = if call.is_at_door { parameter(call.target) } else { None };
+    let target = parameter.as_ref().map(|parameter| parameter.rest.clone());
+    let is_handed_on = fields.iter().any(|(name, _)| name.eq_ignore_ascii_case(overrides::INHERITED));
+    let inherited = inherited.filter(|_| !is_handed_on);
+    // The parameter takes the cookie's place.
+    let linked = parameter.map(|parameter| parameter.value).or(cookie).filter(|text| !text.trim().is_empty());
+    if fields.is_empty() && linked.is_none() {
+        return Ok(Brought { local: inherited.cloned(), target });
+    }
+    let own = overrides::read(fields).map_err(|bad| refusal(&bad))?;
+    let mut all = inherited.map(|inherited| inherited.dtab.clone()).unwrap_or_default();
+    if let Some(text) = linked {
+        all.extend(read_linked(&text)?);
+    }
+    all.extend(own);
+    if all.entries().len() > MOST_ENTRIES {
+        return Err(refusal(&BadOverride::Entries(all.entries().len())));
+    }
+    Ok(Brought { local: Local::new(all).map(Rc::new), target })
+}
+
+/// Reads what a URL or a cookie has. Any page can have a browser follow a link: these lead to services of the workspace
+/// and to nobody else.
+pub fn read_linked(text: &str) -> Result<Dtab, Refusal> {
+    let malformed = |text: String, excerpt: String| Refusal::BadOverride { text, excerpt, is_too_large: false };
+    if text.len() > MOST_BYTES {
+        let text = format!("{PARAMETER} has {} bytes, and at most {MOST_BYTES} are read", text.len());
+        return Err(Refusal::BadOverride { text, excerpt: String::new(), is_too_large: true });
+    }
+    let syntax = |error: &SyntaxError| malformed(format!("{PARAMETER}: {error}{CLEARING}"), error.excerpt());
+    let dtab = Dtab::parse_joined(text).map_err(|error| syntax(&error))?;
+    match dtab.entries().iter().find(|entry| !stays_inside(&entry.tree)) {
+        None => Ok(dtab),
+        Some(entry) => {
+            let reason = "leads out of the workspace, which only the header l5d-dtab can do";
+            Err(malformed(format!("{PARAMETER}: `{entry}` {reason}{CLEARING}"), String::new()))
+        }
+    }
+}
+
+/// A cookie stays until it is told to go.
+const CLEARING: &str = " (to be rid of the cookie, open the page with `?nagaya-dtab=`)";
+
+fn refusal(bad: &BadOverride) -> Refusal {
+    let excerpt = match bad {
+        BadOverride::Syntax { error, .. } => error.excerpt(),
+        BadOverride::Entries(_) | BadOverride::Bytes(_) => String::new(),
+    };
+    let is_too_large = matches!(bad, BadOverride::Bytes(_));
+    Refusal::BadOverride { text: bad.to_string(), excerpt, is_too_large }
+}
+
+/// Whether no name of a tree can become one of `/$/…`, whatever follows it.
+fn stays_inside(tree: &NameTree<Path>) -> bool {
+    match tree {
+        NameTree::Leaf(path) => path.labels().first().is_some_and(|label| label.as_bytes() != b"$"),
+        NameTree::Alt(trees) => trees.iter().all(stays_inside),
+        NameTree::Union(branches) => branches.iter().all(|branch| stays_inside(&branch.tree)),
+        NameTree::Neg | NameTree::Fail | NameTree::Empty => true,
+    }
+}
+
+/// The parameter of a URL.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Parameter {
+    pub value: String,
+    /// The path and query without it.
+    pub rest: String,
+}
+
+/// Takes the parameter out of a path and query; the last one counts.
+pub fn parameter(target: &str) -> Option<Parameter> {
+    let (path, query) = target.split_once('?')?;
+    let value_of = |pair: &str| match pair.split_once('=').unwrap_or((pair, "")) {
+        (PARAMETER, value) => Some(decoded(&value.replace('+', " "))),
+        _ => None,
+    };
+    let value = query.split('&').filter_map(value_of).next_back()?;
+    let others: Vec<&str> = query.split('&').filter(|pair| value_of(pair).is_none()).collect();
+    let rest = if others.is_empty() { path.to_owned() } else { format!("{path}?{}", others.join("&")) };
+    Some(Parameter { value, rest })
+}
+
+fn cookie_value(field: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(field).ok()?;
+    let value = text.split(';').find_map(|pair| pair.trim().strip_prefix(PARAMETER)?.strip_prefix('='))?;
+    Some(decoded(value))
+}
+
+/// The line that gives a browser the cookie for all services of a workspace, or takes it away.
+pub fn set_cookie(value: &str, host_label: &str) -> String {
+    let value = value.trim();
+    let age = if value.is_empty() { "; Max-Age=0" } else { "" };
+    let encoded: String = value.bytes().map(encoded).collect();
+    format!("{PARAMETER}={encoded}; Domain={host_label}.localhost; Path=/; HttpOnly; SameSite=Lax{age}")
+}
+
+/// What a cookie's value cannot hold is written as in URLs.
+fn encoded(byte: u8) -> Cow<'static, str> {
+    match byte {
+        b'a'..=b'z'
+        | b'A'..=b'Z'
+        | b'0'..=b'9'
+        | b'/'
+        | b'-'
+        | b'_'
+        | b'.'
+        | b'#'
+        | b'='
+        | b'>'
+        | b'*'
+        | b'&'
+        | b'|' => char::from(byte).to_string().into(),
+        _ => format!("%{byte:02X}").into(),
+    }
+}
+
+/// `%41` is `A` (RFC 3986 section 2.1); what is no such triple stays.
+fn decoded(text: &str) -> String {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, behind)) = rest.split_first() {
+        match (first, behind) {
+            (b'%', [high, low, behind @ ..]) if digit(*high).is_some() && digit(*low).is_some() => {
+                bytes.push(digit(*high).unwrap_or(0) << 4 | digit(*low).unwrap_or(0));
+                rest = behind;
+            }
+            _ => {
+                bytes.push(first);
+                rest = behind;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parameter_is_taken_out_of_the_query() {
+        let cases = [
+            ("/a?nagaya-dtab=%2Fa+%3D%3E+/b&x=1", Some(("/a => /b", "/a?x=1"))),
+            ("/a?x=1&nagaya-dtab=", Some(("", "/a?x=1"))),
+            ("/a?nagaya-dtab", Some(("", "/a"))),
+            ("/a?nagaya-dtab=/a=>/b;/c=>/d%zz", Some(("/a=>/b;/c=>/d%zz", "/a"))),
+            ("/a?my-nagaya-dtab=1", None),
+            ("/nagaya-dtab=1", None),
+        ];
+        for (target, expected) in cases {
+            let found = parameter(target).map(|found| (found.value, found.rest));
+            assert_eq!(found, expected.map(|(value, rest)| (value.to_owned(), rest.to_owned())), "{target}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_comes_back_as_it_was_given() {
+        let text = "/svc/users => 1*/#/local/users-v2 & /a ; /b=>(~ | \"ü\")";
+        let line = set_cookie(text, "shop");
+        let (pair, attributes) = line.split_once("; ").unwrap();
+        assert_eq!(cookie_value(format!("a=b; {pair}; c=d").as_bytes()).as_deref(), Some(text));
+        assert_eq!(attributes, "Domain=shop.localhost; Path=/; HttpOnly; SameSite=Lax");
+        assert!(set_cookie(" ", "shop").ends_with("; Max-Age=0"));
+        assert_eq!(cookie_value(b"xnagaya-dtab=1"), None);
+    }
+
+    #[test]
+    fn links_lead_to_services_and_nowhere_else() {
+        assert!(read_linked("/svc/users => /#/local/users-v2 | ~").is_ok());
+        for out in ["/svc/* => /$/inet/example.com/80", "/svc => /", "/a => /b & (/c | /$/io.buoyant.rinet/80)"] {
+            let refused = read_linked(out).unwrap_err().to_string();
+            assert!(refused.contains("leads out of the workspace"), "{out}: {refused}");
+        }
+        let refused = read_linked("/svc/users -> /b").unwrap_err().to_string();
+        assert!(refused.contains("line 1, column 12"), "{refused}");
+    }
+}

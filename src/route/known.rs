@@ -1,0 +1,44 @@
+//! What was asked about services while a name was bound.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::services::{Callable, Standing, presence};
+use super::{Table, Upstream};
+use crate::dtab::namers::{Kind, Presence, Services};
+
+/// The services of one table, and what was asked about them.
+#[derive(Debug)]
+pub struct Known {
+    services: Callable,
+    asked: Mutex<Vec<Asking>>,
+}
+
+/// A name that somebody asked for.
+#[derive(Debug, Clone)]
+pub struct Asking {
+    pub name: String,
+    /// The service of the name, and how it was found.
+    pub found: Option<(Arc<Upstream>, Standing)>,
+}
+
+impl Known {
+    /// The services of a table.
+    pub fn new(table: Arc<Table>) -> Self {
+        Self { services: Callable(table), asked: Mutex::default() }
+    }
+
+    /// What was asked since this was called last, in order.
+    pub fn take_asked(&self) -> Vec<Asking> {
+        std::mem::take(&mut self.asked.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Services<Arc<Upstream>> for Known {
+    fn find(&self, kind: Kind, name: &str) -> Presence<Arc<Upstream>> {
+        let upstream = self.services.service(kind, name);
+        let found = upstream.map(|upstream| (upstream.clone(), Standing::of(upstream)));
+        let asking = Asking { name: name.to_owned(), found };
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asking);
+        upstream.map_or(Presence::Absent, presence)
+    }
+}

@@ -1,0 +1,203 @@
+//! A shop in which `web` calls `orders` and that calls `users`, of which there are two versions: one request in a crowd is
+//! led to the second, through services that forward headers and through services that forward none.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
+
+use crate::support::sandbox::{Account, Sandbox, until};
+
+/// `link.py [NEXT [FIELD…]]` answers with its version, or with what the next one says, to which it forwards these fields.
+const LINK: &str = r#"
+import http.server, os, sys, urllib.request
+
+class Link(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        if len(sys.argv) == 1:
+            body = os.environ.get("NAME", "v1").encode()
+        else:
+            fields = {name: self.headers[name] for name in sys.argv[2:] if name in self.headers}
+            with urllib.request.urlopen(urllib.request.Request(sys.argv[1], headers=fields), timeout=20) as answer:
+                body = answer.read()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *args): pass
+
+class Listener(http.server.ThreadingHTTPServer):
+    request_queue_size = 128
+
+Listener(("0.0.0.0", 8080), Link).serve_forever()
+"#;
+
+fn shop(account: Account, forwarded: &str) -> Sandbox {
+    let sandbox = Sandbox::of(
+        account,
+        &format!(
+            "
+name: shop
+services:
+  web: {{ command: 'exec python3 link.py http://orders:8080/ {forwarded}', ports: {{ http: 8080 }}, depends_on: [orders] }}
+  orders: {{ command: 'exec python3 link.py http://users:8080/ {forwarded}', ports: {{ http: 8080 }}, depends_on: [users] }}
+  users:
+    command: exec python3 link.py
+    ports: {{ http: 8080 }}
+    versions: {{ v1: {{ environment: {{ NAME: v1 }} }}, v2: {{ environment: {{ NAME: v2 }} }} }}
+"
+        ),
+    );
+    sandbox.write("link.py", LINK);
+    sandbox.up();
+    sandbox
+}
+
+/// Asks `web` at the front door, and gives the whole answer.
+fn ask(door: u16, target: &str, fields: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", door)).unwrap();
+    let host = format!("Host: web.shop.localhost:{door}");
+    write!(stream, "GET {target} HTTP/1.1\r\n{host}\r\n{fields}Connection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+fn door(sandbox: &Sandbox) -> u16 {
+    let url = sandbox.nagaya(&["url", "web"]).good().out;
+    let digits = url.split("localhost:").nth(1).map(|rest| rest.chars().take_while(char::is_ascii_digit).collect());
+    let digits: String = digits.expect("a front door");
+    digits.parse().unwrap()
+}
+
+fn ends_with(answer: &str, version: &str) -> bool {
+    answer.starts_with("HTTP/1.1 200") && answer.ends_with(version)
+}
+
+const SECOND: &str = "l5d-dtab: /svc/users => /#/local/users-v2\r\n";
+
+/// The links of what `orders` asked of `users`: how many of each kind.
+fn links(records: &[Value]) -> [usize; 4] {
+    let count = |link: &str| records.iter().filter(|it| it["from"] == "orders" && it["link"] == link).count();
+    ["exact", "certain", "inferred", "none"].map(count)
+}
+
+#[test]
+fn one_request_of_a_crowd_is_led_to_the_other_version_where_headers_are_forwarded() {
+    for forwarded in ["l5d-ctx-dtab", "traceparent", "x-request-id"] {
+        let sandbox = shop(Account::Own, forwarded);
+        let door = door(&sandbox);
+        let (over, others) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let crowd: Vec<_> = (0..4)
+            .map(|_| {
+                let (over, others) = (over.clone(), others.clone());
+                std::thread::spawn(move || {
+                    while !over.load(Ordering::SeqCst) {
+                        let answer = ask(door, "/", "");
+                        assert!(ends_with(&answer, "v1"), "{answer}");
+                        others.fetch_add(1, Ordering::SeqCst);
+                    }
+                })
+            })
+            .collect();
+        for _ in 0..20 {
+            let answer = ask(door, "/", SECOND);
+            assert!(ends_with(&answer, "v2"), "{forwarded}: {answer}");
+        }
+        until("the crowd was served", || others.load(Ordering::SeqCst) >= 100);
+        over.store(true, Ordering::SeqCst);
+        crowd.into_iter().for_each(|caller| caller.join().unwrap());
+        let records = sandbox.requests();
+        if forwarded != "l5d-ctx-dtab" {
+            let [exact, certain, inferred, none] = links(&records);
+            assert!(exact >= 120 && [certain, inferred, none] == [0; 3], "{exact} {certain} {inferred} {none}");
+        }
+        let second = records.iter().find(|it| it["version"] == "v2").expect("a call of the second version");
+        let by = "override /svc/users=>/#/local/users-v2";
+        assert_eq!(json!([second["to"], second["from"], second["routed_by"]]), json!(["users", "orders", by]));
+    }
+}
+
+#[test]
+fn services_that_forward_nothing_are_seen_through_where_that_is_certain() {
+    for account in Account::all() {
+        let sandbox = shop(account, "");
+        let door = door(&sandbox);
+        for turn in 0..10 {
+            let (fields, version) = if turn % 2 == 0 { (SECOND, "v2") } else { ("", "v1") };
+            let answer = ask(door, "/", fields);
+            assert!(ends_with(&answer, version), "{answer}");
+        }
+        let records = sandbox.requests();
+        assert_eq!(links(&records), [0, 10, 0, 0]);
+        let of_one = |from: &str| {
+            records.iter().filter(|it| it["from"] == from).map(|it| it["trace_id"].clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(of_one("web"), of_one("(front door)"));
+        assert_eq!(of_one("orders"), of_one("(front door)"));
+        // In a crowd it is not: then nobody is led astray.
+        let crowd: Vec<_> = (0..200).map(|_| std::thread::spawn(move || ask(door, "/", ""))).collect();
+        let own: Vec<_> = (0..10).map(|_| ask(door, "/", SECOND)).collect();
+        for answer in crowd.into_iter().map(|caller| caller.join().unwrap()) {
+            assert!(ends_with(&answer, "v1"), "{answer}");
+        }
+        assert!(own.iter().all(|answer| answer.starts_with("HTTP/1.1 200")), "{own:?}");
+        let records = sandbox.requests();
+        let [exact, certain, inferred, none] = links(&records);
+        assert_eq!((exact, certain + inferred, none), (0, 220, 0));
+        let withheld = |it: &&Value| it["withheld"].as_str().is_some_and(|text| text.contains("l5d-ctx-dtab"));
+        let second = |it: &&Value| it["version"] == "v2" && it["link"] == "certain";
+        println!(
+            "{certain} certain, {inferred} inferred, {} withheld, {} of 15 led to the second version",
+            records.iter().filter(withheld).count(),
+            records.iter().filter(second).count()
+        );
+        let astray = |it: &Value| it["version"] == "v2" && it["link"] != "certain";
+        assert!(!records.iter().any(astray), "what is inferred carries nothing");
+    }
+}
+
+#[test]
+fn browsers_bring_entries_in_a_link_and_keep_them_in_a_cookie() {
+    let sandbox = shop(Account::Own, "traceparent");
+    let door = door(&sandbox);
+    let entry = "%2Fsvc%2Fusers%20%3D%3E%20%2F%23%2Flocal%2Fusers-v2";
+    // A program has what it asks for at once, a browser a cookie.
+    let answer = ask(door, &format!("/?nagaya-dtab={entry}"), "");
+    assert!(ends_with(&answer, "v2"), "{answer}");
+    let browser = "Accept: text/html\r\n";
+    let answer = ask(door, &format!("/a?x=1&nagaya-dtab={entry}"), browser);
+    assert!(answer.starts_with("HTTP/1.1 307") && answer.contains("location: /a?x=1\r\n"), "{answer}");
+    let cookie = answer.split("set-cookie: ").nth(1).and_then(|rest| rest.split(';').next()).expect("a cookie");
+    let answer = ask(door, "/a?x=1", &format!("{browser}Cookie: other=1; {cookie}\r\n"));
+    assert!(ends_with(&answer, "v2"), "{answer}");
+    let answer = ask(door, "/?nagaya-dtab=", &format!("{browser}Cookie: {cookie}\r\n"));
+    assert!(answer.starts_with("HTTP/1.1 307") && answer.contains("Max-Age=0"), "{answer}");
+    let answer = ask(door, "/?nagaya-dtab=/svc/users%20-%3E%20/b", browser);
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("line 1, column 12"), "{answer}");
+    let answer = ask(door, "/?nagaya-dtab=/svc/*%20%3D%3E%20/$/inet/example.com/80", "");
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("leads out of the workspace"), "{answer}");
+    let paths: Vec<_> =
+        sandbox.requests().into_iter().filter(|it| it["from"] == "(front door)").map(|it| it["path"].clone()).collect();
+    assert!(paths.contains(&json!("/a?x=1")), "{paths:?}");
+}
+
+#[test]
+fn routes_lead_around_a_version_that_is_stopped() {
+    for account in Account::all() {
+        let sandbox = shop(account, "");
+        let door = door(&sandbox);
+        sandbox.nagaya(&["dtab", "set", "/svc/users => /#/local/users-v2"]).good();
+        assert!(ends_with(&ask(door, "/", ""), "v2"));
+        sandbox.nagaya(&["stop", "users"]).good();
+        let answer = ask(door, "/", "");
+        assert!(ends_with(&answer, "v2"), "{answer}");
+        sandbox.nagaya(&["stop", "users-v2"]).good();
+        assert!(ask(door, "/", "").contains("HTTP/1.1 50") || !ends_with(&ask(door, "/", ""), "v2"));
+        sandbox.nagaya(&["start", "users"]).good();
+        assert!(ends_with(&ask(door, "/", ""), "v1"));
+    }
+}
