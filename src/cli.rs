@@ -21,6 +21,7 @@ mod ls;
 mod output;
 mod ps;
 mod requests;
+mod scale;
 mod schema;
 mod status;
 mod stream;
@@ -88,7 +89,8 @@ fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Error> {
         Some(Command::Logs(args)) => block(logs::run(&global, args, output)),
         Some(Command::Start(args)) => block(control::run(&global, "start", &args, output)),
         Some(Command::Stop(args)) => block(control::run(&global, "stop", &args, output)),
-        Some(Command::Restart(args)) => block(control::run(&global, "restart", &args, output)),
+        Some(Command::Restart(args)) => block(control::restart(&global, &args, output)),
+        Some(Command::Scale(args)) => block(scale::run(&global, args, output)),
         Some(Command::Wait(args)) => block(wait::run(&global, &args, output)),
         Some(Command::Why(args)) => block(why::run(&global, &args, output)),
         Some(Command::Env(args)) => block(env::run(&global, &args, output)),

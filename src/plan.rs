@@ -7,6 +7,7 @@
 mod addresses;
 mod edges;
 mod environment;
+mod instances;
 mod lint;
 mod listening;
 mod names;
@@ -18,6 +19,7 @@ mod slots;
 
 use std::path::PathBuf;
 
+use instances::{most_instances, strategy};
 use listening::Listening;
 
 use crate::dtab::{Dtab, Identifier};
@@ -29,9 +31,12 @@ pub use addresses::{
 };
 pub use edges::{Edge, Reference, references};
 pub use environment::{Layers, Shell, shadow_notice};
+pub use instances::crowded;
 pub use lint::{Lint, lints};
 pub use names::{clashes, uses_names, wildcards};
-pub use planned::{Location, Planned, PlannedCheck, PlannedPort, PlannedProbe, PlannedPublish, PlannedRun, Ready};
+pub use planned::{
+    Location, Others, Planned, PlannedCheck, PlannedPort, PlannedProbe, PlannedPublish, PlannedRun, Ready,
+};
 pub use proxies::HOST_NAME;
 pub use select::{SelectError, Selection, select};
 pub use slots::{Ports, Slot, SlotKind, slots};
@@ -130,8 +135,16 @@ pub fn plan(workspace: &Workspace, surroundings: &Surroundings) -> Plan {
         .values()
         .enumerate()
         .map(|(place, service)| {
-            let address = edges::Outlook { caller: place, workspace, edges: &edges, surroundings, proxies: &proxies };
-            planned(place, service, &address, surroundings, &mut setups)
+            let one = |instance| edges::Outlook {
+                caller: place,
+                instance,
+                workspace,
+                edges: &edges,
+                surroundings,
+                proxies: &proxies,
+            };
+            let first = planned(place, service, &one(1), &mut setups);
+            Planned { others: others(&first, service, one), ..first }
         })
         .collect();
     same_number::publish(&mut services, surroundings.ports.front_door());
@@ -153,16 +166,11 @@ pub fn plan(workspace: &Workspace, surroundings: &Surroundings) -> Plan {
     }
 }
 
-fn planned(
-    place: usize,
-    service: &Service,
-    outlook: &edges::Outlook<'_>,
-    surroundings: &Surroundings,
-    setups: &mut Vec<Setup>,
-) -> Planned {
+fn planned(place: usize, service: &Service, outlook: &edges::Outlook<'_>, setups: &mut Vec<Setup>) -> Planned {
+    let (surroundings, instance) = (outlook.surroundings, outlook.instance);
     let argv = |command: &Command| command.argv(|template| template.fill(|reference| outlook.fill(reference)));
     let network = outlook.workspace.network_of(service, surroundings.network);
-    let listening = Listening { service, network, numbers: &surroundings.ports };
+    let listening = Listening { service, instance, network, numbers: &surroundings.ports };
     let ports = listening.ports();
     let undeclared = listening.undeclared();
     let data_dir = surroundings.data.of(service);
@@ -187,7 +195,12 @@ fn planned(
         ports,
         undeclared,
         network,
-        addresses: Addresses::of(&service.name, &surroundings.ports),
+        addresses: Addresses::of(&service.name, instance, &surroundings.ports),
+        replicas: service.replicas.max(1),
+        strategy: strategy(service, network),
+        idle_timeout: service.idle_timeout,
+        max_age: service.max_age,
+        others: Others::None,
         egress: service.egress,
         user: service.user.clone(),
         depends_on: service.depends_on.clone(),
@@ -204,6 +217,23 @@ impl DataDirs {
     fn of(&self, service: &Service) -> PathBuf {
         let all = if service.user.is_some() { &self.of_accounts } else { &self.own };
         all.join(service.name.as_str())
+    }
+}
+
+/// What differs in the further instances of a service: in pods no more than an address.
+fn others<'a>(first: &Planned, service: &Service, one: impl Fn(u32) -> edges::Outlook<'a>) -> Others {
+    let further = 2..=most_instances(service, first.network);
+    if further.is_empty() {
+        return Others::None;
+    }
+    let ports = &one(1).surroundings.ports;
+    match first.network {
+        NetworkMode::Pod => Others::Pods(further.map(|it| Addresses::of(&service.name, it, ports).own).collect()),
+        NetworkMode::Names | NetworkMode::Env => Others::Ports(
+            further
+                .map(|it| Planned { setup: first.setup.clone(), ..planned(0, service, &one(it), &mut Vec::new()) })
+                .collect(),
+        ),
     }
 }
 

@@ -9,6 +9,7 @@ pub mod files;
 pub mod history;
 mod known;
 pub mod lint;
+mod replicas;
 pub mod resolv;
 mod routes;
 mod services;
@@ -29,6 +30,7 @@ use crate::supervise::{State, Status};
 
 pub use crate::plan::Location;
 pub use known::{Asking, Known};
+pub use replicas::{Call, Life, Picked, Replicas};
 pub use routes::Routes;
 pub use services::{Callable, Standing};
 pub use upstreams::Upstreams;
@@ -65,13 +67,15 @@ pub struct Upstream {
     pub version: Option<Version>,
     /// Where it is called from pods.
     pub called: Ipv4Addr,
-    /// Its pod's address, by which its callees know it.
+    /// The address of its first instance's pod.
     pub own: Ipv4Addr,
     /// Whether it may call what is outside the workspace.
     pub egress: Egress,
     /// The declared ports, then those that are only published.
     pub ports: Vec<Endpoint>,
     pub availability: watch::Receiver<Availability>,
+    /// Its instances, where it has some here.
+    pub replicas: Replicas,
 }
 
 /// One of several versions of a service.
@@ -90,7 +94,7 @@ pub struct Endpoint {
     /// Production's.
     pub number: u16,
     pub protocol: Protocol,
-    /// Where the proxy dials.
+    /// Where the proxy dials, or would its first instance.
     pub location: Location,
 }
 
@@ -247,6 +251,14 @@ pub fn host_name(host: &str) -> &str {
 }
 
 impl Upstream {
+    /// Begins a call to a port, by its place.
+    pub fn pick(&self, port: usize) -> Picked {
+        match self.ports.get(port) {
+            Some(endpoint) => self.replicas.pick(port, &endpoint.location),
+            None => Picked::NoPort,
+        }
+    }
+
     /// The service that it is a version of; itself where there is only one.
     pub fn service(&self) -> &Arc<str> {
         self.version.as_ref().map_or(&self.name, |version| &version.of)
@@ -289,6 +301,7 @@ mod tests {
             egress: Egress::Deny,
             ports: Vec::new(),
             availability: availability.clone(),
+            replicas: Replicas::Fixed,
         };
         let upstreams = names.iter().map(upstream).map(Arc::new).collect();
         Table { host_label: "shop".into(), upstreams, ..Table::default() }

@@ -10,11 +10,13 @@ mod handle;
 mod keeper;
 mod network;
 mod publish;
+mod scale;
 mod wanted;
 
 pub use board::{Board, Changes};
 pub use draft::Draft;
 pub use engine::Engine;
-pub use handle::{Ask, Environment, Handle, InPod, Problem, UpRequest, Upped};
+pub use handle::{Ask, Environment, Handle, InPod, Problem, Scale, UpRequest, Upped};
 pub use keeper::Waiting;
 pub use network::{add_clashes, choose};
+pub use scale::scaled;

@@ -8,12 +8,13 @@
 mod apply;
 mod due;
 mod input;
+mod instance;
 mod phase;
 mod status;
 mod why;
 mod world;
 
-pub use input::{Command, Effect, Exit, Fact, Incarnation, Input, Left, Moment, SetupRun, Swept};
+pub use input::{Command, Demand, Effect, Exit, Fact, Incarnation, Input, Left, Moment, SetupRun, Swept};
 pub use phase::Want;
 pub use status::{Event, Reason, State, Status};
 pub use why::{Blocker, Next, Why};

@@ -27,7 +27,7 @@ pub use log::{LogLine, level};
 pub use problems::{draw as draw_problems, located};
 pub use refused::{Judge, Refused};
 pub use request::Request;
-pub use service::{Port, Service, Usage};
+pub use service::{Port, Service, Usage, by_service, label};
 pub use syntax::draw_syntax_error;
 pub use table::{Align, Table};
 pub use task::{Line as TaskLine, Source as TaskSource, Task, path_from, task_lines};

@@ -3,6 +3,8 @@
 mod apply;
 mod external;
 pub mod fixture;
+mod idle;
+mod instances;
 mod order;
 mod random;
 mod readiness;

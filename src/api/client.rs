@@ -18,7 +18,7 @@ use tokio::net::UnixStream;
 use super::routes::{Explain, Put};
 use super::server::{Happened, Identity};
 use crate::route::history::Record;
-use crate::runtime::{Environment, Problem, UpRequest, Upped};
+use crate::runtime::{Environment, Problem, Scale, UpRequest, Upped};
 use crate::view::routes::{Entry, Explained, Routes};
 use crate::view::{Explanation, Request as RequestView, Service};
 
@@ -114,9 +114,20 @@ impl Client {
         self.post("/v1/up", request).await
     }
 
+    /// New instances of services; `recreate` has the old ones gone before.
+    pub async fn restart(&self, services: &[String], recreate: bool) -> Result<(), CallError> {
+        let asked = serde_json::json!({ "services": services, "recreate": recreate });
+        self.post("/v1/services/restart", &asked).await
+    }
+
     /// `start`, `stop` or `restart` of services.
     pub async fn control(&self, verb: &str, services: &[String]) -> Result<(), CallError> {
         self.post(&format!("/v1/services/{verb}"), &serde_json::json!({ "services": services })).await
+    }
+
+    /// Has more or fewer instances of services.
+    pub async fn scale(&self, scale: &Scale) -> Result<(), CallError> {
+        self.post("/v1/services/scale", &serde_json::json!({ "scale": scale })).await
     }
 
     /// Stops everything and ends the engine; it answers before it is done.

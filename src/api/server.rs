@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
 
 use crate::effects::clock;
-use crate::runtime::{Ask, Handle, Problem, UpRequest};
+use crate::runtime::{Ask, Handle, Problem, Scale, UpRequest};
 use crate::telemetry::requests::Record;
 use crate::view::{Request, Service};
 
@@ -59,6 +59,7 @@ pub async fn serve(listener: UnixListener, handle: Handle, identity: Identity) {
         .route("/v1/services/start", post(start))
         .route("/v1/services/stop", post(stop))
         .route("/v1/services/restart", post(restart))
+        .route("/v1/services/scale", post(scale))
         .route("/v1/services/{name}/why", get(why))
         .route("/v1/services/{name}/env", get(env))
         .route("/v1/events", get(events))
@@ -78,9 +79,11 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = match &self {
             Self::UnknownService { .. } | Self::UnknownProfile { .. } => StatusCode::NOT_FOUND,
-            Self::Manifest { .. } | Self::Nothing { .. } | Self::Elsewhere { .. } | Self::NoMode { .. } => {
-                StatusCode::UNPROCESSABLE_ENTITY
-            }
+            Self::Manifest { .. }
+            | Self::Nothing { .. }
+            | Self::Elsewhere { .. }
+            | Self::Scale { .. }
+            | Self::NoMode { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Routes(refused) => super::routes::status(refused),
             Self::Ending => StatusCode::SERVICE_UNAVAILABLE,
         };
@@ -117,8 +120,25 @@ async fn stop(State(shared): State<Shared>, Json(names): Json<Names>) -> Answer<
     shared.handle.ask(|reply| Ask::Stop(names.services, reply)).await.map(Json)
 }
 
-async fn restart(State(shared): State<Shared>, Json(names): Json<Names>) -> Answer<()> {
-    shared.handle.ask(|reply| Ask::Restart(names.services, reply)).await.map(Json)
+#[derive(Deserialize)]
+struct Restart {
+    services: Vec<String>,
+    #[serde(default)]
+    recreate: bool,
+}
+
+async fn restart(State(shared): State<Shared>, Json(asked): Json<Restart>) -> Answer<()> {
+    let Restart { services, recreate } = asked;
+    shared.handle.ask(|reply| Ask::Restart { services, recreate, reply }).await.map(Json)
+}
+
+#[derive(Deserialize)]
+struct Wanted {
+    scale: Scale,
+}
+
+async fn scale(State(shared): State<Shared>, Json(wanted): Json<Wanted>) -> Answer<()> {
+    shared.handle.ask(|reply| Ask::Scale(wanted.scale, reply)).await.map(Json)
 }
 
 async fn why(State(shared): State<Shared>, Path(name): Path<String>) -> Answer<crate::view::Explanation> {

@@ -7,8 +7,13 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args as ClapArgs, FromArgMatches, ValueEnum};
 
+use super::control::{Named, Restart};
 use super::demo::Demo;
 use super::dtab::Dtab;
+use super::events::Events;
+use super::exec::Exec;
+use super::requests::Requests;
+use super::scale::Scale;
 use super::tasks::Tasks;
 use super::trust::Trust;
 use super::url::Url;
@@ -116,8 +121,10 @@ commands! {
     Start(Named) = "start",
     /// Stop services
     Stop(Named) = "stop",
-    /// Stop services and start them again
-    Restart(Named) = "restart",
+    /// Replace services by new instances, without a gap where that is possible
+    Restart(Restart) = "restart",
+    /// Have more or fewer instances of services
+    Scale(Scale) = "scale",
     /// Wait until services are ready or completed
     Wait(Wait) = "wait",
     /// Why a service is not ready
@@ -173,6 +180,9 @@ pub struct Up {
     /// Only the named services, without what they need
     #[arg(long, env = "NAGAYA_NO_DEPS")]
     pub no_deps: bool,
+    /// So many instances of a service, whatever the manifest says
+    #[arg(long, value_name = "SERVICE=N", value_parser = super::scale::scale)]
+    pub scale: Vec<(String, u32)>,
     /// Start services with ports on their first request
     #[arg(long, env = "NAGAYA_LAZY")]
     pub lazy: bool,
@@ -248,13 +258,6 @@ pub enum Level {
 }
 
 #[derive(Debug, ClapArgs)]
-pub struct Named {
-    /// Services
-    #[arg(required = true)]
-    pub services: Vec<String>,
-}
-
-#[derive(Debug, ClapArgs)]
 pub struct One {
     /// The service
     pub service: String,
@@ -277,34 +280,6 @@ pub struct Wait {
 pub enum Goal {
     Ready,
     Completed,
-}
-
-#[derive(Debug, ClapArgs)]
-pub struct Exec {
-    /// The service
-    pub service: String,
-    /// The command and its arguments
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
-    pub command: Vec<OsString>,
-}
-
-#[derive(Debug, ClapArgs)]
-pub struct Requests {
-    /// Only calls by or to these services
-    pub services: Vec<String>,
-    /// Go on with what comes
-    #[arg(short, long)]
-    pub follow: bool,
-    /// Only the last requests
-    #[arg(short = 'n', long, value_name = "N")]
-    pub tail: Option<usize>,
-}
-
-#[derive(Debug, ClapArgs)]
-pub struct Events {
-    /// Go on with what comes
-    #[arg(short, long)]
-    pub follow: bool,
 }
 
 /// An API without a token is for nobody else.

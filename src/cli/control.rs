@@ -2,11 +2,40 @@
 
 use std::process::ExitCode;
 
-use super::args::{Global, Named};
+use clap::Args;
+
+use super::args::Global;
 use super::error::Error;
 use super::locate::connect;
 use super::output::Output;
 use super::wait::{Goal, settle};
+use crate::api::Client;
+
+#[derive(Debug, Args)]
+pub struct Named {
+    /// Services
+    #[arg(required = true)]
+    pub services: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Restart {
+    /// Services
+    #[arg(required = true)]
+    pub services: Vec<String>,
+    /// Stop what runs before the new one starts, also where both could be there at once
+    #[arg(long)]
+    pub recreate: bool,
+}
+
+/// Asks for new instances, and returns when those before are gone. One that does not become ready leaves the old one
+/// serving.
+pub async fn restart(global: &Global, args: &Restart, output: &Output) -> Result<ExitCode, Error> {
+    let (client, engine) = connect(global, output)?;
+    client.restart(&args.services, args.recreate).await?;
+    settle(&client, &engine.state, &args.services, Goal::Ready, None, output).await?;
+    show(&client, &args.services, output).await
+}
 
 /// Asks for it, and returns when it is so: started services are ready, stopped ones gone.
 pub async fn run(global: &Global, verb: &str, args: &Named, output: &Output) -> Result<ExitCode, Error> {
@@ -14,10 +43,13 @@ pub async fn run(global: &Global, verb: &str, args: &Named, output: &Output) -> 
     client.control(verb, &args.services).await?;
     let goal = if verb == "stop" { Goal::Stopped } else { Goal::Ready };
     settle(&client, &engine.state, &args.services, goal, None, output).await?;
+    show(&client, &args.services, output).await
+}
+
+async fn show(client: &Client, services: &[String], output: &Output) -> Result<ExitCode, Error> {
     if output.json {
-        let services = client.services().await?;
-        let about: Vec<_> = services.into_iter().filter(|row| args.services.contains(&row.service)).collect();
-        output.json(&about);
+        let rows = client.services().await?;
+        output.json(&rows.into_iter().filter(|row| services.contains(&row.service)).collect::<Vec<_>>());
     }
     Ok(ExitCode::SUCCESS)
 }

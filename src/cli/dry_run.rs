@@ -8,11 +8,11 @@ use super::output::{Output, dim};
 use crate::effects::{environment, ports, ranges};
 use crate::manifest::Request;
 use crate::plan::{self, Plan, Planned, PlannedPort, PlannedRun, Site, Surroundings};
-use crate::runtime::{UpRequest, choose};
+use crate::runtime::{UpRequest, choose, scaled};
 
 /// Prints what would be started, and starts nothing.
 pub fn run(load: &Request, request: &UpRequest, output: &Output) -> Result<ExitCode, Error> {
-    let workspace = &locate::load_to_boot(load, output)?;
+    let workspace = &scaled(&locate::load_to_boot(load, output)?, &request.scale)?;
     let home = locate::places()?.home(&locate::id(workspace, load));
     let mask = plan::select(workspace, &request.selection).map_err(|error| Error::usage(error.to_string()))?;
     let (network, _) = choose(workspace, &crate::engine::modes_possible(), ports::lowest())?;
@@ -68,6 +68,7 @@ fn planned_json(plan: &Plan, place: usize) -> serde_json::Value {
         "external": service.external().map(ToString::to_string),
         "working_dir": service.working_dir,
         "lazy": service.lazy,
+        "replicas": service.replicas,
         "depends_on": service.depends_on.iter().map(|it| serde_json::json!({
             "service": name(it.service), "condition": it.condition.word(),
         })).collect::<Vec<_>>(),

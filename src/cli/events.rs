@@ -2,12 +2,21 @@
 
 use std::process::ExitCode;
 
-use super::args::{Events, Global};
+use clap::Args;
+
+use super::args::Global;
 use super::error::Error;
 use super::locate::connect;
 use super::output::{Output, dim, state};
 use crate::api::{Client, Happened};
 use crate::view::Event;
+
+#[derive(Debug, Args)]
+pub struct Events {
+    /// Go on with what comes
+    #[arg(short, long)]
+    pub follow: bool,
+}
 
 /// Prints the changes of state so far, and what comes with `--follow`.
 pub async fn run(global: &Global, args: &Events, output: &Output) -> Result<ExitCode, Error> {

@@ -1,11 +1,13 @@
 //! `nagaya exec`: a command in a service's folder and environment.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this process becomes the command")]
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
-use super::args::{Exec, Global};
+use clap::Args;
+
+use super::args::Global;
 use super::enter::not_run;
 use super::error::{Code, Error};
 use super::locate::connect;
@@ -13,6 +15,15 @@ use super::output::Output;
 use crate::effects::{environment, fs};
 use crate::launcher::{Account, Entering};
 use crate::runtime::InPod;
+
+#[derive(Debug, Args)]
+pub struct Exec {
+    /// The service
+    pub service: String,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub command: Vec<OsString>,
+}
 
 /// Becomes the command, so that its terminal, signals and exit code are its own.
 pub async fn run(global: &Global, args: Exec, output: &Output) -> Result<ExitCode, Error> {

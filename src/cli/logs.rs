@@ -16,7 +16,7 @@ use crate::api::{Client, Events};
 use crate::effects::{clock, registry};
 use crate::model::parse_duration;
 use crate::telemetry::logs::{Line, Reader, Start};
-use crate::view::{LogLine, level};
+use crate::view::{LogLine, by_service, label, level};
 
 /// Prints lines of the running engine, or of the last one that ran.
 pub async fn run(global: &Global, args: Logs, output: &Output) -> Result<ExitCode, Error> {
@@ -85,7 +85,7 @@ impl Source {
     async fn find(global: &Global, output: &Output) -> Result<Self, Error> {
         match locate::connect(global, output) {
             Ok((client, engine)) => {
-                let rows = client.services().await?;
+                let rows = by_service(client.services().await?);
                 let external = rows.iter().filter(|row| row.is_external()).map(|row| row.name.clone()).collect();
                 let services = rows.into_iter().map(|row| row.name).collect();
                 let since = engine.started.parse().ok();
@@ -335,13 +335,14 @@ impl Printer {
         let time = if self.timestamps { dim(&format!("{:.3} ", line.time)) } else { String::new() };
         // A lone carriage return would have the line written over its own beginning.
         let text = format!("{time}{}", line.text.replace('\r', " "));
-        if self.prefix { self.prefixed(service, &text) } else { text }
+        if self.prefix { self.prefixed((service, line.instance), &text) } else { text }
     }
 
-    /// A text with the name of its service in front.
-    pub fn prefixed(&self, service: &str, text: &str) -> String {
+    /// A text with the name of its instance in front.
+    pub fn prefixed(&self, (service, instance): (&str, u32), text: &str) -> String {
+        let label = label(service, instance);
         let hash = service.bytes().fold(0usize, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
-        let name = tint(&format!("{service:<width$} |", width = self.width), COLORS[hash % COLORS.len()]);
+        let name = tint(&format!("{label:<width$} |", width = self.width), COLORS[hash % COLORS.len()]);
         format!("{name} {text}")
     }
 }

@@ -7,9 +7,9 @@ use super::args::{Global, Ps};
 use super::error::Error;
 use super::locate::connect;
 use super::output::{Output, state};
-use crate::view::{Align, Port, Service, Table, elapsed, lost_lines};
+use crate::view::{Align, Port, Service, Table, by_service, elapsed, lost_lines};
 
-/// Lists the services.
+/// Lists the instances of services.
 pub async fn run(global: &Global, args: &Ps, output: &Output) -> Result<ExitCode, Error> {
     let (client, _) = connect(global, output)?;
     let mut rows = client.services().await?;
@@ -20,7 +20,7 @@ pub async fn run(global: &Global, args: &Ps, output: &Output) -> Result<ExitCode
     if output.json {
         output.json(&rows);
     } else if args.names {
-        rows.iter().for_each(|row| output.line(&row.name));
+        by_service(rows).iter().for_each(|row| output.line(&row.name));
     } else {
         table(&rows, output);
     }
@@ -42,7 +42,7 @@ pub fn table(rows: &[Service], output: &Output) {
     for row in rows {
         let up = row.uptime_ms.map(|millis| elapsed(Duration::from_millis(millis)));
         table.row(vec![
-            row.name.clone(),
+            row.label(),
             format!("{} {}", crate::view::state_mark(row.state), row.state.word()),
             up.unwrap_or_default(),
             row.restarts.to_string(),

@@ -3,12 +3,25 @@
 use std::process::ExitCode;
 
 use anstyle::AnsiColor;
+use clap::Args;
 
-use super::args::{Global, Requests};
+use super::args::Global;
 use super::error::Error;
 use super::locate::connect;
 use super::output::{Output, dim, tint};
 use crate::view::Request;
+
+#[derive(Debug, Args)]
+pub struct Requests {
+    /// Only calls by or to these services
+    pub services: Vec<String>,
+    /// Go on with what comes
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Only the last requests
+    #[arg(short = 'n', long, value_name = "N")]
+    pub tail: Option<usize>,
+}
 
 /// Prints the last requests, and what comes with `--follow`.
 pub async fn run(global: &Global, args: &Requests, output: &Output) -> Result<ExitCode, Error> {

@@ -7,6 +7,7 @@ use super::error::{Code, Error};
 use super::locate;
 use super::output::{Output, dim};
 use super::ps;
+use crate::view::by_service;
 
 /// Prints it.
 pub async fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
@@ -17,6 +18,8 @@ pub async fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
                 output.json(&rows);
                 return Ok(ExitCode::SUCCESS);
             }
+            let trouble: Vec<_> = rows.iter().filter(|row| !row.settled && row.wanted).cloned().collect();
+            let rows = by_service(rows);
             let ready = rows.iter().filter(|row| row.settled).count();
             output.line(&format!(
                 "{}: {ready} of {} services ready, front door http://{}.localhost:{}",
@@ -25,7 +28,6 @@ pub async fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
                 engine.host_label,
                 engine.front_door
             ));
-            let trouble: Vec<_> = rows.iter().filter(|row| !row.settled && row.wanted).cloned().collect();
             if !trouble.is_empty() {
                 ps::table(&trouble, output);
             }

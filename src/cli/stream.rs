@@ -17,7 +17,8 @@ pub struct Stream {
     services: HashSet<String>,
     /// Services that join later are followed too.
     all: bool,
-    rows: BTreeMap<String, Service>,
+    /// By name and instance.
+    rows: BTreeMap<(String, u32), Service>,
     changes: Events,
     follower: Follower,
     printer: Printer,
@@ -96,6 +97,9 @@ impl Stream {
     }
 
     fn take(&mut self, changes: Changes, output: &Output) {
+        if changes.whole {
+            self.rows.retain(|(name, instance), _| changes.services.iter().any(|row| row.id() == (name, *instance)));
+        }
         for row in changes.services {
             let about = self.services.contains(&row.name);
             let joins = self.all && row.wanted;
@@ -106,7 +110,7 @@ impl Stream {
                 self.services.insert(row.name.clone());
                 self.follower.add(&row.name);
             }
-            let before = self.rows.insert(row.name.clone(), row.clone());
+            let before = self.rows.insert((row.name.clone(), row.instance), row.clone());
             if before.is_none_or(|before| before.state != row.state) && !output.json {
                 self.tell(&row, output);
             }
@@ -115,7 +119,8 @@ impl Stream {
 
     fn tell(&self, row: &Service, output: &Output) {
         let worth = !matches!(row.state, State::Waiting | State::Starting | State::Stopping) || output.verbose;
-        if !worth || (row.state == State::Stopped && !row.wanted && self.rows.len() < self.services.len()) {
+        if !worth || (row.state == State::Stopped && !row.wanted && !self.services.iter().all(|name| self.knows(name)))
+        {
             return;
         }
         let took = row
@@ -124,7 +129,7 @@ impl Stream {
             .map(|it| format!(" in {}", elapsed(std::time::Duration::from_millis(it))));
         let reason = row.reason.as_deref().map(|reason| format!(": {reason}"));
         let text = format!("{}{}{}", state(row.state), took.unwrap_or_default(), dim(&reason.unwrap_or_default()));
-        output.say(&self.printer.prefixed(&row.name, &text));
+        output.say(&self.printer.prefixed(row.id(), &text));
     }
 
     /// Services run, or should, as far as is known: an engine that ends now was not asked to.
@@ -139,7 +144,11 @@ impl Stream {
             |row: &&Service| matches!(row.state, State::Completed | State::Failed) || (row.stuck && row.pid.is_none());
         // What lives elsewhere has no end to wait for.
         let wanted: Vec<&Service> = self.rows.values().filter(|row| row.wanted && !row.is_external()).collect();
-        self.rows.len() >= self.services.len() && !wanted.is_empty() && wanted.iter().all(over)
+        self.services.iter().all(|name| self.knows(name)) && !wanted.is_empty() && wanted.iter().all(over)
+    }
+
+    fn knows(&self, service: &str) -> bool {
+        self.rows.keys().any(|(name, _)| name == service)
     }
 
     fn end(&self, gone: bool) -> End {

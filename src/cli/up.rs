@@ -18,6 +18,7 @@ use crate::engine::{Found, Order, Owned, Running, find_or_start};
 use crate::manifest::Request;
 use crate::plan::Selection;
 use crate::runtime::UpRequest;
+use crate::view::by_service;
 
 /// Boots the workspace, or attaches to it and starts what is missing.
 pub fn run(global: &Global, args: Up, output: &Output) -> Result<ExitCode, Error> {
@@ -34,6 +35,7 @@ pub fn boot(global: &Global, load: Request, args: Up, output: &Output) -> Result
             profiles: global.profile.clone(),
             no_deps: args.no_deps,
         },
+        scale: args.scale.iter().cloned().collect(),
         lazy: args.lazy,
         color: output.error_colors() && !output.json,
     };
@@ -186,7 +188,7 @@ impl Session {
 
     /// The addresses of services that no other needs: where one would begin to look.
     async fn show_entrances(&self, output: &Output) -> Result<(), Error> {
-        let rows = self.client.services().await?;
+        let rows = by_service(self.client.services().await?);
         let entrances = rows.iter().filter(|row| row.wanted && row.needed_by.is_empty() && !row.is_external());
         let all: Vec<_> = entrances.filter_map(|row| Some((row, row.front_door()?))).collect();
         for (row, url) in all.iter().take(ENTRANCES) {

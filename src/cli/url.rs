@@ -10,7 +10,7 @@ use super::error::Error;
 use super::locate::connect;
 use super::output::{Output, dim};
 use crate::plan::LOOPBACK;
-use crate::view::{Align, Port, Service, Table};
+use crate::view::{Align, Port, Service, Table, by_service};
 
 #[derive(Debug, Args)]
 pub struct Url {
@@ -37,7 +37,7 @@ struct Address {
 /// Prints all addresses, or those of some services; the URL alone where only one is meant.
 pub async fn run(global: &Global, args: &Url, output: &Output) -> Result<ExitCode, Error> {
     let (client, _) = connect(global, output)?;
-    let rows = client.services().await?;
+    let rows = by_service(client.services().await?);
     if let Some(missing) = args.services.iter().find(|name| rows.iter().all(|row| row.service != **name)) {
         return Err(Error::usage(format!("there is no service `{missing}`")).hint("`nagaya ps` lists the services"));
     }

@@ -17,10 +17,13 @@ use crate::effects::registry;
 use crate::runtime::Changes;
 use crate::supervise::State;
 use crate::telemetry::logs;
-use crate::view::{Service, elapsed};
+use crate::view::{Service, by_service, elapsed};
 
 /// A program that lives this long has not failed at once.
 const PROOF: Duration = Duration::from_millis(300);
+
+/// Instances by their services' names and their own numbers.
+type Rows = BTreeMap<(String, u32), Service>;
 
 /// What is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +58,10 @@ pub async fn run(global: &Global, args: &Wait, output: &Output) -> Result<ExitCo
     let (client, engine) = connect(global, output)?;
     let services = match args.services.is_empty() {
         false => args.services.clone(),
-        true => client.services().await?.into_iter().filter(|row| row.wanted).map(|row| row.name).collect(),
+        true => {
+            let rows = by_service(client.services().await?);
+            rows.into_iter().filter(|row| row.wanted).map(|row| row.name).collect()
+        }
     };
     let goal = match args.state {
         args::Goal::Ready => Goal::Ready,
@@ -75,7 +81,7 @@ pub async fn settle(
     timeout: Option<Duration>,
     output: &Output,
 ) -> Result<(), Error> {
-    let mut rows: BTreeMap<String, Service> = BTreeMap::new();
+    let mut rows = Rows::new();
     let known = client.services().await?;
     if let Some(missing) = services.iter().find(|name| known.iter().all(|row| row.name != **name)) {
         return Err(Error::usage(format!("there is no service `{missing}`")).hint("`nagaya ps` lists the services"));
@@ -106,14 +112,19 @@ pub async fn settle(
                 _ => Err(CallError::Broken("the engine ended".to_owned()).into()),
             };
         };
+        if changes.whole {
+            rows.retain(|(name, instance), _| changes.services.iter().any(|row| row.id() == (name, *instance)));
+        }
         for row in changes.services.into_iter().filter(|row| services.contains(&row.name)) {
-            announce(rows.get(&row.name), &row, goal, output);
-            rows.insert(row.name.clone(), row);
+            let id = (row.name.clone(), row.instance);
+            announce(rows.get(&id), &row, goal, output);
+            rows.insert(id, row);
         }
         if let Some(stuck) = rows.values().find(|row| goal.is_hopeless(row)) {
             return Err(explain_stuck(stuck, client, home).await);
         }
-        let all = rows.len() == services.len() && rows.values().all(|row| goal.is_reached(row));
+        let known = services.iter().all(|service| rows.keys().any(|(name, _)| name == service));
+        let all = known && rows.values().all(|row| goal.is_reached(row));
         let unproven = rows.values().filter_map(unproven).max();
         proven_at = match (all, unproven) {
             (true, None) => return Ok(()),
@@ -146,7 +157,7 @@ impl Reminder {
         tokio::time::sleep_until(self.at).await;
     }
 
-    fn say(&mut self, rows: &BTreeMap<String, Service>, goal: Goal, output: &Output) {
+    fn say(&mut self, rows: &Rows, goal: Goal, output: &Output) {
         self.pause = (self.pause * 2).min(Duration::from_secs(30));
         self.at = Instant::now() + self.pause;
         if output.json {
@@ -156,8 +167,8 @@ impl Reminder {
             .values()
             .filter(|row| !goal.is_reached(row) && row.state != State::Waiting)
             .map(|row| match &row.reason {
-                Some(reason) => format!("{} ({reason})", row.name),
-                None => format!("{} ({})", row.name, row.state.word()),
+                Some(reason) => format!("{} ({reason})", row.label()),
+                None => format!("{} ({})", row.label(), row.state.word()),
             })
             .collect();
         if !waiting.is_empty() {
@@ -175,7 +186,7 @@ fn announce(before: Option<&Service>, row: &Service, goal: Goal, output: &Output
         .startup_ms
         .filter(|_| row.state == State::Ready)
         .map(|millis| format!(" in {}", elapsed(Duration::from_millis(millis))));
-    let line = format!("  {}  {}{}", row.name, state(row.state), took.unwrap_or_default());
+    let line = format!("  {}  {}{}", row.label(), state(row.state), took.unwrap_or_default());
     if goal.is_reached(row) && (before.is_some() || goal == Goal::Ready) {
         output.say(&line);
     } else if row.state == State::Backoff {
@@ -238,17 +249,11 @@ pub fn tail(home: &Path, service: &str, count: usize) -> Vec<String> {
     logs::last_lines(&home.join("logs"), service, count, since).into_iter().map(|line| line.text).collect()
 }
 
-async fn timed_out(
-    rows: &BTreeMap<String, Service>,
-    goal: Goal,
-    timeout: Option<Duration>,
-    client: &Client,
-    home: &Path,
-) -> Error {
+async fn timed_out(rows: &Rows, goal: Goal, timeout: Option<Duration>, client: &Client, home: &Path) -> Error {
     let late: Vec<&Service> = rows.values().filter(|row| !goal.is_reached(row)).collect();
     // Those that wait for others are not the cause.
     let cause = late.iter().find(|row| row.state != State::Waiting).or(late.first());
-    let names: Vec<&str> = late.iter().map(|row| row.name.as_str()).collect();
+    let names: Vec<String> = late.iter().map(|row| row.label()).collect();
     let waited = timeout.map(elapsed).unwrap_or_default();
     let mut error = Error::new(Code::TimedOut, format!("not there after {waited}: {}", names.join(", ")));
     let Some(cause) = cause else { return error };

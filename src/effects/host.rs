@@ -19,7 +19,7 @@ use super::fs;
 use super::helpers::Helpers;
 use super::listeners::{Listeners, Listening};
 use super::places::Home;
-use super::pods::{Announcer, Pod, PodOrder, private_files};
+use super::pods::{Announcer, Pod, PodOrder, Whose, private_files};
 use super::ports::{is_free, taken_message};
 use super::process::end_groups;
 use super::setup::Stamps;
@@ -54,6 +54,8 @@ pub struct Host {
 #[derive(Debug)]
 struct Life {
     service: usize,
+    /// Its number among those of its service.
+    instance: u32,
     /// Its main process, or what it left behind when that ended.
     pids: Vec<u32>,
     launched: Moment,
@@ -128,13 +130,15 @@ impl Host {
     /// Carries out one effect. Never waits; what comes of it is a fact.
     pub fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Launch { service, incarnation } => {
-                if let Err(reason) = self.launch(service, incarnation) {
+            Effect::Launch { service, instance, incarnation } => {
+                if let Err(reason) = self.launch(service, instance, incarnation) {
                     let _ = self.facts.send(Fact::NotLaunched(incarnation, reason));
                 }
             }
             Effect::Signal { incarnation, signal } => self.helpers.launcher().signal(incarnation, signal),
             Effect::Probe { service, incarnation } => self.probe(service, incarnation),
+            // Answered where calls are listed.
+            Effect::Measure { .. } => {}
             Effect::Sweep(waiting) => self.sweep(&waiting),
             Effect::Setup { setup, run } => self.setup(setup, run),
         }
@@ -202,7 +206,8 @@ impl Host {
             return vec![Fact::Exited(incarnation, exit, Left::Nothing)];
         }
         life.pids = left;
-        let ports = self.plan.services.get(life.service).map(|planned| planned.ports.as_slice()).unwrap_or_default();
+        let planned = self.plan.services.get(life.service).map(|planned| planned.instance(life.instance));
+        let ports = planned.map(|planned| planned.ports.as_slice()).unwrap_or_default();
         let mut numbers = ports.iter().filter_map(PlannedPort::listen);
         let serves = match &life.pod {
             Some(pod) => numbers.any(|port| pod.listens(port)),
@@ -212,15 +217,15 @@ impl Host {
         vec![Fact::Exited(incarnation, exit, if serves { Left::Listeners } else { Left::Strays })]
     }
 
-    fn launch(&mut self, service: usize, incarnation: Incarnation) -> Result<(), String> {
-        let planned = &self.plan.services[service];
+    fn launch(&mut self, service: usize, instance: u32, incarnation: Incarnation) -> Result<(), String> {
+        let planned = self.plan.services[service].instance(instance);
         // A stranger on its port would answer in its place, or make it fail with less to read.
         let mut numbers = planned.ports.iter().filter(|_| !planned.in_pod()).filter_map(PlannedPort::listen);
         if let Some(port) = numbers.find(|&port| !is_free(port)) {
             return Err(taken_message(port));
         }
         let found = accounts::of(planned)?;
-        let mut variables = texts::variables(&self.plan, service, found.as_ref());
+        let mut variables = texts::variables(planned, instance, found.as_ref());
         self.helpers.mark(&mut variables, incarnation);
         let pipe = || pipe_with(PipeFlags::CLOEXEC).map_err(|error| format!("no pipe for its output: {error}"));
         let (stdout, stdout_end) = pipe()?;
@@ -235,9 +240,10 @@ impl Host {
                 let _ = facts.send(Fact::LogMatched(incarnation));
             };
             let pattern = pattern.clone().map(|pattern| (pattern, Matched(Box::new(matched))));
-            self.collector.add(Source { pattern, ..source(&self.plan, service, stream, pipe) });
+            self.collector.add(Source { pattern, ..source(planned, instance, stream, pipe) });
         }
-        let (pod, order) = self.apart(planned, incarnation).map_err(|error| format!("no line to its pod: {error}"))?;
+        let (pod, order) =
+            self.apart(service, instance, incarnation).map_err(|error| format!("no line to its pod: {error}"))?;
         let launch = Launch {
             incarnation,
             argv: texts::block(planned.argv()),
@@ -250,7 +256,7 @@ impl Host {
         };
         self.dialled.remove(planned.name.as_str());
         let launched = self.clock.now();
-        let life = Life { service, pids: Vec::new(), launched, pod, init: None, dialled: Vec::new() };
+        let life = Life { service, instance, pids: Vec::new(), launched, pod, init: None, dialled: Vec::new() };
         self.lives.insert(incarnation, life);
         if !self.helpers.launcher().launch(launch) {
             self.lives.remove(&incarnation);
@@ -259,12 +265,18 @@ impl Host {
         Ok(())
     }
 
-    /// What a service has of its own, by its network mode: a pod that is to be known, and the launcher's order.
-    fn apart(&self, planned: &Planned, incarnation: Incarnation) -> io::Result<(Option<Pod>, Option<PodOrder>)> {
+    /// What an instance has of its own, by its network mode: a pod that is to be known, and the launcher's order.
+    fn apart(
+        &self,
+        service: usize,
+        instance: u32,
+        incarnation: Incarnation,
+    ) -> io::Result<(Option<Pod>, Option<PodOrder>)> {
+        let planned = &self.plan.services[service];
         match planned.network {
             NetworkMode::Pod => {
-                let (pod, order) =
-                    Pod::order(planned, &self.home.etc(), self.plan.front_door, incarnation, true, &self.announcer)?;
+                let whose = Whose { incarnation, planned, instance, serves: true };
+                let (pod, order) = Pod::order(&whose, &self.home.etc(), self.plan.front_door, &self.announcer)?;
                 Ok((Some(pod), Some(order)))
             }
             NetworkMode::Names => {
@@ -300,7 +312,12 @@ impl Host {
 
     /// Pid 1 of the pod, or of the namespaces for private files, in which a service runs now.
     pub fn pod_of(&self, service: usize) -> Option<u32> {
-        self.lives.values().find(|life| life.service == service)?.init
+        self.first_of(service)?.init
+    }
+
+    /// What is known of a service's first instance.
+    fn first_of(&self, service: usize) -> Option<&Life> {
+        self.lives.values().filter(|life| life.service == service).min_by_key(|life| life.instance)
     }
 
     /// The variables in which a service runs, and the account that it takes on.
@@ -314,14 +331,13 @@ impl Host {
 
     /// Whom a service dialled in vain.
     pub fn dialled(&self, service: usize) -> Dialled {
-        let pod = self.lives.values().find(|life| life.service == service).and_then(|life| life.pod.clone());
+        let pod = self.first_of(service).and_then(|life| life.pod.clone());
         let before = || self.dialled.get(self.plan.services.get(service)?.name.as_str()).cloned();
         pod.map_or_else(|| Dialled::Before(before().unwrap_or_default()), Dialled::Ask)
     }
 }
 
-fn source(plan: &Plan, service: usize, stream: Stream, pipe: OwnedFd) -> Source {
-    let planned = &plan.services[service];
-    let origin = Origin { service: planned.name.to_string(), instance: 1, stream };
+fn source(planned: &Planned, instance: u32, stream: Stream, pipe: OwnedFd) -> Source {
+    let origin = Origin { service: planned.name.to_string(), instance, stream };
     Source { origin, pipe, keeping: planned.logs, pattern: None }
 }

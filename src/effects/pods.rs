@@ -12,7 +12,7 @@ use super::listeners::{Listeners, listens};
 use crate::launcher::Line;
 use crate::launcher::pod::{self, ENGINE, Handover};
 use crate::model::Egress;
-use crate::plan::{HOST, Planned, RANGE, twin};
+use crate::plan::{HOST, Location, Planned, RANGE, twin};
 use crate::supervise::Incarnation;
 
 /// What the proxy is told of pods.
@@ -21,6 +21,8 @@ pub enum News {
     Opened(Opened),
     /// Nothing in it runs any more.
     Closed(Incarnation),
+    /// No calls are sent there any more, by whatever way they went.
+    Withdrawn(Vec<Location>),
 }
 
 /// A pod that is complete: its program is about to start.
@@ -28,6 +30,10 @@ pub enum News {
 pub struct Opened {
     pub incarnation: Incarnation,
     pub service: Arc<str>,
+    /// Which of the service's instances is in it.
+    pub instance: u32,
+    /// Its own address.
+    pub address: Ipv4Addr,
     pub line: Arc<Line>,
     /// All streams that leave the pod.
     pub listener: OwnedFd,
@@ -69,6 +75,11 @@ impl Announcer {
         if open.remove(&incarnation) {
             let _ = self.news.send(News::Closed(incarnation));
         }
+    }
+
+    /// Connections that are kept to these places are to be closed.
+    pub fn withdraw(&self, locations: Vec<Location>) {
+        let _ = self.news.send(News::Withdrawn(locations));
     }
 
     /// No pod is left.
@@ -124,17 +135,26 @@ pub struct Ears {
     diagnosis: Arc<OnceLock<Mutex<OwnedFd>>>,
 }
 
+/// What is to run in a pod.
+#[derive(Debug)]
+pub struct Whose<'a> {
+    pub incarnation: Incarnation,
+    pub planned: &'a Planned,
+    pub instance: u32,
+    /// Whether the service's callers are to be sent there.
+    pub serves: bool,
+}
+
 impl Pod {
     /// A pod to be, and what the launcher needs to make it. When it is complete, the proxy is told.
     pub fn order(
-        planned: &Planned,
+        whose: &Whose<'_>,
         etc: &Path,
         front_door: u16,
-        incarnation: Incarnation,
-        serves: bool,
         announcer: &Announcer,
     ) -> std::io::Result<(Self, PodOrder)> {
-        let address = planned.addresses.own;
+        let &Whose { incarnation, planned, instance, serves } = whose;
+        let address = planned.own_address(instance);
         let (line, end) = Line::new(address)?;
         let pod = Self { line: Arc::new(line), ears: Ears { address, diagnosis: Arc::default() } };
         let listens_itself = |number: u16| planned.ports.iter().any(|port| port.number == number);
@@ -159,7 +179,18 @@ impl Pod {
             let datagrams = std::iter::once(datagrams).chain(datagrams6).collect();
             let Self { line, ears } = known;
             let _ = ears.diagnosis.set(diagnosis.into());
-            announcer.open(Opened { incarnation, service, line, listener, names, datagrams, ears, serves });
+            announcer.open(Opened {
+                incarnation,
+                service,
+                instance,
+                address,
+                line,
+                listener,
+                names,
+                datagrams,
+                ears,
+                serves,
+            });
         });
         Ok((pod, (order, end)))
     }
@@ -217,6 +248,8 @@ mod tests {
         Opened {
             incarnation,
             service: "web".into(),
+            instance: 1,
+            address,
             line: line.into(),
             listener: socket(),
             names: socket(),
@@ -245,6 +278,7 @@ mod tests {
             told.push(match one {
                 News::Opened(pod) => ("opened", pod.incarnation),
                 News::Closed(incarnation) => ("closed", incarnation),
+                News::Withdrawn(locations) => panic!("{locations:?}"),
             });
         }
         assert_eq!(told, [("closed", quick), ("opened", usual), ("closed", usual)]);

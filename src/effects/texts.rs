@@ -3,17 +3,21 @@
 use indexmap::IndexMap;
 
 use super::accounts::Found;
-use crate::plan::{Plan, Planned};
+use crate::plan::Planned;
 
 /// `NAME=value`s, each with a zero at its end.
 pub type Variables = Vec<u8>;
 
-/// All variables of a service, with the folder it runs in: a shell's own `PWD` would be wrong there.
-pub fn variables(plan: &Plan, service: usize, account: Option<&Found>) -> Variables {
-    let planned = &plan.services[service];
+/// Tells an instance which of several it is.
+const INSTANCE: &str = "NAGAYA_INSTANCE";
+
+/// All variables of an instance, with the folder it runs in: a shell's own `PWD` would be wrong there.
+pub fn variables(planned: &Planned, instance: u32, account: Option<&Found>) -> Variables {
+    let number = instance.to_string();
     let folder = planned.working_dir.to_string_lossy();
     let mut resolved = resolve(planned, account);
     resolved.insert("PWD", &folder);
+    resolved.entry(INSTANCE).or_insert(&number);
     let mut out = Vec::with_capacity(resolved.len() * 48);
     for (name, value) in &resolved {
         push(&mut out, name, value);

@@ -5,6 +5,7 @@ mod identifiers;
 mod network;
 mod readiness;
 mod routes;
+mod scale;
 mod service;
 mod unique;
 

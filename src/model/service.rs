@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use indexmap::IndexMap;
 
 use super::{
     Command, Egress, External, HostName, NetworkMode, Port, Publish, Readiness, Restart, ServiceName, Size, Stop,
-    Template, User,
+    Strategy, Template, User,
 };
 
 /// A member of the workspace. One that lives elsewhere has nothing of what is about processes but its default.
@@ -42,6 +43,16 @@ pub struct Service {
     pub profiles: Vec<String>,
     /// Started by its first request instead of by `up`.
     pub lazy: bool,
+    /// Instances at once; at least one.
+    pub replicas: u32,
+    /// It owns data: there are never two of it.
+    pub stateful: bool,
+    /// Without a call for so long it is stopped, until the next one; for lazy services.
+    pub idle_timeout: Option<Duration>,
+    /// At this age an instance is replaced.
+    pub max_age: Option<Duration>,
+    /// How an instance of it is replaced, where that is said.
+    pub strategy: Option<Strategy>,
     pub logs: LogKeeping,
     /// Where it is declared, for messages: the file and its line, from 1.
     pub declared: (PathBuf, usize),

@@ -1,4 +1,4 @@
-//! Addresses in the pods of a workspace: each service has one at which it is called and one of its own.
+//! Addresses in the pods of a workspace: each service has one at which it is called, and each instance one of its own.
 //!
 //! All workspaces use the same range, which exists in pods only: none sees another's. In network mode `names` the
 //! addresses are of this machine's loopback, where each workspace has a range of its own, and each caller and callee an
@@ -35,20 +35,21 @@ pub fn on_loopback(range: u8, pair: u16) -> Ipv4Addr {
     Ipv4Addr::new(127, range, high, low)
 }
 
-/// The two addresses of a service.
+/// The address of a service, and that of one of its instances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Addresses {
     /// Where it is called: its name leads there, from every pod but its own.
     pub called: Ipv4Addr,
-    /// Its pod's own, which callees see as the caller's.
+    /// That of an instance's own pod, which callees see as the caller's.
     pub own: Ipv4Addr,
 }
 
 impl Addresses {
-    /// Those of a service, by the number it was given.
-    pub fn of(service: &ServiceName, ports: &Ports) -> Self {
-        let [high, low] = ports.address(service).to_be_bytes();
-        Self { called: Ipv4Addr::new(10, 66, high, low), own: Ipv4Addr::new(10, 66, high | 0x80, low) }
+    /// Those of an instance of a service, by the numbers that they were given.
+    pub fn of(service: &ServiceName, instance: u32, ports: &Ports) -> Self {
+        let number = |instance| ports.address(service, instance).to_be_bytes();
+        let ([high, low], [own_high, own_low]) = (number(1), number(instance));
+        Self { called: Ipv4Addr::new(10, 66, high, low), own: Ipv4Addr::new(10, 66, own_high | 0x80, own_low) }
     }
 }
 

@@ -194,6 +194,8 @@ pub fn edges(workspace: &Workspace, references: &[Reference], surroundings: &Sur
 /// Addresses as one caller sees them.
 pub struct Outlook<'a> {
     pub caller: usize,
+    /// Which of its instances.
+    pub instance: u32,
     pub workspace: &'a Workspace,
     pub edges: &'a [Edge],
     pub surroundings: &'a Surroundings,
@@ -236,7 +238,10 @@ impl Outlook<'_> {
             NetworkMode::Names | NetworkMode::Env => {}
         }
         // Its own address is its own: nobody goes through the proxy to reach itself.
-        let own = || self.surroundings.ports.own(&callee.name, &callee.ports[port].name);
+        let own = || {
+            let instance = if to == self.caller { self.instance } else { 1 };
+            self.surroundings.ports.own(&callee.name, instance, &callee.ports[port].name)
+        };
         (LOOPBACK, edge.and_then(|edge| edge.listen).map_or_else(own, |listen| listen.port()))
     }
 }

@@ -7,6 +7,8 @@ use super::{Location, PlannedCheck, PlannedPort, PlannedProbe, PlannedPublish, P
 /// A service whose ports are being placed.
 pub struct Listening<'a> {
     pub service: &'a Service,
+    /// Which of its instances.
+    pub instance: u32,
     pub network: NetworkMode,
     pub numbers: &'a Ports,
 }
@@ -61,7 +63,7 @@ impl Listening<'_> {
                 tls: external.scheme.is_tls(),
             },
             (Run::Process(_), NetworkMode::Pod) => {
-                Location::Pod { service: service.name.as_str().into(), port: number }
+                Location::Pod { service: service.name.as_str().into(), instance: self.instance, port: number }
             }
             (Run::Process(_), NetworkMode::Names | NetworkMode::Env) => Location::Loopback(number),
         }
@@ -73,7 +75,9 @@ impl Listening<'_> {
             ServicePort::Declared(place) if self.network == NetworkMode::Pod => {
                 self.service.listen[place].unwrap_or(self.service.ports[place].number)
             }
-            ServicePort::Declared(place) => self.numbers.own(&self.service.name, &self.service.ports[place].name),
+            ServicePort::Declared(place) => {
+                self.numbers.own(&self.service.name, self.instance, &self.service.ports[place].name)
+            }
             ServicePort::Number(number) => number,
         }
     }

@@ -1,12 +1,14 @@
 //! One service of a plan, with every address filled in.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::model::{
-    Dependency, Egress, External, HostName, LogKeeping, NetworkMode, Probe, Protocol, Restart, ServiceName, Stop, User,
-    Version,
+    Dependency, Egress, External, HostName, LogKeeping, NetworkMode, Probe, Protocol, Restart, ServiceName, Stop,
+    Strategy, User, Version,
 };
 
 use super::{Addresses, Layers};
@@ -33,7 +35,7 @@ pub struct Planned {
     pub publish: Vec<PlannedPublish>,
     /// How it sees the network.
     pub network: NetworkMode,
-    /// Its addresses in pods, whether it is in one or not.
+    /// Its addresses in pods, whether it is in one or not; of several instances those of the first.
     pub addresses: Addresses,
     pub egress: Egress,
     /// The account that runs it; nagaya's own where there is none.
@@ -43,10 +45,30 @@ pub struct Planned {
     pub restart: Restart,
     pub stop: Stop,
     pub lazy: bool,
+    /// Instances at once.
+    pub replicas: u32,
+    /// How an instance of it is replaced.
+    pub strategy: Strategy,
+    /// Without a call for so long it is stopped, until the next one.
+    pub idle_timeout: Option<Duration>,
+    /// At this age an instance is replaced.
+    pub max_age: Option<Duration>,
+    /// What differs in instances other than the first.
+    pub others: Others,
     pub profiles: Vec<String>,
     pub logs: LogKeeping,
     /// Places in [`Plan::setups`](super::Plan::setups), in order.
     pub setup: Vec<usize>,
+}
+
+/// Instances of a service from the second on: those that are wanted, and those that take the place of others.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Others {
+    None,
+    /// The addresses of their pods.
+    Pods(Vec<Ipv4Addr>),
+    /// Each with ports of its own, and all that tells of them.
+    Ports(Vec<Planned>),
 }
 
 /// What a planned service is.
@@ -76,8 +98,8 @@ pub struct PlannedPort {
 pub enum Location {
     /// The program itself listens there.
     Loopback(u16),
-    /// In the pod of a service.
-    Pod { service: Arc<str>, port: u16 },
+    /// In the pod of an instance of a service.
+    Pod { service: Arc<str>, instance: u32, port: u16 },
     /// Outside the workspace; `host` is a name or an address, an IPv6 one without brackets.
     Elsewhere { host: Arc<str>, port: u16, tls: bool },
 }
@@ -127,6 +149,48 @@ impl Planned {
             && self.ports == other.ports
             && self.readiness == other.readiness
             && (self.network, self.addresses, &self.user) == (other.network, other.addresses, &other.user)
+    }
+
+    /// Whether callers of the running process find what this plan says, so that both may be there at once.
+    pub fn is_called_like(&self, other: &Self) -> bool {
+        let place = |planned: &Self| (planned.network, planned.addresses.called);
+        self.ports == other.ports && self.undeclared == other.undeclared && place(self) == place(other)
+    }
+
+    /// The service as one of its instances is launched, and seen to be ready.
+    pub fn instance(&self, number: u32) -> &Self {
+        match &self.others {
+            Others::Ports(others) => further(others, number).unwrap_or(self),
+            Others::None | Others::Pods(_) => self,
+        }
+    }
+
+    /// The address of an instance's own pod.
+    pub fn own_address(&self, number: u32) -> Ipv4Addr {
+        match &self.others {
+            Others::Pods(others) => further(others, number).copied().unwrap_or(self.addresses.own),
+            Others::None | Others::Ports(_) => self.addresses.own,
+        }
+    }
+
+    /// Where an instance is reached by each of the ports that can be called.
+    pub fn locations(&self, number: u32) -> impl Iterator<Item = Location> {
+        self.instance(number).all_ports().map(move |port| match &port.location {
+            Location::Pod { service, port, .. } => {
+                Location::Pod { service: service.clone(), instance: number, port: *port }
+            }
+            other => other.clone(),
+        })
+    }
+
+    /// How many instances there can be at once.
+    pub fn most_instances(&self) -> u32 {
+        let others = match &self.others {
+            Others::None => 0,
+            Others::Pods(others) => others.len(),
+            Others::Ports(others) => others.len(),
+        };
+        u32::try_from(others).unwrap_or(u32::MAX - 1) + 1
     }
 
     /// Whether the service's own name means it: it is the first version, or the only one.
@@ -179,6 +243,11 @@ impl Planned {
         };
         self.publish.iter().filter(move |it| !own(it)).copied()
     }
+}
+
+/// Of instances from the second on, the one of this number.
+fn further<T>(others: &[T], number: u32) -> Option<&T> {
+    others.get(usize::try_from(number.checked_sub(2)?).ok()?)
 }
 
 impl PlannedPort {

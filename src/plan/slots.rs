@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use crate::model::{NetworkMode, Protocol, Service, ServiceName, Workspace};
 
 use super::edges::wanted_edges;
+use super::instances::most_instances;
 use super::references;
 
 /// One port number that is needed.
@@ -33,12 +34,17 @@ pub enum SlotKind {
 
 const FRONT_DOOR: &str = "front-door";
 
-fn own_key(service: &ServiceName, port: &str) -> String {
-    format!("{service}/{port}")
+/// The first instance of a service has its name, as where there is no other.
+fn instance_key(service: &ServiceName, instance: u32) -> String {
+    if instance == 1 { service.to_string() } else { format!("{service}#{instance}") }
 }
 
-fn address_key(service: &ServiceName) -> String {
-    format!("@{service}")
+fn own_key(service: &ServiceName, instance: u32, port: &str) -> String {
+    format!("{}/{port}", instance_key(service, instance))
+}
+
+fn address_key(service: &ServiceName, instance: u32) -> String {
+    format!("@{}", instance_key(service, instance))
 }
 
 fn edge_key(from: &ServiceName, to: &ServiceName, port: &str) -> String {
@@ -69,10 +75,14 @@ pub fn slots(workspace: &Workspace, auto: NetworkMode) -> Vec<Slot> {
         // One that lives elsewhere has numbers of its own there, and none of this machine.
         let none = service.external().is_some() || in_pod(service);
         let own = if none { &[] } else { service.ports.as_slice() };
-        out.push(Slot { key: address_key(&service.name), kind: SlotKind::Address });
-        for (port, insisted) in own.iter().zip(&service.listen) {
+        let instances = 1..=most_instances(service, mode(service));
+        let pods = instances.clone().take_while(|instance| *instance == 1 || in_pod(service));
+        out.extend(pods.map(|it| Slot { key: address_key(&service.name, it), kind: SlotKind::Address }));
+        for (instance, (port, insisted)) in
+            instances.flat_map(|it| own.iter().zip(&service.listen).map(move |p| (it, p)))
+        {
             let kind = insisted.map_or(SlotKind::Program, SlotKind::Insisted);
-            out.push(Slot { key: own_key(&service.name, &port.name), kind });
+            out.push(Slot { key: own_key(&service.name, instance, &port.name), kind });
         }
         out.extend(service.publish.iter().map(|publish| published(publish.host)));
     }
@@ -113,14 +123,14 @@ impl Ports {
         self.get(FRONT_DOOR)
     }
 
-    /// Where a service itself listens.
-    pub fn own(&self, service: &ServiceName, port: &str) -> u16 {
-        self.get(&own_key(service, port))
+    /// Where an instance of a service itself listens.
+    pub fn own(&self, service: &ServiceName, instance: u32, port: &str) -> u16 {
+        self.get(&own_key(service, instance, port))
     }
 
-    /// The number in a service's addresses.
-    pub fn address(&self, service: &ServiceName) -> u16 {
-        self.get(&address_key(service))
+    /// The number in the addresses of an instance; the first's is the service's too.
+    pub fn address(&self, service: &ServiceName, instance: u32) -> u16 {
+        self.get(&address_key(service, instance))
     }
 
     /// The number in the loopback address at which one service calls another.

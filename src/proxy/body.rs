@@ -15,6 +15,7 @@ use super::link::InFlight;
 use super::pool::Lease;
 use super::routing::Routed;
 use crate::effects::clock;
+use crate::route::Call;
 use crate::telemetry::requests::{Link, Record, Requests};
 
 /// What a record says where the caller did not wait for the end.
@@ -36,6 +37,8 @@ pub struct Ending {
     pub recording: Recording,
     /// The connection goes back to the pool once nothing of this answer is left on it.
     pub lease: Option<Lease>,
+    /// The callee is busy with it until then.
+    pub call: Option<Call>,
 }
 
 /// A record that is completed and kept when it is dropped.
@@ -135,6 +138,7 @@ impl Ending {
         if let Some(lease) = self.lease.take() {
             lease.give_back();
         }
+        self.call = None;
     }
 }
 

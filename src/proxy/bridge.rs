@@ -35,6 +35,7 @@ use super::tunnel::Tunnel;
 use super::wire::{Io, Spare, Wire};
 use crate::effects::clock;
 use crate::model::Protocol;
+use crate::route::Call;
 use crate::telemetry::requests::Words;
 
 /// The most that the headers of a request may take.
@@ -179,9 +180,9 @@ async fn connect<W: Way>(
 ) -> Response<Body> {
     let Shared { caller, way, context, .. } = shared;
     match tunnel.open(caller, context).await {
-        Ok(stream) => {
+        Ok((stream, call)) => {
             let (downstream, upstream) = (hyper::upgrade::on(&mut request), std::future::ready(Some(stream)));
-            join(downstream, upstream, context.pool.spare.clone());
+            join(downstream, upstream, call, context.pool.spare.clone());
             Response::new(Body::own(""))
         }
         Err(refusal) => way.refuse(refusal, asker).await.map(Body::own),
@@ -214,11 +215,11 @@ async fn pass<W: Way>(
     let called = async {
         let mut routed = led?;
         recording.routed(&routed);
-        context.arrive(&mut routed, caller).await?;
+        let place = context.arrive(&mut routed, caller).await?;
         recording.routed(&routed);
-        recording.in_flight = context.serving(&routed, &identity);
+        recording.in_flight = context.serving(&routed, &place, &identity);
         lead_on(&mut request, routed.more.as_deref());
-        call(request, caller, &routed.target, context, is_grpc).await
+        call(request, (caller, place), &routed.target, context, is_grpc).await
     };
     let mut response = match called.await {
         Ok(answered) => answered.finish(recording),
@@ -255,36 +256,37 @@ fn protocol_word(request: &Request<Incoming>, is_grpc: bool) -> &'static str {
 struct Answered {
     response: Response<Incoming>,
     lease: Option<Lease>,
+    call: Option<Call>,
 }
 
 impl Answered {
     fn finish(self, mut recording: Recording) -> Response<Body> {
-        let Self { mut response, lease } = self;
+        let Self { mut response, lease, call } = self;
         let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         strip_hop_by_hop(response.headers_mut(), upgraded);
         recording.succeed();
         recording.status(response.status().as_u16());
         recording.grpc_status(grpc_status(response.headers()));
-        let ending = Box::new(Ending { recording, lease });
+        let ending = Box::new(Ending { recording, lease, call });
         response.map(|incoming| Body::Upstream { incoming, ending })
     }
 }
 
 async fn call(
     mut request: Request<Incoming>,
-    caller: &Caller,
+    (caller, place): (&Caller, Call),
     target: &Target,
     context: &Context,
     is_grpc: bool,
 ) -> Result<Answered, Refusal> {
     let (endpoint, name) = (target.endpoint(), &target.upstream.name);
-    let location = &endpoint.location;
+    let location = place.location();
     let upgrade = wants_upgrade(&request);
     strip_hop_by_hop(request.headers_mut(), upgrade);
     let failed = |error| failed(target, error);
     if endpoint.protocol.is_http2() || (is_grpc && endpoint.protocol == Protocol::Detect) {
         let response = context.pool.http2(location, caller, as_http2(request, location)).await.map_err(failed)?;
-        return Ok(Answered { response, lease: None });
+        return Ok(Answered { response, lease: None, call: Some(place) });
     }
     if is_grpc {
         // Its trailers would be lost on the way to HTTP/1.1.
@@ -298,21 +300,22 @@ async fn call(
     let request = as_http1(request, location);
     let (mut response, lease) = context.pool.http1(location, caller, request).await.map_err(failed)?;
     let Some(downstream) = downstream.filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS) else {
-        return Ok(Answered { response, lease: Some(lease) });
+        return Ok(Answered { response, lease: Some(lease), call: Some(place) });
     };
     let upstream = hyper::upgrade::on(&mut response);
     let upstream = async { upstream.await.ok().map(TokioIo::new) };
-    join(downstream, upstream, context.pool.spare.clone());
+    join(downstream, upstream, place, context.pool.spare.clone());
     if is_extended {
         *response.status_mut() = StatusCode::OK;
         response.headers_mut().remove(SEC_WEBSOCKET_ACCEPT);
     }
-    Ok(Answered { response, lease: None })
+    Ok(Answered { response, lease: None, call: None })
 }
 
 /// Passes bytes on once both sides have changed over.
-fn join<S: Io>(downstream: OnUpgrade, upstream: impl Future<Output = Option<S>> + 'static, spare: Spare) {
+fn join<S: Io>(downstream: OnUpgrade, upstream: impl Future<Output = Option<S>> + 'static, call: Call, spare: Spare) {
     spawn_local(async move {
+        let _call = call;
         if let (Ok(downstream), Some(upstream)) = tokio::join!(downstream, upstream) {
             let (downstream, upstream) =
                 (Wire::new(TokioIo::new(downstream), spare.clone()), Wire::new(upstream, spare));

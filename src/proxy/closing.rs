@@ -85,8 +85,17 @@ mod tests {
     fn upstream() -> (watch::Sender<Availability>, Arc<Upstream>) {
         let (sender, availability) = watch::channel(Availability::Ready);
         let (called, own, egress) = (Ipv4Addr::LOCALHOST, Ipv4Addr::LOCALHOST, Egress::Allow);
-        let upstream =
-            Upstream { name: "web".into(), version: None, called, own, egress, ports: Vec::new(), availability };
+        let replicas = crate::route::Replicas::Fixed;
+        let upstream = Upstream {
+            name: "web".into(),
+            version: None,
+            called,
+            own,
+            egress,
+            ports: Vec::new(),
+            availability,
+            replicas,
+        };
         (sender, Arc::new(upstream))
     }
 

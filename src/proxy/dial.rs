@@ -26,9 +26,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const HTTP1: &[u8] = b"http/1.1";
 const HTTP2: &[u8] = b"h2";
 
-/// Whose connections the outside's are; no service can be called so.
-const OUTSIDE: &str = "(outside)";
-
 /// What is going to be spoken, where that is negotiated in TLS (RFC 7301).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Offer {
@@ -57,13 +54,10 @@ pub struct Dialer {
 
 /// Whose connections to a place may be shared: everybody's (`None`), or one caller's alone, where the connection itself
 /// says who calls.
-pub fn owner(location: &Location, caller: &Caller) -> Option<Arc<str>> {
+pub fn owner(location: &Location, caller: &Caller) -> Option<Caller> {
     match location {
         Location::Loopback(_) | Location::Elsewhere { .. } => None,
-        Location::Pod { .. } => match caller {
-            Caller::Service(name) => Some(name.clone()),
-            Caller::Outside => Some(OUTSIDE.into()),
-        },
+        Location::Pod { .. } => Some(caller.clone()),
     }
 }
 
@@ -78,7 +72,9 @@ impl Dialer {
         let connected = async {
             match location {
                 Location::Loopback(port) => loopback(*port).await.map(Stream::Tcp),
-                Location::Pod { service, port } => self.pods.connect(service, caller, *port).await.map(Stream::Tcp),
+                Location::Pod { service, instance, port } => {
+                    self.pods.connect((service, *instance), caller, *port).await.map(Stream::Tcp)
+                }
                 Location::Elsewhere { host, port, tls } => {
                     let stream = TcpStream::connect((&**host, *port)).await?;
                     stream.set_nodelay(true)?;

@@ -223,6 +223,7 @@ mod tests {
             egress: Egress::Allow,
             ports: vec![port(Protocol::Udp, Location::Loopback(1)), port(Protocol::H2, Location::Loopback(location))],
             availability: availability.clone(),
+            replicas: crate::route::Replicas::Fixed,
         };
         let (tables, table) = watch::channel(Arc::new(Table::default()));
         let mut callee = Callee::named(Target { upstream: Arc::new(upstream(2)), port: 1 }, table);

@@ -19,6 +19,7 @@ mod transfer;
 
 use std::cell::{Cell, RefCell};
 use std::mem::MaybeUninit;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -42,7 +43,7 @@ use super::routing::Routed;
 use super::tunnel::Tunnel;
 use super::wire::{Io, Text, Wire};
 use crate::effects::clock;
-use crate::route::Location;
+use crate::route::{Call as Place, Location};
 use crate::telemetry::requests::{Link, Words};
 
 pub use request::{Added, authority};
@@ -126,7 +127,7 @@ struct Server<'a, S, W> {
     /// Where the last callee's connections are kept.
     shelf: RefCell<Option<(Location, Shelf)>>,
     /// What the last callee is serving.
-    callee: RefCell<Option<(Arc<str>, Serving)>>,
+    callee: RefCell<Option<(Arc<str>, Option<Ipv4Addr>, Serving)>>,
 }
 
 /// A request whose head has been read and written anew.
@@ -181,7 +182,6 @@ impl<S: Io, W: Way> Server<'_, S, W> {
         recording.linked(call.link);
         if call.refusal.is_none() {
             recording.routed(&call.routed);
-            recording.in_flight = self.serving(&call);
         }
         self.call(call, RefCell::new(recording)).await
     }
@@ -247,7 +247,7 @@ impl<S: Io, W: Way> Server<'_, S, W> {
             },
         };
         let result = match refused {
-            Ok(()) => self.exchange(&call, &mut body, &recording).await,
+            Ok(place) => self.exchange(&call, &place, &mut body, &recording).await,
             Err(refusal) => Err(refusal),
         };
         match result {
@@ -260,11 +260,12 @@ impl<S: Io, W: Way> Server<'_, S, W> {
     async fn exchange(
         &self,
         call: &Prepared,
+        place: &Place,
         body: &mut Transfer,
         recording: &RefCell<Recording>,
     ) -> Result<After, Refusal> {
-        let target = &call.routed.target;
-        let (name, location) = (&target.upstream.name, &target.endpoint().location);
+        let name = &call.routed.target.upstream.name;
+        let location = place.location();
         let pool = &self.context.pool;
         let shelf = self.shelf(location);
         loop {
@@ -316,14 +317,15 @@ impl<S: Io, W: Way> Server<'_, S, W> {
     /// Opens a tunnel ourselves.
     async fn connect(&self, tunnel: &Tunnel, asker: Asker) -> After {
         let opened = idle::unless_gone(self.wire, tunnel.open(self.caller, self.context)).await;
-        let callee = match opened {
+        let (stream, _call) = match opened {
             None => return After::Cut,
-            Some(Ok(stream)) => Wire::new(stream, self.wire.spare().clone()),
+            Some(Ok(opened)) => opened,
             Some(Err(refusal)) => {
                 let answer = self.way.refuse(refusal, asker).await;
                 return self.reply(&answer, Asked::LAST, None).await;
             }
         };
+        let callee = Wire::new(stream, self.wire.spare().clone());
         match self.wire.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").await {
             Ok(()) => self.tunnel(&callee).await,
             Err(_) => After::Cut,

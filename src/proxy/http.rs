@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::future::ready;
 use std::io;
+use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use super::tunnel::Tunnel;
 use super::wire::{Io, Wire};
 use super::{bridge, h1};
 use crate::discovery::Forwarder;
-use crate::route::{Availability, Endpoint, Location, Upstream};
+use crate::route::{Availability, Call, Endpoint, Location, Picked, Upstream};
 use crate::runtime::Ask;
 use crate::telemetry::requests::{Record, Requests, Words};
 
@@ -37,11 +38,23 @@ pub use super::h1::Spoken;
 const HOLD: Duration = Duration::from_secs(30);
 
 /// Who calls.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Caller {
     Service(Arc<str>),
+    /// An instance of a service, by the address of its pod.
+    Pod(Arc<str>, Ipv4Addr),
     /// Somebody outside, through the front door.
     Outside,
+}
+
+impl Caller {
+    /// The service that calls.
+    pub fn service(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Service(name) | Self::Pod(name, _) => Some(name),
+            Self::Outside => None,
+        }
+    }
 }
 
 /// Who is called, at which of its ports.
@@ -177,11 +190,25 @@ impl Context {
         Self { pool: Pool::new(dialer), limits, ..self }
     }
 
-    /// Waits until the callee can be called; wakes it where it is idle.
-    pub async fn available(&self, target: &Target) -> Result<(), Refusal> {
-        if *target.upstream.availability.borrow() == Availability::Ready {
-            return Ok(());
+    /// Begins a call once the callee can be called, to one of its instances.
+    pub async fn available(&self, target: &Target) -> Result<Call, Refusal> {
+        let Target { upstream, port } = target;
+        loop {
+            // Where nothing is listed, it may be absent all the same.
+            if *upstream.availability.borrow() == Availability::Ready {
+                match upstream.pick(*port) {
+                    Picked::Call(call) => return Ok(call),
+                    Picked::NoPort => return Err(Refusal::Gone(upstream.name.clone())),
+                    // It is about to be said that it is not ready.
+                    Picked::Nobody => tokio::task::yield_now().await,
+                }
+            }
+            self.ready(target).await?;
         }
+    }
+
+    /// Waits until the callee is ready; wakes it where it is idle.
+    async fn ready(&self, target: &Target) -> Result<(), Refusal> {
         let mut availability = target.upstream.availability.clone();
         let refusal = Cell::new(None);
         let name = &target.upstream.name;
@@ -206,8 +233,8 @@ impl Context {
         }
     }
 
-    /// Waits until the callee can be called; where it goes meanwhile, until whoever else it then leads to can.
-    pub async fn arrive(&self, routed: &mut Routed, caller: &Caller) -> Result<(), Refusal> {
+    /// Begins a call once the callee can be called; where it goes meanwhile, until whoever else it then leads to can.
+    pub async fn arrive(&self, routed: &mut Routed, caller: &Caller) -> Result<Call, Refusal> {
         loop {
             let refusal = match self.available(&routed.target).await {
                 Err(refusal @ (Refusal::Absent(..) | Refusal::Gone(_))) => refusal,
@@ -218,9 +245,10 @@ impl Context {
     }
 
     /// A callee begins to serve a request; what is no service of ours makes none for it that pass here.
-    pub fn serving(&self, routed: &Routed, identity: &Identity) -> Option<InFlight> {
+    pub fn serving(&self, routed: &Routed, place: &Call, identity: &Identity) -> Option<InFlight> {
         let upstream = &routed.target.upstream;
-        (!upstream.is_external()).then(|| self.links.of(&upstream.name).begin(identity, routed.local()))
+        let links = || self.links.of(&upstream.name, place.own_address());
+        (!upstream.is_external()).then(|| links().begin(identity, routed.local()))
     }
 
     /// A record of a call that begins now; it is kept when it is dropped.
@@ -233,11 +261,7 @@ impl Context {
         to: Arc<str>,
         protocol: &'static str,
     ) -> Recording {
-        let from = match caller {
-            Caller::Service(name) => Some(name.clone()),
-            Caller::Outside => None,
-        };
-        let mut record = Record::new(words, trace_id, time, from, to);
+        let mut record = Record::new(words, trace_id, time, caller.service().cloned(), to);
         record.protocol = protocol;
         Recording { record: Some(record), in_flight: None, begun, requests: self.requests.clone() }
     }

@@ -7,6 +7,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -15,11 +16,14 @@ use super::http::Caller;
 use super::routing::own::Local;
 use crate::telemetry::requests::Link;
 
-/// What every service is serving; clones share it.
+/// What every instance of a service is serving; clones share it. Instances are told apart by their pods' addresses, and
+/// those without pods not at all: which of them calls is not known either.
 #[derive(Clone, Default)]
-pub struct Links(Rc<RefCell<HashMap<Arc<str>, Serving>>>);
+pub struct Links(Rc<RefCell<HashMap<Whose, Serving>>>);
 
-/// The requests that one service has not answered yet; clones share them.
+type Whose = (Arc<str>, Option<Ipv4Addr>);
+
+/// The requests that one instance has not answered yet; clones share them.
 #[derive(Clone, Default)]
 pub struct Serving(Rc<RefCell<Requests>>);
 
@@ -62,17 +66,15 @@ impl Links {
     /// What a caller serves; nothing can be known of one outside.
     pub fn of_caller(&self, caller: &Caller) -> Option<Serving> {
         match caller {
-            Caller::Service(name) => Some(self.of(name)),
+            Caller::Service(name) => Some(self.of(name, None)),
+            Caller::Pod(name, own) => Some(self.of(name, Some(*own))),
             Caller::Outside => None,
         }
     }
 
-    /// What a service serves.
-    pub fn of(&self, service: &Arc<str>) -> Serving {
-        if let Some(known) = self.0.borrow().get(service) {
-            return known.clone();
-        }
-        self.0.borrow_mut().entry(service.clone()).or_default().clone()
+    /// What an instance of a service serves.
+    pub fn of(&self, service: &Arc<str>, own: Option<Ipv4Addr>) -> Serving {
+        self.0.borrow_mut().entry((service.clone(), own)).or_default().clone()
     }
 }
 

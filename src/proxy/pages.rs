@@ -16,7 +16,7 @@ use crate::route::Table;
 use crate::runtime::Board;
 use crate::supervise::State;
 use crate::telemetry::logs::last_lines;
-use crate::view::{LogLine, Port, Service};
+use crate::view::{LogLine, Port, Service, by_service, label};
 
 /// Lines of a service's log on its page.
 const LINES: usize = 20;
@@ -111,7 +111,7 @@ impl Pages {
     }
 
     fn row(&self, service: &str) -> Option<Service> {
-        self.board.rows().into_iter().find(|row| row.service == service)
+        by_service(self.board.rows()).into_iter().find(|row| row.service == service)
     }
 }
 
@@ -130,7 +130,7 @@ fn service(row: &Service) -> String {
     let ports: Vec<String> = row.ports.iter().map(port).collect();
     format!(
         "<tr><td>{}<td>{}{}<td>{}",
-        escape(&row.service),
+        escape(&label(&row.service, row.instance)),
         state(row.state),
         reason.unwrap_or_default(),
         ports.join("<br>")

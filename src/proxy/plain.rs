@@ -14,13 +14,14 @@ use super::headers::{Identity, given};
 use super::http::{Asked, Lead, Way};
 use super::routing::Routed;
 use crate::effects::clock;
-use crate::route::Availability;
+use crate::route::{Availability, Call, Picked};
 use crate::telemetry::requests::Words;
 
 /// Such a call, ready to be sent.
 pub struct Plain {
     outbound: Outbound,
     routed: Routed,
+    place: Call,
     identity: Identity,
     recording: Recording,
     asker: Asker,
@@ -50,27 +51,27 @@ impl Plain {
         if !is_ready || target.endpoint().protocol.is_http2() {
             return None;
         }
+        let Picked::Call(place) = target.upstream.pick(target.port) else { return None };
         let words = Words::new(identity.request_id(), request.method().as_str(), path);
         let Shared { caller, way, context, .. } = shared;
         let to = target.upstream.service().clone();
         let mut recording = context.recording(words, identity.trace_id, (begun, now), caller, to, "h2");
         recording.linked(linked.told());
         recording.routed(&routed);
-        recording.in_flight = context.serving(&routed, &identity);
+        recording.in_flight = context.serving(&routed, &place, &identity);
         recording.fail(GONE);
         let other = target.endpoint().location.host();
         let more = routed.more.as_deref();
         let added = Added { identity: &identity, host: other.as_deref(), origin: way.origin(), more };
         let outbound = Outbound::new(request, host, &added, &context.pool.spare);
-        Some(Self { outbound, routed, identity, recording, asker })
+        Some(Self { outbound, routed, place, identity, recording, asker })
     }
 
     /// Sends it and gives the answer.
     pub async fn call<W: Way>(self, shared: &Shared<W>) -> Response<Body> {
-        let Self { outbound, routed, identity, mut recording, asker } = self;
+        let Self { outbound, routed, place, identity, mut recording, asker } = self;
         let target = &routed.target;
-        let location = &target.endpoint().location;
-        let mut response = match outbound.send(&shared.context.pool, location, &shared.caller).await {
+        let mut response = match outbound.send(&shared.context.pool, place, &shared.caller).await {
             Ok(response) => {
                 recording.succeed();
                 recording.status(response.status().as_u16());

@@ -5,7 +5,7 @@ mod names;
 mod told;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener as StdListener};
 use std::rc::Rc;
@@ -34,8 +34,8 @@ use crate::supervise::Incarnation;
 /// Where servers of names listen.
 const NAMES: u16 = 53;
 
-/// The pod of each service that can be reached.
-type Known = HashMap<Arc<str>, (Incarnation, Arc<Line>, Ears)>;
+/// The pods of each service that can be reached, by the numbers of its instances.
+type Known = HashMap<Arc<str>, BTreeMap<u32, (Incarnation, Arc<Line>, Ears)>>;
 
 /// The pods in which services are to be reached, by name; clones share them.
 #[derive(Clone, Default)]
@@ -46,24 +46,26 @@ pub struct Pods {
 
 impl Pods {
     /// A stream to a program in its pod, from the address of its caller.
-    pub async fn connect(&self, service: &str, caller: &Caller, port: u16) -> io::Result<TcpStream> {
-        self.line(service)?.connect(self.source(caller), port).await
+    pub async fn connect(&self, callee: (&str, u32), caller: &Caller, port: u16) -> io::Result<TcpStream> {
+        self.line(callee)?.connect(self.source(caller), port).await
     }
 
     /// A socket for datagrams between a caller and a program in its pod.
-    pub async fn datagrams(&self, service: &str, caller: &Caller, port: u16) -> io::Result<UdpSocket> {
-        self.line(service)?.datagrams(self.source(caller), port).await
+    pub async fn datagrams(&self, callee: (&str, u32), caller: &Caller, port: u16) -> io::Result<UdpSocket> {
+        self.line(callee)?.datagrams(self.source(caller), port).await
     }
 
-    fn line(&self, service: &str) -> io::Result<Arc<Line>> {
-        let line = self.known.borrow().get(service).map(|(_, line, _)| line.clone());
+    fn line(&self, (service, instance): (&str, u32)) -> io::Result<Arc<Line>> {
+        let known = self.known.borrow();
+        let line = known.get(service).and_then(|pods| pods.get(&instance)).map(|(_, line, _)| line.clone());
         line.ok_or_else(|| io::ErrorKind::ConnectionRefused.into())
     }
 
     /// Whether a service listens by IPv6 and by that alone, on any of its ports.
     fn is_ipv6(&self, upstream: &Upstream) -> bool {
         let known = self.known.borrow();
-        let Some((_, _, ears)) = known.get(&upstream.name) else { return false };
+        let first = known.get(&upstream.name).and_then(|pods| pods.values().next());
+        let Some((_, _, ears)) = first else { return false };
         let mut streams = upstream.ports.iter().filter(|port| port.protocol != Protocol::Udp);
         streams.any(|port| matches!(port.location, Location::Pod { port, .. } if ears.by_ipv6_alone(port)))
     }
@@ -72,6 +74,7 @@ impl Pods {
     fn source(&self, caller: &Caller) -> Ipv4Addr {
         let own = |name: &str| Some(self.tables.borrow().as_ref()?.borrow().upstream(name)?.own);
         match caller {
+            Caller::Pod(_, own) => *own,
             Caller::Service(name) => own(name).unwrap_or(FRONT_DOOR),
             Caller::Outside => FRONT_DOOR,
         }
@@ -88,24 +91,28 @@ pub async fn serve(mut news: mpsc::UnboundedReceiver<News>, tables: watch::Recei
             News::Opened(pod) => {
                 if pod.serves {
                     let known = (pod.incarnation, pod.line.clone(), pod.ears.clone());
-                    pods.known.borrow_mut().insert(pod.service.clone(), known);
+                    pods.known.borrow_mut().entry(pod.service.clone()).or_default().insert(pod.instance, known);
                 }
                 tasks.insert(pod.incarnation, open(pod, &tables, &context));
             }
             News::Closed(incarnation) => {
                 tasks.remove(&incarnation).into_iter().flatten().for_each(|task| task.abort());
-                pods.known.borrow_mut().retain(|_, (known, ..)| *known != incarnation);
+                pods.known.borrow_mut().retain(|_, pods| {
+                    pods.retain(|_, (known, ..)| *known != incarnation);
+                    !pods.is_empty()
+                });
             }
+            News::Withdrawn(locations) => locations.iter().for_each(|it| context.pool.withdraw(it)),
         }
     }
 }
 
 fn open(pod: Opened, tables: &watch::Receiver<Arc<Table>>, context: &Context) -> Vec<JoinHandle<()>> {
-    let Opened { service, line, listener, names, datagrams, .. } = pod;
+    let Opened { service, address, line, listener, names, datagrams, .. } = pod;
     let pods = context.pool.dialer.pods.clone();
-    let pod = Names::new(service.clone(), line.clone(), tables.clone(), pods, context.router.clone());
+    let pod = Names::new((service.clone(), address), line.clone(), tables.clone(), pods, context.router.clone());
     let (socket, forwarder) = (names.into(), context.forwarder.clone());
-    let (asked, caller) = (pod.clone(), Rc::new(PodCaller { service, names: pod }));
+    let (asked, caller) = (pod.clone(), Rc::new(PodCaller { service, address, names: pod }));
     let names = spawn_local(async move {
         let _ = serve_udp(socket, asked, forwarder).await;
     });
@@ -123,7 +130,15 @@ fn open(pod: Opened, tables: &watch::Receiver<Arc<Table>>, context: &Context) ->
 /// Who calls out of a pod.
 struct PodCaller {
     service: Arc<str>,
+    /// Of its pod.
+    address: Ipv4Addr,
     names: Rc<Names>,
+}
+
+impl PodCaller {
+    fn caller(&self) -> Caller {
+        Caller::Pod(self.service.clone(), self.address)
+    }
 }
 
 async fn accept(listener: StdListener, caller: Rc<PodCaller>, tables: watch::Receiver<Arc<Table>>, context: Context) {
@@ -165,7 +180,7 @@ fn arrived(
         let names = caller.names.clone();
         spawn_local(async move { names.meet(called).await });
     }
-    let who = Caller::Service(caller.service.clone());
+    let who = caller.caller();
     match bound {
         Bound::Service(target) => {
             let callee = Callee::named(target, tables.clone());

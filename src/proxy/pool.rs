@@ -5,7 +5,6 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::ops::Deref;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
@@ -31,7 +30,7 @@ const FRESH: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Key {
     location: Location,
-    owner: Option<Arc<str>>,
+    owner: Option<Caller>,
 }
 
 /// All connections of the proxy's thread.
@@ -66,6 +65,8 @@ struct Kept {
     wires: VecDeque<(Wire<Stream>, Instant)>,
     http1: VecDeque<(http1::SendRequest<Incoming>, Instant)>,
     http2: Option<http2::SendRequest<Incoming>>,
+    /// Nothing is called there any more.
+    is_withdrawn: bool,
 }
 
 /// An HTTP/1.1 connection that is in use.
@@ -100,11 +101,22 @@ impl Pool {
 
     /// Keeps a connection on which nothing is left of the last answer.
     pub fn keep(&self, shelf: &Shelf, wire: Wire<Stream>, now: Instant) {
-        let wires = &mut shelf.0.borrow_mut().wires;
-        if wire.is_empty() && wires.len() < KEPT {
-            wires.push_back((wire, now));
+        let kept = &mut shelf.0.borrow_mut();
+        if wire.is_empty() && !kept.is_withdrawn && kept.wires.len() < KEPT {
+            kept.wires.push_back((wire, now));
             self.sweep_later();
         }
+    }
+
+    /// Closes what is kept to a place, and keeps nothing more there. Servers that stop in order wait for that.
+    pub fn withdraw(&self, location: &Location) {
+        self.shelves.borrow_mut().retain(|key, shelf| {
+            let stays = key.location != *location;
+            if !stays {
+                *shelf.0.borrow_mut() = Kept { is_withdrawn: true, ..Kept::default() };
+            }
+            stays
+        });
     }
 
     fn sweep_later(&self) {
@@ -202,12 +214,19 @@ impl Pool {
         spawn_local(async move {
             let _ = connection.await;
         });
-        shelf.0.borrow_mut().http2 = Some(sender.clone());
+        if !shelf.is_withdrawn() {
+            shelf.0.borrow_mut().http2 = Some(sender.clone());
+        }
         Ok(sender.send_request(request).await?)
     }
 }
 
 impl Shelf {
+    /// Whether nothing is kept there any more: the next call to the same place has another one.
+    pub fn is_withdrawn(&self) -> bool {
+        self.0.borrow().is_withdrawn
+    }
+
     /// A kept connection that is still open, as far as is known.
     pub fn take(&self) -> Option<Wire<Stream>> {
         let wires = &mut self.0.borrow_mut().wires;
@@ -235,9 +254,9 @@ impl Shelf {
 impl Lease {
     /// The answer has been read to its end.
     pub fn give_back(self) {
-        let senders = &mut self.shelf.0.borrow_mut().http1;
-        if senders.len() < KEPT && !self.sender.is_closed() {
-            senders.push_back((self.sender, clock::instant()));
+        let kept = &mut self.shelf.0.borrow_mut();
+        if kept.http1.len() < KEPT && !kept.is_withdrawn && !self.sender.is_closed() {
+            kept.http1.push_back((self.sender, clock::instant()));
             self.pool.sweep_later();
         }
     }

@@ -26,7 +26,7 @@ use super::http::{Caller, Target};
 use crate::dtab::namers::Kind;
 use crate::dtab::{self, Address, Dtab, Identified, Interpreter, Limits, Namers, Path};
 use crate::model::Egress;
-use crate::route::{Availability, Endpoint, Known, Location, Routes, Table, Upstream};
+use crate::route::{Availability, Endpoint, Known, Location, Replicas, Routes, Table, Upstream};
 
 /// Names that are kept bound. Requests may bring any.
 const MOST_NAMES: usize = 1000;
@@ -316,7 +316,7 @@ impl Snapshot {
     /// Whether a caller may be led to an address that routes name.
     fn check(&self, address: &Address, caller: &Caller) -> Result<(), Refusal> {
         let Address { host, port } = address;
-        if let Caller::Service(name) = caller
+        if let Some(name) = caller.service()
             && self.table.egress(name) == Egress::Deny
         {
             let reason = format!("{name} may not call {host}:{port}, which is outside (egress: deny)");
@@ -368,6 +368,7 @@ fn outside(address: &Address, like: &Endpoint) -> Target {
         egress: Egress::Allow,
         ports: vec![Endpoint { location, ..like.clone() }],
         availability: watch::channel(Availability::Ready).1,
+        replicas: Replicas::Fixed,
     };
     Target { upstream: Arc::new(upstream), port: 0 }
 }

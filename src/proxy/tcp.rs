@@ -8,20 +8,27 @@ use super::http::{Caller, Context, Target, not_dialled};
 use super::relay;
 use super::wire::{Io, Wire};
 use crate::effects::clock;
+use crate::route::Call;
 use crate::telemetry::requests::Words;
 
 /// Serves one connection. `tls` is the name that the caller asks for, where what passes is TLS.
 pub async fn serve<S: Io>(stream: S, caller: &Caller, target: &Target, context: &Context, tls: Option<&str>) {
     let wire = Wire::new(stream, context.pool.spare.clone());
     match open(caller, target, context, tls).await {
-        Ok(stream) => drop(relay::join(&wire, &Wire::new(stream, context.pool.spare.clone())).await),
+        Ok((stream, _call)) => drop(relay::join(&wire, &Wire::new(stream, context.pool.spare.clone())).await),
         // A caller that was refused must not take it for an orderly end.
         Err(_) => wire.reset(),
     }
 }
 
-/// Opens a connection to a callee once that is ready. It is recorded then, as many live as long as their programs.
-pub async fn open(caller: &Caller, target: &Target, context: &Context, tls: Option<&str>) -> Result<Stream, Refusal> {
+/// Opens a connection to a callee once that is ready; for the callee the call lasts until it is dropped. It is recorded
+/// at once, as many live as long as their programs.
+pub async fn open(
+    caller: &Caller,
+    target: &Target,
+    context: &Context,
+    tls: Option<&str>,
+) -> Result<(Stream, Call), Refusal> {
     let (begun, now) = (clock::instant(), clock::utc());
     let identity = Identity::of(now, &Given::default());
     let words = Words::new(identity.request_id(), "", tls.unwrap_or(""));
@@ -36,11 +43,13 @@ pub async fn open(caller: &Caller, target: &Target, context: &Context, tls: Opti
     }
     let opened = async {
         let mut routed = led?;
-        context.arrive(&mut routed, caller).await?;
+        let call = context.arrive(&mut routed, caller).await?;
         recording.routed(&routed);
-        let (location, name) = (&routed.target.endpoint().location, &routed.target.upstream.name);
-        let dialled = context.pool.dialer.dial(location, caller, Offer::Bytes).await;
-        dialled.map_err(|error| not_dialled(name, location, &error))
+        let name = &routed.target.upstream.name;
+        match context.pool.dialer.dial(call.location(), caller, Offer::Bytes).await {
+            Ok(stream) => Ok((stream, call)),
+            Err(error) => Err(not_dialled(name, call.location(), &error)),
+        }
     };
     let opened = opened.await;
     match &opened {

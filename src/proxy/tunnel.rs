@@ -6,7 +6,7 @@ use super::answer::Refusal;
 use super::dial::{Offer, Stream};
 use super::http::{Caller, Context, Target, not_dialled};
 use super::tcp;
-use crate::route::{Location, Upstream};
+use crate::route::{Call, Location, Upstream};
 
 /// The ports that clients take for http and https where none is named.
 const STANDARD: [u16; 2] = [80, 443];
@@ -38,13 +38,14 @@ impl Tunnel {
     }
 
     /// Opens it. What is asked of the front door through a tunnel is recorded there.
-    pub async fn open(&self, caller: &Caller, context: &Context) -> Result<Stream, Refusal> {
+    pub async fn open(&self, caller: &Caller, context: &Context) -> Result<(Stream, Call), Refusal> {
         match self {
             Self::Service(target) => tcp::open(caller, target, context, None).await,
             Self::Door { of, number } => {
                 let location = Location::Loopback(*number);
                 let dialled = context.pool.dialer.dial(&location, caller, Offer::Bytes).await;
-                dialled.map_err(|error| not_dialled(of, &location, &error))
+                let stream = dialled.map_err(|error| not_dialled(of, &location, &error))?;
+                Ok((stream, Call::Fixed(location)))
             }
         }
     }
@@ -73,6 +74,7 @@ mod tests {
             egress: Egress::Allow,
             ports: vec![port(Protocol::Udp, 53), port(Protocol::Tcp, 53), port(Protocol::Http, 8080)],
             availability,
+            replicas: crate::route::Replicas::Fixed,
         });
         let told = |authority| match Tunnel::to(&upstream, authority, 4400) {
             Ok(Tunnel::Service(target)) => target.port.to_string(),

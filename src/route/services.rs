@@ -80,7 +80,7 @@ mod tests {
 
     use super::*;
     use crate::model::{Egress, Protocol};
-    use crate::route::Endpoint;
+    use crate::route::{Endpoint, Replicas};
     use crate::supervise::State;
 
     fn upstream(name: &str, location: Location, availability: Availability) -> Arc<Upstream> {
@@ -92,6 +92,7 @@ mod tests {
             egress: Egress::Allow,
             ports: vec![Endpoint { name: "http".to_owned(), number: 80, protocol: Protocol::Http, location }],
             availability: watch::channel(availability).1,
+            replicas: Replicas::Fixed,
         })
     }
 

@@ -15,8 +15,8 @@ pub struct Board {
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// By place in the plan; `None` once a service has left.
-    rows: Vec<Option<(u64, Service)>>,
+    /// The instances of each service, by its place in the plan; none once it has left. Each with its version.
+    rows: Vec<Vec<(u64, Service)>>,
     /// The version at which the list itself changed.
     shape: u64,
     events: std::collections::VecDeque<Event>,
@@ -44,8 +44,8 @@ impl Default for Board {
 }
 
 impl Board {
-    /// Replaces rows; `None` takes one away. One version covers them all.
-    pub fn put(&self, rows: Vec<(usize, Option<Service>)>) {
+    /// Replaces the rows of services. One version covers them all.
+    pub fn put(&self, rows: Vec<(usize, Vec<Service>)>) {
         if rows.is_empty() {
             return;
         }
@@ -54,18 +54,20 @@ impl Board {
         let mut changed = false;
         for (place, row) in rows {
             if inner.rows.len() <= place {
-                inner.rows.resize(place + 1, None);
+                inner.rows.resize(place + 1, Vec::new());
                 inner.shape = next;
             }
-            let known = inner.rows[place].as_ref().map(|(_, service)| service);
-            if known == row.as_ref() {
-                continue;
-            }
-            if known.map(|it| &it.service) != row.as_ref().map(|it| &it.service) {
+            let known = std::mem::take(&mut inner.rows[place]);
+            if !known.iter().map(|(_, row)| row.id()).eq(row.iter().map(Service::id)) {
                 inner.shape = next;
+                changed = true;
             }
-            inner.rows[place] = row.map(|row| (next, row));
-            changed = true;
+            let versioned = |row: Service| match known.iter().find(|(_, known)| *known == row) {
+                Some((version, _)) => (*version, row),
+                None => (next, row),
+            };
+            inner.rows[place] = row.into_iter().map(versioned).collect();
+            changed |= inner.rows[place].iter().any(|(version, _)| *version == next);
         }
         drop(inner);
         if changed {

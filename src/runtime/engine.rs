@@ -13,9 +13,9 @@ use asks::Loaded;
 
 use super::Board;
 use super::draft::Draft;
-use super::handle::{Ask, Handle, Problem, UpRequest};
+use super::handle::{Ask, Handle, Problem, Scale, UpRequest};
 use super::keeper::{Keeper, Written};
-use super::publish::Publisher;
+use super::publish::{Calls, Publisher};
 use super::wanted::wanted;
 use crate::effects::clock::Clock;
 use crate::effects::descriptors;
@@ -48,6 +48,8 @@ struct Setup {
     possible: Possible,
     /// How host processes see the network where the manifest leaves that open.
     network: NetworkMode,
+    /// Numbers of instances that were asked for at run time.
+    scale: Scale,
     /// Its range on the loopback, from when it is first needed.
     range: Option<ranges::Claim>,
 }
@@ -95,7 +97,8 @@ impl Engine {
         let Draft { workspace, notices, load, shell, program, possible, network, launcher, reports, report_sender } =
             draft;
         hold(&launcher, &lock);
-        let mut setup = Setup { home, lock, load, shell, site, program, possible, network, range: None };
+        let scale = Scale::new();
+        let mut setup = Setup { home, lock, load, shell, site, program, possible, network, scale, range: None };
         let plan = Arc::new(make_plan(&workspace, &mut setup, &HashSet::new())?);
         // After the launcher was started, which keeps the shell's own limit for the services, and before any thread.
         descriptors::raise_limit();
@@ -105,12 +108,14 @@ impl Engine {
             .map_err(|error| Problem::Nothing { message: format!("the log thread could not be started: {error}") })?;
         let (fact_sender, facts) = mpsc::unbounded_channel();
         let (news, pods) = Inbox::new();
+        let (facts_of_calls, announcer) = (fact_sender.clone(), news.clone());
         let host = Host::new(clock, &setup.home, plan.clone(), launcher, collector, fact_sender, news);
         let world = World::new(plan, fastrand::u64(..));
         let board = Board::default();
         let (written_sender, written) = mpsc::unbounded_channel();
         let (keeper, unkept) = Keeper::open(&setup.home, world.plan().routes.clone(), written_sender);
-        let mut publisher = Publisher::new(clock, board.clone(), keeper.routes());
+        let calls = Calls { facts: facts_of_calls, announcer };
+        let mut publisher = Publisher::new(clock, board.clone(), keeper.routes(), calls);
         let shadowed = shadow_notice(world.plan().services.iter().map(|planned| &planned.environment));
         let notices = notices.into_iter().chain(shadowed).chain(unkept).chain(publisher.plan(&world)).collect();
         let notices: Vec<String> = notices;
@@ -169,6 +174,7 @@ impl Engine {
     /// be looked at that know of `first`: the launches come before, as nobody waits for anything else.
     pub async fn run(mut self, first: UpRequest, published: oneshot::Sender<()>) -> Result<(), Problem> {
         let workspace = self.workspace.clone();
+        self.scale(&first.scale)?;
         self.want(&workspace, &first)?;
         self.perform().await;
         self.publish();
@@ -231,7 +237,10 @@ impl Engine {
     async fn perform(&mut self) {
         let mut count = 0;
         while let Some(effect) = self.effects.pop_front() {
-            self.host.perform(effect);
+            match effect {
+                Effect::Measure { service, incarnation } => self.publisher.measure(&self.world, service, incarnation),
+                effect => self.host.perform(effect),
+            }
             count += 1;
             if count == 1 || count % GULP == 0 {
                 tokio::task::yield_now().await;
@@ -330,6 +339,6 @@ fn make_plan(workspace: &Workspace, setup: &mut Setup, held: &HashSet<u16>) -> R
 /// The default selection, for callers that only want "everything".
 impl Default for UpRequest {
     fn default() -> Self {
-        Self { load: None, selection: Selection::default(), lazy: false, color: false }
+        Self { load: None, selection: Selection::default(), scale: Scale::new(), lazy: false, color: false }
     }
 }

@@ -43,7 +43,14 @@ pub enum Ask {
     Up(UpRequest, oneshot::Sender<Result<Upped, Problem>>),
     Start(Vec<String>, oneshot::Sender<Result<(), Problem>>),
     Stop(Vec<String>, oneshot::Sender<Result<(), Problem>>),
-    Restart(Vec<String>, oneshot::Sender<Result<(), Problem>>),
+    /// New instances; `recreate` has the old ones gone before, also where both could be there at once.
+    Restart {
+        services: Vec<String>,
+        recreate: bool,
+        reply: oneshot::Sender<Result<(), Problem>>,
+    },
+    /// Have so many instances of these.
+    Scale(Scale, oneshot::Sender<Result<(), Problem>>),
     Why(String, oneshot::Sender<Result<Explanation, Problem>>),
     Env(String, oneshot::Sender<Result<Environment, Problem>>),
     /// Change routes. Those that are in force are published before the answer.
@@ -58,12 +65,18 @@ pub enum Ask {
     },
 }
 
+/// How many instances of services there are to be, by name.
+pub type Scale = BTreeMap<String, u32>;
+
 /// What `up` asks of a running engine.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct UpRequest {
     /// Where to read the manifest again; the engine's own where not given.
     pub load: Option<Request>,
     pub selection: Selection,
+    /// Have so many instances of these, whatever the manifest says.
+    #[serde(default)]
+    pub scale: Scale,
     /// Leave every service with ports idle until it is called.
     pub lazy: bool,
     /// Draw problems of the manifest in colour.
@@ -113,6 +126,9 @@ pub enum Problem {
     Elsewhere { name: String, at: String },
     #[error("{service} wants `network: {mode}`, and that mode is not possible here: {reason}")]
     NoMode { service: String, mode: String, reason: String },
+    /// A number of instances that a service cannot have.
+    #[error("{message}")]
+    Scale { message: String, hint: String },
     #[error("there is no profile `{name}`")]
     UnknownProfile { name: String, hint: Option<String> },
     #[error("{message}")]

@@ -5,7 +5,7 @@ use crate::effects::trial::Possible;
 use crate::launcher::pod::Failure;
 use crate::manifest::{Problem, Problems, Severity};
 use crate::model::{NetworkMode, Workspace};
-use crate::plan::{Lint, clashes, wildcards};
+use crate::plan::{Lint, clashes, crowded, wildcards};
 use crate::view::located;
 
 /// The mode that `auto` means, with a word to the user where that is not the best one. A mode that was asked for and
@@ -27,15 +27,26 @@ pub fn choose(
         NetworkMode::Pod | NetworkMode::Env => None,
     };
     let auto = if clash.is_some() { NetworkMode::Env } else { best };
+    // Only pods could give that.
+    has_room(workspace, auto)?;
     // Without it there would be no names at all.
     let clash = clash.or_else(|| wildcards(workspace, auto).into_iter().next());
     Ok((auto, asks(workspace, None).map(|_| notice(auto, failure, clash))))
 }
 
+/// Whether all instances of all services find a port in this mode.
+pub fn has_room(workspace: &Workspace, auto: NetworkMode) -> Result<(), Refused> {
+    match crowded(workspace, auto).into_iter().next() {
+        Some(Lint { message, hint, .. }) => Err(Refused::Scale { message, hint }),
+        None => Ok(()),
+    }
+}
+
 /// What a mode that is asked for by name cannot give this workspace becomes problems of its manifest.
 pub fn add_clashes(workspace: &Workspace, problems: &mut Problems, lowest: u16) {
     let clashes = clashes(workspace, NetworkMode::Env, lowest).into_iter();
-    for clash in clashes.chain(wildcards(workspace, NetworkMode::Env)) {
+    let clashes = clashes.chain(wildcards(workspace, NetworkMode::Env)).chain(crowded(workspace, NetworkMode::Pod));
+    for clash in clashes {
         let problem = Problem { severity: Severity::Error, ..located(workspace, &clash, problems) };
         problems.push(problem);
     }
@@ -144,6 +155,24 @@ mod tests {
         let refused = clashing(&format!("network: names\n{star}"));
         assert!(refused[0].starts_with("names_wildcard 2:") && refused[0].contains("`*.b.example.com`"), "{refused:?}");
         assert_eq!(clashing(star), [""; 0]);
+    }
+
+    #[test]
+    fn several_instances_that_insist_on_one_port_need_pods() {
+        let insists = "services: { a: { command: x, ports: 8080, listen: 8080, replicas: 2 } }";
+        let told = |text: &str, pod| {
+            choose(&workspace(text), &Possible { pod, names: Ok(()) }, 1024).map_err(|problem| problem.to_string())
+        };
+        assert_eq!(told(insists, Ok(())), Ok((NetworkMode::Pod, None)));
+        let expected =
+            |mode| format!("a is to have 2 instances, all on port 8080 of this machine (network mode `{mode}`)");
+        assert_eq!(told(insists, BROKEN), Err(expected("names")));
+        assert_eq!(clashing(&format!("network: env\n{insists}")), [format!("crowded 2: {}", expected("env"))]);
+        let rolls = "network: env\nservices: { a: { command: x, ports: 1, listen: 8080, strategy: rolling } }";
+        let refused = clashing(rolls);
+        assert!(refused[0].contains("two instances while one is replaced"), "{refused:?}");
+        // One that takes the port that it is told has as many as are wanted.
+        assert!(told("network: env\nservices: { a: { command: x, ports: 8080, replicas: 2 } }", BROKEN).is_ok());
     }
 
     #[test]

@@ -5,20 +5,21 @@ use std::io;
 use std::net::SocketAddrV4;
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::Board;
 use crate::dtab::Dtab;
 use crate::effects::clock::Clock;
+use crate::effects::pods::Announcer;
 use crate::effects::ports;
 use crate::effects::stats::{Sample, ticks_per_second};
 use crate::model::Port;
 use crate::plan::{FRONT_DOOR, HOST, Plan, Planned, PlannedPort, PlannedPublish};
 use crate::route::zone::{Entry, Origin, Zone};
 use crate::route::{
-    Availability, Endpoint, Listener, Routes, Socket, Table, Upstream, Upstreams, Version, on_loopback,
+    Availability, Endpoint, Life, Listener, Replicas, Routes, Socket, Table, Upstream, Upstreams, Version, on_loopback,
 };
-use crate::supervise::{Moment, World};
+use crate::supervise::{Fact, Incarnation, Moment, World};
 use crate::view::{Event, Service, Usage};
 
 /// What names mean in the pods of a plan.
@@ -34,7 +35,7 @@ fn zone(plan: &Plan) -> Zone {
         aliases: planned.aliases.iter().map(ToString::to_string).collect(),
         hostnames: planned.hostnames.iter().map(ToString::to_string).collect(),
         address: planned.addresses.called,
-        pods: vec![planned.addresses.own],
+        pods: (1..=planned.most_instances()).map(|it| planned.own_address(it)).collect(),
         ports: planned.ports.iter().map(port).collect(),
     };
     Zone::new(origin, plan.services.iter().map(entry).collect())
@@ -100,6 +101,15 @@ impl Listeners {
     }
 }
 
+/// Who is told of instances that are called no more.
+#[derive(Debug)]
+pub struct Calls {
+    /// The loop, once all calls are answered.
+    pub facts: mpsc::UnboundedSender<Fact>,
+    /// The proxy, which closes what it keeps.
+    pub announcer: Announcer,
+}
+
 /// Keeps everything that is published.
 #[derive(Debug)]
 pub struct Publisher {
@@ -110,6 +120,8 @@ pub struct Publisher {
     /// The routes that users wrote.
     own: Dtab,
     availability: HashMap<Arc<str>, watch::Sender<Availability>>,
+    replicas: HashMap<Arc<str>, Replicas>,
+    calls: Calls,
     /// Published numbers that others have.
     taken: HashSet<u16>,
     usage: HashMap<u32, Usage>,
@@ -118,7 +130,7 @@ pub struct Publisher {
 
 impl Publisher {
     /// A publisher of nothing yet; later, of these routes of users.
-    pub fn new(clock: Clock, board: Board, own: Dtab) -> Self {
+    pub fn new(clock: Clock, board: Board, own: Dtab, calls: Calls) -> Self {
         Self {
             own,
             clock,
@@ -126,6 +138,8 @@ impl Publisher {
             table: watch::Sender::default(),
             routes: watch::Sender::default(),
             availability: HashMap::new(),
+            replicas: HashMap::new(),
+            calls,
             taken: HashSet::new(),
             usage: HashMap::new(),
             last_sample: None,
@@ -190,6 +204,7 @@ impl Publisher {
         let Listeners { taken, notices, .. } = listeners;
         self.taken = taken;
         self.availability.retain(|name, _| table.index(name).is_some());
+        self.replicas.retain(|name, _| table.index(name).is_some());
         self.table.send_replace(Arc::new(table));
         self.send_routes(plan);
         self.board.truncate(plan.services.len());
@@ -229,6 +244,10 @@ impl Publisher {
             .version
             .as_ref()
             .map(|version| Version { of: version.of.as_str().into(), name: version.name.as_str().into() });
+        let replicas = match planned.external() {
+            Some(_) => Replicas::Fixed,
+            None => self.replicas.entry(name.clone()).or_insert_with(Replicas::listed).clone(),
+        };
         Upstream {
             name,
             version,
@@ -237,6 +256,7 @@ impl Publisher {
             egress: planned.egress,
             ports: ports.collect(),
             availability: sender.subscribe(),
+            replicas,
         }
     }
 
@@ -245,20 +265,46 @@ impl Publisher {
         let plan = world.plan();
         let mut rows = Vec::new();
         for place in places {
+            self.callable(world, place);
             if world.is_over(place) {
-                rows.push((place, None));
+                rows.push((place, Vec::new()));
                 continue;
             }
-            let status = world.status(place);
-            if let Some(sender) = self.availability.get(plan.services[place].name.as_str()) {
-                let availability = Availability::of(&status);
-                sender.send_if_modified(|known| std::mem::replace(known, availability) != availability);
-            }
-            let usage = status.pid.and_then(|pid| self.usage.get(&pid)).copied();
-            let started = status.started.map(|at| self.clock.wall(at));
-            rows.push((place, Some(Service::new(plan, place, &status, usage, started, &self.taken))));
+            let instances = world.statuses(place).map(|status| {
+                let usage = status.pid.and_then(|pid| self.usage.get(&pid)).copied();
+                let started = status.started.map(|at| self.clock.wall(at));
+                Service::new(plan, place, &status, usage, started, &self.taken)
+            });
+            rows.push((place, instances.collect()));
         }
         self.board.put(rows);
+    }
+
+    /// Tells the loop how much a service is called.
+    pub fn measure(&self, world: &World, place: usize, incarnation: Incarnation) {
+        let name = world.plan().services[place].name.as_str();
+        let demand = self.replicas.get(name).map(Replicas::demand).unwrap_or_default();
+        let _ = self.calls.facts.send(Fact::Measured(incarnation, demand));
+    }
+
+    /// Publishes who can be called of a service's instances, and then whether any can: whoever is told so finds it.
+    fn callable(&self, world: &World, place: usize) {
+        let planned = &world.plan().services[place];
+        let name = planned.name.as_str();
+        if let Some(replicas) = self.replicas.get(name) {
+            let lives = world.endpoints(place).map(|(number, incarnation)| {
+                let own = planned.in_pod().then(|| planned.own_address(number));
+                Life { incarnation, own, locations: planned.locations(number).collect() }
+            });
+            let gone = replicas.set(lives, &self.calls.facts);
+            if !gone.is_empty() {
+                self.calls.announcer.withdraw(gone.iter().flat_map(|replica| replica.locations().to_vec()).collect());
+            }
+        }
+        if let Some(sender) = self.availability.get(name) {
+            let availability = Availability::of(&world.status(place));
+            sender.send_if_modified(|known| std::mem::replace(known, availability) != availability);
+        }
     }
 
     /// The number that the next event will have.
@@ -279,16 +325,17 @@ impl Publisher {
         let sample = Sample::take();
         self.usage.clear();
         for place in 0..world.plan().services.len() {
-            let Some(pid) = world.status(place).pid else { continue };
-            let Some(usage) = sample.of(pid) else { continue };
-            let before = self.last_sample.as_ref().and_then(|(at, sample)| Some((*at, sample.of(pid)?)));
-            let cpu_percent = before.map_or(0.0, |(at, before)| {
-                #[allow(clippy::cast_precision_loss, reason = "a percentage")]
-                let used = usage.ticks.saturating_sub(before.ticks) as f64 / ticks_per_second() as f64;
-                let passed = now.since(at).as_secs_f64();
-                if passed > 0.0 { (used / passed * 1000.0).round() / 10.0 } else { 0.0 }
-            });
-            self.usage.insert(pid, Usage { cpu_percent, memory_bytes: usage.memory_bytes });
+            for pid in world.statuses(place).filter_map(|status| status.pid) {
+                let Some(usage) = sample.of(pid) else { continue };
+                let before = self.last_sample.as_ref().and_then(|(at, sample)| Some((*at, sample.of(pid)?)));
+                let cpu_percent = before.map_or(0.0, |(at, before)| {
+                    #[allow(clippy::cast_precision_loss, reason = "a percentage")]
+                    let used = usage.ticks.saturating_sub(before.ticks) as f64 / ticks_per_second() as f64;
+                    let passed = now.since(at).as_secs_f64();
+                    if passed > 0.0 { (used / passed * 1000.0).round() / 10.0 } else { 0.0 }
+                });
+                self.usage.insert(pid, Usage { cpu_percent, memory_bytes: usage.memory_bytes });
+            }
         }
         self.last_sample = Some((now, sample));
         self.rows(world, 0..world.plan().services.len());

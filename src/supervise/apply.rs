@@ -13,33 +13,41 @@ use super::phase::{Phase, Rest, Want};
 use super::world::{Row, SetupState, World};
 
 impl World {
-    /// Takes over a new plan: services that are the same go on, changed ones are restarted, missing ones are stopped
+    /// Takes over a new plan: services that are the same go on, changed ones are replaced, missing ones are stopped
     /// and stay visible until they are gone. Returns what is to be done.
     pub fn apply(&mut self, now: Moment, plan: Plan) -> Vec<Effect> {
         let old = self.plan.clone();
         let own = plan.services.len();
         let plan = self.with_leaving(plan);
         let before = places(&old);
-        let mut changed = Vec::new();
+        let (mut replaced, mut restarted) = (Vec::new(), Vec::new());
         let mut rows = Vec::with_capacity(plan.services.len());
         for (service, planned) in plan.services.iter().enumerate() {
             let mut row = before.get(&planned.name).map_or_else(Row::new, |&place| self.rows[place].clone());
             row.is_dirty = false;
             row.leaving = service >= own;
-            match (&row.phase, planned.external()) {
-                (Phase::Elsewhere, None) => row.phase = Phase::Waiting,
-                // What became of a process is no matter of what lives elsewhere.
-                (Phase::Rest(_), Some(_)) => row.phase = Phase::Rest(Rest::New),
-                _ => {}
+            for instance in &mut row.instances {
+                match (&instance.phase, planned.external()) {
+                    (Phase::Elsewhere, None) => instance.phase = Phase::Waiting,
+                    // What became of a process is no matter of what lives elsewhere.
+                    (Phase::Rest(_), Some(_)) => instance.phase = Phase::Rest(Rest::New),
+                    _ => {}
+                }
             }
             if row.leaving {
                 row.want = Want::Down;
             } else if let Some(&place) = before.get(&planned.name)
-                && row.phase.is_active()
+                && row.is_active()
                 && row.want == Want::Up
                 && !planned.launches_like(&old.services[place])
             {
-                changed.push(service);
+                match planned.is_called_like(&old.services[place]) {
+                    true => replaced.push(service),
+                    false => restarted.push(service),
+                }
+                if planned.readiness != old.services[place].readiness {
+                    row.instances.iter_mut().for_each(|instance| instance.is_unjudged = true);
+                }
             }
             rows.push(row);
         }
@@ -49,20 +57,22 @@ impl World {
         self.deadlines = Deadlines::default();
         self.dirty.clear();
         (0..self.rows.len()).for_each(|service| self.touch(service));
-        self.step(now, Input::Asked(Command::Restart(changed)))
+        let mut effects = self.step(now, Input::Asked(Command::Restart(restarted)));
+        effects.extend(self.step(now, Input::Asked(Command::Replace(replaced))));
+        effects
     }
 
     /// Whether a service only waited for its end and has come to it: it is shown no longer.
     pub fn is_over(&self, service: usize) -> bool {
         let row = self.row(service);
-        row.leaving && matches!(row.phase, Phase::Rest(_))
+        row.leaving && row.is_at_rest()
     }
 
     /// The new plan, with those services of the old one at its end that are gone from it but still run.
     fn with_leaving(&self, mut plan: Plan) -> Plan {
         let staying = places(&plan);
         for (service, planned) in self.plan.services.iter().enumerate() {
-            if !staying.contains_key(&planned.name) && self.rows[service].phase.is_active() {
+            if !staying.contains_key(&planned.name) && self.rows[service].is_active() {
                 let mut planned = planned.clone();
                 planned.depends_on.clear();
                 planned.setup.clear();

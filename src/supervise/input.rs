@@ -23,7 +23,7 @@ impl Moment {
     }
 }
 
-/// One life of one service; never used twice in an engine.
+/// One life of one instance; never used twice in an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Incarnation(pub u64);
 
@@ -50,7 +50,11 @@ pub enum Command {
     /// Run these, also if they completed before.
     Start(Vec<usize>),
     Stop(Vec<usize>),
+    /// Stop these and start them again.
     Restart(Vec<usize>),
+    /// The same, but where a service may have two instances for a while, a new one takes the place of each that serves
+    /// once it is ready itself.
+    Replace(Vec<usize>),
     /// A request arrived for a service that was idle.
     Wake(usize),
     /// Stop everything.
@@ -69,6 +73,10 @@ pub enum Fact {
     Exited(Incarnation, Exit, Left),
     /// No process of it is left.
     Gone(Incarnation),
+    /// How much a service is called, by one of its lives.
+    Measured(Incarnation, Demand),
+    /// All calls to it are answered, and no more will come.
+    Drained(Incarnation),
     /// One try of its probe.
     Probed(Incarnation, Result<(), String>),
     /// Its log readiness matched.
@@ -77,6 +85,15 @@ pub enum Fact {
     Swept(Vec<Swept>),
     /// A setup step is through; the text says why it failed.
     SetupEnded(SetupRun, Result<(), String>),
+}
+
+/// How much a service is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Demand {
+    /// Calls under way.
+    pub under_way: u32,
+    /// Calls so far, of all that were ever begun.
+    pub begun: u64,
 }
 
 /// What a sweep found about one service that is not listening yet, or has just begun to.
@@ -144,6 +161,8 @@ pub enum Left {
 pub enum Effect {
     Launch {
         service: usize,
+        /// Its number among those of its service.
+        instance: u32,
         incarnation: Incarnation,
     },
     /// To all processes of it.
@@ -152,6 +171,11 @@ pub enum Effect {
         signal: Signal,
     },
     Probe {
+        service: usize,
+        incarnation: Incarnation,
+    },
+    /// Look how much the service is called of which this is a life.
+    Measure {
         service: usize,
         incarnation: Incarnation,
     },

@@ -14,7 +14,7 @@ pub enum Want {
     Up,
 }
 
-/// What a service is doing.
+/// What an instance is doing.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Phase {
     /// Nothing of it runs.
@@ -27,6 +27,8 @@ pub enum Phase {
         matched: bool,
     },
     Up(Up),
+    /// It gets no calls any more, and is stopped when those that it has are answered.
+    Draining(Draining),
     /// It lives elsewhere and may be called: nothing of it runs here, and nothing about it is ever reported.
     Elsewhere,
     /// It ended and is tried again.
@@ -65,6 +67,17 @@ pub struct Up {
     pub daemonized: bool,
     pub health: Health,
     pub probing: Probing,
+}
+
+/// A running process that another takes the place of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draining {
+    pub incarnation: Incarnation,
+    pub pid: u32,
+    pub started: Moment,
+    pub daemonized: bool,
+    /// What is still not answered then is cut off.
+    pub until: Moment,
 }
 
 /// What readiness says.
@@ -113,7 +126,12 @@ pub enum Stage {
 impl Phase {
     /// Whether anything of it may be running.
     pub fn is_active(&self) -> bool {
-        matches!(self, Self::Launching { .. } | Self::Up(_) | Self::Stopping(_))
+        matches!(self, Self::Launching { .. } | Self::Up(_) | Self::Draining(_) | Self::Stopping(_))
+    }
+
+    /// Whether calls can be sent to it.
+    pub fn serves(&self) -> bool {
+        matches!(self, Self::Up(up) if up.health == Health::Ready)
     }
 
     /// The life that reports are expected from.
@@ -121,6 +139,7 @@ impl Phase {
         match self {
             Self::Launching { incarnation, .. } => Some(*incarnation),
             Self::Up(up) => Some(up.incarnation),
+            Self::Draining(draining) => Some(draining.incarnation),
             Self::Stopping(stopping) => Some(stopping.incarnation),
             Self::Rest(_) | Self::Waiting | Self::Elsewhere | Self::Backoff { .. } => None,
         }
@@ -131,10 +150,19 @@ impl Phase {
         match self {
             Self::Backoff { until } => Some(*until),
             Self::Up(up) => up.probing.next,
+            Self::Draining(draining) => Some(draining.until),
             Self::Stopping(Stopping { stage: Stage::Asked { kill_at }, .. }) => Some(*kill_at),
             Self::Stopping(Stopping { stage: Stage::Killed { give_up_at }, .. }) => Some(*give_up_at),
             Self::Rest(_) | Self::Waiting | Self::Launching { .. } | Self::Elsewhere => None,
         }
+    }
+}
+
+impl Draining {
+    /// A process that gets no more calls.
+    pub fn of(up: &Up, until: Moment) -> Self {
+        let Up { incarnation, pid, started, daemonized, .. } = *up;
+        Self { incarnation, pid, started, daemonized, until }
     }
 }
 

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::input::{Exit, Moment};
-use super::phase::{Failure, Health, Phase, Rest, Stage, Want};
-use super::world::{Row, World};
+use super::instance::{Instance, Spot, Standing};
+use super::phase::{Draining, Failure, Health, Phase, Rest, Stage, Up, Want};
+use super::world::World;
 
 /// The twelve words. They are part of the JSON contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -44,9 +45,11 @@ impl State {
     }
 }
 
-/// What the outside sees of a service.
+/// What the outside sees of a service or of one of its instances.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Status {
+    /// Which of the service's instances it is.
+    pub instance: u32,
     pub state: State,
     pub ready: bool,
     /// Nothing is left to wait for: ready, completed, or idle by design.
@@ -82,6 +85,10 @@ pub enum Reason {
     GaveUp(Exit, u32),
     Retries(Exit),
     KilledHard,
+    /// It answers what it was asked, and gets no more.
+    Drains,
+    /// It serves until the instance of this number is ready, which is in this state for this reason.
+    ServesUntil(u32, State, Option<Box<Reason>>),
 }
 
 /// A change of state.
@@ -89,6 +96,7 @@ pub enum Reason {
 pub struct Event {
     pub at: Moment,
     pub service: usize,
+    pub instance: u32,
     pub state: State,
     pub exit: Option<Exit>,
     pub startup: Option<Duration>,
@@ -96,25 +104,42 @@ pub struct Event {
 }
 
 impl World {
-    /// The status of a service.
+    /// The status of a service: of its instances, that which says most about whether it can be called.
     pub fn status(&self, service: usize) -> Status {
-        let row = self.row(service);
-        let state = self.state(service);
-        let (pid, started, startup) = match &row.phase {
+        self.instance_status(self.lead(service))
+    }
+
+    /// The statuses of all instances of a service.
+    pub fn statuses(&self, service: usize) -> impl Iterator<Item = Status> {
+        self.spots(service).map(|spot| self.instance_status(spot))
+    }
+
+    /// The instance that stands for its service.
+    pub(super) fn lead(&self, service: usize) -> Spot {
+        let staying = self.spots(service).filter(|spot| self.instance(*spot).stays());
+        staying.min_by_key(|spot| self.state(*spot).rank()).unwrap_or(Spot { service, at: 0 })
+    }
+
+    pub(super) fn instance_status(&self, spot: Spot) -> Status {
+        let (row, instance) = (self.row(spot.service), self.instance(spot));
+        let state = self.state(spot);
+        let (pid, started, startup) = match &instance.phase {
             Phase::Up(up) => (Some(up.pid), Some(up.started), up.ready_at.map(|at| at.since(up.started))),
+            Phase::Draining(draining) => (Some(draining.pid), Some(draining.started), None),
             Phase::Stopping(stopping) => (Some(stopping.pid), None, None),
             _ => (None, None, None),
         };
         let ready = matches!(state, State::Running | State::Ready);
-        let reason = self.reason(service);
+        let reason = self.reason(spot);
         Status {
+            instance: instance.number,
             state,
             ready,
             settled: ready || matches!(state, State::Completed | State::Idle),
-            wanted: row.want != Want::Down,
-            pid: pid.filter(|_| !is_daemonized(row)),
-            restarts: row.restarts,
-            exit: row.last_exit.clone(),
+            wanted: row.want != Want::Down && instance.stays(),
+            pid: pid.filter(|_| !is_daemonized(&instance.phase)),
+            restarts: instance.restarts,
+            exit: instance.last_exit.clone(),
             started,
             startup,
             stuck: state == State::Failed || matches!(reason, Some(Reason::Blocked(_))),
@@ -122,10 +147,10 @@ impl World {
         }
     }
 
-    fn state(&self, service: usize) -> State {
-        let row = self.row(service);
-        match &row.phase {
-            Phase::Rest(_) if row.want == Want::Idle => State::Idle,
+    fn state(&self, spot: Spot) -> State {
+        let service = spot.service;
+        match &self.instance(spot).phase {
+            Phase::Rest(_) if self.row(service).want == Want::Idle => State::Idle,
             Phase::Rest(Rest::New | Rest::Stopped) => State::Stopped,
             Phase::Rest(Rest::Completed) => State::Completed,
             Phase::Rest(Rest::Failed(_)) => State::Failed,
@@ -140,13 +165,13 @@ impl World {
                 Health::Ready => State::Running,
             },
             Phase::Backoff { .. } => State::Backoff,
-            Phase::Stopping(_) => State::Stopping,
+            Phase::Draining(_) | Phase::Stopping(_) => State::Stopping,
         }
     }
 
-    fn reason(&self, service: usize) -> Option<Reason> {
-        let row = self.row(service);
-        match &row.phase {
+    fn reason(&self, spot: Spot) -> Option<Reason> {
+        let (service, instance) = (spot.service, self.instance(spot));
+        match &instance.phase {
             Phase::Rest(Rest::Failed(failure)) => Some(match failure {
                 Failure::Exit(exit) => Reason::Exited(exit.clone()),
                 Failure::GaveUp { exit, restarts } => Reason::GaveUp(exit.clone(), *restarts),
@@ -163,16 +188,54 @@ impl World {
             },
             Phase::Up(up) => match &up.probing.error {
                 Some(error) if up.health != Health::Ready => Some(Reason::NotReady(error.clone())),
+                _ if instance.standing == Standing::Outdated => self.serves_until(service),
                 _ => up.daemonized.then_some(Reason::Daemonized),
             },
-            Phase::Backoff { .. } => row.last_exit.clone().map(Reason::Retries),
+            Phase::Backoff { .. } => instance.last_exit.clone().map(Reason::Retries),
+            Phase::Draining(_) => Some(Reason::Drains),
             Phase::Stopping(stopping) => matches!(stopping.stage, Stage::Killed { .. })
                 .then_some(Reason::KilledHard)
                 .filter(|_| !stopping.cleanup),
         }
     }
+
+    /// Who is to come in the place of one that is outdated.
+    fn serves_until(&self, service: usize) -> Option<Reason> {
+        let next = self.newcomer(service)?;
+        let reason = self.reason(next).map(Box::new);
+        Some(Reason::ServesUntil(self.instance(next).number, self.state(next), reason))
+    }
+
+    /// An instance that does not serve yet, while an outdated one still does.
+    pub(super) fn newcomer(&self, service: usize) -> Option<Spot> {
+        let is = |standing: Standing| move |it: &Instance| it.standing == standing;
+        self.row(service).instances.iter().find(|it| is(Standing::Outdated)(it))?;
+        let mut new = self.spots(service).filter(|spot| is(Standing::Kept)(self.instance(*spot)));
+        new.find(|spot| !self.instance(*spot).phase.serves())
+    }
 }
 
-fn is_daemonized(row: &Row) -> bool {
-    matches!(&row.phase, Phase::Up(up) if up.daemonized)
+impl State {
+    /// Of several instances the one that ranks first stands for all: one that can be called, else one that is coming.
+    fn rank(self) -> u8 {
+        match self {
+            Self::Ready => 0,
+            Self::Running => 1,
+            Self::Starting => 2,
+            Self::Setup => 3,
+            Self::Backoff => 4,
+            Self::Waiting => 5,
+            Self::Unhealthy => 6,
+            Self::Stopping => 7,
+            Self::Idle => 8,
+            Self::Failed => 9,
+            Self::Completed => 10,
+            Self::Stopped => 11,
+        }
+    }
+}
+
+fn is_daemonized(phase: &Phase) -> bool {
+    let (Phase::Up(Up { daemonized, .. }) | Phase::Draining(Draining { daemonized, .. })) = phase else { return false };
+    *daemonized
 }

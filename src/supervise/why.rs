@@ -37,12 +37,13 @@ pub enum Next {
 impl World {
     /// Explains a service.
     pub fn why(&self, service: usize) -> Why {
-        let row = self.row(service);
-        let (last_probe, tries) = match &row.phase {
+        // While another is to take its place, that one is what there is to explain.
+        let phase = &self.instance(self.newcomer(service).unwrap_or_else(|| self.lead(service))).phase;
+        let (last_probe, tries) = match phase {
             Phase::Up(up) => (up.probing.error.clone(), up.probing.tries),
             _ => (None, 0),
         };
-        let next = match &row.phase {
+        let next = match phase {
             Phase::Backoff { until } => Some(Next::Start(*until)),
             Phase::Up(up) if up.health != Health::Ready => up.probing.next.map(Next::Probe),
             Phase::Stopping(Stopping { stage: Stage::Asked { kill_at }, .. }) => Some(Next::Kill(*kill_at)),
@@ -55,7 +56,7 @@ impl World {
         let mut out: Vec<Blocker> = Vec::new();
         let mut todo = vec![service];
         while let Some(waiter) = todo.pop() {
-            if !matches!(self.row(waiter).phase, Phase::Waiting) {
+            if self.row(waiter).phases().all(|phase| *phase != Phase::Waiting) {
                 continue;
             }
             for dependency in self.unmet_dependencies(waiter) {

@@ -4,7 +4,9 @@ mod commands;
 mod dependencies;
 mod drive;
 mod facts;
+mod idle;
 mod readiness;
+mod staff;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -13,9 +15,11 @@ use std::time::Duration;
 use crate::plan::Plan;
 
 use super::due::Deadlines;
-use super::input::{Effect, Exit, Incarnation, Input, Moment, SetupRun};
-use super::phase::{Phase, Rest, Want};
+use super::input::{Effect, Incarnation, Input, Moment, SetupRun};
+use super::instance::{Instance, Spot};
+use super::phase::{Phase, Want};
 use super::status::{Event, State};
+use idle::Quiet;
 
 /// All services of a workspace and what is going on with them.
 #[derive(Debug)]
@@ -41,22 +45,16 @@ pub struct World {
 #[derive(Debug, Clone)]
 pub struct Row {
     pub want: Want,
-    pub phase: Phase,
-    /// Automatic restarts, all of them.
-    pub restarts: u32,
-    /// Automatic restarts since it was last up for long enough.
-    pub streak: u32,
-    pub last_exit: Option<Exit>,
+    /// By number; there is always one.
+    pub instances: Vec<Instance>,
+    /// Since when it is not called, where that is looked at.
+    pub quiet: Option<Quiet>,
     /// It was asked for without what it needs, so it waits for nothing.
     pub alone: bool,
-    /// A restart was asked for: the stop that is under way is no end.
-    pub again: bool,
     /// No longer in the manifest; only its stop is still to be seen.
     pub leaving: bool,
     /// It is in the queue.
     pub is_dirty: bool,
-    /// The state that was last told as an event.
-    pub told: Option<State>,
 }
 
 impl Row {
@@ -64,16 +62,33 @@ impl Row {
     pub fn new() -> Self {
         Self {
             want: Want::Down,
-            phase: Phase::Rest(Rest::New),
-            restarts: 0,
-            streak: 0,
-            last_exit: None,
+            instances: vec![Instance::new(1)],
+            quiet: None,
             alone: false,
-            again: false,
             leaving: false,
             is_dirty: false,
-            told: None,
         }
+    }
+
+    /// The phases of those instances that are not on their way out.
+    pub fn phases(&self) -> impl Iterator<Item = &Phase> {
+        self.instances.iter().filter(|instance| instance.stays()).map(|instance| &instance.phase)
+    }
+
+    /// Whether anything of it may be running.
+    pub fn is_active(&self) -> bool {
+        self.instances.iter().any(|instance| instance.phase.is_active())
+    }
+
+    /// Whether nothing of it runs, or would.
+    pub fn is_at_rest(&self) -> bool {
+        self.instances.iter().all(|instance| matches!(instance.phase, Phase::Rest(_)))
+    }
+
+    /// When one of its instances wants to be looked at again.
+    pub fn deadline(&self) -> Option<Moment> {
+        let instances = self.instances.iter().filter_map(|instance| instance.deadline());
+        instances.chain(self.quiet.and_then(|quiet| quiet.next)).min()
     }
 }
 
@@ -154,12 +169,44 @@ impl World {
 
     /// Whether no service has a process. A setup step may still run; it ends with the launcher.
     pub fn is_quiet(&self) -> bool {
-        self.rows.iter().all(|row| !row.phase.is_active())
+        self.rows.iter().all(|row| !row.is_active())
     }
 
     /// A row, for the projections beside this file.
     pub(super) fn row(&self, service: usize) -> &Row {
         &self.rows[service]
+    }
+
+    pub(super) fn instance(&self, spot: Spot) -> &Instance {
+        &self.rows[spot.service].instances[spot.at]
+    }
+
+    pub(super) fn instance_mut(&mut self, spot: Spot) -> &mut Instance {
+        &mut self.rows[spot.service].instances[spot.at]
+    }
+
+    /// All instances of a service.
+    pub(super) fn spots(&self, service: usize) -> impl Iterator<Item = Spot> + use<> {
+        (0..self.rows[service].instances.len()).map(move |at| Spot { service, at })
+    }
+
+    /// The instance that a report is about; none where it is of an earlier life.
+    pub(super) fn find(&self, incarnation: Incarnation) -> Option<Spot> {
+        let &service = self.live.get(&incarnation)?;
+        self.spots(service).find(|spot| self.instance(*spot).phase.incarnation() == Some(incarnation))
+    }
+
+    /// The same; nothing more will be reported of it.
+    pub(super) fn find_last(&mut self, incarnation: Incarnation) -> Option<Spot> {
+        let spot = self.find(incarnation);
+        self.live.remove(&incarnation);
+        spot
+    }
+
+    /// The instances of a service to which calls can be sent, each with its life.
+    pub fn endpoints(&self, service: usize) -> impl Iterator<Item = (u32, Incarnation)> {
+        let serving = self.rows[service].instances.iter().filter(|instance| instance.serves());
+        serving.filter_map(|instance| Some((instance.number, instance.phase.incarnation()?)))
     }
 
     pub(super) fn touch(&mut self, service: usize) {
@@ -178,18 +225,18 @@ impl World {
     }
 
     /// Records a change of the visible state.
-    fn tell(&mut self, now: Moment, service: usize) {
-        let status = self.status(service);
-        let row = &mut self.rows[service];
-        if row.told == Some(status.state) || (row.told.is_none() && status.state == State::Stopped) {
+    fn tell(&mut self, now: Moment, spot: Spot) {
+        let status = self.instance_status(spot);
+        let instance = self.instance_mut(spot);
+        let told = instance.told.replace(status.state);
+        if told.unwrap_or(State::Stopped) == status.state {
             return;
         }
-        row.told = Some(status.state);
-        let Some(state) = row.told else { return };
         self.events.push(Event {
             at: now,
-            service,
-            state,
+            service: spot.service,
+            instance: status.instance,
+            state: status.state,
             exit: status.exit,
             startup: status.startup,
             reason: status.reason,

@@ -136,18 +136,21 @@ impl App {
     }
 
     fn rows(&mut self, changes: Changes) -> Option<Ask> {
-        let name = self.service().map(|service| service.name.clone());
+        let selected = self.service().map(|service| (service.name.clone(), service.instance));
         if changes.whole {
             self.services = changes.services;
         } else {
             for row in changes.services {
-                match self.services.iter_mut().find(|known| known.name == row.name) {
+                match self.services.iter_mut().find(|known| known.id() == row.id()) {
                     Some(known) => *known = row,
                     None => self.services.push(row),
                 }
             }
         }
-        let again = name.and_then(|name| self.services.iter().position(|row| row.name == name));
+        let again = selected.and_then(|(name, instance)| {
+            let place = |wanted: &dyn Fn(&Service) -> bool| self.services.iter().position(wanted);
+            place(&|row| row.id() == (&name, instance)).or_else(|| place(&|row| row.name == name))
+        });
         self.selected = again.unwrap_or(self.selected).min(self.services.len().saturating_sub(1));
         self.follow_selected()
     }

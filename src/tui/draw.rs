@@ -78,7 +78,7 @@ fn services(app: &App, frame: &mut Frame<'_>, area: Rect, now: jiff::Timestamp) 
     let block =
         Block::bordered().title(Span::styled(" services ", app.theme.title())).border_style(border(app, focused));
     let narrow = area.width < 100;
-    let name = app.services.iter().map(|row| row.name.len()).max().unwrap_or(7).clamp(7, 24);
+    let name = app.services.iter().map(|row| row.label().len()).max().unwrap_or(7).clamp(7, 24);
     let ports = app.services.iter().map(|row| ports(row).chars().count()).max().unwrap_or(0);
     let ports = ports.clamp(5, if narrow { 18 } else { 40 });
     let widths = [
@@ -110,7 +110,7 @@ fn service_row<'a>(app: &App, row: &'a Service, now: jiff::Timestamp) -> Row<'a>
     let state = Span::styled(format!("{} {}", state_mark(row.state), row.state.word()), app.theme.state(row.state));
     let restarts = if row.restarts > 0 { row.restarts.to_string() } else { String::new() };
     Row::new([
-        Line::from(row.name.as_str()),
+        Line::from(row.label()),
         Line::from(state),
         Line::from(ports(row)),
         Line::from(restarts).right_aligned(),

@@ -14,6 +14,9 @@ pub struct Event {
     /// `state`: a service's state changed.
     pub event: String,
     pub service: Option<String>,
+    /// Which of the service's instances.
+    #[serde(default)]
+    pub instance: Option<u32>,
     pub state: Option<State>,
     pub message: Option<String>,
     /// The exit code of a process that ended.
@@ -31,6 +34,7 @@ impl Event {
             time: format!("{time:.9}"),
             event: "state".to_owned(),
             service: plan.services.get(event.service).map(|planned| planned.name.to_string()),
+            instance: Some(event.instance),
             state: Some(event.state),
             message: event.reason.as_ref().map(|it| reason(it, plan)),
             code: event.exit.as_ref().filter(|_| ended).and_then(|exit| exit.code()),

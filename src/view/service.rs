@@ -13,7 +13,7 @@ use crate::supervise::{State, Status};
 /// The kind of what lives elsewhere.
 const EXTERNAL: &str = "external";
 
-/// A row of `ps`.
+/// A row of `ps`: one instance of a service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Service {
     /// The name that commands take: of a version that is not the first, `SERVICE-VERSION`.
@@ -21,6 +21,7 @@ pub struct Service {
     /// The name that callers know.
     pub service: String,
     pub version: Option<String>,
+    /// Which of the service's instances it is, from 1.
     pub instance: u32,
     pub state: State,
     pub ready: bool,
@@ -87,7 +88,7 @@ pub struct Usage {
 }
 
 impl Service {
-    /// The row of a service. It is not published on those numbers that are `taken` by others.
+    /// The row of an instance of a service. It is not published on those numbers that are `taken` by others.
     pub fn new(
         plan: &Plan,
         place: usize,
@@ -101,7 +102,7 @@ impl Service {
             name: planned.name.to_string(),
             service: planned.version.as_ref().map_or(&planned.name, |it| &it.of).to_string(),
             version: planned.version.as_ref().map(|it| it.name.clone()),
-            instance: 1,
+            instance: status.instance,
             state: status.state,
             ready: status.ready,
             kind: if planned.external().is_some() { EXTERNAL } else { "process" }.to_owned(),
@@ -141,6 +142,16 @@ impl Service {
         self.ports.iter().find_map(|port| port.url.as_deref().filter(|url| url.contains(".localhost")))
     }
 
+    /// What tells it from all other rows: its name, and which of several instances it is.
+    pub fn id(&self) -> (&str, u32) {
+        (&self.name, self.instance)
+    }
+
+    /// What people call it: its name, and `#2` behind it where it is not the first instance.
+    pub fn label(&self) -> String {
+        label(&self.name, self.instance)
+    }
+
     /// Whether it lives elsewhere.
     pub fn is_external(&self) -> bool {
         self.kind == EXTERNAL
@@ -153,6 +164,24 @@ impl Service {
         self.uptime_ms = started.map(|started| u64::try_from(now.duration_since(started).as_millis()).unwrap_or(0));
         self
     }
+}
+
+/// One row for each service of several instances: one that is there, where there is one.
+pub fn by_service(rows: Vec<Service>) -> Vec<Service> {
+    let mut out: Vec<Service> = Vec::new();
+    for row in rows {
+        match out.last_mut().filter(|last| last.name == row.name) {
+            Some(last) if row.ready && !last.ready => *last = row,
+            Some(_) => {}
+            None => out.push(row),
+        }
+    }
+    out
+}
+
+/// The name of an instance of a service; the first is called as its service is.
+pub fn label(service: &str, instance: u32) -> String {
+    if instance == 1 { service.to_owned() } else { format!("{service}#{instance}") }
 }
 
 impl Port {

@@ -38,6 +38,11 @@ pub fn reason(reason: &Reason, plan: &Plan) -> String {
         Reason::GaveUp(exit, restarts) => format!("gave up after {restarts} restarts: {exit}"),
         Reason::Retries(exit) => format!("{exit}; it is started again"),
         Reason::KilledHard => "did not stop in time and was killed".to_owned(),
+        Reason::Drains => "answers what it was asked, and gets no more".to_owned(),
+        Reason::ServesUntil(next, state, why) => {
+            let why = why.as_ref().map(|why| format!(": {}", self::reason(why, plan))).unwrap_or_default();
+            format!("serves until #{next} is ready, which is {}{why}", state.word())
+        }
     }
 }
 

@@ -11,7 +11,9 @@ mod outside;
 mod programs;
 mod proxies;
 mod refusals;
+mod replicas;
 mod resolvers;
+mod rolling;
 mod scale;
 
 use std::fs;

@@ -31,7 +31,6 @@ services:
             "6:20 wrong_type expected a port number from 1 to 65535, found `eighty`",
             "7:18 unknown_service there is no service `usres` | did you mean `users`?",
             "10:14 wrong_type expected `no`, `on-failure`, `always` or `unless-stopped`, found `sometimes`",
-            "11:5 not_built `replicas` is not built yet in this version of nagaya | remove it, or keep it under a key that starts with `x-` until it is",
             "11:15 wrong_type expected a whole number, found `two`",
         ]
     );
@@ -52,6 +51,15 @@ fn each_mistake_is_told_plainly() {
         (
             "stop_signal: SIGTRM",
             "4:18 unknown_signal `SIGTRM` is no signal that can be sent here | did you mean `SIGTERM`?",
+        ),
+        (
+            "replicas: 0",
+            "4:15 no_replicas a service has at least one instance | leave it out of `up`, or run `nagaya stop a`",
+        ),
+        ("replicas: 300", "4:15 many_replicas a service has at most 256 instances"),
+        (
+            "stateful: true\nreplicas: 2",
+            "5:15 stateful_twice `a` owns data, so there are never two of it, and `replicas` asks for that | remove `replicas`, or `stateful`",
         ),
         ("lazy: yes", "4:11 wrong_type expected `true` or `false`, found `yes`"),
         (

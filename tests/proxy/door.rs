@@ -89,6 +89,7 @@ fn upstream(service: &Service<'_>, now: Availability) -> (watch::Sender<Availabi
         egress: Egress::Allow,
         ports: vec![endpoint],
         availability,
+        replicas: nagaya::route::Replicas::Fixed,
     };
     (sender, Arc::new(upstream))
 }

@@ -104,6 +104,7 @@ fn serve(listener: TcpListener, options: Options, availability: watch::Receiver<
         egress: Egress::Allow,
         ports: vec![endpoint],
         availability,
+        replicas: nagaya::route::Replicas::Fixed,
     });
     runtime.block_on(async move {
         let (asks, _asked) = mpsc::unbounded_channel();

@@ -35,6 +35,7 @@ fn by_hyper(callee: u16) -> u16 {
                 egress: nagaya::model::Egress::Allow,
                 ports: vec![endpoint],
                 availability,
+                replicas: nagaya::route::Replicas::Fixed,
             });
             let (asks, _asked) = tokio::sync::mpsc::unbounded_channel();
             let context = Context::new(Requests::default(), asks);

@@ -89,6 +89,10 @@ impl Fixture {
         self.step(Input::Asked(Command::Restart(self.names(names))))
     }
 
+    pub fn replace(&mut self, names: &[&str]) -> String {
+        self.step(Input::Asked(Command::Replace(self.names(names))))
+    }
+
     pub fn wake(&mut self, name: &str) -> String {
         self.step(Input::Asked(Command::Wake(self.place(name))))
     }
@@ -125,6 +129,10 @@ impl Fixture {
         self.tell(Fact::Swept(vec![Swept { incarnation: self.life(name), listening: true, finding: None }]))
     }
 
+    pub fn drained(&mut self, name: &str) -> String {
+        self.tell(Fact::Drained(self.life(name)))
+    }
+
     pub fn logged(&mut self, name: &str) -> String {
         self.tell(Fact::LogMatched(self.life(name)))
     }
@@ -134,7 +142,7 @@ impl Fixture {
         self.tell(Fact::SetupEnded(run, result.map_err(str::to_owned)))
     }
 
-    /// The life that was launched last for a service.
+    /// The life that was launched last for a service, or for one of its instances: `a#2`.
     pub fn life(&self, name: &str) -> Incarnation {
         self.lives[name]
     }
@@ -160,6 +168,18 @@ impl Fixture {
         self.world.status(self.place(name)).state.word()
     }
 
+    /// The states of a service's instances, each with its number.
+    pub fn instances(&self, name: &str) -> String {
+        let statuses = self.world.statuses(self.place(name));
+        let words = statuses.map(|status| format!("{} {}", status.instance, status.state.word()));
+        words.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The instances of a service that can be called.
+    pub fn endpoints(&self, name: &str) -> Vec<u32> {
+        self.world.endpoints(self.place(name)).map(|(number, _)| number).collect()
+    }
+
     /// All states, in the order of the manifest.
     pub fn states(&self) -> String {
         let words = (0..self.world.plan().services.len()).map(|place| self.world.status(place).state.word());
@@ -177,15 +197,18 @@ impl Fixture {
         let plan = self.world.plan().clone();
         let name = |place: usize| plan.services[place].name.to_string();
         match effect {
-            Effect::Launch { service, incarnation } => {
-                self.lives.insert(name(*service), *incarnation);
-                format!("launch {}", name(*service))
+            Effect::Launch { service, instance, incarnation } => {
+                // The first is called as its service is.
+                let label = nagaya::view::label(&name(*service), *instance);
+                self.lives.insert(label.clone(), *incarnation);
+                format!("launch {label}")
             }
             Effect::Signal { incarnation, signal } => {
                 let owner = self.lives.iter().find(|(_, life)| *life == incarnation).map(|(name, _)| name.clone());
                 format!("signal {} {signal}", owner.unwrap())
             }
             Effect::Probe { service, .. } => format!("probe {}", name(*service)),
+            Effect::Measure { service, .. } => format!("measure {}", name(*service)),
             Effect::Sweep(waiting) => {
                 let waiting: Vec<String> = waiting.iter().map(|(service, _)| name(*service)).collect();
                 format!("sweep {}", waiting.join("+"))

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use nagaya::model::Signal;
-use nagaya::supervise::{Command, Effect, Exit, Fact, Incarnation, Input, Left, SetupRun, State, Want};
+use nagaya::supervise::{Command, Demand, Effect, Exit, Fact, Incarnation, Input, Left, SetupRun, State, Want};
 
 use super::fixture::Fixture;
 
@@ -12,25 +12,44 @@ const SERVICES: &str = "web: depends_on: [api, cart], ports: 80 \
     | cart: depends_on: { db: started }, restart: { policy: on-failure, max: 2 }, setup: make \
     | db: ports: 5432, readiness: { exec: check } \
     | migrate: depends_on: db, setup: make \
-    | lazy: lazy: true, ports: 80, depends_on: db \
+    | lazy: lazy: true, ports: 80, depends_on: db, idle_timeout: 5s \
     | log: readiness: { log: up }, restart: on-failure \
     | pay: external: 'https://pay.example.com' \
-    | shop: depends_on: [pay, db]";
+    | shop: depends_on: [pay, db] \
+    | pool: replicas: 3, ports: 80, restart: on-failure \
+    | roll: replicas: 2, ports: 80, strategy: rolling, restart: always, depends_on: pool, max_age: 1m";
 
 /// The place of the service that lives elsewhere, and of the one that depends on it.
 const PAY: usize = 7;
 const SHOP: usize = 8;
+/// Those of which there are several.
+const POOL: usize = 9;
+const ROLL: usize = 10;
+
+/// How many instances of a service there are at most: those that are wanted, and for one that rolls those whose place
+/// others take.
+fn most(service: usize) -> usize {
+    match service {
+        POOL => 3,
+        ROLL => 4,
+        _ => 1,
+    }
+}
+
+/// A service and the number of its instance.
+type Of = (usize, u32);
 
 /// What the outside world would know: which lives were launched and have not ended.
 #[derive(Default)]
 struct Outside {
-    launching: HashMap<Incarnation, usize>,
-    running: HashMap<Incarnation, usize>,
+    launching: HashMap<Incarnation, Of>,
+    running: HashMap<Incarnation, Of>,
     /// Main process ended, others left.
-    leftover: HashMap<Incarnation, usize>,
+    leftover: HashMap<Incarnation, Of>,
     /// SIGKILL is out: they end before time passes.
     killed: HashSet<Incarnation>,
     sweeps: Vec<Vec<(usize, Incarnation)>>,
+    measures: Vec<Incarnation>,
     probes: HashSet<Incarnation>,
     setups: Vec<SetupRun>,
 }
@@ -39,11 +58,13 @@ impl Outside {
     fn perform(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Launch { service, incarnation } => {
-                    let alive = self.launching.values().chain(self.running.values()).chain(self.leftover.values());
-                    assert!(alive.into_iter().all(|other| *other != service), "service {service} was launched twice");
+                Effect::Launch { service, instance, incarnation } => {
+                    let of = (service, instance);
+                    assert!(self.alive().all(|other| other != of), "{of:?} was launched twice");
+                    let count = self.alive().filter(|(other, _)| *other == service).count();
+                    assert!(count < most(service), "{} of {service}", count + 1);
                     assert_ne!(service, PAY, "nothing of it runs here");
-                    self.launching.insert(incarnation, service);
+                    self.launching.insert(incarnation, of);
                 }
                 Effect::Signal { incarnation, signal } => {
                     if signal == Signal::KILL {
@@ -55,11 +76,16 @@ impl Outside {
                 Effect::Probe { incarnation, .. } => {
                     assert!(self.probes.insert(incarnation), "two probes at once");
                 }
+                Effect::Measure { incarnation, .. } => self.measures.push(incarnation),
                 Effect::Sweep(waiting) => self.sweeps.push(waiting),
                 Effect::Setup { run, .. } => self.setups.push(run),
             }
         }
         assert!(self.sweeps.len() <= 1, "two sweeps at once");
+    }
+
+    fn alive(&self) -> impl Iterator<Item = Of> {
+        self.launching.values().chain(self.running.values()).chain(self.leftover.values()).copied()
     }
 
     /// The ends of what was killed.
@@ -94,12 +120,12 @@ impl Outside {
 
     /// Something that the outside could say now.
     fn fact(&mut self, random: &mut fastrand::Rng) -> Option<Fact> {
-        let pick = |map: &HashMap<Incarnation, usize>, random: &mut fastrand::Rng| {
+        let pick = |map: &HashMap<Incarnation, Of>, random: &mut fastrand::Rng| {
             let mut keys: Vec<Incarnation> = map.keys().copied().collect();
             keys.sort_unstable();
             (!keys.is_empty()).then(|| keys[random.usize(..keys.len())])
         };
-        match random.u8(..9) {
+        match random.u8(..11) {
             0 | 1 => {
                 let life = pick(&self.launching, random)?;
                 let service = self.launching.remove(&life)?;
@@ -143,6 +169,11 @@ impl Outside {
                 let run = (!self.setups.is_empty()).then(|| self.setups.swap_remove(0))?;
                 Some(Fact::SetupEnded(run, if random.u8(..4) > 0 { Ok(()) } else { Err("no".into()) }))
             }
+            9 => {
+                let demand = Demand { under_way: u32::from(random.u8(..4) == 0), begun: 0 };
+                Some(Fact::Measured(self.measures.pop()?, demand))
+            }
+            8 => Some(Fact::Drained(pick(&self.running, random)?)),
             _ => {
                 let life = pick(&self.running, random).or_else(|| pick(&self.launching, random))?;
                 Some(Fact::LogMatched(life))
@@ -153,13 +184,14 @@ impl Outside {
 
 fn command(count: usize, random: &mut fastrand::Rng) -> Command {
     let one = vec![random.usize(..count)];
-    match random.u8(..14) {
+    match random.u8(..17) {
         0..3 => Command::Up((0..count).map(|place| (place, if place == 5 { Want::Idle } else { Want::Up })).collect()),
         3..6 => Command::Start(one),
         6..8 => Command::Stop(one),
         8..11 => Command::Restart(one),
         11 => Command::Wake(5),
         12 => Command::Down,
+        13..16 => Command::Replace(one),
         _ => Command::Kill,
     }
 }
@@ -185,9 +217,12 @@ fn run(seed: u64, steps: usize) {
                 None => continue,
             },
         };
+        let serving = fixture.world.endpoints(ROLL).count();
+        let replaces = matches!(input, Input::Asked(Command::Replace(_)));
         let effects = fixture.world.step(now, input);
         outside.perform(effects);
         check(&fixture, &outside);
+        assert!(!replaces || fixture.world.endpoints(ROLL).count() == serving, "a replacement begins with a loss");
     }
     // Whatever went before, a down that everybody obeys ends everything.
     outside.perform(fixture.world.step(now, Input::Asked(Command::Down)));
@@ -207,19 +242,32 @@ fn run(seed: u64, steps: usize) {
 /// What must hold after every step.
 fn check(fixture: &Fixture, outside: &Outside) {
     for place in 0..fixture.world.plan().services.len() {
-        let status = fixture.world.status(place);
-        let alive = outside.running.values().chain(outside.launching.values()).any(|other| *other == place);
-        let believed = matches!(
-            status.state,
-            State::Starting | State::Running | State::Ready | State::Unhealthy | State::Stopping
-        );
-        assert!(!alive || believed, "service {place} runs, and is said to be {:?}", status.state);
-        assert!(!status.ready || status.settled);
+        let statuses: Vec<_> = fixture.world.statuses(place).collect();
+        for status in &statuses {
+            let of = (place, status.instance);
+            let alive = outside.running.values().chain(outside.launching.values()).any(|other| *other == of);
+            let believed = matches!(
+                status.state,
+                State::Starting | State::Running | State::Ready | State::Unhealthy | State::Stopping
+            );
+            assert!(!alive || believed, "{of:?} runs, and is said to be {:?}", status.state);
+            assert!(!status.ready || status.settled);
+        }
+        let unknown =
+            outside.alive().find(|(of, number)| *of == place && statuses.iter().all(|it| it.instance != *number));
+        assert_eq!(unknown, None, "it runs, and nothing is said of it");
+        assert!(statuses.is_sorted_by_key(|status| status.instance) && !statuses.is_empty());
+        // It can be called while one of its instances can, and is then said to be ready.
+        let ready = fixture.world.status(place).ready;
+        let endpoints = fixture.world.endpoints(place).count();
+        assert!(place == PAY || ready == (endpoints > 0), "{place} has {endpoints} that can be called");
+        for (number, _) in fixture.world.endpoints(place) {
+            assert!(outside.alive().any(|of| of == (place, number)), "{number} of {place} does not run");
+        }
     }
     // It is as it is wanted, but that it goes after who may still call it.
     let status = fixture.world.status(PAY);
-    let called = outside.running.values().chain(outside.launching.values()).chain(outside.leftover.values());
-    let called = called.into_iter().any(|other| *other == SHOP);
+    let called = outside.alive().any(|(service, _)| service == SHOP);
     match status.state {
         State::Ready => assert!(status.wanted || called, "nobody wants it or can call it"),
         State::Stopped => assert!(!status.wanted, "it is wanted and there"),

@@ -5,7 +5,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use super::{Host, source};
 use crate::effects::accounts::{self, Found};
 use crate::effects::helpers::{Place, Task};
-use crate::effects::pods::{Pod, private_files};
+use crate::effects::pods::{Pod, Whose, private_files};
 use crate::effects::probe::{Way, try_network};
 use crate::effects::{environment, texts};
 use crate::launcher::Entering;
@@ -16,7 +16,8 @@ use crate::telemetry::logs::Stream;
 
 impl Host {
     pub(super) fn probe(&self, service: usize, incarnation: Incarnation) {
-        let Ready::Probe(probe) = &self.plan.services[service].readiness else { return };
+        let instance = self.lives.get(&incarnation).map_or(1, |life| life.instance);
+        let Ready::Probe(probe) = &self.plan.services[service].instance(instance).readiness else { return };
         let (check, timeout) = (probe.check.clone(), probe.rhythm.timeout);
         let facts = self.facts.clone();
         let PlannedCheck::Exec(argv) = check else {
@@ -41,9 +42,10 @@ impl Host {
 
     /// A probe's command, which runs where the service does and as whom it does.
     fn probe_task(&self, service: usize, incarnation: Incarnation, argv: Vec<String>) -> Result<Task, String> {
-        let planned = &self.plan.services[service];
+        let instance = self.lives.get(&incarnation).map_or(1, |life| life.instance);
+        let planned = self.plan.services[service].instance(instance);
         let found = accounts::of(planned)?;
-        let variables = texts::variables(&self.plan, service, found.as_ref());
+        let variables = texts::variables(planned, instance, found.as_ref());
         let folder = texts::folder(planned);
         let account = found.and_then(Found::change);
         let init = self.lives.get(&incarnation).and_then(|life| life.init);
@@ -65,7 +67,10 @@ impl Host {
             NetworkMode::Pod => {
                 let (planned, etc, announcer) = (planned.clone(), self.home.etc(), self.announcer.clone());
                 let door = self.plan.front_door;
-                Place::Pod(Box::new(move |key| Ok(Pod::order(&planned, &etc, door, key, false, &announcer)?.1)))
+                Place::Pod(Box::new(move |incarnation| {
+                    let whose = Whose { incarnation, planned: &planned, instance: 1, serves: false };
+                    Ok(Pod::order(&whose, &etc, door, &announcer)?.1)
+                }))
             }
             NetworkMode::Names => {
                 let etc = self.home.etc_of(planned.name.as_str());
@@ -74,7 +79,7 @@ impl Host {
             NetworkMode::Env => Place::Host,
         };
         let found = accounts::of(planned)?;
-        let variables = texts::variables(&self.plan, step.service, found.as_ref());
+        let variables = texts::variables(planned, 1, found.as_ref());
         let account = found.and_then(Found::change);
         Ok(Task { argv: step.argv.clone(), variables, folder: texts::folder(planned), account, place })
     }
@@ -85,7 +90,7 @@ impl Host {
         let (facts, helpers, stamps) = (self.facts.clone(), self.helpers.clone(), self.stamps.clone());
         let turn = self.setups.clone();
         let result = pipe_with(PipeFlags::CLOEXEC).map(|(output, end)| {
-            self.collector.add(source(&self.plan, step.service, Stream::Setup, output));
+            self.collector.add(source(&self.plan.services[step.service], 1, Stream::Setup, output));
             end
         });
         tokio::spawn(async move {

@@ -24,8 +24,10 @@ impl Host {
             false => Listeners::default(),
         };
         let findings = waiting.iter().filter_map(|&(service, incarnation)| {
-            let Ready::Listening(port) = self.plan.services[service].readiness else { return None };
             let life = self.lives.get(&incarnation)?;
+            let Ready::Listening(port) = self.plan.services[service].instance(life.instance).readiness else {
+                return None;
+            };
             let finding = match &life.pod {
                 Some(pod) if pod.listens(port) => None,
                 Some(pod) => Some(not_listening(life, port, begun, "production's number", || pod.ports())),

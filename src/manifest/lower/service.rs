@@ -19,6 +19,7 @@ use crate::model::{
 
 use super::network::{aliases, hostnames, publish};
 use super::readiness::lower_readiness;
+use super::scale::{Scale, scale};
 use super::{Unit, env_values, external, unknown_service};
 
 /// What one service is lowered among.
@@ -60,6 +61,7 @@ pub fn lower(
         let problem = Problem::error("lazy_without_ports", format!("`{name}` is lazy but has no ports"));
         problems.push(problem.at(key).hint("a lazy service is started by its first request, so it needs `ports`"));
     }
+    let Scale { replicas, stateful, strategy, idle_timeout, max_age } = scale(name, &raw, problems);
     let restart = restart(raw.restart.as_ref().map(|restart| &restart.value));
     let profiles = raw.profiles.clone().unwrap_or_default().0;
     let (aliases, hostnames) = (aliases(&raw, problems), hostnames(&raw, problems));
@@ -86,6 +88,11 @@ pub fn lower(
         stop,
         profiles,
         lazy,
+        replicas,
+        stateful,
+        idle_timeout,
+        max_age,
+        strategy,
         logs,
         declared: declared_at(key, problems),
     };

@@ -10,7 +10,7 @@ use crate::manifest::read::{Any, At, Brief, Definitions, Dict, OneOrMany, OrBrie
 use crate::manifest::source::Span;
 use crate::model::{HostName, RestartPolicy, Size, Template, User};
 
-use super::words::{BalanceWord, Strategy, WatchAction};
+use super::words::{BalanceWord, StrategyWord, WatchAction};
 use super::{
     Backoff, ConditionWord, EgressWord, Env, ExternalUrl, Listen, NetworkWord, Policy, Ports, Probe, PublishSpec,
     SignalWord,
@@ -60,21 +60,23 @@ record! {
         /// Several variants of it, by name.
         versions: Dict<RawService>,
         /// Instances at once.
-        [later] replicas: OrBrief<Replicas>,
+        replicas: At<OrBrief<Replicas>>,
+        /// How an instance is replaced: `rolling`, with a new one beside the old until it is ready, or `recreate`.
+        strategy: At<StrategyWord>,
         /// What the proxy does for calls to it.
         [later] policy: Policy,
         /// How an endpoint is chosen.
         [later] balance: BalanceWord,
         /// A backing service from a template.
         [later] template: String,
-        /// Owns data.
-        [later] stateful: bool,
+        /// Owns data: there are never two of it.
+        stateful: At<bool>,
         /// Part of snapshots.
         [later] snapshot: bool,
         /// Stopped when nobody asked it for this long.
-        [later] idle_timeout: Duration,
-        /// Replaced at this age.
-        [later] max_age: Duration,
+        idle_timeout: At<Duration>,
+        /// Replaced at this age, unless it is stateful.
+        max_age: At<Duration>,
         /// Where it lives, if that is elsewhere: `https://api.example.com`, `tcp://HOST:PORT`.
         external: At<ExternalUrl>,
         /// Other names in the workspace.
@@ -366,7 +368,7 @@ record! {
         /// What to do.
         action: WatchAction,
         /// How.
-        strategy: Strategy,
+        strategy: StrategyWord,
         /// The signal for `signal`.
         signal: SignalWord,
         /// The command for `run`.
@@ -392,17 +394,17 @@ record! {
         /// At least.
         min: u32,
         /// At most.
-        max: u32,
+        [later] max: u32,
         /// Requests under way for one instance.
-        in_flight: u32,
+        [later] in_flight: u32,
         /// How often to judge.
-        period: Duration,
+        [later] period: Duration,
     }
 }
 
 impl Brief for Replicas {
     fn brief(node: &Node, problems: &mut Problems) -> Option<Self> {
-        u32::read(node, problems).map(|count| Self { min: Some(count), max: Some(count), ..Self::default() })
+        u32::read(node, problems).map(|count| Self { min: Some(count), ..Self::default() })
     }
 
     fn brief_schema(definitions: &mut Definitions) -> Json {

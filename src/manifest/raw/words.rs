@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use crate::manifest::node::Node;
 use crate::manifest::problem::{Problem, Problems};
 use crate::manifest::read::{Definitions, Read, read_word, text_of};
-use crate::model::{Condition, Egress, Jitter, NetworkMode, Signal};
+use crate::model::{Condition, Egress, Jitter, NetworkMode, Signal, Strategy};
 
 macro_rules! words {
     ($(#[doc = $doc:literal])* $name:ident($type:ty) = $words:expr) => {
@@ -88,7 +88,7 @@ words! {
 
 words! {
     /// How an instance is replaced.
-    Strategy(()) = [("rolling", ()), ("recreate", ())]
+    StrategyWord(Strategy) = [("rolling", Strategy::Rolling), ("recreate", Strategy::Recreate)]
 }
 
 /// A signal by name or number.

@@ -14,7 +14,7 @@ use crate::proxy::pool::Shelf;
 use crate::proxy::routing::own::Local;
 use crate::proxy::routing::{Call, Routed};
 use crate::proxy::wire::Io;
-use crate::route::{Availability, Location};
+use crate::route::{Availability, Call as Place, Location, Picked};
 
 impl<S: Io, W: Way> Server<'_, S, W> {
     /// Where a request leads that was addressed to a service.
@@ -38,35 +38,44 @@ impl<S: Io, W: Way> Server<'_, S, W> {
     }
 
     /// The callee begins to serve a request. The next one most often goes where the last one went.
-    pub(super) fn serving(&self, call: &Prepared) -> Option<InFlight> {
+    fn serving(&self, call: &Prepared, place: &Place) -> Option<InFlight> {
         let upstream = &call.routed.target.upstream;
         if upstream.is_external() {
             return None;
         }
         let mut last = self.callee.borrow_mut();
+        let own = place.own_address();
         let serving = match &*last {
-            Some((known, serving)) if Arc::ptr_eq(known, &upstream.name) => serving,
-            _ => &last.insert((upstream.name.clone(), self.context.links.of(&upstream.name))).1,
+            Some((known, address, serving)) if Arc::ptr_eq(known, &upstream.name) && *address == own => serving,
+            _ => &last.insert((upstream.name.clone(), own, self.context.links.of(&upstream.name, own))).2,
         };
         Some(serving.begin(&call.identity, call.routed.local()))
     }
 
-    /// Waits for the callee; `None` when the caller goes away meanwhile.
+    /// Begins the call once the callee is there; `None` when the caller goes away meanwhile.
     pub(super) async fn arrive(
         &self,
         call: &mut Prepared,
         recording: &RefCell<Recording>,
-    ) -> Option<Result<(), Refusal>> {
-        if *call.routed.target.upstream.availability.borrow() == Availability::Ready {
-            return Some(Ok(()));
+    ) -> Option<Result<Place, Refusal>> {
+        let Target { upstream, port } = &call.routed.target;
+        let is_ready = *upstream.availability.borrow() == Availability::Ready;
+        let arrived = match is_ready.then(|| upstream.pick(*port)) {
+            Some(Picked::Call(place)) => Ok(place),
+            _ => self.wait(call, recording).await?,
+        };
+        if let Ok(place) = &arrived {
+            recording.borrow_mut().in_flight = self.serving(call, place);
         }
+        Some(arrived)
+    }
+
+    async fn wait(&self, call: &mut Prepared, recording: &RefCell<Recording>) -> Option<Result<Place, Refusal>> {
         let before = call.routed.target.upstream.name.clone();
         let arriving = self.context.arrive(&mut call.routed, self.caller);
         let arrived = idle::unless_gone(self.wire, arriving).await?;
         if call.routed.target.upstream.name != before {
-            let mut recording = recording.borrow_mut();
-            recording.routed(&call.routed);
-            recording.in_flight = self.serving(call);
+            recording.borrow_mut().routed(&call.routed);
         }
         Some(arrived)
     }
@@ -75,7 +84,7 @@ impl<S: Io, W: Way> Server<'_, S, W> {
     pub(super) fn shelf(&self, location: &Location) -> Shelf {
         let mut last = self.shelf.borrow_mut();
         match &*last {
-            Some((known, shelf)) if known == location => shelf.clone(),
+            Some((known, shelf)) if known == location && !shelf.is_withdrawn() => shelf.clone(),
             _ => {
                 let shelf = self.context.pool.shelf(location, self.caller);
                 *last = Some((location.clone(), shelf.clone()));

@@ -20,7 +20,7 @@ use crate::proxy::dial::Stream;
 use crate::proxy::http::Caller;
 use crate::proxy::pool::{CallError, Pool, Shelf};
 use crate::proxy::wire::{Spare, Text, Wire};
-use crate::route::Location;
+use crate::route::Call;
 
 /// An answer on a connection of ours.
 pub struct Inbound {
@@ -31,6 +31,8 @@ pub struct Inbound {
     keeps: bool,
     pool: Pool,
     shelf: Shelf,
+    /// The callee is busy with it as long as this is there.
+    _call: Call,
 }
 
 /// A request that is ready to be sent.
@@ -50,7 +52,8 @@ impl Outbound {
     }
 
     /// Sends it, and reads the head of its answer. Dropping either ends the call.
-    pub async fn send(self, pool: &Pool, location: &Location, caller: &Caller) -> Result<Response<Inbound>, CallError> {
+    pub async fn send(self, pool: &Pool, call: Call, caller: &Caller) -> Result<Response<Inbound>, CallError> {
+        let location = call.location();
         let shelf = pool.shelf(location, caller);
         let asked = Asked { is_head: self.is_head, keeps: true, ..Asked::LAST };
         loop {
@@ -65,7 +68,10 @@ impl Outbound {
             };
             let is_sent = wire.write_all(&self.text.bytes).await.is_ok();
             match head(&wire, asked).await {
-                Ok((answer, headers)) => return Ok(inbound(wire, answer, headers, pool, shelf)),
+                Ok((answer, headers)) => {
+                    let kept = (pool.clone(), shelf, call);
+                    return Ok(inbound(wire, answer, headers, kept));
+                }
                 // It had been closed before, or while this was on its way.
                 Err(Unanswered::Nothing(_)) if is_kept && (!is_sent || self.is_idempotent) => {}
                 Err(Unanswered::Nothing(error)) => return Err(CallError::Broken(error.to_string())),
@@ -153,13 +159,18 @@ async fn head(wire: &Wire<Stream>, asked: Asked) -> Result<(Answer, HeaderMap), 
     }
 }
 
-fn inbound(wire: Wire<Stream>, answer: Answer, headers: HeaderMap, pool: &Pool, shelf: Shelf) -> Response<Inbound> {
+fn inbound(
+    wire: Wire<Stream>,
+    answer: Answer,
+    headers: HeaderMap,
+    (pool, shelf, call): (Pool, Shelf, Call),
+) -> Response<Inbound> {
     let left = match answer.framing {
         Framing::Length(length) => Some(length),
         Framing::Chunked | Framing::Close => None,
     };
     let decoder = Decoder::new(answer.framing);
-    let body = Inbound { wire: Some(wire), decoder, left, keeps: answer.keeps, pool: pool.clone(), shelf };
+    let body = Inbound { wire: Some(wire), decoder, left, keeps: answer.keeps, pool, shelf, _call: call };
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
     *response.headers_mut() = headers;

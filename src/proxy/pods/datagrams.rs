@@ -8,6 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket as StdSocket};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -179,11 +180,14 @@ struct Passage {
     last: Rc<Cell<Instant>>,
 }
 
+/// The end of a callee.
+type Gone = Pin<Box<dyn Future<Output = ()>>>;
+
 /// The other side of a flow.
 struct Outside {
     socket: UdpSocket,
-    /// Of the callee, where that is a service: the flow ends with it.
-    callee: Option<watch::Receiver<Availability>>,
+    /// When the callee is to get no more, where that is a service: what comes in its place is elsewhere.
+    gone: Gone,
 }
 
 impl Passage {
@@ -217,7 +221,7 @@ impl Passage {
         }
         let identity = Identity::of(now, &Given::default());
         let words = Words::new(identity.request_id(), "", "");
-        let caller = Caller::Service(outlet.caller.service.clone());
+        let caller = outlet.caller.caller();
         let mut recording = outlet.context.recording(words, identity.trace_id, (begun, now), &caller, to, "udp");
         if matches!(bound, Bound::Elsewhere(_)) {
             recording.known_as(outlet.caller.names.name_of(self.flow.to.ip()));
@@ -236,7 +240,7 @@ impl Passage {
             Bound::Service(target) => self.to_service(target, caller).await,
             Bound::Elsewhere(address) => {
                 let socket = connected(*address).await.map_err(|error| format!("{address}: {error}"))?;
-                Ok(Outside { socket, callee: None })
+                Ok(Outside { socket, gone: Box::pin(std::future::pending()) })
             }
             Bound::Names | Bound::Nobody => Err("nobody is there".to_owned()),
         }
@@ -244,10 +248,12 @@ impl Passage {
 
     async fn to_service(&self, target: &Target, caller: &Caller) -> Result<Outside, String> {
         let context = &self.post.outlet.context;
-        context.available(target).await.map_err(|refusal| refusal.to_string())?;
-        let location = &target.endpoint().location;
+        let call = context.available(target).await.map_err(|refusal| refusal.to_string())?;
+        let location = call.location();
         let socket = match location {
-            Location::Pod { service, port } => context.pool.dialer.pods.datagrams(service, caller, *port).await,
+            Location::Pod { service, instance, port } => {
+                context.pool.dialer.pods.datagrams((service, *instance), caller, *port).await
+            }
             Location::Loopback(port) => connected((Ipv4Addr::LOCALHOST, *port).into()).await,
             Location::Elsewhere { host, port, .. } => match tokio::net::lookup_host((&**host, *port)).await {
                 Ok(mut found) => match found.next() {
@@ -258,14 +264,20 @@ impl Passage {
             },
         };
         let socket = socket.map_err(|error| format!("{location}: {error}"))?;
-        Ok(Outside { socket, callee: Some(target.upstream.availability.clone()) })
+        let absent = absent(target.upstream.availability.clone());
+        let closed = call.into_closed();
+        let gone = async {
+            tokio::select! {
+                () = absent => {}
+                () = closed => {}
+            }
+        };
+        Ok(Outside { socket, gone: Box::pin(gone) })
     }
 
     /// Passes datagrams on both ways until nothing comes any more.
     async fn pass(&self, outside: Outside, mut datagrams: mpsc::Receiver<Vec<u8>>) {
-        let Outside { socket, callee } = outside;
-        let gone = gone(callee);
-        tokio::pin!(gone);
+        let Outside { socket, mut gone } = outside;
         loop {
             let end = self.last.get() + IDLE;
             tokio::select! {
@@ -336,10 +348,7 @@ async fn connected(address: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket)
 }
 
-/// Until a callee that is ready is so no more: what comes in its place is elsewhere.
-async fn gone(callee: Option<watch::Receiver<Availability>>) {
-    match callee {
-        Some(mut callee) => drop(callee.wait_for(|now| *now != Availability::Ready).await),
-        None => std::future::pending().await,
-    }
+/// Until a callee that is ready is so no more.
+async fn absent(mut callee: watch::Receiver<Availability>) {
+    let _ = callee.wait_for(|now| *now != Availability::Ready).await;
 }

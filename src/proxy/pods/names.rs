@@ -27,6 +27,8 @@ use crate::route::{Endpoint, Table, Upstream};
 /// One pod's view of names.
 pub struct Names {
     service: Arc<str>,
+    /// The pod's own.
+    address: Ipv4Addr,
     line: Arc<Line>,
     tables: watch::Receiver<Arc<Table>>,
     pods: Pods,
@@ -49,15 +51,16 @@ impl Drop for Watch {
 }
 
 impl Names {
-    /// The names of the pod of a service.
+    /// The names of a pod of a service.
     pub fn new(
-        service: Arc<str>,
+        (service, address): (Arc<str>, Ipv4Addr),
         line: Arc<Line>,
         tables: watch::Receiver<Arc<Table>>,
         pods: Pods,
         router: Router,
     ) -> Rc<Self> {
-        Rc::new(Self { service, line, tables, pods, router, known: RefCell::default(), told: RefCell::default() })
+        let (known, told) = (RefCell::default(), RefCell::default());
+        Rc::new(Self { service, address, line, tables, pods, router, known, told })
     }
 
     /// By which name the pod knows an address outside the workspace.
@@ -127,9 +130,8 @@ impl Pod for Names {
     }
 
     fn asker(&self) -> Option<Asker> {
-        let table = self.tables.borrow();
-        let service = table.index(&self.service)?;
-        Some(Asker { service, address: table.upstreams[service].own })
+        let service = self.tables.borrow().index(&self.service)?;
+        Some(Asker { service, address: self.address })
     }
 
     fn egress(&self) -> discovery::Egress {

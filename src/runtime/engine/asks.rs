@@ -14,9 +14,10 @@ use crate::plan::PlannedPort;
 use crate::route::history::Record;
 use crate::runtime::draft::read;
 use crate::runtime::keeper::of_manifest;
-use crate::runtime::network::choose;
+use crate::runtime::network::{choose, has_room};
+use crate::runtime::scale::{kept, scaled};
 use crate::runtime::wanted::wanted;
-use crate::runtime::{Ask, Environment, InPod, Problem, UpRequest, Upped};
+use crate::runtime::{Ask, Environment, InPod, Problem, Scale, UpRequest, Upped};
 use crate::supervise::{Command, Input, Status, Want};
 use crate::view::{Explanation, Judge};
 
@@ -33,7 +34,9 @@ impl Engine {
         match ask {
             // What is started now would keep an engine alive that everybody believes to be gone.
             Ask::Up(_, reply) if ending => drop(reply.send(Err(Problem::Ending))),
-            Ask::Start(_, reply) | Ask::Restart(_, reply) if ending => drop(reply.send(Err(Problem::Ending))),
+            Ask::Start(_, reply) | Ask::Restart { reply, .. } | Ask::Scale(_, reply) if ending => {
+                drop(reply.send(Err(Problem::Ending)));
+            }
             Ask::Wake(_) if ending => {}
             Ask::Up(request, reply) => self.reload(request, reply),
             Ask::Start(names, reply) => {
@@ -44,9 +47,13 @@ impl Engine {
                 let result = self.places(&names).map(|places| self.step(Input::Asked(Command::Stop(places))));
                 let _ = reply.send(result);
             }
-            Ask::Restart(names, reply) => {
-                let processes = self.places(&names).and_then(|places| self.processes(places));
-                let _ = reply.send(processes.map(|places| self.step(Input::Asked(Command::Restart(places)))));
+            Ask::Restart { services, recreate, reply } => {
+                let processes = self.places(&services).and_then(|places| self.processes(places));
+                let command = if recreate { Command::Restart } else { Command::Replace };
+                let _ = reply.send(processes.map(|places| self.step(Input::Asked(command(places)))));
+            }
+            Ask::Scale(scale, reply) => {
+                let _ = reply.send(self.scale(&scale));
             }
             Ask::Why(name, reply) => self.explain(&name, reply),
             Ask::Env(name, reply) => {
@@ -179,18 +186,10 @@ impl Engine {
         wanted(&workspace, request)?;
         let mut notices = notices;
         let events_from = self.publisher.next_event();
-        if workspace != *self.workspace {
-            // What `auto` means may be another mode for another manifest; that was said when the engine started.
-            let (network, _) = choose(&workspace, &self.setup.possible, ports::lowest())?;
-            let held = self.held_ports();
-            self.setup.network = network;
-            let plan = make_plan(&workspace, &mut self.setup, &held)?;
-            let effects = self.world.apply(self.clock.now(), plan);
-            self.host.set_plan(self.world.plan().clone());
-            notices.extend(self.publisher.plan(&self.world));
-            write_files(&self.setup, &self.world, &self.publisher)?;
-            self.effects.extend(effects);
-            self.workspace = Arc::new(workspace.clone());
+        let mut scale = kept(&self.setup.scale, &self.workspace, &workspace);
+        scale.extend(request.scale.clone());
+        if workspace != *self.workspace || scale != self.setup.scale {
+            notices.extend(self.lay(&workspace, scale)?);
             if let Some(load) = &request.load {
                 self.setup.load = load.clone();
             }
@@ -202,10 +201,43 @@ impl Engine {
         Ok(Upped { services, notices, events_from })
     }
 
+    /// Plans a workspace anew, with these numbers of instances, and lays it over what runs. What is wrong changes
+    /// nothing.
+    fn lay(&mut self, workspace: &Workspace, scale: Scale) -> Result<Vec<String>, Problem> {
+        let wanted = scaled(workspace, &scale)?;
+        // What `auto` means may be another mode for another manifest; that was said when the engine started.
+        let (network, _) = choose(&wanted, &self.setup.possible, ports::lowest())?;
+        has_room(&wanted, network)?;
+        let held = self.held_ports();
+        self.setup.network = network;
+        let plan = make_plan(&wanted, &mut self.setup, &held)?;
+        let effects = self.world.apply(self.clock.now(), plan);
+        self.host.set_plan(self.world.plan().clone());
+        self.effects.extend(effects);
+        let notices = self.publisher.plan(&self.world);
+        write_files(&self.setup, &self.world, &self.publisher)?;
+        self.workspace = Arc::new(workspace.clone());
+        self.setup.scale = scale;
+        Ok(notices)
+    }
+
+    /// Has more or fewer instances of services from now on.
+    pub(super) fn scale(&mut self, scale: &Scale) -> Result<(), Problem> {
+        let mut all = self.setup.scale.clone();
+        all.extend(scale.clone());
+        if all == self.setup.scale {
+            return Ok(());
+        }
+        let workspace = self.workspace.clone();
+        self.lay(&workspace, all).map(drop)
+    }
+
     /// Numbers that we or our services listen on: taken, but by ourselves.
     fn held_ports(&self) -> HashSet<u16> {
         let plan = self.world.plan();
-        let own = plan.services.iter().flat_map(|planned| planned.ports.iter().filter_map(PlannedPort::listen));
+        let instances =
+            plan.services.iter().flat_map(|planned| (1..=planned.most_instances()).map(|it| planned.instance(it)));
+        let own = instances.flat_map(|planned| planned.ports.iter().filter_map(PlannedPort::listen));
         let edges = plan.edges.iter().filter_map(|edge| edge.listen).filter(|at| *at.ip() == Ipv4Addr::LOCALHOST);
         own.chain(edges.map(|at| at.port())).chain([plan.front_door]).collect()
     }

@@ -5,7 +5,8 @@ use super::World;
 use super::giving_up;
 use crate::model::Signal;
 use crate::supervise::input::{Command, Effect, Exit, Incarnation, Moment};
-use crate::supervise::phase::{Phase, Rest, Stage, Stopping, Want};
+use crate::supervise::instance::{Spot, Standing};
+use crate::supervise::phase::{Draining, Phase, Rest, Stage, Stopping, Up, Want};
 
 impl World {
     pub(super) fn asked(&mut self, now: Moment, command: Command) {
@@ -21,6 +22,7 @@ impl World {
             Command::Start(services) => services.into_iter().for_each(|service| self.start(service)),
             Command::Stop(services) => services.into_iter().for_each(|service| self.want(service, Want::Down)),
             Command::Restart(services) => services.into_iter().for_each(|service| self.restart(now, service)),
+            Command::Replace(services) => services.into_iter().for_each(|service| self.replace(now, service)),
             Command::Wake(service) => self.wake(service),
             Command::Down => (0..self.rows.len()).for_each(|service| self.want(service, Want::Down)),
             Command::Kill => self.kill_all(now),
@@ -33,32 +35,34 @@ impl World {
         if want == Want::Idle && row.want == Want::Up {
             return;
         }
-        let begins = row.want == Want::Down || matches!(row.phase, Phase::Rest(Rest::Failed(_)));
+        let was_down = row.want == Want::Down;
         row.want = want;
-        row.again = false;
         row.alone = false;
-        if want == Want::Up && begins {
-            self.afresh(service);
+        row.instances.iter_mut().for_each(|instance| instance.again = false);
+        if want == Want::Up {
+            let begins = |phase: &Phase| was_down || matches!(phase, Phase::Rest(Rest::Failed(_)));
+            self.afresh(service, begins);
         }
         self.touch_neighbours(service);
     }
 
     fn start(&mut self, service: usize) {
         self.want(service, Want::Up);
-        if self.rows[service].phase == Phase::Rest(Rest::Completed) {
-            self.afresh(service);
-            self.touch_neighbours(service);
-        }
+        self.afresh(service, |phase| *phase == Phase::Rest(Rest::Completed));
+        self.touch_neighbours(service);
     }
 
     /// A start by the user's word: old failures are forgotten and the setup is looked at again.
-    fn afresh(&mut self, service: usize) {
-        let row = &mut self.rows[service];
-        row.streak = 0;
-        if let Phase::Rest(Rest::Failed(_) | Rest::Completed | Rest::Stopped) = row.phase {
-            row.phase = Phase::Rest(Rest::New);
+    fn afresh(&mut self, service: usize, begins: impl Fn(&Phase) -> bool) {
+        let mut any = false;
+        for instance in self.rows[service].instances.iter_mut().filter(|instance| begins(&instance.phase)) {
+            any = true;
+            instance.streak = 0;
+            if let Phase::Rest(Rest::Failed(_) | Rest::Completed | Rest::Stopped) = instance.phase {
+                instance.phase = Phase::Rest(Rest::New);
+            }
         }
-        for &setup in &self.plan.services[service].setup {
+        for &setup in self.plan.services[service].setup.iter().filter(|_| any) {
             if matches!(self.setups[setup], SetupState::Done | SetupState::Failed(_)) {
                 self.setups[setup] = SetupState::Due;
             }
@@ -67,15 +71,40 @@ impl World {
 
     fn restart(&mut self, now: Moment, service: usize) {
         self.rows[service].want = Want::Up;
-        self.afresh(service);
-        match self.rows[service].phase {
+        self.afresh(service, |_| true);
+        self.spots(service).for_each(|spot| self.restart_one(now, spot));
+        self.touch_neighbours(service);
+    }
+
+    fn restart_one(&mut self, now: Moment, spot: Spot) {
+        let instance = self.instance_mut(spot);
+        if !instance.stays() {
+            return;
+        }
+        match instance.phase {
             Phase::Up(_) => {
-                self.rows[service].again = true;
-                self.stop(now, service);
+                instance.again = true;
+                self.stop(now, spot);
             }
-            Phase::Launching { .. } | Phase::Stopping(_) => self.rows[service].again = true,
-            Phase::Backoff { .. } => self.rows[service].phase = Phase::Waiting,
-            Phase::Rest(_) | Phase::Waiting | Phase::Elsewhere => {}
+            Phase::Launching { .. } | Phase::Stopping(_) => instance.again = true,
+            Phase::Backoff { .. } => instance.phase = Phase::Waiting,
+            Phase::Rest(_) | Phase::Waiting | Phase::Draining(_) | Phase::Elsewhere => {}
+        }
+    }
+
+    /// Each instance that serves does so until a new one does; there is nothing to lose in the others.
+    fn replace(&mut self, now: Moment, service: usize) {
+        if !self.is_rolling(service) {
+            return self.restart(now, service);
+        }
+        self.rows[service].want = Want::Up;
+        self.afresh(service, |_| true);
+        for spot in self.spots(service) {
+            let instance = self.instance_mut(spot);
+            match instance.serves() {
+                true => instance.standing = Standing::Outdated,
+                false => self.restart_one(now, spot),
+            }
         }
         self.touch_neighbours(service);
     }
@@ -96,27 +125,30 @@ impl World {
     fn kill_all(&mut self, now: Moment) {
         for service in 0..self.rows.len() {
             self.want(service, Want::Down);
-            if let Some(incarnation) = self.rows[service].phase.incarnation() {
-                self.kill(now, service, incarnation);
+            for spot in self.spots(service) {
+                if let Some(incarnation) = self.instance(spot).phase.incarnation() {
+                    self.kill(now, spot, incarnation);
+                }
             }
         }
     }
 
-    pub(super) fn kill(&mut self, now: Moment, service: usize, incarnation: Incarnation) {
+    pub(super) fn kill(&mut self, now: Moment, spot: Spot, incarnation: Incarnation) {
         let give_up_at = giving_up(now);
-        let row = &mut self.rows[service];
-        match &mut row.phase {
-            Phase::Up(up) => {
-                let exit = up.daemonized.then_some(Exit::Vanished);
-                let pid = up.pid;
-                let stage = Stage::Killed { give_up_at };
-                row.phase = Phase::Stopping(Stopping { incarnation, pid, stage, exit, cleanup: false });
+        let instance = self.instance_mut(spot);
+        match &mut instance.phase {
+            Phase::Up(Up { pid, daemonized, .. }) | Phase::Draining(Draining { pid, daemonized, .. }) => {
+                let exit = daemonized.then_some(Exit::Vanished);
+                let (pid, stage) = (*pid, Stage::Killed { give_up_at });
+                instance.phase = Phase::Stopping(Stopping { incarnation, pid, stage, exit, cleanup: false });
             }
             Phase::Stopping(stopping) => stopping.stage = Stage::Killed { give_up_at },
             // There is no process to hit yet; its launch is answered with a stop.
-            _ => return,
+            Phase::Rest(_) | Phase::Waiting | Phase::Launching { .. } | Phase::Elsewhere | Phase::Backoff { .. } => {
+                return;
+            }
         }
         self.effects.push(Effect::Signal { incarnation, signal: Signal::KILL });
-        self.touch(service);
+        self.touch(spot.service);
     }
 }

@@ -17,15 +17,17 @@ impl World {
         self.unmet_dependencies(service).map(|dependency| dependency.service).collect()
     }
 
+    /// Of several instances one is enough to be called; a job is done when all of them are.
     fn is_met(&self, dependency: &Dependency) -> bool {
         let row = &self.rows[dependency.service];
         // A lazy service is there as soon as somebody calls it; nobody waits for that.
-        if row.want == Want::Idle && matches!(row.phase, Phase::Rest(_)) && dependency.condition != Condition::Completed
-        {
+        if row.want == Want::Idle && row.is_at_rest() && dependency.condition != Condition::Completed {
             return true;
         }
-        match (dependency.condition, &row.phase) {
-            (Condition::Completed, phase) => *phase == Phase::Rest(Rest::Completed),
+        if dependency.condition == Condition::Completed {
+            return row.phases().all(|phase| *phase == Phase::Rest(Rest::Completed));
+        }
+        row.phases().any(|phase| match (dependency.condition, phase) {
             (Condition::Started, Phase::Up(_)) => true,
             (Condition::Started | Condition::Ready, Phase::Elsewhere) => true,
             (Condition::Ready | Condition::LogReady, Phase::Up(up)) => up.health == Health::Ready,
@@ -34,7 +36,7 @@ impl World {
                 !self.judges_readiness(dependency.service)
             }
             _ => false,
-        }
+        })
     }
 
     /// The dependency that will never be there unless somebody acts, if there is one.
@@ -51,22 +53,27 @@ impl World {
             if std::mem::replace(&mut seen[service], true) {
                 continue;
             }
-            match &self.rows[service].phase {
-                Phase::Rest(Rest::Failed(_)) => return true,
-                // Completed, but waited for as a server.
-                Phase::Rest(Rest::Completed) => return true,
-                Phase::Rest(Rest::Stopped | Rest::New) => {
-                    if self.rows[service].want == Want::Down {
-                        return true;
-                    }
-                }
-                Phase::Waiting => todo.extend(self.unmet(service)),
-                Phase::Launching { .. } | Phase::Up(_) | Phase::Backoff { .. } | Phase::Stopping(_) => {}
-                // It has no end and no log; the manifest lets nobody wait for either.
-                Phase::Elsewhere => {}
+            if self.rows[service].phases().all(|phase| self.is_past(service, phase)) {
+                return true;
+            }
+            if self.rows[service].phases().all(|phase| *phase == Phase::Waiting || self.is_past(service, phase)) {
+                todo.extend(self.unmet(service));
             }
         }
         false
+    }
+
+    /// Whether nothing comes of an instance by itself.
+    fn is_past(&self, service: usize, phase: &Phase) -> bool {
+        match phase {
+            Phase::Rest(Rest::Failed(_)) => true,
+            // Completed, but waited for as a server.
+            Phase::Rest(Rest::Completed) => true,
+            Phase::Rest(Rest::Stopped | Rest::New) => self.rows[service].want == Want::Down,
+            Phase::Waiting | Phase::Launching { .. } | Phase::Up(_) | Phase::Draining(_) => false,
+            // What lives elsewhere has no end and no log; the manifest lets nobody wait for either.
+            Phase::Backoff { .. } | Phase::Stopping(_) | Phase::Elsewhere => false,
+        }
     }
 
     /// Whether "ready" says more than "running" for this service.

@@ -2,12 +2,15 @@
 
 use super::{SetupState, World};
 use crate::supervise::input::{Effect, Exit, Incarnation, Moment, SetupRun};
-use crate::supervise::phase::{Failure, Phase, Rest, Stage, Stopping, Want};
+use crate::supervise::instance::{Spot, Standing};
+use crate::supervise::phase::{Draining, Failure, Phase, Rest, Stage, Stopping, Up, Want};
 
 impl World {
     pub(super) fn tick(&mut self, now: Moment) {
         while let Some(service) = self.deadlines.pop(now) {
-            self.due(now, service);
+            self.look_for_calls(now, service);
+            self.spots(service).for_each(|spot| self.due(now, spot));
+            self.deadlines.set(service, self.rows[service].deadline());
         }
         if self.sweep.next.is_some_and(|next| next <= now) && !self.sweep.under_way {
             self.sweep.next = None;
@@ -20,22 +23,30 @@ impl World {
         }
     }
 
-    fn due(&mut self, now: Moment, service: usize) {
-        let row = &mut self.rows[service];
-        match &mut row.phase {
+    fn due(&mut self, now: Moment, spot: Spot) {
+        self.grow_old(now, spot);
+        let service = spot.service;
+        let instance = self.instance_mut(spot);
+        if instance.phase.deadline().is_none_or(|deadline| deadline > now) {
+            return;
+        }
+        match &mut instance.phase {
             Phase::Backoff { .. } => {
-                row.restarts += 1;
-                row.phase = Phase::Waiting;
+                instance.restarts += 1;
+                instance.phase = Phase::Waiting;
                 self.touch(service);
             }
+            Phase::Up(up) if instance.is_unjudged => up.probing.next = None,
             Phase::Up(up) => {
                 up.probing.next = None;
-                self.effects.push(Effect::Probe { service, incarnation: up.incarnation });
+                let incarnation = up.incarnation;
+                self.effects.push(Effect::Probe { service, incarnation });
             }
+            Phase::Draining(_) => self.stop(now, spot),
             Phase::Stopping(stopping) => {
                 let incarnation = stopping.incarnation;
                 match stopping.stage {
-                    Stage::Asked { .. } => self.kill(now, service, incarnation),
+                    Stage::Asked { .. } => self.kill(now, spot, incarnation),
                     Stage::Killed { .. } => self.gone(now, incarnation),
                 }
             }
@@ -47,62 +58,87 @@ impl World {
     pub(super) fn settle(&mut self, now: Moment) {
         while let Some(service) = self.dirty.pop_front() {
             self.rows[service].is_dirty = false;
-            self.drive(now, service);
-            self.deadlines.set(service, self.rows[service].phase.deadline());
-            self.tell(now, service);
+            self.staff(now, service);
+            self.spots(service).for_each(|spot| self.drive(now, spot));
+            self.watch_calls(now, service);
+            self.deadlines.set(service, self.rows[service].deadline());
+            self.spots(service).for_each(|spot| self.tell(now, spot));
             self.changed.push(service);
         }
     }
 
-    /// Moves one service a step towards what is wanted.
-    fn drive(&mut self, now: Moment, service: usize) {
+    /// Moves one instance a step towards what is wanted.
+    fn drive(&mut self, now: Moment, spot: Spot) {
+        let service = spot.service;
         let elsewhere = self.plan.services[service].external().is_some();
-        match (self.rows[service].want, &self.rows[service].phase) {
+        let instance = self.instance(spot);
+        if !instance.stays() {
+            return self.let_go(now, spot);
+        }
+        match (self.rows[service].want, &instance.phase) {
             (Want::Up, Phase::Rest(Rest::New | Rest::Stopped)) | (Want::Up | Want::Idle, Phase::Waiting)
                 if elsewhere =>
             {
-                self.rows[service].phase = Phase::Elsewhere;
-                self.touch_neighbours(service);
+                self.become_phase(spot, Phase::Elsewhere);
             }
-            (Want::Up, Phase::Rest(Rest::New | Rest::Stopped)) => {
-                self.rows[service].phase = Phase::Waiting;
-                self.touch_neighbours(service);
-            }
-            (Want::Up | Want::Idle, Phase::Waiting) => self.try_launch(service),
+            (Want::Up, Phase::Rest(Rest::New | Rest::Stopped)) => self.become_phase(spot, Phase::Waiting),
+            (Want::Up | Want::Idle, Phase::Waiting) => self.try_launch(spot),
             (Want::Down, Phase::Waiting | Phase::Backoff { .. }) => {
-                self.rows[service].phase = Phase::Rest(Rest::Stopped);
-                self.touch_neighbours(service);
+                self.become_phase(spot, Phase::Rest(Rest::Stopped));
             }
             (Want::Down, Phase::Elsewhere) if !self.has_dependents_to_stop(service) => {
-                self.rows[service].phase = Phase::Rest(Rest::Stopped);
-                self.touch_neighbours(service);
+                self.become_phase(spot, Phase::Rest(Rest::Stopped));
             }
-            (Want::Down, Phase::Up(_)) if !self.has_dependents_to_stop(service) => self.stop(now, service),
-            (Want::Up, Phase::Up(_)) if self.rows[service].again => self.stop(now, service),
+            (Want::Down, Phase::Up(_) | Phase::Draining(_)) if !self.has_dependents_to_stop(service) => {
+                self.stop(now, spot);
+            }
+            (Want::Up, Phase::Up(_)) if instance.again => self.stop(now, spot),
             _ => {}
         }
+    }
+
+    /// Moves one that is to be forgotten a step towards its end. One that drains is not waited for by a stop of all.
+    fn let_go(&mut self, now: Moment, spot: Spot) {
+        let is_down = self.rows[spot.service].want == Want::Down;
+        match self.instance(spot).phase {
+            Phase::Up(_) => self.stop(now, spot),
+            Phase::Draining(_) if is_down && !self.has_dependents_to_stop(spot.service) => self.stop(now, spot),
+            _ => {}
+        }
+    }
+
+    fn become_phase(&mut self, spot: Spot, phase: Phase) {
+        self.instance_mut(spot).phase = phase;
+        self.touch_neighbours(spot.service);
     }
 
     /// Reverse order: what is needed by a service that is going goes after it.
     fn has_dependents_to_stop(&self, service: usize) -> bool {
         let dependents = self.plan.graph.dependents(service);
-        dependents.iter().any(|&other| self.rows[other].want == Want::Down && self.rows[other].phase.is_active())
+        dependents.iter().any(|&other| self.rows[other].want == Want::Down && self.rows[other].is_active())
     }
 
-    fn try_launch(&mut self, service: usize) {
-        if !self.prepare(service) || !self.unmet(service).is_empty() {
+    fn try_launch(&mut self, spot: Spot) {
+        let service = spot.service;
+        if !self.prepare(spot) || !self.unmet(service).is_empty() {
             return;
         }
         self.last_incarnation += 1;
         let incarnation = Incarnation(self.last_incarnation);
         self.live.insert(incarnation, service);
-        self.rows[service].phase = Phase::Launching { incarnation, matched: false };
-        self.effects.push(Effect::Launch { service, incarnation });
+        let instance = self.instance_mut(spot);
+        // What is launched now is as new as can be.
+        instance.standing = Standing::Kept;
+        instance.is_unjudged = false;
+        instance.phase = Phase::Launching { incarnation, matched: false };
+        let number = instance.number;
+        self.effects.push(Effect::Launch { service, instance: number, incarnation });
         self.touch_neighbours(service);
     }
 
     /// Brings the setup steps of a service forward, in parallel with its waiting; true when all are through.
-    fn prepare(&mut self, service: usize) -> bool {
+    fn prepare(&mut self, spot: Spot) -> bool {
+        let service = spot.service;
         for at in 0..self.plan.services[service].setup.len() {
             let setup = self.plan.services[service].setup[at];
             match &self.setups[setup] {
@@ -110,8 +146,7 @@ impl World {
                 SetupState::Running(_) => return false,
                 SetupState::Failed(error) => {
                     let failure = Failure::Setup(error.clone());
-                    self.rows[service].phase = Phase::Rest(Rest::Failed(failure));
-                    self.touch_neighbours(service);
+                    self.become_phase(spot, Phase::Rest(Rest::Failed(failure)));
                     return false;
                 }
                 SetupState::Due => {
@@ -127,15 +162,19 @@ impl World {
         true
     }
 
-    pub(super) fn stop(&mut self, now: Moment, service: usize) {
-        let stop = self.plan.services[service].stop;
-        let row = &mut self.rows[service];
-        let Phase::Up(up) = &row.phase else { return };
-        let incarnation = up.incarnation;
-        let exit = up.daemonized.then_some(Exit::Vanished);
+    pub(super) fn stop(&mut self, now: Moment, spot: Spot) {
+        let stop = self.plan.services[spot.service].stop;
+        let instance = self.instance_mut(spot);
+        let (Phase::Up(Up { incarnation, pid, daemonized, .. })
+        | Phase::Draining(Draining { incarnation, pid, daemonized, .. })) = &instance.phase
+        else {
+            return;
+        };
+        let (incarnation, pid) = (*incarnation, *pid);
+        let exit = daemonized.then_some(Exit::Vanished);
         let stage = Stage::Asked { kill_at: now.after(stop.grace) };
-        row.phase = Phase::Stopping(Stopping { incarnation, pid: up.pid, stage, exit, cleanup: false });
+        instance.phase = Phase::Stopping(Stopping { incarnation, pid, stage, exit, cleanup: false });
         self.effects.push(Effect::Signal { incarnation, signal: stop.signal });
-        self.touch_neighbours(service);
+        self.touch_neighbours(spot.service);
     }
 }

@@ -4,19 +4,22 @@ use super::{SetupState, World, giving_up};
 use crate::model::{RestartPolicy, Signal};
 use crate::resilience::delay;
 use crate::supervise::input::{Effect, Exit, Fact, Incarnation, Left, Moment, SetupRun};
-use crate::supervise::phase::{Failure, Health, Phase, Probing, Rest, Stage, Stopping, Up, Want};
+use crate::supervise::instance::{Spot, Standing};
+use crate::supervise::phase::{Draining, Failure, Health, Phase, Probing, Rest, Stage, Stopping, Up, Want};
 
 impl World {
     pub(super) fn told(&mut self, now: Moment, fact: Fact) {
         match fact {
             Fact::Launched(incarnation, pid) => self.launched(now, incarnation, pid),
             Fact::NotLaunched(incarnation, reason) => {
-                if let Some(service) = self.live.remove(&incarnation) {
-                    self.ended(now, service, Exit::NotLaunched(reason), now);
+                if let Some(spot) = self.find_last(incarnation) {
+                    self.ended(now, spot, Exit::NotLaunched(reason), now);
                 }
             }
             Fact::Exited(incarnation, exit, left) => self.exited(now, incarnation, exit, left),
             Fact::Gone(incarnation) => self.gone(now, incarnation),
+            Fact::Drained(incarnation) => self.drained(now, incarnation),
+            Fact::Measured(incarnation, demand) => self.measured(now, incarnation, demand),
             Fact::Probed(incarnation, result) => self.probed(now, incarnation, result),
             Fact::LogMatched(incarnation) => self.log_matched(now, incarnation),
             Fact::Swept(findings) => self.swept(now, findings),
@@ -25,8 +28,8 @@ impl World {
     }
 
     fn launched(&mut self, now: Moment, incarnation: Incarnation, pid: u32) {
-        let Some(&service) = self.live.get(&incarnation) else { return };
-        let matched = matches!(self.rows[service].phase, Phase::Launching { matched: true, .. });
+        let Some(spot) = self.find(incarnation) else { return };
+        let matched = matches!(self.instance(spot).phase, Phase::Launching { matched: true, .. });
         let mut up = Up {
             incarnation,
             pid,
@@ -36,39 +39,34 @@ impl World {
             health: Health::Starting,
             probing: Probing::default(),
         };
-        self.await_readiness(now, service, &mut up, matched);
-        self.rows[service].phase = Phase::Up(up);
-        self.touch_neighbours(service);
+        self.await_readiness(now, spot.service, &mut up, matched);
+        let max_age = self.plan.services[spot.service].max_age;
+        let instance = self.instance_mut(spot);
+        instance.phase = Phase::Up(up);
+        instance.aged_at = max_age.map(|age| now.after(age));
+        self.touch_neighbours(spot.service);
     }
 
     fn exited(&mut self, now: Moment, incarnation: Incarnation, exit: Exit, left: Left) {
-        let Some(&service) = self.live.get(&incarnation) else { return };
-        let row = &mut self.rows[service];
-        match &mut row.phase {
-            Phase::Up(up) => {
-                let started = up.started;
-                // Many a daemon listens only after its first process has ended.
-                let may_listen = up.health == Health::Starting && !self.plan.services[service].ports.is_empty();
+        let Some(spot) = self.find(incarnation) else { return };
+        let has_ports = !self.plan.services[spot.service].ports.is_empty();
+        let phase = &mut self.instance_mut(spot).phase;
+        // Many a daemon listens only after its first process has ended.
+        let may_listen = has_ports && matches!(phase, Phase::Up(up) if up.health == Health::Starting);
+        match phase {
+            Phase::Up(Up { started, daemonized, pid, .. })
+            | Phase::Draining(Draining { started, daemonized, pid, .. }) => {
+                let (started, pid) = (*started, *pid);
                 match left {
                     Left::Listeners | Left::Strays if exit.success() && (may_listen || left == Left::Listeners) => {
-                        up.daemonized = true;
-                        self.touch(service);
+                        *daemonized = true;
+                        self.touch(spot.service);
                     }
                     Left::Nothing => {
                         self.live.remove(&incarnation);
-                        self.ended(now, service, exit, started);
+                        self.ended(now, spot, exit, started);
                     }
-                    Left::Strays | Left::Listeners => {
-                        let pid = up.pid;
-                        if now.since(started) >= self.plan.services[service].restart.reset {
-                            row.streak = 0;
-                        }
-                        let stage = Stage::Killed { give_up_at: giving_up(now) };
-                        row.phase =
-                            Phase::Stopping(Stopping { incarnation, pid, stage, exit: Some(exit), cleanup: true });
-                        self.effects.push(Effect::Signal { incarnation, signal: Signal::KILL });
-                        self.touch_neighbours(service);
-                    }
+                    Left::Strays | Left::Listeners => self.clean_up(now, spot, (incarnation, pid, started), exit),
                 }
             }
             Phase::Stopping(stopping) => {
@@ -80,69 +78,96 @@ impl World {
             // The launcher was lost before it could say that the process had begun.
             Phase::Launching { .. } => {
                 self.live.remove(&incarnation);
-                self.ended(now, service, exit, now);
+                self.ended(now, spot, exit, now);
             }
             Phase::Rest(_) | Phase::Waiting | Phase::Elsewhere | Phase::Backoff { .. } => {}
         }
     }
 
+    /// A main process ended and left others, which nobody wants.
+    fn clean_up(&mut self, now: Moment, spot: Spot, life: (Incarnation, u32, Moment), exit: Exit) {
+        let (incarnation, pid, started) = life;
+        let reset = self.plan.services[spot.service].restart.reset;
+        let instance = self.instance_mut(spot);
+        if now.since(started) >= reset {
+            instance.streak = 0;
+        }
+        let stage = Stage::Killed { give_up_at: giving_up(now) };
+        instance.phase = Phase::Stopping(Stopping { incarnation, pid, stage, exit: Some(exit), cleanup: true });
+        self.effects.push(Effect::Signal { incarnation, signal: Signal::KILL });
+        self.touch_neighbours(spot.service);
+    }
+
     pub(super) fn gone(&mut self, now: Moment, incarnation: Incarnation) {
-        let Some(service) = self.live.remove(&incarnation) else { return };
-        match &self.rows[service].phase {
+        let Some(spot) = self.find_last(incarnation) else { return };
+        match &self.instance(spot).phase {
             Phase::Stopping(stopping) => {
                 let exit = stopping.exit.clone().unwrap_or(Exit::Vanished);
                 match stopping.cleanup {
-                    true => self.ended(now, service, exit, now),
-                    false => self.stopped(service, exit),
+                    true => self.ended(now, spot, exit, now),
+                    false => self.stopped(spot, exit),
                 }
             }
-            Phase::Up(up) => {
-                let started = up.started;
-                self.ended(now, service, Exit::Vanished, started);
+            Phase::Up(Up { started, .. }) | Phase::Draining(Draining { started, .. }) => {
+                let started = *started;
+                self.ended(now, spot, Exit::Vanished, started);
             }
             Phase::Rest(_) | Phase::Waiting | Phase::Launching { .. } | Phase::Elsewhere | Phase::Backoff { .. } => {}
         }
     }
 
-    fn stopped(&mut self, service: usize, exit: Exit) {
-        let row = &mut self.rows[service];
-        row.last_exit = Some(exit);
-        row.phase = Phase::Rest(Rest::Stopped);
-        row.again = false;
-        self.touch_neighbours(service);
+    /// Its last call is answered.
+    fn drained(&mut self, now: Moment, incarnation: Incarnation) {
+        let Some(spot) = self.find(incarnation) else { return };
+        if matches!(self.instance(spot).phase, Phase::Draining(_)) {
+            self.stop(now, spot);
+        }
+    }
+
+    fn stopped(&mut self, spot: Spot, exit: Exit) {
+        let instance = self.instance_mut(spot);
+        instance.last_exit = Some(exit);
+        instance.phase = Phase::Rest(Rest::Stopped);
+        instance.again = false;
+        if instance.stays() {
+            instance.standing = Standing::Kept;
+        }
+        self.touch_neighbours(spot.service);
     }
 
     /// It ended without being asked: the restart policy speaks.
-    fn ended(&mut self, now: Moment, service: usize, exit: Exit, started: Moment) {
-        let spec = self.plan.services[service].restart.clone();
+    fn ended(&mut self, now: Moment, spot: Spot, exit: Exit, started: Moment) {
+        let spec = self.plan.services[spot.service].restart.clone();
         let random = self.random.f64();
-        let row = &mut self.rows[service];
-        row.last_exit = Some(exit.clone());
+        let want = self.rows[spot.service].want;
+        let instance = self.instance_mut(spot);
+        instance.last_exit = Some(exit.clone());
         if now.since(started) >= spec.reset {
-            row.streak = 0;
+            instance.streak = 0;
         }
         let restarts = match spec.policy {
             RestartPolicy::No => false,
             RestartPolicy::OnFailure => !exit.success(),
             RestartPolicy::Always => true,
         };
-        row.phase = if row.want == Want::Down {
+        // One that is idle ended on its way to rest.
+        instance.phase = if want != Want::Up || !instance.stays() {
             Phase::Rest(Rest::Stopped)
-        } else if std::mem::take(&mut row.again) {
+        } else if std::mem::take(&mut instance.again) {
             Phase::Waiting
         } else if !restarts {
             match exit.success() {
                 true => Phase::Rest(Rest::Completed),
                 false => Phase::Rest(Rest::Failed(Failure::Exit(exit))),
             }
-        } else if spec.max.is_some_and(|max| row.streak >= max) {
-            Phase::Rest(Rest::Failed(Failure::GaveUp { exit, restarts: row.streak }))
+        } else if spec.max.is_some_and(|max| instance.streak >= max) {
+            Phase::Rest(Rest::Failed(Failure::GaveUp { exit, restarts: instance.streak }))
         } else {
-            let until = now.after(delay(&spec.backoff, row.streak, random));
-            row.streak += 1;
+            let until = now.after(delay(&spec.backoff, instance.streak, random));
+            instance.streak += 1;
             Phase::Backoff { until }
         };
-        self.touch_neighbours(service);
+        self.touch_neighbours(spot.service);
     }
 
     fn setup_ended(&mut self, run: SetupRun, result: Result<(), String>) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::World;
 use crate::plan::{PlannedCheck, Ready};
 use crate::supervise::input::{Incarnation, Moment, Swept};
+use crate::supervise::instance::Spot;
 use crate::supervise::phase::{Health, Phase, Up};
 
 /// The first tries of a probe come quickly, each later than the one before, up to its period.
@@ -30,9 +31,13 @@ impl World {
     }
 
     pub(super) fn probed(&mut self, now: Moment, incarnation: Incarnation, result: Result<(), String>) {
-        let Some(&service) = self.live.get(&incarnation) else { return };
-        let Ready::Probe(probe) = &self.plan.services[service].readiness else { return };
-        let Phase::Up(up) = &mut self.rows[service].phase else { return };
+        let Some(spot) = self.find(incarnation) else { return };
+        let (service, plan) = (spot.service, self.plan.clone());
+        let Ready::Probe(probe) = &plan.services[service].readiness else { return };
+        if self.instance(spot).is_unjudged {
+            return;
+        }
+        let Phase::Up(up) = &mut self.instance_mut(spot).phase else { return };
         let probing = &mut up.probing;
         probing.tries += 1;
         let before = up.health;
@@ -69,18 +74,18 @@ impl World {
     }
 
     pub(super) fn log_matched(&mut self, now: Moment, incarnation: Incarnation) {
-        let Some(&service) = self.live.get(&incarnation) else { return };
-        match &mut self.rows[service].phase {
+        let Some(spot) = self.find(incarnation) else { return };
+        match &mut self.instance_mut(spot).phase {
             Phase::Launching { matched, .. } => *matched = true,
-            _ => self.become_ready(now, service),
+            _ => self.become_ready(now, spot),
         }
     }
 
-    fn become_ready(&mut self, now: Moment, service: usize) {
-        let Phase::Up(up) = &mut self.rows[service].phase else { return };
+    fn become_ready(&mut self, now: Moment, spot: Spot) {
+        let Phase::Up(up) = &mut self.instance_mut(spot).phase else { return };
         if up.health != Health::Ready {
             up.be_ready(now);
-            self.touch_neighbours(service);
+            self.touch_neighbours(spot.service);
         }
     }
 
@@ -92,16 +97,16 @@ impl World {
     pub(super) fn swept(&mut self, now: Moment, findings: Vec<Swept>) {
         self.sweep.under_way = false;
         for finding in findings {
-            let Some(&service) = self.live.get(&finding.incarnation) else { continue };
+            let Some(spot) = self.find(finding.incarnation) else { continue };
             if finding.listening {
-                self.become_ready(now, service);
+                self.become_ready(now, spot);
                 continue;
             }
-            let Phase::Up(up) = &mut self.rows[service].phase else { continue };
+            let Phase::Up(up) = &mut self.instance_mut(spot).phase else { continue };
             up.probing.tries += 1;
             if up.probing.error != finding.finding {
                 up.probing.error = finding.finding;
-                self.touch(service);
+                self.touch(spot.service);
             }
         }
         let youngest = self.awaiting_listeners().map(|(_, up)| up.started).max();
@@ -113,7 +118,9 @@ impl World {
     }
 
     pub(super) fn awaiting_listeners(&self) -> impl Iterator<Item = (usize, &Up)> {
-        self.rows.iter().enumerate().filter_map(|(service, row)| match &row.phase {
+        let rows = self.rows.iter().enumerate();
+        let instances = rows.flat_map(|(service, row)| row.instances.iter().map(move |it| (service, &it.phase)));
+        instances.filter_map(|(service, phase)| match phase {
             Phase::Up(up)
                 if up.health == Health::Starting
                     && matches!(self.plan.services[service].readiness, Ready::Listening(_)) =>

@@ -1,0 +1,50 @@
+//! Numbers of instances that were asked for at run time: they hold until the manifest says another one.
+
+use super::{Problem, Scale};
+use crate::manifest::did_you_mean;
+use crate::model::{MOST_REPLICAS, Workspace};
+
+/// The workspace with these numbers in the place of the manifest's.
+pub fn scaled(workspace: &Workspace, scale: &Scale) -> Result<Workspace, Problem> {
+    let mut workspace = workspace.clone();
+    for (name, &count) in scale {
+        let Some(place) = workspace.index(name) else {
+            let hint = did_you_mean(name, workspace.services.keys().map(|known| known.as_str()));
+            return Err(Problem::UnknownService { name: name.clone(), hint });
+        };
+        let Some((_, service)) = workspace.services.get_index_mut(place) else { continue };
+        if let Some(external) = service.external() {
+            return Err(Problem::Elsewhere { name: name.clone(), at: external.to_string() });
+        }
+        let refused = |message: String, hint: String| Err(Problem::Scale { message, hint });
+        match count {
+            0 => {
+                return refused(
+                    format!("{name} cannot be scaled to nothing"),
+                    format!("`nagaya stop {name}` has none of it running"),
+                );
+            }
+            MOST_REPLICAS.. if count > MOST_REPLICAS => {
+                return refused(
+                    format!("{name} cannot have {count} instances"),
+                    format!("a service has at most {MOST_REPLICAS}"),
+                );
+            }
+            2.. if service.stateful => {
+                return refused(
+                    format!("{name} owns data, so there are never two of it"),
+                    "what can be there several times is not `stateful`".to_owned(),
+                );
+            }
+            count => service.replicas = count,
+        }
+    }
+    Ok(workspace)
+}
+
+/// Those numbers that hold when another manifest takes the place of one: of services about which it says the same.
+pub fn kept(scale: &Scale, old: &Workspace, new: &Workspace) -> Scale {
+    let said = |workspace: &Workspace, name: &str| Some(workspace.service(workspace.index(name)?).replicas);
+    let holds = |name: &str| said(old, name).is_some() && said(old, name) == said(new, name);
+    scale.iter().filter(|(name, _)| holds(name)).map(|(name, count)| (name.clone(), *count)).collect()
+}
