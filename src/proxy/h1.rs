@@ -127,8 +127,11 @@ struct Server<'a, S, W> {
     /// Where the last callee's connections are kept.
     shelf: RefCell<Option<(Location, Shelf)>>,
     /// What the last callee is serving.
-    callee: RefCell<Option<(Arc<str>, Option<Ipv4Addr>, Serving)>>,
+    callee: RefCell<Option<(Callee, Serving)>>,
 }
+
+/// A service, and the address of one of its pods.
+type Callee = (Arc<str>, Option<Ipv4Addr>);
 
 /// A request whose head has been read and written anew.
 struct Prepared {

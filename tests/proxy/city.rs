@@ -136,7 +136,9 @@ fn upstream(house: &House) -> ((&'static str, watch::Sender<Availability>), Arc<
     let version = house.version.map(|(of, name)| Version { of: of.into(), name: name.into() });
     let (called, own) = (Ipv4Addr::LOCALHOST, Ipv4Addr::LOCALHOST);
     let name = house.name.into();
-    let upstream = Upstream { name, version, called, own, egress: house.egress, ports: vec![port], availability };
+    let replicas = nagaya::route::Replicas::Fixed;
+    let (egress, ports) = (house.egress, vec![port]);
+    let upstream = Upstream { name, version, called, own, egress, ports, availability, replicas };
     ((house.name, sender), Arc::new(upstream))
 }
 

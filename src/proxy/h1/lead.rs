@@ -46,8 +46,8 @@ impl<S: Io, W: Way> Server<'_, S, W> {
         let mut last = self.callee.borrow_mut();
         let own = place.own_address();
         let serving = match &*last {
-            Some((known, address, serving)) if Arc::ptr_eq(known, &upstream.name) && *address == own => serving,
-            _ => &last.insert((upstream.name.clone(), own, self.context.links.of(&upstream.name, own))).2,
+            Some(((known, address), serving)) if Arc::ptr_eq(known, &upstream.name) && *address == own => serving,
+            _ => &last.insert(((upstream.name.clone(), own), self.context.links.of(&upstream.name, own))).1,
         };
         Some(serving.begin(&call.identity, call.routed.local()))
     }
