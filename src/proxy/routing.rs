@@ -141,13 +141,10 @@ impl Router {
         let brought = own::read(call, inherited)?;
         let named = snapshot.name(&target, call, brought.target.as_deref());
         let binding = snapshot.binding(&named.path, brought.local.as_deref());
-        let mut more = More { local: brought.local, target: named.uri.or(brought.target), ..More::default() };
-        let target = snapshot.draw(&binding, target.endpoint(), caller, &mut more)?;
-        if more.asked_for.is_some() {
-            more.via = Some(inner.pass(call)?);
-        }
-        more.asked_for = more.asked_for.map(|_| target_name(&named.path));
-        Ok(Routed { target, more: Some(Box::new(More { binding: Some(binding), ..more })) })
+        let drawn = snapshot.draw(&binding, target.endpoint(), caller)?;
+        let via = drawn.is_outside.then(|| inner.pass(call)).transpose()?;
+        let target = named.uri.or(brought.target);
+        Ok(drawn.routed(binding, More { local: brought.local, target, via, ..More::default() }))
     }
 
     /// Where a connection of bytes leads that was addressed to a service: by the table alone.
@@ -159,10 +156,8 @@ impl Router {
         }
         let name = service_name(&target.upstream);
         let binding = snapshot.binding(&name, None);
-        let mut more = More::default();
-        let target = snapshot.draw(&binding, target.endpoint(), caller, &mut more)?;
-        more.asked_for = more.asked_for.map(|_| target_name(&name));
-        Ok(Routed { target, more: Some(Box::new(More { binding: Some(binding), ..more })) })
+        let drawn = snapshot.draw(&binding, target.endpoint(), caller)?;
+        Ok(drawn.routed(binding, More::default()))
     }
 
     /// Where else a request leads now that whoever it led to has gone; `None` where there is nobody else, or where
@@ -172,16 +167,15 @@ impl Router {
         let before = more.binding.as_ref()?;
         let snapshot = inner.snapshot();
         let binding = snapshot.binding(&before.name, more.local.as_deref());
-        let mut found = More { local: more.local.clone(), target: more.target.clone(), ..More::default() };
-        let target = snapshot.draw(&binding, routed.target.endpoint(), caller, &mut found).ok()?;
-        let (now, then) = (target.endpoint(), routed.target.endpoint());
+        let drawn = snapshot.draw(&binding, routed.target.endpoint(), caller).ok()?;
+        let (now, then) = (drawn.target.endpoint(), routed.target.endpoint());
         let is_alike = now.location.host() == then.location.host()
             && now.protocol.is_http2() == then.protocol.is_http2()
-            && found.asked_for.is_none()
+            && !drawn.is_outside
             && more.asked_for.is_none();
-        let is_other = target.upstream.name != routed.target.upstream.name;
-        found.binding = Some(binding);
-        (is_alike && is_other).then(|| Routed { target, more: Some(Box::new(found)) })
+        let is_other = drawn.target.upstream.name != routed.target.upstream.name;
+        let more = More { local: more.local.clone(), target: more.target.clone(), ..More::default() };
+        (is_alike && is_other).then(|| drawn.routed(binding, more))
     }
 
     /// Whether somebody is there for calls to a service.
@@ -199,6 +193,22 @@ impl Router {
                 return reach;
             }
         }
+    }
+}
+
+/// Whom one request is led to.
+struct Drawn {
+    target: Target,
+    by: Option<Arc<str>>,
+    /// It is nobody of the workspace.
+    is_outside: bool,
+}
+
+impl Drawn {
+    fn routed(self, binding: Rc<Binding>, more: More) -> Routed {
+        let asked_for = self.is_outside.then(|| target_name(&binding.name));
+        let more = More { by: self.by, asked_for, binding: Some(binding), ..more };
+        Routed { target: self.target, more: Some(Box::new(more)) }
     }
 }
 
@@ -290,24 +300,23 @@ impl Snapshot {
     }
 
     /// Draws one of those to whom a name is bound, at the port that has the part of the one that was called.
-    fn draw(&self, binding: &Binding, port: &Endpoint, caller: &Caller, more: &mut More) -> Result<Target, Refusal> {
-        let drawn = match &binding.end {
+    fn draw(&self, binding: &Binding, port: &Endpoint, caller: &Caller) -> Result<Drawn, Refusal> {
+        let found = match &binding.end {
             End::Tree(tree) => tree.draw(fastrand::f64()),
             End::Refused(refusal) => return Err(refusal.clone()),
         };
         let nobody = || Refusal::Unrouted(binding.name.to_string(), "it has no endpoints".to_owned(), None);
-        let (leaf, by) = drawn.ok_or_else(nobody)?;
-        more.by.clone_from(by);
+        let (leaf, by) = found.ok_or_else(nobody)?;
+        let drawn = |target, is_outside| Drawn { target, by: by.clone(), is_outside };
         match leaf {
             Leaf::Service(upstream) => {
                 let lacks = || Refusal::Failed(upstream.name.clone(), format!("it has no port like `{}`", port.name));
                 let port = upstream.port_like(port).ok_or_else(lacks)?;
-                Ok(Target { upstream: upstream.clone(), port })
+                Ok(drawn(Target { upstream: upstream.clone(), port }, false))
             }
             Leaf::Address(address) => {
                 self.check(address, caller)?;
-                more.asked_for = Some(Arc::default());
-                Ok(outside(address, port))
+                Ok(drawn(outside(address, port), true))
             }
             Leaf::Nobody => Err(nobody()),
         }

@@ -352,8 +352,8 @@ fn the_schema_has_them_as_built() {
 fn identifiers_are_read_in_every_form() {
     let of = |keys: &str| good(&format!("{keys}\nservices: {{ a: {{ command: x }} }}")).identifiers;
     assert_eq!(of(""), []);
-    let grpc = Identifier::HeaderPath { header: ":path".to_owned(), segments: Some(1) };
-    assert_eq!(of("identifier: grpc"), std::slice::from_ref(&grpc));
+    let grpc = || Identifier::HeaderPath { header: ":path".to_owned(), segments: Some(1) };
+    assert_eq!(of("identifier: grpc"), [grpc()]);
     let all = of(
         "identifier: [l5d-name, {header: x-name}, {path: 2, consume: true}, method-and-host, host, {by: grpc}, {static: /a/b}]",
     );
@@ -364,7 +364,7 @@ fn identifiers_are_read_in_every_form() {
         Identifier::UrlPath { segments: 2, consume: true },
         Identifier::MethodAndHost { with_uri: false },
         Identifier::HeaderToken { header: "host".to_owned() },
-        grpc,
+        grpc(),
         Identifier::Static("/a/b".parse().unwrap()),
     ];
     assert_eq!(all, expected);
