@@ -26,6 +26,7 @@ mod listeners;
 #[cfg(not(target_os = "linux"))]
 #[path = "effects/listeners_portable.rs"]
 mod listeners;
+mod notify;
 pub mod places;
 pub mod pods;
 pub mod ports;

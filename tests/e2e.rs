@@ -18,6 +18,7 @@ mod owner;
 mod peers;
 mod pods;
 mod routes;
+mod probes;
 mod surroundings;
 mod terminal;
 mod tour;

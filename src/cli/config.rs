@@ -117,6 +117,7 @@ fn healthcheck(service: &Service) -> Json {
         Readiness::Started => json!({ "kind": "started" }),
         Readiness::Listening => json!({ "kind": "listening" }),
         Readiness::Log(pattern) => json!({ "kind": "log", "pattern": pattern }),
+        Readiness::Notify => json!({ "kind": "notify" }),
         Readiness::Probe(probe) => {
             let mut value = match &probe.check {
                 Check::Http { path, .. } => json!({ "kind": "http", "path": path }),

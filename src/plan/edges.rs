@@ -65,7 +65,7 @@ fn commands(service: &Service) -> impl Iterator<Item = &Command> {
             Check::Exec(command) => Some(command),
             Check::Http { .. } | Check::Tcp { .. } | Check::Grpc { .. } => None,
         },
-        Readiness::Started | Readiness::Listening | Readiness::Log(_) => None,
+        Readiness::Started | Readiness::Listening | Readiness::Log(_) | Readiness::Notify => None,
     };
     service.command().into_iter().chain(service.setup.iter().map(|step| &step.command)).chain(probe)
 }

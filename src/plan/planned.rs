@@ -99,6 +99,8 @@ pub enum Ready {
     /// A process of its own listens on this port.
     Listening(u16),
     Log(String),
+    /// It says so itself, by sd_notify(3).
+    Notify,
     Probe(Box<PlannedProbe>),
 }
 

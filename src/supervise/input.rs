@@ -73,10 +73,20 @@ pub enum Fact {
     Probed(Incarnation, Result<(), String>),
     /// Its log readiness matched.
     LogMatched(Incarnation),
+    /// It said something of itself, by sd_notify(3).
+    Said(Incarnation, Said),
     /// The sweep that was asked for is done.
     Swept(Vec<Swept>),
     /// A setup step is through; the text says why it failed.
     SetupEnded(SetupRun, Result<(), String>),
+}
+
+/// What a service says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    Ready,
+    /// How far it is, in its words.
+    Status(String),
 }
 
 /// What a sweep found about one service that is not listening yet, or has just begun to.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use nagaya::model::Signal;
-use nagaya::supervise::{Command, Effect, Exit, Fact, Incarnation, Input, Left, SetupRun, State, Want};
+use nagaya::supervise::{Command, Effect, Exit, Fact, Incarnation, Input, Left, Said, SetupRun, State, Want};
 
 use super::fixture::Fixture;
 
@@ -14,12 +14,13 @@ const SERVICES: &str = "web: depends_on: [api, cart], ports: 80 \
     | migrate: depends_on: db, setup: make \
     | lazy: lazy: true, ports: 80, depends_on: db \
     | log: readiness: { log: up }, restart: on-failure \
+    | notify: readiness: { notify: true }, depends_on: log, restart: always \
     | pay: external: 'https://pay.example.com' \
     | shop: depends_on: [pay, db]";
 
 /// The place of the service that lives elsewhere, and of the one that depends on it.
-const PAY: usize = 7;
-const SHOP: usize = 8;
+const PAY: usize = 8;
+const SHOP: usize = 9;
 
 /// What the outside world would know: which lives were launched and have not ended.
 #[derive(Default)]
@@ -145,7 +146,11 @@ impl Outside {
             }
             _ => {
                 let life = pick(&self.running, random).or_else(|| pick(&self.launching, random))?;
-                Some(Fact::LogMatched(life))
+                Some(match random.u8(..3) {
+                    0 => Fact::LogMatched(life),
+                    1 => Fact::Said(life, Said::Status("half".into())),
+                    _ => Fact::Said(life, Said::Ready),
+                })
             }
         }
     }
