@@ -48,6 +48,7 @@ pub mod survivors;
 mod texts;
 pub mod tree;
 pub mod trial;
+pub mod watch;
 
 pub use host::{Dialled, Host};
 pub use process::{Owner, alive, describe, end_groups, kill, signal, start_time, wait};

@@ -21,7 +21,9 @@ use std::path::PathBuf;
 use listening::Listening;
 
 use crate::dtab::{Dtab, Identifier};
-use crate::model::{Command, Graph, Inputs, Namespace, NetworkMode, Run, Service, SetupStep, Workspace, WorkspaceName};
+use crate::model::{
+    Command, Graph, Inputs, Namespace, NetworkMode, Reaction, Run, Service, SetupStep, Watch, Workspace, WorkspaceName,
+};
 
 pub use addresses::{
     Addresses, FRONT_DOOR, HOST, LOOPBACK_RANGES, NAMESERVER, NUMBERS, PAIRS, RANGE, RANGE6, is_ours, of_twin,
@@ -31,7 +33,9 @@ pub use edges::{Edge, Reference, references};
 pub use environment::{Layers, Shell, shadow_notice};
 pub use lint::{Lint, lints};
 pub use names::{clashes, uses_names, wildcards};
-pub use planned::{Location, Planned, PlannedCheck, PlannedPort, PlannedProbe, PlannedPublish, PlannedRun, Ready};
+pub use planned::{
+    Location, Planned, PlannedCheck, PlannedPort, PlannedProbe, PlannedPublish, PlannedRun, PlannedWatch, Ready,
+};
 pub use proxies::HOST_NAME;
 pub use select::{SelectError, Selection, select};
 pub use slots::{Ports, Slot, SlotKind, slots};
@@ -194,6 +198,7 @@ fn planned(
         restart: service.restart.clone(),
         stop: service.stop,
         lazy: service.lazy,
+        watch: service.watch.iter().map(|watch| watched(watch, &argv)).collect(),
         profiles: service.profiles.clone(),
         logs: service.logs,
         setup: steps(place, service, &argv, setups),
@@ -205,6 +210,14 @@ impl DataDirs {
         let all = if service.user.is_some() { &self.of_accounts } else { &self.own };
         all.join(service.name.as_str())
     }
+}
+
+fn watched(watch: &Watch, argv: &dyn Fn(&Command) -> Vec<String>) -> PlannedWatch {
+    let argv = match &watch.reaction {
+        Reaction::Run(command) => argv(command),
+        Reaction::Restart | Reaction::Rebuild | Reaction::Signal(_) => Vec::new(),
+    };
+    PlannedWatch { files: watch.clone(), argv }
 }
 
 /// The places of a service's setup steps; one that another service of the folder has too is the same.

@@ -81,6 +81,9 @@ fn service_json(place: usize, service: &Service, references: &[Reference], works
         "stop_signal": service.stop.signal.to_string(),
         "stop_grace_period": crate::model::show_duration(service.stop.grace),
         "lazy": service.lazy,
+        "watch": service.watch.iter().map(|it| json!({
+            "paths": it.paths, "ignore": it.ignore, "action": it.reaction.word(),
+        })).collect::<Vec<_>>(),
         "profiles": service.profiles,
     })
 }

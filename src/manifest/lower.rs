@@ -7,6 +7,7 @@ mod readiness;
 mod routes;
 mod service;
 mod unique;
+mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use super::{
     Command, Egress, External, HostName, NetworkMode, Port, Publish, Readiness, Restart, ServiceName, Size, Stop,
-    Template, User,
+    Template, User, Watch,
 };
 
 /// A member of the workspace. One that lives elsewhere has nothing of what is about processes but its default.
@@ -42,6 +42,8 @@ pub struct Service {
     pub profiles: Vec<String>,
     /// Started by its first request instead of by `up`.
     pub lazy: bool,
+    /// What follows from changes of its files.
+    pub watch: Vec<Watch>,
     pub logs: LogKeeping,
     /// Where it is declared, for messages: the file and its line, from 1.
     pub declared: (PathBuf, usize),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::model::{
     Dependency, Egress, External, HostName, LogKeeping, NetworkMode, Probe, Protocol, Restart, ServiceName, Stop, User,
-    Version,
+    Version, Watch,
 };
 
 use super::{Addresses, Layers};
@@ -43,10 +43,21 @@ pub struct Planned {
     pub restart: Restart,
     pub stop: Stop,
     pub lazy: bool,
+    /// What follows from changes of its files.
+    pub watch: Vec<PlannedWatch>,
     pub profiles: Vec<String>,
     pub logs: LogKeeping,
     /// Places in [`Plan::setups`](super::Plan::setups), in order.
     pub setup: Vec<usize>,
+}
+
+/// Files of a service, and what follows from their change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlannedWatch {
+    /// As the manifest has them.
+    pub files: Watch,
+    /// The command of [`Reaction::Run`](crate::model::Reaction::Run), with every address filled in.
+    pub argv: Vec<String>,
 }
 
 /// What a planned service is.

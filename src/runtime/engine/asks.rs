@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
 use super::{Engine, make_plan, write_files};
 use crate::effects::{Dialled, ledger, ports};
-use crate::manifest::did_you_mean;
+use crate::manifest::{Request, did_you_mean};
 use crate::model::Workspace;
 use crate::plan::PlannedPort;
 use crate::route::history::Record;
@@ -20,11 +21,19 @@ use crate::runtime::{Ask, Environment, InPod, Problem, UpRequest, Upped};
 use crate::supervise::{Command, Input, Status, Want};
 use crate::view::{Explanation, Judge};
 
-/// A manifest that was read again, and who asked for it.
+/// A manifest that was read again.
 pub(super) struct Loaded {
-    request: UpRequest,
-    reply: oneshot::Sender<Result<Upped, Problem>>,
-    result: Result<(Workspace, Vec<String>), Problem>,
+    pub cause: Cause,
+    /// Of what it consists, also where it cannot be used.
+    pub files: Vec<PathBuf>,
+    pub result: Result<(Workspace, Vec<String>), Problem>,
+}
+
+/// Why it was read again.
+pub(super) enum Cause {
+    /// An `up` waits for the answer.
+    Asked(UpRequest, oneshot::Sender<Result<Upped, Problem>>),
+    Edited,
 }
 
 impl Engine {
@@ -139,17 +148,30 @@ impl Engine {
     /// Reads the manifest again, off the loop; the answer comes back as [`Loaded`].
     fn reload(&self, request: UpRequest, reply: oneshot::Sender<Result<Upped, Problem>>) {
         let from = request.load.clone().unwrap_or_else(|| self.setup.load.clone());
+        self.load(from, Cause::Asked(request, reply));
+    }
+
+    pub(super) fn load(&self, from: Request, cause: Cause) {
         let (shell, sender) = (self.setup.shell.clone(), self.load_sender.clone());
+        let color = matches!(&cause, Cause::Asked(request, _) if request.color);
         tokio::task::spawn_blocking(move || {
-            let result = read(&from, &shell, request.color);
-            let _ = sender.send(Loaded { request, reply, result });
+            let (result, files) = read(&from, &shell, color);
+            let _ = sender.send(Loaded { cause, files, result });
         });
     }
 
     pub(super) fn take_loaded(&mut self, loaded: Loaded) {
-        let Loaded { request, reply, result } = loaded;
+        let Loaded { cause: Cause::Asked(request, reply), files, result } = loaded else {
+            return self.take_edited(loaded);
+        };
         let result = if *self.ending.borrow() { Err(Problem::Ending) } else { result };
         let applied = result.and_then(|(workspace, notices)| self.apply(workspace, notices, &request));
+        if applied.is_ok() {
+            self.remember(&request);
+            self.bad_edit = None;
+            self.post_notices();
+            self.watch_manifest(files);
+        }
         let (waiting, kept) = oneshot::channel();
         match applied {
             Ok(_) => self.keeper.change(of_manifest(self.world.plan().routes.clone()), waiting),
@@ -180,17 +202,7 @@ impl Engine {
         let mut notices = notices;
         let events_from = self.publisher.next_event();
         if workspace != *self.workspace {
-            // What `auto` means may be another mode for another manifest; that was said when the engine started.
-            let (network, _) = choose(&workspace, &self.setup.possible, ports::lowest())?;
-            let held = self.held_ports();
-            self.setup.network = network;
-            let plan = make_plan(&workspace, &mut self.setup, &held)?;
-            let effects = self.world.apply(self.clock.now(), plan);
-            self.host.set_plan(self.world.plan().clone());
-            notices.extend(self.publisher.plan(&self.world));
-            write_files(&self.setup, &self.world, &self.publisher)?;
-            self.effects.extend(effects);
-            self.workspace = Arc::new(workspace.clone());
+            notices.extend(self.lay(workspace.clone())?);
             if let Some(load) = &request.load {
                 self.setup.load = load.clone();
             }
@@ -200,6 +212,22 @@ impl Engine {
         }
         let services = self.want(&workspace, request)?;
         Ok(Upped { services, notices, events_from })
+    }
+
+    /// Lays another manifest over what runs, as a difference.
+    pub(super) fn lay(&mut self, workspace: Workspace) -> Result<Vec<String>, Problem> {
+        // What `auto` means may be another mode for another manifest; that was said when the engine started.
+        let (network, _) = choose(&workspace, &self.setup.possible, ports::lowest())?;
+        let held = self.held_ports();
+        self.setup.network = network;
+        let plan = make_plan(&workspace, &mut self.setup, &held)?;
+        let effects = self.world.apply(self.clock.now(), plan);
+        self.host.set_plan(self.world.plan().clone());
+        let notices = self.publisher.plan(&self.world);
+        write_files(&self.setup, &self.world, &self.publisher)?;
+        self.effects.extend(effects);
+        self.workspace = Arc::new(workspace);
+        Ok(notices)
     }
 
     /// Numbers that we or our services listen on: taken, but by ourselves.
