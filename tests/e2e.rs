@@ -2,6 +2,7 @@
 
 mod accounts;
 mod boot;
+mod ci;
 mod containers;
 mod crash;
 mod demo;

@@ -138,6 +138,11 @@ pub fn make_folder_of(path: &Path, uid: u32, gid: u32) -> io::Result<()> {
     }
 }
 
+/// Makes a folder and those above it, as the account makes folders.
+pub fn make_folder(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)
+}
+
 /// Replaces a file as a whole: a reader sees the old or the new one, also after a crash.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut temporary = path.as_os_str().to_owned();
