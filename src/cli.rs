@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod ci;
 mod config;
 mod control;
 mod demo;
@@ -83,6 +84,7 @@ fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Error> {
     match args.command {
         None => block(status::run(&global, output)),
         Some(Command::Up(args)) => up::run(&global, args, output),
+        Some(Command::Ci(args)) => ci::run(&global, args, output),
         Some(Command::Down(args)) => block(down::run(&global, &args, output)),
         Some(Command::Ps(args)) => block(ps::run(&global, &args, output)),
         Some(Command::Ls(_)) => ls::run(output),

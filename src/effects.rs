@@ -26,6 +26,7 @@ mod listeners;
 #[cfg(not(target_os = "linux"))]
 #[path = "effects/listeners_portable.rs"]
 mod listeners;
+mod notify;
 pub mod places;
 pub mod pods;
 pub mod ports;
@@ -47,6 +48,7 @@ pub mod survivors;
 mod texts;
 pub mod tree;
 pub mod trial;
+pub mod watch;
 
 pub use host::{Dialled, Host};
 pub use process::{Owner, alive, describe, end_groups, kill, signal, start_time, wait};

@@ -19,7 +19,7 @@ mod source;
 mod versions;
 mod yaml;
 
-pub use load::{Files, Request, Shell, load};
+pub use load::{Files, GUEST, Request, Shell, load};
 pub use problem::{Problem, Problems, Severity, did_you_mean};
 pub use schema::schema;
 pub use source::{Position, Source, Sources, Span};

@@ -19,6 +19,7 @@ mod service;
 mod signal;
 mod template;
 mod user;
+mod watch;
 mod workspace;
 
 pub use command::Command;
@@ -37,4 +38,5 @@ pub use service::{Condition, Dependency, Environment, Inputs, LogKeeping, Run, S
 pub use signal::Signal;
 pub use template::{Form, Piece, Reference, Template};
 pub use user::{Account, User};
+pub use watch::{Reaction, Watch};
 pub use workspace::Workspace;

@@ -23,7 +23,9 @@ use instances::{most_instances, strategy};
 use listening::Listening;
 
 use crate::dtab::{Dtab, Identifier};
-use crate::model::{Command, Graph, Inputs, Namespace, NetworkMode, Run, Service, SetupStep, Workspace, WorkspaceName};
+use crate::model::{
+    Command, Graph, Inputs, Namespace, NetworkMode, Reaction, Run, Service, SetupStep, Watch, Workspace, WorkspaceName,
+};
 
 pub use addresses::{
     Addresses, FRONT_DOOR, HOST, LOOPBACK_RANGES, NAMESERVER, NUMBERS, PAIRS, RANGE, RANGE6, is_ours, of_twin,
@@ -35,7 +37,7 @@ pub use instances::crowded;
 pub use lint::{Lint, lints};
 pub use names::{clashes, uses_names, wildcards};
 pub use planned::{
-    Location, Others, Planned, PlannedCheck, PlannedPort, PlannedProbe, PlannedPublish, PlannedRun, Ready,
+    Location, Others, Planned, PlannedCheck, PlannedPort, PlannedProbe, PlannedPublish, PlannedRun, PlannedWatch, Ready,
 };
 pub use proxies::HOST_NAME;
 pub use select::{SelectError, Selection, select};
@@ -207,6 +209,7 @@ fn planned(place: usize, service: &Service, outlook: &edges::Outlook<'_>, setups
         restart: service.restart.clone(),
         stop: service.stop,
         lazy: service.lazy,
+        watch: service.watch.iter().map(|watch| watched(watch, &argv)).collect(),
         profiles: service.profiles.clone(),
         logs: service.logs,
         setup: steps(place, service, &argv, setups),
@@ -235,6 +238,14 @@ fn others<'a>(first: &Planned, service: &Service, one: impl Fn(u32) -> edges::Ou
                 .collect(),
         ),
     }
+}
+
+fn watched(watch: &Watch, argv: &dyn Fn(&Command) -> Vec<String>) -> PlannedWatch {
+    let argv = match &watch.reaction {
+        Reaction::Run(command) => argv(command),
+        Reaction::Restart | Reaction::Rebuild | Reaction::Signal(_) => Vec::new(),
+    };
+    PlannedWatch { files: watch.clone(), argv }
 }
 
 /// The places of a service's setup steps; one that another service of the folder has too is the same.

@@ -73,7 +73,7 @@ fn lines() -> Vec<Line> {
 fn app(owned: bool, colors: bool) -> App {
     let workspace = Workspace { name: "shop".to_owned(), url: "http://shop.localhost:4480".to_owned(), owned };
     let mut app = App::new(workspace, Theme { colors });
-    let follow = app.update(Msg::Rows(Changes { version: 1, whole: true, services: services() }));
+    let follow = app.update(Msg::Rows(Changes { version: 1, whole: true, services: services(), notices: Vec::new() }));
     assert_eq!(follow, Some(Ask::Follow("web".to_owned())));
     app.update(Msg::Lines("web".to_owned(), lines()));
     app
@@ -87,6 +87,20 @@ fn terminal(app: &mut App, width: u16, height: u16) -> Terminal<TestBackend> {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal.draw(|frame| draw(app, frame, noon())).unwrap();
     terminal
+}
+
+#[test]
+fn what_the_engine_has_to_say_stands_at_the_foot() {
+    let mut app = app(true, false);
+    let notices = vec!["the manifest has 2 problems; what runs is as it was before\nnagaya.yaml:4 …".to_owned()];
+    app.update(Msg::Rows(Changes { version: 2, whole: false, services: Vec::new(), notices }));
+    let shown = screen(&mut app, 100, 24);
+    assert!(
+        shown.contains(" the manifest has 2 problems; what runs is as it was before (`nagaya ps` tells more)"),
+        "{shown}"
+    );
+    app.update(Msg::Rows(Changes { version: 3, whole: false, services: Vec::new(), notices: Vec::new() }));
+    assert!(!screen(&mut app, 100, 24).contains("problems"));
 }
 
 /// The screen as text.
@@ -158,7 +172,7 @@ fn what_is_wrong_with_the_selected_service_stands_above_its_lines() {
 fn a_service_is_in_sight_wherever_the_selection_goes() {
     let mut app = app(false, true);
     let many = (0..60).map(|number| row(&format!("service-{number:02}"), "ready", None, &Value::Null)).collect();
-    app.update(Msg::Rows(Changes { version: 2, whole: true, services: many }));
+    app.update(Msg::Rows(Changes { version: 2, whole: true, services: many, notices: Vec::new() }));
     for _ in 0..45 {
         key(&mut app, KeyCode::Down);
     }

@@ -2,11 +2,13 @@
 
 mod accounts;
 mod boot;
+mod ci;
 mod containers;
 mod crash;
 mod demo;
 mod doctor;
 mod door;
+mod edits;
 mod external;
 mod faults;
 mod json;
@@ -17,10 +19,12 @@ mod overrides;
 mod owner;
 mod peers;
 mod pods;
+mod probes;
 mod routes;
 mod surroundings;
 mod terminal;
 mod tour;
 mod traffic;
 mod trust;
+mod watch;
 mod words;

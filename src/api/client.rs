@@ -64,6 +64,11 @@ impl Client {
         self.get("/v1/services").await
     }
 
+    /// What users should know whenever they look.
+    pub async fn notices(&self) -> Result<Vec<String>, CallError> {
+        self.get("/v1/notices").await
+    }
+
     /// Why a service is not ready.
     pub async fn why(&self, service: &str) -> Result<Explanation, CallError> {
         self.get(&format!("/v1/services/{}/why", segment(service))).await

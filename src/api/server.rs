@@ -62,6 +62,7 @@ pub async fn serve(listener: UnixListener, handle: Handle, identity: Identity) {
         .route("/v1/services/scale", post(scale))
         .route("/v1/services/{name}/why", get(why))
         .route("/v1/services/{name}/env", get(env))
+        .route("/v1/notices", get(notices))
         .route("/v1/events", get(events))
         .route("/v1/events/stream", get(stream_events))
         .route("/v1/requests", get(requests))
@@ -105,6 +106,10 @@ async fn services(State(shared): State<Shared>) -> Json<Vec<Service>> {
         row.at(now, lost)
     };
     Json(shared.handle.board.rows().into_iter().map(at).collect())
+}
+
+async fn notices(State(shared): State<Shared>) -> Json<Vec<String>> {
+    Json(shared.handle.board.notices())
 }
 
 #[derive(Deserialize)]

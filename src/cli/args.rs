@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args as ClapArgs, FromArgMatches, ValueEnum};
 
+use super::ci::Ci;
 use super::control::{Named, Restart};
 use super::demo::Demo;
 use super::dtab::Dtab;
@@ -17,6 +18,7 @@ use super::scale::Scale;
 use super::tasks::Tasks;
 use super::trust::Trust;
 use super::url::Url;
+use super::wait::Wait;
 use crate::model::parse_duration;
 
 pub use super::global::{Color, Global};
@@ -29,7 +31,7 @@ pub struct Args {
 }
 
 const CODES: &str = "Exit codes: 0 fine, 1 a service failed, 2 usage, 3 manifest invalid, 4 no engine running, \
-    5 timed out waiting, 70 our bug, 130 interrupted. `exec` passes the command's own code through, or 125 when \
+    5 timed out waiting, 70 our bug, 130 interrupted. `exec` and `ci` pass the command's own code through, or 125 when \
     nagaya itself failed, 126 not executable, 127 not found.\n\n\
     Every flag can be given as a variable: NAGAYA_FILE, NAGAYA_PROFILE, NAGAYA_JSON …";
 
@@ -137,6 +139,8 @@ commands! {
     Trust(Trust) = "trust",
     /// Run a command in a service's folder and environment
     Exec(Exec) = "exec",
+    /// Boot, run a command among the services, take everything down
+    Ci(Ci) = "ci",
     /// What this machine allows, and what is in the way of more
     Doctor(Nothing) = "doctor",
     /// The manifest as it is understood
@@ -263,32 +267,13 @@ pub struct One {
     pub service: String,
 }
 
-#[derive(Debug, ClapArgs)]
-pub struct Wait {
-    /// Services; all that were started where none is named
-    pub services: Vec<String>,
-    /// What to wait for
-    #[arg(long = "for", value_name = "STATE", default_value = "ready")]
-    pub state: Goal,
-    /// How long at most
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
-    pub timeout: Option<Duration>,
-}
-
-/// What `wait` can wait for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Goal {
-    Ready,
-    Completed,
-}
-
 /// An API without a token is for nobody else.
 fn loopback(text: &str) -> Result<SocketAddr, String> {
     let at: SocketAddr = text.parse().map_err(|_| "it is an address and a port: 127.0.0.1:4180".to_owned())?;
     if at.ip().is_loopback() { Ok(at) } else { Err("only this machine may be served: 127.0.0.1:4180".to_owned()) }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     // A bare number is seconds, as with Compose.
     match text.parse::<u64>() {
         Ok(seconds) => Ok(Duration::from_secs(seconds)),

@@ -84,6 +84,9 @@ fn service_json(place: usize, service: &Service, references: &[Reference], works
         "stop_signal": service.stop.signal.to_string(),
         "stop_grace_period": crate::model::show_duration(service.stop.grace),
         "lazy": service.lazy,
+        "watch": service.watch.iter().map(|it| json!({
+            "paths": it.paths, "ignore": it.ignore, "action": it.reaction.word(),
+        })).collect::<Vec<_>>(),
         "profiles": service.profiles,
     })
 }
@@ -120,6 +123,7 @@ fn healthcheck(service: &Service) -> Json {
         Readiness::Started => json!({ "kind": "started" }),
         Readiness::Listening => json!({ "kind": "listening" }),
         Readiness::Log(pattern) => json!({ "kind": "log", "pattern": pattern }),
+        Readiness::Notify => json!({ "kind": "notify" }),
         Readiness::Probe(probe) => {
             let mut value = match &probe.check {
                 Check::Http { path, .. } => json!({ "kind": "http", "path": path }),

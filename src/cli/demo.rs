@@ -40,6 +40,7 @@ pub fn run(global: Global, args: Demo, output: &Output) -> Result<ExitCode, Erro
         project: global.project_name.clone(),
         profiles: global.profile.clone(),
         no_env_file: true,
+        guest: false,
     };
     if !output.json {
         output.say("the demo's manifest is embedded; `nagaya demo --write DIR` writes it out");

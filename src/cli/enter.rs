@@ -27,17 +27,23 @@ pub fn run(words: &[OsString]) -> Result<ExitCode, Error> {
 }
 
 async fn command(program: &OsStr, arguments: &[OsString]) -> Result<ExitCode, Error> {
+    let mut command = Command::new(program);
+    command.args(arguments);
+    let not_run = |error: &std::io::Error| not_run(program, environment::variable("PATH").as_deref(), error);
+    attend(command, not_run).await.map(ExitCode::from)
+}
+
+/// Runs a command to its end, with this process's streams; its exit code, as a shell tells it. What asks this process to
+/// end is passed on, so that it outlives the command.
+pub async fn attend(mut command: Command, not_run: impl Fn(&std::io::Error) -> Error) -> Result<u8, Error> {
     // Asked for before there is a child: none may be missed. The terminal's go to the child as well.
     let caught = |kind| signal(kind).map_err(|error| Error::new(Code::Exec, format!("no signals: {error}")));
     let (mut interrupt, mut quit) = (caught(SignalKind::interrupt())?, caught(SignalKind::quit())?);
     let (mut terminate, mut hangup) = (caught(SignalKind::terminate())?, caught(SignalKind::hangup())?);
-    let mut child = Command::new(program).args(arguments).spawn().map_err(|error| {
-        let path = environment::variable("PATH");
-        not_run(program, path.as_deref(), &error)
-    })?;
+    let mut child = command.spawn().map_err(|error| not_run(&error))?;
     loop {
         tokio::select! {
-            ended = child.wait() => return Ok(ended.map_or(ExitCode::FAILURE, code)),
+            ended = child.wait() => return Ok(ended.map_or(1, code)),
             _ = interrupt.recv() => {}
             _ = quit.recv() => {}
             _ = terminate.recv() => pass_on(&child, Signal::TERM),
@@ -52,10 +58,10 @@ fn pass_on(child: &Child, signal: Signal) {
     }
 }
 
-fn code(status: std::process::ExitStatus) -> ExitCode {
+fn code(status: std::process::ExitStatus) -> u8 {
     use std::os::unix::process::ExitStatusExt;
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
-    ExitCode::from(u8::try_from(code).unwrap_or(1))
+    u8::try_from(code).unwrap_or(1)
 }
 
 /// A command that could not be run with `path` as PATH, as a shell tells it.

@@ -14,8 +14,9 @@ use super::locate::connect;
 use super::output::Output;
 use crate::effects::{environment, fs};
 use crate::launcher::{Account, Entering};
-use crate::runtime::InPod;
+use crate::runtime::{Environment, InPod};
 
+/// What `exec` is asked for.
 #[derive(Debug, Args)]
 pub struct Exec {
     /// The service
@@ -37,14 +38,7 @@ pub async fn run(global: &Global, args: Exec, output: &Output) -> Result<ExitCod
         let message = format!("the folder {} of {} is not there", environment.folder.display(), args.service);
         return Err(Error::new(Code::Exec, message));
     }
-    let mut command = match environment.pod {
-        InPod::No => here(program, environment.account.as_ref())?,
-        InPod::Pid(init) => into_pod(Entering { init, account: environment.account }, program)?,
-        InPod::Absent => {
-            let message = format!("{} does not run, so there is no pod to run this in", args.service);
-            return Err(Error::new(Code::Exec, message).hint(format!("nagaya start {}", args.service)));
-        }
-    };
+    let mut command = command(&environment, &args.service, program)?;
     let failed = command
         .args(arguments)
         .env_clear()
@@ -56,6 +50,18 @@ pub async fn run(global: &Global, args: Exec, output: &Output) -> Result<ExitCod
     Err(not_run(program, path, &failed))
 }
 
+/// A program in the place of a service: in its pod, where it has one, and as its account.
+pub fn command(environment: &Environment, service: &str, program: &OsStr) -> Result<Command, Error> {
+    match environment.pod {
+        InPod::No => here(program, environment.account.as_ref()),
+        InPod::Pid(init) => into_pod(&Entering { init, account: environment.account.clone() }, program),
+        InPod::Absent => {
+            let message = format!("{service} does not run, so there is no pod to run this in");
+            Err(Error::new(Code::Exec, message).hint(format!("nagaya start {service}")))
+        }
+    }
+}
+
 /// The command itself, from now on as the account that the service has.
 fn here(program: &OsStr, account: Option<&Account>) -> Result<Command, Error> {
     account
@@ -65,7 +71,7 @@ fn here(program: &OsStr, account: Option<&Account>) -> Result<Command, Error> {
 }
 
 /// This program again, with one thread, as only such a process can enter a pod.
-fn into_pod(entering: Entering, program: &OsStr) -> Result<Command, Error> {
+fn into_pod(entering: &Entering, program: &OsStr) -> Result<Command, Error> {
     let own = environment::program().map_err(|error| Error::new(Code::Exec, format!("no program: {error}")))?;
     let mut command = Command::new(&own);
     command.args(&entering.command(&own)[1..]).arg(program);

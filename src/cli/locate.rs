@@ -43,6 +43,7 @@ pub fn manifest(global: &Global) -> Result<Request, Error> {
         project: global.project_name.clone(),
         profiles: global.profile.clone(),
         no_env_file: global.no_env_file,
+        guest: false,
     })
 }
 

@@ -23,6 +23,8 @@ pub async fn run(global: &Global, args: &Ps, output: &Output) -> Result<ExitCode
         by_service(rows).iter().for_each(|row| output.line(&row.name));
     } else {
         table(&rows, output);
+        // An engine of an earlier version has none.
+        client.notices().await.unwrap_or_default().iter().for_each(|notice| output.say(notice));
     }
     Ok(ExitCode::SUCCESS)
 }

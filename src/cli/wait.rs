@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anstyle::AnsiColor;
+use clap::{Args, ValueEnum};
 use tokio::time::Instant;
 
-use super::args::{self, Global, Wait};
+use super::args::{Global, duration};
 use super::error::{Code, Error};
 use super::locate::connect;
 use super::output::{self, Output, paint, state};
@@ -24,13 +25,27 @@ const PROOF: Duration = Duration::from_millis(300);
 
 /// Instances by their services' names and their own numbers.
 type Rows = BTreeMap<(String, u32), Service>;
+/// What `wait` is asked for.
+#[derive(Debug, Args)]
+pub struct Wait {
+    /// Services; all that were started where none is named
+    pub services: Vec<String>,
+    /// What to wait for
+    #[arg(long = "for", value_name = "STATE", default_value = "ready")]
+    pub goal: Goal,
+    /// How long at most
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub timeout: Option<Duration>,
+}
 
 /// What is waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Goal {
-    /// Ready, completed, or idle by design.
+    /// Ready, completed, or idle by design
     Ready,
+    /// Ended with 0
     Completed,
+    #[value(skip)]
     Stopped,
 }
 
@@ -63,11 +78,7 @@ pub async fn run(global: &Global, args: &Wait, output: &Output) -> Result<ExitCo
             rows.into_iter().filter(|row| row.wanted).map(|row| row.name).collect()
         }
     };
-    let goal = match args.state {
-        args::Goal::Ready => Goal::Ready,
-        args::Goal::Completed => Goal::Completed,
-    };
-    settle(&client, &engine.state, &services, goal, args.timeout, output).await?;
+    settle(&client, &engine.state, &services, args.goal, args.timeout, output).await?;
     Ok(ExitCode::SUCCESS)
 }
 

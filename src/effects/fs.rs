@@ -1,5 +1,7 @@
 //! Files.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Write};
@@ -28,6 +30,38 @@ impl Files for Disk {
 
     fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
         path.canonicalize()
+    }
+}
+
+/// The disk, and a list of all that was asked about.
+#[derive(Debug, Default)]
+pub struct Witness(RefCell<BTreeSet<PathBuf>>);
+
+impl Witness {
+    /// What was asked about, whether it is there or not.
+    pub fn seen(self) -> Vec<PathBuf> {
+        self.0.into_inner().into_iter().collect()
+    }
+
+    fn see(&self, path: &Path) {
+        self.0.borrow_mut().insert(path.to_owned());
+    }
+}
+
+impl Files for Witness {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.see(path);
+        Disk.read(path)
+    }
+
+    fn is_dir(&self, path: &Path) -> bool {
+        self.see(path);
+        Disk.is_dir(path)
+    }
+
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        self.see(path);
+        Disk.canonical(path)
     }
 }
 
@@ -102,6 +136,11 @@ pub fn make_folder_of(path: &Path, uid: u32, gid: u32) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         made => made.and_then(|()| std::os::unix::fs::chown(path, Some(uid), Some(gid))),
     }
+}
+
+/// Makes a folder and those above it, as the account makes folders.
+pub fn make_folder(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)
 }
 
 /// Replaces a file as a whole: a reader sees the old or the new one, also after a crash.

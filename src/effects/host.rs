@@ -18,6 +18,7 @@ use super::clock::Clock;
 use super::fs;
 use super::helpers::Helpers;
 use super::listeners::{Listeners, Listening};
+use super::notify::{self, Notify};
 use super::places::Home;
 use super::pods::{Announcer, Pod, PodOrder, Whose, private_files};
 use super::ports::{is_free, taken_message};
@@ -64,6 +65,8 @@ struct Life {
     init: Option<u32>,
     /// What was dialled in vain, told at its end.
     dialled: Vec<SocketAddrV4>,
+    /// Where it says that it is ready, if it is to do that itself.
+    _notify: Option<Notify>,
 }
 
 /// Whom a service dialled in vain.
@@ -123,6 +126,7 @@ impl Host {
     /// Ends the launcher, and with it the helpers that are under way; the log thread is what is left.
     pub fn end(self) -> Collector {
         self.setups.close();
+        notify::remove(&self.home);
         self.helpers.launcher().end();
         self.collector
     }
@@ -242,6 +246,14 @@ impl Host {
             let pattern = pattern.clone().map(|pattern| (pattern, Matched(Box::new(matched))));
             self.collector.add(Source { pattern, ..source(planned, instance, stream, pipe) });
         }
+        let account = found.and_then(Found::change);
+        let notify = match planned.readiness {
+            Ready::Notify => Some(Notify::open(&self.home, incarnation, account.as_ref(), self.facts.clone())?),
+            _ => None,
+        };
+        if let Some(notify) = &notify {
+            texts::set(&mut variables, notify::VARIABLE, &notify.path().to_string_lossy());
+        }
         let (pod, order) =
             self.apart(service, instance, incarnation).map_err(|error| format!("no line to its pod: {error}"))?;
         let launch = Launch {
@@ -249,14 +261,23 @@ impl Host {
             argv: texts::block(planned.argv()),
             environment: variables,
             folder: texts::folder(planned),
-            account: found.and_then(Found::change),
+            account,
             pod: order,
             stdout: stdout_end,
             stderr: stderr_end,
         };
         self.dialled.remove(planned.name.as_str());
         let launched = self.clock.now();
-        let life = Life { service, instance, pids: Vec::new(), launched, pod, init: None, dialled: Vec::new() };
+        let life = Life {
+            service,
+            instance,
+            pids: Vec::new(),
+            launched,
+            pod,
+            init: None,
+            dialled: Vec::new(),
+            _notify: notify,
+        };
         self.lives.insert(incarnation, life);
         if !self.helpers.launcher().launch(launch) {
             self.lives.remove(&incarnation);

@@ -114,6 +114,15 @@ impl Home {
         self.etc().join("callers").join(service)
     }
 
+    /// The sockets on which services say that they are ready. A service of another account cannot come into the folder of
+    /// the other sockets.
+    pub fn notify(&self, of_another_account: bool) -> PathBuf {
+        match of_another_account {
+            true => env::temp_dir().join(format!("nagaya-notify-{}", self.id)),
+            false => self.socket.with_extension("notify"),
+        }
+    }
+
     /// What the engine itself says when something goes wrong.
     pub fn engine_log(&self) -> PathBuf {
         self.state.join("engine.log")

@@ -88,7 +88,7 @@ pub fn kill(pid: u32, started: u64) {
     }
 }
 
-/// Signals one's own child.
+/// Signals a process that is known to be there.
 pub fn signal(pid: u32, signal: crate::model::Signal) {
     let signal = rustix::process::Signal::from_named_raw(signal.number());
     if let Some((process, signal)) = number(pid).zip(signal) {

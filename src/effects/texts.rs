@@ -42,6 +42,13 @@ fn identity(found: &Found) -> impl Iterator<Item = (&'static str, &str)> {
     [("USER", name), ("LOGNAME", name), ("HOME", home)].into_iter().filter_map(|(key, value)| Some((key, value?)))
 }
 
+/// Takes away a variable that may be there and adds it with another value.
+pub fn set(out: &mut Variables, name: &str, value: &str) {
+    let kept = |text: &[u8]| text.strip_prefix(name.as_bytes()).is_none_or(|rest| !rest.starts_with(b"="));
+    *out = out.split_inclusive(|&byte| byte == 0).filter(|text| kept(text)).flatten().copied().collect();
+    push(out, name, value);
+}
+
 /// Adds a variable. A zero within would cut the text for the program anyway, and what follows it would become a text of its own.
 pub fn push(out: &mut Variables, name: &str, value: &str) {
     out.extend_from_slice(name.as_bytes());

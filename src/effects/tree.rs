@@ -1,5 +1,6 @@
 //! A tree of files as tasks are looked for in it: what git ignores and what tools made is left out.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -81,14 +82,18 @@ fn is_skipped(entry: &DirEntry) -> bool {
     if !entry.file_type().is_some_and(|kind| kind.is_dir()) {
         return false;
     }
-    let has = |name: &str| entry.path().join(name).exists();
-    match entry.file_name().to_str() {
-        // Cargo's and Maven's output, Go's and Composer's copies of dependencies, Python's environments.
+    entry.file_name().to_str().is_some_and(is_foreign) || is_output(entry.path())
+}
+
+/// Whether tools made what is in a folder whose name is a common word: Cargo's and Maven's output, Go's and Composer's
+/// copies of dependencies, Python's environments.
+pub(super) fn is_output(folder: &Path) -> bool {
+    let has = |name: &str| folder.join(name).exists();
+    match folder.file_name().and_then(OsStr::to_str) {
         Some("target") => has("CACHEDIR.TAG") || has("maven-status") || has("classes"),
         Some("vendor") => has("modules.txt") || has("autoload.php") || has("bundle"),
         Some("venv" | "env") => has("pyvenv.cfg"),
-        Some(name) => is_foreign(name),
-        None => false,
+        _ => false,
     }
 }
 

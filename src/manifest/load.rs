@@ -43,7 +43,13 @@ pub struct Request {
     pub profiles: Vec<String>,
     /// `--no-env-file`: leaves `.env` alone.
     pub no_env_file: bool,
+    /// There is to be a [`GUEST`] too.
+    #[serde(default)]
+    pub guest: bool,
 }
+
+/// The service in whose place `nagaya ci` runs its command: no manifest has it, and it may call all others.
+pub const GUEST: &str = "ci-command";
 
 /// The variables of the shell.
 pub type Shell = BTreeMap<String, String>;

@@ -1,6 +1,7 @@
 //! From what is written to what is meant: [`RawWorkspace`]s to one [`Workspace`].
 
 mod external;
+mod guest;
 mod identifiers;
 mod network;
 mod readiness;
@@ -8,6 +9,7 @@ mod routes;
 mod scale;
 mod service;
 mod unique;
+mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -71,6 +73,10 @@ pub fn lower(
     // A service that could not be read leaves a gap, and places no longer fit.
     if services.len() != names.len() {
         return None;
+    }
+    if request.guest {
+        let manifest = request.files.first().map_or(root.as_path(), PathBuf::as_path);
+        guest::add(&mut services, &root, manifest, problems);
     }
     apply_groups(groups, &mut services, problems);
     service::check_together(&services, problems);

@@ -9,6 +9,7 @@ mod policy;
 mod ports;
 mod probe;
 mod service;
+mod watch;
 mod words;
 
 use indexmap::IndexMap;
@@ -26,7 +27,8 @@ pub use policy::{Backoff, Policy};
 pub use ports::{Listen, PortSpec, Ports};
 pub use probe::{GrpcCheck, HttpCheck, PortRef, Probe, TcpCheck};
 pub use service::{CommandSpec, DependsOn, EnvFile, Logs, RawService, RestartRecord, SetupRecord};
-pub use words::{ConditionWord, EgressWord, NamedBy, NetworkWord, SignalWord};
+pub use watch::Watch;
+pub use words::{Action, ConditionWord, EgressWord, NamedBy, NetworkWord, SignalWord};
 
 record! {
     /// A workspace: the services that are booted together.

@@ -15,6 +15,8 @@ pub enum Readiness {
     Probe(Probe),
     /// As soon as a line of its output matches (a regular expression).
     Log(String),
+    /// As soon as the program says so itself, by sd_notify(3).
+    Notify,
 }
 
 /// A probe and its rhythm. Fields and defaults mean what they mean in Kubernetes, except that the period

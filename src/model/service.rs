@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 
 use super::{
     Command, Egress, External, HostName, NetworkMode, Port, Publish, Readiness, Restart, ServiceName, Size, Stop,
-    Strategy, Template, User,
+    Strategy, Template, User, Watch,
 };
 
 /// A member of the workspace. One that lives elsewhere has nothing of what is about processes but its default.
@@ -53,6 +53,8 @@ pub struct Service {
     pub max_age: Option<Duration>,
     /// How an instance of it is replaced, where that is said.
     pub strategy: Option<Strategy>,
+    /// What follows from changes of its files.
+    pub watch: Vec<Watch>,
     pub logs: LogKeeping,
     /// Where it is declared, for messages: the file and its line, from 1.
     pub declared: (PathBuf, usize),

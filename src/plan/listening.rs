@@ -91,6 +91,7 @@ impl Listening<'_> {
                 first.map_or(Ready::Started, |place| Ready::Listening(self.number(ServicePort::Declared(place))))
             }
             Readiness::Log(pattern) => Ready::Log(pattern.clone()),
+            Readiness::Notify => Ready::Notify,
             Readiness::Probe(probe) => {
                 let check = self.check(&probe.check, argv);
                 Ready::Probe(Box::new(PlannedProbe { rhythm: probe.clone(), check }))

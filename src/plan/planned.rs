@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::model::{
     Dependency, Egress, External, HostName, LogKeeping, NetworkMode, Probe, Protocol, Restart, ServiceName, Stop,
-    Strategy, User, Version,
+    Strategy, User, Version, Watch,
 };
 
 use super::{Addresses, Layers};
@@ -55,6 +55,8 @@ pub struct Planned {
     pub max_age: Option<Duration>,
     /// What differs in instances other than the first.
     pub others: Others,
+    /// What follows from changes of its files.
+    pub watch: Vec<PlannedWatch>,
     pub profiles: Vec<String>,
     pub logs: LogKeeping,
     /// Places in [`Plan::setups`](super::Plan::setups), in order.
@@ -69,6 +71,15 @@ pub enum Others {
     Pods(Vec<Ipv4Addr>),
     /// Each with ports of its own, and all that tells of them.
     Ports(Vec<Planned>),
+}
+
+/// Files of a service, and what follows from their change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlannedWatch {
+    /// As the manifest has them.
+    pub files: Watch,
+    /// The command of [`Reaction::Run`](crate::model::Reaction::Run), with every address filled in.
+    pub argv: Vec<String>,
 }
 
 /// What a planned service is.
@@ -121,6 +132,8 @@ pub enum Ready {
     /// A process of its own listens on this port.
     Listening(u16),
     Log(String),
+    /// It says so itself, by sd_notify(3).
+    Notify,
     Probe(Box<PlannedProbe>),
 }
 

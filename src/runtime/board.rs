@@ -19,6 +19,8 @@ struct Inner {
     rows: Vec<Vec<(u64, Service)>>,
     /// The version at which the list itself changed.
     shape: u64,
+    /// What users should know whenever they look: the first line says it, what follows explains.
+    notices: Vec<String>,
     events: std::collections::VecDeque<Event>,
     /// The number of the next event, counted from the first of all.
     next_event: u64,
@@ -32,6 +34,9 @@ pub struct Changes {
     /// The list is complete and takes the place of the old one; otherwise it is to be laid over it.
     pub whole: bool,
     pub services: Vec<Service>,
+    /// All notices that there are.
+    #[serde(default)]
+    pub notices: Vec<String>,
 }
 
 /// Events that are kept for those who come late.
@@ -99,6 +104,27 @@ impl Board {
         }
     }
 
+    /// Adds an event that comes with no change of a row, and wakes those who wait for events.
+    pub fn tell(&self, event: Event) {
+        self.add_events([event]);
+        self.version.send_modify(|version| *version += 1);
+    }
+
+    /// Takes other notices.
+    pub fn post(&self, notices: Vec<String>) {
+        let mut inner = self.lock();
+        if inner.notices != notices {
+            inner.notices = notices;
+            drop(inner);
+            self.version.send_modify(|version| *version += 1);
+        }
+    }
+
+    /// All notices.
+    pub fn notices(&self) -> Vec<String> {
+        self.lock().notices.clone()
+    }
+
     /// All rows.
     pub fn rows(&self) -> Vec<Service> {
         self.lock().rows.iter().flatten().map(|(_, service)| service.clone()).collect()
@@ -110,7 +136,8 @@ impl Board {
         let inner = self.lock();
         let whole = version < inner.shape || version == 0;
         let services = inner.rows.iter().flatten().filter(|(at, _)| whole || *at > version);
-        Changes { version: current, whole, services: services.map(|(_, service)| service.clone()).collect() }
+        let services = services.map(|(_, service)| service.clone()).collect();
+        Changes { version: current, whole, services, notices: inner.notices.clone() }
     }
 
     /// The events from number `from` on that are still there, and the number that follows them.

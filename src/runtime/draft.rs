@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use super::Problem;
 use super::network::{add_clashes, choose};
-use crate::effects::fs::Disk;
+use crate::effects::fs::Witness;
 use crate::effects::ports;
 use crate::effects::trial::{Possible, Trial, possible};
 use crate::launcher::{Client, Process, Report};
@@ -21,6 +21,8 @@ pub struct Draft {
     pub workspace: Workspace,
     /// Warnings about the manifest, drawn.
     pub(super) notices: Vec<String>,
+    /// Of what the manifest consists.
+    pub(super) files: Vec<PathBuf>,
     pub(super) load: Request,
     pub(super) shell: Shell,
     pub(super) program: PathBuf,
@@ -48,23 +50,41 @@ impl Draft {
         // Made by the launcher while the manifest is read here.
         let trial = Trial::begin(&launcher);
         tokio::task::yield_now().await;
-        let (workspace, notices) = read(&load, &shell, color)?;
+        let (result, files) = read(&load, &shell, color);
+        let (workspace, notices) = result?;
         let possible = possible(trial, &launcher, &mut reports).await;
         let (network, notice) = choose(&workspace, &possible, ports::lowest())?;
         let notices = notices.into_iter().chain(notice).collect();
-        Ok(Self { workspace, notices, load, shell, program, possible, network, launcher, reports, report_sender })
+        Ok(Self {
+            workspace,
+            notices,
+            files,
+            load,
+            shell,
+            program,
+            possible,
+            network,
+            launcher,
+            reports,
+            report_sender,
+        })
     }
 }
 
-/// Reads a manifest; what is drawn are warnings, or problems that forbid its use.
-pub(super) fn read(request: &Request, shell: &Shell, color: bool) -> Result<(Workspace, Vec<String>), Problem> {
-    let (workspace, mut problems) = manifest::load(request, shell, &Disk);
+/// A workspace and its warnings, drawn; or why there is none.
+pub(super) type Loading = Result<(Workspace, Vec<String>), Problem>;
+
+/// Reads a manifest, and tells of what it consists: files that are there and files that would count if they were.
+pub(super) fn read(request: &Request, shell: &Shell, color: bool) -> (Loading, Vec<PathBuf>) {
+    let disk = Witness::default();
+    let (workspace, mut problems) = manifest::load(request, shell, &disk);
     if let Some(workspace) = &workspace {
         add_clashes(workspace, &mut problems, ports::lowest());
     }
     let rendered = view::draw_problems(&problems, color);
-    match workspace.filter(|_| !problems.has_errors()) {
+    let result = match workspace.filter(|_| !problems.has_errors()) {
         Some(workspace) => Ok((workspace, if rendered.is_empty() { Vec::new() } else { vec![rendered] })),
         None => Err(Problem::Manifest { rendered, errors: problems.errors() }),
-    }
+    };
+    (result, disk.seen())
 }

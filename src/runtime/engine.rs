@@ -1,6 +1,8 @@
 //! The loop.
 
 mod asks;
+mod edits;
+mod watching;
 
 use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
@@ -10,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use asks::Loaded;
+use watching::Watching;
 
 use super::Board;
 use super::draft::Draft;
@@ -34,6 +37,7 @@ use crate::plan::{
 use crate::supervise::{Command, Effect, Fact, Input, State, Status, World};
 use crate::telemetry::logs::{Collector, Ends};
 use crate::telemetry::requests::Requests;
+use crate::view::Event;
 
 /// What an engine keeps of its beginning.
 #[derive(Debug)]
@@ -75,6 +79,16 @@ pub struct Engine {
     load_sender: mpsc::UnboundedSender<Loaded>,
     watchers: watch::Receiver<usize>,
     ending: watch::Sender<bool>,
+    /// All that was asked for by `up`.
+    asked: UpRequest,
+    watching: Watching,
+    /// The manifest is being read because it was edited, and was edited once more since.
+    rereading: bool,
+    reread_again: bool,
+    /// What is wrong with the manifest as it was last edited.
+    bad_edit: Option<String>,
+    /// What is not watched.
+    troubles: Vec<String>,
     /// Plan problems that did not stop the engine.
     notices: Vec<String>,
 }
@@ -94,8 +108,19 @@ impl Engine {
     /// Makes the plan, opens the listeners and starts the log thread.
     pub fn new(draft: Draft, home: Home, lock: Lock, site: Site) -> Result<(Self, Handle), Problem> {
         let clock = Clock::start();
-        let Draft { workspace, notices, load, shell, program, possible, network, launcher, reports, report_sender } =
-            draft;
+        let Draft {
+            workspace,
+            notices,
+            files,
+            load,
+            shell,
+            program,
+            possible,
+            network,
+            launcher,
+            reports,
+            report_sender,
+        } = draft;
         hold(&launcher, &lock);
         let scale = Scale::new();
         let mut setup = Setup { home, lock, load, shell, site, program, possible, network, scale, range: None };
@@ -154,6 +179,12 @@ impl Engine {
             load_sender,
             watchers: watchers.subscribe(),
             ending,
+            asked: UpRequest::default(),
+            watching: Watching::new(files),
+            rereading: false,
+            reread_again: false,
+            bad_edit: None,
+            troubles: Vec::new(),
             notices,
         };
         Ok((engine, handle))
@@ -179,6 +210,8 @@ impl Engine {
         self.perform().await;
         self.publish();
         let _ = published.send(());
+        self.asked = first;
+        self.begin_watching();
         let mut sample_at = None;
         while !(*self.ending.borrow() && self.world.is_quiet()) {
             let deadline = self.world.next_deadline().map(|at| self.clock.instant(at).into());
@@ -189,6 +222,8 @@ impl Engine {
                 Some(ask) = self.asks.recv() => self.answer(ask),
                 Some(loaded) = self.loaded.recv() => self.take_loaded(loaded),
                 Some(written) = self.written.recv() => self.take_written(written),
+                Some(news) = self.watching.news.recv() => self.noticed(news),
+                Some(ended) = self.watching.ended.recv() => self.run_ended(ended),
                 () = sleep_until(deadline) => self.step(Input::Tick),
                 () = sleep_until(sample_at) => {
                     self.publisher.sample(&self.world);
@@ -259,6 +294,11 @@ impl Engine {
             self.publisher.rows(&self.world, changed);
             self.publisher.events(&mut self.world);
         }
+    }
+
+    /// Tells of something that is no change of a service's state.
+    fn tell(&self, event: Event) {
+        self.publisher.tell(event);
     }
 
     #[allow(clippy::print_stderr, reason = "standard error is the engine's log")]

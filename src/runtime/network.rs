@@ -102,6 +102,7 @@ mod tests {
             project: None,
             profiles: Vec::new(),
             no_env_file: true,
+            guest: false,
         };
         crate::manifest::load(&request, &crate::plan::Shell::default(), &One(text))
     }

@@ -319,6 +319,16 @@ impl Publisher {
         self.board.add_events(events.iter().map(|event| Event::new(event, plan, self.clock.wall(event.at))));
     }
 
+    /// Publishes an event that is no change of state.
+    pub fn tell(&self, event: Event) {
+        self.board.tell(event);
+    }
+
+    /// Publishes what users should know whenever they look.
+    pub fn notices(&self, notices: Vec<String>) {
+        self.board.post(notices);
+    }
+
     /// Looks at CPU and memory of all services once.
     pub fn sample(&mut self, world: &World) {
         let now = self.clock.now();

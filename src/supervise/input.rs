@@ -81,6 +81,8 @@ pub enum Fact {
     Probed(Incarnation, Result<(), String>),
     /// Its log readiness matched.
     LogMatched(Incarnation),
+    /// It said something of itself, by sd_notify(3).
+    Said(Incarnation, Said),
     /// The sweep that was asked for is done.
     Swept(Vec<Swept>),
     /// A setup step is through; the text says why it failed.
@@ -94,6 +96,14 @@ pub struct Demand {
     pub under_way: u32,
     /// Calls so far, of all that were ever begun.
     pub begun: u64,
+}
+
+/// What a service says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    Ready,
+    /// How far it is, in its words.
+    Status(String),
 }
 
 /// What a sweep found about one service that is not listening yet, or has just begun to.

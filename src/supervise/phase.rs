@@ -21,7 +21,7 @@ pub enum Phase {
     Rest(Rest),
     /// It would run, but its dependencies or its setup are not through.
     Waiting,
-    /// The launcher was asked. The log may be quicker than its answer: `matched` keeps that.
+    /// The launcher was asked. The service's log or its own word may be quicker than its answer: `matched` keeps that.
     Launching {
         incarnation: Incarnation,
         matched: bool,

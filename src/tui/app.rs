@@ -80,6 +80,8 @@ pub struct App {
     pub logs: Logs,
     pub over: Over,
     pub message: Option<String>,
+    /// What the engine has to say for as long as it holds.
+    pub notices: Vec<String>,
     /// A stop of everything is under way.
     pub stopping: bool,
     pub gone: bool,
@@ -100,6 +102,7 @@ impl App {
             logs: Logs::default(),
             over: Over::Nothing,
             message: None,
+            notices: Vec::new(),
             stopping: false,
             gone: false,
             page: 10,
@@ -137,6 +140,7 @@ impl App {
 
     fn rows(&mut self, changes: Changes) -> Option<Ask> {
         let selected = self.service().map(|service| (service.name.clone(), service.instance));
+        self.notices = changes.notices;
         if changes.whole {
             self.services = changes.services;
         } else {

@@ -216,6 +216,11 @@ fn footer(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let line = match (&app.over, &app.message) {
         (Over::Search(typed), _) => Line::from(format!(" /{typed}█")),
         (_, Some(message)) => Line::from(format!(" {message}")),
+        (_, None) if !app.notices.is_empty() => {
+            let first = app.notices[0].lines().next().unwrap_or_default();
+            let text = format!(" {first} (`nagaya ps` tells more)");
+            Line::from(Span::styled(fit(&text, usize::from(area.width)), app.theme.bad()))
+        }
         _ => {
             let hints = " s start  x stop  r restart  / search  f follow  Tab pane  ? help  q quit";
             Line::from(Span::styled(fit(hints, usize::from(area.width)), app.theme.faint()))

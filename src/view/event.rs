@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::wording::reason;
+use crate::model::ServiceName;
 use crate::plan::Plan;
 use crate::supervise::{self, State};
 
@@ -11,7 +12,8 @@ use crate::supervise::{self, State};
 pub struct Event {
     /// RFC 3339, UTC.
     pub time: String,
-    /// `state`: a service's state changed.
+    /// `state`: a service's state changed; `changed`: watched files did; `failed`: what followed from that did; `manifest`:
+    /// it was edited; `trouble`: something is not watched.
     pub event: String,
     pub service: Option<String>,
     /// Which of the service's instances.
@@ -27,6 +29,21 @@ pub struct Event {
 }
 
 impl Event {
+    /// Something that is no change of state.
+    pub fn told(event: &str, service: Option<&ServiceName>, message: String, time: jiff::Timestamp) -> Self {
+        Self {
+            time: format!("{time:.9}"),
+            event: event.to_owned(),
+            service: service.map(ToString::to_string),
+            instance: None,
+            state: None,
+            message: Some(message),
+            code: None,
+            cached: None,
+            duration_ms: None,
+        }
+    }
+
     /// A change of state.
     pub fn new(event: &supervise::Event, plan: &Plan, time: jiff::Timestamp) -> Self {
         let ended = matches!(event.state, State::Completed | State::Failed | State::Backoff | State::Stopped);

@@ -71,7 +71,10 @@ fn each_mistake_is_told_plainly() {
             "readiness: /h",
             "4:16 no_ports the probe asks a port, but the service declares none | declare it under `ports`, or name it here: `port: 8080`",
         ),
-        ("readiness: { period: 1s }", "4:16 no_check a probe needs a check: `http`, `tcp`, `grpc`, `exec` or `log`"),
+        (
+            "readiness: { period: 1s }",
+            "4:16 no_check a probe needs a check: `http`, `tcp`, `grpc`, `exec`, `log` or `notify`",
+        ),
         ("readiness: { log: a, exec: b }", "4:16 two_checks a probe has one check, this one has several"),
         ("readiness: { log: '(' }", "4:23 bad_regex not a regular expression: unclosed group"),
         ("environment: [=x]", "4:19 bad_variable `` cannot be the name of a variable"),

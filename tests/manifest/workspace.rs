@@ -6,7 +6,7 @@ use nagaya::manifest::Request;
 use nagaya::model::{Check, Command, Condition, Protocol, Readiness, RestartPolicy, Service, Signal, Size, Value};
 use nagaya::plan::{Selection, select};
 
-use crate::support::manifest::{Disk, good, shown};
+use crate::support::manifest::{Disk, bad, good, shown};
 
 #[test]
 fn short_and_long_forms_mean_the_same() {
@@ -282,4 +282,42 @@ fn routes_of_the_main_manifest_come_before_the_included_ones() {
     let (workspace, problems) = disk.load();
     assert_eq!(shown(&problems), [""; 0]);
     assert_eq!(workspace.unwrap().routes.to_string(), "/svc/a=>!;/svc/a=>/#/local/b | /$/nil");
+}
+
+#[test]
+fn watched_files_and_what_follows() {
+    let workspace = good(
+        "services:\n  web:\n    command: x\n    setup: make\n    watch:\n      - src\n      - lib/**/*.js\n      \
+         - { paths: [a, b], action: rebuild, ignore: '*.md' }\n      - { paths: c, action: signal }\n      \
+         - { paths: d, action: run, command: [x, '${web.port}'] }\n    ports: 80\n  b: { command: x, watch: . }\n",
+    );
+    let web = &workspace.services["web"].watch;
+    let shown: Vec<_> = web.iter().map(|it| (it.paths.join(" "), it.ignore.join(" "), it.reaction.word())).collect();
+    let expected =
+        [("src lib/**/*.js", "", "restart"), ("a b", "*.md", "rebuild"), ("c", "", "signal"), ("d", "", "run")];
+    assert_eq!(shown, expected.map(|(a, b, c)| (a.to_owned(), b.to_owned(), c)));
+    assert_eq!(workspace.services["b"].watch[0].paths, ["."]);
+}
+
+#[test]
+fn a_watch_that_makes_no_sense_is_told() {
+    let problems =
+        bad("services:\n  web:\n    command: x\n    watch:\n      - 'src/['\n      - { action: restart }\n      \
+         - { paths: a, action: rebuild }\n      - { paths: b, action: run }\n      - { paths: c, signal: HUP }\n      \
+         - { paths: d, strategy: rolling }\n      - { paths: e, action: run, command: '${nobody.url}' }\n");
+    let codes: Vec<&str> = problems.iter().map(|problem| problem.split(' ').nth(1).unwrap()).collect();
+    let expected =
+        ["bad_pattern", "missing_key", "missing_key", "missing_key", "unused_key", "not_built", "unknown_service"];
+    let mut sorted = (codes, expected.to_vec());
+    sorted.0.sort_unstable();
+    sorted.1.sort_unstable();
+    assert_eq!(sorted.0, sorted.1, "{problems:#?}");
+}
+
+#[test]
+fn a_service_may_say_itself_that_it_is_ready() {
+    let workspace = good("services: { a: { command: x, readiness: { notify: true } } }");
+    assert_eq!(workspace.services["a"].readiness, Readiness::Notify);
+    let problems = bad("services: { a: { command: x, readiness: { notify: false } } }");
+    assert!(problems[0].contains("no_check"), "{problems:?}");
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use nagaya::model::{NetworkMode, Workspace};
 use nagaya::plan::{DataDirs, Plan, Ports, Selection, Slot, SlotKind, Surroundings, plan, select, slots};
-use nagaya::supervise::{Command, Effect, Exit, Fact, Incarnation, Input, Left, Moment, SetupRun, Swept, Want, World};
+use nagaya::supervise::{
+    Command, Effect, Exit, Fact, Incarnation, Input, Left, Moment, Said, SetupRun, Swept, Want, World,
+};
 
 use crate::support::manifest::good;
 
@@ -135,6 +137,10 @@ impl Fixture {
 
     pub fn logged(&mut self, name: &str) -> String {
         self.tell(Fact::LogMatched(self.life(name)))
+    }
+
+    pub fn said(&mut self, name: &str, said: Said) -> String {
+        self.tell(Fact::Said(self.life(name), said))
     }
 
     pub fn set_up(&mut self, command: &str, result: Result<(), &str>) -> String {

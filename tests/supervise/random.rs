@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use nagaya::model::Signal;
-use nagaya::supervise::{Command, Demand, Effect, Exit, Fact, Incarnation, Input, Left, SetupRun, State, Want};
+use nagaya::supervise::{Command, Demand, Effect, Exit, Fact, Incarnation, Input, Left, Said, SetupRun, State, Want};
 
 use super::fixture::Fixture;
 
@@ -14,17 +14,18 @@ const SERVICES: &str = "web: depends_on: [api, cart], ports: 80 \
     | migrate: depends_on: db, setup: make \
     | lazy: lazy: true, ports: 80, depends_on: db, idle_timeout: 5s \
     | log: readiness: { log: up }, restart: on-failure \
+    | notify: readiness: { notify: true }, depends_on: log, restart: always \
     | pay: external: 'https://pay.example.com' \
     | shop: depends_on: [pay, db] \
     | pool: replicas: 3, ports: 80, restart: on-failure \
     | roll: replicas: 2, ports: 80, strategy: rolling, restart: always, depends_on: pool, max_age: 1m";
 
 /// The place of the service that lives elsewhere, and of the one that depends on it.
-const PAY: usize = 7;
-const SHOP: usize = 8;
+const PAY: usize = 8;
+const SHOP: usize = 9;
 /// Those of which there are several.
-const POOL: usize = 9;
-const ROLL: usize = 10;
+const POOL: usize = 10;
+const ROLL: usize = 11;
 
 /// How many instances of a service there are at most: those that are wanted, and for one that rolls those whose place
 /// others take.
@@ -176,7 +177,11 @@ impl Outside {
             8 => Some(Fact::Drained(pick(&self.running, random)?)),
             _ => {
                 let life = pick(&self.running, random).or_else(|| pick(&self.launching, random))?;
-                Some(Fact::LogMatched(life))
+                Some(match random.u8(..3) {
+                    0 => Fact::LogMatched(life),
+                    1 => Fact::Said(life, Said::Status("half".into())),
+                    _ => Fact::Said(life, Said::Ready),
+                })
             }
         }
     }

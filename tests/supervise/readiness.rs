@@ -1,5 +1,7 @@
 //! When a service is ready, and when it no longer is.
 
+use nagaya::supervise::{Fact, Said};
+
 use super::fixture::Fixture;
 
 #[test]
@@ -41,6 +43,28 @@ fn a_line_that_comes_before_the_launcher_has_spoken_counts() {
     let mut world = Fixture::new("a: readiness: { log: up }");
     world.up();
     world.logged("a");
+    world.launched("a");
+    assert_eq!(world.state("a"), "ready");
+}
+
+#[test]
+fn a_service_says_itself_that_it_is_ready() {
+    let mut world = Fixture::new("a: readiness: { notify: true } | b: depends_on: a");
+    world.up();
+    world.launched("a");
+    assert_eq!((world.state("a"), world.next()), ("starting", None));
+    world.said("a", Said::Status("reading the index".into()));
+    assert_eq!(world.world.why(0).last_probe.as_deref(), Some("it says: reading the index"));
+    assert_eq!(world.said("a", Said::Ready), "launch b");
+    assert_eq!(world.state("a"), "ready");
+    world.said("a", Said::Status("serving".into()));
+    assert_eq!((world.state("a"), world.world.why(0).last_probe), ("ready", None));
+    // Its word may be quicker than the launcher's, and one of an earlier life is nobody's.
+    let first = world.life("a");
+    world.restart(&["a"]);
+    world.exited("a", 0);
+    world.tell(Fact::Said(first, Said::Ready));
+    world.said("a", Said::Ready);
     world.launched("a");
     assert_eq!(world.state("a"), "ready");
 }

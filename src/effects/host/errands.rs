@@ -1,5 +1,8 @@
 //! What is run for a service beside itself: probes and setup steps.
 
+use std::io;
+use std::os::fd::OwnedFd;
+
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::{Host, source};
@@ -9,7 +12,7 @@ use crate::effects::pods::{Pod, Whose, private_files};
 use crate::effects::probe::{Way, try_network};
 use crate::effects::{environment, texts};
 use crate::launcher::Entering;
-use crate::model::NetworkMode;
+use crate::model::{NetworkMode, Signal};
 use crate::plan::{PlannedCheck, Ready, Setup};
 use crate::supervise::{Fact, Incarnation, SetupRun};
 use crate::telemetry::logs::Stream;
@@ -62,7 +65,12 @@ impl Host {
 
     /// A setup step, which sees network and names as its service does, and runs as whom that runs.
     fn setup_task(&self, step: &Setup) -> Result<Task, String> {
-        let planned = &self.plan.services[step.service];
+        self.task_beside(step.service, step.argv.clone())
+    }
+
+    /// A command that sees network and names as a service does, and runs as whom that runs, but not in its pod.
+    fn task_beside(&self, service: usize, argv: Vec<String>) -> Result<Task, String> {
+        let planned = &self.plan.services[service];
         let place = match planned.network {
             NetworkMode::Pod => {
                 let (planned, etc, announcer) = (planned.clone(), self.home.etc(), self.announcer.clone());
@@ -81,7 +89,7 @@ impl Host {
         let found = accounts::of(planned)?;
         let variables = texts::variables(planned, 1, found.as_ref());
         let account = found.and_then(Found::change);
-        Ok(Task { argv: step.argv.clone(), variables, folder: texts::folder(planned), account, place })
+        Ok(Task { argv, variables, folder: texts::folder(planned), account, place })
     }
 
     pub(super) fn setup(&self, setup: usize, run: SetupRun) {
@@ -89,10 +97,7 @@ impl Host {
         let task = self.setup_task(&step);
         let (facts, helpers, stamps) = (self.facts.clone(), self.helpers.clone(), self.stamps.clone());
         let turn = self.setups.clone();
-        let result = pipe_with(PipeFlags::CLOEXEC).map(|(output, end)| {
-            self.collector.add(source(&self.plan.services[step.service], 1, Stream::Setup, output));
-            end
-        });
+        let result = self.output(step.service);
         tokio::spawn(async move {
             // Closed when all ends; its end of the pipe goes then, for which the log thread waits.
             let Ok(_turn) = turn.acquire().await else { return };
@@ -104,7 +109,7 @@ impl Host {
                     Ok(task) => helpers.run_setup(task, end, &step.command).await,
                     Err(reason) => Err(reason),
                 },
-                (false, Err(error)) => Err(format!("`{}` could not be started: {error}", step.command)),
+                (false, Err(error)) => Err(not_started(&step.command, &error)),
             };
             if result.is_ok() && !fresh {
                 // A step that is not remembered runs once more; that is all.
@@ -113,6 +118,77 @@ impl Host {
             let _ = facts.send(Fact::SetupEnded(run, result));
         });
     }
+
+    /// A pipe into the log of a service.
+    fn output(&self, service: usize) -> io::Result<OwnedFd> {
+        let (output, end) = pipe_with(PipeFlags::CLOEXEC)?;
+        self.collector.add(source(&self.plan.services[service], 1, Stream::Setup, output));
+        Ok(end)
+    }
+
+    /// Runs a command for a service: in its pod while that is there.
+    pub fn run_for(
+        &self,
+        service: usize,
+        argv: Vec<String>,
+        shown: String,
+        done: impl FnOnce(Result<(), String>) + Send + 'static,
+    ) {
+        let life = self.lives.iter().find(|(_, life)| life.service == service && life.init.is_some());
+        let task = match life {
+            Some((&incarnation, _)) => self.probe_task(service, incarnation, argv),
+            None => self.task_beside(service, argv),
+        };
+        let (helpers, output) = (self.helpers.clone(), self.output(service));
+        tokio::spawn(async move {
+            done(match (task, output) {
+                (Ok(task), Ok(end)) => helpers.run_setup(task, end, &shown).await,
+                (Err(reason), _) => Err(reason),
+                (_, Err(error)) => Err(not_started(&shown, &error)),
+            });
+        });
+    }
+
+    /// Runs all setup steps of a service, whether they were run before or not, beside what runs of it.
+    pub fn rebuild(&self, service: usize, done: impl FnOnce(Result<(), String>) + Send + 'static) {
+        let steps: Vec<Setup> =
+            self.plan.services[service].setup.iter().map(|&setup| self.plan.setups[setup].clone()).collect();
+        let prepared: Vec<_> = steps
+            .into_iter()
+            .map(|step| {
+                let (task, output) = (self.setup_task(&step), self.output(service));
+                (step, task, output)
+            })
+            .collect();
+        let (helpers, stamps, turn) = (self.helpers.clone(), self.stamps.clone(), self.setups.clone());
+        tokio::spawn(async move {
+            let Ok(_turn) = turn.acquire().await else { return };
+            for (step, task, output) in prepared {
+                let result = match (task, output) {
+                    (Ok(task), Ok(end)) => helpers.run_setup(task, end, &step.command).await,
+                    (Err(reason), _) => Err(reason),
+                    (_, Err(error)) => Err(not_started(&step.command, &error)),
+                };
+                if result.is_err() {
+                    return done(result);
+                }
+                // The restart that follows need not run it once more.
+                let stamps = stamps.clone();
+                let _ = tokio::task::spawn_blocking(move || stamps.mark(&step)).await;
+            }
+            done(Ok(()));
+        });
+    }
+
+    /// Signals the main process of a service alone, as `docker kill` does: a shell above it would not survive it.
+    pub fn signal_main(&self, service: usize, signal: Signal) {
+        let lives = self.lives.values().filter(|life| life.service == service);
+        lives.filter_map(|life| life.pids.first()).for_each(|&pid| crate::effects::signal(pid, signal));
+    }
+}
+
+fn not_started(command: &str, error: &io::Error) -> String {
+    format!("`{command}` could not be started: {error}")
 }
 
 /// A command as it was written: of one for the shell, what the shell is given.

@@ -49,6 +49,7 @@ pub fn lower(
         idle_timeout: None,
         max_age: None,
         strategy: None,
+        watch: Vec::new(),
         logs: LogKeeping::default(),
         declared: declared_at(key, problems),
     })
@@ -68,6 +69,7 @@ fn of_a_process(raw: &RawService) -> impl Iterator<Item = (&'static str, Span)> 
     let first = |spans: Option<&Span>| spans.copied();
     let setup: Vec<Span> = raw.setup.iter().flat_map(|steps| &steps.0).map(|step| step.span).collect();
     let files: Vec<Span> = raw.env_file.iter().flat_map(|files| &files.0).map(|file| file.span).collect();
+    let watch: Vec<Span> = raw.watch.iter().flat_map(|watches| &watches.0).map(|watch| watch.span).collect();
     let keys = [
         ("command", span(raw.command.as_ref())),
         ("working_dir", span(raw.working_dir.as_ref())),
@@ -89,6 +91,7 @@ fn of_a_process(raw: &RawService) -> impl Iterator<Item = (&'static str, Span)> 
         ("logs", span(raw.logs.as_ref())),
         ("egress", span(raw.egress.as_ref())),
         ("network", span(raw.network.as_ref())),
+        ("watch", first(watch.first())),
         ("user", span(raw.user.as_ref())),
     ];
     keys.into_iter().filter_map(|(key, span)| Some((key, span?)))

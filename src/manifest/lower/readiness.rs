@@ -24,10 +24,11 @@ pub fn lower_readiness(raw: Option<&At<OrBrief<RawProbe>>>, ports: &[Port], prob
     checks.extend(tcp.map(|OrBrief(check)| tcp_check(check, ports, *span, problems)));
     checks.extend(raw.grpc.as_ref().map(|OrBrief(check)| grpc_check(check, ports, *span, problems)));
     checks.extend(raw.exec.as_ref().map(|command| Some(Check::Exec(lower_command(command)))));
-    let count = checks.len() + usize::from(raw.log.is_some()) + usize::from(raw.notify.is_some());
+    let notify = raw.notify.as_ref().is_some_and(|notify| notify.value);
+    let count = checks.len() + usize::from(raw.log.is_some()) + usize::from(notify);
     if count != 1 {
         let problem = match count {
-            0 => Problem::error("no_check", "a probe needs a check: `http`, `tcp`, `grpc`, `exec` or `log`"),
+            0 => Problem::error("no_check", "a probe needs a check: `http`, `tcp`, `grpc`, `exec`, `log` or `notify`"),
             _ => Problem::error("two_checks", "a probe has one check, this one has several"),
         };
         problems.push(problem.at(*span));
@@ -35,6 +36,9 @@ pub fn lower_readiness(raw: Option<&At<OrBrief<RawProbe>>>, ports: &[Port], prob
     }
     if let Some(pattern) = &raw.log {
         return Readiness::Log(pattern.value.0.clone());
+    }
+    if notify {
+        return Readiness::Notify;
     }
     match checks.pop().flatten() {
         Some(check) => Readiness::Probe(rhythm(raw, check, problems)),

@@ -13,13 +13,14 @@ use crate::manifest::raw::{
 use crate::manifest::read::{At, Entry, OrBrief};
 use crate::manifest::source::Span;
 use crate::model::{
-    BackoffSpec, Command, Condition, Dependency, Environment, Inputs, LogKeeping, Port, Readiness, Reference, Restart,
-    Run, Service, ServiceName, SetupStep, Size, Stop, Template, Value,
+    BackoffSpec, Command, Condition, Dependency, Environment, Inputs, LogKeeping, Port, Reaction, Readiness, Reference,
+    Restart, Run, Service, ServiceName, SetupStep, Size, Stop, Template, Value,
 };
 
 use super::network::{aliases, hostnames, publish};
 use super::readiness::lower_readiness;
 use super::scale::{Scale, scale};
+use super::watch::lower_watch;
 use super::{Unit, env_values, external, unknown_service};
 
 /// What one service is lowered among.
@@ -50,6 +51,7 @@ pub fn lower(
     let environment = environment(&raw, context, problems);
     let readiness = lower_readiness(raw.readiness.as_ref(), &ports, problems);
     let setup = setup(raw.setup.as_ref().map(|steps| steps.0.as_slice()).unwrap_or_default(), problems);
+    let watch = lower_watch(raw.watch.as_ref(), !setup.is_empty(), problems);
     let stop = Stop::default();
     let stop = Stop {
         signal: raw.stop_signal.as_ref().map_or(stop.signal, |word| word.value.0),
@@ -93,6 +95,7 @@ pub fn lower(
         idle_timeout,
         max_age,
         strategy,
+        watch,
         logs,
         declared: declared_at(key, problems),
     };
@@ -303,7 +306,11 @@ fn references_of(service: &Service) -> impl Iterator<Item = &Reference> {
         _ => &[],
     };
     let command = service.command().map(Command::templates).unwrap_or_default();
-    let templates: Vec<&Template> = values.chain(command).chain(setup).chain(probe).collect();
+    let watch = service.watch.iter().flat_map(|watch| match &watch.reaction {
+        Reaction::Run(command) => command.templates(),
+        _ => &[],
+    });
+    let templates: Vec<&Template> = values.chain(command).chain(setup).chain(probe).chain(watch).collect();
     templates.into_iter().flat_map(Template::references)
 }
 

@@ -1,4 +1,4 @@
-//! Probes: one of five checks and its rhythm.
+//! Probes: one of six checks and its rhythm.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use crate::manifest::node::Node;
 use crate::manifest::problem::{Problem, Problems};
-use crate::manifest::read::{Any, At, Brief, Definitions, Dict, OrBrief, Read, Seconds, record, text_of, wrong_type};
+use crate::manifest::read::{At, Brief, Definitions, Dict, OrBrief, Read, Seconds, record, text_of, wrong_type};
 
 use super::CommandSpec;
 
@@ -23,8 +23,8 @@ record! {
         exec: CommandSpec,
         /// A line of the output matches this regular expression.
         log: At<LogCheck>,
-        /// The program says so itself (sd_notify).
-        [later] notify: Any,
+        /// `true`: the program says so itself, as systemd's services do (sd_notify; `NOTIFY_SOCKET` leads to it).
+        notify: At<bool>,
         /// Kubernetes' name for `http`.
         httpGet: OrBrief<HttpCheck>,
         /// Kubernetes' name for `tcp`.

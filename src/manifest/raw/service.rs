@@ -10,10 +10,10 @@ use crate::manifest::read::{Any, At, Brief, Definitions, Dict, OneOrMany, OrBrie
 use crate::manifest::source::Span;
 use crate::model::{HostName, RestartPolicy, Size, Template, User};
 
-use super::words::{BalanceWord, StrategyWord, WatchAction};
+use super::words::{BalanceWord, StrategyWord};
 use super::{
     Backoff, ConditionWord, EgressWord, Env, ExternalUrl, Listen, NetworkWord, Policy, Ports, Probe, PublishSpec,
-    SignalWord,
+    SignalWord, Watch,
 };
 
 record! {
@@ -55,8 +55,8 @@ record! {
         lazy: At<bool>,
         /// How much of its output is kept.
         logs: At<Logs>,
-        /// Files whose change restarts it.
-        [later] watch: OneOrMany<OrBrief<Watch>>,
+        /// Files whose change restarts it: paths and globs, or {paths, action, ignore}.
+        watch: OneOrMany<At<OrBrief<Watch>>>,
         /// Several variants of it, by name.
         versions: Dict<RawService>,
         /// Instances at once.
@@ -357,34 +357,6 @@ record! {
         max_size: At<Size>,
         /// Full segments that stay; 5.
         max_files: u32,
-    }
-}
-
-record! {
-    /// Watched files.
-    Watch is "a watch" {
-        /// Globs.
-        paths: OneOrMany<String>,
-        /// What to do.
-        action: WatchAction,
-        /// How.
-        strategy: StrategyWord,
-        /// The signal for `signal`.
-        signal: SignalWord,
-        /// The command for `run`.
-        command: CommandSpec,
-        /// Globs to leave out.
-        ignore: OneOrMany<String>,
-    }
-}
-
-impl Brief for Watch {
-    fn brief(node: &Node, problems: &mut Problems) -> Option<Self> {
-        OneOrMany::read(node, problems).map(|paths| Self { paths: Some(paths), ..Self::default() })
-    }
-
-    fn brief_schema(definitions: &mut Definitions) -> Json {
-        String::schema(definitions)
     }
 }
 

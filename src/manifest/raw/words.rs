@@ -83,12 +83,26 @@ words! {
 
 words! {
     /// What a change of a watched file does.
-    WatchAction(()) = [("restart", ()), ("rebuild", ()), ("signal", ()), ("run", ())]
+    ActionWord(Action) = [
+        ("restart", Action::Restart),
+        ("rebuild", Action::Rebuild),
+        ("signal", Action::Signal),
+        ("run", Action::Run),
+    ]
 }
 
 words! {
     /// How an instance is replaced.
     StrategyWord(Strategy) = [("rolling", Strategy::Rolling), ("recreate", Strategy::Recreate)]
+}
+
+/// What a change of a watched file does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    Restart,
+    Rebuild,
+    Signal,
+    Run,
 }
 
 /// A signal by name or number.

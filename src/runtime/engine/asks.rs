@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
 use super::{Engine, make_plan, write_files};
 use crate::effects::{Dialled, ledger, ports};
-use crate::manifest::did_you_mean;
+use crate::manifest::{Request, did_you_mean};
 use crate::model::Workspace;
 use crate::plan::PlannedPort;
 use crate::route::history::Record;
@@ -21,11 +22,19 @@ use crate::runtime::{Ask, Environment, InPod, Problem, Scale, UpRequest, Upped};
 use crate::supervise::{Command, Input, Status, Want};
 use crate::view::{Explanation, Judge};
 
-/// A manifest that was read again, and who asked for it.
+/// A manifest that was read again.
 pub(super) struct Loaded {
-    request: UpRequest,
-    reply: oneshot::Sender<Result<Upped, Problem>>,
-    result: Result<(Workspace, Vec<String>), Problem>,
+    pub cause: Cause,
+    /// Of what it consists, also where it cannot be used.
+    pub files: Vec<PathBuf>,
+    pub result: Result<(Workspace, Vec<String>), Problem>,
+}
+
+/// Why it was read again.
+pub(super) enum Cause {
+    /// An `up` waits for the answer.
+    Asked(UpRequest, oneshot::Sender<Result<Upped, Problem>>),
+    Edited,
 }
 
 impl Engine {
@@ -146,17 +155,30 @@ impl Engine {
     /// Reads the manifest again, off the loop; the answer comes back as [`Loaded`].
     fn reload(&self, request: UpRequest, reply: oneshot::Sender<Result<Upped, Problem>>) {
         let from = request.load.clone().unwrap_or_else(|| self.setup.load.clone());
+        self.load(from, Cause::Asked(request, reply));
+    }
+
+    pub(super) fn load(&self, from: Request, cause: Cause) {
         let (shell, sender) = (self.setup.shell.clone(), self.load_sender.clone());
+        let color = matches!(&cause, Cause::Asked(request, _) if request.color);
         tokio::task::spawn_blocking(move || {
-            let result = read(&from, &shell, request.color);
-            let _ = sender.send(Loaded { request, reply, result });
+            let (result, files) = read(&from, &shell, color);
+            let _ = sender.send(Loaded { cause, files, result });
         });
     }
 
     pub(super) fn take_loaded(&mut self, loaded: Loaded) {
-        let Loaded { request, reply, result } = loaded;
+        let Loaded { cause: Cause::Asked(request, reply), files, result } = loaded else {
+            return self.take_edited(loaded);
+        };
         let result = if *self.ending.borrow() { Err(Problem::Ending) } else { result };
         let applied = result.and_then(|(workspace, notices)| self.apply(workspace, notices, &request));
+        if applied.is_ok() {
+            self.remember(&request);
+            self.bad_edit = None;
+            self.post_notices();
+            self.watch_manifest(files);
+        }
         let (waiting, kept) = oneshot::channel();
         match applied {
             Ok(_) => self.keeper.change(of_manifest(self.world.plan().routes.clone()), waiting),
@@ -203,7 +225,7 @@ impl Engine {
 
     /// Plans a workspace anew, with these numbers of instances, and lays it over what runs. What is wrong changes
     /// nothing.
-    fn lay(&mut self, workspace: &Workspace, scale: Scale) -> Result<Vec<String>, Problem> {
+    pub(super) fn lay(&mut self, workspace: &Workspace, scale: Scale) -> Result<Vec<String>, Problem> {
         let wanted = scaled(workspace, &scale)?;
         // What `auto` means may be another mode for another manifest; that was said when the engine started.
         let (network, _) = choose(&wanted, &self.setup.possible, ports::lowest())?;

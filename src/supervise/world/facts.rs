@@ -3,7 +3,7 @@
 use super::{SetupState, World, giving_up};
 use crate::model::{RestartPolicy, Signal};
 use crate::resilience::delay;
-use crate::supervise::input::{Effect, Exit, Fact, Incarnation, Left, Moment, SetupRun};
+use crate::supervise::input::{Effect, Exit, Fact, Incarnation, Left, Moment, Said, SetupRun};
 use crate::supervise::instance::{Spot, Standing};
 use crate::supervise::phase::{Draining, Failure, Health, Phase, Probing, Rest, Stage, Stopping, Up, Want};
 
@@ -21,7 +21,9 @@ impl World {
             Fact::Drained(incarnation) => self.drained(now, incarnation),
             Fact::Measured(incarnation, demand) => self.measured(now, incarnation, demand),
             Fact::Probed(incarnation, result) => self.probed(now, incarnation, result),
-            Fact::LogMatched(incarnation) => self.log_matched(now, incarnation),
+            Fact::LogMatched(incarnation) => self.proved(now, incarnation),
+            Fact::Said(incarnation, Said::Ready) => self.proved(now, incarnation),
+            Fact::Said(incarnation, Said::Status(status)) => self.said(incarnation, status),
             Fact::Swept(findings) => self.swept(now, findings),
             Fact::SetupEnded(run, result) => self.setup_ended(run, result),
         }

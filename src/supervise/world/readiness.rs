@@ -20,11 +20,14 @@ const SLOW: Duration = Duration::from_secs(60);
 
 impl World {
     /// A process has just started: what is to tell that it is ready?
-    pub(super) fn await_readiness(&mut self, now: Moment, service: usize, up: &mut Up, log_matched: bool) {
+    pub(super) fn await_readiness(&mut self, now: Moment, service: usize, up: &mut Up, proven: bool) {
         match &self.plan.services[service].readiness {
             Ready::Started => up.be_ready(now),
-            Ready::Log(_) if log_matched => up.be_ready(now),
+            Ready::Log(_) | Ready::Notify if proven => up.be_ready(now),
             Ready::Log(pattern) => up.probing.error = Some(format!("no line matches `{pattern}` yet")),
+            Ready::Notify => {
+                up.probing.error = Some("it has not said yet that it is ready (READY=1 to `NOTIFY_SOCKET`)".into())
+            }
             Ready::Listening(_) => self.sweep_soon(now),
             Ready::Probe(probe) => up.probing.next = Some(now.after(probe.rhythm.initial_delay.max(FIRST_TRY))),
         }
@@ -73,11 +76,23 @@ impl World {
         }
     }
 
-    pub(super) fn log_matched(&mut self, now: Moment, incarnation: Incarnation) {
+    /// Its log matched, or it said itself that it is ready.
+    pub(super) fn proved(&mut self, now: Moment, incarnation: Incarnation) {
         let Some(spot) = self.find(incarnation) else { return };
         match &mut self.instance_mut(spot).phase {
             Phase::Launching { matched, .. } => *matched = true,
             _ => self.become_ready(now, spot),
+        }
+    }
+
+    /// How far it is; once it is ready nobody waits for that.
+    pub(super) fn said(&mut self, incarnation: Incarnation, status: String) {
+        let Some(spot) = self.find(incarnation) else { return };
+        if let Phase::Up(up) = &mut self.instance_mut(spot).phase
+            && up.health != Health::Ready
+        {
+            up.probing.error = Some(format!("it says: {status}"));
+            self.touch(spot.service);
         }
     }
 

@@ -1,0 +1,147 @@
+//! The manifest as it is edited: what is good is laid over what runs, what is bad changes nothing and is told.
+
+use std::collections::HashSet;
+
+use tokio::sync::oneshot;
+
+use super::Engine;
+use super::asks::{Cause, Loaded};
+use crate::model::Workspace;
+use crate::plan::Plan;
+use crate::runtime::keeper::of_manifest;
+use crate::runtime::scale::kept;
+use crate::runtime::wanted::wanted;
+use crate::runtime::{Problem, UpRequest};
+use crate::supervise::{Command, Input, Want};
+use crate::view::Event;
+
+impl Engine {
+    /// Files of the manifest changed: it is read again, off the loop.
+    pub(super) fn reread(&mut self) {
+        if *self.ending.borrow() {
+            return;
+        }
+        if self.rereading {
+            self.reread_again = true;
+            return;
+        }
+        self.rereading = true;
+        self.load(self.setup.load.clone(), Cause::Edited);
+    }
+
+    /// What was read is taken over, unless files changed meanwhile.
+    pub(super) fn take_edited(&mut self, loaded: Loaded) {
+        self.rereading = false;
+        if std::mem::take(&mut self.reread_again) {
+            return self.reread();
+        }
+        if *self.ending.borrow() {
+            return;
+        }
+        let Loaded { files, result, .. } = loaded;
+        match result.and_then(|(workspace, _)| self.lay_edited(workspace)) {
+            Ok(()) => {
+                self.bad_edit = None;
+                self.post_notices();
+                self.watch_manifest(files);
+            }
+            Err(problem) => {
+                self.watch_manifest_too(files);
+                self.refuse_edit(problem);
+            }
+        }
+    }
+
+    fn refuse_edit(&mut self, problem: Problem) {
+        let short = format!("{problem}; what runs is as it was before");
+        let text = match problem {
+            Problem::Manifest { rendered, .. } => format!("{short}\n{}", rendered.trim_end()),
+            _ => short.clone(),
+        };
+        if self.bad_edit.as_ref() != Some(&text) {
+            self.tell(Event::told("manifest", None, short, self.clock.wall(self.clock.now())));
+            self.bad_edit = Some(text);
+            self.post_notices();
+        }
+    }
+
+    /// Lays an edited manifest over what runs. What is new is started where an `up` would have started it; what was
+    /// stopped, or was never asked for, stays as it is.
+    fn lay_edited(&mut self, workspace: Workspace) -> Result<(), Problem> {
+        if workspace == *self.workspace {
+            return Ok(());
+        }
+        let asked = known_in(&self.asked, &workspace);
+        let names = |workspace: &Workspace, wants: Vec<(usize, Want)>| {
+            wants.into_iter().map(|(place, want)| (workspace.service(place).name.clone(), want)).collect::<Vec<_>>()
+        };
+        let before = known_in(&self.asked, &self.workspace).map(|asked| wanted(&self.workspace, &asked)).transpose()?;
+        let before: HashSet<_> =
+            names(&self.workspace, before.unwrap_or_default()).into_iter().map(|(name, _)| name).collect();
+        let after = asked.map(|asked| wanted(&workspace, &asked)).transpose()?.unwrap_or_default();
+        let new = after.into_iter().filter(|(place, _)| !before.contains(&workspace.service(*place).name)).collect();
+        let old = self.world.plan().clone();
+        let scale = kept(&self.setup.scale, &self.workspace, &workspace);
+        self.lay(&workspace, scale)?;
+        let (waiting, _) = oneshot::channel();
+        self.keeper.change(of_manifest(self.world.plan().routes.clone()), waiting);
+        if let Some(difference) = difference(&old, self.world.plan()) {
+            let text = format!("applied: {difference}");
+            self.tell(Event::told("manifest", None, text, self.clock.wall(self.clock.now())));
+        }
+        let command = if self.asked.selection.no_deps { Command::UpAlone(new) } else { Command::Up(new) };
+        self.step(Input::Asked(command));
+        Ok(())
+    }
+
+    /// Another `up` asked for services: edits of the manifest go by all that were asked for.
+    pub(super) fn remember(&mut self, request: &UpRequest) {
+        let (known, new) = (&mut self.asked.selection, &request.selection);
+        if new.services.is_empty() {
+            known.services.clear();
+        } else if !known.services.is_empty() {
+            known.services.extend(new.services.iter().cloned());
+        }
+        known
+            .profiles
+            .extend(new.profiles.iter().filter(|it| !known.profiles.contains(it)).cloned().collect::<Vec<_>>());
+        known.no_deps &= new.no_deps;
+        self.asked.lazy &= request.lazy;
+    }
+
+    /// Shows what users should know whenever they look.
+    pub(super) fn post_notices(&mut self) {
+        let notices = self.bad_edit.iter().chain(&self.troubles).cloned().collect();
+        self.publisher.notices(notices);
+    }
+}
+
+/// What was asked for, as far as a manifest has it; nothing, where it has nothing of it.
+fn known_in(asked: &UpRequest, workspace: &Workspace) -> Option<UpRequest> {
+    let mut asked = asked.clone();
+    let selection = &mut asked.selection;
+    let all = selection.services.is_empty();
+    selection.services.retain(|name| workspace.index(name).is_some());
+    selection.profiles.retain(|name| name == "*" || workspace.profiles.contains(name));
+    (all || !selection.services.is_empty()).then_some(asked)
+}
+
+/// What is different in another plan, in words.
+fn difference(old: &Plan, new: &Plan) -> Option<String> {
+    let find = |plan: &Plan, name: &str| plan.index(name).map(|place| plan.services[place].clone());
+    let mut parts = Vec::new();
+    for planned in &new.services {
+        match find(old, planned.name.as_str()) {
+            None => parts.push(format!("{} is new", planned.name)),
+            Some(before) if !planned.launches_like(&before) => parts.push(format!("{} runs otherwise", planned.name)),
+            Some(before) if *planned != before => parts.push(format!("{} is kept otherwise", planned.name)),
+            Some(_) => {}
+        }
+    }
+    let gone = old.services.iter().filter(|planned| new.index(planned.name.as_str()).is_none());
+    parts.extend(gone.map(|planned| format!("{} is gone", planned.name)));
+    if old.routes != new.routes {
+        parts.push("the routes are different".to_owned());
+    }
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
