@@ -25,7 +25,8 @@ use crate::view::{Event, Service, Usage};
 /// What names mean in the pods of a plan.
 fn zone(plan: &Plan) -> Zone {
     let origin = Origin {
-        workspace: plan.host_label.clone(),
+        workspace: plan.workspace.to_string(),
+        label: plan.host_label.clone(),
         namespace: plan.namespace.to_string(),
         host: HOST,
         front_door: FRONT_DOOR,
