@@ -20,8 +20,9 @@ const INVALID_ARGUMENT: u16 = 3;
 pub enum Refusal {
     #[error("{0} is {word}", word = .1.word())]
     Absent(Arc<str>, State),
-    #[error("{0} was not ready within {1:?}")]
-    StillComing(Arc<str>, Duration),
+    /// With the reason, where the engine told it.
+    #[error("{0} was not ready within {1:?}{reason}", reason = behind_colon(.2.as_deref()))]
+    StillComing(Arc<str>, Duration, Option<String>),
     #[error("{0} is no longer part of the workspace")]
     Gone(Arc<str>),
     #[error("{0}: {1}")]
@@ -82,7 +83,7 @@ impl Refusal {
     /// The service that did not answer.
     pub fn service(&self) -> Option<&str> {
         match self {
-            Self::Absent(name, _) | Self::StillComing(name, _) | Self::Gone(name) => Some(name),
+            Self::Absent(name, _) | Self::StillComing(name, ..) | Self::Gone(name) => Some(name),
             Self::Failed(name, _) | Self::Outside(name, _) | Self::NotGrpc(name, _) | Self::Silent(name) => Some(name),
             Self::Unrouted(_, _, name) => name.as_deref(),
             Self::Unknown(_) | Self::Malformed(_) | Self::TooLarge(_) | Self::Unsupported(_) => None,
@@ -108,7 +109,7 @@ impl Refusal {
     pub fn next(&self) -> String {
         match self {
             Self::Absent(name, State::Stopped) => format!("nagaya start {name}"),
-            Self::Absent(name, _) | Self::StillComing(name, _) | Self::Silent(name) => format!("nagaya why {name}"),
+            Self::Absent(name, _) | Self::StillComing(name, ..) | Self::Silent(name) => format!("nagaya why {name}"),
             Self::Failed(name, _) => format!("nagaya logs {name}"),
             Self::Outside(name, _) => format!("nagaya requests {name}"),
             Self::NotGrpc(name, port) => format!("declare it as `{port}: {{ port: …, protocol: grpc }}` in {name}"),
@@ -202,4 +203,7 @@ mod tests {
         let odd = Refusal::Unknown("ü\n".into()).response(Asker::default());
         assert_eq!(odd.headers()[L5D_ERR], "no service is called `??`");
     }
+}
+fn behind_colon(reason: Option<&str>) -> String {
+    reason.map(|reason| format!(": {reason}")).unwrap_or_default()
 }
