@@ -22,8 +22,20 @@ use crate::route::{
 use crate::supervise::{Fact, Incarnation, Moment, World};
 use crate::view::{Event, Service, Usage};
 
-/// What names mean in the pods of a plan.
-fn zone(plan: &Plan) -> Zone {
+/// Further names of services; where two claim one, the first has it.
+fn aliases(plan: &Plan) -> HashMap<Arc<str>, usize> {
+    let mut out = HashMap::new();
+    for (place, planned) in plan.services.iter().enumerate() {
+        for alias in &planned.aliases {
+            out.entry(alias.as_str().to_ascii_lowercase().into()).or_insert(place);
+        }
+    }
+    out
+}
+
+/// What names mean in the pods of a plan. Services that are leaving have none any more.
+fn zone(world: &World) -> Zone {
+    let plan = world.plan();
     let origin = Origin {
         workspace: plan.workspace.to_string(),
         label: plan.host_label.clone(),
@@ -39,7 +51,8 @@ fn zone(plan: &Plan) -> Zone {
         pods: (1..=planned.most_instances()).map(|it| planned.own_address(it)).collect(),
         ports: planned.ports.iter().map(port).collect(),
     };
-    Zone::new(origin, plan.services.iter().map(entry).collect())
+    let staying = (0..plan.services.len()).take_while(|place| !world.is_leaving(*place));
+    Zone::new(origin, staying.map(|place| entry(&plan.services[place])).collect())
 }
 
 /// Where the versions are that are called by the names of their services.
@@ -198,8 +211,10 @@ impl Publisher {
             first_versions: first_versions(plan),
             declared,
             strict: plan.strict,
-            zone: Arc::new(zone(plan)),
             identifiers: plan.identifiers.clone(),
+            zone: Arc::new(zone(world)),
+            aliases: aliases(plan),
+            leaving: (0..plan.services.len()).filter(|place| world.is_leaving(*place)).collect(),
             upstreams,
         };
         let Listeners { taken, notices, .. } = listeners;

@@ -6,7 +6,8 @@ impl Zone {
     /// The names of the front door and of the host.
     pub fn on_loopback(&self) -> Vec<String> {
         let label = &self.origin.label;
-        let services = self.services.iter().map(|entry| format!("{}.{label}.localhost", normal(&entry.name)));
+        let names = self.services.iter().flat_map(|entry| std::iter::once(&entry.name).chain(&entry.aliases));
+        let services = names.map(|name| format!("{}.{label}.localhost", normal(name)));
         let hosts = HOSTS.into_iter().map(str::to_owned);
         std::iter::once(format!("{label}.localhost")).chain(services).chain(hosts).collect()
     }
