@@ -116,9 +116,11 @@ impl Engine {
         let plan = self.world.plan().clone();
         let explained = Explanation::new(&plan, place, &self.world.why(place), self.clock.now());
         let statuses: Vec<Status> = (0..plan.services.len()).map(|place| self.world.status(place)).collect();
+        // What was before its present run is no reason for a call that this one made.
+        let past = self.publisher.past(&plan, statuses[place].started);
         let known = self.host.dialled(place);
         tokio::spawn(async move {
-            let judge = Judge { plan: &plan, place, statuses: &statuses };
+            let judge = Judge { plan: &plan, place, statuses: &statuses, past: &past };
             let refused = match known {
                 Dialled::Before(dialled) => judge.refused(&dialled, |_| false),
                 Dialled::Ask(pod) => {

@@ -1,7 +1,9 @@
 //! A manifest that changes while pods run.
 
+use serde_json::json;
+
 use super::workspace;
-use crate::support::sandbox::{Account, finish};
+use crate::support::sandbox::{Account, finish, until};
 
 #[test]
 fn a_service_that_the_manifest_has_no_longer_has_no_name() {
@@ -44,4 +46,41 @@ services:
         }
         assert_eq!(["users", "people"].map(web), ["404", "404"]);
     }
+}
+
+#[test]
+fn why_tells_of_refusals_by_what_was_then() {
+    let manifest = |port: u16| {
+        format!(
+            "
+name: past
+services:
+  web: {{ command: [sleep, infinity] }}
+  users: {{ command: [python3, server.py, '{port}'], ports: {{ http: {port} }} }}
+  ext: {{ external: 'tcp://127.0.0.1:9' }}
+"
+        )
+    };
+    let sandbox = workspace(Account::unprivileged(), &manifest(8080));
+    sandbox.up();
+    let refused = || sandbox.nagaya(&["why", "web", "--json"]).good().json()["refused"].clone();
+    let told = |to: &str, hint: &str| json!({ "to": to, "hint": hint });
+    assert_eq!(sandbox.dial("web", "users", 8081), "ECONNREFUSED");
+    sandbox.nagaya(&["stop", "ext"]).good();
+    assert_eq!(sandbox.dial("web", "ext", 9), "ECONNREFUSED");
+    sandbox.nagaya(&["start", "ext"]).good();
+    let ext = told("ext:9", "ext was stopped then; it is ready now");
+    assert_eq!(refused(), json!([ext, told("users:8081", "users declares no port 8081, only 8080 (http)")]));
+    sandbox.write("nagaya.yaml", manifest(8081));
+    sandbox.up();
+    until("the new port is open", || sandbox.dial("web", "users", 8081) == "connected");
+    until("the old port is shut", || sandbox.dial("web", "users", 8080) == "ECONNREFUSED");
+    let users =
+        |hint: &str| (told("users:8080", "users declares no port 8080, only 8081 (http)"), told("users:8081", hint));
+    let (old, new) = users("users had other ports then; it is ready now");
+    assert_eq!(refused(), json!([ext, old, new]));
+    // Another life of the caller has its own past.
+    sandbox.nagaya(&["restart", "web"]).good();
+    sandbox.nagaya(&["wait", "web"]).good();
+    assert_eq!(refused(), json!([]));
 }
