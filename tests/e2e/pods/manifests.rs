@@ -49,6 +49,22 @@ services:
 }
 
 #[test]
+fn another_name_of_the_workspace_is_not_taken_silently() {
+    let manifest = |name: &str| format!("name: {name}\nservices: {{ web: {{ command: [sleep, infinity] }} }}\n");
+    let sandbox = workspace(Account::unprivileged(), &manifest("old"));
+    sandbox.up();
+    sandbox.write("nagaya.yaml", manifest("new"));
+    let said = ["the manifest calls the workspace `new` now; it runs as `old`", "until `nagaya down` and `nagaya up`"];
+    sandbox.up().says(&said);
+    // As long as it is so.
+    sandbox.up().says(&said);
+    sandbox.nagaya(&["down"]).good();
+    let up = sandbox.up();
+    assert!(!up.err.contains("runs as"), "{}", up.err);
+    assert_eq!(sandbox.engine()["name"], "new");
+}
+
+#[test]
 fn why_tells_of_refusals_by_what_was_then() {
     let manifest = |port: u16| {
         format!(
