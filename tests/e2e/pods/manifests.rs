@@ -65,6 +65,29 @@ fn another_name_of_the_workspace_is_not_taken_silently() {
 }
 
 #[test]
+fn an_up_tells_of_the_services_that_it_touched() {
+    let manifest = |word: &str| {
+        format!(
+            "
+name: touched
+services:
+  web: {{ command: [python3, server.py, '8080'], ports: {{ http: 8080 }} }}
+  users: {{ command: [python3, server.py, '8080'], ports: {{ http: 8080 }}, environment: {{ WORD: {word} }} }}
+  seed: {{ command: ['true'], restart: 'no' }}
+"
+        )
+    };
+    let sandbox = workspace(Account::unprivileged(), &manifest("a"));
+    sandbox.up().says(&["web  ● ready in", "users  ● ready in", "seed  ✓ completed"]);
+    sandbox.write("nagaya.yaml", manifest("b"));
+    let up = sandbox.up().says(&["users  ● ready in"]);
+    assert!(!up.err.contains("web  ●") && !up.err.contains("seed  ✓"), "{}", up.err);
+    sandbox.nagaya(&["stop", "web"]).good();
+    let up = sandbox.up().says(&["web  ● ready in"]);
+    assert!(!up.err.contains("users  ●"), "{}", up.err);
+}
+
+#[test]
 fn why_tells_of_refusals_by_what_was_then() {
     let manifest = |port: u16| {
         format!(
