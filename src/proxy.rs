@@ -24,6 +24,7 @@ mod plain;
 mod pods;
 mod pool;
 mod relay;
+mod reset;
 pub mod routing;
 mod server;
 mod standard;

@@ -16,6 +16,7 @@ mod services;
 mod upstreams;
 pub mod zone;
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -57,6 +58,10 @@ pub struct Table {
     pub zone: Arc<Zone>,
     /// What names requests, in turn; where nothing does, it is the name of whoever is called.
     pub identifiers: Vec<Identifier>,
+    /// Further names of services, at the front door too.
+    pub aliases: HashMap<Arc<str>, usize>,
+    /// Services that the manifest has no longer, which still have to end: no name leads to them.
+    pub leaving: HashSet<usize>,
 }
 
 /// A service that can be called.
@@ -228,7 +233,13 @@ impl Table {
     pub fn by_host(&self, host: &str) -> Option<&Arc<Upstream>> {
         let rest = strip_suffix(host_name(host), ".localhost")?;
         let label = strip_suffix(rest, &self.host_label)?.strip_suffix('.')?;
-        self.upstreams.labelled(label)
+        // Names may be in capitals (RFC 4343); ours never are.
+        let label = match label.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => Cow::Owned(label.to_ascii_lowercase()),
+            false => Cow::Borrowed(label),
+        };
+        let place = self.upstreams.place(&label).or_else(|| self.aliases.get(&*label).copied())?;
+        self.upstreams.get(place).filter(|_| !self.leaving.contains(&place))
     }
 }
 
@@ -327,6 +338,16 @@ mod tests {
         assert!(!found("x.web.shop.localhost") && !found(""));
         assert!(found("web.shop.localhost.:80") && found("web.SHOP.LocalHost"));
         assert_eq!(["[::1]", "[::1]:80", "a:80", "a."].map(host_name), ["[::1]", "[::1]", "a", "a"]);
+    }
+
+    #[test]
+    fn aliases_lead_to_services_and_nothing_to_those_that_leave() {
+        let aliases = [("people".into(), 0), ("old.people".into(), 0), ("was".into(), 1)].into();
+        let table = Table { aliases, leaving: [1].into(), ..table(&["users", "gone"]) };
+        let found = |label: &str| table.by_host(&format!("{label}.shop.localhost")).map(|upstream| &*upstream.name);
+        assert_eq!(["users", "people", "People", "old.people"].map(found), [Some("users"); 4]);
+        assert_eq!(["gone", "was", "x.people"].map(found), [None; 3]);
+        assert!(matches!(table.place("gone.shop.localhost"), Place::Nobody("gone")));
     }
 
     #[test]

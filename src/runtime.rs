@@ -9,6 +9,7 @@ mod engine;
 mod handle;
 mod keeper;
 mod network;
+mod past;
 mod publish;
 mod scale;
 mod wanted;

@@ -25,7 +25,7 @@ pub use event::Event;
 pub use explain::{Blocker, Explanation};
 pub use log::{LogLine, level};
 pub use problems::{draw as draw_problems, located};
-pub use refused::{Judge, Refused};
+pub use refused::{Judge, Past, Refused};
 pub use request::Request;
 pub use service::{Port, Service, Usage, by_service, label};
 pub use syntax::draw_syntax_error;

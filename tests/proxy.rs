@@ -9,5 +9,6 @@ mod ends;
 mod http2;
 mod lab;
 mod oracle;
+mod refused;
 mod routes;
 mod tunnels;

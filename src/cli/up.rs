@@ -10,7 +10,7 @@ use super::args::{Global, Up};
 use super::error::{Code, Error};
 use super::output::{Output, dim, paint};
 use super::stream::Stream;
-use super::wait::{Goal, settle};
+use super::wait::{Goal, settle_after};
 use super::{block, dry_run, events, locate, ui};
 use crate::api::{Client, Identity};
 use crate::effects::registry::Registration;
@@ -18,7 +18,7 @@ use crate::engine::{Found, Order, Owned, Running, find_or_start};
 use crate::manifest::Request;
 use crate::plan::Selection;
 use crate::runtime::UpRequest;
-use crate::view::by_service;
+use crate::view::{Service, by_service};
 
 /// Boots the workspace, or attaches to it and starts what is missing.
 pub fn run(global: &Global, args: Up, output: &Output) -> Result<ExitCode, Error> {
@@ -70,6 +70,8 @@ struct Session {
     attached: bool,
     /// The services that this `up` is about.
     services: Vec<String>,
+    /// All services as they were before, where the engine ran already.
+    before: Vec<Service>,
     notices: Vec<String>,
     /// The number of the first event that came of it.
     events_from: u64,
@@ -85,6 +87,7 @@ impl Session {
 
     async fn attach(engine: &Registration, up: &UpRequest, args: Up) -> Result<Self, Error> {
         let client = Client::new(&engine.socket);
+        let before = client.services().await?;
         let upped = client.up(up).await.map_err(|error| {
             let error = Error::from(error);
             if error.code == Code::Manifest { error.hint("what runs stays as it is") } else { error }
@@ -106,6 +109,7 @@ impl Session {
             owned: None,
             attached: true,
             services: upped.services,
+            before,
             notices,
             events_from: upped.events_from,
         })
@@ -121,6 +125,7 @@ impl Session {
             owned: Some(owned),
             attached: false,
             services: running.services,
+            before: Vec::new(),
             notices: running.notices,
             events_from: 0,
         }
@@ -150,8 +155,15 @@ impl Session {
             owned.release();
         }
         if self.args.wait {
-            let waiting =
-                settle(&self.client, &self.state, &self.services, Goal::Ready, self.args.wait_timeout, output);
+            let waiting = settle_after(
+                &self.before,
+                &self.client,
+                &self.state,
+                &self.services,
+                Goal::Ready,
+                self.args.wait_timeout,
+                output,
+            );
             if output.json {
                 let mut printer = events::Printer { client: self.client.clone(), next: self.events_from };
                 let result = tokio::select! {

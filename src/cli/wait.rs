@@ -92,6 +92,20 @@ pub async fn settle(
     timeout: Option<Duration>,
     output: &Output,
 ) -> Result<(), Error> {
+    settle_after(&[], client, home, services, goal, timeout, output).await
+}
+
+/// The same after something was asked for: of services that are still as they were `before` nothing is told.
+pub async fn settle_after(
+    before: &[Service],
+    client: &Client,
+    home: &Path,
+    services: &[String],
+    goal: Goal,
+    timeout: Option<Duration>,
+    output: &Output,
+) -> Result<(), Error> {
+    let is_untouched = |row: &Service| before.iter().any(|known| is_same_run(known, row));
     let mut rows = Rows::new();
     let known = client.services().await?;
     if let Some(missing) = services.iter().find(|name| known.iter().all(|row| row.name != **name)) {
@@ -128,7 +142,10 @@ pub async fn settle(
         }
         for row in changes.services.into_iter().filter(|row| services.contains(&row.name)) {
             let id = (row.name.clone(), row.instance);
-            announce(rows.get(&id), &row, goal, output);
+            let known = rows.get(&id);
+            if known.is_some() || !is_untouched(&row) {
+                announce(known, &row, goal, output);
+            }
             rows.insert(id, row);
         }
         if let Some(stuck) = rows.values().find(|row| goal.is_hopeless(row)) {
@@ -143,6 +160,12 @@ pub async fn settle(
             (false, _) => None,
         };
     }
+}
+
+/// Whether two rows tell of the same process, or of the same end of one.
+fn is_same_run(one: &Service, other: &Service) -> bool {
+    let run = |row: &Service| (row.name.clone(), row.instance, row.state, row.pid, row.restarts, row.startup_ms);
+    run(one) == run(other)
 }
 
 /// How much longer a service has to run until its mere running says something: one with neither a probe nor a port

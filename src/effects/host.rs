@@ -1,6 +1,7 @@
 //! Carries out effects and turns what happens into facts.
 
 mod errands;
+mod misplaced;
 mod sweep;
 
 use std::collections::{BTreeMap, HashMap};

@@ -33,21 +33,36 @@ impl Way {
         pod.map_or(Self::Loopback, |pod| Self::Pod(pod.line.clone()))
     }
 
-    async fn connect(&self, port: u16) -> Result<TcpStream, String> {
+    async fn connect(&self, port: u16) -> Result<TcpStream, Missed> {
         let stream = match self {
             Self::Loopback => connect(port).await,
             // As in production, probes come from elsewhere.
             Self::Pod(line) => line.connect(FRONT_DOOR, port).await,
         };
         stream.map_err(|error| match error.kind() {
-            io::ErrorKind::ConnectionRefused => format!("nothing listens on port {port}"),
-            _ => format!("port {port}: {error}"),
+            io::ErrorKind::ConnectionRefused => Missed::NobodyListens(port),
+            _ => Missed::Other(format!("port {port}: {error}")),
         })
     }
 }
 
-/// Tries a check that needs no process; the error is what a user should read.
-pub async fn try_network(way: &Way, check: &PlannedCheck, timeout: Duration) -> Result<(), String> {
+/// Why a try went wrong, in words that a user should read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Missed {
+    #[error("nothing listens on port {0}")]
+    NobodyListens(u16),
+    #[error("{0}")]
+    Other(String),
+}
+
+impl From<String> for Missed {
+    fn from(words: String) -> Self {
+        Self::Other(words)
+    }
+}
+
+/// Tries a check that needs no process.
+pub async fn try_network(way: &Way, check: &PlannedCheck, timeout: Duration) -> Result<(), Missed> {
     let attempt = async {
         match check {
             PlannedCheck::Http { port, path, host, headers, status } => {
@@ -60,7 +75,7 @@ pub async fn try_network(way: &Way, check: &PlannedCheck, timeout: Duration) -> 
     };
     match tokio::time::timeout(timeout, attempt).await {
         Ok(result) => result,
-        Err(_) => Err(format!("{} did not answer within {timeout:?}", what(check))),
+        Err(_) => Err(format!("{} did not answer within {timeout:?}", what(check)).into()),
     }
 }
 
@@ -88,7 +103,7 @@ async fn http(
     host: Option<&str>,
     headers: &[(String, String)],
     wanted: Option<u16>,
-) -> Result<(), String> {
+) -> Result<(), Missed> {
     let stream = way.connect(port).await?;
     let told = |error: hyper::Error| format!("GET {path} on port {port}: {}", plain(&error));
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(told)?;
@@ -106,12 +121,12 @@ async fn http(
     let good = wanted.map_or((200..400).contains(&status), |wanted| wanted == status);
     match good {
         true => Ok(()),
-        false => Err(format!("GET {path} answered {status}")),
+        false => Err(format!("GET {path} answered {status}").into()),
     }
 }
 
 /// `grpc.health.v1.Health/Check`, by hand: the messages have one field each.
-async fn grpc(way: &Way, port: u16, service: &str) -> Result<(), String> {
+async fn grpc(way: &Way, port: u16, service: &str) -> Result<(), Missed> {
     let stream = way.connect(port).await?;
     let told = |error: hyper::Error| format!("the health service on port {port}: {}", plain(&error));
     let (mut sender, connection) =
@@ -134,7 +149,7 @@ async fn grpc(way: &Way, port: u16, service: &str) -> Result<(), String> {
     };
     let result = answered.await;
     connection.abort();
-    result
+    Ok(result?)
 }
 
 /// A gRPC frame (a flag, a length, the message) with HealthCheckRequest { service = 1 }.

@@ -72,9 +72,11 @@ fn names(workspace: &Workspace, host_label: &str) -> String {
         HOST_NAME.to_owned(),
         "host.docker.internal".to_owned(),
     ]);
-    let namespace = &workspace.namespace;
-    out.extend([format!(".{host_label}"), format!(".{namespace}"), format!(".{namespace}.svc")]);
-    out.push(".svc.cluster.local".to_owned());
+    let (name, namespace) = (workspace.name.as_str(), workspace.namespace.to_string());
+    let svc = format!("{namespace}.svc");
+    let mut zones = vec![name, host_label, &namespace, &svc, "svc.cluster.local"];
+    zones.dedup();
+    out.extend(zones.iter().map(|zone| format!(".{zone}")));
     for service in workspace.services.values() {
         out.push(service.name.to_string());
         out.extend(service.aliases.iter().map(ToString::to_string));

@@ -8,6 +8,9 @@ use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Request, Response, StatusCode};
 
 use super::headers::L5D_ERR;
+use super::http::Target;
+use crate::model::Protocol;
+use crate::route::Upstream;
 use crate::supervise::State;
 
 /// gRPC's code for "try again elsewhere or later".
@@ -20,8 +23,9 @@ const INVALID_ARGUMENT: u16 = 3;
 pub enum Refusal {
     #[error("{0} is {word}", word = .1.word())]
     Absent(Arc<str>, State),
-    #[error("{0} was not ready within {1:?}")]
-    StillComing(Arc<str>, Duration),
+    /// With the reason, where the engine told it.
+    #[error("{0} was not ready within {1:?}{reason}", reason = behind_colon(.2.as_deref()))]
+    StillComing(Arc<str>, Duration, Option<String>),
     #[error("{0} is no longer part of the workspace")]
     Gone(Arc<str>),
     #[error("{0}: {1}")]
@@ -31,6 +35,15 @@ pub enum Refusal {
     Outside(Arc<str>, String),
     #[error("{0} was called by gRPC at its port `{1}`, which is declared as HTTP")]
     NotGrpc(Arc<str>, String),
+    /// With the name and number of the port.
+    #[error("{0} speaks HTTP/2 alone at its port `{1}`, which is declared as HTTP/1.1")]
+    OnlyHttp2(Arc<str>, String, u16),
+    /// With what would have to be declared.
+    #[error("{0}: it has no port that speaks HTTP")]
+    NotWeb(Arc<str>, String),
+    /// Whatever it was asked, it has not begun with it (RFC 9113 section 8.7).
+    #[error("{0} refused the request before it began with it")]
+    Unprocessed(Arc<str>),
     #[error("no service is called `{0}`")]
     Unknown(String),
     #[error("{0} did not accept the connection in time")]
@@ -49,6 +62,8 @@ pub enum Refusal {
     Unrouted(String, String, Option<Arc<str>>),
     #[error("the request goes round in circles: {0}")]
     Looped(String),
+    #[error("the request cannot be read: its version is neither HTTP/1.0 nor HTTP/1.1")]
+    Version,
 }
 
 /// What the asker understands.
@@ -82,9 +97,11 @@ impl Refusal {
     /// The service that did not answer.
     pub fn service(&self) -> Option<&str> {
         match self {
-            Self::Absent(name, _) | Self::StillComing(name, _) | Self::Gone(name) => Some(name),
+            Self::Absent(name, _) | Self::StillComing(name, ..) | Self::Gone(name) => Some(name),
             Self::Failed(name, _) | Self::Outside(name, _) | Self::NotGrpc(name, _) | Self::Silent(name) => Some(name),
             Self::Unrouted(_, _, name) => name.as_deref(),
+            Self::OnlyHttp2(name, ..) | Self::NotWeb(name, _) | Self::Unprocessed(name) => Some(name),
+            Self::Version => None,
             Self::Unknown(_) | Self::Malformed(_) | Self::TooLarge(_) | Self::Unsupported(_) => None,
             Self::BadOverride { .. } | Self::Looped(_) => None,
         }
@@ -96,6 +113,9 @@ impl Refusal {
             Self::Gone(_) | Self::Failed(..) | Self::Outside(..) | Self::NotGrpc(..) => StatusCode::BAD_GATEWAY,
             Self::Unrouted(..) => StatusCode::BAD_GATEWAY,
             Self::Looped(_) => StatusCode::LOOP_DETECTED,
+            Self::OnlyHttp2(..) | Self::NotWeb(..) => StatusCode::BAD_GATEWAY,
+            Self::Unprocessed(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             Self::Unknown(_) => StatusCode::NOT_FOUND,
             Self::Silent(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::BadOverride { is_too_large: false, .. } | Self::Malformed(_) => StatusCode::BAD_REQUEST,
@@ -104,11 +124,33 @@ impl Refusal {
         }
     }
 
-    /// The command that shows more, or helps.
+    /// What a port that answers by HTTP/2 alone is told.
+    pub fn only_http2(target: &Target) -> Self {
+        let endpoint = target.endpoint();
+        Self::OnlyHttp2(target.upstream.name.clone(), endpoint.name.clone(), endpoint.number)
+    }
+
+    /// What a service without a port for browsers is told.
+    pub fn not_web(upstream: &Upstream) -> Self {
+        let streams = upstream.ports.iter().find(|port| port.protocol != Protocol::Udp);
+        let declaration = match streams {
+            Some(port) => format!("`{}: {{ port: {}, protocol: http }}`, if that one does", port.name, port.number),
+            None => "for example `http: 8080`".to_owned(),
+        };
+        Self::NotWeb(upstream.name.clone(), declaration)
+    }
+
+    /// The command that shows more, or helps; where it is no command, words.
     pub fn next(&self) -> String {
         match self {
+            Self::OnlyHttp2(name, port, number) => {
+                format!("declare `{port}: {{ port: {number}, protocol: h2 }}` in the `ports` of {name}")
+            }
+            Self::NotWeb(name, declaration) => format!("declare one in the `ports` of {name}: {declaration}"),
+            Self::Unprocessed(name) => format!("nagaya logs {name}"),
+            Self::Version => "look at what the client sends".to_owned(),
             Self::Absent(name, State::Stopped) => format!("nagaya start {name}"),
-            Self::Absent(name, _) | Self::StillComing(name, _) | Self::Silent(name) => format!("nagaya why {name}"),
+            Self::Absent(name, _) | Self::StillComing(name, ..) | Self::Silent(name) => format!("nagaya why {name}"),
             Self::Failed(name, _) => format!("nagaya logs {name}"),
             Self::Outside(name, _) => format!("nagaya requests {name}"),
             Self::NotGrpc(name, port) => format!("declare it as `{port}: {{ port: …, protocol: grpc }}` in {name}"),
@@ -146,9 +188,14 @@ impl Refusal {
         if let Self::BadOverride { excerpt, .. } = self { excerpt } else { "" }
     }
 
+    fn is_for_the_manifest(&self) -> bool {
+        matches!(self, Self::NotGrpc(..) | Self::OnlyHttp2(..) | Self::NotWeb(..))
+    }
+
     fn http(&self, text: &str) -> Answer {
+        let lead = if self.is_for_the_manifest() { "what helps" } else { "to see more" };
         let excerpt: String = self.excerpt().lines().map(|line| format!("    {line}\n")).collect();
-        let mut response = Response::new(format!("nagaya: {text}\n{excerpt}to see more: {}\n", self.next()).into());
+        let mut response = Response::new(format!("nagaya: {text}\n{excerpt}{lead}: {}\n", self.next()).into());
         *response.status_mut() = self.status();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         if self.status() == StatusCode::SERVICE_UNAVAILABLE {
@@ -156,6 +203,10 @@ impl Refusal {
         }
         response
     }
+}
+
+fn behind_colon(reason: Option<&str>) -> String {
+    reason.map(|reason| format!(": {reason}")).unwrap_or_default()
 }
 
 /// Trailers only: HTTP is fine, the call is not (gRPC over HTTP2, "Responses").

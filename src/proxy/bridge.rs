@@ -2,7 +2,6 @@
 
 mod rewrite;
 
-use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 
@@ -29,6 +28,7 @@ use super::link::{Linked, Serving};
 use super::plain::Plain;
 use super::pool::{CallError, Lease};
 use super::relay;
+use super::reset::{Unprocessed, is_unprocessed, or_reset};
 use super::routing::own::Local;
 use super::routing::{self, Fields, Routed};
 use super::tunnel::Tunnel;
@@ -57,8 +57,8 @@ where
         let shared = shared.clone();
         // There is one of these for every stream: the usual one is small, the others are elsewhere.
         match Plain::of(&request, &shared) {
-            Some(plain) => Either::Left(async move { Ok::<_, Infallible>(plain.call(&shared).await) }),
-            None => Either::Right(Box::pin(async move { Ok(answer(request, &shared).await) })),
+            Some(plain) => Either::Left(async move { Ok(plain.call(&shared).await) }),
+            None => Either::Right(Box::pin(async move { or_reset(answer(request, &shared).await, spoken) })),
         }
     });
     let stream = TokioIo::new(stream);
@@ -139,6 +139,13 @@ pub fn failed(target: &Target, error: CallError) -> Refusal {
     let name = &target.upstream.name;
     match error {
         CallError::Connect(location, error) => not_dialled(name, &location, &error),
+        CallError::OnlyHttp2 => Refusal::only_http2(target),
+        CallError::Http(error) if is_unprocessed(&error) => Refusal::Unprocessed(name.clone()),
+        // hyper does not tell what it could not read, nor what came before it was asked.
+        CallError::Http(error) if error.is_parse() || error.is_canceled() => {
+            let helps = "a port that speaks HTTP/2 alone is declared with `protocol: h2`";
+            Refusal::Failed(name.clone(), format!("no answer: {error}; {helps}"))
+        }
         error => Refusal::Failed(name.clone(), error.to_string()),
     }
 }
@@ -233,8 +240,12 @@ async fn pass<W: Way>(
 pub async fn refuse<W: Way>(refusal: Refusal, asker: Asker, mut recording: Recording, way: &W) -> Response<Body> {
     recording.fail(refusal.to_string());
     recording.grpc_status(asker.is_grpc.then_some(refusal.grpc_status()));
-    let answer = way.refuse(refusal, asker).await;
+    let is_unprocessed = matches!(refusal, Refusal::Unprocessed(_));
+    let mut answer = way.refuse(refusal, asker).await;
     recording.status(answer.status().as_u16());
+    if is_unprocessed {
+        answer.extensions_mut().insert(Unprocessed);
+    }
     answer.map(Body::own)
 }
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use hyper::StatusCode;
-use hyper::header::{CACHE_CONTROL, HeaderValue, LOCATION, SET_COOKIE};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, SET_COOKIE};
 use jiff::Timestamp;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -181,8 +181,7 @@ fn noted(asked: &Asked<'_>, host_label: &str) -> Option<Result<Answer, Refusal>>
 
 /// What the front door shows of a service.
 fn web(upstream: &Arc<Upstream>) -> Result<Target, Refusal> {
-    let refusal = || Refusal::Failed(upstream.name.clone(), "it has no port that speaks HTTP".to_owned());
-    let port = upstream.web_port().ok_or_else(refusal)?;
+    let port = upstream.web_port().ok_or_else(|| Refusal::not_web(upstream))?;
     Ok(Target { upstream: upstream.clone(), port })
 }
 
@@ -194,5 +193,6 @@ fn is_root(path: &str) -> bool {
 fn plain(status: StatusCode, text: &str) -> Answer {
     let mut answer = Answer::new(format!("nagaya: {text}\n").into());
     *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     answer
 }

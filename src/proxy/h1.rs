@@ -27,7 +27,7 @@ use exchange::{Call, Outcome};
 use framing::{Encoder, Framing};
 use head::{Fault, MOST_FIELDS};
 use idle::{Idle, Next};
-use request::Request;
+use request::{Request, of_later_version};
 use response::Asked;
 use transfer::Transfer;
 
@@ -112,6 +112,7 @@ fn refusal(fault: Fault) -> Refusal {
         Fault::Malformed(reason) => Refusal::Malformed(reason.to_owned()),
         Fault::TooLarge => Refusal::TooLarge(fault.to_string()),
         Fault::Unsupported(reason) => Refusal::Unsupported(reason.to_owned()),
+        Fault::Version | Fault::Http2 => Refusal::Version,
     }
 }
 
@@ -193,6 +194,12 @@ impl<S: Io, W: Way> Server<'_, S, W> {
         let mut room = [const { MaybeUninit::uninit() }; MOST_FIELDS];
         let request = match Request::read(head, &mut room) {
             Ok(request) => request,
+            Err(Fault::Version) => {
+                return match of_later_version(head) {
+                    Ok(head) => self.prepare(&head, is_last, now),
+                    Err(fault) => Read::Wrong(fault),
+                };
+            }
             Err(fault) => return Read::Wrong(fault),
         };
         let asker = Asker::accepting(request.accept);
@@ -302,6 +309,7 @@ impl<S: Io, W: Way> Server<'_, S, W> {
                 }
                 Outcome::Unanswered { is_unsent: true, .. } if is_kept => continue,
                 Outcome::Unanswered { error, .. } => format!("no answer: {error}"),
+                Outcome::Wrong(Fault::Http2) => return Err(Refusal::only_http2(&call.routed.target)),
                 Outcome::Wrong(fault) => format!("its answer cannot be read: {fault}"),
                 Outcome::Malformed(reason) => return Err(Refusal::Malformed(reason)),
                 Outcome::BrokeOff { error, is_delimited } => {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_local;
 
 use super::answer::{Asker, Refusal};
@@ -36,6 +36,8 @@ pub use super::h1::Spoken;
 
 /// How long a call waits for a callee that is on its way.
 const HOLD: Duration = Duration::from_secs(30);
+/// How long the engine may take to tell why a service is not ready.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Who calls.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -164,6 +166,8 @@ pub struct Context {
     pub forwarder: Rc<Forwarder>,
     pub router: Router,
     pub links: Links,
+    /// How long a call waits for a callee that is on its way.
+    hold: Duration,
 }
 
 impl Context {
@@ -177,12 +181,18 @@ impl Context {
             forwarder: Rc::default(),
             router: Router::default(),
             links: Links::default(),
+            hold: HOLD,
         }
     }
 
     /// The same, leading requests as this router says.
     pub fn routed(self, router: Router) -> Self {
         Self { router, ..self }
+    }
+
+    /// The same, where calls wait for so long.
+    pub fn holding(self, hold: Duration) -> Self {
+        Self { hold, ..self }
     }
 
     /// The same with another dialer and other limits.
@@ -224,12 +234,12 @@ impl Context {
                 true
             }
         });
-        let waited = tokio::time::timeout(HOLD, settled).await.map(|settled| settled.is_ok());
+        let waited = tokio::time::timeout(self.hold, settled).await.map(|settled| settled.is_ok());
         match (waited, refusal.take()) {
             (Ok(true), None) => Ok(()),
             (_, Some(refusal)) => Err(refusal),
             (Ok(false), None) => Err(Refusal::Gone(name.clone())),
-            (Err(_), None) => Err(Refusal::StillComing(name.clone(), HOLD)),
+            (Err(_), None) => Err(Refusal::StillComing(name.clone(), self.hold, self.reason(name).await)),
         }
     }
 
@@ -249,6 +259,13 @@ impl Context {
         let upstream = &routed.target.upstream;
         let links = || self.links.of(&upstream.name, place.own_address());
         (!upstream.is_external()).then(|| links().begin(identity, routed.local()))
+    }
+
+    /// What the engine says of a service that is not ready.
+    async fn reason(&self, service: &Arc<str>) -> Option<String> {
+        let (reply, answer) = oneshot::channel();
+        self.asks.send(Ask::Why(service.to_string(), reply)).ok()?;
+        tokio::time::timeout(PATIENCE, answer).await.ok()?.ok()?.ok()?.in_a_line()
     }
 
     /// A record of a call that begins now; it is kept when it is dropped.
@@ -297,5 +314,54 @@ pub struct LocalExecutor;
 impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for LocalExecutor {
     fn execute(&self, future: F) {
         spawn_local(future);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::model::Egress;
+    use crate::route::Replicas;
+    use crate::supervise::State;
+    use crate::view::Explanation;
+
+    fn explanation() -> Explanation {
+        Explanation {
+            service: "web".to_owned(),
+            state: State::Starting,
+            ready: false,
+            reason: Some("it listens on 3000 instead of 8080".to_owned()),
+            blockers: Vec::new(),
+            last_probe: None,
+            refused: Vec::new(),
+            last_lines: Vec::new(),
+            next: None,
+            lost_lines: 0,
+        }
+    }
+
+    #[tokio::test]
+    async fn who_waited_in_vain_is_told_why() {
+        let (asks, mut asked) = mpsc::unbounded_channel();
+        let context = Context::new(Requests::default(), asks).holding(Duration::from_millis(10));
+        let (_keep, availability) = watch::channel(Availability::Coming(State::Starting));
+        let (called, egress) = (Ipv4Addr::LOCALHOST, Egress::Allow);
+        let (name, ports, replicas) = ("web".into(), Vec::new(), Replicas::Fixed);
+        let upstream = Upstream { name, version: None, called, own: called, egress, ports, availability, replicas };
+        let target = Target { upstream: Arc::new(upstream), port: 0 };
+        let engine = async {
+            let Some(Ask::Why(name, reply)) = asked.recv().await else { panic!("it is asked why") };
+            assert_eq!(name, "web");
+            reply.send(Ok(explanation())).unwrap();
+            // Then it is gone.
+            drop(asked);
+        };
+        let (refused, ()) = tokio::join!(context.available(&target), engine);
+        let said = refused.map(drop).unwrap_err().to_string();
+        assert_eq!(said, "web was not ready within 10ms: it listens on 3000 instead of 8080");
+        let said = context.available(&target).await.map(drop).unwrap_err().to_string();
+        assert_eq!(said, "web was not ready within 10ms");
     }
 }

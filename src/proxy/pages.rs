@@ -162,7 +162,11 @@ fn state(state: State) -> String {
 
 /// A sentence begins with a capital, unless it begins with a service's name.
 fn heading(refusal: &Refusal) -> String {
-    let text = refusal.to_string();
+    // The reason stands below, with the state.
+    let text = match refusal {
+        Refusal::StillComing(name, hold, Some(_)) => Refusal::StillComing(name.clone(), *hold, None).to_string(),
+        other => other.to_string(),
+    };
     let mut letters = text.chars();
     match (refusal.service(), letters.next()) {
         (None, Some(first)) => first.to_uppercase().chain(letters).collect(),

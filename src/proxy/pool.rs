@@ -85,6 +85,9 @@ pub enum CallError {
     Http(#[from] hyper::Error),
     #[error("no answer: {0}")]
     Broken(String),
+    /// It was asked by HTTP/1.1.
+    #[error("it speaks HTTP/2 alone")]
+    OnlyHttp2,
 }
 
 impl Pool {

@@ -109,6 +109,7 @@ mod tests {
     fn zone() -> Zone {
         let origin = Origin {
             workspace: "shop".to_owned(),
+            label: "shop".to_owned(),
             namespace: "default".to_owned(),
             host: Ipv4Addr::new(10, 66, 255, 1),
             front_door: Ipv4Addr::new(10, 66, 255, 2),

@@ -34,13 +34,4 @@ impl Upstreams {
     pub fn place(&self, name: &str) -> Option<usize> {
         self.places.get(name).copied()
     }
-
-    /// The service of a label in a host name, which may be in capitals (RFC 4343). Services' own names never are.
-    pub fn labelled(&self, label: &str) -> Option<&Arc<Upstream>> {
-        let place = match label.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            true => self.place(&label.to_ascii_lowercase()),
-            false => self.place(label),
-        };
-        Some(&self.list[place?])
-    }
 }

@@ -21,8 +21,10 @@ const HOSTS: [&str; 2] = ["host.nagaya.internal", "host.docker.internal"];
 /// What the names of services hang from, and the addresses that belong to no service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// The workspace's label in host names: `shop`.
+    /// The workspace's name: `shop`.
     pub workspace: String,
+    /// Its label at the front door, which is another one where a second checkout of it runs: `shop-2`.
+    pub label: String,
     /// The Kubernetes namespace: `default`.
     pub namespace: String,
     /// What `host.nagaya.internal` is.
@@ -77,7 +79,7 @@ pub struct Zone {
     origin: Origin,
     services: Vec<Entry>,
     /// What may follow a label, with its dot.
-    suffixes: [String; 4],
+    suffixes: Vec<String>,
     /// Names and aliases.
     labels: HashMap<String, usize>,
     hostnames: HashMap<String, usize>,
@@ -90,22 +92,26 @@ impl Default for Zone {
     /// The zone of no workspace.
     fn default() -> Self {
         let nowhere = Ipv4Addr::UNSPECIFIED;
-        let origin = Origin { workspace: String::new(), namespace: String::new(), host: nowhere, front_door: nowhere };
-        Self::new(origin, Vec::new())
+        let [workspace, label, namespace] = [const { String::new() }; 3];
+        Self::new(Origin { workspace, label, namespace, host: nowhere, front_door: nowhere }, Vec::new())
     }
 }
 
 impl Zone {
     /// The zone of these services; where two claim a name, the first has it, and a name goes before an alias.
     pub fn new(origin: Origin, services: Vec<Entry>) -> Self {
-        let origin = Origin { workspace: normal(&origin.workspace), namespace: normal(&origin.namespace), ..origin };
-        let Origin { workspace, namespace, .. } = &origin;
-        let suffixes = [
+        let Origin { workspace, label, namespace, host, front_door } = origin;
+        let [workspace, label, namespace] = [workspace, label, namespace].map(|name| normal(&name));
+        let mut suffixes = vec![
             format!(".{namespace}.svc.{CLUSTER}"),
             format!(".{namespace}.svc"),
             format!(".{namespace}"),
             format!(".{workspace}"),
         ];
+        if label != workspace {
+            suffixes.push(format!(".{label}"));
+        }
+        let origin = Origin { workspace, label, namespace, host, front_door };
         let mut zone = Self {
             origin,
             suffixes,
@@ -182,7 +188,7 @@ impl Zone {
     /// the same URL shows in a browser, for which all of `localhost` is one machine (RFC 6761 section 6.3).
     fn localhost(&self, name: &str) -> Option<Ipv4Addr> {
         let below = if name == "localhost" { "" } else { name.strip_suffix(".localhost")? };
-        let is_front_door = is_within(below, &self.origin.workspace);
+        let is_front_door = is_within(below, &self.origin.label);
         Some(if is_front_door { self.origin.front_door } else { Ipv4Addr::LOCALHOST })
     }
 
@@ -238,11 +244,12 @@ impl Zone {
         }
         // Deeper below the workspace's label no name of ours has its place, but that label may be a domain of the
         // internet, as `shop` is.
-        let is_own = |zone: &&str| match *zone == self.origin.workspace {
+        let Origin { workspace, label, .. } = &self.origin;
+        let is_own = |zone: &&str| match [workspace.as_str(), label.as_str()].contains(zone) {
             true => name.split_once('.').is_some_and(|(_, rest)| rest == *zone),
             false => is_within(name, zone),
         };
-        let zones = [CLUSTER, namespace, OURS, self.origin.workspace.as_str()];
+        let zones = [CLUSTER, namespace, OURS, workspace.as_str(), label.as_str()];
         match zones.into_iter().find(is_own) {
             Some(zone) if zone == name => Found::Empty,
             Some(zone) => Found::Missing { zone: zone.to_owned() },

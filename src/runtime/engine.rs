@@ -291,7 +291,7 @@ impl Engine {
     fn publish(&mut self) {
         let changed = self.world.take_changed();
         if !changed.is_empty() {
-            self.publisher.rows(&self.world, changed);
+            self.publisher.changed(&self.world, changed);
             self.publisher.events(&mut self.world);
         }
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use super::Board;
+use super::past::Pasts;
 use crate::dtab::Dtab;
 use crate::effects::clock::Clock;
 use crate::effects::pods::Announcer;
@@ -20,12 +21,25 @@ use crate::route::{
     Availability, Endpoint, Life, Listener, Replicas, Routes, Socket, Table, Upstream, Upstreams, Version, on_loopback,
 };
 use crate::supervise::{Fact, Incarnation, Moment, World};
-use crate::view::{Event, Service, Usage};
+use crate::view::{Event, Past, Service, Usage};
 
-/// What names mean in the pods of a plan.
-fn zone(plan: &Plan) -> Zone {
+/// Further names of services; where two claim one, the first has it.
+fn aliases(plan: &Plan) -> HashMap<Arc<str>, usize> {
+    let mut out = HashMap::new();
+    for (place, planned) in plan.services.iter().enumerate() {
+        for alias in &planned.aliases {
+            out.entry(alias.as_str().to_ascii_lowercase().into()).or_insert(place);
+        }
+    }
+    out
+}
+
+/// What names mean in the pods of a plan. Services that are leaving have none any more.
+fn zone(world: &World) -> Zone {
+    let plan = world.plan();
     let origin = Origin {
-        workspace: plan.host_label.clone(),
+        workspace: plan.workspace.to_string(),
+        label: plan.host_label.clone(),
         namespace: plan.namespace.to_string(),
         host: HOST,
         front_door: FRONT_DOOR,
@@ -38,7 +52,8 @@ fn zone(plan: &Plan) -> Zone {
         pods: (1..=planned.most_instances()).map(|it| planned.own_address(it)).collect(),
         ports: planned.ports.iter().map(port).collect(),
     };
-    Zone::new(origin, plan.services.iter().map(entry).collect())
+    let staying = (0..plan.services.len()).take_while(|place| !world.is_leaving(*place));
+    Zone::new(origin, staying.map(|place| entry(&plan.services[place])).collect())
 }
 
 /// Where the versions are that are called by the names of their services.
@@ -124,6 +139,9 @@ pub struct Publisher {
     calls: Calls,
     /// Published numbers that others have.
     taken: HashSet<u16>,
+    past: Pasts,
+    /// Somebody was told of services beyond the plan: from then on they are called.
+    has_begun: bool,
     usage: HashMap<u32, Usage>,
     last_sample: Option<(Moment, Sample)>,
 }
@@ -141,6 +159,8 @@ impl Publisher {
             replicas: HashMap::new(),
             calls,
             taken: HashSet::new(),
+            past: Pasts::default(),
+            has_begun: false,
             usage: HashMap::new(),
             last_sample: None,
         }
@@ -197,12 +217,15 @@ impl Publisher {
             first_versions: first_versions(plan),
             declared,
             strict: plan.strict,
-            zone: Arc::new(zone(plan)),
             identifiers: plan.identifiers.clone(),
+            zone: Arc::new(zone(world)),
+            aliases: aliases(plan),
+            leaving: (0..plan.services.len()).filter(|place| world.is_leaving(*place)).collect(),
             upstreams,
         };
-        let Listeners { taken, notices, .. } = listeners;
+        let Listeners { taken, notices, before } = listeners;
         self.taken = taken;
+        self.past.replaced(&before, &table, self.clock.now());
         self.availability.retain(|name, _| table.index(name).is_some());
         self.replicas.retain(|name, _| table.index(name).is_some());
         self.table.send_replace(Arc::new(table));
@@ -222,6 +245,17 @@ impl Publisher {
         let external = plan.services.iter().filter(|it| it.external().is_some()).map(|it| it.name.as_str());
         let version = self.routes.borrow().version + 1;
         self.routes.send_replace(Arc::new(Routes::new(version, external, self.own.clone())));
+    }
+
+    /// What was in the way of calls to each service of a plan, and ended after `since`.
+    pub fn past(&self, plan: &Plan, since: Option<Moment>) -> Vec<Vec<Past>> {
+        plan.services.iter().map(|planned| self.past.of(planned.name.as_str(), since)).collect()
+    }
+
+    /// Publishes what became of services that have changed.
+    pub fn changed(&mut self, world: &World, places: impl IntoIterator<Item = usize>) {
+        self.rows(world, places);
+        self.has_begun = true;
     }
 
     /// Whether a number that was chosen with `publish` could not be listened on.
@@ -260,8 +294,8 @@ impl Publisher {
         }
     }
 
-    /// Publishes what became of these services.
-    pub fn rows(&mut self, world: &World, places: impl IntoIterator<Item = usize>) {
+    /// Publishes these services as they are.
+    fn rows(&mut self, world: &World, places: impl IntoIterator<Item = usize>) {
         let plan = world.plan();
         let mut rows = Vec::new();
         for place in places {
@@ -288,7 +322,7 @@ impl Publisher {
     }
 
     /// Publishes who can be called of a service's instances, and then whether any can: whoever is told so finds it.
-    fn callable(&self, world: &World, place: usize) {
+    fn callable(&mut self, world: &World, place: usize) {
         let planned = &world.plan().services[place];
         let name = planned.name.as_str();
         if let Some(replicas) = self.replicas.get(name) {
@@ -301,8 +335,12 @@ impl Publisher {
                 self.calls.announcer.withdraw(gone.iter().flat_map(|replica| replica.locations().to_vec()).collect());
             }
         }
-        if let Some(sender) = self.availability.get(name) {
+        if let Some((name, sender)) = self.availability.get_key_value(name) {
             let availability = Availability::of(&world.status(place));
+            let before = *sender.borrow();
+            if let (true, true, Availability::Absent(state)) = (self.has_begun, before != availability, before) {
+                self.past.was_absent(name, state, self.clock.now());
+            }
             sender.send_if_modified(|known| std::mem::replace(known, availability) != availability);
         }
     }

@@ -62,6 +62,11 @@ impl World {
         effects
     }
 
+    /// Whether a service is in the plan for its end alone. Those are behind all others.
+    pub fn is_leaving(&self, service: usize) -> bool {
+        self.row(service).leaving
+    }
+
     /// Whether a service only waited for its end and has come to it: it is shown no longer.
     pub fn is_over(&self, service: usize) -> bool {
         let row = self.row(service);

@@ -38,6 +38,17 @@ pub struct Blocker {
 }
 
 impl Explanation {
+    /// Why it is not ready in one line: what it waits for or does wrong, and the same of whoever holds it up.
+    pub fn in_a_line(&self) -> Option<String> {
+        let own = self.reason.as_ref().or(self.last_probe.as_ref())?;
+        // Whoever waits itself is not the cause.
+        let cause = self.blockers.iter().find(|blocker| blocker.state != State::Waiting);
+        Some(match cause.and_then(|cause| Some((cause, cause.reason.as_ref()?))) {
+            Some((cause, reason)) => format!("{own}; {} is {}: {reason}", cause.service, cause.state.word()),
+            None => own.clone(),
+        })
+    }
+
     /// Explains a service.
     pub fn new(plan: &Plan, place: usize, why: &Why, now: Moment) -> Self {
         let blockers = why.blockers.iter().map(|blocker| Blocker {
@@ -66,5 +77,41 @@ impl Explanation {
                 Next::Kill(at) => format!("it is killed in {} unless it ends before", elapsed(at.since(now))),
             }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_the_cause_at_the_end_of_the_chain() {
+        let blocker = |service: &str, state, reason: &str| Blocker {
+            service: service.to_owned(),
+            state,
+            condition: "ready".to_owned(),
+            reason: Some(reason.to_owned()),
+        };
+        let mut explanation = Explanation {
+            service: "web".to_owned(),
+            state: State::Waiting,
+            ready: false,
+            reason: Some("waits for users".to_owned()),
+            blockers: vec![
+                blocker("users", State::Waiting, "waits for db"),
+                blocker("db", State::Starting, "it does not listen on port 5432 yet"),
+            ],
+            last_probe: None,
+            refused: Vec::new(),
+            last_lines: Vec::new(),
+            next: None,
+            lost_lines: 0,
+        };
+        let line = "waits for users; db is starting: it does not listen on port 5432 yet";
+        assert_eq!(explanation.in_a_line().as_deref(), Some(line));
+        explanation.blockers.clear();
+        assert_eq!(explanation.in_a_line().as_deref(), Some("waits for users"));
+        (explanation.reason, explanation.last_probe) = (None, Some("GET / answered 500".to_owned()));
+        assert_eq!(explanation.in_a_line().as_deref(), Some("GET / answered 500"));
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::Protocol;
 use crate::plan::{HOST, HOST_NAME, Plan, Planned};
 use crate::route::Availability;
-use crate::supervise::Status;
+use crate::supervise::{State, Status};
 
 /// More are not shown.
 const MOST: usize = 8;
@@ -21,6 +21,17 @@ pub struct Refused {
     pub hint: String,
 }
 
+/// What was in the way of calls to a service, and is no longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Past {
+    /// It was in this state.
+    Absent(State),
+    /// The manifest gave it other ports.
+    OtherPorts,
+    /// `strict: true` may have forbidden the call.
+    Forbidden,
+}
+
 /// Who judges what one service dialled.
 #[derive(Debug)]
 pub struct Judge<'a> {
@@ -28,6 +39,8 @@ pub struct Judge<'a> {
     pub place: usize,
     /// Of all services, now.
     pub statuses: &'a [Status],
+    /// Of all services, as long as this one runs.
+    pub past: &'a [Vec<Past>],
 }
 
 impl Judge<'_> {
@@ -89,19 +102,42 @@ impl Judge<'_> {
         let absent = self.absent(callee);
         match known.all(|known| known.protocol == Protocol::Udp) {
             // Which it was the pod's kernel has not written down.
-            true => format!("{name} takes only datagrams (udp) at {port}; or {absent}"),
-            false => absent,
+            true => match absent {
+                Some(absent) => format!("{name} takes only datagrams (udp) at {port}; or {absent}"),
+                None => format!("{name} takes only datagrams (udp) at {port}"),
+            },
+            false => absent.unwrap_or_else(|| {
+                format!("{name} is {} now; why it could not be called then is not known", self.word(callee))
+            }),
         }
     }
 
-    fn absent(&self, callee: usize) -> String {
-        let name = &self.plan.services[callee].name;
-        match self.statuses.get(callee) {
-            Some(status) if !matches!(Availability::of(status), Availability::Absent(_)) => {
-                format!("{name} was not there then; it is {} now", status.state.word())
-            }
-            Some(status) => format!("{name} is {}", status.state.word()),
-            None => format!("{name} was not there then"),
+    fn word(&self, service: usize) -> &'static str {
+        self.statuses.get(service).map_or("unknown", |status| status.state.word())
+    }
+
+    /// What is, or was, in the way, as far as that is known.
+    fn absent(&self, callee: usize) -> Option<String> {
+        let (name, status) = (&self.plan.services[callee].name, self.statuses.get(callee)?);
+        if matches!(Availability::of(status), Availability::Absent(_)) {
+            return Some(format!("{name} is {}", status.state.word()));
+        }
+        let past: Vec<String> = self.past.get(callee)?.iter().map(|past| past.told()).collect();
+        let past = match past.as_slice() {
+            [] => return None,
+            [only] => only.clone(),
+            [first @ .., last] => format!("{} or {last}", first.join(", ")),
+        };
+        Some(format!("{name} {past} then; it is {} now", status.state.word()))
+    }
+}
+
+impl Past {
+    fn told(self) -> String {
+        match self {
+            Self::Absent(state) => format!("was {}", state.word()),
+            Self::OtherPorts => "had other ports".to_owned(),
+            Self::Forbidden => "might be called by fewer (`strict: true`)".to_owned(),
         }
     }
 }

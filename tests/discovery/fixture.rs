@@ -82,8 +82,8 @@ fn zone() -> Zone {
         ports,
     };
     let http = Port { name: "http".to_owned(), number: 8080, protocol: Protocol::Http };
-    let origin =
-        Origin { workspace: "shop".to_owned(), namespace: "default".to_owned(), host: HOST, front_door: FRONT_DOOR };
+    let [workspace, label, namespace] = ["shop", "shop", "default"].map(str::to_owned);
+    let origin = Origin { workspace, label, namespace, host: HOST, front_door: FRONT_DOOR };
     Zone::new(
         origin,
         vec![entry("users", USERS, vec![http]), entry("orders", ORDERS, Vec::new()), entry("six", TWIN, Vec::new())],

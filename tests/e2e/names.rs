@@ -104,6 +104,32 @@ services:
 }
 
 #[test]
+fn a_second_checkout_has_the_names_of_the_first() {
+    for network in ["pod", "names"] {
+        let text = format!(
+            "name: shop
+network: {network}
+services:
+  web: {{ command: [sleep, infinity], depends_on: [users] }}
+  users: {{ command: '{SERVER}', ports: {{ http: 8080 }} }}
+"
+        );
+        let text = if network == "pod" { text.replace("$PORT", "8080") } else { text };
+        let sandbox = Sandbox::new(&text);
+        sandbox.write("b/nagaya.yaml", &text);
+        sandbox.up();
+        let second = |words: &[&str]| sandbox.nagaya(&[&["-f", "b/nagaya.yaml"], words].concat());
+        let up = second(&["up", "-d", "--wait"]).good();
+        up.says(&["http://shop-2.localhost:"]);
+        for name in ["users", "users.shop", "users.shop-2", "users.default.svc"] {
+            let url = format!("http://{name}:8080/");
+            second(&["exec", "web", "--", "curl", "-sSf", "-o", "/dev/null", &url]).good();
+        }
+        second(&["down"]).good();
+    }
+}
+
+#[test]
 fn a_manifest_that_changes_brings_new_names() {
     let web = |callees: &str| {
         format!(

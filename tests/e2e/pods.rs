@@ -7,6 +7,7 @@ mod exec;
 mod files;
 mod ipv6;
 mod machine;
+mod manifests;
 mod outside;
 mod programs;
 mod proxies;

@@ -22,7 +22,7 @@ fn unreached() -> u16 {
 #[test]
 fn what_is_malformed_is_refused_and_the_connection_closed() {
     let lab = Lab::http(unreached());
-    let cases: [(&str, &[u8]); 27] = [
+    let cases: [(&str, &[u8]); 29] = [
         ("400", b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"),
         ("400", b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 2\r\n\r\nab"),
         ("400", b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
@@ -45,7 +45,9 @@ fn what_is_malformed_is_refused_and_the_connection_closed() {
         ("400", b"GET / HTTP/1.1\r\n\r\n"),
         ("400", b"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"),
         ("400", b"GET  /  HTTP/1.1\r\nHost: a\r\n\r\n"),
-        ("400", b"GET / HTTP/3.0\r\nHost: a\r\n\r\n"),
+        ("400", b"GET / HTTP/1.x\r\nHost: a\r\n\r\n"),
+        ("505", b"GET / HTTP/2.0\r\nHost: a\r\n\r\n"),
+        ("505", b"GET / HTTP/3.0\r\nHost: a\r\n\r\n"),
         ("400", b"\x16\x03\x01\x02\x00\x01\r\n\r\n"),
         ("400", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n"),
         ("400", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551616\r\n\r\n"),

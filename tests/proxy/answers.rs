@@ -203,6 +203,23 @@ fn a_call_waits_for_a_callee_that_is_on_its_way() {
 }
 
 #[test]
+fn a_later_http_1_is_answered_as_1_1() {
+    let (seen, saw) = std::sync::mpsc::channel();
+    let lab = Lab::http(callee(move |mut stream, _| {
+        for _ in 0..2 {
+            seen.send(head(&mut stream)).unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
+        }
+    }));
+    let answers = lab.ask("GET /a HTTP/1.2\r\nHost: a\r\n\r\nGET /b HTTP/1.9\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 2, "{answers}");
+    for path in ["/a", "/b"] {
+        let got = told(&saw);
+        assert!(got.starts_with(&format!("GET {path} HTTP/1.1\r\n")), "{got}");
+    }
+}
+
+#[test]
 fn ids_are_kept_or_made_and_come_back() {
     let lab = Lab::http(answering("HTTP/1.1 200 OK\r\nX-Request-Id: theirs\r\nContent-Length: 0\r\n\r\n"));
     let trace = "0af7651916cd43dd8448eb211c80319c";

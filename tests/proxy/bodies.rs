@@ -215,6 +215,7 @@ fn a_caller_that_breaks_off_its_own_upload_is_not_the_callees_failure() {
     for record in lab.records(2) {
         assert_eq!(record.status, None);
         let error = record.error.as_deref().unwrap();
-        assert!(error.starts_with("the caller broke off"), "{error}");
+        assert!(error.starts_with("the caller broke off: "), "{error}");
+        assert_eq!(error.matches("broke off").count(), 1, "{error}");
     }
 }

@@ -342,6 +342,11 @@ fn browsers_get_a_page_and_others_a_line() {
     assert!(ask("web.shop.localhost", "*/*").contains("\r\nretry-after: 1\r\n"));
     let foreign = ask("example.com", "text/html");
     assert!(foreign.starts_with("HTTP/1.1 421") && !foreign.contains("html"), "{foreign}");
+    assert_eq!(fields(&foreign, "content-type"), ["text/plain; charset=utf-8"], "{foreign}");
+    let bytes = ask("db.shop.localhost", "*/*");
+    let helps =
+        "what helps: declare one in the `ports` of db: `port: { port: 5432, protocol: http }`, if that one does";
+    assert!(bytes.contains(helps), "{bytes}");
 }
 
 #[test]

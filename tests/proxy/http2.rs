@@ -38,7 +38,7 @@ fn frames(receiver: mpsc::Receiver<std::io::Result<Frame<Bytes>>>) -> Body {
     BodyExt::boxed(StreamBody::new(frames))
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
@@ -72,11 +72,11 @@ pub async fn caller(port: u16) -> (SendRequest<Body>, tokio::task::JoinHandle<hy
     (sender, tokio::spawn(connection))
 }
 
-fn request(path: &str, body: Body) -> Request<Body> {
+pub fn request(path: &str, body: Body) -> Request<Body> {
     Request::post(format!("http://web{path}")).version(Version::HTTP_2).body(body).unwrap()
 }
 
-fn get(path: &str) -> Request<Body> {
+pub fn get(path: &str) -> Request<Body> {
     Request::get(format!("http://web{path}")).version(Version::HTTP_2).body(empty()).unwrap()
 }
 

@@ -2,18 +2,22 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use rustix::pipe::{PipeFlags, pipe_with};
 
+use super::misplaced::misplaced;
+use super::sweep::PATIENCE;
 use super::{Host, source};
 use crate::effects::accounts::{self, Found};
 use crate::effects::helpers::{Place, Task};
+use crate::effects::listeners::Listeners;
 use crate::effects::pods::{Pod, Whose, private_files};
-use crate::effects::probe::{Way, try_network};
+use crate::effects::probe::{Missed, Way, try_network};
 use crate::effects::{environment, texts};
 use crate::launcher::Entering;
 use crate::model::{NetworkMode, Signal};
-use crate::plan::{PlannedCheck, Ready, Setup};
+use crate::plan::{Plan, PlannedCheck, Ready, Setup};
 use crate::supervise::{Fact, Incarnation, SetupRun};
 use crate::telemetry::logs::Stream;
 
@@ -24,9 +28,20 @@ impl Host {
         let (check, timeout) = (probe.check.clone(), probe.rhythm.timeout);
         let facts = self.facts.clone();
         let PlannedCheck::Exec(argv) = check else {
-            let way = Way::to(self.lives.get(&incarnation).and_then(|life| life.pod.as_ref()));
+            let Some(life) = self.lives.get(&incarnation) else { return };
+            let way = Way::to(life.pod.as_ref());
+            // A program that has had no time to listen anywhere is not looked at.
+            let is_late = self.clock.now().since(life.launched) >= PATIENCE;
+            let (plan, pod, pids) = (self.plan.clone(), life.pod.clone(), life.pids.clone());
+            let whereabouts = Some(Whereabouts { plan, place: (service, instance), pod, pids }).filter(|_| is_late);
             tokio::spawn(async move {
-                let result = try_network(&way, &check, timeout).await;
+                let result = try_network(&way, &check, timeout).await.map_err(|missed| {
+                    let elsewhere = match &missed {
+                        Missed::NobodyListens(port) => whereabouts.and_then(|it| it.misplaced(*port)),
+                        Missed::Other(_) => None,
+                    };
+                    elsewhere.unwrap_or_else(|| missed.to_string())
+                });
                 let _ = facts.send(Fact::Probed(incarnation, result));
             });
             return;
@@ -189,6 +204,27 @@ impl Host {
 
 fn not_started(command: &str, error: &io::Error) -> String {
     format!("`{command}` could not be started: {error}")
+}
+
+/// Where the program of an instance may listen.
+struct Whereabouts {
+    plan: Arc<Plan>,
+    /// Its service, and its number.
+    place: (usize, u32),
+    pod: Option<Pod>,
+    pids: Vec<u32>,
+}
+
+impl Whereabouts {
+    /// What is said where nobody listens on a port, but the program on another one.
+    fn misplaced(&self, port: u16) -> Option<String> {
+        let open = match &self.pod {
+            Some(pod) => pod.ports(),
+            None => Listeners::look().map(|listeners| listeners.of(&self.pids)).unwrap_or_default(),
+        };
+        let (service, instance) = self.place;
+        misplaced(&self.plan.services[service].instance(instance).ports, self.pod.is_some(), port, &open)
+    }
 }
 
 /// A command as it was written: of one for the shell, what the shell is given.

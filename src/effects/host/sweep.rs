@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::misplaced::misplaced;
 use super::{Host, Life};
 use crate::effects::listeners::{Listeners, Listening};
 use crate::effects::process::Owner;
@@ -11,7 +12,7 @@ use crate::supervise::{Fact, Incarnation, Moment, Swept};
 /// A look for listeners takes at most a fifth of the time.
 const SWEEP_REST: u32 = 4;
 /// A program that listens elsewhere is told of once it has had this long.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Host {
     /// Looks once; what it finds is a fact.
@@ -30,11 +31,11 @@ impl Host {
             };
             let finding = match &life.pod {
                 Some(pod) if pod.listens(port) => None,
-                Some(pod) => Some(not_listening(life, port, begun, "production's number", || pod.ports())),
+                Some(pod) => Some(self.not_listening(life, port, begun, || pod.ports())),
                 None => match listeners.on(port, &life.pids) {
                     Listening::Own => None,
                     Listening::Stranger(owner) => Some(stranger(port, owner)),
-                    Listening::Nobody => Some(not_listening(life, port, begun, "`PORT`", || listeners.of(&life.pids))),
+                    Listening::Nobody => Some(self.not_listening(life, port, begun, || listeners.of(&life.pids))),
                 },
             };
             Some(Swept { incarnation, listening: finding.is_none(), finding })
@@ -47,21 +48,12 @@ impl Host {
             let _ = facts.send(findings);
         });
     }
-}
 
-fn not_listening(life: &Life, port: u16, now: Moment, port_is: &str, open: impl FnOnce() -> Vec<u16>) -> String {
-    let expected = format!("it does not listen on port {port} yet");
-    if now.since(life.launched) < PATIENCE {
-        return expected;
-    }
-    let advice = |open: &str| match life.pod {
-        Some(_) => format!("declare `ports: {open}`, or have it listen there"),
-        None => format!("take the port from `PORT`, or say `listen: {open}`"),
-    };
-    match open().as_slice() {
-        [] => expected,
-        [other] => format!("it listens on {other} instead of {port} ({port_is}): {}", advice(&other.to_string())),
-        others => format!("it listens on {others:?} instead of {port} ({port_is}): {}", advice("…")),
+    fn not_listening(&self, life: &Life, port: u16, now: Moment, open: impl FnOnce() -> Vec<u16>) -> String {
+        let planned = self.plan.services.get(life.service);
+        let elsewhere = || misplaced(&planned?.instance(life.instance).ports, life.pod.is_some(), port, &open());
+        let is_late = now.since(life.launched) >= PATIENCE;
+        is_late.then(elsewhere).flatten().unwrap_or_else(|| format!("it does not listen on port {port} yet"))
     }
 }
 

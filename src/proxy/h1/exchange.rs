@@ -90,7 +90,8 @@ fn broken_upload(error: &io::Error, recording: &RefCell<Recording>) -> Outcome {
     let has_begun = recording.borrow().record.as_ref().is_some_and(|record| record.status.is_some());
     match error.kind() {
         io::ErrorKind::InvalidData if !has_begun => Outcome::Malformed(error.to_string()),
-        _ => Outcome::CallerGone(format!("its upload broke off: {error}")),
+        io::ErrorKind::UnexpectedEof => Outcome::CallerGone("its upload was not whole".to_owned()),
+        _ => Outcome::CallerGone(format!("in its upload: {error}")),
     }
 }
 

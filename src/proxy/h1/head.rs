@@ -81,6 +81,12 @@ pub enum Fault {
     TooLarge,
     #[error("{0}")]
     Unsupported(&'static str),
+    /// It is of no version that is spoken here.
+    #[error("the version is not HTTP/1.0 or HTTP/1.1")]
+    Version,
+    /// Frames came where a head was to be.
+    #[error("it is HTTP/2")]
+    Http2,
 }
 
 impl From<httparse::Error> for Fault {
@@ -90,7 +96,7 @@ impl From<httparse::Error> for Fault {
             httparse::Error::HeaderName => Self::Malformed("a field's name has a character that it may not have"),
             httparse::Error::HeaderValue => Self::Malformed("a field's value has a character that it may not have"),
             httparse::Error::NewLine => Self::Malformed("a line does not end with CR LF"),
-            httparse::Error::Version => Self::Malformed("the version is not HTTP/1.0 or HTTP/1.1"),
+            httparse::Error::Version => Self::Version,
             httparse::Error::Status => Self::Malformed("the status line is malformed"),
             httparse::Error::Token => Self::Malformed("the first line is malformed"),
         }

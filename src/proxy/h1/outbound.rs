@@ -75,6 +75,7 @@ impl Outbound {
                 // It had been closed before, or while this was on its way.
                 Err(Unanswered::Nothing(_)) if is_kept && (!is_sent || self.is_idempotent) => {}
                 Err(Unanswered::Nothing(error)) => return Err(CallError::Broken(error.to_string())),
+                Err(Unanswered::Wrong(Fault::Http2)) => return Err(CallError::OnlyHttp2),
                 Err(Unanswered::Wrong(fault)) => return Err(CallError::Broken(fault.to_string())),
             }
         }

@@ -64,6 +64,21 @@ impl Added<'_> {
     }
 }
 
+/// A head of a later HTTP/1 as one of HTTP/1.1, which is the highest version here that it can be read by (RFC 9110
+/// section 2.5). Of another major version it stays [`Fault::Version`], and what is no version at all is malformed.
+pub fn of_later_version(head: &[u8]) -> Result<Vec<u8>, Fault> {
+    let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    match line {
+        [.., b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9'] => {
+            let mut same = head.to_vec();
+            same[line.len() - 1] = b'1';
+            Ok(same)
+        }
+        [.., b' ', b'H', b'T', b'T', b'P', b'/', b'0' | b'2'..=b'9', b'.', b'0'..=b'9'] => Err(Fault::Version),
+        _ => Err(Fault::Malformed("the version is not HTTP/1.0 or HTTP/1.1")),
+    }
+}
+
 impl<'h, 'b> Request<'h, 'b> {
     /// Reads a whole head (RFC 9112 sections 2 to 6); what different readers might understand differently is refused.
     pub fn read(head: &'b [u8], room: &'h mut Room<'b>) -> Result<Self, Fault> {
@@ -322,6 +337,19 @@ mod tests {
         ];
         for (head, expected) in cases {
             assert_eq!(told(head).as_deref(), Ok(expected), "{head}");
+        }
+    }
+
+    #[test]
+    fn other_versions_are_read_as_far_as_they_can_be() {
+        let of = |version: &str| of_later_version(format!("GET / {version}\r\nHost: HTTP/1.2\r\n\r\n").as_bytes());
+        assert_eq!(of("HTTP/1.2").as_deref(), Ok(&b"GET / HTTP/1.1\r\nHost: HTTP/1.2\r\n\r\n"[..]));
+        assert!(of("HTTP/1.9").is_ok());
+        for version in ["HTTP/2.0", "HTTP/3.0", "HTTP/0.9"] {
+            assert_eq!(of(version), Err(Fault::Version), "{version}");
+        }
+        for version in ["HTTP/1.10", "HTTP/2", "http/1.2", "HTTP/1.x", "HTTP/1.2 ", ""] {
+            assert!(matches!(of(version), Err(Fault::Malformed(_))), "{version}");
         }
     }
 

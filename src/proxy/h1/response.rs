@@ -64,7 +64,8 @@ struct Read<'h, 'b> {
 /// `None` while it is incomplete.
 fn read<'h, 'b>(bytes: &'b [u8], asked: Asked, room: &'h mut Room<'b>) -> Result<Option<Read<'h, 'b>>, Fault> {
     let mut parsed = httparse::Response::new(&mut []);
-    let parsing = httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, bytes, room)?;
+    let parsing = httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, bytes, room);
+    let parsing = parsing.map_err(|error| if is_frame(bytes) { Fault::Http2 } else { error.into() })?;
     let httparse::Status::Complete(length) = parsing else { return Ok(None) };
     let (status, is_http11, reason) =
         (parsed.code.unwrap_or(0), parsed.version == Some(1), parsed.reason.unwrap_or(""));
@@ -83,6 +84,14 @@ fn read<'h, 'b>(bytes: &'b [u8], asked: Asked, room: &'h mut Room<'b>) -> Result
     }
     let answer = Answer { grpc_status, ..settle(status, is_http11, asked, &options, &delimiting)? };
     Ok(Some(Read { length, answer, reason, options, delimiting, upgrade, fields }))
+}
+
+/// Whether bytes begin as a server of HTTP/2 does, which may know no other version: with SETTINGS, or GOAWAY where it has
+/// seen what we speak, both of the connection and no stream (RFC 9113 sections 4.1, 6.5 and 6.8).
+fn is_frame(bytes: &[u8]) -> bool {
+    const SETTINGS: u8 = 4;
+    const GOAWAY: u8 = 7;
+    matches!(bytes, [0, _, _, SETTINGS | GOAWAY, _, 0, 0, 0, 0, ..])
 }
 
 /// Reads the head of an answer and writes it for the caller; `None` while it is incomplete, else its length.

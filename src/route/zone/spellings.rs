@@ -5,10 +5,11 @@ use super::{HOSTS, Zone, normal};
 impl Zone {
     /// The names of the front door and of the host.
     pub fn on_loopback(&self) -> Vec<String> {
-        let workspace = &self.origin.workspace;
-        let services = self.services.iter().map(|entry| format!("{}.{workspace}.localhost", normal(&entry.name)));
+        let label = &self.origin.label;
+        let names = self.services.iter().flat_map(|entry| std::iter::once(&entry.name).chain(&entry.aliases));
+        let services = names.map(|name| format!("{}.{label}.localhost", normal(name)));
         let hosts = HOSTS.into_iter().map(str::to_owned);
-        std::iter::once(format!("{workspace}.localhost")).chain(services).chain(hosts).collect()
+        std::iter::once(format!("{label}.localhost")).chain(services).chain(hosts).collect()
     }
 
     /// Every full spelling under which a service is found; what a wildcard stands for cannot be listed.

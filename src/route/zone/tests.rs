@@ -16,6 +16,7 @@ fn entry(name: &str, last: u8) -> Entry {
 fn origin() -> Origin {
     Origin {
         workspace: "shop".to_owned(),
+        label: "shop".to_owned(),
         namespace: "default".to_owned(),
         host: Ipv4Addr::new(10, 66, 255, 1),
         front_door: Ipv4Addr::new(10, 66, 255, 2),
@@ -67,6 +68,24 @@ fn a_service_has_its_names_everywhere() {
     }
     assert_eq!(service("user_dns.shop"), Some(1));
     assert_eq!(service("users.Internal.example.com"), Some(0));
+}
+
+#[test]
+fn a_second_checkout_has_the_workspaces_name_and_its_own_label() {
+    let origin = Origin { label: "shop-2".to_owned(), ..origin() };
+    let zone = Zone::new(origin.clone(), vec![entry("users", 1)]);
+    for name in ["users.shop", "users.shop-2", "users.default.svc", "users"] {
+        assert!(matches!(zone.lookup(name, None), Found::Service { service: 0, .. }), "{name}");
+    }
+    assert_eq!(zone.lookup("gone.shop", None), missing("shop"));
+    assert_eq!(zone.lookup("gone.shop-2", None), missing("shop-2"));
+    // The first checkout's front door is not this one's.
+    let at = |name: &str| zone.lookup(name, None);
+    assert_eq!(at("web.shop-2.localhost"), Found::Address(origin.front_door));
+    assert_eq!(at("web.shop.localhost"), Found::Address(Ipv4Addr::LOCALHOST));
+    assert!(zone.on_loopback().contains(&"users.shop-2.localhost".to_owned()));
+    let spellings = zone.spellings(0);
+    assert!(["users.shop", "users.shop-2"].iter().all(|name| spellings.contains(&(*name).to_owned())), "{spellings:?}");
 }
 
 #[test]

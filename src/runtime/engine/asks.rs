@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
 use super::{Engine, make_plan, write_files};
+use crate::effects::places::workspace_id;
 use crate::effects::{Dialled, ledger, ports};
 use crate::manifest::{Request, did_you_mean};
 use crate::model::Workspace;
@@ -125,9 +126,11 @@ impl Engine {
         let plan = self.world.plan().clone();
         let explained = Explanation::new(&plan, place, &self.world.why(place), self.clock.now());
         let statuses: Vec<Status> = (0..plan.services.len()).map(|place| self.world.status(place)).collect();
+        // What was before its present run is no reason for a call that this one made.
+        let past = self.publisher.past(&plan, statuses[place].started);
         let known = self.host.dialled(place);
         tokio::spawn(async move {
-            let judge = Judge { plan: &plan, place, statuses: &statuses };
+            let judge = Judge { plan: &plan, place, statuses: &statuses, past: &past };
             let refused = match known {
                 Dialled::Before(dialled) => judge.refused(&dialled, |_| false),
                 Dialled::Ask(pod) => {
@@ -207,6 +210,7 @@ impl Engine {
         // A wrong selection must change nothing.
         wanted(&workspace, request)?;
         let mut notices = notices;
+        notices.extend(self.renamed(&workspace));
         let events_from = self.publisher.next_event();
         let mut scale = kept(&self.setup.scale, &self.workspace, &workspace);
         scale.extend(request.scale.clone());
@@ -252,6 +256,20 @@ impl Engine {
         }
         let workspace = self.workspace.clone();
         self.lay(&workspace, all).map(drop)
+    }
+
+    /// A word to whoever gives the workspace another name: what hangs from the old one is settled when an engine starts.
+    fn renamed(&self, workspace: &Workspace) -> Option<String> {
+        let manifest = self.setup.load.files.first().map_or(Path::new(""), PathBuf::as_path);
+        let id = &self.setup.home.id;
+        let known = id.strip_suffix(workspace_id("", manifest).as_str())?;
+        let name = workspace.name.as_str();
+        (known != name).then(|| {
+            format!(
+                "the manifest calls the workspace `{name}` now; it runs as `{known}`, with that name's addresses, logs and data, \
+                 until `nagaya down` and `nagaya up`"
+            )
+        })
     }
 
     /// Numbers that we or our services listen on: taken, but by ourselves.

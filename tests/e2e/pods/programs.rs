@@ -91,13 +91,33 @@ services:
   one: { command: [python3, server.py, '3000'], ports: { http: 8080 } }
   two: { command: 'python3 server.py 3001 & exec python3 server.py 3002', ports: { http: 8080 } }
   none: { command: [sleep, infinity], ports: { http: 8080 } }
+  web: { command: [python3, server.py, '3003'], ports: { http: 8080 }, readiness: /healthz }
+  tcp: { command: [python3, raw.py, '3004'], ports: { tcp: 8080 }, readiness: { tcp: {} } }
+  grpc: { command: [python3, raw.py, '3005'], ports: { grpc: 8080 }, readiness: { grpc: {} } }
+  free: { command: [python3, server.py, '3006'], network: env, ports: { http: 18476 }, readiness: /healthz }
 ";
     let sandbox = workspace(Account::unprivileged(), manifest);
     sandbox.nagaya(&["up", "-d"]).good();
     let why = |service: &str| sandbox.nagaya(&["why", service]).good().out;
     until("it is told", || why("one").contains("it listens on 3000 instead of 8080"));
-    assert!(why("one").contains("declare `ports: 3000`"), "{}", why("one"));
-    until("both are told", || why("two").contains("it listens on [3001, 3002] instead of 8080"));
+    let helps =
+        "instead of 8080, the number in its `ports`: have it listen on 8080, or declare `ports: { http: 3000 }`";
+    assert!(why("one").contains(helps), "{}", why("one"));
+    until("both are told", || why("two").contains("it listens on 3001 and 3002 instead of 8080"));
+    for (service, port) in [("web", 3003), ("tcp", 3004), ("grpc", 3005)] {
+        let said = format!("it listens on {port} instead of 8080");
+        until("what a probe did not find is told", || why(service).contains(&said));
+        let helps = format!("`ports: {{ {}: {port} }}`", if service == "web" { "http" } else { service });
+        assert!(why(service).contains(&helps), "{}", why(service));
+    }
+    let helps = "the number in its `PORT`: have it listen on its `PORT`, or declare `listen: 3006`";
+    until("without a pod too", || why("free").contains(helps));
     assert!(why("none").contains("it does not listen on port 8080 yet"), "{}", why("none"));
     assert_eq!(sandbox.row("none")["state"], "starting");
+    // What was said can be done.
+    let text = manifest.replacen("ports: { http: 8080 }", "ports: { http: 3000 }", 1);
+    sandbox.write("nagaya.yaml", text.replace("ports: { http: 18476 }", "ports: { http: 18476 }, listen: 3006"));
+    sandbox.nagaya(&["up", "-d"]).good();
+    sandbox.nagaya(&["wait", "one"]).good();
+    assert_eq!(sandbox.row("free")["ports"][0]["published"], 3006);
 }

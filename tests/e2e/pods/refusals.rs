@@ -42,7 +42,7 @@ services:
         assert!(text.contains("its call to localhost:5432 was refused: localhost is its own pod; db has"), "{text}");
         sandbox.nagaya(&["start", "db"]).good();
         sandbox.nagaya(&["wait", "db"]).good();
-        assert_eq!(sandbox.refused("web"), json!([absent("db was not there then; it is ready now"), local, host]));
+        assert_eq!(sandbox.refused("web"), json!([absent("db was stopped then; it is ready now"), local, host]));
 
         assert_eq!(sandbox.dial("shut", "192.0.2.1", 443), "ECONNREFUSED");
         assert_eq!(sandbox.dial("shut", "host.nagaya.internal", 22), "ECONNREFUSED");
@@ -74,7 +74,7 @@ services:
         };
         let none = "none declares no ports; where it listens on 8080, put that into its `ports`";
         let none = json!({ "to": "none:8080", "hint": none });
-        let datagrams = json!({ "to": "one:8125", "hint": "one takes only datagrams (udp) at 8125; or one was not there then; it is ready now" });
+        let datagrams = json!({ "to": "one:8125", "hint": "one takes only datagrams (udp) at 8125" });
         assert_eq!(sandbox.refused("web"), json!([none, datagrams, users(80), users(9999)]));
         // By the address alone: who never asked for a name is refused as well, if only by its second try.
         let address = sandbox.told("web", "getent ahostsv4 users | head -1 | cut -d' ' -f1");
