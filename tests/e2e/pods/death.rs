@@ -160,21 +160,26 @@ fn a_restart_gives_a_new_pod_with_the_same_address_and_none_is_kept() {
         let address = || sandbox.told("web", "getent ahostsv4 users | head -1 | cut -d ' ' -f 1; hostname -i");
         let network = || fs::read_link(format!("/proc/{}/ns/net", sandbox.pid("web"))).unwrap();
         let (place, mut known) = (address(), HashSet::from([network()]));
-        let restart = || {
-            sandbox.nagaya(&["restart", "web"]).good();
+        let restart = |how: &[&str]| {
+            sandbox.nagaya(&[&["restart", "web"], how].concat()).good();
             sandbox.nagaya(&["wait", "web"]).good();
             sandbox.told("users", "curl -sSf -o /dev/null http://web:8080/");
             sandbox.told("web", "curl -sSf -o /dev/null http://users:8080/");
         };
-        restart();
+        restart(&["--recreate"]);
         let (open, lively) = (descriptors(engine), networks(&sandbox).len());
         for _ in 0..20 {
-            restart();
+            restart(&["--recreate"]);
             known.insert(network());
         }
         // The kernel may give a number again, but not all of them.
         assert!(known.len() > 1, "every pod has a network of its own");
         assert_eq!(address(), place);
+        // A new instance beside the old one has an address of its own, and is called where that was.
+        let called = || sandbox.told("users", "getent ahostsv4 web | head -1");
+        let before = called();
+        (0..20).for_each(|_| restart(&[]));
+        assert_eq!(called(), before);
         assert_eq!(networks(&sandbox).len(), lively, "three pods and the host");
         // Each socket of a pod keeps its network in the kernel.
         until("the engine has let go of the old pods", || descriptors(engine) <= open + 2);
