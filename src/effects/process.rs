@@ -23,6 +23,20 @@ pub fn alive(pid: u32, started: u64) -> bool {
     start_time(pid) == Some(started)
 }
 
+/// Whether a process was killed and has not let go of everything yet: it still has its sockets, and answers nobody
+/// (`flags` and `signal` of proc_pid_stat(5)).
+pub fn is_ending(pid: u32) -> bool {
+    /// `PF_EXITING` in the kernel's `sched.h`.
+    const EXITING: u64 = 4;
+    const KILLED: u64 = 1 << (Signal::KILL.as_raw() - 1);
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields = fields(&stat).unwrap_or_default();
+    let has = |place: usize, bit: u64| {
+        fields.get(place).and_then(|field| field.parse::<u64>().ok()).is_some_and(|bits| bits & bit != 0)
+    };
+    has(6, EXITING) || has(28, KILLED)
+}
+
 /// When a process started, in the kernel's ticks since boot. One that has ended and was not waited for is none.
 pub fn start_time(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;

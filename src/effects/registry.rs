@@ -45,7 +45,7 @@ pub struct Registration {
 impl Registration {
     /// Whether the engine that wrote it is still there.
     pub fn is_alive(&self) -> bool {
-        process::alive(self.pid, self.process_started)
+        process::alive(self.pid, self.process_started) && !process::is_ending(self.pid)
     }
 }
 
