@@ -80,7 +80,8 @@ services:
     let sandbox = workspace(Account::unprivileged(), &manifest("a"));
     sandbox.up().says(&["web  ● ready in", "users  ● ready in", "seed  ✓ completed"]);
     sandbox.write("nagaya.yaml", manifest("b"));
-    let up = sandbox.up().says(&["users  ● ready in"]);
+    // A new instance takes the place of the one with the old environment.
+    let up = sandbox.up().says(&["users#2  ● ready in"]);
     assert!(!up.err.contains("web  ●") && !up.err.contains("seed  ✓"), "{}", up.err);
     sandbox.nagaya(&["stop", "web"]).good();
     let up = sandbox.up().says(&["web  ● ready in"]);
