@@ -23,6 +23,7 @@ mod output;
 mod ps;
 mod requests;
 mod scale;
+mod run;
 mod schema;
 mod status;
 mod stream;
@@ -94,7 +95,7 @@ fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Error> {
         Some(Command::Restart(args)) => block(control::restart(&global, &args, output)),
         Some(Command::Scale(args)) => block(scale::run(&global, args, output)),
         Some(Command::Wait(args)) => block(wait::run(&global, &args, output)),
-        Some(Command::Why(args)) => block(why::run(&global, &args, output)),
+        Some(Command::Why(args)) => why::run(&global, &args, output),
         Some(Command::Env(args)) => block(env::run(&global, &args, output)),
         Some(Command::Url(args)) => block(url::run(&global, &args, output)),
         Some(Command::Trust(args)) => trust::run(&args, output),
@@ -102,6 +103,7 @@ fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Error> {
         Some(Command::Doctor(_)) => Ok(doctor::run(output)),
         Some(Command::Config(_)) => config::run(&global, output),
         Some(Command::Check(_)) => check::run(&global, output),
+        Some(Command::Run(args)) => run::run(&global, args, output),
         Some(Command::Tasks(args)) => tasks::run(&global, &args, output),
         Some(Command::Dtab(args)) => dtab::run(&global, args, output),
         Some(Command::Schema(_)) => schema::run(output),

@@ -11,6 +11,7 @@
 mod accounts;
 pub mod authority;
 pub mod bundle;
+pub mod cache;
 pub mod clock;
 pub mod descriptors;
 pub mod doctor;
@@ -18,14 +19,17 @@ pub mod environment;
 pub mod etc;
 pub mod flows;
 pub mod fs;
+pub mod globs;
 mod helpers;
 mod host;
+pub mod inputs;
 pub mod ledger;
 #[cfg(target_os = "linux")]
 mod listeners;
 #[cfg(not(target_os = "linux"))]
 #[path = "effects/listeners_portable.rs"]
 mod listeners;
+pub mod locks;
 mod notify;
 pub mod places;
 pub mod pods;

@@ -264,6 +264,7 @@ impl Host {
             folder: texts::folder(planned),
             account,
             pod: order,
+            input: None,
             stdout: stdout_end,
             stderr: stderr_end,
         };

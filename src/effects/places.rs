@@ -72,6 +72,19 @@ impl Places {
         self.state.join("ca")
     }
 
+    /// The results of tasks, which can all be made again.
+    pub fn results(&self) -> PathBuf {
+        let named = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let cache = named("XDG_CACHE_HOME").or_else(|| named("HOME").map(|home| home.join(".cache")));
+        // Without a home there is the state's folder at least.
+        cache.map_or_else(|| self.state.join("cache"), |cache| cache.join("nagaya")).join("tasks")
+    }
+
+    /// The locks that tasks of all checkouts share.
+    pub fn task_locks(&self) -> PathBuf {
+        self.state.join("locks")
+    }
+
     /// Held by the engine that has ports 80 and 443.
     pub fn standard_ports(&self) -> PathBuf {
         self.state.join("standard-ports.lock")

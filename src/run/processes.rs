@@ -1,0 +1,178 @@
+//! Processes of tasks, each with its whole family.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::Job;
+use crate::launcher::{Client, Input, Launch, Process, Report, TOKEN};
+use crate::model::Signal;
+use crate::supervise::{Exit, Incarnation};
+
+/// Starts processes and is told of their ends.
+#[derive(Debug, Clone)]
+pub struct Processes {
+    launcher: Client,
+    token: Arc<str>,
+    waiting: Arc<Mutex<Waiting>>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    next: u64,
+    ends: HashMap<Incarnation, Ends>,
+}
+
+/// Who waits for the end of a process, and for that of all that it left behind.
+#[derive(Debug)]
+struct Ends {
+    end: Option<oneshot::Sender<Result<Ended, NotRun>>>,
+    gone: Option<oneshot::Sender<()>>,
+}
+
+/// How a main process ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub exit: Exit,
+    /// Some of its processes are still there.
+    pub left: bool,
+}
+
+/// Why a process never ran.
+#[derive(Debug)]
+pub enum NotRun {
+    Refused(io::Error),
+    /// The launcher is gone.
+    Lost,
+}
+
+/// What a process is given.
+#[derive(Debug)]
+pub struct Channel {
+    pub input: Option<Input>,
+    pub stdout: OwnedFd,
+    pub stderr: OwnedFd,
+}
+
+/// A process under way. Dropping it kills what is left of it.
+#[derive(Debug)]
+pub struct Running {
+    key: Incarnation,
+    launcher: Client,
+    pub end: oneshot::Receiver<Result<Ended, NotRun>>,
+    pub gone: oneshot::Receiver<()>,
+}
+
+impl Processes {
+    /// Processes of a launcher, on the present runtime.
+    pub fn new(process: Process) -> io::Result<Self> {
+        let (sender, mut reports) = mpsc::unbounded_channel();
+        let launcher = Client::new(process, sender)?;
+        let token = format!("run:{}:{:016x}", std::process::id(), fastrand::u64(..));
+        let processes = Self { launcher, token: token.into(), waiting: Arc::default() };
+        let own = processes.clone();
+        tokio::spawn(async move {
+            while let Some(report) = reports.recv().await {
+                own.take(report);
+            }
+        });
+        Ok(processes)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, report: Report) {
+        let mut waiting = self.lock();
+        match report {
+            Report::Launched(..) | Report::Dialled(..) => {}
+            Report::NotLaunched(key, failure) => {
+                let ends = waiting.ends.remove(&key);
+                tell(ends.and_then(|ends| ends.end), Err(NotRun::Refused(failure.error())));
+            }
+            Report::Exited(key, exit, left) => {
+                let left = !left.is_empty();
+                match waiting.ends.get_mut(&key) {
+                    Some(ends) if left => tell(ends.end.take(), Ok(Ended { exit, left })),
+                    _ => tell(waiting.ends.remove(&key).and_then(|ends| ends.end), Ok(Ended { exit, left })),
+                }
+            }
+            Report::Gone(key) => tell(waiting.ends.remove(&key).and_then(|ends| ends.gone), ()),
+            Report::Lost => {
+                for (_, ends) in waiting.ends.drain() {
+                    tell(ends.end, Err(NotRun::Lost));
+                }
+            }
+        }
+    }
+
+    /// Starts the command of a task.
+    pub fn start(&self, job: &Job, argv: &[String], channel: Channel) -> Running {
+        let (end, ended) = oneshot::channel();
+        let (gone, is_gone) = oneshot::channel();
+        let mut waiting = self.lock();
+        waiting.next += 1;
+        let key = Incarnation(waiting.next);
+        waiting.ends.insert(key, Ends { end: Some(end), gone: Some(gone) });
+        drop(waiting);
+        let Channel { input, stdout, stderr } = channel;
+        let mark = format!("{}:{:x}", self.token, key.0);
+        let folder = job.folder.to_string_lossy();
+        let own = [("PWD", folder.as_ref()), (TOKEN, mark.as_str())];
+        let is_own = |name: &str| own.iter().any(|(known, _)| *known == name);
+        let given = job.variables.iter().filter(|(name, _)| !is_own(name));
+        let variables = given.map(|(name, value)| (name.as_str(), value.as_str())).chain(own);
+        let launch = Launch {
+            incarnation: key,
+            argv: block(argv.iter().map(String::as_bytes)),
+            environment: block(variables.map(|(name, value)| format!("{name}={value}").into_bytes())),
+            folder: block([job.folder.as_os_str().as_encoded_bytes()]),
+            account: None,
+            pod: None,
+            input,
+            stdout,
+            stderr,
+        };
+        if !self.launcher.launch(launch) {
+            tell(self.lock().ends.remove(&key).and_then(|ends| ends.end), Err(NotRun::Lost));
+        }
+        Running { key, launcher: self.launcher.clone(), end: ended, gone: is_gone }
+    }
+
+    /// Ends the launcher and all that it started.
+    pub fn end(&self) {
+        self.launcher.end();
+    }
+}
+
+/// Whoever waited may have gone.
+fn tell<T>(whom: Option<oneshot::Sender<T>>, what: T) {
+    let _ = whom.map(|whom| whom.send(what));
+}
+
+/// Texts as `execve` wants them, each with a zero at its end; one within would end it early.
+fn block<T: AsRef<[u8]>>(texts: impl IntoIterator<Item = T>) -> Vec<u8> {
+    let mut out = Vec::new();
+    for text in texts {
+        out.extend(text.as_ref().iter().filter(|byte| **byte != 0));
+        out.push(0);
+    }
+    out
+}
+
+impl Running {
+    /// Signals all of its processes.
+    pub fn signal(&self, signal: Signal) {
+        self.launcher.signal(self.key, signal);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+    }
+}
