@@ -16,14 +16,15 @@ mod error;
 mod events;
 mod exec;
 mod global;
+mod hold;
 mod locate;
 mod logs;
 mod ls;
 mod output;
 mod ps;
 mod requests;
-mod scale;
 mod run;
+mod scale;
 mod schema;
 mod status;
 mod stream;
@@ -51,6 +52,7 @@ pub fn run() -> ExitCode {
     match words.get(1).and_then(|word| word.to_str()) {
         Some("launcher") if words.len() == 2 => return crate::engine::launcher(),
         Some("demo-service") => return demo::service(&words[2..]),
+        Some("hold") if words.len() == 2 => return hold::run(),
         Some("enter") => return enter::run(&words[2..]).unwrap_or_else(|error| Output::plain().fail(&error)),
         _ => {}
     }

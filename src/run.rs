@@ -32,6 +32,8 @@ pub struct Job {
     pub folder: PathBuf,
     pub variables: BTreeMap<String, String>,
     pub channels: Channels,
+    /// Pid 1 of the pod that it runs in; the host where there is none.
+    pub pod: Option<u32>,
     /// A lock that all checkouts of this user share: its name.
     pub lock: Option<String>,
     /// How its result is kept, where it is.

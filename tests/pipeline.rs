@@ -4,3 +4,4 @@ mod cache;
 mod command;
 mod faults;
 mod machine;
+mod services;

@@ -4,6 +4,7 @@ mod ask;
 mod jobs;
 mod pick;
 mod plan;
+mod services;
 mod show;
 
 use std::ffi::OsString;
@@ -12,6 +13,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::args::Global;
@@ -22,11 +24,12 @@ use crate::effects::cache::Store;
 use crate::effects::environment;
 use crate::launcher::Process;
 use crate::model::Size;
-use crate::pipeline::{Drawn, Machine, Rules, draw, draw_dot, draw_mermaid};
-use crate::run::{self, Surroundings};
+use crate::pipeline::{Drawn, End, Machine, Rules, State, draw, draw_dot, draw_mermaid};
+use crate::run::{self, Job, Outcome, Surroundings};
 
 use ask::Asked;
 use jobs::Built;
+use services::Stay;
 use show::Printer;
 
 pub use ask::workspace;
@@ -105,7 +108,11 @@ fn through(global: &Global, args: &Run, output: &Output) -> Result<ExitCode, Err
     if args.dry_run {
         return plan::run(&built, args, output);
     }
-    execute(built, args, output)
+    let stay = match built.services.is_empty() {
+        true => None,
+        false => Some(services::come(global, built.services.clone(), output)?),
+    };
+    execute(built, stay, args, output)
 }
 
 fn show_graph(drawn: &[Drawn], format: Format, output: &Output) -> ExitCode {
@@ -121,10 +128,10 @@ fn show_graph(drawn: &[Drawn], format: Format, output: &Output) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn execute(built: Built, args: &Run, output: &Output) -> Result<ExitCode, Error> {
+fn execute(built: Built, stay: Option<Stay>, args: &Run, output: &Output) -> Result<ExitCode, Error> {
     let jobs = args.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
     let rules = Rules { jobs, keep_going: args.keep_going, grace: GRACE };
-    let Built { jobs, nodes, .. } = built;
+    let Built { mut jobs, nodes, places, .. } = built;
     let names: Vec<String> = jobs.iter().map(|job| job.name.clone()).collect();
     let plain = jobs.len() == 1 && args.output.is_none();
     let mut printer = Printer::new(names, plain, args.output.unwrap_or(Style::Prefixed), output);
@@ -132,20 +139,58 @@ fn execute(built: Built, args: &Run, output: &Output) -> Result<ExitCode, Error>
     let surroundings = surroundings(args.force, news)?;
     let machine = Machine::new(nodes, rules);
     let outcome = on_a_runtime(async {
+        let mut stay = stay;
+        if let Some(stay) = &mut stay
+            && let Err(error) = settle_in(stay, &mut jobs, &places, output).await
+        {
+            return Err(leave_after(error, stay, output).await);
+        }
         let driving = run::drive(machine, jobs, surroundings);
         let printing = async {
             while let Some(news) = inbox.recv().await {
                 printer.print(news);
             }
         };
-        tokio::join!(driving, printing).0
-    })?;
-    let outcome = outcome.map_err(|error| Error::failed(format!("the tasks cannot be run: {error}")))?;
+        let outcome = tokio::join!(driving, printing).0;
+        let outcome = outcome.map_err(|error| Error::failed(format!("the tasks cannot be run: {error}")));
+        if let Some(stay) = &mut stay {
+            stay.leave(&went_well(&outcome, &places), output).await?;
+        }
+        outcome
+    })??;
     printer.finish(&outcome);
     Ok(match (outcome.interrupted, outcome.code) {
         (true, _) => ExitCode::from(Code::Interrupted as u8),
         (false, code) => ExitCode::from(code),
     })
+}
+
+/// Waits for services, as long as nobody has enough of that.
+async fn settle_in(
+    stay: &mut Stay,
+    jobs: &mut [Job],
+    places: &[(usize, String)],
+    output: &Output,
+) -> Result<(), Error> {
+    let caught = |kind| signal(kind).map_err(|error| Error::failed(format!("no signals: {error}")));
+    let (mut interrupt, mut terminate) = (caught(SignalKind::interrupt())?, caught(SignalKind::terminate())?);
+    tokio::select! {
+        settled = stay.settle_in(jobs, places, output) => settled,
+        _ = interrupt.recv() => Err(Error::silent(Code::Interrupted)),
+        _ = terminate.recv() => Err(Error::silent(Code::Interrupted)),
+    }
+}
+
+/// What was started is stopped; the first error is the one that tells.
+async fn leave_after(error: Error, stay: &mut Stay, output: &Output) -> Error {
+    let _ = stay.leave(&[], output).await;
+    error
+}
+
+fn went_well(outcome: &Result<Outcome, Error>, places: &[(usize, String)]) -> Vec<String> {
+    let Ok(outcome) = outcome else { return Vec::new() };
+    let is_well = |place: usize| matches!(outcome.states[place], State::Done(End::Fresh | End::Cached));
+    places.iter().filter(|(place, _)| is_well(*place)).map(|(_, name)| name.clone()).collect()
 }
 
 /// What tasks share. It forks, so there may be no thread yet.

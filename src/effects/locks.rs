@@ -48,6 +48,24 @@ fn open(path: &Path) -> io::Result<File> {
     fs::OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(path)
 }
 
+/// A place that many may share, and the last of them has to themselves.
+#[derive(Debug)]
+pub struct Shared(File);
+
+/// Shares a place.
+pub fn share(path: &Path) -> io::Result<Shared> {
+    let file = open(path)?;
+    file.lock_shared()?;
+    Ok(Shared(file))
+}
+
+impl Shared {
+    /// Whether nobody else shares it; until this is dropped, nobody will.
+    pub fn is_last(&self) -> bool {
+        self.0.try_lock().is_ok()
+    }
+}
+
 /// Who has the turn is for people alone: without it, the lock is as good.
 fn note(mut file: File, who: &str) -> Turn {
     let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(who.as_bytes()));

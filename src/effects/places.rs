@@ -167,6 +167,11 @@ impl Home {
     }
 }
 
+/// Shared by the runs of tasks that use an engine, in its workspace's state.
+pub const RUNS: &str = "runs.lock";
+/// What runs of tasks started there, and the last of them stops: names, `*` for the engine itself.
+pub const LENT: &str = "runs.lent";
+
 /// The part of a workspace's id that tells its manifest: a hash of the real path.
 pub fn path_hash(manifest: &Path) -> String {
     use std::os::unix::ffi::OsStrExt;

@@ -62,18 +62,22 @@ pub fn lower(
     }
     unique::check_names(&declared, name.as_ref(), &namespace, problems);
     unique::check_host_ports(&declared, problems);
-    let names: Vec<ServiceName> = declared.keys().cloned().collect();
+    let jobs = task::jobs(&tasks, &declared, problems);
+    let names: Vec<ServiceName> = declared.keys().chain(jobs.values()).cloned().collect();
     let mut services = IndexMap::new();
     for (name, found) in declared {
         let unit = &units[found.unit];
-        let context = service::Context { names: &names, unit, shared: &shared[found.unit], shell, files };
+        let context = service::Context { names: &names, jobs: &jobs, unit, shared: &shared[found.unit], shell, files };
         let version = version(&name, unit);
         if let Some(service) = service::lower(&name, found.service, &context, problems) {
             services.insert(name, Service { version, ..service });
         }
     }
-    let among = task::Among { names: &names, units: &units, shared: &shared, files };
+    let among = task::Among { names: &names, jobs: &jobs, units: &units, shared: &shared, files };
     let tasks = task::lower(tasks, &among, problems);
+    if let Some((tasks, _)) = &tasks {
+        services.extend(task::services(tasks, &among));
+    }
     // A service that could not be read leaves a gap, and places no longer fit.
     if services.len() != names.len() {
         return None;

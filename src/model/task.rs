@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Command, Dependency, Environment};
+use super::{Command, Dependency, Environment, ServiceName};
 
 /// The name of a task: any word that can be typed, `db:migrate` as well as `build/web`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,6 +69,8 @@ pub struct Task {
     pub tasks: Vec<usize>,
     /// Services that it needs.
     pub services: Vec<Dependency>,
+    /// Its name among the services, where it runs in their network.
+    pub job: Option<ServiceName>,
     pub environment: Environment,
     /// No two tasks with this lock run at once on this machine.
     pub lock: Option<String>,

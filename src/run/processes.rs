@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::Job;
-use crate::launcher::{Client, Input, Launch, Process, Report, TOKEN};
+use crate::effects::environment;
+use crate::launcher::{Client, Entering, Input, Launch, Process, Report, TOKEN};
 use crate::model::Signal;
 use crate::supervise::{Exit, Incarnation};
 
@@ -17,6 +19,7 @@ use crate::supervise::{Exit, Incarnation};
 pub struct Processes {
     launcher: Client,
     token: Arc<str>,
+    program: Arc<Path>,
     waiting: Arc<Mutex<Waiting>>,
 }
 
@@ -72,7 +75,8 @@ impl Processes {
         let (sender, mut reports) = mpsc::unbounded_channel();
         let launcher = Client::new(process, sender)?;
         let token = format!("run:{}:{:016x}", std::process::id(), fastrand::u64(..));
-        let processes = Self { launcher, token: token.into(), waiting: Arc::default() };
+        let processes =
+            Self { launcher, token: token.into(), program: environment::program()?.into(), waiting: Arc::default() };
         let own = processes.clone();
         tokio::spawn(async move {
             while let Some(report) = reports.recv().await {
@@ -128,7 +132,7 @@ impl Processes {
         let variables = given.map(|(name, value)| (name.as_str(), value.as_str())).chain(own);
         let launch = Launch {
             incarnation: key,
-            argv: block(argv.iter().map(String::as_bytes)),
+            argv: block(self.entering(job).iter().chain(argv).map(String::as_bytes)),
             environment: block(variables.map(|(name, value)| format!("{name}={value}").into_bytes())),
             folder: block([job.folder.as_os_str().as_encoded_bytes()]),
             account: None,
@@ -141,6 +145,12 @@ impl Processes {
             tell(self.lock().ends.remove(&key).and_then(|ends| ends.end), Err(NotRun::Lost));
         }
         Running { key, launcher: self.launcher.clone(), end: ended, gone: is_gone }
+    }
+
+    /// This program's words that go into the job's pod, where it has one.
+    fn entering(&self, job: &Job) -> Vec<String> {
+        let enter = |init| Entering { init, account: None }.command(&self.program);
+        job.pod.map(enter).unwrap_or_default()
     }
 
     /// Ends the launcher and all that it started.

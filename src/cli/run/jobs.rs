@@ -12,7 +12,7 @@ use crate::cli::output::Output;
 use crate::effects::cache::Store;
 use crate::effects::environment;
 use crate::effects::programs::{self, Program};
-use crate::model::{Task, Workspace};
+use crate::model::{Condition, Task, Workspace};
 use crate::pipeline::{Drawn, Node, Parts, hash_of, inherited, variables, written};
 use crate::plan::Shell;
 use crate::run::{Channels, Job, Keep};
@@ -24,6 +24,17 @@ pub struct Built {
     pub jobs: Vec<Job>,
     pub nodes: Vec<Node>,
     pub drawn: Vec<Drawn>,
+    /// Services that have to be there first.
+    pub services: Vec<Needed>,
+    /// Jobs that run among the services: place and name there.
+    pub places: Vec<(usize, String)>,
+}
+
+/// A service that tasks need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Needed {
+    pub name: String,
+    pub condition: Condition,
 }
 
 /// Makes jobs of what was asked for and of all that comes before.
@@ -89,6 +100,16 @@ impl Built {
             let asked = named.contains(place);
             let job = job(workspace, task, if asked { arguments } else { &[] }, &place_of, shell);
             let last = job.keep.as_ref().and_then(|keep| store.last(&keep.task));
+            for need in &task.services {
+                let name = workspace.service(need.service).name.to_string();
+                let needed = Needed { name, condition: need.condition };
+                if !self.services.contains(&needed) {
+                    self.services.push(needed);
+                }
+            }
+            if let Some(job) = task.job.as_ref().filter(|_| !task.services.is_empty()) {
+                self.places.push((self.jobs.len(), job.to_string()));
+            }
             let needs: Vec<usize> = task.tasks.iter().map(|need| place_of[need]).collect();
             let services = task.services.iter().map(|it| workspace.service(it.service).name.to_string()).collect();
             self.nodes.push(Node {
@@ -121,6 +142,7 @@ impl Built {
             folder: folder.clone(),
             variables: shell.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
             channels: Channels::Told,
+            pod: None,
             lock: None,
             keep: None,
         });
@@ -152,6 +174,7 @@ fn job(
         folder: task.working_dir.clone(),
         variables: variables(workspace, task, shell),
         channels: Channels::Told,
+        pod: None,
         lock: task.lock.clone(),
         keep,
     }

@@ -7,10 +7,13 @@ use indexmap::IndexMap;
 
 use crate::manifest::load::Files;
 use crate::manifest::problem::{Problem, Problems, did_you_mean};
-use crate::manifest::raw::RawTask;
+use crate::manifest::raw::{DependsOn, DependsOnEntry, RawTask};
 use crate::manifest::read::{At, Entry, OneOrMany, OrBrief};
 use crate::manifest::source::Span;
-use crate::model::{Caching, Condition, Dependency, Environment, Graph, ServiceName, Task, TaskName, Template, Value};
+use crate::model::{
+    BadName, Caching, Condition, Dependency, Egress, Environment, Graph, LogKeeping, Readiness, Restart, Run, Service,
+    ServiceName, Stop, Task, TaskName, Template, Value,
+};
 
 use super::service::{declared_at, lower_command};
 use super::{Declared, Unit, env_values};
@@ -22,9 +25,15 @@ pub struct DeclaredTask {
     raw: RawTask,
 }
 
+/// Tasks that are jobs of the engine, as they need services or services need them: each with the name that it has among
+/// those.
+pub type Jobs = IndexMap<TaskName, ServiceName>;
+
 /// What tasks are lowered among.
 pub struct Among<'a> {
+    /// Services, and then the jobs.
     pub names: &'a [ServiceName],
+    pub jobs: &'a Jobs,
     pub units: &'a [Unit],
     pub shared: &'a [Arc<IndexMap<String, Value>>],
     pub files: &'a dyn Files,
@@ -57,6 +66,102 @@ pub fn declared(
         }
     }
     all
+}
+
+/// Which tasks are jobs.
+pub fn jobs(
+    tasks: &IndexMap<TaskName, DeclaredTask>,
+    services: &IndexMap<ServiceName, Declared>,
+    problems: &mut Problems,
+) -> Jobs {
+    let entries = |on: &Option<At<DependsOn>>| -> Vec<String> {
+        on.iter().flat_map(|on| &on.value.0).map(|entry| entry.name.clone()).collect()
+    };
+    let is_task = |name: &String| tasks.contains_key(name.as_str());
+    let mut needed: Vec<String> = services.values().flat_map(|it| entries(&it.service.value.depends_on)).collect();
+    needed.retain(is_task);
+    let needs_service =
+        |task: &DeclaredTask| entries(&task.raw.depends_on).iter().any(|name| services.contains_key(name.as_str()));
+    let mut found: Vec<&str> = Vec::new();
+    // What a service needs has to bring along what it needs itself.
+    while let Some(name) = needed.pop() {
+        if let Some((name, task)) = tasks.get_key_value(name.as_str())
+            && !found.contains(&name.as_str())
+        {
+            found.push(name.as_str());
+            needed.extend(entries(&task.raw.depends_on).into_iter().filter(is_task));
+        }
+    }
+    let mut jobs = Jobs::new();
+    for (name, task) in tasks.iter().filter(|(name, task)| found.contains(&name.as_str()) || needs_service(task)) {
+        let text = BadName::suggestion(name.as_str()).unwrap_or_else(|| name.to_string());
+        let taken = |job: &ServiceName| services.contains_key(job) || jobs.values().any(|known| known == job);
+        match ServiceName::new(&text).ok().filter(|job| !taken(job)) {
+            Some(job) => drop(jobs.insert(name.clone(), job)),
+            None => {
+                let message = format!("`{name}` runs among the services, where `{text}` is another's name or none");
+                problems.push(Problem::error("duplicate_task", message).at(task.key).hint("rename the task"));
+            }
+        }
+    }
+    jobs
+}
+
+/// A task is over or it is not: nothing else can be waited for.
+pub fn check_task_condition(entry: &DependsOnEntry, problems: &mut Problems) {
+    if entry.condition.is_some_and(|word| word.0 != Condition::Completed) {
+        let message = format!("`{}` is a task, and can only be waited for as `completed`", entry.name);
+        problems.push(Problem::error("task_condition", message).at(entry.span));
+    }
+}
+
+/// The jobs of the engine: services that run to their end.
+pub fn services(tasks: &IndexMap<TaskName, Task>, among: &Among<'_>) -> Vec<(ServiceName, Service)> {
+    let place = |name: &TaskName| {
+        let job = among.jobs.get(name)?;
+        among.names.iter().position(|known| known == job)
+    };
+    let service = |(name, job): (&TaskName, &ServiceName)| {
+        let task = tasks.get(name)?;
+        let first = task.tasks.iter().filter_map(|need| place(tasks.get_index(*need)?.0));
+        let first = first.map(|service| Dependency { service, condition: Condition::Completed });
+        Some((job.clone(), as_service(task, job, first.chain(task.services.iter().cloned()).collect())))
+    };
+    among.jobs.iter().filter_map(service).collect()
+}
+
+fn as_service(task: &Task, name: &ServiceName, depends_on: Vec<Dependency>) -> Service {
+    Service {
+        name: name.clone(),
+        version: None,
+        task: true,
+        aliases: Vec::new(),
+        hostnames: Vec::new(),
+        run: Run::Process(task.command.clone()),
+        working_dir: task.working_dir.clone(),
+        setup: Vec::new(),
+        ports: Vec::new(),
+        listen: Vec::new(),
+        publish: Vec::new(),
+        network: None,
+        egress: Egress::default(),
+        user: None,
+        depends_on,
+        environment: task.environment.clone(),
+        readiness: Readiness::Started,
+        restart: Restart::default(),
+        stop: Stop::default(),
+        profiles: Vec::new(),
+        lazy: false,
+        replicas: 1,
+        stateful: false,
+        idle_timeout: None,
+        max_age: None,
+        strategy: None,
+        watch: Vec::new(),
+        logs: LogKeeping::default(),
+        declared: task.declared.clone(),
+    }
 }
 
 /// The tasks and what they need of each other; `None` where one cannot be used.
@@ -99,7 +204,7 @@ fn lower_one(
     let DeclaredTask { unit: place, key, raw } = declared;
     let unit = &among.units[place];
     let working_dir = working_dir(&raw, unit, among.files, problems);
-    let (tasks, services) = needs(&raw, names, among.names, problems);
+    let (tasks, services) = needs(&raw, names, &among.names[..among.names.len() - among.jobs.len()], problems);
     let caching = caching(name, &raw, key, problems);
     let environment = Environment {
         dotenv: unit.dotenv.clone(),
@@ -113,12 +218,12 @@ fn lower_one(
         return None;
     };
     let lowered = lower_command(&command.value);
-    let own = environment.own.values().filter_map(|value| match value {
+    // Only a task that has services to speak to is told where they are.
+    let own = environment.own.values().filter(|_| services.is_empty()).filter_map(|value| match value {
         Value::Is(template) => Some(template),
         Value::FromShell => None,
     });
-    let references = own.chain(lowered.templates()).flat_map(Template::references);
-    check_references(references, command.span, problems);
+    check_references(own.chain(lowered.templates()).flat_map(Template::references), command.span, problems);
     Some(Task {
         name: name.clone(),
         command: lowered,
@@ -126,6 +231,7 @@ fn lower_one(
         description: raw.description.clone(),
         tasks,
         services,
+        job: among.jobs.get(name).cloned(),
         environment,
         lock: lock(raw.lock.as_ref(), problems),
         caching,
@@ -141,7 +247,7 @@ fn check_references<'a>(
     if let Some(reference) = references.next() {
         let message = format!("an address of `{}` cannot be used in a task", reference.service);
         let problem = Problem::error("no_reference_here", message).at(span);
-        problems.push(problem.hint("name the service in `depends_on`: the task then reaches it by its name"));
+        problems.push(problem.hint("with the service in `depends_on`, it can stand in `environment`"));
     }
 }
 
@@ -167,10 +273,7 @@ fn needs(
     for entry in raw.depends_on.as_ref().map(|it| it.value.0.as_slice()).unwrap_or_default() {
         let condition = entry.condition.map(|word| word.0);
         if let Some(task) = tasks.iter().position(|name| name.as_str() == entry.name) {
-            if condition.is_some_and(|condition| condition != Condition::Completed) {
-                let message = format!("`{}` is a task, and can only be waited for as `completed`", entry.name);
-                problems.push(Problem::error("task_condition", message).at(entry.span));
-            }
+            check_task_condition(entry, problems);
             if !found.0.contains(&task) {
                 found.0.push(task);
             }
