@@ -52,6 +52,7 @@ pub mod survivors;
 mod texts;
 pub mod tree;
 pub mod trial;
+pub mod trust;
 pub mod watch;
 
 pub use host::{Dialled, Host};

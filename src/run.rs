@@ -21,7 +21,7 @@ use crate::pipeline::{Cause, End, Parts};
 
 pub use drive::{Outcome, Preview, drive, preview};
 pub use log::{Log, Stream};
-pub use processes::Processes;
+pub use processes::{Processes, Said};
 
 /// One task of a run, with all that is needed to run it.
 #[derive(Debug, Clone)]

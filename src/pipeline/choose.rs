@@ -50,7 +50,7 @@ fn follow(start: usize, wanted: &[char], lower: &[char]) -> Option<Vec<usize>> {
 fn value(at: &[usize], letters: &[char]) -> i32 {
     let beside = at.windows(2).filter(|pair| pair[1] == pair[0] + 1).count();
     let beginnings = at.iter().filter(|place| begins(**place, letters)).count();
-    i32::try_from(beside * 40 + beginnings * 30).unwrap_or(i32::MAX / 2)
+    i32::try_from(beside * 35 + beginnings * 30).unwrap_or(i32::MAX / 2)
 }
 
 fn begins(place: usize, letters: &[char]) -> bool {

@@ -5,15 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::pipe::{PipeFlags, pipe_with};
-use tokio::io::AsyncReadExt;
-use tokio::net::unix::pipe;
 use tokio::sync::{mpsc, watch};
 
 use super::drive::{Preview, Shared};
 use super::log::Log;
 use super::process::Finished;
-use super::processes::{Channel, Ended, NotRun, Processes};
+use super::processes::Processes;
 use super::{Ending, Job, Keep, News};
 use crate::effects::cache::{Made, Share, Store, Unusable};
 use crate::effects::clock::Clock;
@@ -180,28 +177,12 @@ impl Flow {
     /// What a program says of its version.
     async fn version(&self, place: usize, words: &[String]) -> io::Result<Vec<u8>> {
         let shown = words.join(" ");
-        let failed = |error: io::Error| io::Error::new(error.kind(), format!("`{shown}`: {error}"));
-        let (output, end) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| failed(error.into()))?;
-        let copy = end.try_clone().map_err(failed)?;
-        let channel = Channel { input: None, stdout: end, stderr: copy };
-        let mut running = self.processes.start(&self.jobs[place], words, channel);
-        let mut said = Vec::new();
-        let all = async {
-            let ended = (&mut running.end).await.unwrap_or(Err(NotRun::Lost));
-            running.signal(Signal::KILL);
-            pipe::Receiver::from_owned_fd(output)?.read_to_end(&mut said).await?;
-            Ok::<_, io::Error>(ended)
-        };
-        match tokio::time::timeout(VERSION, all).await {
-            Err(_) => Err(failed(io::Error::other(format!("no answer after {VERSION:?}")))),
-            Ok(Err(error)) => Err(failed(error)),
-            Ok(Ok(Err(NotRun::Refused(error)))) => Err(failed(error)),
-            Ok(Ok(Err(NotRun::Lost))) => Err(failed(io::Error::other("the launcher is gone"))),
-            Ok(Ok(Ok(Ended { exit: Exit::Code(0), .. }))) => Ok(said),
-            Ok(Ok(Ok(Ended { exit, .. }))) => {
-                Err(failed(io::Error::other(format!("it {exit}; name the command that tells the version"))))
-            }
-        }
+        let said = self.processes.ask(&self.jobs[place], words, VERSION).await;
+        said.and_then(|said| match said.exit {
+            Exit::Code(0) => Ok(said.output),
+            exit => Err(io::Error::other(format!("it {exit}; name the command that tells the version"))),
+        })
+        .map_err(|error| io::Error::new(error.kind(), format!("`{shown}`: {error}")))
     }
 
     /// Puts a kept result back and tells what the task wrote then.

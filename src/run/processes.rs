@@ -5,7 +5,11 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use rustix::pipe::{PipeFlags, pipe_with};
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Job;
@@ -43,6 +47,16 @@ pub struct Ended {
     /// Some of its processes are still there.
     pub left: bool,
 }
+
+/// What a command that was asked said.
+#[derive(Debug)]
+pub struct Said {
+    pub exit: Exit,
+    pub output: Vec<u8>,
+}
+
+/// No answer is longer.
+const LONGEST: usize = 16 << 20;
 
 /// Why a process never ran.
 #[derive(Debug)]
@@ -147,6 +161,28 @@ impl Processes {
         Running { key, launcher: self.launcher.clone(), end: ended, gone: is_gone }
     }
 
+    /// What a command prints on both its outputs, until it has ended and all that it started. It reads nothing.
+    pub async fn ask(&self, job: &Job, argv: &[String], limit: Duration) -> io::Result<Said> {
+        let (output, end) = pipe_with(PipeFlags::CLOEXEC)?;
+        let copy = end.try_clone()?;
+        let mut running = self.start(job, argv, Channel { input: None, stdout: end, stderr: copy });
+        let all = async {
+            let reading = read_some(output);
+            let ending = async {
+                let ended = (&mut running.end).await;
+                running.signal(Signal::KILL);
+                ended
+            };
+            tokio::join!(ending, reading)
+        };
+        match tokio::time::timeout(limit, all).await {
+            Err(_) => Err(io::Error::other(format!("no answer after {limit:?}"))),
+            Ok((Ok(Ok(Ended { exit, .. })), output)) => Ok(Said { exit, output: output? }),
+            Ok((Ok(Err(NotRun::Refused(error))), _)) => Err(error),
+            Ok((Ok(Err(NotRun::Lost)) | Err(_), _)) => Err(io::Error::other("the launcher is gone")),
+        }
+    }
+
     /// This program's words that go into the job's pod, where it has one.
     fn entering(&self, job: &Job) -> Vec<String> {
         let enter = |init| Entering { init, account: None }.command(&self.program);
@@ -156,6 +192,20 @@ impl Processes {
     /// Ends the launcher and all that it started.
     pub fn end(&self) {
         self.launcher.end();
+    }
+}
+
+/// Reads to the end, and keeps what a sensible answer can have.
+async fn read_some(output: OwnedFd) -> io::Result<Vec<u8>> {
+    let mut pipe = pipe::Receiver::from_owned_fd(output)?;
+    let mut kept = Vec::new();
+    let mut piece = vec![0; 16 << 10];
+    loop {
+        match pipe.read(&mut piece).await? {
+            0 => return Ok(kept),
+            _ if kept.len() >= LONGEST => {}
+            count => kept.extend_from_slice(&piece[..count]),
+        }
     }
 }
 

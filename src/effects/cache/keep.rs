@@ -64,8 +64,8 @@ impl Store {
     fn put(&self, bytes: &[u8], added: &mut u64) -> io::Result<String> {
         let hash = blake3::hash(bytes).to_hex().to_string();
         let path = self.blob(&hash);
-        // One of another size is what a crash of the machine left.
-        if fs::metadata(&path).is_ok_and(|told| told.len() == bytes.len() as u64) {
+        // What is there may be damaged: better found out now than when it is wanted.
+        if fs::read(&path).is_ok_and(|there| there == bytes) {
             return Ok(hash);
         }
         let folder = path.parent().unwrap_or(&self.root);
