@@ -12,6 +12,7 @@ mod accounts;
 pub mod authority;
 pub mod bundle;
 pub mod cache;
+pub mod changes;
 pub mod clock;
 pub mod descriptors;
 pub mod doctor;
@@ -30,6 +31,11 @@ mod listeners;
 #[path = "effects/listeners_portable.rs"]
 mod listeners;
 pub mod locks;
+#[cfg(target_os = "linux")]
+mod notice;
+#[cfg(not(target_os = "linux"))]
+#[path = "effects/notice_portable.rs"]
+mod notice;
 mod notify;
 pub mod places;
 pub mod pods;

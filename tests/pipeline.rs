@@ -5,3 +5,4 @@ mod command;
 mod faults;
 mod machine;
 mod services;
+mod terminal;

@@ -6,6 +6,7 @@ mod pick;
 mod plan;
 mod services;
 mod show;
+mod watch;
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
@@ -57,6 +58,9 @@ pub struct Run {
     /// Draw the tasks and what they need
     #[arg(long, value_name = "FORMAT", num_args = 0..=1, default_missing_value = "text", require_equals = true)]
     pub graph: Option<Format>,
+    /// Run them again whenever files have changed
+    #[arg(long)]
+    pub watch: bool,
     /// Arguments for the named tasks
     #[arg(last = true, value_name = "ARGS")]
     pub arguments: Vec<OsString>,
@@ -95,6 +99,9 @@ pub fn run(global: &Global, args: Run, output: &Output) -> Result<ExitCode, Erro
 }
 
 fn through(global: &Global, args: &Run, output: &Output) -> Result<ExitCode, Error> {
+    if args.watch {
+        return watch::run(global, output);
+    }
     let asked = Asked::find(global, &args.tasks, output)?;
     let arguments = args.arguments.iter().map(|word| match word.to_str() {
         Some(word) => Ok(word.to_owned()),

@@ -139,7 +139,7 @@ fn pass_on(running: &Running, asked: Asked, channels: Channels) {
     }
 }
 
-fn channel(channels: Channels) -> io::Result<(Channel, [Option<OwnedFd>; 2])> {
+pub(super) fn channel(channels: Channels) -> io::Result<(Channel, [Option<OwnedFd>; 2])> {
     if let Channels::Ours { terminal } = channels {
         let stdin = std::io::stdin().as_fd().try_clone_to_owned()?;
         let group = terminal.then(|| rustix::process::getpgrp().as_raw_nonzero().get().unsigned_abs());

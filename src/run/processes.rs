@@ -161,6 +161,12 @@ impl Processes {
         Running { key, launcher: self.launcher.clone(), end: ended, gone: is_gone }
     }
 
+    /// Starts the command of a task with our own input and outputs.
+    pub fn start_ours(&self, job: &Job) -> io::Result<Running> {
+        let (channel, _) = super::process::channel(job.channels)?;
+        Ok(self.start(job, &job.argv, channel))
+    }
+
     /// What a command prints on both its outputs, until it has ended and all that it started. It reads nothing.
     pub async fn ask(&self, job: &Job, argv: &[String], limit: Duration) -> io::Result<Said> {
         let (output, end) = pipe_with(PipeFlags::CLOEXEC)?;
