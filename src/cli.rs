@@ -16,12 +16,14 @@ mod error;
 mod events;
 mod exec;
 mod global;
+mod hold;
 mod locate;
 mod logs;
 mod ls;
 mod output;
 mod ps;
 mod requests;
+mod run;
 mod scale;
 mod schema;
 mod status;
@@ -50,6 +52,7 @@ pub fn run() -> ExitCode {
     match words.get(1).and_then(|word| word.to_str()) {
         Some("launcher") if words.len() == 2 => return crate::engine::launcher(),
         Some("demo-service") => return demo::service(&words[2..]),
+        Some("hold") if words.len() == 2 => return hold::run(),
         Some("enter") => return enter::run(&words[2..]).unwrap_or_else(|error| Output::plain().fail(&error)),
         _ => {}
     }
@@ -94,7 +97,7 @@ fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Error> {
         Some(Command::Restart(args)) => block(control::restart(&global, &args, output)),
         Some(Command::Scale(args)) => block(scale::run(&global, args, output)),
         Some(Command::Wait(args)) => block(wait::run(&global, &args, output)),
-        Some(Command::Why(args)) => block(why::run(&global, &args, output)),
+        Some(Command::Why(args)) => why::run(&global, &args, output),
         Some(Command::Env(args)) => block(env::run(&global, &args, output)),
         Some(Command::Url(args)) => block(url::run(&global, &args, output)),
         Some(Command::Trust(args)) => trust::run(&args, output),
@@ -102,6 +105,7 @@ fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Error> {
         Some(Command::Doctor(_)) => Ok(doctor::run(output)),
         Some(Command::Config(_)) => config::run(&global, output),
         Some(Command::Check(_)) => check::run(&global, output),
+        Some(Command::Run(args)) => run::run(&global, args, output),
         Some(Command::Tasks(args)) => tasks::run(&global, &args, output),
         Some(Command::Dtab(args)) => dtab::run(&global, args, output),
         Some(Command::Schema(_)) => schema::run(output),

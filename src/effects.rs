@@ -11,6 +11,8 @@
 mod accounts;
 pub mod authority;
 pub mod bundle;
+pub mod cache;
+pub mod changes;
 pub mod clock;
 pub mod descriptors;
 pub mod doctor;
@@ -18,14 +20,22 @@ pub mod environment;
 pub mod etc;
 pub mod flows;
 pub mod fs;
+pub mod globs;
 mod helpers;
 mod host;
+pub mod inputs;
 pub mod ledger;
 #[cfg(target_os = "linux")]
 mod listeners;
 #[cfg(not(target_os = "linux"))]
 #[path = "effects/listeners_portable.rs"]
 mod listeners;
+pub mod locks;
+#[cfg(target_os = "linux")]
+mod notice;
+#[cfg(not(target_os = "linux"))]
+#[path = "effects/notice_portable.rs"]
+mod notice;
 mod notify;
 pub mod places;
 pub mod pods;
@@ -48,6 +58,7 @@ pub mod survivors;
 mod texts;
 pub mod tree;
 pub mod trial;
+pub mod trust;
 pub mod watch;
 
 pub use host::{Dialled, Host};

@@ -23,7 +23,7 @@ mod spawn;
 mod stock;
 mod wire;
 
-pub use client::{Client, Launch, Process, Report};
+pub use client::{Client, Input, Launch, Process, Report};
 #[cfg(target_os = "linux")]
 pub use enter::Entering;
 pub use family::TOKEN;

@@ -186,6 +186,7 @@ fn planned(place: usize, service: &Service, outlook: &edges::Outlook<'_>, setups
     Planned {
         name: service.name.clone(),
         version: service.version.clone(),
+        task: service.task,
         aliases: service.aliases.clone(),
         hostnames: service.hostnames.clone(),
         run,

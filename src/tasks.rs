@@ -7,6 +7,7 @@ mod around;
 mod discover;
 mod formats;
 mod launch;
+mod listed;
 mod look;
 mod package_manager;
 mod program;
@@ -17,6 +18,7 @@ mod walk;
 
 pub use discover::{Listing, discover};
 pub use launch::Invoke;
+pub use listed::{ASKINGS, Asking, Question, merge, questions};
 pub use package_manager::Manager;
 pub use program::{Ambiguous, owner};
 pub use runner::{Runner, runner_ids};
@@ -40,6 +42,8 @@ pub struct Task {
     pub draft: Draft,
     /// How it is run.
     pub invoke: Invoke,
+    /// Its runner was asked, and knows it.
+    pub verified: bool,
 }
 
 /// What a file says of a task.
@@ -129,6 +133,8 @@ pub enum Definition {
     Inferred,
     /// Its runner always has it.
     Builtin,
+    /// Its runner was asked, and nothing else is known of it.
+    Listed,
 }
 
 /// A file that tasks were looked for in.
@@ -350,6 +356,7 @@ impl Definition {
             Self::Included => "included",
             Self::Inferred => "inferred",
             Self::Builtin => "builtin",
+            Self::Listed => "listed",
         }
     }
 }

@@ -15,6 +15,7 @@ mod discovery;
 mod dtab;
 mod e2e;
 mod manifest;
+mod pipeline;
 mod plan;
 mod proxy;
 mod supervise;

@@ -3,6 +3,7 @@
 
 mod command;
 mod cost;
+mod exec;
 mod fixtures;
 mod memory;
 mod oracle;

@@ -135,6 +135,11 @@ impl Client {
         self.post("/v1/services/scale", &serde_json::json!({ "scale": scale })).await
     }
 
+    /// Makes the place in which a task runs.
+    pub async fn hold(&self, task: &str) -> Result<(), CallError> {
+        self.post(&format!("/v1/services/{}/hold", segment(task)), &()).await
+    }
+
     /// Stops everything and ends the engine; it answers before it is done.
     pub async fn down(&self, force: bool) -> Result<(), CallError> {
         self.post(&format!("/v1/down?force={force}"), &()).await

@@ -60,6 +60,7 @@ pub async fn serve(listener: UnixListener, handle: Handle, identity: Identity) {
         .route("/v1/services/stop", post(stop))
         .route("/v1/services/restart", post(restart))
         .route("/v1/services/scale", post(scale))
+        .route("/v1/services/{name}/hold", post(hold))
         .route("/v1/services/{name}/why", get(why))
         .route("/v1/services/{name}/env", get(env))
         .route("/v1/notices", get(notices))
@@ -144,6 +145,10 @@ struct Wanted {
 
 async fn scale(State(shared): State<Shared>, Json(wanted): Json<Wanted>) -> Answer<()> {
     shared.handle.ask(|reply| Ask::Scale(wanted.scale, reply)).await.map(Json)
+}
+
+async fn hold(State(shared): State<Shared>, Path(name): Path<String>) -> Answer<()> {
+    shared.handle.ask(|reply| Ask::Hold(name, reply)).await.map(Json)
 }
 
 async fn why(State(shared): State<Shared>, Path(name): Path<String>) -> Answer<crate::view::Explanation> {

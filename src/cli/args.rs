@@ -14,6 +14,7 @@ use super::dtab::Dtab;
 use super::events::Events;
 use super::exec::Exec;
 use super::requests::Requests;
+use super::run::Run;
 use super::scale::Scale;
 use super::tasks::Tasks;
 use super::trust::Trust;
@@ -31,7 +32,7 @@ pub struct Args {
 }
 
 const CODES: &str = "Exit codes: 0 fine, 1 a service failed, 2 usage, 3 manifest invalid, 4 no engine running, \
-    5 timed out waiting, 70 our bug, 130 interrupted. `exec` and `ci` pass the command's own code through, or 125 when \
+    5 timed out waiting, 70 our bug, 130 interrupted. `exec`, `run` and `ci` pass the command's own code through, or 125 when \
     nagaya itself failed, 126 not executable, 127 not found.\n\n\
     Every flag can be given as a variable: NAGAYA_FILE, NAGAYA_PROFILE, NAGAYA_JSON …";
 
@@ -129,7 +130,7 @@ commands! {
     Scale(Scale) = "scale",
     /// Wait until services are ready or completed
     Wait(Wait) = "wait",
-    /// Why a service is not ready
+    /// Why a service is not ready, or why a task would run
     Why(One) = "why",
     /// The variables in which a service runs
     Env(One) = "env",
@@ -151,6 +152,8 @@ commands! {
     Dtab(Dtab) = "dtab",
     /// The manifest's JSON Schema, for editors
     Schema(Nothing) = "schema",
+    /// Run tasks of the manifest or of any task runner, with all that comes before them
+    Run(Run) = "run",
     /// Every task of every task runner in the workspace
     Tasks(Tasks) = "tasks",
     /// The last requests, with caller and callee

@@ -12,7 +12,7 @@ use super::output::Output;
 use crate::effects::environment;
 use crate::effects::fs::Disk;
 use crate::manifest::{self, print_yaml};
-use crate::model::{Check, Command, NetworkMode, Publish, Readiness, Service, ServicePort, Value, Workspace};
+use crate::model::{Check, Command, NetworkMode, Publish, Readiness, Service, ServicePort, Task, Value, Workspace};
 use crate::plan::{Reference, references};
 
 /// Prints it as YAML, or as JSON with its problems.
@@ -37,6 +37,7 @@ fn workspace_json(workspace: &Workspace) -> Json {
         .services
         .values()
         .enumerate()
+        .filter(|(_, service)| !service.task)
         .map(|(place, service)| (service.name.to_string(), service_json(place, service, &references, workspace)))
         .collect();
     json!({
@@ -46,6 +47,7 @@ fn workspace_json(workspace: &Workspace) -> Json {
         "strict": workspace.strict,
         "routes": workspace.routes.to_string(),
         "services": services,
+        "tasks": workspace.tasks.values().map(|task| (task.name.to_string(), task_json(task, workspace))).collect::<Json>(),
     })
 }
 
@@ -88,6 +90,22 @@ fn service_json(place: usize, service: &Service, references: &[Reference], works
             "paths": it.paths, "ignore": it.ignore, "action": it.reaction.word(),
         })).collect::<Vec<_>>(),
         "profiles": service.profiles,
+    })
+}
+
+fn task_json(task: &Task, workspace: &Workspace) -> Json {
+    let tasks = task.tasks.iter().map(|need| workspace.tasks[*need].name.to_string());
+    let services = task.services.iter().map(|need| workspace.service(need.service).name.to_string());
+    json!({
+        "command": task.command.written(),
+        "description": task.description,
+        "working_dir": task.working_dir,
+        "depends_on": tasks.chain(services).collect::<Vec<_>>(),
+        "inputs": task.caching.as_ref().map(|it| &it.inputs),
+        "outputs": task.caching.as_ref().map(|it| &it.outputs),
+        "env": task.caching.as_ref().map(|it| &it.env),
+        "tools": task.caching.as_ref().map(|it| &it.tools),
+        "lock": task.lock,
     })
 }
 

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anstream::ColorChoice;
+use anstream::adapter::strip_str;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
@@ -41,6 +42,11 @@ impl Output {
         Self { json: false, quiet: false, verbose: false, choice: ColorChoice::Auto }
     }
 
+    /// The same without a word beside the data.
+    pub fn silent(&self) -> Self {
+        Self { quiet: true, ..self.clone() }
+    }
+
     /// Whether standard output takes colours.
     pub fn colors(&self) -> bool {
         anstream::AutoStream::new(io::stdout(), self.choice).current_choice() != ColorChoice::Never
@@ -55,6 +61,23 @@ impl Output {
     pub fn is_terminal(&self) -> bool {
         let dumb = environment::variable("TERM").is_some_and(|term| term == "dumb");
         io::stdout().is_terminal() && io::stdin().is_terminal() && !dumb
+    }
+
+    /// Whether somebody sits at a terminal that a program can be given to.
+    pub fn is_interactive(&self) -> bool {
+        io::stdin().is_terminal()
+    }
+
+    /// Prints a line of somebody else's, as it is, after a prefix of ours.
+    pub fn raw_line(&self, prefix: &str, line: &[u8]) {
+        let prefix = if self.colors() { prefix.to_owned() } else { strip_str(prefix).to_string() };
+        finish(io::stdout().lock().write_all(&[prefix.as_bytes(), line, b"\n"].concat()));
+    }
+
+    /// The same to standard error.
+    pub fn raw_error_line(&self, prefix: &str, line: &[u8]) {
+        let prefix = if self.error_colors() { prefix.to_owned() } else { strip_str(prefix).to_string() };
+        let _ = io::stderr().lock().write_all(&[prefix.as_bytes(), line, b"\n"].concat());
     }
 
     /// The columns of the terminal that standard output goes to; none where it goes elsewhere.

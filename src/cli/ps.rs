@@ -16,7 +16,7 @@ pub async fn run(global: &Global, args: &Ps, output: &Output) -> Result<ExitCode
     if let Some(missing) = args.services.iter().find(|name| rows.iter().all(|row| row.name != **name)) {
         return Err(Error::usage(format!("there is no service `{missing}`")).hint("`nagaya ps` lists the services"));
     }
-    rows.retain(|row| args.services.is_empty() || args.services.contains(&row.name));
+    rows.retain(|row| !row.is_aside() && args.services.is_empty() || args.services.contains(&row.name));
     if output.json {
         output.json(&rows);
     } else if args.names {

@@ -13,7 +13,8 @@ use crate::view::by_service;
 pub async fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
     match locate::connect(global, output) {
         Ok((client, engine)) => {
-            let rows = client.services().await?;
+            let mut rows = client.services().await?;
+            rows.retain(|row| !row.is_aside());
             if output.json {
                 output.json(&rows);
                 return Ok(ExitCode::SUCCESS);

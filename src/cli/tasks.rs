@@ -1,5 +1,7 @@
 //! `nagaya tasks`: every task of every task runner, found without executing anything.
 
+mod ask;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -28,6 +30,9 @@ pub struct Tasks {
     /// Show private tasks, hooks, files, CI jobs and what is built in too; JSON always has them
     #[arg(long)]
     pub all: bool,
+    /// Ask the runners themselves too, which executes the project's code; each folder is trusted once
+    #[arg(long)]
+    pub exec: bool,
     /// Show the files that were read, and how much of each is known
     #[arg(long)]
     pub sources: bool,
@@ -65,10 +70,11 @@ pub fn run(global: &Global, args: &Tasks, output: &Output) -> Result<ExitCode, E
     }
     let root = root(global, args)?;
     let walked = tree::walk(&root);
-    let listing = tasks::discover(&root, walked.files, &Disk, args.runner.as_deref());
+    let mut listing = tasks::discover(&root, walked.files, &Disk, args.runner.as_deref());
+    let silent = if args.exec { ask::ask(&root, &mut listing, global, output)? } else { Vec::new() };
     let programs = programs(&listing.tasks);
     let unread = walked.problems.iter().map(|(path, why)| format!("{}: {why}", view::path_from(&root, path)));
-    let notes: Vec<String> = notes(&listing, &programs).into_iter().chain(unread).collect();
+    let notes: Vec<String> = notes(&listing, &programs).into_iter().chain(unread).chain(silent).collect();
     match (output.json, args.sources) {
         (true, false) => output.json(&as_json(&root, &listing)),
         (true, true) => output.json(&Everything {

@@ -13,6 +13,8 @@ use super::stream::Stream;
 use super::wait::{Goal, settle_after};
 use super::{block, dry_run, events, locate, ui};
 use crate::api::{Client, Identity};
+use crate::effects::fs;
+use crate::effects::places::LENT;
 use crate::effects::registry::Registration;
 use crate::engine::{Found, Order, Owned, Running, find_or_start};
 use crate::manifest::Request;
@@ -88,6 +90,8 @@ impl Session {
     async fn attach(engine: &Registration, up: &UpRequest, args: Up) -> Result<Self, Error> {
         let client = Client::new(&engine.socket);
         let before = client.services().await?;
+        // What runs of tasks had started for a while is wanted for longer now.
+        let _ = fs::remove(&engine.state.join(LENT));
         let upped = client.up(up).await.map_err(|error| {
             let error = Error::from(error);
             if error.code == Code::Manifest { error.hint("what runs stays as it is") } else { error }

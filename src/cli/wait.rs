@@ -75,7 +75,7 @@ pub async fn run(global: &Global, args: &Wait, output: &Output) -> Result<ExitCo
         false => args.services.clone(),
         true => {
             let rows = by_service(client.services().await?);
-            rows.into_iter().filter(|row| row.wanted).map(|row| row.name).collect()
+            rows.into_iter().filter(|row| row.wanted && !row.is_aside()).map(|row| row.name).collect()
         }
     };
     settle(&client, &engine.state, &services, args.goal, args.timeout, output).await?;

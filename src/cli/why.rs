@@ -12,8 +12,19 @@ use crate::view::lost_lines;
 /// Lines of the log that are shown.
 const LINES: usize = 10;
 
-/// Explains one service.
-pub async fn run(global: &Global, args: &One, output: &Output) -> Result<ExitCode, Error> {
+/// Explains one service or task.
+pub fn run(global: &Global, args: &One, output: &Output) -> Result<ExitCode, Error> {
+    // A task is known without an engine.
+    let silent = output.silent();
+    if let Ok((Some(workspace), _)) = super::run::workspace(global, &silent)
+        && let Some(task) = workspace.tasks.get_index_of(args.service.as_str())
+    {
+        return super::run::why(&workspace, task, output);
+    }
+    super::block(service(global, args, output))
+}
+
+async fn service(global: &Global, args: &One, output: &Output) -> Result<ExitCode, Error> {
     let (client, engine) = connect(global, output)?;
     let mut why = client.why(&args.service).await?;
     // The one that holds it up has the lines that matter.

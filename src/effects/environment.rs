@@ -1,5 +1,6 @@
 //! This process's variables, arguments and folder.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,13 @@ pub fn shell() -> Shell {
     let variables =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     Arc::new(variables.filter(|(name, _)| !name.starts_with("NAGAYA_")).collect())
+}
+
+/// All variables, for this program itself.
+pub fn everything() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 /// One variable of the shell.

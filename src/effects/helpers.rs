@@ -104,7 +104,8 @@ impl Helpers {
         };
         let launched = pod.map(|pod| {
             let environment = variables;
-            let launch = Launch { incarnation: key, argv, environment, folder, account, pod, stdout, stderr };
+            let launch =
+                Launch { incarnation: key, argv, environment, folder, account, pod, input: None, stdout, stderr };
             self.launcher.launch(launch)
         });
         match launched {

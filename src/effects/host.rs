@@ -9,6 +9,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::net::SocketAddrV4;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::Arc;
 
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -47,6 +48,8 @@ pub struct Host {
     lives: HashMap<Incarnation, Life>,
     /// What services whose last run went wrong had dialled in vain, by name.
     dialled: HashMap<String, Vec<SocketAddrV4>>,
+    /// Tasks whose next launch only makes the place in which somebody else runs their command, with what runs instead.
+    held: HashMap<String, Vec<String>>,
     /// One step at a time for each folder would be enough, but two package managers at once are slower than one
     /// after the other on most machines.
     setups: Arc<tokio::sync::Semaphore>,
@@ -105,6 +108,7 @@ impl Host {
             stamps: Stamps::new(home.setups()),
             lives: HashMap::new(),
             dialled: HashMap::new(),
+            held: HashMap::new(),
             setups: Arc::new(tokio::sync::Semaphore::new(cores.max(2))),
         }
     }
@@ -117,6 +121,11 @@ impl Host {
             life.service = plan.index(name.as_str()).unwrap_or(GONE);
         }
         self.plan = plan;
+    }
+
+    /// Has the next launch of a task make its place alone.
+    pub fn hold(&mut self, task: &str, program: &Path) {
+        self.held.insert(task.to_owned(), vec![program.to_string_lossy().into_owned(), "hold".to_owned()]);
     }
 
     /// A new launcher took the place of a lost one.
@@ -255,15 +264,17 @@ impl Host {
         if let Some(notify) = &notify {
             texts::set(&mut variables, notify::VARIABLE, &notify.path().to_string_lossy());
         }
+        let held = self.held.remove(planned.name.as_str());
         let (pod, order) =
             self.apart(service, instance, incarnation).map_err(|error| format!("no line to its pod: {error}"))?;
         let launch = Launch {
             incarnation,
-            argv: texts::block(planned.argv()),
+            argv: texts::block(held.as_deref().unwrap_or(planned.argv())),
             environment: variables,
             folder: texts::folder(planned),
             account,
             pod: order,
+            input: None,
             stdout: stdout_end,
             stderr: stderr_end,
         };

@@ -72,6 +72,19 @@ impl Places {
         self.state.join("ca")
     }
 
+    /// The results of tasks, which can all be made again.
+    pub fn results(&self) -> PathBuf {
+        let named = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let cache = named("XDG_CACHE_HOME").or_else(|| named("HOME").map(|home| home.join(".cache")));
+        // Without a home there is the state's folder at least.
+        cache.map_or_else(|| self.state.join("cache"), |cache| cache.join("nagaya")).join("tasks")
+    }
+
+    /// The locks that tasks of all checkouts share.
+    pub fn task_locks(&self) -> PathBuf {
+        self.state.join("locks")
+    }
+
     /// Held by the engine that has ports 80 and 443.
     pub fn standard_ports(&self) -> PathBuf {
         self.state.join("standard-ports.lock")
@@ -153,6 +166,11 @@ impl Home {
         self.state.join("setups.json")
     }
 }
+
+/// Shared by the runs of tasks that use an engine, in its workspace's state.
+pub const RUNS: &str = "runs.lock";
+/// What runs of tasks started there, and the last of them stops: names, `*` for the engine itself.
+pub const LENT: &str = "runs.lent";
 
 /// The part of a workspace's id that tells its manifest: a hash of the real path.
 pub fn path_hash(manifest: &Path) -> String {

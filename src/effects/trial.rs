@@ -81,6 +81,7 @@ impl Trial {
             folder: b"/\0".to_vec(),
             account: None,
             pod: Some((order, end)),
+            input: None,
             stdout: null()?,
             stderr: null()?,
         };

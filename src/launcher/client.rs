@@ -35,8 +35,18 @@ pub struct Launch {
     pub account: Option<Account>,
     /// The pod it runs in, and the pod's end of the line to whoever holds the other.
     pub pod: Option<(Pod, OwnedFd)>,
+    /// What it reads; nothing where there is none.
+    pub input: Option<Input>,
     pub stdout: OwnedFd,
     pub stderr: OwnedFd,
+}
+
+/// What a process reads.
+#[derive(Debug)]
+pub struct Input {
+    pub stdin: OwnedFd,
+    /// The process group that it joins, so that it has the terminal; it leads its own where there is none.
+    pub group: Option<u32>,
 }
 
 /// What the launcher says.
@@ -99,7 +109,11 @@ impl Process {
 }
 
 fn leave_terminal() -> io::Result<()> {
-    let null = std::fs::OpenOptions::new().write(true).open("/dev/null")?;
+    // Ctrl-C is for whoever ordered what runs; that one stops it in order.
+    rustix::process::setpgid(None, None)?;
+    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
     Ok(rustix::stdio::dup2_stderr(&null)?)
 }
 
@@ -116,10 +130,11 @@ impl Client {
 
     /// Starts a process; the answer is a report. False where there is no launcher any more, and so no answer.
     pub fn launch(&self, launch: Launch) -> bool {
-        let Launch { incarnation, argv, environment, folder, account, pod, stdout, stderr } = launch;
+        let Launch { incarnation, argv, environment, folder, account, pod, input, stdout, stderr } = launch;
         let (pod, line) = pod.unzip();
-        let order = Order::Launch { key: incarnation.0, argv, environment, folder, account, pod };
-        self.send(order, [stdout, stderr].into_iter().chain(line).collect())
+        let (stdin, group) = input.map(|input| (input.stdin, input.group.unwrap_or(0))).unzip();
+        let order = Order::Launch { key: incarnation.0, argv, environment, folder, account, pod, input: group };
+        self.send(order, [stdout, stderr].into_iter().chain(stdin).chain(line).collect())
     }
 
     /// Signals all processes of an instance.
@@ -249,7 +264,7 @@ impl Connection {
 }
 
 fn send_part(socket: BorrowedFd<'_>, message: &Outgoing) -> io::Result<usize> {
-    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     let descriptors: Vec<BorrowedFd<'_>> = message.descriptors.iter().map(AsFd::as_fd).collect();
     if !descriptors.is_empty() {

@@ -116,7 +116,11 @@ impl Family {
         let Some(signal) = Signal::from_named_raw(signal) else { return };
         let leader = Some(instance.leader).filter(|_| !instance.group_gone);
         if let Some(leader) = leader {
-            let _ = kill_process_group(leader, signal);
+            // One that joined another's group has none of its own.
+            let sent = kill_process_group(leader, signal);
+            if sent.is_err() && instance.leader_alive {
+                let _ = kill_process(leader, signal);
+            }
         }
         for (pid, _) in self.adopted.iter().filter(|(_, owner)| **owner == key) {
             if rustix::process::getpgid(Some(*pid)).ok() != leader {

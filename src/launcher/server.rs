@@ -142,8 +142,9 @@ impl Launcher {
                     self.report_gone();
                 }
             }
-            Order::Launch { key, argv, environment, folder, account, pod } => {
+            Order::Launch { key, argv, environment, folder, account, pod, input } => {
                 let output = self.descriptors.pop_front().zip(self.descriptors.pop_front());
+                let stdin = input.is_some().then(|| self.descriptors.pop_front()).flatten();
                 let engine = pod.is_some().then(|| self.descriptors.pop_front()).flatten();
                 let Some((stdout, stderr)) = output else {
                     let failure = Failure { step: Step::Exec, errno: Errno::BADF.raw_os_error() };
@@ -154,6 +155,8 @@ impl Launcher {
                     environment: &environment,
                     folder: &folder,
                     account: account.as_ref(),
+                    stdin,
+                    group: input.unwrap_or(0),
                     stdout,
                     stderr,
                 };

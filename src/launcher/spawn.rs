@@ -19,6 +19,10 @@ pub struct Program<'a> {
     pub folder: &'a [u8],
     /// The account that runs it, where that is another.
     pub account: Option<&'a Account>,
+    /// What it reads; nothing where there is none.
+    pub stdin: Option<OwnedFd>,
+    /// The process group that it joins; 0 for its own.
+    pub group: u32,
     pub stdout: OwnedFd,
     pub stderr: OwnedFd,
 }
@@ -65,6 +69,8 @@ mod tests {
             environment: &block(environment),
             folder: &block(&[folder]),
             account: None,
+            stdin: None,
+            group: 0,
             stdout: stdout.into(),
             stderr: stderr.into(),
         };

@@ -23,6 +23,8 @@ pub enum Order {
         folder: Vec<u8>,
         account: Option<Account>,
         pod: Option<Pod>,
+        /// What it reads comes along too, before the line; with the process group that it joins, 0 for its own.
+        input: Option<u32>,
     },
     /// Send a signal to all processes of an instance.
     Signal { key: u64, signal: i32 },
@@ -54,7 +56,7 @@ impl Order {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::new();
         match self {
-            Self::Launch { key, argv, environment, folder, account, pod } => {
+            Self::Launch { key, argv, environment, folder, account, pod, input } => {
                 out.byte(0);
                 out.number(*key);
                 out.bytes(argv);
@@ -62,6 +64,7 @@ impl Order {
                 out.bytes(folder);
                 out.list(account.iter(), Writer::account);
                 out.list(pod.iter(), Writer::pod);
+                out.list(input.iter(), |out, group| out.id(*group));
             }
             Self::Signal { key, signal } => {
                 out.byte(1);
@@ -84,6 +87,7 @@ impl Order {
                 folder: input.bytes()?,
                 account: input.list(Reader::account)?.pop(),
                 pod: input.list(Reader::pod)?.pop(),
+                input: input.list(Reader::id)?.pop(),
             }),
             1 => Ok(Self::Signal { key: input.number()?, signal: input.int()? }),
             2 => Ok(Self::Hold),
@@ -349,6 +353,7 @@ mod tests {
                         confined: Some(Ipv4Addr::new(10, 66, 255, 1)),
                     }),
                 }),
+                input: Some(7),
             },
             Order::Signal { key: u64::MAX, signal: -1 },
         ];

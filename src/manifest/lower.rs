@@ -8,6 +8,7 @@ mod readiness;
 mod routes;
 mod scale;
 mod service;
+mod task;
 mod unique;
 mod watch;
 
@@ -54,21 +55,28 @@ pub fn lower(
     let groups = groups(&mut units);
     let shared = shared_environments(&units);
     let declared = declared(&mut units, problems);
-    if declared.is_empty() && !problems.has_errors() {
+    let tasks = task::declared(&mut units, &declared, problems);
+    if declared.is_empty() && tasks.is_empty() && !problems.has_errors() {
         let problem = Problem::error("no_services", "the manifest has no services").at(main_span);
         problems.push(problem.hint("add some under `services`, or run `nagaya demo` for an example"));
     }
     unique::check_names(&declared, name.as_ref(), &namespace, problems);
     unique::check_host_ports(&declared, problems);
-    let names: Vec<ServiceName> = declared.keys().cloned().collect();
+    let jobs = task::jobs(&tasks, &declared, problems);
+    let names: Vec<ServiceName> = declared.keys().chain(jobs.values()).cloned().collect();
     let mut services = IndexMap::new();
     for (name, found) in declared {
         let unit = &units[found.unit];
-        let context = service::Context { names: &names, unit, shared: &shared[found.unit], shell, files };
+        let context = service::Context { names: &names, jobs: &jobs, unit, shared: &shared[found.unit], shell, files };
         let version = version(&name, unit);
         if let Some(service) = service::lower(&name, found.service, &context, problems) {
             services.insert(name, Service { version, ..service });
         }
+    }
+    let among = task::Among { names: &names, jobs: &jobs, units: &units, shared: &shared, files };
+    let tasks = task::lower(tasks, &among, problems);
+    if let Some((tasks, _)) = &tasks {
+        services.extend(task::services(tasks, &among));
     }
     // A service that could not be read leaves a gap, and places no longer fit.
     if services.len() != names.len() {
@@ -83,8 +91,22 @@ pub fn lower(
     let routes = routes::routes(&units, problems);
     let identifiers = identifiers::identifiers(units.first()?, problems);
     let graph = graph(&services, problems)?;
+    let (tasks, task_graph) = tasks?;
     let profiles = known_profiles(&services);
-    Some(Workspace { name: name?, root, services, graph, network, namespace, strict, routes, identifiers, profiles })
+    Some(Workspace {
+        name: name?,
+        root,
+        services,
+        graph,
+        tasks,
+        task_graph,
+        network,
+        namespace,
+        strict,
+        routes,
+        identifiers,
+        profiles,
+    })
 }
 
 /// What a service of a unit is a version of.

@@ -9,6 +9,7 @@ mod policy;
 mod ports;
 mod probe;
 mod service;
+mod task;
 mod watch;
 mod words;
 
@@ -26,7 +27,8 @@ pub use network::{ExternalUrl, PublishSpec};
 pub use policy::{Backoff, Policy};
 pub use ports::{Listen, PortSpec, Ports};
 pub use probe::{GrpcCheck, HttpCheck, PortRef, Probe, TcpCheck};
-pub use service::{CommandSpec, DependsOn, EnvFile, Logs, RawService, RestartRecord, SetupRecord};
+pub use service::{CommandSpec, DependsOn, DependsOnEntry, EnvFile, Logs, RawService, RestartRecord, SetupRecord};
+pub use task::RawTask;
 pub use watch::Watch;
 pub use words::{Action, ConditionWord, EgressWord, NamedBy, NetworkWord, SignalWord};
 
@@ -46,7 +48,7 @@ record! {
         /// What names requests for the routes, in turn; by the service that is called where nothing does.
         identifier: OneOrMany<At<OrBrief<IdentifierRecord>>>,
         /// Commands that end, by name.
-        [later] tasks: Dict<Task>,
+        tasks: Dict<OrBrief<RawTask>>,
         /// Production's own files, for `parity`.
         [later] production: Production,
         /// How host processes see the network: `auto`, `pod`, `names` or `env`.
@@ -152,30 +154,6 @@ fn split_assignment(template: Template) -> (String, Option<Template>) {
     };
     *first = value;
     (key, Some(Template(pieces)))
-}
-
-record! {
-    /// A command that ends.
-    Task is "a task" {
-        /// What to run.
-        command: CommandSpec,
-        /// The folder to run in.
-        working_dir: String,
-        /// Services and tasks that must be there first.
-        depends_on: DependsOn,
-        /// Variables for the command.
-        environment: Env,
-        /// Files whose content decides whether it has to run again.
-        inputs: OneOrMany<String>,
-        /// Files that it makes.
-        outputs: OneOrMany<String>,
-        /// Tasks with the same lock never run together.
-        lock: String,
-        /// Variables that are part of the cache key.
-        env: OneOrMany<String>,
-        /// Programs whose version is part of the cache key.
-        tools: OneOrMany<String>,
-    }
 }
 
 record! {

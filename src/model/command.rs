@@ -20,6 +20,18 @@ impl Command {
         }
     }
 
+    /// The program and its arguments, with more of these behind; a shell's line gets them as its own.
+    pub fn argv_with(&self, arguments: &[String]) -> Vec<String> {
+        let mut argv = match self {
+            Self::Shell(line) if !arguments.is_empty() => {
+                vec!["/bin/sh".to_owned(), "-c".to_owned(), format!("{} \"$@\"", line.written()), "sh".to_owned()]
+            }
+            _ => self.argv(Template::written),
+        };
+        argv.extend(arguments.iter().cloned());
+        argv
+    }
+
     /// The parts that may hold references.
     pub fn templates(&self) -> &[Template] {
         match self {

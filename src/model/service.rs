@@ -17,6 +17,8 @@ pub struct Service {
     pub name: ServiceName,
     /// Which of several versions it is.
     pub version: Option<Version>,
+    /// It is a task of the manifest, which runs to its end for those that need it.
+    pub task: bool,
     /// Other names of it in the workspace.
     pub aliases: Vec<ServiceName>,
     /// Production's full host names of it.

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use crate::dtab::{Dtab, Identifier};
 
-use super::{Graph, Names, Namespace, NetworkMode, Service, ServiceName, WorkspaceName};
+use super::{Graph, Names, Namespace, NetworkMode, Service, ServiceName, Task, TaskName, WorkspaceName};
 
 /// A workspace that can be planned: every reference leads somewhere and the graph has no cycle.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +16,10 @@ pub struct Workspace {
     pub root: PathBuf,
     pub services: IndexMap<ServiceName, Service>,
     pub graph: Graph,
+    /// Commands that end, by name.
+    pub tasks: IndexMap<TaskName, Task>,
+    /// What they need of each other.
+    pub task_graph: Graph,
     /// `None` for `auto`: the best mode that the machine allows.
     pub network: Option<NetworkMode>,
     /// The Kubernetes namespace, for `users.NAMESPACE.svc`.

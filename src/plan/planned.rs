@@ -19,6 +19,8 @@ pub struct Planned {
     pub name: ServiceName,
     /// Which of several versions it is.
     pub version: Option<Version>,
+    /// It is a task of the manifest.
+    pub task: bool,
     /// Other names of it in the workspace.
     pub aliases: Vec<ServiceName>,
     /// Production's full host names of it.

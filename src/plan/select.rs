@@ -76,7 +76,7 @@ fn enabled(workspace: &Workspace, profiles: &[String]) -> Vec<usize> {
         .services
         .values()
         .enumerate()
-        .filter(|(_, service)| on(&service.profiles))
+        .filter(|(_, service)| !service.task && on(&service.profiles))
         .map(|(place, _)| place)
         .collect()
 }

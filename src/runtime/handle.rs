@@ -51,6 +51,8 @@ pub enum Ask {
     },
     /// Have so many instances of these.
     Scale(Scale, oneshot::Sender<Result<(), Problem>>),
+    /// Make the place in which a task runs, and keep it until its process is asked to end.
+    Hold(String, oneshot::Sender<Result<(), Problem>>),
     Why(String, oneshot::Sender<Result<Explanation, Problem>>),
     Env(String, oneshot::Sender<Result<Environment, Problem>>),
     /// Change routes. Those that are in force are published before the answer.

@@ -118,6 +118,7 @@ fn add(around: &Around<'_>, runner: &'static Runner, project: &Path, file: &Path
         file: draft.file.clone().unwrap_or_else(|| file.to_owned()),
         draft,
         invoke: launch.invoke,
+        verified: false,
     });
 }
 

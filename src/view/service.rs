@@ -12,6 +12,7 @@ use crate::supervise::{State, Status};
 
 /// The kind of what lives elsewhere.
 const EXTERNAL: &str = "external";
+const TASK: &str = "task";
 
 /// A row of `ps`: one instance of a service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -105,7 +106,12 @@ impl Service {
             instance: status.instance,
             state: status.state,
             ready: status.ready,
-            kind: if planned.external().is_some() { EXTERNAL } else { "process" }.to_owned(),
+            kind: match planned.external() {
+                Some(_) => EXTERNAL,
+                None if planned.task => TASK,
+                None => "process",
+            }
+            .to_owned(),
             network: planned.network.word().to_owned(),
             pid: status.pid,
             container: None,
@@ -150,6 +156,11 @@ impl Service {
     /// What people call it: its name, and `#2` behind it where it is not the first instance.
     pub fn label(&self) -> String {
         label(&self.name, self.instance)
+    }
+
+    /// Whether it is a task that no service needs: where it runs is nobody's concern but that of whoever runs it.
+    pub fn is_aside(&self) -> bool {
+        self.kind == TASK && self.needed_by.is_empty()
     }
 
     /// Whether it lives elsewhere.

@@ -35,9 +35,11 @@ pub struct Task<'a> {
     /// `task`, `hook`, `file`, `job` or `service`.
     pub kind: &'static str,
     pub private: bool,
-    /// `literal`, `included`, `inferred` or `builtin`.
+    /// `literal`, `included`, `inferred`, `builtin` or `listed`.
     pub definition: &'static str,
     pub platforms: &'a [String],
+    /// Its runner was asked (`--exec`), and knows it.
+    pub verified: bool,
 }
 
 /// One argument of a task.
@@ -97,6 +99,7 @@ impl<'a> Task<'a> {
             private: draft.private,
             definition: draft.definition.word(),
             platforms: &draft.platforms,
+            verified: task.verified,
         }
     }
 }

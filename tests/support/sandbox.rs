@@ -104,7 +104,7 @@ impl Sandbox {
         let home = folder.path().join("home");
         let sandbox = Self { folder, account, home, limit: 2 * PATIENCE };
         sandbox.give(sandbox.folder.path());
-        for name in ["work", "home", "state", "run"] {
+        for name in ["work", "home", "state", "run", "cache"] {
             let path = sandbox.folder.path().join(name);
             fs::create_dir(&path).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
@@ -173,6 +173,7 @@ impl Sandbox {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", &self.home)
             .env("XDG_STATE_HOME", base.join("state"))
+            .env("XDG_CACHE_HOME", base.join("cache"))
             .env("XDG_RUNTIME_DIR", base.join("run"))
             .env("SHELL", "/bin/sh")
             .env("TERM", "xterm-256color")
@@ -241,7 +242,7 @@ impl Sandbox {
     /// Nothing was ever written into its state and runtime folders, nor into its home.
     pub fn untouched(&self) -> bool {
         let is_empty = |name: &str| fs::read_dir(self.folder.path().join(name)).unwrap().next().is_none();
-        ["state", "run", "home"].into_iter().all(is_empty)
+        ["state", "run", "home", "cache"].into_iter().all(is_empty)
     }
 
     /// The processes of this sandbox: they have its state folder in their environment.

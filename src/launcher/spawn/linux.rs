@@ -38,6 +38,7 @@ struct Order {
     folder: *const c_char,
     descriptors: [c_int; 3],
     account: *const Account,
+    group: libc::pid_t,
     parent: libc::pid_t,
     hello: Option<(c_int, [u8; EVENT])>,
     /// Written by the child, whose memory is ours, when it fails.
@@ -74,7 +75,7 @@ impl Spawner {
         self.hello = Some((events.as_raw_fd(), hello));
     }
 
-    /// Starts a process as the leader of a new group, with no input. The error is that of the system call that
+    /// Starts a process, by default as the leader of a new group and with no input. The error is that of the system call that
     /// failed, in the child or here.
     pub fn spawn(&mut self, program: &Program<'_>) -> Result<Pid, i32> {
         match self.exec(program, pointers(program.argv)?) {
@@ -109,7 +110,12 @@ impl Spawner {
             argv,
             environment: pointers(program.environment).map_err(plain)?,
             folder: folder.as_ptr(),
-            descriptors: [self.null.as_raw_fd(), program.stdout.as_raw_fd(), program.stderr.as_raw_fd()],
+            descriptors: [
+                program.stdin.as_ref().unwrap_or(&self.null).as_raw_fd(),
+                program.stdout.as_raw_fd(),
+                program.stderr.as_raw_fd(),
+            ],
+            group: libc::pid_t::try_from(program.group).unwrap_or(0),
             account: program.account.map_or(ptr::null(), ptr::from_ref),
             parent: self.parent,
             hello: self.hello,
@@ -190,7 +196,10 @@ extern "C" fn child(order: *mut c_void) -> c_int {
         for signal in [libc::SIGCHLD, libc::SIGPIPE] {
             libc::signal(signal, libc::SIG_DFL);
         }
-        libc::setpgid(0, 0);
+        // A group that is gone has no terminal to give.
+        if libc::setpgid(0, order.group) < 0 {
+            libc::setpgid(0, 0);
+        }
         if let Some((events, hello)) = &order.hello {
             libc::send(*events, hello.as_ptr().cast(), hello.len(), libc::MSG_NOSIGNAL);
         }

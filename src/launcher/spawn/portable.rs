@@ -20,7 +20,7 @@ impl Spawner {
         Ok(Self)
     }
 
-    /// Starts a process as the leader of a new group, with no input.
+    /// Starts a process, by default as the leader of a new group and with no input.
     pub fn spawn(&mut self, program: &Program<'_>) -> Result<Pid, i32> {
         let text = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
         let texts = |block: &'_ [u8]| {
@@ -41,10 +41,10 @@ impl Spawner {
             .env_clear()
             .envs(variables)
             .current_dir(text(program.folder.strip_suffix(b"\0").unwrap_or(program.folder)))
-            .stdin(Stdio::null())
+            .stdin(program.stdin.as_ref().map(copy).transpose()?.unwrap_or_else(Stdio::null))
             .stdout(copy(&program.stdout)?)
             .stderr(copy(&program.stderr)?)
-            .process_group(0)
+            .process_group(i32::try_from(program.group).unwrap_or(0))
             .spawn()
             .map_err(|error| error.raw_os_error().unwrap_or(5))?;
         i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(3)

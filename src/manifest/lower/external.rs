@@ -26,6 +26,7 @@ pub fn lower(
     Some(Service {
         name: name.clone(),
         version: None,
+        task: false,
         aliases: aliases(raw, problems),
         hostnames: hostnames(raw, problems),
         run: Run::External(external.clone()),

@@ -33,6 +33,7 @@ pub fn add(services: &mut IndexMap<ServiceName, Service>, root: &Path, manifest:
     let guest = Service {
         name: name.clone(),
         version: None,
+        task: false,
         aliases: Vec::new(),
         hostnames: Vec::new(),
         // It only has to be there: commands come into its pod.

@@ -20,12 +20,14 @@ use crate::model::{
 use super::network::{aliases, hostnames, publish};
 use super::readiness::lower_readiness;
 use super::scale::{Scale, scale};
+use super::task::{Jobs, check_task_condition};
 use super::watch::lower_watch;
 use super::{Unit, env_values, external, unknown_service};
 
 /// What one service is lowered among.
 pub struct Context<'a> {
     pub names: &'a [ServiceName],
+    pub jobs: &'a Jobs,
     pub unit: &'a Unit,
     pub shared: &'a Arc<IndexMap<String, Value>>,
     pub shell: &'a Shell,
@@ -47,7 +49,7 @@ pub fn lower(
     let ports = ports(raw.ports.as_ref());
     let listen = listen(raw.listen.as_ref().map(|listen| &listen.value), &ports, problems);
     let publish = publish(&raw, &ports, &listen, problems);
-    let depends_on = depends_on(raw.depends_on.as_ref().map(|on| &on.value), context.names, problems);
+    let depends_on = depends_on(raw.depends_on.as_ref().map(|on| &on.value), context, problems);
     let environment = environment(&raw, context, problems);
     let readiness = lower_readiness(raw.readiness.as_ref(), &ports, problems);
     let setup = setup(raw.setup.as_ref().map(|steps| steps.0.as_slice()).unwrap_or_default(), problems);
@@ -72,6 +74,7 @@ pub fn lower(
     let service = Service {
         name: name.clone(),
         version: None,
+        task: false,
         aliases,
         hostnames,
         run: Run::Process(command),
@@ -187,15 +190,22 @@ pub fn unknown_port(name: &str, ports: &[Port], span: Span) -> Problem {
     Problem::error("unknown_port", format!("there is no port `{name}`")).at(span).maybe_hint(hint)
 }
 
-fn depends_on(raw: Option<&DependsOn>, names: &[ServiceName], problems: &mut Problems) -> Vec<Dependency> {
+fn depends_on(raw: Option<&DependsOn>, context: &Context<'_>, problems: &mut Problems) -> Vec<Dependency> {
     let mut out: Vec<Dependency> = Vec::new();
+    let names = context.names;
     for entry in raw.map(|raw| raw.0.as_slice()).unwrap_or_default() {
-        let Some(service) = names.iter().position(|name| name.as_str() == entry.name) else {
+        let job = context.jobs.get(entry.name.as_str());
+        let name = job.map_or(entry.name.as_str(), ServiceName::as_str);
+        let Some(service) = names.iter().position(|known| known.as_str() == name) else {
             let known: Vec<String> = names.iter().map(ToString::to_string).collect();
             problems.push(unknown_service(&entry.name, entry.span, &known));
             continue;
         };
-        let condition = entry.condition.map_or(Condition::Ready, |word| word.0);
+        if job.is_some() {
+            check_task_condition(entry, problems);
+        }
+        let usual = if job.is_some() { Condition::Completed } else { Condition::Ready };
+        let condition = entry.condition.map_or(usual, |word| word.0);
         if !out.iter().any(|known| known.service == service) {
             out.push(Dependency { service, condition });
         }

@@ -44,7 +44,9 @@ impl Engine {
         match ask {
             // What is started now would keep an engine alive that everybody believes to be gone.
             Ask::Up(_, reply) if ending => drop(reply.send(Err(Problem::Ending))),
-            Ask::Start(_, reply) | Ask::Restart { reply, .. } | Ask::Scale(_, reply) if ending => {
+            Ask::Start(_, reply) | Ask::Restart { reply, .. } | Ask::Scale(_, reply) | Ask::Hold(_, reply)
+                if ending =>
+            {
                 drop(reply.send(Err(Problem::Ending)));
             }
             Ask::Wake(_) if ending => {}
@@ -64,6 +66,9 @@ impl Engine {
             }
             Ask::Scale(scale, reply) => {
                 let _ = reply.send(self.scale(&scale));
+            }
+            Ask::Hold(name, reply) => {
+                let _ = reply.send(self.hold(&name));
             }
             Ask::Why(name, reply) => self.explain(&name, reply),
             Ask::Env(name, reply) => {
@@ -114,6 +119,20 @@ impl Engine {
         let wants = wants.map(|(place, _)| (place, if lazy(place) { Want::Idle } else { Want::Up })).collect();
         self.step(Input::Asked(Command::Up(wants)));
         self.step(Input::Asked(Command::Start(places)));
+        Ok(())
+    }
+
+    /// Runs, in place of a task's command, a program that does nothing: who asked brings the command.
+    fn hold(&mut self, name: &str) -> Result<(), Problem> {
+        let place = self.place(name)?;
+        if !self.world.plan().services[place].task {
+            return Err(Problem::Nothing { message: format!("{name} is no task") });
+        }
+        if self.world.status(place).pid.is_some() {
+            return Err(Problem::Nothing { message: format!("{name} is being run already") });
+        }
+        self.host.hold(name, &self.setup.program);
+        self.step(Input::Asked(Command::UpAlone(vec![(place, Want::Up)])));
         Ok(())
     }
 

@@ -1,0 +1,231 @@
+//! `nagaya run`: tasks of the manifest and of any task runner, with all that comes before them.
+
+mod ask;
+mod jobs;
+mod pick;
+mod plan;
+mod services;
+mod show;
+mod watch;
+
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::args::Global;
+use super::error::{Code, Error};
+use super::locate;
+use super::output::Output;
+use crate::effects::cache::Store;
+use crate::effects::environment;
+use crate::launcher::Process;
+use crate::model::Size;
+use crate::pipeline::{Drawn, End, Machine, Rules, State, draw, draw_dot, draw_mermaid};
+use crate::run::{self, Job, Outcome, Surroundings};
+
+use ask::Asked;
+use jobs::Built;
+use services::Stay;
+use show::Printer;
+
+pub use ask::workspace;
+pub use plan::why;
+
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Tasks, by their names or the full ones that `nagaya tasks --json` has as `id`
+    pub tasks: Vec<String>,
+    /// How many at once [default: the number of processors]
+    #[arg(short, long, value_name = "N", env = "NAGAYA_JOBS")]
+    pub jobs: Option<NonZeroUsize>,
+    /// How to show what several tasks write
+    #[arg(long, value_name = "HOW", env = "NAGAYA_OUTPUT")]
+    pub output: Option<Style>,
+    /// After a failure, go on with all that does not need what failed
+    #[arg(short, long, env = "NAGAYA_KEEP_GOING")]
+    pub keep_going: bool,
+    /// Run also what has a result already
+    #[arg(long, env = "NAGAYA_FORCE")]
+    pub force: bool,
+    /// Tell what would run, and what has a result already
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Draw the tasks and what they need
+    #[arg(long, value_name = "FORMAT", num_args = 0..=1, default_missing_value = "text", require_equals = true)]
+    pub graph: Option<Format>,
+    /// Run them again whenever files have changed
+    #[arg(long)]
+    pub watch: bool,
+    /// Arguments for the named tasks
+    #[arg(last = true, value_name = "ARGS")]
+    pub arguments: Vec<OsString>,
+}
+
+/// How what several tasks write is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Style {
+    /// Each line as it comes, with the name of its task
+    Prefixed,
+    /// All lines of a task together, when it has ended
+    Grouped,
+}
+
+/// How a picture is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Text,
+    Dot,
+    Mermaid,
+}
+
+/// Between a task's being asked to end and its being killed.
+const GRACE: Duration = Duration::from_secs(10);
+/// News that may wait to be printed: who writes faster than that waits.
+const BACKLOG: usize = 256;
+/// What kept results may take where nothing else is said.
+const LIMIT: Size = Size(4 << 30);
+
+/// Runs them and passes on the code of the first that failed.
+pub fn run(global: &Global, args: Run, output: &Output) -> Result<ExitCode, Error> {
+    through(global, &args, output).map_err(|error| match error.code {
+        Code::NotFound | Code::NotExecutable | Code::Interrupted => error,
+        _ => Error { code: Code::Exec, ..error },
+    })
+}
+
+fn through(global: &Global, args: &Run, output: &Output) -> Result<ExitCode, Error> {
+    if args.watch {
+        return watch::run(global, output);
+    }
+    let asked = Asked::find(global, &args.tasks, output)?;
+    let arguments = args.arguments.iter().map(|word| match word.to_str() {
+        Some(word) => Ok(word.to_owned()),
+        None => Err(Error::usage(format!("`{}` is not UTF-8", word.to_string_lossy()))),
+    });
+    let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
+    let built = jobs::build(&asked, &arguments, args, output)?;
+    if let Some(format) = args.graph {
+        return Ok(show_graph(&built.drawn, format, output));
+    }
+    if args.dry_run {
+        return plan::run(&built, args, output);
+    }
+    let stay = match built.services.is_empty() {
+        true => None,
+        false => Some(services::come(global, built.services.clone(), output)?),
+    };
+    execute(built, stay, args, output)
+}
+
+fn show_graph(drawn: &[Drawn], format: Format, output: &Output) -> ExitCode {
+    if output.json {
+        output.json(&drawn);
+        return ExitCode::SUCCESS;
+    }
+    output.lines(&match format {
+        Format::Text => draw(drawn),
+        Format::Dot => draw_dot(drawn),
+        Format::Mermaid => draw_mermaid(drawn),
+    });
+    ExitCode::SUCCESS
+}
+
+fn execute(built: Built, stay: Option<Stay>, args: &Run, output: &Output) -> Result<ExitCode, Error> {
+    let jobs = args.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+    let rules = Rules { jobs, keep_going: args.keep_going, grace: GRACE };
+    let Built { mut jobs, nodes, places, .. } = built;
+    let names: Vec<String> = jobs.iter().map(|job| job.name.clone()).collect();
+    let plain = jobs.len() == 1 && args.output.is_none();
+    let mut printer = Printer::new(names, plain, args.output.unwrap_or(Style::Prefixed), output);
+    let (news, mut inbox) = mpsc::channel(BACKLOG);
+    let surroundings = surroundings(args.force, news)?;
+    let machine = Machine::new(nodes, rules);
+    let outcome = on_a_runtime(async {
+        let mut stay = stay;
+        if let Some(stay) = &mut stay
+            && let Err(error) = settle_in(stay, &mut jobs, &places, output).await
+        {
+            return Err(leave_after(error, stay, output).await);
+        }
+        let driving = run::drive(machine, jobs, surroundings);
+        let printing = async {
+            while let Some(news) = inbox.recv().await {
+                printer.print(news);
+            }
+        };
+        let outcome = tokio::join!(driving, printing).0;
+        let outcome = outcome.map_err(|error| Error::failed(format!("the tasks cannot be run: {error}")));
+        if let Some(stay) = &mut stay {
+            stay.leave(&went_well(&outcome, &places), output).await?;
+        }
+        outcome
+    })??;
+    printer.finish(&outcome);
+    Ok(match (outcome.interrupted, outcome.code) {
+        (true, _) => ExitCode::from(Code::Interrupted as u8),
+        (false, code) => ExitCode::from(code),
+    })
+}
+
+/// Waits for services, as long as nobody has enough of that.
+async fn settle_in(
+    stay: &mut Stay,
+    jobs: &mut [Job],
+    places: &[(usize, String)],
+    output: &Output,
+) -> Result<(), Error> {
+    let caught = |kind| signal(kind).map_err(|error| Error::failed(format!("no signals: {error}")));
+    let (mut interrupt, mut terminate) = (caught(SignalKind::interrupt())?, caught(SignalKind::terminate())?);
+    tokio::select! {
+        settled = stay.settle_in(jobs, places, output) => settled,
+        _ = interrupt.recv() => Err(Error::silent(Code::Interrupted)),
+        _ = terminate.recv() => Err(Error::silent(Code::Interrupted)),
+    }
+}
+
+/// What was started is stopped; the first error is the one that tells.
+async fn leave_after(error: Error, stay: &mut Stay, output: &Output) -> Error {
+    let _ = stay.leave(&[], output).await;
+    error
+}
+
+fn went_well(outcome: &Result<Outcome, Error>, places: &[(usize, String)]) -> Vec<String> {
+    let Ok(outcome) = outcome else { return Vec::new() };
+    let is_well = |place: usize| matches!(outcome.states[place], State::Done(End::Fresh | End::Cached));
+    places.iter().filter(|(place, _)| is_well(*place)).map(|(_, name)| name.clone()).collect()
+}
+
+/// What tasks share. It forks, so there may be no thread yet.
+fn surroundings(force: bool, news: mpsc::Sender<run::News>) -> Result<Surroundings, Error> {
+    let places = locate::places()?;
+    let launcher = Process::fork().map_err(|error| Error::failed(format!("no process can be made: {error}")))?;
+    Ok(Surroundings {
+        store: Store::new(places.results(), limit()?),
+        locks: places.task_locks(),
+        force,
+        news,
+        launcher,
+    })
+}
+
+fn limit() -> Result<u64, Error> {
+    let Some(text) = environment::variable("NAGAYA_CACHE_SIZE") else { return Ok(LIMIT.0) };
+    let text = text.to_string_lossy();
+    Size::parse(&text).map(|size| size.0).map_err(|error| Error::usage(format!("NAGAYA_CACHE_SIZE: {error}")))
+}
+
+/// Runs to the end; a thread that waits for a lock nobody wants any more is left to itself.
+fn on_a_runtime<T>(work: impl Future<Output = T>) -> Result<T, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::failed(format!("no runtime: {error}")))?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    Ok(done)
+}

@@ -1,0 +1,127 @@
+//! From words to tasks.
+
+use std::path::{Path, PathBuf};
+
+use super::pick;
+use crate::cli::args::Global;
+use crate::cli::error::{Code, Error};
+use crate::cli::locate;
+use crate::cli::output::Output;
+use crate::effects::fs::{self, Disk};
+use crate::effects::{environment, tree};
+use crate::model::{TaskName, Workspace};
+use crate::pipeline::{Candidate, Miss, find};
+use crate::tasks::{Task, discover};
+
+/// What was asked for, and what it was found in.
+pub struct Asked {
+    /// The manifest's, where there is one.
+    pub workspace: Option<Workspace>,
+    /// The folder in which tasks are looked for.
+    pub root: PathBuf,
+    pub targets: Vec<Target>,
+}
+
+/// A task that was asked for.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// One of the manifest, by place.
+    Declared(usize),
+    Found(Box<Task>),
+}
+
+impl Asked {
+    /// Finds what words mean. Without words, somebody at a terminal picks.
+    pub fn find(global: &Global, words: &[String], output: &Output) -> Result<Self, Error> {
+        let (workspace, root) = workspace(global, output)?;
+        let mut asked = Self { workspace, root, targets: Vec::new() };
+        let declared: Option<Vec<usize>> = words.iter().map(|word| asked.declared(word)).collect();
+        if let Some(declared) = declared.filter(|declared| !declared.is_empty()) {
+            // The tree need not be looked through.
+            asked.targets = declared.into_iter().map(Target::Declared).collect();
+            return Ok(asked);
+        }
+        let found = discover(&asked.root, tree::walk(&asked.root).files, &Disk, None).tasks;
+        let candidates = asked.candidates(&found);
+        let places = match words {
+            [] => vec![asked.pick(&candidates, &found, global, output)?],
+            words => words.iter().map(|word| asked.place(word, &candidates)).collect::<Result<_, _>>()?,
+        };
+        let declared = asked.workspace.as_ref().map_or(0, |workspace| workspace.tasks.len());
+        let target = |place: usize| match place.checked_sub(declared) {
+            None => Target::Declared(place),
+            Some(place) => Target::Found(Box::new(found[place].clone())),
+        };
+        asked.targets = places.into_iter().map(target).collect();
+        Ok(asked)
+    }
+
+    fn declared(&self, word: &str) -> Option<usize> {
+        self.workspace.as_ref()?.tasks.get_index_of(word)
+    }
+
+    fn candidates(&self, found: &[Task]) -> Vec<Candidate> {
+        let here = environment::folder().and_then(|here| fs::real(&here)).unwrap_or_default();
+        let here = here.strip_prefix(&self.root).unwrap_or(Path::new(""));
+        let declared = self.workspace.iter().flat_map(|workspace| workspace.tasks.keys());
+        let declared = declared.map(TaskName::as_str).map(Candidate::declared);
+        declared.chain(found.iter().map(|task| Candidate::found(task, here))).collect()
+    }
+
+    fn place(&self, word: &str, candidates: &[Candidate]) -> Result<usize, Error> {
+        find(word, candidates).map_err(|miss| match miss {
+            Miss::Several(several) => {
+                let error = Error::usage(format!("`{word}` may mean {} tasks", several.len()));
+                several.iter().fold(error, |error, full| error.hint(format!("nagaya run {full}")))
+            }
+            Miss::Unknown(_) if self.is_service(word) => Error::usage(format!("`{word}` is a service, and no task"))
+                .hint(format!("`nagaya up {word}` starts it"))
+                .hint(format!("`nagaya exec {word} -- COMMAND` runs a command where it runs")),
+            Miss::Unknown(hint) => {
+                let error = Error::usage(format!("there is no task `{word}` in {}", self.root.display()));
+                hint.into_iter().fold(error, Error::hint).hint("`nagaya tasks` lists them")
+            }
+        })
+    }
+
+    fn is_service(&self, word: &str) -> bool {
+        self.workspace.as_ref().is_some_and(|workspace| workspace.services.contains_key(word))
+    }
+
+    fn pick(&self, candidates: &[Candidate], found: &[Task], global: &Global, output: &Output) -> Result<usize, Error> {
+        if candidates.is_empty() {
+            return Err(Error::usage(format!("there are no tasks in {}", self.root.display())));
+        }
+        if !output.is_terminal() || output.json || global.no_input {
+            return Err(Error::usage("no task is named").hint("`nagaya tasks` lists them, `nagaya run TASK` runs one"));
+        }
+        let declared = self.workspace.iter().flat_map(|workspace| workspace.tasks.values());
+        let declared = declared.map(|task| (true, task.description.clone().unwrap_or_else(|| task.command.written())));
+        let about = |task: &Task| {
+            let text = task.draft.description.as_ref().map(|it| it.text.clone());
+            (task.is_everyday(), text.unwrap_or_else(|| task.draft.command.lines().next().unwrap_or("").to_owned()))
+        };
+        let all = candidates.iter().zip(declared.chain(found.iter().map(about))).enumerate();
+        let choices = all
+            .filter(|(_, (_, (everyday, _)))| *everyday)
+            .map(|(place, (candidate, (_, about)))| pick::Choice { place, name: candidate.full.clone(), about });
+        pick::pick(&choices.collect::<Vec<_>>(), output)?.ok_or_else(|| Error::silent(Code::Interrupted))
+    }
+}
+
+/// The manifest's workspace and its folder; where there is none, this folder.
+pub fn workspace(global: &Global, output: &Output) -> Result<(Option<Workspace>, PathBuf), Error> {
+    match locate::manifest(global) {
+        Ok(request) => {
+            let workspace = locate::load(&request, output)?;
+            let root = fs::real(&workspace.root).unwrap_or_else(|_| workspace.root.clone());
+            Ok((Some(workspace), root))
+        }
+        Err(error) if !global.file.is_empty() => Err(error),
+        Err(_) => {
+            let folder = environment::folder().and_then(|folder| fs::real(&folder));
+            let folder = folder.map_err(|error| Error::usage(format!("there is no current folder: {error}")))?;
+            Ok((None, folder))
+        }
+    }
+}

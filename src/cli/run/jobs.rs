@@ -1,0 +1,225 @@
+//! From tasks to jobs: all that comes first, words, variables, and what a result depends on.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::Path;
+
+use super::Run;
+use super::ask::{Asked, Target};
+use crate::cli::error::{Code, Error};
+use crate::cli::locate;
+use crate::cli::output::Output;
+use crate::effects::cache::Store;
+use crate::effects::environment;
+use crate::effects::programs::{self, Program};
+use crate::model::{Condition, Task, Workspace};
+use crate::pipeline::{Drawn, Node, Parts, hash_of, inherited, variables, written};
+use crate::plan::Shell;
+use crate::run::{Channels, Job, Keep};
+use crate::tasks::{self, Invoke};
+
+/// A run that can begin. Each task stands behind those that it needs.
+#[derive(Debug, Default)]
+pub struct Built {
+    pub jobs: Vec<Job>,
+    pub nodes: Vec<Node>,
+    pub drawn: Vec<Drawn>,
+    /// Services that have to be there first.
+    pub services: Vec<Needed>,
+    /// Jobs that run among the services: place and name there.
+    pub places: Vec<(usize, String)>,
+}
+
+/// A service that tasks need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Needed {
+    pub name: String,
+    pub condition: Condition,
+}
+
+/// Makes jobs of what was asked for and of all that comes before.
+pub fn build(asked: &Asked, arguments: &[String], args: &Run, output: &Output) -> Result<Built, Error> {
+    let shell = environment::shell();
+    let mut built = Built::default();
+    let named: Vec<usize> = asked.targets.iter().filter_map(Target::declared).collect();
+    if let Some(workspace) = &asked.workspace {
+        built.add_declared(workspace, &named, arguments, &shell)?;
+    }
+    for target in &asked.targets {
+        if let Target::Found(task) = target {
+            built.add_found(task, arguments, &shell)?;
+        }
+    }
+    // Who asked for one task may talk to it.
+    if let ([_], None, false) = (asked.targets.as_slice(), args.output, output.json) {
+        built.give_channels(output.is_interactive());
+    }
+    Ok(built)
+}
+
+/// One task of the manifest and all that comes before it, as they would be run without arguments.
+pub fn declared_alone(workspace: &Workspace, place: usize) -> Result<Vec<Job>, Error> {
+    let mut built = Built::default();
+    built.add_declared(workspace, &[place], &[], &environment::shell())?;
+    Ok(built.jobs)
+}
+
+impl Target {
+    fn declared(&self) -> Option<usize> {
+        match self {
+            Self::Declared(place) => Some(*place),
+            Self::Found(_) => None,
+        }
+    }
+}
+
+impl Built {
+    /// The one that was asked for gets our channels: what comes before it has ended by then.
+    fn give_channels(&mut self, terminal: bool) {
+        let asked = self.drawn.iter().position(|drawn| drawn.asked);
+        let Some(place) = asked.filter(|place| self.jobs[*place].keep.is_none()) else { return };
+        self.jobs[place].channels = Channels::Ours { terminal };
+        self.nodes[place].alone = terminal;
+    }
+
+    fn add_declared(
+        &mut self,
+        workspace: &Workspace,
+        named: &[usize],
+        arguments: &[String],
+        shell: &Shell,
+    ) -> Result<(), Error> {
+        let needed = workspace.task_graph.closure(named.iter().copied());
+        let order: Vec<usize> = workspace.task_graph.order().iter().copied().filter(|place| needed[*place]).collect();
+        let place_of: BTreeMap<usize, usize> = order.iter().enumerate().map(|(at, place)| (*place, at)).collect();
+        let store = Store::new(locate::places()?.results(), u64::MAX);
+        let mut locks: Vec<&String> = workspace.tasks.values().filter_map(|task| task.lock.as_ref()).collect();
+        locks.sort();
+        for place in &order {
+            let task = &workspace.tasks[*place];
+            let asked = named.contains(place);
+            let job = job(workspace, task, if asked { arguments } else { &[] }, &place_of, shell);
+            let last = job.keep.as_ref().and_then(|keep| store.last(&keep.task));
+            for need in &task.services {
+                let name = workspace.service(need.service).name.to_string();
+                let needed = Needed { name, condition: need.condition };
+                if !self.services.contains(&needed) {
+                    self.services.push(needed);
+                }
+            }
+            if let Some(job) = task.job.as_ref().filter(|_| !task.services.is_empty()) {
+                self.places.push((self.jobs.len(), job.to_string()));
+            }
+            let needs: Vec<usize> = task.tasks.iter().map(|need| place_of[need]).collect();
+            let services = task.services.iter().map(|it| workspace.service(it.service).name.to_string()).collect();
+            self.nodes.push(Node {
+                needs: needs.clone(),
+                weight: last.map_or(1, |record| record.duration_ms.max(1)),
+                lock: task.lock.as_ref().and_then(|lock| locks.binary_search(&lock).ok()),
+                alone: false,
+            });
+            self.drawn.push(Drawn { name: task.name.to_string(), needs, services, asked });
+            self.jobs.push(job);
+        }
+        Ok(())
+    }
+
+    fn add_found(&mut self, task: &tasks::Task, arguments: &[String], shell: &Shell) -> Result<(), Error> {
+        let Invoke::Argv { words, folder, dashes } = &task.invoke else {
+            let message = format!("`{}` is run by {}, and not here", task.id, task.runner);
+            let place = format!("it is defined in {}:{}", task.file.display(), task.draft.line);
+            return Err(Error::new(Code::NotExecutable, message).hint(place));
+        };
+        check_program(&words[0], folder, shell)?;
+        let mut argv = words.clone();
+        if *dashes && !arguments.is_empty() {
+            argv.push("--".to_owned());
+        }
+        argv.extend(arguments.iter().cloned());
+        self.jobs.push(Job {
+            name: task.id.clone(),
+            argv,
+            folder: folder.clone(),
+            variables: shell.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            channels: Channels::Told,
+            pod: None,
+            lock: None,
+            keep: None,
+        });
+        self.nodes.push(Node { weight: 1, ..Node::default() });
+        self.drawn.push(Drawn { name: task.id.clone(), needs: Vec::new(), services: Vec::new(), asked: true });
+        Ok(())
+    }
+}
+
+fn job(
+    workspace: &Workspace,
+    task: &Task,
+    arguments: &[String],
+    place_of: &BTreeMap<usize, usize>,
+    shell: &Shell,
+) -> Job {
+    let argv = task.command.argv_with(arguments);
+    let keep = task.caching.as_ref().map(|caching| Keep {
+        task: format!("{}:{}", workspace.root.display(), task.name),
+        inputs: caching.inputs.clone(),
+        outputs: caching.outputs.clone(),
+        tools: caching.tools.iter().map(|tool| version_command(tool)).collect(),
+        parts: parts(workspace, task, &argv, shell),
+        needs: task.tasks.iter().map(|need| (workspace.tasks[*need].name.to_string(), place_of[need])).collect(),
+    });
+    Job {
+        name: task.name.to_string(),
+        argv,
+        folder: task.working_dir.clone(),
+        variables: variables(workspace, task, shell),
+        channels: Channels::Told,
+        pod: None,
+        lock: task.lock.clone(),
+        keep,
+    }
+}
+
+/// `node` asks `node --version`; more than one word is the command itself.
+fn version_command(tool: &str) -> Vec<String> {
+    let words: Vec<String> = tool.split_whitespace().map(str::to_owned).collect();
+    match words.as_slice() {
+        [program] => vec![program.clone(), "--version".to_owned()],
+        _ => words,
+    }
+}
+
+/// What a result depends on besides files, tools and other tasks. Values are never shown, only their hashes are kept.
+fn parts(workspace: &Workspace, task: &Task, argv: &[String], shell: &Shell) -> Parts {
+    let caching = task.caching.iter();
+    let lists = caching.flat_map(|it| [("inputs", &it.inputs), ("outputs", &it.outputs)]);
+    let folder = task.working_dir.strip_prefix(&workspace.root).unwrap_or(&task.working_dir);
+    let mut parts: Parts = lists.map(|(name, list)| (name.to_owned(), hash_of(list))).collect();
+    parts.insert("command".to_owned(), hash_of(argv));
+    parts.insert("name".to_owned(), hash_of([task.name.as_str()]));
+    parts.insert("folder".to_owned(), hash_of([folder.as_os_str().as_encoded_bytes()]));
+    parts.insert("platform".to_owned(), format!("{} {}", std::env::consts::OS, std::env::consts::ARCH));
+    for (name, value) in written(task) {
+        parts.insert(format!("variable {name}"), hash_of([value]));
+    }
+    for (name, value) in inherited(task, shell) {
+        let hash = value.map_or_else(|| "unset".to_owned(), |value| hash_of([value]));
+        parts.insert(format!("variable {name}"), hash);
+    }
+    parts
+}
+
+/// Somebody else's program of the same name would do anything.
+fn check_program(program: &str, folder: &Path, shell: &Shell) -> Result<(), Error> {
+    match programs::find(program, folder, shell.get("PATH").map(OsStr::new)) {
+        Program::Found(_) | Program::Right(_) | Program::Unknown { .. } => Ok(()),
+        Program::Wrong { path, owner, wanted, hint } => {
+            let message = format!("`{program}` is {}, which is {owner}, and this task needs {wanted}", path.display());
+            Err(Error::new(Code::NotExecutable, message).hint(hint))
+        }
+        // What is there and may not be executed is told apart by whoever tries.
+        Program::Missing if program.contains('/') => Ok(()),
+        Program::Missing => Err(Error::new(Code::NotFound, format!("`{program}` is not on PATH"))
+            .hint(format!("install {program}, which runs this task"))),
+    }
+}

@@ -1,0 +1,134 @@
+//! Results of tasks that are kept: what was made and written, by content, and records that name it.
+//!
+//! A record is written last and tells the hash of its own text; everything that it names is checked when it is put
+//! back. So a crash at any point leaves at most what nobody names, and what was damaged is found out and thrown away.
+//! Whoever writes or reads shares the store's lock; whoever throws away has it alone.
+
+mod evict;
+mod keep;
+mod restore;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::fs::make_private_folder;
+use super::locks;
+use crate::pipeline::{Key, Record};
+
+pub use keep::Made;
+
+/// The results of all workspaces of this user.
+#[derive(Debug, Clone)]
+pub struct Store {
+    root: PathBuf,
+    /// What the store may take, in bytes.
+    limit: u64,
+}
+
+/// Why a result could not be put back.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// The store's copy is not what it should be; it was thrown away.
+    #[error("the kept `{0}` was damaged")]
+    Damaged(String),
+    #[error(transparent)]
+    Failed(#[from] io::Error),
+}
+
+/// Holds off whoever throws things away.
+#[derive(Debug)]
+pub struct Share {
+    _file: fs::File,
+}
+
+impl Store {
+    /// The store in a folder, which is made when something is kept.
+    pub fn new(root: PathBuf, limit: u64) -> Self {
+        Self { root, limit }
+    }
+
+    /// Keeps what is read from now on from being thrown away.
+    pub fn share(&self) -> io::Result<Share> {
+        let file = self.lock_file()?;
+        file.lock_shared()?;
+        Ok(Share { _file: file })
+    }
+
+    fn lock_file(&self) -> io::Result<fs::File> {
+        make_private_folder(&self.root)?;
+        fs::OpenOptions::new().create(true).truncate(false).write(true).open(self.root.join("lock"))
+    }
+
+    /// The record of a key, if there is one that is whole.
+    pub fn find(&self, key: &Key) -> Option<Record> {
+        let path = self.result(key);
+        let record = read_checked(&path)?;
+        // What was used last is thrown away last.
+        if let Ok(file) = fs::File::options().append(true).open(&path) {
+            let _ = file.set_modified(std::time::SystemTime::now());
+        }
+        Some(record)
+    }
+
+    /// The last success of a task of a checkout, if it is known.
+    pub fn last(&self, task: &str) -> Option<Record> {
+        read_checked(&self.last_file(task))
+    }
+
+    /// Notes the last success of a task of a checkout.
+    pub fn set_last(&self, task: &str, record: &Record) -> io::Result<()> {
+        write_checked(&self.last_file(task), record)
+    }
+
+    /// What was written by a task, as it was given to be kept.
+    pub fn log(&self, record: &Record) -> Result<Vec<u8>, Unusable> {
+        self.content(&record.log, "log", record)
+    }
+
+    /// The bytes of a hash; damaged ones are thrown away with the record.
+    fn content(&self, hash: &str, what: &str, record: &Record) -> Result<Vec<u8>, Unusable> {
+        let path = self.blob(hash);
+        let bytes = fs::read(&path).unwrap_or_default();
+        if blake3::hash(&bytes).to_hex().as_str() == hash {
+            return Ok(bytes);
+        }
+        let _ = fs::remove_file(path);
+        let _ = fs::remove_file(self.result(&record.key));
+        Err(Unusable::Damaged(what.to_owned()))
+    }
+
+    fn result(&self, key: &Key) -> PathBuf {
+        self.root.join("results").join(&key.0)
+    }
+
+    fn last_file(&self, task: &str) -> PathBuf {
+        self.root.join("last").join(blake3::hash(task.as_bytes()).to_hex().as_str())
+    }
+
+    fn blob(&self, hash: &str) -> PathBuf {
+        let (first, rest) = hash.split_at_checked(2).unwrap_or(("", hash));
+        self.root.join("blobs").join(first).join(rest)
+    }
+
+    /// The file of the lock that a task of a checkout has while it runs.
+    pub fn busy(&self, task: &str) -> PathBuf {
+        locks::file_of(&self.root.join("busy"), task)
+    }
+}
+
+/// A record after the hash of its text; nothing where either is not as it should be.
+fn read_checked(path: &Path) -> Option<Record> {
+    let text = fs::read_to_string(path).ok()?;
+    let (hash, body) = text.split_once('\n')?;
+    (blake3::hash(body.as_bytes()).to_hex().as_str() == hash).then(|| serde_json::from_str(body).ok()).flatten()
+}
+
+fn write_checked(path: &Path, record: &Record) -> io::Result<()> {
+    let body = serde_json::to_string(record)?;
+    path.parent().map_or(Ok(()), make_private_folder)?;
+    keep::write_whole(path, format!("{}\n{body}", blake3::hash(body.as_bytes()).to_hex()).as_bytes())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! Keeping a result.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use super::{Share, Store, write_checked};
+use crate::effects::fs::make_private_folder;
+use crate::effects::globs::{Globs, named, shown};
+use crate::pipeline::{Key, Output, OutputKind, Parts, Record};
+
+/// What a task made.
+#[derive(Debug)]
+pub struct Made<'a> {
+    pub folder: &'a Path,
+    pub outputs: &'a [String],
+    pub parts: Parts,
+    pub log: &'a [u8],
+    pub took: Duration,
+}
+
+impl Store {
+    /// Keeps what a task made and wrote. An error is in words for its user, and means that nothing is kept.
+    pub fn keep(&self, made: Made<'_>, _share: &Share) -> Result<Record, String> {
+        let globs = Globs::new(made.outputs).map_err(|error| error.to_string())?;
+        let found = globs.find(made.folder, false).map_err(|error| error.to_string())?;
+        if found.is_empty() && !made.outputs.is_empty() {
+            return Err(format!("it made nothing that its `outputs` name ({})", made.outputs.join(", ")));
+        }
+        let mut outputs = Vec::with_capacity(found.len());
+        let mut added = 0;
+        for (path, told) in found {
+            let from = made.folder.join(&path);
+            let failed = |error: io::Error| named(&from, &error).to_string();
+            let kind = if told.is_symlink() {
+                link(&path, &fs::read_link(&from).map_err(failed)?)?
+            } else if told.is_dir() {
+                OutputKind::Folder
+            } else if told.is_file() {
+                let (hash, size) = self.put_file(&from, &mut added).map_err(failed)?;
+                OutputKind::File { hash, size, executable: told.permissions().mode() & 0o111 != 0 }
+            } else {
+                return Err(format!("{} is neither a file, a folder nor a link", path.display()));
+            };
+            outputs.push(Output { path: shown(&path), kind });
+        }
+        let log = self.put(made.log, &mut added).map_err(|error| error.to_string())?;
+        let duration_ms = u64::try_from(made.took.as_millis()).unwrap_or(u64::MAX);
+        let record = Record { key: Key::of(&made.parts), parts: made.parts, log, outputs, duration_ms };
+        write_checked(&self.result(&record.key), &record).map_err(|error| error.to_string())?;
+        self.count(added);
+        Ok(record)
+    }
+
+    /// Copies a file into the store, under the hash of what is read.
+    fn put_file(&self, from: &Path, added: &mut u64) -> io::Result<(String, u64)> {
+        let mut bytes = Vec::new();
+        fs::File::open(from)?.read_to_end(&mut bytes)?;
+        Ok((self.put(&bytes, added)?, bytes.len() as u64))
+    }
+
+    fn put(&self, bytes: &[u8], added: &mut u64) -> io::Result<String> {
+        let hash = blake3::hash(bytes).to_hex().to_string();
+        let path = self.blob(&hash);
+        // What is there may be damaged: better found out now than when it is wanted.
+        if fs::read(&path).is_ok_and(|there| there == bytes) {
+            return Ok(hash);
+        }
+        let folder = path.parent().unwrap_or(&self.root);
+        make_private_folder(folder)?;
+        write_whole(&path, bytes)?;
+        *added += bytes.len() as u64;
+        Ok(hash)
+    }
+}
+
+/// Makes or replaces a file. Many may do so at once: a reader sees what one of them wrote, whole.
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(format!(".{:x}-{:x}.tmp", std::process::id(), fastrand::u64(..)));
+    let fresh = PathBuf::from(fresh);
+    let written = write_new(&fresh, bytes).and_then(|()| fs::rename(&fresh, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&fresh);
+    }
+    written
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)?.write_all(bytes)
+}
+
+/// A link that stays where the task's other files are; elsewhere it would mean something else in another checkout.
+fn link(path: &Path, to: &Path) -> Result<OutputKind, String> {
+    let leaves = || format!("the link {} leads out of the task's folder, to {}", path.display(), to.display());
+    let mut depth = path.components().count() - 1;
+    for part in to.components() {
+        match part {
+            Component::Normal(_) => depth += 1,
+            Component::CurDir => {}
+            Component::ParentDir => depth = depth.checked_sub(1).ok_or_else(leaves)?,
+            Component::RootDir | Component::Prefix(_) => return Err(leaves()),
+        }
+    }
+    Ok(OutputKind::Link { to: shown(&PathBuf::from(to)) })
+}

@@ -1,0 +1,135 @@
+//! Putting a result back.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::{self, Write};
+use std::num::NonZero;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Mutex;
+
+use super::{Share, Store, Unusable};
+use crate::effects::globs::{Globs, named, unshown};
+use crate::pipeline::{Output, OutputKind, Record};
+
+impl Store {
+    /// Puts what a task made back into its folder, and takes away what its outputs name and it did not make.
+    pub fn restore(&self, record: &Record, folder: &Path, outputs: &[String], _share: &Share) -> Result<(), Unusable> {
+        let globs = Globs::new(outputs).map_err(io::Error::other)?;
+        let paths: Vec<PathBuf> = record.outputs.iter().map(|output| unshown(&output.path)).collect();
+        // A record is as good as what it names: nothing outside the outputs is ever written.
+        let is_plain = |path: &Path| path.components().all(|part| matches!(part, Component::Normal(_)));
+        if let Some(stray) = paths.iter().find(|path| !globs.matches(path) || !is_plain(path)) {
+            return Err(Unusable::Damaged(stray.display().to_string()));
+        }
+        let known: HashSet<&Path> = paths.iter().map(PathBuf::as_path).collect();
+        self.make_folders(folder, &known)?;
+        self.write_all(record, folder)?;
+        for stale in globs.find(folder, false)?.into_keys().filter(|path| !known.contains(path.as_path())) {
+            remove(folder, &folder.join(&stale))?;
+        }
+        Ok(())
+    }
+
+    /// The folders of all outputs, none of them by way of a link.
+    fn make_folders(&self, folder: &Path, paths: &HashSet<&Path>) -> io::Result<()> {
+        let mut seen = HashSet::new();
+        for path in paths {
+            let above: Vec<&Path> = path.ancestors().skip(1).filter(|it| !it.as_os_str().is_empty()).collect();
+            for part in above.into_iter().rev() {
+                if seen.insert(part) {
+                    make_folder(&folder.join(part))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// On all processors, as reading, checking and writing each take their time.
+    fn write_all(&self, record: &Record, folder: &Path) -> Result<(), Unusable> {
+        let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let share = record.outputs.len().div_ceil(workers).max(16);
+        let failed = Mutex::new(None);
+        std::thread::scope(|scope| {
+            for outputs in record.outputs.chunks(share) {
+                let failed = &failed;
+                scope.spawn(move || {
+                    let result = outputs.iter().try_for_each(|output| self.write(output, record, folder));
+                    if let (Err(error), Ok(mut failed)) = (result, failed.lock()) {
+                        failed.get_or_insert(error);
+                    }
+                });
+            }
+        });
+        failed.into_inner().unwrap_or_default().map_or(Ok(()), Err)
+    }
+
+    fn write(&self, output: &Output, record: &Record, folder: &Path) -> Result<(), Unusable> {
+        let path = folder.join(unshown(&output.path));
+        match &output.kind {
+            OutputKind::Folder => Ok(make_folder(&path)?),
+            OutputKind::Link { to } => {
+                let to = unshown(to);
+                if fs::read_link(&path).is_ok_and(|now| now == to) {
+                    return Ok(());
+                }
+                clear(&path)?;
+                Ok(symlink(&to, &path).map_err(|error| named(&path, &error))?)
+            }
+            OutputKind::File { hash, executable, .. } => {
+                let bytes = self.content(hash, &output.path, record)?;
+                let mode = if *executable { 0o777 } else { 0o666 };
+                Ok(put(&path, &bytes, mode, *executable).map_err(|error| named(&path, &error))?)
+            }
+        }
+    }
+}
+
+/// A file with this content. One that has it already is left alone, with its time.
+fn put(path: &Path, bytes: &[u8], mode: u32, executable: bool) -> io::Result<()> {
+    if let Ok(told) = fs::symlink_metadata(path) {
+        let same_mode = (told.permissions().mode() & 0o111 != 0) == executable;
+        let same_size = told.is_file() && told.len() == bytes.len() as u64;
+        if same_mode && same_size && fs::read(path).is_ok_and(|now| now == bytes) {
+            return Ok(());
+        }
+        clear(path)?;
+    }
+    fs::OpenOptions::new().create_new(true).write(true).mode(mode).open(path)?.write_all(bytes)
+}
+
+fn make_folder(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(told) if told.is_dir() => Ok(()),
+        Ok(_) => fs::remove_file(path).and_then(|()| fs::create_dir(path)),
+        Err(_) => fs::create_dir(path),
+    }
+    .or_else(|error| if path.is_dir() { Ok(()) } else { Err(named(path, &error)) })
+}
+
+/// Makes room for something else of this name.
+fn clear(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(told) if told.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(_) => Ok(()),
+    }
+    .map_err(|error| named(path, &error))
+}
+
+/// Takes away a file, and the folders above it that are empty then.
+fn remove(folder: &Path, path: &Path) -> io::Result<()> {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(told) if told.is_dir() => fs::remove_dir(path),
+        Ok(_) => fs::remove_file(path),
+        Err(_) => Ok(()),
+    };
+    removed.map_err(|error| named(path, &error))?;
+    let above = path.ancestors().skip(1).take_while(|above| *above != folder);
+    for above in above {
+        if fs::remove_dir(above).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! Turns that processes take, by files that the kernel unlocks when their holder is gone.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::fs::make_private_folder;
+
+/// A turn; it lasts until this is dropped.
+#[derive(Debug)]
+pub struct Turn {
+    /// Locked as long as it is open.
+    _file: File,
+}
+
+/// The file of a lock in a folder: names may have characters that files cannot.
+pub fn file_of(folder: &Path, name: &str) -> PathBuf {
+    let plain: String = name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
+    let plain: String = plain.chars().take(60).collect();
+    let hash = blake3::hash(name.as_bytes()).to_hex();
+    folder.join(format!("{plain}-{}.lock", &hash.as_str()[..8]))
+}
+
+/// Takes a turn, or tells in the holder's own words who has it.
+pub fn try_take(path: &Path, who: &str) -> io::Result<Result<Turn, String>> {
+    let mut file = open(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Ok(note(file, who))),
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            let _ = file.read_to_string(&mut holder);
+            Ok(Err(holder))
+        }
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Waits for a turn, however long that takes.
+pub fn take(path: &Path, who: &str) -> io::Result<Turn> {
+    let file = open(path)?;
+    file.lock()?;
+    Ok(note(file, who))
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    path.parent().map_or(Ok(()), make_private_folder)?;
+    fs::OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(path)
+}
+
+/// A place that many may share, and the last of them has to themselves.
+#[derive(Debug)]
+pub struct Shared(File);
+
+/// Shares a place.
+pub fn share(path: &Path) -> io::Result<Shared> {
+    let file = open(path)?;
+    file.lock_shared()?;
+    Ok(Shared(file))
+}
+
+impl Shared {
+    /// Whether nobody else shares it; until this is dropped, nobody will.
+    pub fn is_last(&self) -> bool {
+        self.0.try_lock().is_ok()
+    }
+}
+
+/// Who has the turn is for people alone: without it, the lock is as good.
+fn note(mut file: File, who: &str) -> Turn {
+    let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(who.as_bytes()));
+    Turn { _file: file }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_at_a_time_and_the_holder_is_known() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = file_of(&dir.path().join("deep"), "deploy/eu");
+        let turn = try_take(&path, "process 7").unwrap().unwrap();
+        assert_eq!(try_take(&path, "process 8").unwrap().unwrap_err(), "process 7");
+        drop(turn);
+        assert!(try_take(&path, "process 8").unwrap().is_ok());
+        assert_ne!(path, file_of(&dir.path().join("deep"), "deploy_eu"));
+    }
+}

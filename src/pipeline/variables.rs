@@ -1,0 +1,82 @@
+//! In which variables a task runs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::model::{Task, Template, Value, Workspace};
+use crate::plan::{Layers, Shell};
+
+/// What a task whose result is kept gets of the shell besides what it names: without these little works, and results
+/// do not depend on them.
+pub const BASE: [&str; 12] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TERM",
+    "CI",
+    "TMPDIR",
+    "XDG_RUNTIME_DIR",
+];
+
+/// All variables of a task that needs no service.
+pub fn variables(workspace: &Workspace, task: &Task, shell: &Shell) -> BTreeMap<String, String> {
+    let shell = match &task.caching {
+        None => shell.clone(),
+        Some(caching) => Arc::new(
+            shell
+                .iter()
+                .filter(|(name, _)| BASE.contains(&name.as_str()) || caching.env.contains(name) || is_asked(task, name))
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+        ),
+    };
+    let environment = &task.environment;
+    // An address of a service means nothing outside the services' network.
+    let declared = environment.shared.iter().chain(&environment.own).filter_map(|(name, value)| match value {
+        Value::Is(template) => template.as_text().map(|text| (name.clone(), Some(text.to_owned()))),
+        Value::FromShell => Some((name.clone(), None)),
+    });
+    let layers = Layers {
+        generated: vec![
+            ("NAGAYA_WORKSPACE".into(), workspace.name.to_string()),
+            ("NAGAYA_TASK".into(), task.name.to_string()),
+        ],
+        shell,
+        dotenv: environment.dotenv.clone(),
+        declared: declared.collect(),
+        ..Layers::default()
+    };
+    layers.resolve().into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// Whether the manifest takes a variable from the shell by its name.
+fn is_asked(task: &Task, name: &str) -> bool {
+    let environment = &task.environment;
+    [environment.shared.get(name), environment.own.get(name)].contains(&Some(&Value::FromShell))
+}
+
+/// The variables of the shell that decide about a result, each with its value: one that is not set differs from one that
+/// is empty.
+pub fn inherited<'a>(task: &'a Task, shell: &'a Shell) -> BTreeMap<&'a str, Option<&'a str>> {
+    let named = task.caching.iter().flat_map(|caching| &caching.env).map(String::as_str);
+    let environment = &task.environment;
+    let asked = environment.shared.iter().chain(&environment.own).filter(|(_, value)| **value == Value::FromShell);
+    let names = named.chain(asked.map(|(name, _)| name.as_str()));
+    names.map(|name| (name, shell.get(name).map(String::as_str))).collect()
+}
+
+/// What the manifest and its files set, for the key of a result: names with the text as it is written.
+pub fn written(task: &Task) -> BTreeMap<&str, String> {
+    let environment = &task.environment;
+    let dotenv = environment.dotenv.iter().map(|(name, value)| (name.as_str(), value.clone()));
+    let declared = environment.shared.iter().chain(&environment.own).filter_map(|(name, value)| match value {
+        Value::Is(template) => Some((name.as_str(), Template::written(template))),
+        Value::FromShell => None,
+    });
+    dotenv.chain(declared).collect()
+}

@@ -1,0 +1,185 @@
+//! Tasks that need services, and services that need tasks.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::sandbox::{Account, Sandbox, signal, until};
+
+const SERVER: &str = "import http.server, os, sys
+open('started-' + sys.argv[1], 'a').write('x')
+class Server(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(sys.argv[1].encode())
+    def log_message(self, *args): pass
+http.server.ThreadingHTTPServer(('0.0.0.0', int(os.environ['PORT'])), Server).serve_forever()
+";
+
+/// Calls a service by its name and by the address in a variable.
+const CALL: &str = "import os, sys, urllib.request
+name = sys.argv[1]
+url = os.environ['STORE'] if name == 'variable' else f'http://{name}:8080'
+print(urllib.request.urlopen(url, timeout=20).read().decode(), *sys.argv[2:])
+";
+
+const MANIFEST: &str = "name: shop
+services:
+  db: { command: [python3, server.py, db], ports: { http: 8080 } }
+  users: { command: [python3, server.py, users], ports: { http: 8080 }, depends_on: [db] }
+  web: { command: [python3, server.py, web], ports: { http: 8080 }, depends_on: { 'db:migrate': completed } }
+tasks:
+  call: { command: [python3, call.py, db], depends_on: [db] }
+  variable: { command: [python3, call.py, variable], depends_on: [db], environment: { STORE: '${db.url}' } }
+  fails: { command: 'exit 7', depends_on: [db] }
+  waits: { command: 'touch waiting; sleep 1000', depends_on: [db] }
+  kept: { command: 'python3 call.py db; echo x >> runs', depends_on: [db], inputs: [call.py], outputs: [] }
+  build: { command: 'touch built' }
+  'db:migrate': { command: 'test -e built && python3 call.py db > migrated', depends_on: [db, build] }
+  ready: { command: 'cat migrated', depends_on: [web] }
+";
+
+fn sandbox(account: Account) -> Sandbox {
+    let sandbox = Sandbox::of(account, MANIFEST);
+    sandbox.write("server.py", SERVER);
+    sandbox.write("call.py", CALL);
+    sandbox
+}
+
+fn started(sandbox: &Sandbox, service: &str) -> bool {
+    sandbox.path(&format!("started-{service}")).exists()
+}
+
+fn states(sandbox: &Sandbox) -> Vec<(String, String)> {
+    let rows = sandbox.nagaya(&["ps", "--json"]).good().json();
+    let text = |row: &Value, key: &str| row[key].as_str().unwrap().to_owned();
+    rows.as_array().unwrap().iter().map(|row| (text(row, "service"), text(row, "state"))).collect()
+}
+
+#[test]
+fn what_a_task_needs_is_started_and_stopped_again() {
+    for account in Account::all() {
+        let sandbox = sandbox(account);
+        let run = sandbox.nagaya(&["run", "call", "--", "more", "a b"]).good();
+        assert_eq!(run.out, "db more a b\n");
+        assert!(started(&sandbox, "db") && !started(&sandbox, "users") && !started(&sandbox, "web"));
+        sandbox.empties();
+        assert_eq!(sandbox.nagaya(&["run", "variable"]).good().out, "db\n");
+        sandbox.nagaya(&["run", "fails"]).ended(7);
+        sandbox.empties();
+    }
+}
+
+#[test]
+fn without_pods_addresses_come_in_variables() {
+    let sandbox = sandbox(Account::Own);
+    sandbox.write("nagaya.yaml", MANIFEST.replace("name: shop", "name: shop\nnetwork: env"));
+    assert_eq!(sandbox.nagaya(&["run", "variable"]).good().out, "db\n");
+    sandbox.empties();
+}
+
+#[test]
+fn what_runs_already_is_used_and_stays() {
+    let sandbox = sandbox(Account::Own);
+    sandbox.nagaya(&["up", "-d", "--wait", "db"]).good();
+    assert_eq!(sandbox.nagaya(&["run", "call"]).good().out, "db\n");
+    let pid = sandbox.pid("db");
+    assert_eq!(sandbox.nagaya(&["run", "call", "fails", "--keep-going"]).ended(7).out, "call  | db\n");
+    assert_eq!(sandbox.pid("db"), pid);
+    // What is started for a run on a workspace that is up goes with it.
+    sandbox.nagaya(&["stop", "db"]).good();
+    sandbox.nagaya(&["run", "call"]).good();
+    let of = |states: Vec<(String, String)>| states.into_iter().find(|(name, _)| name == "db").unwrap().1;
+    assert_eq!(of(states(&sandbox)), "stopped");
+    // Unless somebody asked for it meanwhile.
+    let waiting = sandbox.start(&["run", "waits"]);
+    until("it waits", || sandbox.path("waiting").exists());
+    sandbox.nagaya(&["up", "-d", "db"]).good();
+    waiting.signal("INT");
+    waiting.end().ended(130);
+    assert_eq!(of(states(&sandbox)), "ready");
+    sandbox.nagaya(&["down"]).good();
+}
+
+#[test]
+fn two_runs_share_what_they_need() {
+    let sandbox = sandbox(Account::Own);
+    let waiting = sandbox.start(&["run", "waits"]);
+    until("it waits", || sandbox.path("waiting").exists());
+    assert_eq!(sandbox.nagaya(&["run", "call"]).good().out, "db\n");
+    waiting.signal("INT");
+    waiting.end().ended(130);
+    sandbox.empties();
+    assert_eq!(fs::read_to_string(sandbox.path("started-db")).unwrap(), "x");
+}
+
+#[test]
+fn a_run_that_is_killed_takes_its_services_with_it() {
+    for account in Account::all() {
+        let sandbox = sandbox(account);
+        let waiting = sandbox.start(&["run", "waits"]);
+        until("it waits", || sandbox.path("waiting").exists());
+        signal("KILL", waiting.child.id());
+        waiting.end().ended(137);
+        sandbox.empties();
+    }
+}
+
+#[test]
+fn a_result_that_is_kept_does_not_depend_on_ports() {
+    let sandbox = sandbox(Account::Own);
+    for _ in 0..2 {
+        assert_eq!(sandbox.nagaya(&["run", "kept"]).good().out, "db\n");
+    }
+    assert_eq!(fs::read_to_string(sandbox.path("runs")).unwrap(), "x\n");
+}
+
+#[test]
+fn a_service_waits_for_its_task() {
+    for account in Account::all() {
+        let sandbox = sandbox(account);
+        sandbox.nagaya(&["up", "-d", "--wait", "web"]).good();
+        assert_eq!(fs::read_to_string(sandbox.path("migrated")).unwrap(), "db\n");
+        let all = states(&sandbox);
+        let state = |name: &str| all.iter().find(|(known, _)| known == name).map(|(_, state)| state.as_str());
+        assert_eq!(
+            (state("db-migrate"), state("web"), state("users")),
+            (Some("completed"), Some("ready"), Some("stopped"))
+        );
+        // Tasks that no service needs are no services.
+        assert_eq!(state("call"), None);
+        assert_eq!(sandbox.nagaya(&["run", "ready"]).good().out, "db\n");
+        sandbox.nagaya(&["run", "db:migrate"]).good();
+        let all = states(&sandbox);
+        assert!(all.contains(&("db-migrate".into(), "completed".into())), "{all:?}");
+        sandbox.nagaya(&["down"]).good();
+    }
+}
+
+#[test]
+fn a_task_that_fails_keeps_its_service_from_starting() {
+    let sandbox = sandbox(Account::Own);
+    sandbox.write("nagaya.yaml", MANIFEST.replace("test -e built &&", "exit 4;"));
+    sandbox.nagaya(&["up", "-d", "--wait", "web"]).ended(1).says(&["db-migrate", "exited with 4"]);
+    assert!(!started(&sandbox, "web"));
+}
+
+#[test]
+fn conditions_and_names_are_checked() {
+    let sandbox = Sandbox::new(
+        "services:
+  a-b: { command: x }
+  web: { command: x, depends_on: { seed: ready } }
+tasks:
+  'a:b': { command: x, depends_on: [web] }
+  seed: x
+  call: { command: 'echo ${web.url}', depends_on: [web] }
+",
+    );
+    sandbox.nagaya(&["check"]).ended(3).says(&[
+        "`seed` is a task, and can only be waited for as `completed`",
+        "`a:b` runs among the services, where `a-b` is another's name",
+        "an address of `web` cannot be used in a task",
+    ]);
+}
