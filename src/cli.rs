@@ -29,6 +29,7 @@ mod schema;
 mod status;
 mod stream;
 mod tasks;
+mod tries;
 mod trust;
 mod ui;
 mod up;
@@ -100,6 +101,7 @@ fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Error> {
         Some(Command::Why(args)) => why::run(&global, &args, output),
         Some(Command::Env(args)) => block(env::run(&global, &args, output)),
         Some(Command::Url(args)) => block(url::run(&global, &args, output)),
+        Some(Command::Try(args)) => block(tries::run(&global, args, output)),
         Some(Command::Trust(args)) => trust::run(&args, output),
         Some(Command::Exec(args)) => block(exec::run(&global, args, output)),
         Some(Command::Doctor(_)) => Ok(doctor::run(output)),

@@ -21,6 +21,7 @@ pub mod etc;
 pub mod flows;
 pub mod fs;
 pub mod globs;
+mod git;
 mod helpers;
 mod host;
 pub mod inputs;
@@ -60,6 +61,8 @@ pub mod tree;
 pub mod trial;
 pub mod trust;
 pub mod watch;
+pub mod tries;
+pub mod worktree;
 
 pub use host::{Dialled, Host};
 pub use process::{Owner, alive, describe, end_groups, kill, signal, start_time, wait};

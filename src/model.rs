@@ -19,6 +19,7 @@ mod service;
 mod signal;
 mod task;
 mod template;
+mod tried;
 mod user;
 mod watch;
 mod workspace;
@@ -39,6 +40,7 @@ pub use service::{Condition, Dependency, Environment, Inputs, LogKeeping, Run, S
 pub use signal::Signal;
 pub use task::{BadTaskName, Caching, Task, TaskName};
 pub use template::{Form, Piece, Reference, Template};
+pub use tried::{NotTried, Tried};
 pub use user::{Account, User};
 pub use watch::{Reaction, Watch};
 pub use workspace::Workspace;

@@ -12,12 +12,13 @@ mod network;
 mod past;
 mod publish;
 mod scale;
+mod tries;
 mod wanted;
 
 pub use board::{Board, Changes};
 pub use draft::Draft;
 pub use engine::Engine;
-pub use handle::{Ask, Environment, Handle, InPod, Problem, Scale, UpRequest, Upped};
+pub use handle::{Ask, EndTry, Environment, Handle, InPod, Problem, Scale, Source, TryRequest, UpRequest, Upped};
 pub use keeper::Waiting;
 pub use network::{add_clashes, choose};
 pub use scale::scaled;

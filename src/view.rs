@@ -16,6 +16,7 @@ mod service;
 mod syntax;
 mod table;
 mod task;
+mod tried;
 mod wording;
 
 pub use addresses::Hosts;
@@ -31,4 +32,5 @@ pub use service::{Port, Service, Usage, by_service, label};
 pub use syntax::draw_syntax_error;
 pub use table::{Align, Table};
 pub use task::{Line as TaskLine, Source as TaskSource, Task, path_from, task_lines};
+pub use tried::{Steering, Try, entrance};
 pub use wording::{elapsed, lost_lines, reason, state_mark};

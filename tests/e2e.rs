@@ -25,6 +25,7 @@ mod surroundings;
 mod terminal;
 mod tour;
 mod traffic;
+mod tries;
 mod trust;
 mod watch;
 mod words;

@@ -18,9 +18,9 @@ use tokio::net::UnixStream;
 use super::routes::{Explain, Put};
 use super::server::{Happened, Identity};
 use crate::route::history::Record;
-use crate::runtime::{Environment, Problem, Scale, UpRequest, Upped};
+use crate::runtime::{EndTry, Environment, Problem, Scale, TryRequest, UpRequest, Upped};
 use crate::view::routes::{Entry, Explained, Routes};
-use crate::view::{Explanation, Request as RequestView, Service};
+use crate::view::{Explanation, Request as RequestView, Service, Try};
 
 /// The engine answers everything at once, and tells of what takes long by streams.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -140,6 +140,21 @@ impl Client {
         self.post(&format!("/v1/services/{}/hold", segment(task)), &()).await
     }
 
+    /// The versions that are tried.
+    pub async fn tries(&self) -> Result<Vec<Try>, CallError> {
+        self.get("/v1/tries").await
+    }
+
+    /// Boots a version; this takes as long as git does.
+    pub async fn begin_try(&self, request: &TryRequest) -> Result<Try, CallError> {
+        self.send_within(Duration::MAX, Method::POST, "/v1/tries", request).await
+    }
+
+    /// Ends a version; this takes as long as its service does, and git.
+    pub async fn end_try(&self, ask: &EndTry) -> Result<(), CallError> {
+        self.send_within(Duration::MAX, Method::POST, "/v1/tries/end", ask).await
+    }
+
     /// Stops everything and ends the engine; it answers before it is done.
     pub async fn down(&self, force: bool) -> Result<(), CallError> {
         self.post(&format!("/v1/down?force={force}"), &()).await
@@ -166,8 +181,19 @@ impl Client {
         path: &str,
         value: &impl Serialize,
     ) -> Result<T, CallError> {
+        self.send_within(PATIENCE, method, path, value).await
+    }
+
+    async fn send_within<T: DeserializeOwned>(
+        &self,
+        patience: Duration,
+        method: Method,
+        path: &str,
+        value: &impl Serialize,
+    ) -> Result<T, CallError> {
         let bytes = serde_json::to_vec(value).map_err(|error| CallError::Broken(error.to_string()))?;
-        let body = self.call(method, path, bytes.into()).await?;
+        let asked = self.ask(method, path, bytes.into());
+        let body = tokio::time::timeout(patience, asked).await.unwrap_or(Err(CallError::Silent))?;
         read(body).await
     }
 

@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
 
 use crate::effects::clock;
-use crate::runtime::{Ask, Handle, Problem, Scale, UpRequest};
+use crate::runtime::{Ask, EndTry, Handle, Problem, Scale, TryRequest, UpRequest};
 use crate::telemetry::requests::Record;
-use crate::view::{Request, Service};
+use crate::view::{Request, Service, Try};
 
 /// What an engine says of itself to its clients.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -69,6 +69,8 @@ pub async fn serve(listener: UnixListener, handle: Handle, identity: Identity) {
         .route("/v1/requests", get(requests))
         .route("/v1/requests/stream", get(stream_requests))
         .route("/v1/logs/stream", get(stream_logs))
+        .route("/v1/tries", get(tries).post(begin_try))
+        .route("/v1/tries/end", post(end_try))
         .route("/v1/up", post(up))
         .route("/v1/down", post(down))
         .merge(super::routes::router())
@@ -85,7 +87,8 @@ impl IntoResponse for Problem {
             | Self::Nothing { .. }
             | Self::Elsewhere { .. }
             | Self::Scale { .. }
-            | Self::NoMode { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            | Self::NoMode { .. }
+            | Self::Try { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Routes(refused) => super::routes::status(refused),
             Self::Ending => StatusCode::SERVICE_UNAVAILABLE,
         };
@@ -163,6 +166,18 @@ async fn env(State(shared): State<Shared>, Path(name): Path<String>) -> Answer<c
 
 async fn up(State(shared): State<Shared>, Json(request): Json<UpRequest>) -> Answer<crate::runtime::Upped> {
     shared.handle.ask(|reply| Ask::Up(request, reply)).await.map(Json)
+}
+
+async fn tries(State(shared): State<Shared>) -> Answer<Vec<Try>> {
+    shared.handle.ask(Ask::Tries).await.map(Json)
+}
+
+async fn begin_try(State(shared): State<Shared>, Json(request): Json<TryRequest>) -> Answer<Try> {
+    shared.handle.ask(|reply| Ask::Try(request, reply)).await.map(Json)
+}
+
+async fn end_try(State(shared): State<Shared>, Json(ask): Json<EndTry>) -> Answer<()> {
+    shared.handle.ask(|reply| Ask::EndTry(ask, reply)).await.map(Json)
 }
 
 #[derive(Deserialize)]

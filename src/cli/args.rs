@@ -17,6 +17,7 @@ use super::requests::Requests;
 use super::run::Run;
 use super::scale::Scale;
 use super::tasks::Tasks;
+use super::tries::Try;
 use super::trust::Trust;
 use super::url::Url;
 use super::wait::Wait;
@@ -136,6 +137,8 @@ commands! {
     Env(One) = "env",
     /// The addresses of services
     Url(Url) = "url",
+    /// Boot another version of a service, which only requests that ask for it reach
+    Try(Try) = "try",
     /// Have this machine trust https at the front door
     Trust(Trust) = "trust",
     /// Run a command in a service's folder and environment

@@ -7,9 +7,10 @@ use super::args::{Down, Global};
 use super::error::{Code, Error};
 use super::locate::{self, connect};
 use super::output::Output;
+use super::tries::tell_kept;
 use crate::api::Client;
-use crate::effects::registry::Registration;
-use crate::effects::{self, wait};
+use crate::effects::registry::{self, Registration};
+use crate::effects::{self, tries, wait};
 use crate::engine;
 use crate::runtime::Changes;
 use crate::supervise::State;
@@ -18,38 +19,47 @@ use crate::supervise::State;
 pub async fn run(global: &Global, args: &Down, output: &Output) -> Result<ExitCode, Error> {
     let (client, engine) = match connect(global, output) {
         Ok(found) => found,
-        Err(error) => return clean_up(global, error, output),
+        Err(error) => return clean_up(global, error, output).await,
     };
     if let Err(error) = client.down(args.force).await {
-        return if args.force { kill(&engine, output) } else { Err(error.into()) };
+        return if args.force { kill(&engine, output).await } else { Err(error.into()) };
     }
     if !output.json {
         report(&client, output).await;
     }
-    let _ = tokio::task::spawn_blocking(move || wait(engine.pid, engine.process_started)).await;
+    let (pid, started) = (engine.pid, engine.process_started);
+    let _ = tokio::task::spawn_blocking(move || wait(pid, started)).await;
     if output.json {
         output.json(&serde_json::json!({ "stopped": engine.name }));
     } else {
         output.say(&format!("{} is down", engine.name));
     }
+    tell_kept(&engine.state, output);
     Ok(ExitCode::SUCCESS)
 }
 
 /// An engine that cannot be talked to, because it hangs or its socket is gone, is killed; its launcher then kills all
 /// that it started.
-fn kill(engine: &Registration, output: &Output) -> Result<ExitCode, Error> {
+async fn kill(engine: &Registration, output: &Output) -> Result<ExitCode, Error> {
     effects::kill(engine.pid, engine.process_started);
-    sweep_up(engine, output)
+    sweep_up(engine, output).await
 }
 
 /// Without a living engine there may be one that was killed, and what it left.
-fn clean_up(global: &Global, error: Error, output: &Output) -> Result<ExitCode, Error> {
+async fn clean_up(global: &Global, error: Error, output: &Output) -> Result<ExitCode, Error> {
     let Some(killed) = locate::killed(global).filter(|_| error.code == Code::NoEngine) else { return Err(error) };
-    sweep_up(&killed, output)
+    sweep_up(&killed, output).await
 }
 
-fn sweep_up(killed: &Registration, output: &Output) -> Result<ExitCode, Error> {
-    let count = engine::clear(&locate::places()?, killed, &|text| output.say(text))?;
+async fn sweep_up(killed: &Registration, output: &Output) -> Result<ExitCode, Error> {
+    let places = locate::places()?;
+    let count = engine::clear(&places, killed, &|text| output.say(text))?;
+    let home = places.home(&killed.id);
+    // Unless there is an engine again, whose versions these are.
+    if let Ok(Some(_lock)) = registry::lock(&home.lock()) {
+        tries::clear(&home, tries::read(&home.tries())).await;
+    }
+    tell_kept(&killed.state, output);
     if output.json {
         output.json(&serde_json::json!({ "stopped": killed.name }));
     } else {

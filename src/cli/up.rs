@@ -10,6 +10,7 @@ use super::args::{Global, Up};
 use super::error::{Code, Error};
 use super::output::{Output, dim, paint};
 use super::stream::Stream;
+use super::tries::tell_kept;
 use super::wait::{Goal, settle_after};
 use super::{block, dry_run, events, locate, ui};
 use crate::api::{Client, Identity};
@@ -141,10 +142,19 @@ fn named(up: &UpRequest) -> Option<PathBuf> {
 }
 
 impl Session {
-    async fn accompany(mut self, output: &Output) -> Result<ExitCode, Error> {
+    async fn accompany(self, output: &Output) -> Result<ExitCode, Error> {
         if self.args.detach || self.args.wait {
             return self.leave(output).await;
         }
+        let (state, owner) = (self.state.clone(), self.owned.is_some());
+        let ended = self.show(output).await;
+        if owner {
+            tell_kept(&state, output);
+        }
+        ended
+    }
+
+    async fn show(mut self, output: &Output) -> Result<ExitCode, Error> {
         if output.is_terminal() && !self.args.no_tui && !output.json {
             let owned = self.owned.take();
             return ui::show(&self.client, &self.identity, owned, output).await;

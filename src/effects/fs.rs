@@ -107,6 +107,11 @@ pub fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Takes a folder away, with all that is in it.
+pub fn remove_folder(path: &Path) -> io::Result<()> {
+    fs::remove_dir_all(path)
+}
+
 /// Shuts a file from everybody but this user.
 pub fn make_private(path: &Path) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))

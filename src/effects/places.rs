@@ -13,6 +13,8 @@ const OF_ACCOUNTS: &str = "/var/lib/nagaya";
 
 /// An engine's note of itself, in its workspace's state.
 pub const NOTE: &str = "engine.json";
+/// What is kept of versions that are tried, in their workspace's state.
+pub const TRIES: &str = "tries.json";
 
 /// The folders of this user.
 #[derive(Debug, Clone)]
@@ -159,6 +161,16 @@ impl Home {
     /// The changes of its routes.
     pub fn routes(&self) -> PathBuf {
         self.state.join("routes.jsonl")
+    }
+
+    /// Versions that are tried.
+    pub fn tries(&self) -> PathBuf {
+        self.state.join(TRIES)
+    }
+
+    /// The git worktrees of those that are.
+    pub fn worktrees(&self) -> PathBuf {
+        self.state.join("worktrees")
     }
 
     /// Which setup steps were run, and on what.

@@ -3,6 +3,7 @@
 mod asks;
 mod edits;
 mod watching;
+mod tries;
 
 use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use asks::Loaded;
 use watching::Watching;
+use tries::Tries;
 
 use super::Board;
 use super::draft::Draft;
@@ -27,6 +29,7 @@ use crate::effects::places::Home;
 use crate::effects::pods::Inbox;
 use crate::effects::registry::{self, Lock};
 use crate::effects::trial::Possible;
+use crate::effects::tries::clear;
 use crate::effects::{Host, ports, ranges};
 use crate::launcher::{Client, Process, Report};
 use crate::manifest::Request;
@@ -63,7 +66,11 @@ struct Setup {
 pub struct Engine {
     setup: Setup,
     clock: Clock,
+    /// As it was read.
+    manifest: Arc<Workspace>,
+    /// The same with what is tried.
     workspace: Arc<Workspace>,
+    tries: Tries,
     world: World,
     host: Host,
     publisher: Publisher,
@@ -161,10 +168,13 @@ impl Engine {
             watchers: watchers.clone(),
             ending: ending.subscribe(),
         };
+        let workspace = Arc::new(workspace);
         let engine = Self {
+            tries: Tries::new(&setup.home),
             setup,
             clock,
-            workspace: Arc::new(workspace),
+            manifest: Arc::clone(&workspace),
+            workspace,
             world,
             host,
             publisher,
@@ -213,7 +223,7 @@ impl Engine {
         self.asked = first;
         self.begin_watching();
         let mut sample_at = None;
-        while !(*self.ending.borrow() && self.world.is_quiet()) {
+        while !(*self.ending.borrow() && self.world.is_quiet() && self.tries.is_idle()) {
             let deadline = self.world.next_deadline().map(|at| self.clock.instant(at).into());
             tokio::select! {
                 biased;
@@ -224,6 +234,7 @@ impl Engine {
                 Some(written) = self.written.recv() => self.take_written(written),
                 Some(news) = self.watching.news.recv() => self.noticed(news),
                 Some(ended) = self.watching.ended.recv() => self.run_ended(ended),
+                Some(done) = self.tries.done() => self.take_done(done),
                 () = sleep_until(deadline) => self.step(Input::Tick),
                 () = sleep_until(sample_at) => {
                     self.publisher.sample(&self.world);
@@ -235,16 +246,18 @@ impl Engine {
                 }
             }
             self.take_batch();
+            self.clear_tries();
             // First what is seen: whoever was just answered must not look at rows from before.
             self.publish();
             self.perform().await;
         }
         // With the launcher's end every pipe has ended, and the log thread with them.
-        let Self { setup, host, mut reports, report_sender, .. } = self;
+        let Self { setup, host, mut reports, report_sender, tries, .. } = self;
         let collector = host.end();
         drop(report_sender);
         while reports.recv().await.is_some() {}
         let _ = tokio::task::spawn_blocking(move || collector.finish()).await;
+        clear(&setup.home, tries.into_list()).await;
         // While the lock is held: the next engine's note and socket have the same names.
         registry::remove(&setup.home);
         Ok(())

@@ -1,6 +1,7 @@
 //! What everybody else may do with an engine: look, and ask.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,7 @@ use crate::route::history::{Change, Dtabs, Record, Refused};
 use crate::route::{Routes, Table};
 use crate::telemetry::logs::Ends;
 use crate::telemetry::requests::Requests;
-use crate::view::Explanation;
+use crate::view::{Explanation, Try};
 
 /// A share of a running engine.
 #[derive(Debug, Clone)]
@@ -61,6 +62,12 @@ pub enum Ask {
     History(Option<String>, oneshot::Sender<Result<Vec<Record>, Problem>>),
     /// A request arrived for a service that is idle.
     Wake(Arc<str>),
+    /// Boot another version beside a service; the answer comes when it is being started.
+    Try(TryRequest, oneshot::Sender<Result<Try, Problem>>),
+    /// The versions that are tried.
+    Tries(oneshot::Sender<Result<Vec<Try>, Problem>>),
+    /// The answer comes when nothing of it is left.
+    EndTry(EndTry, oneshot::Sender<Result<(), Problem>>),
     /// Stop everything, then end. A second time: at once.
     Down {
         force: bool,
@@ -96,10 +103,39 @@ pub struct Upped {
     pub events_from: u64,
 }
 
+/// A version to be tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TryRequest {
+    pub service: String,
+    pub source: Source,
+    /// What the version is called; after its source where that is left open.
+    pub version: Option<String>,
+}
+
+/// Where the files of a version are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// A folder, absolute.
+    Folder(PathBuf),
+    /// A branch, or whatever else git knows a commit by.
+    Branch(String),
+}
+
+/// The end of a version that is tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndTry {
+    /// As a service: `users-fix`.
+    pub name: String,
+    /// Lose what is nowhere but in its worktree.
+    #[serde(default)]
+    pub force: bool,
+}
+
 /// The environment in which a service runs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Environment {
-    pub folder: std::path::PathBuf,
+    pub folder: PathBuf,
     pub variables: BTreeMap<String, String>,
     pub pod: InPod,
     /// Whoever runs it, where that is another account than the engine's.
@@ -135,6 +171,9 @@ pub enum Problem {
     UnknownProfile { name: String, hint: Option<String> },
     #[error("{message}")]
     Nothing { message: String },
+    /// A version cannot be tried, or not be ended.
+    #[error("{message}")]
+    Try { message: String, hint: Option<String> },
     /// The manifest cannot be used; its problems are drawn.
     #[error("the manifest has {}", counted(*.errors))]
     Manifest { rendered: String, errors: usize },

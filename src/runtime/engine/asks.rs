@@ -49,7 +49,12 @@ impl Engine {
             {
                 drop(reply.send(Err(Problem::Ending)));
             }
+            Ask::Try(_, reply) if ending => drop(reply.send(Err(Problem::Ending))),
+            Ask::EndTry(_, reply) if ending => drop(reply.send(Err(Problem::Ending))),
             Ask::Wake(_) if ending => {}
+            Ask::Try(request, reply) => self.begin_try(request, reply),
+            Ask::EndTry(ask, reply) => self.end_try(ask, reply),
+            Ask::Tries(reply) => drop(reply.send(Ok(self.shown_tries()))),
             Ask::Up(request, reply) => self.reload(request, reply),
             Ask::Start(names, reply) => {
                 let result = self.start(&names);
@@ -83,6 +88,9 @@ impl Engine {
             Ask::History(namespace, reply) => self.history(namespace, reply),
             Ask::Down { force } => {
                 self.ending.send_replace(true);
+                if force {
+                    self.tries.call_off();
+                }
                 self.step(Input::Asked(if force { Command::Kill } else { Command::Down }));
             }
         }
@@ -111,7 +119,7 @@ impl Engine {
     }
 
     /// Starts services with all that they need.
-    fn start(&mut self, names: &[String]) -> Result<(), Problem> {
+    pub(super) fn start(&mut self, names: &[String]) -> Result<(), Problem> {
         let places = self.places(names)?;
         let needed = self.world.plan().graph.closure(places.iter().copied());
         let wants = needed.iter().enumerate().filter(|(place, needed)| **needed && !places.contains(place));
@@ -225,7 +233,8 @@ impl Engine {
     }
 
     /// Lays a newly read manifest over what runs, and wants what the request selects.
-    fn apply(&mut self, workspace: Workspace, notices: Vec<String>, request: &UpRequest) -> Result<Upped, Problem> {
+    fn apply(&mut self, manifest: Workspace, notices: Vec<String>, request: &UpRequest) -> Result<Upped, Problem> {
+        let (workspace, left_out) = self.with_tries(&manifest);
         // A wrong selection must change nothing.
         wanted(&workspace, request)?;
         let mut notices = notices;
@@ -235,6 +244,8 @@ impl Engine {
         scale.extend(request.scale.clone());
         if workspace != *self.workspace || scale != self.setup.scale {
             notices.extend(self.lay(&workspace, scale)?);
+            notices.extend(left_out);
+            self.manifest = Arc::new(manifest);
             if let Some(load) = &request.load {
                 self.setup.load = load.clone();
             }
@@ -291,6 +302,12 @@ impl Engine {
         })
     }
 
+    /// Has a new workspace take the place of the present one, as a difference. What is returned are notices.
+    pub(super) fn replan(&mut self, workspace: &Workspace) -> Result<Vec<String>, Problem> {
+        let scale = kept(&self.setup.scale, &self.workspace, workspace);
+        self.lay(workspace, scale)
+    }
+
     /// Numbers that we or our services listen on: taken, but by ourselves.
     fn held_ports(&self) -> HashSet<u16> {
         let plan = self.world.plan();
@@ -302,7 +319,13 @@ impl Engine {
     }
 
     pub(super) fn want(&mut self, workspace: &Workspace, request: &UpRequest) -> Result<Vec<String>, Problem> {
-        let wants = wanted(workspace, request)?;
+        let mut wants = wanted(workspace, request)?;
+        // What is tried is nobody's business but of who names it.
+        let is_named = |name: &str| request.selection.services.iter().any(|named| named == name);
+        wants.retain(|(place, _)| {
+            let name = workspace.service(*place).name.as_str();
+            !self.tries.has(name) || is_named(name)
+        });
         let names = wants.iter().map(|(place, _)| workspace.service(*place).name.to_string()).collect();
         let named = request.selection.services.iter().filter_map(|name| workspace.index(name)).collect();
         if request.selection.no_deps {

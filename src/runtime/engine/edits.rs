@@ -1,6 +1,7 @@
 //! The manifest as it is edited: what is good is laid over what runs, what is bad changes nothing and is told.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
@@ -67,7 +68,8 @@ impl Engine {
 
     /// Lays an edited manifest over what runs. What is new is started where an `up` would have started it; what was
     /// stopped, or was never asked for, stays as it is.
-    fn lay_edited(&mut self, workspace: Workspace) -> Result<(), Problem> {
+    fn lay_edited(&mut self, manifest: Workspace) -> Result<(), Problem> {
+        let (workspace, left_out) = self.with_tries(&manifest);
         if workspace == *self.workspace {
             return Ok(());
         }
@@ -79,10 +81,15 @@ impl Engine {
         let before: HashSet<_> =
             names(&self.workspace, before.unwrap_or_default()).into_iter().map(|(name, _)| name).collect();
         let after = asked.map(|asked| wanted(&workspace, &asked)).transpose()?.unwrap_or_default();
-        let new = after.into_iter().filter(|(place, _)| !before.contains(&workspace.service(*place).name)).collect();
+        let is_new = |place: usize| !before.contains(&workspace.service(place).name);
+        let new = after.into_iter().filter(|(place, _)| is_new(*place)).collect();
         let old = self.world.plan().clone();
         let scale = kept(&self.setup.scale, &self.workspace, &workspace);
         self.lay(&workspace, scale)?;
+        self.manifest = Arc::new(manifest);
+        for why in left_out {
+            self.tell(Event::told("manifest", None, why, self.clock.wall(self.clock.now())));
+        }
         let (waiting, _) = oneshot::channel();
         self.keeper.change(of_manifest(self.world.plan().routes.clone()), waiting);
         if let Some(difference) = difference(&old, self.world.plan()) {

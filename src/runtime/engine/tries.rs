@@ -1,0 +1,374 @@
+//! Versions that are tried, from the asking to the removal of what they left.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+use super::Engine;
+use crate::effects::places::Home;
+use crate::effects::tries::{self, Try};
+use crate::effects::worktree::{Kept, Worktree};
+use crate::model::{NetworkMode, Service, Tried, Workspace};
+use crate::runtime::tries::{Files, files, named, refused, tried};
+use crate::runtime::{EndTry, Problem, Source, TryRequest};
+use crate::view;
+
+type Reply<T> = oneshot::Sender<Result<T, Problem>>;
+
+/// All versions that are tried, and what is under way for them.
+#[derive(Debug)]
+pub(super) struct Tries {
+    list: Vec<Entry>,
+    jobs: JoinSet<Done>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    it: Try,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Its files are looked for, or made.
+    Making,
+    /// It is a service of the workspace.
+    Tried,
+    /// Its service is stopping; then its worktree is removed.
+    Leaving { force: bool, reply: Reply<()> },
+    /// Its worktree is being removed.
+    Removing,
+    /// Only its worktree is left.
+    Kept,
+}
+
+/// What a job has brought.
+#[derive(Debug)]
+pub(super) enum Done {
+    Prepared(String, Reply<view::Try>, Result<Files, Problem>),
+    /// There are files and still no service of them.
+    Refused(String, Reply<view::Try>, Problem),
+    Looked(EndTry, Reply<()>, Result<(), Kept>),
+    Removed(String, Reply<()>, Result<(), Kept>),
+    /// What an earlier engine left was looked at; this is kept.
+    Cleared(Vec<Try>),
+    CalledOff,
+}
+
+impl Tries {
+    /// Goes on with what an earlier engine left: worktrees of which nothing runs any more.
+    pub fn new(home: &Home) -> Self {
+        let left = tries::read(&home.tries());
+        let mut jobs = JoinSet::new();
+        if !left.is_empty() {
+            let (home, left) = (home.clone(), left.clone());
+            jobs.spawn(async move { Done::Cleared(tries::clear(&home, left).await) });
+        }
+        let list = left.into_iter().map(|it| Entry { it, stage: Stage::Removing }).collect();
+        Self { list, jobs }
+    }
+
+    /// What a job has brought; `None` where none is under way.
+    pub async fn done(&mut self) -> Option<Done> {
+        self.jobs.join_next().await.map(|done| done.unwrap_or(Done::CalledOff))
+    }
+
+    /// Whether nothing is under way.
+    pub fn is_idle(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
+    /// Calls everything off that is under way.
+    pub fn call_off(&mut self) {
+        self.jobs.abort_all();
+    }
+
+    /// All of them, for who clears up behind them.
+    pub fn into_list(self) -> Vec<Try> {
+        self.list.into_iter().map(|entry| entry.it).collect()
+    }
+
+    /// Those that are services of the workspace.
+    pub fn tried(&self) -> Vec<Tried> {
+        let is_tried = |entry: &&Entry| matches!(entry.stage, Stage::Tried);
+        self.list.iter().filter(is_tried).filter_map(|entry| tried(&entry.it)).collect()
+    }
+
+    /// Whether a service is one of them.
+    pub fn has(&self, name: &str) -> bool {
+        self.list.iter().any(|entry| entry.it.name == name && matches!(entry.stage, Stage::Tried))
+    }
+
+    fn get(&mut self, name: &str) -> Option<&mut Entry> {
+        self.list.iter_mut().find(|entry| entry.it.name == name)
+    }
+
+    fn drop(&mut self, name: &str) {
+        self.list.retain(|entry| entry.it.name != name);
+    }
+
+    fn write(&self, home: &Home) -> Result<(), Problem> {
+        let list: Vec<&Try> = self.list.iter().map(|entry| &entry.it).collect();
+        tries::write(home, &list)
+            .map_err(|error| refused(format!("{} cannot be written: {error}", home.tries().display()), None))
+    }
+}
+
+impl Engine {
+    /// The workspace of a manifest with all that is tried, and why some of that is left out.
+    pub(super) fn with_tries(&self, manifest: &Workspace) -> (Workspace, Vec<String>) {
+        let (workspace, left_out) = manifest.trying(&self.tries.tried());
+        (workspace, left_out.iter().map(ToString::to_string).collect())
+    }
+
+    /// Begins with a version; the rest comes as [`Done::Prepared`].
+    pub(super) fn begin_try(&mut self, request: TryRequest, reply: Reply<view::Try>) {
+        let (service, it) = match self.to_try(&request) {
+            Ok(found) => found,
+            Err(problem) => return drop(reply.send(Err(problem))),
+        };
+        let name = it.name.clone();
+        self.tries.list.push(Entry { it, stage: Stage::Making });
+        // First this: whoever comes after a crash must know of what is made now.
+        if let Err(problem) = self.tries.write(&self.setup.home) {
+            self.tries.drop(&name);
+            return drop(reply.send(Err(problem)));
+        }
+        let path = self.setup.home.worktrees().join(&name);
+        self.tries.jobs.spawn(async move {
+            let result = files(service, request.source, path).await;
+            Done::Prepared(name, reply, result)
+        });
+    }
+
+    fn to_try(&self, request: &TryRequest) -> Result<(Service, Try), Problem> {
+        let (service, version, name) = named(&self.manifest, request)?;
+        let name = name.to_string();
+        if let Some(entry) = self.tries.list.iter().find(|entry| entry.it.name == name) {
+            let folder = entry.it.folder.display();
+            return Err(match &entry.it.kept {
+                Some(why) => refused(
+                    format!("the worktree of an earlier {name} is kept at {folder}: {why}"),
+                    Some(format!("`nagaya try --end {name} --force` drops it; `--name` takes another name")),
+                ),
+                None => refused(
+                    format!("{name} is tried already, from {folder}"),
+                    Some(format!("`nagaya try --end {name}` ends it; `--name` gives the new one another name")),
+                ),
+            });
+        }
+        let mode = self.workspace.network_of(&service, self.setup.network);
+        if let Some(number) = service.listen.iter().flatten().next().filter(|_| mode != NetworkMode::Pod) {
+            let message =
+                format!("{} insists on port {number} of this machine, which only one version can have", service.name);
+            let hint = "in a pod each has its own ports; or leave out `listen`, and have it take its port from `PORT`";
+            return Err(refused(message, Some(hint.to_owned())));
+        }
+        let worktree = match &request.source {
+            Source::Folder(_) => None,
+            Source::Branch(branch) => Some(Worktree {
+                repository: service.working_dir.clone(),
+                path: self.setup.home.worktrees().join(&name),
+                branch: branch.clone(),
+                commit: String::new(),
+            }),
+        };
+        let folder = match &request.source {
+            Source::Folder(folder) => folder.clone(),
+            Source::Branch(_) => self.setup.home.worktrees().join(&name),
+        };
+        let (stands_for, making) = (service.working_dir.clone(), worktree.is_some());
+        let it =
+            Try { service: service.name.to_string(), version, name, stands_for, folder, worktree, making, kept: None };
+        Ok((service, it))
+    }
+
+    /// Ends a version, unless something would be lost; first it is looked at what.
+    pub(super) fn end_try(&mut self, ask: EndTry, reply: Reply<()>) {
+        let Some(entry) = self.tries.get(&ask.name) else {
+            let known: Vec<&str> = self.tries.list.iter().map(|entry| entry.it.name.as_str()).collect();
+            let hint = match known.as_slice() {
+                [] => "nothing is tried now".to_owned(),
+                known => format!("what is tried: {}", known.join(", ")),
+            };
+            let message = format!("no version called `{}` is tried", ask.name);
+            return drop(reply.send(Err(refused(message, Some(hint)))));
+        };
+        match entry.stage {
+            Stage::Making | Stage::Removing | Stage::Leaving { .. } => {
+                let message = format!("{} is being started or ended", ask.name);
+                drop(reply.send(Err(refused(message, Some("wait a moment, then call again".to_owned())))));
+            }
+            Stage::Tried | Stage::Kept => {
+                let worktree = entry.it.worktree.clone().filter(|_| !ask.force);
+                self.tries.jobs.spawn(async move {
+                    let result = match worktree {
+                        Some(worktree) => worktree.losses().await,
+                        None => Ok(()),
+                    };
+                    Done::Looked(ask, reply, result)
+                });
+            }
+        }
+    }
+
+    pub(super) fn take_done(&mut self, done: Done) {
+        match done {
+            Done::Prepared(name, reply, Ok(files)) => match self.boot(&name, files) {
+                Err(problem) if problem != Problem::Ending => self.refuse(name, reply, problem),
+                booted => drop(reply.send(booted)),
+            },
+            Done::Prepared(name, reply, Err(problem)) | Done::Refused(name, reply, problem) => {
+                self.forget(&name);
+                let _ = reply.send(Err(problem));
+            }
+            Done::CalledOff => {}
+            Done::Looked(ask, reply, Ok(())) => self.leave(ask, reply),
+            Done::Looked(ask, reply, Err(why)) => drop(reply.send(Err(stays(&ask.name, &why, "goes on running")))),
+            Done::Removed(name, reply, Ok(())) => {
+                self.forget(&name);
+                let _ = reply.send(Ok(()));
+            }
+            Done::Removed(name, reply, Err(why)) => {
+                if let Some(entry) = self.tries.get(&name) {
+                    entry.it.kept = Some(why.to_string());
+                    entry.stage = Stage::Kept;
+                }
+                let _ = self.tries.write(&self.setup.home);
+                let _ = reply.send(Err(stays(&name, &why, "has ended")));
+            }
+            Done::Cleared(kept) => {
+                let is_old = |entry: &Entry| matches!(entry.stage, Stage::Removing);
+                self.tries.list.retain(|entry| !is_old(entry));
+                self.tries.list.extend(kept.into_iter().map(|it| Entry { it, stage: Stage::Kept }));
+                let _ = self.tries.write(&self.setup.home);
+            }
+        }
+    }
+
+    /// Makes a service of a version whose files are there, and starts it.
+    fn boot(&mut self, name: &str, files: Files) -> Result<view::Try, Problem> {
+        let Some(entry) = self.tries.get(name) else { return Err(Problem::Ending) };
+        let Files { stands_for, folder, worktree } = files;
+        entry.it = Try { stands_for, folder, worktree, making: false, ..entry.it.clone() };
+        entry.stage = Stage::Tried;
+        self.tries.write(&self.setup.home)?;
+        // The end of the engine clears up behind it.
+        if *self.ending.borrow() {
+            return Err(Problem::Ending);
+        }
+        let booted = self.replan_tries().and_then(|left_out| match left_out {
+            Some(why) => Err(refused(why, None)),
+            None => self.start(&[name.to_owned()]),
+        });
+        booted?;
+        self.shown_tries().into_iter().find(|it| it.name == name).ok_or(Problem::Ending)
+    }
+
+    /// Takes back what was made for a version that cannot be a service.
+    fn refuse(&mut self, name: String, reply: Reply<view::Try>, problem: Problem) {
+        let _ = self.replan_without(&name);
+        let worktree = self.tries.get(&name).and_then(|entry| entry.it.worktree.clone());
+        self.tries.jobs.spawn(async move {
+            if let Some(worktree) = worktree {
+                let _ = worktree.remove(true).await;
+            }
+            Done::Refused(name, reply, problem)
+        });
+    }
+
+    /// A new plan with what is tried now; why the last of it is no part of it, where that is so.
+    fn replan_tries(&mut self) -> Result<Option<String>, Problem> {
+        let manifest = Arc::clone(&self.manifest);
+        let (workspace, mut left_out) = self.with_tries(&manifest);
+        self.replan(&workspace)?;
+        Ok(left_out.pop())
+    }
+
+    fn replan_without(&mut self, name: &str) -> Result<(), Problem> {
+        if let Some(entry) = self.tries.get(name) {
+            entry.stage = Stage::Removing;
+        }
+        self.replan_tries().map(|_| ())
+    }
+
+    /// Takes a version out of the plan; what it left is removed when it has stopped.
+    fn leave(&mut self, ask: EndTry, reply: Reply<()>) {
+        let EndTry { name, force } = ask;
+        match self.tries.get(&name).map(|entry| &entry.stage) {
+            Some(Stage::Tried | Stage::Kept) => {}
+            _ => return drop(reply.send(Err(refused(format!("{name} is being ended already"), None)))),
+        }
+        if let Err(problem) = self.replan_without(&name) {
+            if let Some(entry) = self.tries.get(&name) {
+                entry.stage = Stage::Tried;
+            }
+            return drop(reply.send(Err(problem)));
+        }
+        if let Some(entry) = self.tries.get(&name) {
+            entry.stage = Stage::Leaving { force, reply };
+        }
+    }
+
+    /// Removes what versions left that have stopped.
+    pub(super) fn clear_tries(&mut self) {
+        for at in 0..self.tries.list.len() {
+            let entry = &mut self.tries.list[at];
+            if !matches!(entry.stage, Stage::Leaving { .. }) {
+                continue;
+            }
+            let plan = self.world.plan();
+            if plan.index(&entry.it.name).is_some_and(|place| !self.world.is_over(place)) {
+                continue;
+            }
+            let (name, worktree) = (entry.it.name.clone(), entry.it.worktree.clone());
+            let Stage::Leaving { force, reply } = std::mem::replace(&mut entry.stage, Stage::Removing) else {
+                continue;
+            };
+            self.tries.jobs.spawn(async move {
+                let result = match worktree {
+                    Some(worktree) => worktree.remove(force).await,
+                    None => Ok(()),
+                };
+                Done::Removed(name, reply, result)
+            });
+        }
+    }
+
+    /// Nothing of it is left.
+    fn forget(&mut self, name: &str) {
+        self.tries.drop(name);
+        let _ = self.tries.write(&self.setup.home);
+    }
+
+    /// All of them, as they are shown.
+    pub(super) fn shown_tries(&self) -> Vec<view::Try> {
+        let shown = |entry: &Entry| {
+            let it = &entry.it;
+            let place = self.world.plan().index(&it.name).filter(|&place| !self.world.is_over(place));
+            let status = place.map(|place| self.world.status(place));
+            let reason = status.as_ref().and_then(|status| status.reason.as_ref());
+            view::Try {
+                name: it.name.clone(),
+                service: it.service.clone(),
+                version: it.version.clone(),
+                state: status.as_ref().map(|status| status.state),
+                folder: it.folder.display().to_string(),
+                branch: it.worktree.as_ref().map(|worktree| worktree.branch.clone()),
+                worktree: it.worktree.as_ref().map(|worktree| worktree.path.display().to_string()),
+                reason: it.kept.clone().or(reason.map(|reason| view::reason(reason, self.world.plan()))),
+                header: view::Steering::header(&it.service, &it.name),
+            }
+        };
+        self.tries.list.iter().map(shown).collect()
+    }
+}
+
+fn stays(name: &str, why: &Kept, and: &str) -> Problem {
+    let hint = match why {
+        Kept::Locked(_) => format!("`git worktree unlock` opens it; `nagaya try --end {name} --force` drops it"),
+        _ => format!("commit what matters to a branch; `nagaya try --end {name} --force` drops it"),
+    };
+    refused(format!("{name} {and}, and its worktree is kept: {why}"), Some(hint))
+}
