@@ -2,4 +2,5 @@
 
 mod network;
 mod problems;
+mod tried;
 mod workspace;

@@ -106,7 +106,7 @@ async fn engine(State(shared): State<Shared>) -> Json<Identity> {
 async fn services(State(shared): State<Shared>) -> Json<Vec<Service>> {
     let now = clock::utc();
     let at = |row: Service| {
-        let lost = shared.handle.ends.lost(&row.service);
+        let lost = shared.handle.ends.lost(&row.name);
         row.at(now, lost)
     };
     Json(shared.handle.board.rows().into_iter().map(at).collect())

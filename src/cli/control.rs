@@ -49,7 +49,7 @@ pub async fn run(global: &Global, verb: &str, args: &Named, output: &Output) -> 
 async fn show(client: &Client, services: &[String], output: &Output) -> Result<ExitCode, Error> {
     if output.json {
         let rows = client.services().await?;
-        output.json(&rows.into_iter().filter(|row| services.contains(&row.service)).collect::<Vec<_>>());
+        output.json(&rows.into_iter().filter(|row| services.contains(&row.name)).collect::<Vec<_>>());
     }
     Ok(ExitCode::SUCCESS)
 }

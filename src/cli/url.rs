@@ -38,10 +38,10 @@ struct Address {
 pub async fn run(global: &Global, args: &Url, output: &Output) -> Result<ExitCode, Error> {
     let (client, _) = connect(global, output)?;
     let rows = by_service(client.services().await?);
-    if let Some(missing) = args.services.iter().find(|name| rows.iter().all(|row| row.service != **name)) {
+    if let Some(missing) = args.services.iter().find(|name| rows.iter().all(|row| row.name != **name)) {
         return Err(Error::usage(format!("there is no service `{missing}`")).hint("`nagaya ps` lists the services"));
     }
-    let wanted = rows.iter().filter(|row| args.services.is_empty() || args.services.contains(&row.service));
+    let wanted = rows.iter().filter(|row| args.services.is_empty() || args.services.contains(&row.name));
     let addresses: Vec<Address> =
         wanted.flat_map(|row| row.ports.iter().map(|port| Address::new(row, port, args.https))).collect();
     if output.json {

@@ -152,6 +152,8 @@ fn a_folder_stands_for_the_manifests_or_the_services_own() {
     assert_eq!(answer(&sandbox, "users-other"), "another checkout");
     assert_eq!(answer(&sandbox, "users-v9"), "another folder");
     assert_eq!(tried(&sandbox), ["users-other ready", "users-v9 ready"]);
+    let restarted = sandbox.nagaya(&["restart", "users-v9", "--json"]).good().json();
+    assert_eq!((&restarted[0]["name"], &restarted[0]["state"]), (&"users-v9".into(), &"ready".into()));
     let again = sandbox.nagaya(&["try", "users", "--from", "other"]).ended(1);
     again.says(&["users-other is tried already", "nagaya try --end users-other"]);
     sandbox.nagaya(&["try", "--end"]).ended(2).says(&["which one", "users-other, users-v9"]);
@@ -166,7 +168,7 @@ fn what_cannot_be_tried_is_told_and_leaves_nothing() {
     let attempt = |words: &[&str]| sandbox.nagaya(&[&["try"], words].concat());
     let cases: [(&[&str], i32, &[&str]); 9] = [
         (&["users", "--branch", "fix/nmae"], 1, &["there is no branch `fix/nmae`", "did you mean `fix/name`?"]),
-        (&["users", "--branch", "--orphan"], 2, &["--branch"]),
+        (&["users", "--branch", "--orphan"], 2, &["--orphan"]),
         (&["users", "--branch=-x"], 1, &["there is no branch `-x`"]),
         (&["user", "--branch", "main"], 2, &["no service `user`", "did you mean `users`?"]),
         (&["users"], 2, &["where is the other users?"]),
@@ -189,19 +191,23 @@ fn what_cannot_be_tried_is_told_and_leaves_nothing() {
     let missing = "`before`/users has no `server.py`, which the command of users names";
     refused(attempt(&["users", "--branch", "before"]), 1, &[missing], &sandbox);
 
-    let path = sandbox.path("bin");
-    fs::create_dir(&path).unwrap();
-    // The engine's PATH is what counts, which is that of its `up`.
-    sandbox.nagaya(&["down"]).good();
-    std::os::unix::fs::symlink(finish(sandbox.command("which").arg("python3")).out.trim(), path.join("python3"))
-        .unwrap();
-    finish(sandbox.command(binary()).args(["up", "-d", "--wait"]).env("PATH", &path)).good();
-    refused(attempt(&["users", "--branch", "main"]), 1, &["there is no `git` on PATH"], &sandbox);
     sandbox.nagaya(&["down"]).good();
     fs::rename(sandbox.path(".git"), sandbox.path("git")).unwrap();
     sandbox.up();
     attempt(&["users", "--branch", "main"]).ended(1).says(&["is in no git repository", "`--from DIR`"]);
     fs::rename(sandbox.path("git"), sandbox.path(".git")).unwrap();
+}
+
+#[test]
+fn without_git_there_are_no_branches() {
+    let sandbox = Sandbox::new("name: one\nservices:\n  web: { command: [sleep, infinity] }\n");
+    let path = sandbox.path("bin");
+    fs::create_dir(&path).unwrap();
+    std::os::unix::fs::symlink(finish(sandbox.command("which").arg("sleep")).out.trim(), path.join("sleep")).unwrap();
+    // The engine's PATH is what counts, which is that of its `up`.
+    finish(sandbox.command(binary()).args(["up", "-d", "--wait"]).env("PATH", &path)).good();
+    sandbox.nagaya(&["try", "web", "--branch", "main"]).ended(1).says(&["there is no `git` on PATH"]);
+    assert!(tried(&sandbox).is_empty());
 }
 
 #[test]

@@ -208,7 +208,7 @@ impl Sandbox {
     #[track_caller]
     pub fn row(&self, service: &str) -> Value {
         let rows = self.nagaya(&["ps", "--json"]).good().json();
-        let found = rows.as_array().unwrap().iter().find(|row| row["service"] == service).cloned();
+        let found = rows.as_array().unwrap().iter().find(|row| row["name"] == service).cloned();
         found.unwrap_or_else(|| panic!("no {service} in {rows}"))
     }
 
