@@ -2,6 +2,8 @@
 
 mod backoff;
 mod balance;
+mod shift;
 
 pub use backoff::delay;
 pub use balance::two_choices;
+pub use shift::{Course, Limits, Reason, Served, Shift, Verdict};

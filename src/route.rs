@@ -13,6 +13,7 @@ mod replicas;
 pub mod resolv;
 mod routes;
 mod services;
+pub mod shares;
 mod upstreams;
 pub mod zone;
 

@@ -13,6 +13,7 @@ use super::demo::Demo;
 use super::dtab::Dtab;
 use super::events::Events;
 use super::exec::Exec;
+use super::ps::Ps;
 use super::requests::Requests;
 use super::run::Run;
 use super::scale::Scale;
@@ -215,15 +216,6 @@ pub struct Down {
     /// Kill instead of stopping
     #[arg(long)]
     pub force: bool,
-}
-
-#[derive(Debug, ClapArgs)]
-pub struct Ps {
-    /// Services; all of them where none is named
-    pub services: Vec<String>,
-    /// Only their names
-    #[arg(long)]
-    pub names: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -3,11 +3,22 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::args::{Global, Ps};
+use clap::Args;
+
+use super::args::Global;
 use super::error::Error;
 use super::locate::connect;
 use super::output::{Output, state};
 use crate::view::{Align, Port, Service, Table, by_service, elapsed, lost_lines};
+
+#[derive(Debug, Args)]
+pub struct Ps {
+    /// Services; all of them where none is named
+    pub services: Vec<String>,
+    /// Only their names
+    #[arg(long)]
+    pub names: bool,
+}
 
 /// Lists the instances of services.
 pub async fn run(global: &Global, args: &Ps, output: &Output) -> Result<ExitCode, Error> {
