@@ -8,6 +8,7 @@ pub mod namerd;
 mod names;
 mod routes;
 mod server;
+mod shifts;
 
 pub use client::{CallError, Client, Events};
 pub use routes::{Explain, Put};

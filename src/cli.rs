@@ -26,6 +26,7 @@ mod requests;
 mod run;
 mod scale;
 mod schema;
+mod shift;
 mod status;
 mod stream;
 mod tasks;
@@ -101,6 +102,7 @@ fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Error> {
         Some(Command::Why(args)) => why::run(&global, &args, output),
         Some(Command::Env(args)) => block(env::run(&global, &args, output)),
         Some(Command::Url(args)) => block(url::run(&global, &args, output)),
+        Some(Command::Shift(args)) => block(shift::run(&global, args, output)),
         Some(Command::Try(args)) => block(tries::run(&global, args, output)),
         Some(Command::Trust(args)) => trust::run(&args, output),
         Some(Command::Exec(args)) => block(exec::run(&global, args, output)),

@@ -18,7 +18,9 @@ mod wanted;
 pub use board::{Board, Changes};
 pub use draft::Draft;
 pub use engine::Engine;
-pub use handle::{Ask, EndTry, Environment, Handle, InPod, Problem, Scale, Source, TryRequest, UpRequest, Upped};
+pub use handle::{
+    Ask, EndTry, Environment, Handle, InPod, Problem, Scale, ShiftRequest, Source, TryRequest, UpRequest, Upped,
+};
 pub use keeper::Waiting;
 pub use network::{add_clashes, choose};
 pub use scale::scaled;

@@ -21,6 +21,7 @@ mod peers;
 mod pods;
 mod probes;
 mod routes;
+mod shifts;
 mod surroundings;
 mod terminal;
 mod tour;

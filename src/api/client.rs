@@ -17,10 +17,11 @@ use tokio::net::UnixStream;
 
 use super::routes::{Explain, Put};
 use super::server::{Happened, Identity};
+use super::shifts::Of;
 use crate::route::history::Record;
-use crate::runtime::{EndTry, Environment, Problem, Scale, TryRequest, UpRequest, Upped};
+use crate::runtime::{EndTry, Environment, Problem, Scale, ShiftRequest, TryRequest, UpRequest, Upped};
 use crate::view::routes::{Entry, Explained, Routes};
-use crate::view::{Explanation, Request as RequestView, Service, Try};
+use crate::view::{Explanation, Request as RequestView, Service, Shift, Try};
 
 /// The engine answers everything at once, and tells of what takes long by streams.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -143,6 +144,21 @@ impl Client {
     /// The versions that are tried.
     pub async fn tries(&self) -> Result<Vec<Try>, CallError> {
         self.get("/v1/tries").await
+    }
+
+    /// Shifts between versions.
+    pub async fn shifts(&self) -> Result<Vec<Shift>, CallError> {
+        self.get("/v1/shifts").await
+    }
+
+    /// Begins with a shift.
+    pub async fn begin_shift(&self, request: &ShiftRequest) -> Result<Shift, CallError> {
+        self.post("/v1/shifts", request).await
+    }
+
+    /// Breaks a shift off.
+    pub async fn abort_shift(&self, service: &str) -> Result<(), CallError> {
+        self.post("/v1/shifts/abort", &Of { service: service.to_owned() }).await
     }
 
     /// Boots a version; this takes as long as git does.

@@ -74,6 +74,7 @@ pub async fn serve(listener: UnixListener, handle: Handle, identity: Identity) {
         .route("/v1/up", post(up))
         .route("/v1/down", post(down))
         .merge(super::routes::router())
+        .merge(super::shifts::router())
         .with_state(shared);
     // Cannot fail: a Unix listener gives errors for single connections only, which axum retries.
     let _ = axum::serve(listener, router).await;
@@ -324,6 +325,6 @@ async fn stream_logs(State(shared): State<Shared>) -> Sse<impl Stream<Item = Res
     }))
 }
 
-fn message(value: &impl Serialize) -> Result<SseEvent, Infallible> {
+pub(super) fn message(value: &impl Serialize) -> Result<SseEvent, Infallible> {
     Ok(SseEvent::default().data(serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())))
 }

@@ -17,6 +17,7 @@ use super::ps::Ps;
 use super::requests::Requests;
 use super::run::Run;
 use super::scale::Scale;
+use super::shift::Shift;
 use super::tasks::Tasks;
 use super::tries::Try;
 use super::trust::Trust;
@@ -140,6 +141,8 @@ commands! {
     Url(Url) = "url",
     /// Boot another version of a service, which only requests that ask for it reach
     Try(Try) = "try",
+    /// Share the requests to a service among its versions, at once or over time
+    Shift(Shift) = "shift",
     /// Have this machine trust https at the front door
     Trust(Trust) = "trust",
     /// Run a command in a service's folder and environment

@@ -76,10 +76,10 @@ fn parse_name(text: &str, output: &Output) -> Result<Path, Error> {
     parse(&name, "the path", output)
 }
 
-/// Who is written down for a change.
-fn author(verb: &str) -> String {
+/// Who is written down for a change that a command makes.
+pub fn author(command: &str) -> String {
     let name = environment::variable("USER").and_then(|name| name.into_string().ok()).filter(|name| !name.is_empty());
-    format!("{} (dtab {verb})", name.unwrap_or_else(|| format!("uid {}", environment::user())))
+    format!("{} ({command})", name.unwrap_or_else(|| format!("uid {}", environment::user())))
 }
 
 /// "version 3 by me (dtab set), 2026-11-22T08:00:00Z".

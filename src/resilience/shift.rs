@@ -5,8 +5,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Where a shift goes, and how fast.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Course {
     /// The share that the version has before.
     pub from: f64,
@@ -17,7 +19,7 @@ pub struct Course {
 }
 
 /// When a version does not do well. It is compared with the others together.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
     /// So many more of its requests fail than of the others', in points of percent.
     pub errors: Option<f64>,

@@ -2,8 +2,9 @@
 
 mod asks;
 mod edits;
-mod watching;
+mod shifts;
 mod tries;
+mod watching;
 
 use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
@@ -13,8 +14,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use asks::Loaded;
-use watching::Watching;
+use shifts::Shifts;
 use tries::Tries;
+use watching::Watching;
 
 use super::Board;
 use super::draft::Draft;
@@ -71,6 +73,7 @@ pub struct Engine {
     /// The same with what is tried.
     workspace: Arc<Workspace>,
     tries: Tries,
+    shifts: Shifts,
     world: World,
     host: Host,
     publisher: Publisher,
@@ -156,10 +159,13 @@ impl Engine {
         let (load_sender, loaded) = mpsc::unbounded_channel();
         let watchers = watch::Sender::new(0);
         let ending = watch::Sender::new(false);
+        let requests = Requests::default();
+        let shifts = Shifts::new(requests.clone());
         let handle = Handle {
             asks: ask_sender,
             board,
-            requests: Requests::default(),
+            requests,
+            shifts: shifts.shown(),
             ends,
             table: publisher.table(),
             routes: publisher.routes(),
@@ -171,6 +177,7 @@ impl Engine {
         let workspace = Arc::new(workspace);
         let engine = Self {
             tries: Tries::new(&setup.home),
+            shifts,
             setup,
             clock,
             manifest: Arc::clone(&workspace),
@@ -224,6 +231,7 @@ impl Engine {
         self.begin_watching();
         let mut sample_at = None;
         while !(*self.ending.borrow() && self.world.is_quiet() && self.tries.is_idle()) {
+            let look_at = self.shifts.look_at();
             let deadline = self.world.next_deadline().map(|at| self.clock.instant(at).into());
             tokio::select! {
                 biased;
@@ -235,6 +243,8 @@ impl Engine {
                 Some(news) = self.watching.news.recv() => self.noticed(news),
                 Some(ended) = self.watching.ended.recv() => self.run_ended(ended),
                 Some(done) = self.tries.done() => self.take_done(done),
+                Some(moved) = self.shifts.moved() => self.take_moved(moved),
+                () = sleep_until(look_at) => self.look_at_shifts(),
                 () = sleep_until(deadline) => self.step(Input::Tick),
                 () = sleep_until(sample_at) => {
                     self.publisher.sample(&self.world);
@@ -247,6 +257,7 @@ impl Engine {
             }
             self.take_batch();
             self.clear_tries();
+            self.guard_shifts();
             // First what is seen: whoever was just answered must not look at rows from before.
             self.publish();
             self.perform().await;

@@ -12,11 +12,12 @@ use crate::effects::pods::Inbox;
 use crate::launcher::Account;
 use crate::manifest::Request;
 use crate::plan::Selection;
+use crate::resilience::{Course, Limits};
 use crate::route::history::{Change, Dtabs, Record, Refused};
 use crate::route::{Routes, Table};
 use crate::telemetry::logs::Ends;
 use crate::telemetry::requests::Requests;
-use crate::view::{Explanation, Try};
+use crate::view::{Explanation, Shift, Try};
 
 /// A share of a running engine.
 #[derive(Debug, Clone)]
@@ -30,6 +31,8 @@ pub struct Handle {
     pub routes: watch::Receiver<Arc<Routes>>,
     /// What they are made of, with versions and authors.
     pub dtabs: watch::Receiver<Arc<Dtabs>>,
+    /// Shifts between versions, the last one of each service.
+    pub shifts: watch::Receiver<Vec<Shift>>,
     /// Pods that come and go.
     pub pods: Inbox,
     /// How many look at CPU and memory; while nobody does, nothing is sampled.
@@ -66,6 +69,10 @@ pub enum Ask {
     Try(TryRequest, oneshot::Sender<Result<Try, Problem>>),
     /// The versions that are tried.
     Tries(oneshot::Sender<Result<Vec<Try>, Problem>>),
+    /// Shift requests to a version over time; the answer comes when that has begun.
+    Shift(ShiftRequest, oneshot::Sender<Result<Shift, Problem>>),
+    /// Send all requests to a service to its other versions again.
+    AbortShift(String, oneshot::Sender<Result<(), Problem>>),
     /// The answer comes when nothing of it is left.
     EndTry(EndTry, oneshot::Sender<Result<(), Problem>>),
     /// Stop everything, then end. A second time: at once.
@@ -120,6 +127,17 @@ pub enum Source {
     Folder(PathBuf),
     /// A branch, or whatever else git knows a commit by.
     Branch(String),
+}
+
+/// A shift of requests to a version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShiftRequest {
+    pub service: String,
+    /// The version, as a service.
+    pub to: String,
+    /// Its `from` is whatever share the version has.
+    pub course: Course,
+    pub limits: Limits,
 }
 
 /// The end of a version that is tried.

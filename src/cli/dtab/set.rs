@@ -33,7 +33,7 @@ pub async fn run(global: &Global, args: Set, output: &Output) -> Result<ExitCode
     let (text, name) = text(&args)?;
     let dtab: Dtab = parse(&text, &name, output)?;
     let (client, _) = connect(global, output)?;
-    let put = Put { dtab: dtab.to_string(), if_version: args.if_version, who: author("set") };
+    let put = Put { dtab: dtab.to_string(), if_version: args.if_version, who: author("dtab set") };
     let routes = client.put_routes(&put).await?;
     if output.json {
         output.json(&routes);

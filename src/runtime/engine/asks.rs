@@ -51,7 +51,14 @@ impl Engine {
             }
             Ask::Try(_, reply) if ending => drop(reply.send(Err(Problem::Ending))),
             Ask::EndTry(_, reply) if ending => drop(reply.send(Err(Problem::Ending))),
+            Ask::Shift(_, reply) if ending => drop(reply.send(Err(Problem::Ending))),
             Ask::Wake(_) if ending => {}
+            Ask::Shift(request, reply) => {
+                let _ = reply.send(self.begin_shift(&request));
+            }
+            Ask::AbortShift(service, reply) => {
+                let _ = reply.send(self.abort_shift(&service));
+            }
             Ask::Try(request, reply) => self.begin_try(request, reply),
             Ask::EndTry(ask, reply) => self.end_try(ask, reply),
             Ask::Tries(reply) => drop(reply.send(Ok(self.shown_tries()))),

@@ -1,0 +1,207 @@
+//! `nagaya shift`: how the requests to a service are shared among its versions, at once or over time.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::args::{Global, duration};
+use super::dtab::author;
+use super::error::Error;
+use super::locate::connect;
+use super::output::{Output, dim};
+use crate::api::{CallError, Client, Put};
+use crate::dtab::Dtab;
+use crate::resilience::{Course, Limits};
+use crate::route::history::Refused;
+use crate::route::shares::{self, Shares};
+use crate::runtime::{Problem, ShiftRequest};
+use crate::view::{Service, Shift as Row, ShiftState};
+
+#[derive(Debug, Args)]
+pub struct Shift {
+    /// The service
+    pub service: String,
+    /// Shares in percent; the others have the rest
+    #[arg(value_name = "VERSION=PERCENT", value_parser = share)]
+    pub shares: Vec<(String, f64)>,
+    /// Get there by steps, and watch how the version does
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub over: Option<Duration>,
+    /// The most that a step adds, in percent
+    #[arg(long, value_name = "PERCENT", value_parser = percent, default_value = "10", requires = "over")]
+    pub step: f64,
+    /// Send all back when so much more of its requests fail than of the others'
+    #[arg(long, value_name = "PERCENT", value_parser = percent, requires = "over")]
+    pub abort_errors: Option<f64>,
+    /// Send all back when its p99 is so many times the others'
+    #[arg(long, value_name = "FACTOR", value_parser = factor, requires = "over")]
+    pub abort_p99: Option<f64>,
+    /// Return when it has begun
+    #[arg(short, long, requires = "over")]
+    pub detach: bool,
+    /// Break off what is under way, and send all back
+    #[arg(long, conflicts_with_all = ["shares", "over", "status"])]
+    pub abort: bool,
+    /// How the requests are shared now
+    #[arg(long, conflicts_with_all = ["shares", "over"])]
+    pub status: bool,
+}
+
+fn share(text: &str) -> Result<(String, f64), String> {
+    let (version, share) = text.split_once('=').ok_or("it is written VERSION=PERCENT: v2=10")?;
+    Ok((version.to_owned(), percent(share)?))
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim().parse::<f64>().ok();
+    number.filter(|it| (0.0..=100.0).contains(it)).ok_or_else(|| "a share is a number from 0 to 100".to_owned())
+}
+
+fn factor(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('x').unwrap_or(text).parse::<f64>().ok();
+    number.filter(|it| it.is_finite() && *it > 0.0).ok_or_else(|| "a factor is a number like 1.5x".to_owned())
+}
+
+/// Tells, breaks off, or shifts.
+pub async fn run(global: &Global, args: Shift, output: &Output) -> Result<ExitCode, Error> {
+    let (client, _) = connect(global, output)?;
+    let rows = client.services().await?;
+    let service = &args.service;
+    if !rows.iter().any(|row| row.name == *service && row.service == *service) {
+        return Err(Error::usage(format!("there is no service `{service}`")).hint("`nagaya ps` lists the services"));
+    }
+    if args.abort {
+        client.abort_shift(service).await?;
+        return follow(&client, service, true, output).await;
+    }
+    if args.status {
+        return status(&client, service, output).await;
+    }
+    let named = args.shares.iter().map(|(version, share)| Ok((named(&rows, service, version)?, *share)));
+    let named = named.collect::<Result<Shares, Error>>()?;
+    match (args.over, named.as_slice()) {
+        (_, []) => Err(Error::usage("which version is to have which share?").hint("`nagaya shift users v2=10`")),
+        (None, named) => at_once(&client, service, named, output).await,
+        (Some(over), [(to, share)]) => {
+            let course = Course { from: 0.0, to: *share, step: args.step, over };
+            let limits = Limits { errors: args.abort_errors, p99: args.abort_p99 };
+            let request = ShiftRequest { service: service.clone(), to: to.clone(), course, limits };
+            let begun = client.begin_shift(&request).await?;
+            if !args.detach {
+                return follow(&client, service, false, output).await;
+            }
+            if output.json {
+                output.json(&begun);
+            } else {
+                output.say(&format!("{}; `nagaya shift {service} --status` tells how it goes", line(&begun)));
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        (Some(_), _) => Err(Error::usage("over time, requests are shifted to one version").hint("name that one alone")),
+    }
+}
+
+/// A version by its name as a service; it may be given by that, or by what it is called in the manifest.
+fn named(rows: &[Service], service: &str, version: &str) -> Result<String, Error> {
+    let mut versions = rows.iter().filter(|row| row.service == service);
+    let found = versions.clone().find(|row| row.version.as_deref() == Some(version) || row.name == version);
+    found.map(|row| row.name.clone()).ok_or_else(|| {
+        let word = |row: &Service| row.version.clone().unwrap_or_else(|| row.name.clone());
+        let all: Vec<String> = versions.by_ref().map(word).collect();
+        Error::usage(format!("{service} has no version `{version}`")).hint(format!("there are {}", all.join(", ")))
+    })
+}
+
+/// Others may change the routes meanwhile; their changes are not lost.
+const TRIES: usize = 5;
+
+async fn at_once(client: &Client, service: &str, named: &[(String, f64)], output: &Output) -> Result<ExitCode, Error> {
+    for attempt in 1.. {
+        let routes = client.routes().await?;
+        let dtab: Dtab =
+            routes.dtab.parse().map_err(|error| Error::failed(format!("the routes cannot be read: {error}")))?;
+        let now = shares::current(&dtab, service, service);
+        let shares = shares::settle(&now, named, service).map_err(|error| {
+            Error::usage(error.to_string()).hint("shares are in percent; versions that are not named have the rest")
+        })?;
+        let dtab = shares::with(&dtab, service, Some(shares::tree(&shares)));
+        let who = author(&format!("shift {service}"));
+        let put = Put { dtab: dtab.to_string(), if_version: Some(routes.version), who };
+        match client.put_routes(&put).await {
+            Err(CallError::Refused(Problem::Routes(Refused::Changed { .. }))) if attempt < TRIES => {}
+            Err(error) => return Err(error.into()),
+            Ok(_) => {
+                tell(service, &shares, output);
+                break;
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tell(service: &str, shares: &Shares, output: &Output) {
+    if output.json {
+        let shares: serde_json::Map<_, _> =
+            shares.iter().map(|(name, share)| (name.clone(), (*share).into())).collect();
+        output.json(&serde_json::json!({ "service": service, "shares": shares }));
+    } else {
+        let shares: Vec<String> = shares.iter().map(|(name, share)| format!("{} % to {name}", short(*share))).collect();
+        output.line(&format!("requests to {service}: {}", shares.join(", ")));
+    }
+}
+
+async fn status(client: &Client, service: &str, output: &Output) -> Result<ExitCode, Error> {
+    let shifts = client.shifts().await?;
+    let shift = shifts.into_iter().find(|shift| shift.service == service);
+    if output.json {
+        output.json(&shift);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let dtab: Dtab = client.routes().await?.dtab.parse().unwrap_or_default();
+    tell(service, &shares::current(&dtab, service, service), output);
+    shift.iter().for_each(|shift| output.line(&format!("  {}", dim(&line(shift)))));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Tells each step until the end. One that was `asked` to be broken off comes to a good end by that.
+async fn follow(client: &Client, service: &str, asked: bool, output: &Output) -> Result<ExitCode, Error> {
+    let mut stream = client.events("/v1/shifts/stream").await?;
+    let mut before = None;
+    while let Some(all) = stream.next::<Vec<Row>>().await {
+        let Some(shift) = all.into_iter().find(|shift| shift.service == service) else { continue };
+        if before.as_ref() == Some(&shift) {
+            continue;
+        }
+        if output.json {
+            output.json_line(&shift);
+        } else {
+            output.say(&line(&shift));
+        }
+        match shift.state {
+            ShiftState::Shifting => before = Some(shift),
+            ShiftState::Done => return Ok(ExitCode::SUCCESS),
+            ShiftState::Aborted if asked => return Ok(ExitCode::SUCCESS),
+            ShiftState::Aborted | ShiftState::Stopped => return Err(Error::silent(super::error::Code::Failed)),
+        }
+    }
+    Err(CallError::Broken("the engine ended".to_owned()).into())
+}
+
+fn line(shift: &Row) -> String {
+    let Row { service, to, share, step, steps, state, reason } = shift;
+    let why = reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    match state {
+        ShiftState::Shifting => {
+            format!("{} % of the requests to {service} go to {to} (step {step} of {steps})", short(*share))
+        }
+        ShiftState::Done => format!("{} % of the requests to {service} go to {to}: done", short(*share)),
+        ShiftState::Aborted => format!("all requests to {service} go to its other versions again{why}"),
+        ShiftState::Stopped => format!("the shift to {to} has stopped{why}"),
+    }
+}
+
+fn short(share: f64) -> String {
+    let rounded = (share * 1e3).round() / 1e3;
+    rounded.to_string()
+}

@@ -1,0 +1,113 @@
+//! Requests that are shared among the versions of a service: at once, over time, and back again.
+
+use crate::support::sandbox::{Sandbox, signal, until};
+
+const SHOP: &str = r#"
+name: shop
+services:
+  users:
+    command: exec python3 -m http.server $PORT
+    ports: { http: 8080 }
+    versions:
+      v1:
+      v2:
+      v3:
+"#;
+
+#[track_caller]
+fn routes(sandbox: &Sandbox) -> String {
+    sandbox.nagaya(&["dtab", "get", "--json"]).good().json()["dtab"].as_str().unwrap().to_owned()
+}
+
+#[track_caller]
+fn state(sandbox: &Sandbox) -> String {
+    let shift = sandbox.nagaya(&["shift", "users", "--status", "--json"]).good().json();
+    shift["state"].as_str().unwrap_or("-").to_owned()
+}
+
+#[test]
+fn shares_are_written_as_one_entry_and_others_stay() {
+    let sandbox = Sandbox::new(SHOP);
+    sandbox.up();
+    sandbox.nagaya(&["dtab", "set", "/svc/other => /svc/users"]).good();
+    let cases: [(&[&str], &str, &str); 5] = [
+        (&["v2=10"], "10 % to users-v2, 90 % to users", "10*/#/local/users-v2 & 90*/#/local/users"),
+        (&["v2=0.5", "v3=9.5"], "90 % to users", "0.5*/#/local/users-v2 & 9.5*/#/local/users-v3 & 90*/#/local/users"),
+        (
+            &["users-v3=19"],
+            "19 % to users-v3",
+            "19*/#/local/users-v3 & 0.447514*/#/local/users-v2 & 80.552486*/#/local/users",
+        ),
+        (&["v2=100", "v1=0"], "100 % to users-v2", "/#/local/users-v2"),
+        (&["v1=100%"], "100 % to users", "/#/local/users"),
+    ];
+    for (words, told, tree) in cases {
+        let run = sandbox.nagaya(&[&["shift", "users"], words].concat()).good();
+        assert!(run.out.contains(told), "{}", run.out);
+        assert_eq!(routes(&sandbox), format!("/svc/other=>/svc/users;/svc/users=>{tree}"), "{words:?}");
+    }
+    let history = sandbox.nagaya(&["dtab", "history", "--json"]).good().json();
+    assert_eq!(history.as_array().unwrap().len(), 6);
+    assert!(history.to_string().contains("(shift users)"));
+
+    let before = routes(&sandbox);
+    let wrong: [(&[&str], &[&str]); 7] = [
+        (&["users", "v2=60", "v3=50"], &["add up to 110 %"]),
+        (&["users", "v1=60", "v2=30"], &["add up to 90 %", "nobody is left"]),
+        (&["users", "v9=10"], &["no version `v9`", "v1, v2, v3"]),
+        (&["users", "v2=ten"], &["a share is a number"]),
+        (&["users"], &["which version"]),
+        (&["user", "v2=1"], &["there is no service `user`"]),
+        (&["users", "v2=1", "--step", "5"], &["--over"]),
+    ];
+    for (words, texts) in wrong {
+        sandbox.nagaya(&[&["shift"], words].concat()).ended(2).says(texts);
+    }
+    assert_eq!(routes(&sandbox), before);
+}
+
+#[test]
+fn over_time_it_goes_step_by_step_to_the_end() {
+    let sandbox = Sandbox::new(SHOP);
+    sandbox.up();
+    let run = sandbox.nagaya(&["shift", "users", "v2=100", "--over", "3s", "--step", "50"]).good();
+    run.says(&["50 % of the requests to users go to users-v2 (step 1 of 2)", "100 %", "done"]);
+    assert_eq!(routes(&sandbox), "/svc/users=>/#/local/users-v2");
+    assert_eq!(state(&sandbox), "done");
+}
+
+#[test]
+fn a_version_that_dies_midway_gets_nothing_any_more() {
+    let sandbox = Sandbox::new(SHOP);
+    sandbox.up();
+    sandbox.nagaya(&["dtab", "set", "/svc/other => /svc/users"]).good();
+    let shift = sandbox.start(&["shift", "users", "v2=100", "--over", "10m", "--step", "10"]);
+    until("it has begun", || routes(&sandbox).contains("10*/#/local/users-v2 & 90*/#/local/users"));
+    sandbox.nagaya(&["shift", "users", "v3=5", "--over", "1m"]).ended(1).says(&["users is being shifted already"]);
+    signal("KILL", sandbox.pid("users-v2"));
+    let said = shift.end().ended(1).err;
+    assert!(said.contains("all requests to users go to its other versions again: users-v2 is failed"), "{said}");
+    assert_eq!(routes(&sandbox), "/svc/other=>/svc/users");
+    assert_eq!(state(&sandbox), "aborted");
+    let dead = sandbox.nagaya(&["shift", "users", "v2=100", "--over", "1m"]).ended(1);
+    dead.says(&["users-v2 cannot take requests: it is failed"]);
+}
+
+#[test]
+fn a_shift_is_broken_off_by_hand_and_gives_way_to_others_hands() {
+    let sandbox = Sandbox::new(SHOP);
+    sandbox.up();
+    let begin = ["shift", "users", "v2=100", "--over", "10m", "--step", "20", "--detach"];
+    sandbox.nagaya(&begin).good().says(&["20 % of the requests", "step 1 of 5"]);
+    until("it has begun", || routes(&sandbox).contains("20*/#/local/users-v2"));
+    sandbox.nagaya(&["shift", "users", "--abort"]).good().says(&["go to its other versions again: it was asked for"]);
+    assert_eq!((routes(&sandbox), state(&sandbox)), (String::new(), "aborted".to_owned()));
+    sandbox.nagaya(&["shift", "users", "--abort"]).ended(1).says(&["users is not being shifted"]);
+
+    let begin = ["shift", "users", "v2=100", "--over", "4s", "--step", "50", "--detach"];
+    sandbox.nagaya(&begin).good();
+    until("it has begun", || routes(&sandbox).contains("50*/#/local/users-v2"));
+    sandbox.nagaya(&["dtab", "set", "/svc/users => /#/local/users-v3"]).good();
+    until("it has stopped", || state(&sandbox) == "stopped");
+    assert_eq!(routes(&sandbox), "/svc/users=>/#/local/users-v3");
+}
