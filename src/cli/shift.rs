@@ -68,21 +68,22 @@ pub async fn run(global: &Global, args: Shift, output: &Output) -> Result<ExitCo
     let (client, _) = connect(global, output)?;
     let rows = client.services().await?;
     let service = &args.service;
-    if !rows.iter().any(|row| row.name == *service && row.service == *service) {
+    let Some(first) = rows.iter().find(|row| row.name == *service && row.service == *service) else {
         return Err(Error::usage(format!("there is no service `{service}`")).hint("`nagaya ps` lists the services"));
-    }
+    };
+    let first = first.version.as_deref();
     if args.abort {
         client.abort_shift(service).await?;
         return follow(&client, service, true, output).await;
     }
     if args.status {
-        return status(&client, service, output).await;
+        return status(&client, service, first, output).await;
     }
     let named = args.shares.iter().map(|(version, share)| Ok((named(&rows, service, version)?, *share)));
     let named = named.collect::<Result<Shares, Error>>()?;
     match (args.over, named.as_slice()) {
         (_, []) => Err(Error::usage("which version is to have which share?").hint("`nagaya shift users v2=10`")),
-        (None, named) => at_once(&client, service, named, output).await,
+        (None, named) => at_once(&client, service, first, named, output).await,
         (Some(over), [(to, share)]) => {
             let course = Course { from: 0.0, to: *share, step: args.step, over };
             let limits = Limits { errors: args.abort_errors, p99: args.abort_p99 };
@@ -116,12 +117,18 @@ fn named(rows: &[Service], service: &str, version: &str) -> Result<String, Error
 /// Others may change the routes meanwhile; their changes are not lost.
 const TRIES: usize = 5;
 
-async fn at_once(client: &Client, service: &str, named: &[(String, f64)], output: &Output) -> Result<ExitCode, Error> {
+async fn at_once(
+    client: &Client,
+    service: &str,
+    first: Option<&str>,
+    named: &[(String, f64)],
+    output: &Output,
+) -> Result<ExitCode, Error> {
     for attempt in 1.. {
         let routes = client.routes().await?;
         let dtab: Dtab =
             routes.dtab.parse().map_err(|error| Error::failed(format!("the routes cannot be read: {error}")))?;
-        let now = shares::current(&dtab, service, service);
+        let now = shares::current(&dtab, service, first);
         let shares = shares::settle(&now, named, service).map_err(|error| {
             Error::usage(error.to_string()).hint("shares are in percent; versions that are not named have the rest")
         })?;
@@ -151,7 +158,7 @@ fn tell(service: &str, shares: &Shares, output: &Output) {
     }
 }
 
-async fn status(client: &Client, service: &str, output: &Output) -> Result<ExitCode, Error> {
+async fn status(client: &Client, service: &str, first: Option<&str>, output: &Output) -> Result<ExitCode, Error> {
     let shifts = client.shifts().await?;
     let shift = shifts.into_iter().find(|shift| shift.service == service);
     if output.json {
@@ -159,7 +166,7 @@ async fn status(client: &Client, service: &str, output: &Output) -> Result<ExitC
         return Ok(ExitCode::SUCCESS);
     }
     let dtab: Dtab = client.routes().await?.dtab.parse().unwrap_or_default();
-    tell(service, &shares::current(&dtab, service, service), output);
+    tell(service, &shares::current(&dtab, service, first), output);
     shift.iter().for_each(|shift| output.line(&format!("  {}", dim(&line(shift)))));
     Ok(ExitCode::SUCCESS)
 }

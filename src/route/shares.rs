@@ -91,9 +91,20 @@ pub fn entry<'a>(dtab: &'a Dtab, service: &str) -> Option<&'a NameTree<Path>> {
     place(dtab, service).map(|place| &dtab.entries()[place].tree)
 }
 
-/// How the requests to a service are shared now: by its entry, where that does nothing else, else all to the `first`.
-pub fn current(dtab: &Dtab, service: &str, first: &str) -> Shares {
-    entry(dtab, service).and_then(shares).unwrap_or_else(|| vec![(first.to_owned(), 100.0)])
+/// How the requests to a service are shared now: by its entry, where that does nothing else, else all to its first
+/// version. That one bears the service's name; `first` is what it is called as a version.
+pub fn current(dtab: &Dtab, service: &str, first: Option<&str>) -> Shares {
+    let Some(written) = entry(dtab, service).and_then(shares) else { return vec![(service.to_owned(), 100.0)] };
+    let own = first.map(|first| format!("{service}-{first}"));
+    let mut all = Shares::new();
+    for (name, share) in written {
+        let name = if own.as_ref() == Some(&name) { service.to_owned() } else { name };
+        match all.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, sum)) => *sum += share,
+            None => all.push((name, share)),
+        }
+    }
+    all
 }
 
 /// The table with another tree for a service; `None` takes its entry out. An entry that only shares out is replaced,
@@ -157,11 +168,17 @@ mod tests {
                 "a=100",
                 "/svc/a=>0*/#/local/a & 0*/#/local/b;/svc/a=>25*/#/local/b & 75*/#/local/a",
             ),
+            // The first version has two names.
+            (
+                "/svc/a=>1*/#/local/a-v1 & 1*/#/local/a & 2*/#/local/b",
+                "a=50 b=50",
+                "/svc/a=>25*/#/local/b & 75*/#/local/a",
+            ),
             ("/svc/*=>/x", "a=100", "/svc/*=>/x;/svc/a=>25*/#/local/b & 75*/#/local/a"),
         ];
         for (before, shares, after) in cases {
             let dtab: Dtab = before.parse().unwrap();
-            assert_eq!(text(&current(&dtab, "a", "a")), shares, "{before}");
+            assert_eq!(text(&current(&dtab, "a", Some("v1"))), shares, "{before}");
             let new = with(&dtab, "a", Some(tree(&list("b=25 a=75"))));
             assert_eq!(new.to_string(), after, "{before}");
             let taken = with(&new, "a", None);

@@ -46,8 +46,14 @@ fn shares_are_written_as_one_entry_and_others_stay() {
         assert!(run.out.contains(told), "{}", run.out);
         assert_eq!(routes(&sandbox), format!("/svc/other=>/svc/users;/svc/users=>{tree}"), "{words:?}");
     }
+    // The manifest's own way to write it.
+    sandbox.nagaya(&["dtab", "set", "/svc/users => 1 * /#/local/users-v2 & 99 * /#/local/users-v1"]).good();
+    let status = sandbox.nagaya(&["shift", "users", "--status"]).good().out;
+    assert!(status.contains("1 % to users-v2, 99 % to users\n"), "{status}");
+    sandbox.nagaya(&["shift", "users", "v2=2"]).good();
+    assert_eq!(routes(&sandbox), "/svc/users=>2*/#/local/users-v2 & 98*/#/local/users");
     let history = sandbox.nagaya(&["dtab", "history", "--json"]).good().json();
-    assert_eq!(history.as_array().unwrap().len(), 6);
+    assert_eq!(history.as_array().unwrap().len(), 8);
     assert!(history.to_string().contains("(shift users)"));
 
     let before = routes(&sandbox);

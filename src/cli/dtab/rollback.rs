@@ -36,7 +36,7 @@ pub async fn run(global: &Global, args: &Rollback, output: &Output) -> Result<Ex
             return Err(error.hint("`nagaya dtab history` lists them"));
         }
     };
-    let who = author(&format!("rollback {wanted}"));
+    let who = author(&format!("dtab rollback {wanted}"));
     let routes = client.put_routes(&Put { dtab, if_version: Some(present), who }).await?;
     if output.json {
         output.json(&routes);

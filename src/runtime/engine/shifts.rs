@@ -157,7 +157,8 @@ impl Engine {
             return Err(refused(format!("{to} cannot take requests: it is {why}")));
         }
         let routes = self.keeper.routes();
-        let now = shares::current(&routes, service, service);
+        let first = self.workspace.services.get(service.as_str()).and_then(|first| first.version.as_ref());
+        let now = shares::current(&routes, service, first.map(|version| version.name.as_str()));
         let from = now.iter().find(|(name, _)| name == to).map_or(0.0, |(_, share)| *share);
         let others: Shares = match now.into_iter().filter(|(name, _)| name != to).collect::<Shares>() {
             none if none.is_empty() && to == service => {
