@@ -1,6 +1,6 @@
 //! Requests that are shared among the versions of a service: at once, over time, and back again.
 
-use crate::support::sandbox::{Sandbox, signal, until};
+use crate::support::sandbox::{Sandbox, finish, signal, until};
 
 const SHOP: &str = r#"
 name: shop
@@ -116,4 +116,38 @@ fn a_shift_is_broken_off_by_hand_and_gives_way_to_others_hands() {
     sandbox.nagaya(&["dtab", "set", "/svc/users => /#/local/users-v3"]).good();
     until("it has stopped", || state(&sandbox) == "stopped");
     assert_eq!(routes(&sandbox), "/svc/users=>/#/local/users-v3");
+}
+
+/// Answers with a status.
+const SERVER: &str = r#"
+import http.server, os, sys
+
+class Server(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(int(sys.argv[1]))
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+    def log_message(self, *words):
+        pass
+
+http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), Server).serve_forever()
+"#;
+
+#[test]
+fn a_version_that_fails_more_than_the_others_gets_nothing_any_more() {
+    let sandbox = Sandbox::new(
+        "name: shop\nservices:\n  users:\n    command: [python3, server.py, '200']\n    ports: { http: 8080 }\n    \
+         versions: { v1: {}, v2: { command: [python3, server.py, '503'] } }\n",
+    );
+    sandbox.write("server.py", SERVER);
+    sandbox.up();
+    let words = ["shift", "users", "v2=100", "--over", "10m", "--step", "50", "--abort-errors", "1%"];
+    let shift = sandbox.start(&words);
+    until("it has begun", || routes(&sandbox).contains("50*/#/local/users-v2"));
+    // Half of two hundred is more than the twenty that say something, as good as always.
+    let url = format!("{}/?[1-200]", sandbox.nagaya(&["url", "users"]).good().out.trim());
+    finish(sandbox.command("curl").args(["-sS", "-o", "/dev/null", &url])).good();
+    let said = shift.end().ended(1).err;
+    assert!(said.contains("100.0 % of its requests failed, of the others' 0.0 %"), "{said}");
+    assert_eq!(routes(&sandbox), "");
 }

@@ -116,6 +116,11 @@ fn a_branch_runs_beside_the_service_and_leaves_no_trace() {
         assert_eq!(answer(&sandbox, "users-fix-name"), "the users of fix");
         assert_eq!(answer(&sandbox, "users"), "the users of main");
         assert_eq!(sandbox.pid("users"), pid);
+        // One request says so, and goes there; the name of the service means what it meant.
+        let own = sandbox.nagaya(&["url", "users"]).good().out;
+        let header = "l5d-dtab: /svc/users => /#/local/users-fix-name";
+        let asked = finish(sandbox.command("curl").args(["-sS", "-H", header, own.trim()])).good().out;
+        assert_eq!(asked, "the users of fix");
         assert_eq!(tried(&sandbox), ["users-fix-name ready"]);
         // The user's own checkout was not touched, and may have the branch.
         assert_eq!(git(&sandbox, &["status", "--porcelain"]), "");

@@ -36,6 +36,8 @@ pub(super) struct Shifts {
 #[derive(Debug)]
 struct Running {
     service: String,
+    /// What the service's first version is called, where it has a name.
+    first: Option<String>,
     /// The version, as a service.
     to: String,
     /// Who shares the rest; together all of it.
@@ -124,10 +126,19 @@ impl Running {
         (!is_usual).then(|| shares::tree(&all))
     }
 
-    /// What a record says of the shift; nothing where it is of another service.
+    /// What a record says of the shift; nothing where it is of another service, or of a version that has no share.
     fn served(&self, record: &Record) -> Option<Served> {
-        let by_new = *record.to == *self.to;
-        if !by_new && !self.others.iter().any(|(name, _)| **name == *record.to) {
+        if *record.to != *self.service {
+            return None;
+        }
+        let is = |name: &str| match name.strip_prefix(&*self.service).map(|rest| rest.strip_prefix('-')) {
+            Some(Some(version)) => record.version.as_deref() == Some(version),
+            // The first version, which may have a name besides the service's.
+            Some(None) => record.version.as_deref() == self.first.as_deref(),
+            None => false,
+        };
+        let by_new = is(&self.to);
+        if !by_new && !self.others.iter().any(|(name, _)| is(name)) {
             return None;
         }
         let grpc = record.grpc_status.is_some_and(|status| GRPC_ERRORS.contains(&status));
@@ -158,7 +169,8 @@ impl Engine {
         }
         let routes = self.keeper.routes();
         let first = self.workspace.services.get(service.as_str()).and_then(|first| first.version.as_ref());
-        let now = shares::current(&routes, service, first.map(|version| version.name.as_str()));
+        let first = first.map(|version| version.name.clone());
+        let now = shares::current(&routes, service, first.as_deref());
         let from = now.iter().find(|(name, _)| name == to).map_or(0.0, |(_, share)| *share);
         let others: Shares = match now.into_iter().filter(|(name, _)| name != to).collect::<Shares>() {
             none if none.is_empty() && to == service => {
@@ -170,6 +182,7 @@ impl Engine {
         let before = shares::entry(&routes, service).cloned();
         let running = Running {
             service: service.clone(),
+            first,
             to: to.clone(),
             others,
             wrote: before.clone(),
