@@ -87,7 +87,13 @@ pub async fn run(global: &Global, args: Shift, output: &Output) -> Result<ExitCo
         (Some(over), [(to, share)]) => {
             let course = Course { from: 0.0, to: *share, step: args.step, over };
             let limits = Limits { errors: args.abort_errors, p99: args.abort_p99 };
-            let request = ShiftRequest { service: service.clone(), to: to.clone(), course, limits };
+            let request = ShiftRequest {
+                service: service.clone(),
+                to: to.clone(),
+                course,
+                limits,
+                who: author(&format!("shift {service} to {to}")),
+            };
             let begun = client.begin_shift(&request).await?;
             if !args.detach {
                 return follow(&client, service, false, output).await;

@@ -2,18 +2,20 @@
 
 mod asks;
 mod edits;
+mod setup;
 mod shifts;
 mod tries;
 mod watching;
 
 use std::collections::{HashSet, VecDeque};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
 use asks::Loaded;
+use edits::Edits;
+use setup::{Setup, collect, make_plan, make_room, write_files};
 use shifts::Shifts;
 use tries::Tries;
 use watching::Watching;
@@ -24,44 +26,19 @@ use super::handle::{Ask, Handle, Problem, Scale, UpRequest};
 use super::keeper::{Keeper, Written};
 use super::publish::{Calls, Publisher};
 use super::wanted::wanted;
+use crate::effects::Host;
 use crate::effects::clock::Clock;
-use crate::effects::descriptors;
-use crate::effects::etc;
 use crate::effects::places::Home;
 use crate::effects::pods::Inbox;
 use crate::effects::registry::{self, Lock};
-use crate::effects::trial::Possible;
 use crate::effects::tries::clear;
-use crate::effects::{Host, ports, ranges};
 use crate::launcher::{Client, Process, Report};
-use crate::manifest::Request;
-use crate::model::{NetworkMode, Workspace};
-use crate::plan::{
-    LOOPBACK_RANGES, Plan, Selection, Shell, Site, Surroundings, plan, shadow_notice, slots, uses_names,
-};
+use crate::model::Workspace;
+use crate::plan::{Plan, Selection, Site, shadow_notice};
 use crate::supervise::{Command, Effect, Fact, Input, State, Status, World};
-use crate::telemetry::logs::{Collector, Ends};
+use crate::telemetry::logs::Ends;
 use crate::telemetry::requests::Requests;
 use crate::view::Event;
-
-/// What an engine keeps of its beginning.
-#[derive(Debug)]
-struct Setup {
-    home: Home,
-    lock: Lock,
-    load: Request,
-    shell: Shell,
-    site: Site,
-    program: PathBuf,
-    /// What this machine allows.
-    possible: Possible,
-    /// How host processes see the network where the manifest leaves that open.
-    network: NetworkMode,
-    /// Numbers of instances that were asked for at run time.
-    scale: Scale,
-    /// Its range on the loopback, from when it is first needed.
-    range: Option<ranges::Claim>,
-}
 
 /// An engine that is complete but has started nothing.
 #[derive(Debug)]
@@ -92,23 +69,13 @@ pub struct Engine {
     /// All that was asked for by `up`.
     asked: UpRequest,
     watching: Watching,
-    /// The manifest is being read because it was edited, and was edited once more since.
-    rereading: bool,
-    reread_again: bool,
-    /// What is wrong with the manifest as it was last edited.
-    bad_edit: Option<String>,
-    /// What is not watched.
-    troubles: Vec<String>,
+    edits: Edits,
     /// Plan problems that did not stop the engine.
     notices: Vec<String>,
 }
 
 /// CPU and memory are looked at this often while somebody watches.
 const SAMPLE: Duration = Duration::from_secs(1);
-/// Descriptors for sockets, clients and proxied connections, besides those of the services.
-const ROOM: usize = 512;
-/// Descriptors of a service: its output, and the line and the sockets of its pod, with those that are on their way.
-const EACH: usize = 10;
 /// Effects carried out before others get their turn.
 const GULP: usize = 8;
 /// Inputs taken before the outcome is published.
@@ -136,11 +103,9 @@ impl Engine {
         let mut setup = Setup { home, lock, load, shell, site, program, possible, network, scale, range: None };
         let plan = Arc::new(make_plan(&workspace, &mut setup, &HashSet::new())?);
         // After the launcher was started, which keeps the shell's own limit for the services, and before any thread.
-        descriptors::raise_limit();
-        let _ = descriptors::make_room(EACH * plan.services.len() + plan.edges.len() + ROOM);
+        make_room(&plan);
         let ends = Ends::default();
-        let collector = Collector::start(setup.home.logs(), ends.clone())
-            .map_err(|error| Problem::Nothing { message: format!("the log thread could not be started: {error}") })?;
+        let collector = collect(&setup.home, &ends)?;
         let (fact_sender, facts) = mpsc::unbounded_channel();
         let (news, pods) = Inbox::new();
         let (facts_of_calls, announcer) = (fact_sender.clone(), news.clone());
@@ -152,19 +117,17 @@ impl Engine {
         let calls = Calls { facts: facts_of_calls, announcer };
         let mut publisher = Publisher::new(clock, board.clone(), keeper.routes(), calls);
         let shadowed = shadow_notice(world.plan().services.iter().map(|planned| &planned.environment));
-        let notices = notices.into_iter().chain(shadowed).chain(unkept).chain(publisher.plan(&world)).collect();
-        let notices: Vec<String> = notices;
+        let notices = [notices, shadowed.into_iter().chain(unkept).chain(publisher.plan(&world)).collect()].concat();
         write_files(&setup, &world, &publisher)?;
         let (ask_sender, asks) = mpsc::unbounded_channel();
         let (load_sender, loaded) = mpsc::unbounded_channel();
         let watchers = watch::Sender::new(0);
         let ending = watch::Sender::new(false);
-        let requests = Requests::default();
-        let shifts = Shifts::new(requests.clone());
+        let shifts = Shifts::new(Requests::default());
         let handle = Handle {
             asks: ask_sender,
             board,
-            requests,
+            requests: shifts.requests(),
             shifts: shifts.shown(),
             ends,
             table: publisher.table(),
@@ -198,10 +161,7 @@ impl Engine {
             ending,
             asked: UpRequest::default(),
             watching: Watching::new(files),
-            rereading: false,
-            reread_again: false,
-            bad_edit: None,
-            troubles: Vec::new(),
+            edits: Edits::default(),
             notices,
         };
         Ok((engine, handle))
@@ -372,32 +332,6 @@ async fn sleep_until(deadline: Option<tokio::time::Instant>) {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
     }
-}
-
-/// The files that services have in the place of the host's.
-fn write_files(setup: &Setup, world: &World, publisher: &Publisher) -> Result<(), Problem> {
-    etc::write(&setup.home, world.plan(), &publisher.zone()).map_err(|error| Problem::Nothing {
-        message: format!("the services' files in {} cannot be written: {error}", setup.home.etc().display()),
-    })
-}
-
-fn make_plan(workspace: &Workspace, setup: &mut Setup, held: &HashSet<u16>) -> Result<Plan, Problem> {
-    if setup.range.is_none() && uses_names(workspace, setup.network) {
-        let claim = ranges::claim(&setup.home).map_err(|error| Problem::Nothing {
-            message: format!("no range of loopback addresses is free for network mode `names`: {error}"),
-        })?;
-        setup.range = Some(claim);
-    }
-    let ports = ports::allocate(&setup.home, &slots(workspace, setup.network), held);
-    let surroundings = Surroundings {
-        shell: setup.shell.clone(),
-        ports,
-        data: setup.home.data_dirs(),
-        site: setup.site.clone(),
-        network: setup.network,
-        loopback: setup.range.as_ref().map_or(LOOPBACK_RANGES.start, |claim| claim.range),
-    };
-    Ok(plan(workspace, &surroundings))
 }
 
 /// The default selection, for callers that only want "everything".

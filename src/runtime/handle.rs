@@ -138,6 +138,8 @@ pub struct ShiftRequest {
     /// Its `from` is whatever share the version has.
     pub course: Course,
     pub limits: Limits,
+    /// In whose name the routes change: `me (shift users to users-v2)`.
+    pub who: String,
 }
 
 /// The end of a version that is tried.

@@ -80,6 +80,9 @@ fn over_time_it_goes_step_by_step_to_the_end() {
     run.says(&["50 % of the requests to users go to users-v2 (step 1 of 2)", "100 %", "done"]);
     assert_eq!(routes(&sandbox), "/svc/users=>/#/local/users-v2");
     assert_eq!(state(&sandbox), "done");
+    let history = sandbox.nagaya(&["dtab", "history", "--json"]).good().json();
+    let whose = |it: &serde_json::Value| it["who"].as_str().unwrap().ends_with(" (shift users to users-v2)");
+    assert_eq!(history.as_array().unwrap().iter().filter(|it| whose(it)).count(), 2, "{history}");
 }
 
 #[test]

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::{Engine, make_plan, write_files};
+use super::Engine;
+use super::setup::{make_plan, write_files};
 use crate::effects::places::workspace_id;
 use crate::effects::{Dialled, ledger, ports};
 use crate::manifest::{Request, did_you_mean};
@@ -212,7 +213,7 @@ impl Engine {
         let applied = result.and_then(|(workspace, notices)| self.apply(workspace, notices, &request));
         if applied.is_ok() {
             self.remember(&request);
-            self.bad_edit = None;
+            self.edits.bad = None;
             self.post_notices();
             self.watch_manifest(files);
         }
@@ -312,7 +313,9 @@ impl Engine {
     /// Has a new workspace take the place of the present one, as a difference. What is returned are notices.
     pub(super) fn replan(&mut self, workspace: &Workspace) -> Result<Vec<String>, Problem> {
         let scale = kept(&self.setup.scale, &self.workspace, workspace);
-        self.lay(workspace, scale)
+        let notices = self.lay(workspace, scale)?;
+        self.watch();
+        Ok(notices)
     }
 
     /// Numbers that we or our services listen on: taken, but by ourselves.

@@ -16,24 +16,34 @@ use crate::runtime::{Problem, UpRequest};
 use crate::supervise::{Command, Input, Want};
 use crate::view::Event;
 
+/// How far the reading of an edited manifest is.
+#[derive(Debug, Default)]
+pub(super) struct Edits {
+    /// It is being read, and was edited once more since.
+    rereading: bool,
+    again: bool,
+    /// What is wrong with the manifest as it was last edited.
+    pub bad: Option<String>,
+}
+
 impl Engine {
     /// Files of the manifest changed: it is read again, off the loop.
     pub(super) fn reread(&mut self) {
         if *self.ending.borrow() {
             return;
         }
-        if self.rereading {
-            self.reread_again = true;
+        if self.edits.rereading {
+            self.edits.again = true;
             return;
         }
-        self.rereading = true;
+        self.edits.rereading = true;
         self.load(self.setup.load.clone(), Cause::Edited);
     }
 
     /// What was read is taken over, unless files changed meanwhile.
     pub(super) fn take_edited(&mut self, loaded: Loaded) {
-        self.rereading = false;
-        if std::mem::take(&mut self.reread_again) {
+        self.edits.rereading = false;
+        if std::mem::take(&mut self.edits.again) {
             return self.reread();
         }
         if *self.ending.borrow() {
@@ -42,7 +52,7 @@ impl Engine {
         let Loaded { files, result, .. } = loaded;
         match result.and_then(|(workspace, _)| self.lay_edited(workspace)) {
             Ok(()) => {
-                self.bad_edit = None;
+                self.edits.bad = None;
                 self.post_notices();
                 self.watch_manifest(files);
             }
@@ -59,9 +69,9 @@ impl Engine {
             Problem::Manifest { rendered, .. } => format!("{short}\n{}", rendered.trim_end()),
             _ => short.clone(),
         };
-        if self.bad_edit.as_ref() != Some(&text) {
+        if self.edits.bad.as_ref() != Some(&text) {
             self.tell(Event::told("manifest", None, short, self.clock.wall(self.clock.now())));
-            self.bad_edit = Some(text);
+            self.edits.bad = Some(text);
             self.post_notices();
         }
     }
@@ -81,8 +91,14 @@ impl Engine {
         let before: HashSet<_> =
             names(&self.workspace, before.unwrap_or_default()).into_iter().map(|(name, _)| name).collect();
         let after = asked.map(|asked| wanted(&workspace, &asked)).transpose()?.unwrap_or_default();
-        let is_new = |place: usize| !before.contains(&workspace.service(place).name);
+        let is_new = |place: usize| {
+            let name = &workspace.service(place).name;
+            !before.contains(name) && !self.tries.has(name.as_str())
+        };
         let new = after.into_iter().filter(|(place, _)| is_new(*place)).collect();
+        // What is tried comes back with its service.
+        let is_back = |name: &String| self.workspace.index(name).is_none() && workspace.index(name).is_some();
+        let back: Vec<String> = self.tries.tried().into_iter().map(|it| it.name.to_string()).filter(is_back).collect();
         let old = self.world.plan().clone();
         let scale = kept(&self.setup.scale, &self.workspace, &workspace);
         self.lay(&workspace, scale)?;
@@ -98,7 +114,7 @@ impl Engine {
         }
         let command = if self.asked.selection.no_deps { Command::UpAlone(new) } else { Command::Up(new) };
         self.step(Input::Asked(command));
-        Ok(())
+        if back.is_empty() { Ok(()) } else { self.start(&back) }
     }
 
     /// Another `up` asked for services: edits of the manifest go by all that were asked for.
@@ -118,7 +134,7 @@ impl Engine {
 
     /// Shows what users should know whenever they look.
     pub(super) fn post_notices(&mut self) {
-        let notices = self.bad_edit.iter().chain(&self.troubles).cloned().collect();
+        let notices = self.edits.bad.iter().chain(&self.watching.troubles).cloned().collect();
         self.publisher.notices(notices);
     }
 }

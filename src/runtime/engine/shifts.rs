@@ -46,6 +46,8 @@ struct Running {
     before: Option<NameTree<Path>>,
     /// The entry that is in force because of this.
     wrote: Option<NameTree<Path>>,
+    /// Who is the author of its routes.
+    who: Author,
     plan: resilience::Shift,
     began: Moment,
     /// The number of the next request that was not looked at.
@@ -74,6 +76,11 @@ pub(super) struct Moved {
 impl Shifts {
     pub fn new(requests: Requests) -> Self {
         Self { list: Vec::new(), jobs: JoinSet::new(), requests, look_at: None, shown: watch::Sender::default() }
+    }
+
+    /// The requests by which versions are compared.
+    pub fn requests(&self) -> Requests {
+        self.requests.clone()
     }
 
     /// All of them, as they will be.
@@ -151,7 +158,7 @@ impl Engine {
     /// Begins with a shift; the answer comes when its first step is in force.
     pub(super) fn begin_shift(&mut self, request: &ShiftRequest) -> Result<view::Shift, Problem> {
         let refused = |message: String| Problem::Try { message, hint: None };
-        let ShiftRequest { service, to, course, limits } = request;
+        let ShiftRequest { service, to, course, limits, who } = request;
         let of_service = |name: &str| {
             let found = self.workspace.services.get(name)?;
             let of = found.version.as_ref().map_or(found.name.as_str(), |version| version.of.as_str());
@@ -187,6 +194,7 @@ impl Engine {
             others,
             wrote: before.clone(),
             before,
+            who: Author::new(who),
             plan: resilience::Shift::new(resilience::Course { from, ..*course }, *limits),
             began: self.clock.now(),
             seen: 0,
@@ -235,7 +243,7 @@ impl Engine {
         let share = if matches!(it.phase, Phase::Ending(..)) { 0.0 } else { it.plan.share() };
         let tree = it.tree(share);
         let dtab = shares::with(&routes, service, tree.clone());
-        let who = Author::new(&format!("shift {service} to {}", it.to));
+        let who = it.who.clone();
         let action = Action::Put { dtab, if_version: Some(current.version) };
         let (waiting, kept) = oneshot::channel();
         self.keeper.change(Change { namespace: None, who, action }, waiting);

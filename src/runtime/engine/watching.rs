@@ -23,6 +23,8 @@ pub(super) struct Watching {
     running: HashMap<Key, bool>,
     ends: mpsc::UnboundedSender<Ended>,
     pub ended: mpsc::UnboundedReceiver<Ended>,
+    /// What is not watched.
+    pub troubles: Vec<String>,
 }
 
 /// The commands that followed a change are through.
@@ -38,7 +40,7 @@ impl Watching {
     pub fn new(manifest: Vec<PathBuf>) -> Self {
         let (_, news) = mpsc::unbounded_channel();
         let (ends, ended) = mpsc::unbounded_channel();
-        Self { watcher: None, news, manifest, running: HashMap::new(), ends, ended }
+        Self { watcher: None, news, manifest, running: HashMap::new(), ends, ended, troubles: Vec::new() }
     }
 }
 
@@ -71,7 +73,7 @@ impl Engine {
     }
 
     /// Watches what plan and manifest want watched.
-    fn watch(&mut self) {
+    pub(super) fn watch(&mut self) {
         let (rules, bad) = rules(self.world.plan(), &self.watching.manifest);
         if let Some(watcher) = &self.watching.watcher {
             watcher.set(rules);
@@ -85,7 +87,7 @@ impl Engine {
             News::Changed(change) => self.changed(&change),
             News::Trouble(text) => {
                 self.tell(Event::told("trouble", None, text.clone(), self.clock.wall(self.clock.now())));
-                self.troubles.push(text);
+                self.watching.troubles.push(text);
                 self.post_notices();
             }
         }
