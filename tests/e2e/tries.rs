@@ -127,13 +127,18 @@ fn a_branch_runs_beside_the_service_and_leaves_no_trace() {
         git(&sandbox, &["checkout", "-q", "fix/name"]);
         git(&sandbox, &["checkout", "-q", "main"]);
 
-        // `up` reads the manifest again and goes on with it.
+        // An edit of the manifest goes on with it, and so does another `up`.
+        let version = sandbox.pid("users-fix-name");
         sandbox.write("nagaya.yaml", format!("{SHOP}  extra: {{ command: [sleep, infinity] }}\n"));
-        let version = sandbox.nagaya(&["ps", "--json"]).good().json()[2]["pid"].clone();
+        until("the edit counts", || sandbox.nagaya(&["ps", "--names"]).good().out.contains("extra\n"));
+        assert_eq!(sandbox.pid("users-fix-name"), version);
         sandbox.up();
         let rows = sandbox.nagaya(&["ps", "--json"]).good().json();
         let row = rows.as_array().unwrap().iter().find(|row| row["name"] == "users-fix-name").unwrap();
-        assert_eq!((&row["pid"], &row["service"], &row["version"]), (&version, &"users".into(), &"fix-name".into()));
+        assert_eq!(
+            (&row["pid"], &row["service"], &row["version"]),
+            (&version.into(), &"users".into(), &"fix-name".into())
+        );
 
         let home = sandbox.home();
         sandbox.nagaya(&["try", "--end", "fix-name"]).good().says(&["users-fix-name has ended"]);
