@@ -32,7 +32,7 @@ pub use name::{BadName, Namespace, ServiceName, WorkspaceName};
 pub use names::{Names, short_name};
 pub use network::{Egress, NetworkMode, Publish};
 pub use port::{Port, Protocol, ServicePort, web_port};
-pub use probe::{Check, Probe, Readiness};
+pub use probe::{Check, Liveness, Probe, ProbeKind, Readiness, Rhythm, Sign, Startup};
 pub use quantity::{BadQuantity, Size, parse_duration, show_duration};
 pub use replicas::{MOST_REPLICAS, Strategy};
 pub use restart::{BackoffSpec, Jitter, Restart, RestartPolicy, Stop};

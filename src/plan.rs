@@ -194,6 +194,8 @@ fn planned(place: usize, service: &Service, outlook: &edges::Outlook<'_>, setups
         data_dir,
         environment,
         readiness: listening.ready(&argv),
+        startup: service.startup.as_ref().map(|it| it.map(|probe| listening.probe(probe, &argv))),
+        liveness: service.liveness.as_ref().map(|it| it.map(|probe| listening.probe(probe, &argv))),
         publish: listening.publish(&undeclared),
         ports,
         undeclared,

@@ -6,6 +6,7 @@ pub mod fixture;
 mod idle;
 mod instances;
 mod order;
+mod probes;
 mod random;
 mod readiness;
 mod restart;

@@ -12,7 +12,10 @@ use super::output::Output;
 use crate::effects::environment;
 use crate::effects::fs::Disk;
 use crate::manifest::{self, print_yaml};
-use crate::model::{Check, Command, NetworkMode, Publish, Readiness, Service, ServicePort, Task, Value, Workspace};
+use crate::model::{
+    Check, Command, Liveness, NetworkMode, Probe, Publish, Readiness, Service, ServicePort, Sign, Startup, Task, Value,
+    Workspace,
+};
 use crate::plan::{Reference, references};
 
 /// Prints it as YAML, or as JSON with its problems.
@@ -82,6 +85,8 @@ fn service_json(place: usize, service: &Service, references: &[Reference], works
         "idle_timeout": service.idle_timeout.map(crate::model::show_duration),
         "max_age": service.max_age.map(crate::model::show_duration),
         "healthcheck": healthcheck(service),
+        "startup": service.startup.as_ref().map(startup),
+        "liveness": service.liveness.as_ref().map(liveness),
         "restart": format!("{:?}", service.restart.policy).to_lowercase(),
         "stop_signal": service.stop.signal.to_string(),
         "stop_grace_period": crate::model::show_duration(service.stop.grace),
@@ -142,18 +147,37 @@ fn healthcheck(service: &Service) -> Json {
         Readiness::Listening => json!({ "kind": "listening" }),
         Readiness::Log(pattern) => json!({ "kind": "log", "pattern": pattern }),
         Readiness::Notify => json!({ "kind": "notify" }),
-        Readiness::Probe(probe) => {
-            let mut value = match &probe.check {
-                Check::Http { path, .. } => json!({ "kind": "http", "path": path }),
-                Check::Tcp { .. } => json!({ "kind": "tcp" }),
-                Check::Grpc { service, .. } => json!({ "kind": "grpc", "service": service }),
-                Check::Exec(command) => json!({ "kind": "exec", "command": command.written() }),
-            };
-            value["period"] = json!(crate::model::show_duration(probe.period));
-            value["timeout"] = json!(crate::model::show_duration(probe.timeout));
-            value["failure_threshold"] = json!(probe.failure_threshold);
-            value["success_threshold"] = json!(probe.success_threshold);
-            value
-        }
+        Readiness::Probe(it) => probe(it),
     }
+}
+
+fn startup(startup: &Startup) -> Json {
+    let mut value = match &startup.sign {
+        Sign::Probe(it) => probe(it),
+        Sign::Log(pattern) => json!({ "kind": "log", "pattern": pattern }),
+        Sign::Notify => json!({ "kind": "notify" }),
+    };
+    value["limit"] = json!(crate::model::show_duration(startup.limit));
+    value
+}
+
+fn liveness(liveness: &Liveness) -> Json {
+    match liveness {
+        Liveness::Probe(it) => probe(it),
+        Liveness::Watchdog(limit) => json!({ "kind": "notify", "limit": crate::model::show_duration(*limit) }),
+    }
+}
+
+fn probe(Probe { check, rhythm }: &Probe) -> Json {
+    let mut value = match check {
+        Check::Http { path, .. } => json!({ "kind": "http", "path": path }),
+        Check::Tcp { .. } => json!({ "kind": "tcp" }),
+        Check::Grpc { service, .. } => json!({ "kind": "grpc", "service": service }),
+        Check::Exec(command) => json!({ "kind": "exec", "command": command.written() }),
+    };
+    value["period"] = json!(crate::model::show_duration(rhythm.period));
+    value["timeout"] = json!(crate::model::show_duration(rhythm.timeout));
+    value["failure_threshold"] = json!(rhythm.failure_threshold);
+    value["success_threshold"] = json!(rhythm.success_threshold);
+    value
 }

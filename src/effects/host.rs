@@ -12,6 +12,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
+use regex::bytes::Regex;
 use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::sync::mpsc;
 
@@ -29,8 +30,8 @@ use super::setup::Stamps;
 use super::{survivors, texts};
 use crate::launcher::pod::{Failure, Step};
 use crate::launcher::{Account, Client, Launch, Report};
-use crate::model::{NetworkMode, Signal};
-use crate::plan::{Plan, Planned, PlannedPort, Ready};
+use crate::model::{NetworkMode, ProbeKind, Signal};
+use crate::plan::{Plan, Planned, PlannedPort};
 use crate::supervise::{Effect, Exit, Fact, Incarnation, Left, Moment};
 use crate::telemetry::logs::{Collector, Matched, Origin, Source, Stream};
 
@@ -84,6 +85,8 @@ pub enum Dialled {
 
 /// The place of a service that is in no plan any more, while its last process is still there.
 const GONE: usize = usize::MAX;
+
+const KINDS: [ProbeKind; 3] = [ProbeKind::Startup, ProbeKind::Readiness, ProbeKind::Liveness];
 
 impl Host {
     /// A host that gives orders to `launcher`, whose reports are to be passed to [`Host::report`].
@@ -150,7 +153,7 @@ impl Host {
                 }
             }
             Effect::Signal { incarnation, signal } => self.helpers.launcher().signal(incarnation, signal),
-            Effect::Probe { service, incarnation } => self.probe(service, incarnation),
+            Effect::Probe { service, incarnation, kind } => self.probe(service, incarnation, kind),
             // Answered where calls are listed.
             Effect::Measure { .. } => {}
             Effect::Sweep(waiting) => self.sweep(&waiting),
@@ -244,25 +247,20 @@ impl Host {
         let pipe = || pipe_with(PipeFlags::CLOEXEC).map_err(|error| format!("no pipe for its output: {error}"));
         let (stdout, stdout_end) = pipe()?;
         let (stderr, stderr_end) = pipe()?;
-        let pattern = match &planned.readiness {
-            Ready::Log(pattern) => regex::bytes::Regex::new(pattern).ok(),
-            _ => None,
-        };
         for (stream, pipe) in [(Stream::Out, stdout), (Stream::Err, stderr)] {
-            let facts = self.facts.clone();
-            let matched = move || {
-                let _ = facts.send(Fact::LogMatched(incarnation));
-            };
-            let pattern = pattern.clone().map(|pattern| (pattern, Matched(Box::new(matched))));
-            self.collector.add(Source { pattern, ..source(planned, instance, stream, pipe) });
+            let patterns = self.patterns(planned, incarnation);
+            self.collector.add(Source { patterns, ..source(planned, instance, stream, pipe) });
         }
         let account = found.and_then(Found::change);
-        let notify = match planned.readiness {
-            Ready::Notify => Some(Notify::open(&self.home, incarnation, account.as_ref(), self.facts.clone())?),
-            _ => None,
+        let notify = match KINDS.iter().any(|kind| planned.says(*kind)) {
+            true => Some(Notify::open(&self.home, incarnation, account.as_ref(), self.facts.clone())?),
+            false => None,
         };
         if let Some(notify) = &notify {
             texts::set(&mut variables, notify::VARIABLE, &notify.path().to_string_lossy());
+        }
+        if let Some(limit) = planned.watchdog() {
+            texts::set(&mut variables, notify::WATCHDOG, &limit.as_micros().to_string());
         }
         let held = self.held.remove(planned.name.as_str());
         let (pod, order) =
@@ -296,6 +294,19 @@ impl Host {
             return Err("the launcher is gone, and could not be started again".to_owned());
         }
         Ok(())
+    }
+
+    /// The lines that tell something of a life.
+    fn patterns(&self, planned: &Planned, incarnation: Incarnation) -> Vec<(Regex, Matched)> {
+        let one = |kind: ProbeKind| {
+            let pattern = Regex::new(planned.pattern(kind)?).ok()?;
+            let facts = self.facts.clone();
+            let matched = move || {
+                let _ = facts.send(Fact::LogMatched(incarnation, kind));
+            };
+            Some((pattern, Matched(Box::new(matched))))
+        };
+        KINDS.into_iter().filter_map(one).collect()
     }
 
     /// What an instance has of its own, by its network mode: a pod that is to be known, and the launcher's order.
@@ -372,5 +383,5 @@ impl Host {
 
 fn source(planned: &Planned, instance: u32, stream: Stream, pipe: OwnedFd) -> Source {
     let origin = Origin { service: planned.name.to_string(), instance, stream };
-    Source { origin, pipe, keeping: planned.logs, pattern: None }
+    Source { origin, pipe, keeping: planned.logs, patterns: Vec::new() }
 }

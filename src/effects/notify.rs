@@ -17,6 +17,8 @@ use crate::supervise::{Fact, Incarnation, Said};
 
 /// The variable that leads there.
 pub const VARIABLE: &str = "NOTIFY_SOCKET";
+/// The variable that tells how often it must be said that the program lives, in microseconds.
+pub const WATCHDOG: &str = "WATCHDOG_USEC";
 /// systemd reads no more of a message either.
 const LONGEST: usize = 4096;
 /// A status is shown in one line.
@@ -107,8 +109,13 @@ fn said(message: &[u8]) -> Vec<Said> {
     let text = String::from_utf8_lossy(message);
     let status = text.lines().filter_map(|line| line.strip_prefix("STATUS="));
     let status = status.map(|status| status.chars().filter(|c| !c.is_control()).take(LONGEST_STATUS).collect());
-    let ready = text.lines().filter(|line| *line == "READY=1").map(|_| Said::Ready);
-    status.map(Said::Status).chain(ready).collect()
+    let words = text.lines().filter_map(|line| match line {
+        "READY=1" => Some(Said::Ready),
+        "WATCHDOG=1" => Some(Said::Alive),
+        "WATCHDOG=trigger" => Some(Said::Dead),
+        _ => None,
+    });
+    status.map(Said::Status).chain(words).collect()
 }
 
 #[cfg(test)]
@@ -116,13 +123,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_are_lines_of_which_two_are_heard() {
+    fn messages_are_lines_of_which_some_are_heard() {
         let status = |text: &str| Said::Status(text.to_owned());
         for (message, expected) in [
             ("READY=1", vec![Said::Ready]),
             ("READY=1\nSTATUS=Serving 3 sites\nMAINPID=7\n", vec![status("Serving 3 sites"), Said::Ready]),
             ("STATUS=a\x1b[31mb", vec![status("a[31mb")]),
-            ("WATCHDOG=1", vec![]),
+            ("WATCHDOG=1", vec![Said::Alive]),
+            ("WATCHDOG=trigger\nWATCHDOG_USEC=5", vec![Said::Dead]),
             ("READY=0\nNOTREADY=1\n READY=1", vec![]),
             ("", vec![]),
         ] {

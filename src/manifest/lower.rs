@@ -4,7 +4,7 @@ mod external;
 mod guest;
 mod identifiers;
 mod network;
-mod readiness;
+mod probes;
 mod routes;
 mod scale;
 mod service;

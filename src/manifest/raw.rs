@@ -26,7 +26,7 @@ pub use identifier::IdentifierRecord;
 pub use network::{ExternalUrl, PublishSpec};
 pub use policy::{Backoff, Policy};
 pub use ports::{Listen, PortSpec, Ports};
-pub use probe::{GrpcCheck, HttpCheck, PortRef, Probe, TcpCheck};
+pub use probe::{ExecCheck, GrpcCheck, HttpCheck, PortRef, Probe, TcpCheck};
 pub use service::{CommandSpec, DependsOn, DependsOnEntry, EnvFile, Logs, RawService, RestartRecord, SetupRecord};
 pub use task::RawTask;
 pub use watch::Watch;

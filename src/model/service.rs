@@ -7,8 +7,8 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::{
-    Command, Egress, External, HostName, NetworkMode, Port, Publish, Readiness, Restart, ServiceName, Size, Stop,
-    Strategy, Template, User, Watch,
+    Check, Command, Egress, External, HostName, Liveness, NetworkMode, Port, Probe, Publish, Readiness, Restart,
+    ServiceName, Sign, Size, Startup, Stop, Strategy, Template, User, Watch,
 };
 
 /// A member of the workspace. One that lives elsewhere has nothing of what is about processes but its default.
@@ -40,6 +40,8 @@ pub struct Service {
     pub depends_on: Vec<Dependency>,
     pub environment: Environment,
     pub readiness: Readiness,
+    pub startup: Option<Startup>,
+    pub liveness: Option<Liveness>,
     pub restart: Restart,
     pub stop: Stop,
     pub profiles: Vec<String>,
@@ -88,6 +90,31 @@ impl Service {
             Run::Process(command) => Some(command),
             Run::External(_) => None,
         }
+    }
+
+    /// All its probes.
+    pub fn probes(&self) -> impl Iterator<Item = &Probe> {
+        let startup = self.startup.as_ref().and_then(|startup| match &startup.sign {
+            Sign::Probe(probe) => Some(probe),
+            Sign::Log(_) | Sign::Notify => None,
+        });
+        let readiness = match &self.readiness {
+            Readiness::Probe(probe) => Some(probe),
+            Readiness::Started | Readiness::Listening | Readiness::Log(_) | Readiness::Notify => None,
+        };
+        let liveness = self.liveness.as_ref().and_then(|liveness| match liveness {
+            Liveness::Probe(probe) => Some(probe),
+            Liveness::Watchdog(_) => None,
+        });
+        [startup, readiness, liveness].into_iter().flatten()
+    }
+
+    /// The commands that its probes run.
+    pub fn probe_commands(&self) -> impl Iterator<Item = &Command> {
+        self.probes().filter_map(|probe| match &probe.check {
+            Check::Exec(command) => Some(command),
+            Check::Http { .. } | Check::Tcp { .. } | Check::Grpc { .. } => None,
+        })
     }
 
     /// Where it lives, where that is elsewhere.

@@ -2,9 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use crate::model::{
-    self, Check, Command, Form, Names, NetworkMode, Protocol, Reaction, Readiness, Service, Value, Workspace,
-};
+use crate::model::{self, Command, Form, Names, NetworkMode, Protocol, Reaction, Service, Value, Workspace};
 
 use super::addresses::on_loopback;
 use super::proxies::Proxies;
@@ -60,20 +58,18 @@ pub fn references(workspace: &Workspace) -> Vec<Reference> {
     out
 }
 
-/// Everything that is run for a service: itself, its setup steps, its probe, what follows from a change of its files.
+/// Everything that is run for a service: itself, its setup steps, its probes, what follows from a change of its files.
 fn commands(service: &Service) -> impl Iterator<Item = &Command> {
-    let probe = match &service.readiness {
-        Readiness::Probe(probe) => match &probe.check {
-            Check::Exec(command) => Some(command),
-            Check::Http { .. } | Check::Tcp { .. } | Check::Grpc { .. } => None,
-        },
-        Readiness::Started | Readiness::Listening | Readiness::Log(_) | Readiness::Notify => None,
-    };
     let watch = service.watch.iter().filter_map(|watch| match &watch.reaction {
         Reaction::Run(command) => Some(command),
         Reaction::Restart | Reaction::Rebuild | Reaction::Signal(_) => None,
     });
-    service.command().into_iter().chain(service.setup.iter().map(|step| &step.command)).chain(probe).chain(watch)
+    service
+        .command()
+        .into_iter()
+        .chain(service.setup.iter().map(|step| &step.command))
+        .chain(service.probe_commands())
+        .chain(watch)
 }
 
 /// A value with references, or a plain text.

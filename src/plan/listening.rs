@@ -1,6 +1,6 @@
 //! Where a service's ports are, and how it is seen to be ready there.
 
-use crate::model::{Check, Command, NetworkMode, Port, Protocol, Readiness, Run, Service, ServicePort};
+use crate::model::{Check, Command, NetworkMode, Port, Probe, Protocol, Readiness, Run, Service, ServicePort};
 
 use super::{Location, PlannedCheck, PlannedPort, PlannedProbe, PlannedPublish, Ports, Ready};
 
@@ -92,11 +92,13 @@ impl Listening<'_> {
             }
             Readiness::Log(pattern) => Ready::Log(pattern.clone()),
             Readiness::Notify => Ready::Notify,
-            Readiness::Probe(probe) => {
-                let check = self.check(&probe.check, argv);
-                Ready::Probe(Box::new(PlannedProbe { rhythm: probe.clone(), check }))
-            }
+            Readiness::Probe(probe) => Ready::Probe(self.probe(probe, argv)),
         }
+    }
+
+    /// A probe with every address filled in.
+    pub fn probe(&self, probe: &Probe, argv: &dyn Fn(&Command) -> Vec<String>) -> Box<PlannedProbe> {
+        Box::new(PlannedProbe { rhythm: probe.rhythm, check: self.check(&probe.check, argv) })
     }
 
     fn check(&self, check: &Check, argv: &dyn Fn(&Command) -> Vec<String>) -> PlannedCheck {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{
-    Dependency, Egress, External, HostName, LogKeeping, NetworkMode, Probe, Protocol, Restart, ServiceName, Stop,
-    Strategy, User, Version, Watch,
+    Dependency, Egress, External, HostName, Liveness, LogKeeping, NetworkMode, ProbeKind, Protocol, Restart, Rhythm,
+    ServiceName, Sign, Startup, Stop, Strategy, User, Version, Watch,
 };
 
 use super::{Addresses, Layers};
@@ -44,6 +44,8 @@ pub struct Planned {
     pub user: Option<User>,
     pub depends_on: Vec<Dependency>,
     pub readiness: Ready,
+    pub startup: Option<Startup<Box<PlannedProbe>>>,
+    pub liveness: Option<Liveness<Box<PlannedProbe>>>,
     pub restart: Restart,
     pub stop: Stop,
     pub lazy: bool,
@@ -142,7 +144,7 @@ pub enum Ready {
 /// A probe with its rhythm, and its check with every address filled in.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlannedProbe {
-    pub rhythm: Probe,
+    pub rhythm: Rhythm,
     pub check: PlannedCheck,
 }
 
@@ -162,8 +164,59 @@ impl Planned {
             && self.working_dir == other.working_dir
             && self.environment == other.environment
             && self.ports == other.ports
-            && self.readiness == other.readiness
+            && self.is_probed_like(other)
             && (self.network, self.addresses, &self.user) == (other.network, other.addresses, &other.user)
+    }
+
+    /// Whether what is asked of a running process is still what this plan asks.
+    pub fn is_probed_like(&self, other: &Self) -> bool {
+        let probes = |planned: &Self| (planned.readiness.clone(), planned.startup.clone(), planned.liveness.clone());
+        probes(self) == probes(other)
+    }
+
+    /// The probe of a kind.
+    pub fn probe(&self, kind: ProbeKind) -> Option<&PlannedProbe> {
+        match kind {
+            ProbeKind::Startup => match &self.startup.as_ref()?.sign {
+                Sign::Probe(probe) => Some(probe),
+                Sign::Log(_) | Sign::Notify => None,
+            },
+            ProbeKind::Readiness => match &self.readiness {
+                Ready::Probe(probe) => Some(probe),
+                Ready::Started | Ready::Listening(_) | Ready::Log(_) | Ready::Notify => None,
+            },
+            ProbeKind::Liveness => match self.liveness.as_ref()? {
+                Liveness::Probe(probe) => Some(probe),
+                Liveness::Watchdog(_) => None,
+            },
+        }
+    }
+
+    /// The pattern of a line by which startup or readiness is seen.
+    pub fn pattern(&self, kind: ProbeKind) -> Option<&str> {
+        match (kind, self.startup.as_ref().map(|startup| &startup.sign), &self.readiness) {
+            (ProbeKind::Startup, Some(Sign::Log(pattern)), _) | (ProbeKind::Readiness, _, Ready::Log(pattern)) => {
+                Some(pattern)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the program is to say it itself, by sd_notify(3).
+    pub fn says(&self, kind: ProbeKind) -> bool {
+        match kind {
+            ProbeKind::Startup => self.startup.as_ref().is_some_and(|startup| startup.sign == Sign::Notify),
+            ProbeKind::Readiness => self.readiness == Ready::Notify,
+            ProbeKind::Liveness => self.watchdog().is_some(),
+        }
+    }
+
+    /// How far apart the program may say that it lives, if it is to say so.
+    pub fn watchdog(&self) -> Option<Duration> {
+        match self.liveness {
+            Some(Liveness::Watchdog(limit)) => Some(limit),
+            Some(Liveness::Probe(_)) | None => None,
+        }
     }
 
     /// Whether callers of the running process find what this plan says, so that both may be there at once.

@@ -45,7 +45,7 @@ impl World {
                     true => replaced.push(service),
                     false => restarted.push(service),
                 }
-                if planned.readiness != old.services[place].readiness {
+                if !planned.is_probed_like(&old.services[place]) {
                     row.instances.iter_mut().for_each(|instance| instance.is_unjudged = true);
                 }
             }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::model::Signal;
+use crate::model::{ProbeKind, Signal};
 
 use super::Want;
 
@@ -77,10 +77,10 @@ pub enum Fact {
     Measured(Incarnation, Demand),
     /// All calls to it are answered, and no more will come.
     Drained(Incarnation),
-    /// One try of its probe.
-    Probed(Incarnation, Result<(), String>),
-    /// Its log readiness matched.
-    LogMatched(Incarnation),
+    /// One try of a probe of it.
+    Probed(Incarnation, ProbeKind, Result<(), String>),
+    /// A line of its output is the one by which startup or readiness is seen.
+    LogMatched(Incarnation, ProbeKind),
     /// It said something of itself, by sd_notify(3).
     Said(Incarnation, Said),
     /// The sweep that was asked for is done.
@@ -102,6 +102,10 @@ pub struct Demand {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
     Ready,
+    /// It lives (`WATCHDOG=1`).
+    Alive,
+    /// It does not (`WATCHDOG=trigger`).
+    Dead,
     /// How far it is, in its words.
     Status(String),
 }
@@ -125,6 +129,8 @@ pub enum Exit {
     NotLaunched(String),
     /// It had gone into the background and its processes are gone.
     Vanished,
+    /// It was ended because this probe of it failed; the text says how.
+    Failed(ProbeKind, String),
 }
 
 impl Exit {
@@ -138,7 +144,7 @@ impl Exit {
         match self {
             Self::Code(code) => Some(*code),
             Self::Signal(signal) => Some(128 + signal.number()),
-            Self::NotLaunched(_) | Self::Vanished => None,
+            Self::NotLaunched(_) | Self::Vanished | Self::Failed(..) => None,
         }
     }
 }
@@ -152,6 +158,7 @@ impl fmt::Display for Exit {
             Self::Signal(signal) => write!(f, "was ended by {signal}"),
             Self::NotLaunched(reason) => write!(f, "could not be started: {reason}"),
             Self::Vanished => f.write_str("its background processes are gone"),
+            Self::Failed(kind, error) => write!(f, "was ended, as its {} probe failed: {error}", kind.word()),
         }
     }
 }
@@ -183,6 +190,7 @@ pub enum Effect {
     Probe {
         service: usize,
         incarnation: Incarnation,
+        kind: ProbeKind,
     },
     /// Look how much the service is called of which this is a life.
     Measure {

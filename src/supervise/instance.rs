@@ -11,7 +11,7 @@ pub struct Instance {
     pub number: u32,
     pub phase: Phase,
     pub standing: Standing,
-    /// What tells whether it is ready is of an earlier plan: it is probed no more.
+    /// What its probes ask is of an earlier plan: it is probed no more.
     pub is_unjudged: bool,
     /// When it has reached its age.
     pub aged_at: Option<Moment>,

@@ -1,6 +1,7 @@
 //! Where a service is in its life. Intent (`Want`) is kept apart: a phase says what is, never what should be.
 
 use super::input::{Exit, Incarnation, Moment};
+use crate::model::ProbeKind;
 
 /// What the user wants of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,10 +22,10 @@ pub enum Phase {
     Rest(Rest),
     /// It would run, but its dependencies or its setup are not through.
     Waiting,
-    /// The launcher was asked. The service's log or its own word may be quicker than its answer: `matched` keeps that.
+    /// The launcher was asked. The service's log or its own word may be quicker than its answer.
     Launching {
         incarnation: Incarnation,
-        matched: bool,
+        shown: Shown,
     },
     Up(Up),
     /// It gets no calls any more, and is stopped when those that it has are answered.
@@ -66,7 +67,48 @@ pub struct Up {
     /// Its main process ended and left listeners behind.
     pub daemonized: bool,
     pub health: Health,
+    /// While it has not started.
+    pub startup: Option<Startup>,
+    /// Of readiness.
     pub probing: Probing,
+    /// Of liveness. Where the program is to say itself that it lives, `next` is when it must have.
+    pub liveness: Probing,
+    pub shown: Shown,
+}
+
+/// A program that has not started yet, and is to be asked nothing else.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Startup {
+    pub probing: Probing,
+    /// It is ended then.
+    pub until: Moment,
+}
+
+/// What a program has shown by its log or its own word, also if that is to count only later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Shown {
+    startup: bool,
+    readiness: bool,
+}
+
+impl Shown {
+    /// It has shown this.
+    pub fn set(&mut self, kind: ProbeKind) {
+        match kind {
+            ProbeKind::Startup => self.startup = true,
+            ProbeKind::Readiness => self.readiness = true,
+            ProbeKind::Liveness => {}
+        }
+    }
+
+    /// Whether it has.
+    pub fn has(self, kind: ProbeKind) -> bool {
+        match kind {
+            ProbeKind::Startup => self.startup,
+            ProbeKind::Readiness => self.readiness,
+            ProbeKind::Liveness => false,
+        }
+    }
 }
 
 /// A running process that another takes the place of.
@@ -102,6 +144,27 @@ pub struct Probing {
     pub error: Option<String>,
 }
 
+impl Probing {
+    /// Counts a try: its successes in a row, or its failures.
+    pub fn take(&mut self, result: Result<(), String>) -> Result<u32, u32> {
+        self.tries += 1;
+        match result {
+            Ok(()) => {
+                self.failures = 0;
+                self.successes += 1;
+                self.error = None;
+                Ok(self.successes)
+            }
+            Err(error) => {
+                self.successes = 0;
+                self.failures += 1;
+                self.error = Some(error);
+                Err(self.failures)
+            }
+        }
+    }
+}
+
 /// A process on its way out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stopping {
@@ -110,8 +173,17 @@ pub struct Stopping {
     pub stage: Stage,
     /// How the main process ended, once it has.
     pub exit: Option<Exit>,
+    pub cause: Cause,
+}
+
+/// Why a process is on its way out.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cause {
+    Asked,
     /// It ended by itself, and only its leftovers are being removed.
-    pub cleanup: bool,
+    Ended,
+    /// A probe failed. This is how it will have ended.
+    Failed(Exit),
 }
 
 /// How far a stop has come.
@@ -149,7 +221,7 @@ impl Phase {
     pub fn deadline(&self) -> Option<Moment> {
         match self {
             Self::Backoff { until } => Some(*until),
-            Self::Up(up) => up.probing.next,
+            Self::Up(up) => up.deadline(),
             Self::Draining(draining) => Some(draining.until),
             Self::Stopping(Stopping { stage: Stage::Asked { kill_at }, .. }) => Some(*kill_at),
             Self::Stopping(Stopping { stage: Stage::Killed { give_up_at }, .. }) => Some(*give_up_at),
@@ -167,6 +239,30 @@ impl Draining {
 }
 
 impl Up {
+    /// When one of its probes is due.
+    pub fn deadline(&self) -> Option<Moment> {
+        match &self.startup {
+            Some(startup) => startup.probing.next.into_iter().chain([startup.until]).min(),
+            None => self.probing.next.into_iter().chain(self.liveness.next).min(),
+        }
+    }
+
+    /// The probe that is not content with it, of several that which counts for most.
+    pub fn complaint(&self) -> Option<(ProbeKind, &Probing)> {
+        let has_error = |(_, probing): &(ProbeKind, &Probing)| probing.error.is_some();
+        let startup = self.startup.as_ref().map(|startup| (ProbeKind::Startup, &startup.probing));
+        let readiness = (self.health != Health::Ready).then_some((ProbeKind::Readiness, &self.probing));
+        let all = [startup, readiness, Some((ProbeKind::Liveness, &self.liveness))];
+        all.into_iter().flatten().find(has_error)
+    }
+
+    /// It is asked nothing any more.
+    pub fn silence(&mut self) {
+        self.startup = None;
+        self.probing.next = None;
+        self.liveness.next = None;
+    }
+
     /// Readiness has been reached; the first time counts for how long the start took.
     pub fn be_ready(&mut self, now: Moment) {
         self.health = Health::Ready;

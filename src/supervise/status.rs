@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::input::{Exit, Moment};
 use super::instance::{Instance, Spot, Standing};
-use super::phase::{Draining, Failure, Health, Phase, Rest, Stage, Up, Want};
+use super::phase::{Cause, Draining, Failure, Health, Phase, Rest, Stage, Up, Want};
 use super::world::World;
+use crate::model::ProbeKind;
 
 /// The twelve words. They are part of the JSON contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -79,12 +80,17 @@ pub enum Reason {
     SetupFailed(String),
     /// This one is not run here.
     Elsewhere(usize),
-    NotReady(String),
+    /// What this probe says.
+    NotReady(ProbeKind, String),
     Daemonized,
     Exited(Exit),
     GaveUp(Exit, u32),
     Retries(Exit),
     KilledHard,
+    /// This probe of it failed, so it is ended.
+    ProbeFailed(ProbeKind, String),
+    /// This probe fails, so many times in a row of as many that are one too many.
+    ProbeFails(ProbeKind, String, u32, u32),
     /// It answers what it was asked, and gets no more.
     Drains,
     /// It serves until the instance of this number is ready, which is in this state for this reason.
@@ -186,16 +192,24 @@ impl World {
                     (!unmet.is_empty()).then_some(Reason::WaitsFor(unmet))
                 }),
             },
-            Phase::Up(up) => match &up.probing.error {
-                Some(error) if up.health != Health::Ready => Some(Reason::NotReady(error.clone())),
-                _ if instance.standing == Standing::Outdated => self.serves_until(service),
-                _ => up.daemonized.then_some(Reason::Daemonized),
+            Phase::Up(up) => match up.complaint() {
+                Some((kind @ (ProbeKind::Startup | ProbeKind::Readiness), probing)) => {
+                    probing.error.clone().map(|error| Reason::NotReady(kind, error))
+                }
+                Some((kind, probing)) => {
+                    let most = self.plan.services[service].probe(kind).map_or(1, |it| it.rhythm.failure_threshold);
+                    probing.error.clone().map(|error| Reason::ProbeFails(kind, error, probing.failures, most))
+                }
+                None if instance.standing == Standing::Outdated => self.serves_until(service),
+                None => up.daemonized.then_some(Reason::Daemonized),
             },
             Phase::Backoff { .. } => instance.last_exit.clone().map(Reason::Retries),
             Phase::Draining(_) => Some(Reason::Drains),
-            Phase::Stopping(stopping) => matches!(stopping.stage, Stage::Killed { .. })
-                .then_some(Reason::KilledHard)
-                .filter(|_| !stopping.cleanup),
+            Phase::Stopping(stopping) => match (&stopping.cause, stopping.stage) {
+                (Cause::Failed(Exit::Failed(kind, error)), _) => Some(Reason::ProbeFailed(*kind, error.clone())),
+                (Cause::Asked, Stage::Killed { .. }) => Some(Reason::KilledHard),
+                _ => None,
+            },
         }
     }
 

@@ -1,7 +1,7 @@
 //! Why a service is not ready: what it waits for, what that waits for, and what happens next.
 
 use super::input::Moment;
-use super::phase::{Health, Phase, Stage, Stopping};
+use super::phase::{Phase, Stage, Stopping};
 use super::status::Status;
 use super::world::World;
 use crate::model::Condition;
@@ -32,6 +32,8 @@ pub enum Next {
     Start(Moment),
     Probe(Moment),
     Kill(Moment),
+    /// It is ended unless it has started.
+    End(Moment),
 }
 
 impl World {
@@ -40,12 +42,15 @@ impl World {
         // While another is to take its place, that one is what there is to explain.
         let phase = &self.instance(self.newcomer(service).unwrap_or_else(|| self.lead(service))).phase;
         let (last_probe, tries) = match phase {
-            Phase::Up(up) => (up.probing.error.clone(), up.probing.tries),
+            Phase::Up(up) => up.complaint().map_or((None, 0), |(_, probing)| (probing.error.clone(), probing.tries)),
             _ => (None, 0),
         };
         let next = match phase {
             Phase::Backoff { until } => Some(Next::Start(*until)),
-            Phase::Up(up) if up.health != Health::Ready => up.probing.next.map(Next::Probe),
+            Phase::Up(up) => {
+                let probed = up.complaint().and_then(|(_, probing)| probing.next).map(Next::Probe);
+                probed.or(up.startup.as_ref().map(|startup| Next::End(startup.until)))
+            }
             Phase::Stopping(Stopping { stage: Stage::Asked { kill_at }, .. }) => Some(Next::Kill(*kill_at)),
             _ => None,
         };

@@ -5,6 +5,7 @@ mod dependencies;
 mod drive;
 mod facts;
 mod idle;
+mod probes;
 mod readiness;
 mod staff;
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::ProbeKind;
 use crate::plan::Plan;
 use crate::supervise::{Reason, State};
 
@@ -31,7 +32,12 @@ pub fn reason(reason: &Reason, plan: &Plan) -> String {
         Reason::Elsewhere(service) => {
             plan.services[*service].external().map_or_else(String::new, |external| format!("lives at {external}"))
         }
-        Reason::NotReady(error) => error.clone(),
+        Reason::NotReady(ProbeKind::Startup, error) => format!("it has not started: {error}"),
+        Reason::NotReady(_, error) => error.clone(),
+        Reason::ProbeFailed(kind, error) => format!("its {} probe failed, so it is ended: {error}", kind.word()),
+        Reason::ProbeFails(kind, error, failures, most) => {
+            format!("its {} probe failed, {failures} of {most} times: {error}", kind.word())
+        }
         Reason::Daemonized => "running in the background (its main process ended)".to_owned(),
         Reason::Exited(exit) => exit.to_string(),
         Reason::GaveUp(exit, 0) => exit.to_string(),

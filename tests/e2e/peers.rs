@@ -4,6 +4,7 @@
 
 mod databases;
 mod grpc;
+mod health;
 mod http;
 mod load;
 

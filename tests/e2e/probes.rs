@@ -59,3 +59,98 @@ fn a_service_of_another_account_can_say_it_too() {
     sandbox.up();
     assert_eq!(sandbox.row("web")["state"], "ready");
 }
+
+/// Serves on port 8080; what it answers is written in files of the paths' names.
+const SERVER: &str = r#"
+import http.server, os
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        path = self.path.strip("/")
+        status = int(open(path).read()) if os.path.exists(path) else 200
+        self.send_response(status)
+        self.end_headers()
+
+print("listening", flush=True)
+http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), Handler).serve_forever()
+"#;
+
+/// Says that it is ready and, while there is no file `dead`, that it lives, as often as it is asked to.
+const WATCHED: &str = r#"
+import os, socket, time
+
+def say(text):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+        line.sendto(text.encode(), os.environ["NOTIFY_SOCKET"])
+
+say("READY=1")
+pause = int(os.environ["WATCHDOG_USEC"]) / 4e6
+while not os.path.exists("dead"):
+    say("WATCHDOG=1")
+    time.sleep(pause)
+time.sleep(1000)
+"#;
+
+const PROBED: &str = r#"
+name: probed
+services:
+  web:
+    command: [python3, server.py]
+    ports: 8080
+    startup: { httpGet: { path: /started }, periodSeconds: 60 }
+    readiness: { http: /ready, period: 100ms }
+    liveness: { http: /alive, period: 100ms }
+    restart: { policy: always, backoff: { base: 100ms, jitter: none } }
+  late:
+    command: [python3, server.py]
+    ports: 8080
+    startup: { exec: { command: [test, -e, late] }, period: 1s, failure_threshold: 1 }
+  line:
+    command: [python3, server.py]
+    ports: 8080
+    startup: { log: ^listening$ }
+    liveness: { exec: 'test ! -e dead || { echo it is dead; exit 3; }', period: 100ms, failure_threshold: 2 }
+  word:
+    command: [python3, watched.py]
+    readiness: { notify: true }
+    liveness: { notify: true, period: 1s, failure_threshold: 2 }
+"#;
+
+#[test]
+fn what_has_not_started_is_asked_nothing_and_what_does_not_live_is_ended() {
+    for (account, network) in Account::all().into_iter().zip(["pod", "env"]).chain([(Account::Own, "names")]) {
+        let sandbox = Sandbox::of(account, &format!("network: {network}\n{PROBED}"));
+        sandbox.write("server.py", SERVER);
+        sandbox.write("watched.py", WATCHED);
+        sandbox.write("started", "503");
+        sandbox.nagaya(&["up", "-d"]).good();
+        let row = |service: &str| sandbox.row(service);
+        let why = |service: &str| sandbox.nagaya(&["why", service, "--json"]).good().json();
+        until("it is asked whether it has started", || why("web")["last_probe"].to_string().contains("answered 503"));
+        assert_eq!(row("web")["reason"], "it has not started: GET /started answered 503");
+        sandbox.write("started", "200");
+        sandbox.nagaya(&["wait", "web", "line", "word", "--timeout", "60s"]).good();
+        // Its policy has it started again, and everything is asked from the beginning.
+        sandbox.write("started", "503");
+        sandbox.write("alive", "500");
+        until("it is started again", || {
+            row("web")["restarts"].as_u64() >= Some(1) && row("web")["state"] == "starting"
+        });
+        sandbox.write("alive", "200");
+        sandbox.write("started", "200");
+        sandbox.nagaya(&["wait", "web", "--timeout", "60s"]).good();
+        assert_eq!(row("web")["restarts"], 1);
+        // Those that are not started again say what they were ended for.
+        sandbox.write("dead", "");
+        for (service, cause) in [
+            ("late", "startup probe failed: `test -e late` exited with 1"),
+            ("line", "liveness probe failed: `test ! -e dead"),
+            ("word", "liveness probe failed: it has not said WATCHDOG=1 for 2s"),
+        ] {
+            until("it has failed", || row(service)["state"] == "failed");
+            let told = why(service)["reason"].to_string();
+            assert!(told.contains(cause), "{service}: {told}");
+        }
+        assert!(row("line")["reason"].to_string().contains("exited with 3: it is dead"), "{}", row("line"));
+    }
+}

@@ -115,6 +115,29 @@ fn each_mistake_is_told_plainly() {
 }
 
 #[test]
+fn mistakes_in_probes_are_told_plainly() {
+    let cases = [
+        (
+            "startup: { tcp: 1, success_threshold: 2 }",
+            "4:43 bad_threshold the success threshold of a startup probe is 1",
+        ),
+        (
+            "liveness: { period: 1s }",
+            "4:15 no_check a probe needs a check: `http`, `tcp`, `grpc`, `exec`, `log` or `notify`",
+        ),
+        (
+            "liveness: { log: up }",
+            "4:15 log_liveness a line of the log tells that something was, not that the program lives | use `http`, \
+             `tcp`, `grpc`, `exec`, or `notify: true` for a program that says WATCHDOG=1",
+        ),
+        ("startup: { exec: {} }", "4:14 missing_key an exec check needs a `command`"),
+    ];
+    for (keys, problem) in cases {
+        assert_eq!(service(keys), [problem], "{keys}");
+    }
+}
+
+#[test]
 fn what_is_not_yaml_is_told_with_its_place() {
     let cases: [(&str, &str); 5] = [
         (

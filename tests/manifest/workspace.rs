@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use nagaya::manifest::Request;
-use nagaya::model::{Check, Command, Condition, Protocol, Readiness, RestartPolicy, Service, Signal, Size, Value};
+use nagaya::model::{
+    Check, Command, Condition, Liveness, Protocol, Readiness, RestartPolicy, Service, Sign, Signal, Size, Startup,
+    Value,
+};
 use nagaya::plan::{Selection, select};
 
 use crate::support::manifest::{Disk, bad, good, shown};
@@ -84,8 +87,8 @@ services:
     assert_eq!(web.logs.max_size, Size(1 << 20));
     assert!(web.lazy);
     let Readiness::Probe(probe) = &web.readiness else { panic!("{:?}", web.readiness) };
-    assert_eq!((probe.period, probe.timeout), (Duration::from_secs(1), Duration::from_secs(3)));
-    assert_eq!(probe.failure_threshold, 5);
+    assert_eq!((probe.rhythm.period, probe.rhythm.timeout), (Duration::from_secs(1), Duration::from_secs(3)));
+    assert_eq!(probe.rhythm.failure_threshold, 5);
     assert!(matches!(&probe.check, Check::Http { status: Some(204), .. }));
     // Numbers and words keep their spelling in variables.
     let text = |key: &str| match &web.environment.own[key] {
@@ -320,4 +323,26 @@ fn a_service_may_say_itself_that_it_is_ready() {
     assert_eq!(workspace.services["a"].readiness, Readiness::Notify);
     let problems = bad("services: { a: { command: x, readiness: { notify: false } } }");
     assert!(problems[0].contains("no_check"), "{problems:?}");
+}
+
+#[test]
+fn startup_and_liveness_have_defaults_of_their_own() {
+    let workspace = good(
+        "services:\n  a: { command: x, ports: 80, startup: /s, liveness: /l }\n  \
+         b: { command: x, startup: { exec: { command: [a, b] }, initialDelaySeconds: 5, periodSeconds: 1, \
+         failureThreshold: 30 }, liveness: { notify: true } }\n  c: { command: x, startup: { log: up, period: 1m } }",
+    );
+    let seconds = Duration::from_secs;
+    let service = |name: &str| &workspace.services[name];
+    let startup = |name: &str| service(name).startup.clone().unwrap();
+    // Thirty seconds in all, and asked as often as readiness is.
+    let Startup { sign: Sign::Probe(probe), limit } = startup("a") else { panic!() };
+    assert_eq!((limit, probe.rhythm.period, probe.rhythm.timeout), (seconds(30), seconds(2), seconds(1)));
+    let Some(Liveness::Probe(probe)) = &service("a").liveness else { panic!() };
+    assert_eq!((probe.rhythm.period, probe.rhythm.failure_threshold), (seconds(10), 3));
+    let Startup { sign: Sign::Probe(probe), limit } = startup("b") else { panic!() };
+    assert_eq!((limit, probe.rhythm.initial_delay), (seconds(35), seconds(5)));
+    assert!(matches!(&probe.check, Check::Exec(Command::Argv(words)) if words.len() == 2));
+    assert_eq!(service("b").liveness, Some(Liveness::Watchdog(seconds(30))));
+    assert_eq!(startup("c"), Startup { sign: Sign::Log("up".into()), limit: seconds(180) });
 }

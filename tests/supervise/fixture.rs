@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nagaya::model::{NetworkMode, Workspace};
+use nagaya::model::{NetworkMode, ProbeKind, Workspace};
 use nagaya::plan::{DataDirs, Plan, Ports, Selection, Slot, SlotKind, Surroundings, plan, select, slots};
 use nagaya::supervise::{
     Command, Effect, Exit, Fact, Incarnation, Input, Left, Moment, Said, SetupRun, Swept, Want, World,
@@ -124,7 +124,12 @@ impl Fixture {
     }
 
     pub fn probed(&mut self, name: &str, result: Result<(), &str>) -> String {
-        self.tell(Fact::Probed(self.life(name), result.map_err(str::to_owned)))
+        self.answered(name, ProbeKind::Readiness, result)
+    }
+
+    /// One try of a probe of this kind is through.
+    pub fn answered(&mut self, name: &str, kind: ProbeKind, result: Result<(), &str>) -> String {
+        self.tell(Fact::Probed(self.life(name), kind, result.map_err(str::to_owned)))
     }
 
     pub fn listens(&mut self, name: &str) -> String {
@@ -136,7 +141,12 @@ impl Fixture {
     }
 
     pub fn logged(&mut self, name: &str) -> String {
-        self.tell(Fact::LogMatched(self.life(name)))
+        self.logs(name, ProbeKind::Readiness)
+    }
+
+    /// A line came by which this is seen.
+    pub fn logs(&mut self, name: &str, kind: ProbeKind) -> String {
+        self.tell(Fact::LogMatched(self.life(name), kind))
     }
 
     pub fn said(&mut self, name: &str, said: Said) -> String {
@@ -213,7 +223,8 @@ impl Fixture {
                 let owner = self.lives.iter().find(|(_, life)| *life == incarnation).map(|(name, _)| name.clone());
                 format!("signal {} {signal}", owner.unwrap())
             }
-            Effect::Probe { service, .. } => format!("probe {}", name(*service)),
+            Effect::Probe { service, kind: ProbeKind::Readiness, .. } => format!("probe {}", name(*service)),
+            Effect::Probe { service, kind, .. } => format!("{} of {}", kind.word(), name(*service)),
             Effect::Measure { service, .. } => format!("measure {}", name(*service)),
             Effect::Sweep(waiting) => {
                 let waiting: Vec<String> = waiting.iter().map(|(service, _)| name(*service)).collect();

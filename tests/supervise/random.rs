@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use nagaya::model::Signal;
+use nagaya::model::{ProbeKind, Signal};
 use nagaya::supervise::{Command, Demand, Effect, Exit, Fact, Incarnation, Input, Left, Said, SetupRun, State, Want};
 
 use super::fixture::Fixture;
@@ -18,7 +18,10 @@ const SERVICES: &str = "web: depends_on: [api, cart], ports: 80 \
     | pay: external: 'https://pay.example.com' \
     | shop: depends_on: [pay, db] \
     | pool: replicas: 3, ports: 80, restart: on-failure \
-    | roll: replicas: 2, ports: 80, strategy: rolling, restart: always, depends_on: pool, max_age: 1m";
+    | roll: replicas: 2, ports: 80, strategy: rolling, restart: always, depends_on: pool, max_age: 1m, liveness: /l \
+    | slow: ports: 80, startup: { http: /s, failure_threshold: 2 }, liveness: { exec: check }, restart: on-failure \
+    | word: startup: { log: up }, readiness: { notify: true }, liveness: { notify: true }, depends_on: slow, \
+        restart: { policy: always, max: 3 }";
 
 /// The place of the service that lives elsewhere, and of the one that depends on it.
 const PAY: usize = 8;
@@ -26,6 +29,9 @@ const SHOP: usize = 9;
 /// Those of which there are several.
 const POOL: usize = 10;
 const ROLL: usize = 11;
+
+/// The one that is asked whether it has started.
+const SLOW: usize = 12;
 
 /// How many instances of a service there are at most: those that are wanted, and for one that rolls those whose place
 /// others take.
@@ -51,8 +57,10 @@ struct Outside {
     killed: HashSet<Incarnation>,
     sweeps: Vec<Vec<(usize, Incarnation)>>,
     measures: Vec<Incarnation>,
-    probes: HashSet<Incarnation>,
+    probes: HashSet<(Incarnation, ProbeKind)>,
     setups: Vec<SetupRun>,
+    /// Lives that have answered that they have started.
+    started: HashSet<Incarnation>,
 }
 
 impl Outside {
@@ -74,11 +82,17 @@ impl Outside {
                     let known = self.running.contains_key(&incarnation) || self.leftover.contains_key(&incarnation);
                     assert!(known, "a {signal} for {incarnation:?}, which does not run");
                 }
-                Effect::Probe { incarnation, .. } => {
-                    assert!(self.probes.insert(incarnation), "two probes at once");
+                Effect::Probe { service, incarnation, kind } => {
+                    let may = service != SLOW || (kind == ProbeKind::Startup) != self.started.contains(&incarnation);
+                    assert!(may, "a {} probe out of its turn", kind.word());
+                    assert!(self.probes.insert((incarnation, kind)), "two probes of a kind at once");
                 }
                 Effect::Measure { incarnation, .. } => self.measures.push(incarnation),
-                Effect::Sweep(waiting) => self.sweeps.push(waiting),
+                Effect::Sweep(waiting) => {
+                    let slow = waiting.iter().filter(|(service, _)| *service == SLOW);
+                    slow.for_each(|(_, life)| assert!(self.started.contains(life), "it has not started"));
+                    self.sweeps.push(waiting);
+                }
                 Effect::Setup { run, .. } => self.setups.push(run),
             }
         }
@@ -152,11 +166,15 @@ impl Outside {
                 Some(Fact::Gone(life))
             }
             4 | 5 => {
-                let mut probes: Vec<Incarnation> = self.probes.iter().copied().collect();
-                probes.sort_unstable();
-                let life = (!probes.is_empty()).then(|| probes[random.usize(..probes.len())])?;
-                self.probes.remove(&life);
-                Some(Fact::Probed(life, if random.bool() { Ok(()) } else { Err("no".into()) }))
+                let mut probes: Vec<(Incarnation, ProbeKind)> = self.probes.iter().copied().collect();
+                probes.sort_unstable_by_key(|(life, kind)| (*life, kind.word()));
+                let (life, kind) = (!probes.is_empty()).then(|| probes[random.usize(..probes.len())])?;
+                self.probes.remove(&(life, kind));
+                let result = if random.bool() { Ok(()) } else { Err("no".into()) };
+                if kind == ProbeKind::Startup && result.is_ok() {
+                    self.started.insert(life);
+                }
+                Some(Fact::Probed(life, kind, result))
             }
             6 => {
                 let waiting = self.sweeps.pop()?;
@@ -177,9 +195,12 @@ impl Outside {
             8 => Some(Fact::Drained(pick(&self.running, random)?)),
             _ => {
                 let life = pick(&self.running, random).or_else(|| pick(&self.launching, random))?;
-                Some(match random.u8(..3) {
-                    0 => Fact::LogMatched(life),
-                    1 => Fact::Said(life, Said::Status("half".into())),
+                Some(match random.u8(..6) {
+                    0 => Fact::LogMatched(life, ProbeKind::Readiness),
+                    1 => Fact::LogMatched(life, ProbeKind::Startup),
+                    2 => Fact::Said(life, Said::Alive),
+                    3 if random.u8(..5) == 0 => Fact::Said(life, Said::Dead),
+                    4 => Fact::Said(life, Said::Status("half".into())),
                     _ => Fact::Said(life, Said::Ready),
                 })
             }

@@ -1,5 +1,6 @@
 //! When a service is ready, and when it no longer is.
 
+use nagaya::model::ProbeKind;
 use nagaya::supervise::{Fact, Said};
 
 use super::fixture::Fixture;
@@ -121,7 +122,7 @@ fn news_of_a_dead_process_is_no_news_of_the_next() {
     world.pass(1000);
     world.launched("a");
     assert_ne!(first, world.life("a"));
-    world.tell(nagaya::supervise::Fact::Probed(first, Ok(())));
+    world.tell(nagaya::supervise::Fact::Probed(first, ProbeKind::Readiness, Ok(())));
     world.tell(nagaya::supervise::Fact::Gone(first));
     assert_eq!(world.state("a"), "starting");
 }

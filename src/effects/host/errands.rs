@@ -16,15 +16,15 @@ use crate::effects::pods::{Pod, Whose, private_files};
 use crate::effects::probe::{Missed, Way, try_network};
 use crate::effects::{environment, texts};
 use crate::launcher::Entering;
-use crate::model::{NetworkMode, Signal};
-use crate::plan::{Plan, PlannedCheck, Ready, Setup};
+use crate::model::{NetworkMode, ProbeKind, Signal};
+use crate::plan::{Plan, PlannedCheck, Setup};
 use crate::supervise::{Fact, Incarnation, SetupRun};
 use crate::telemetry::logs::Stream;
 
 impl Host {
-    pub(super) fn probe(&self, service: usize, incarnation: Incarnation) {
+    pub(super) fn probe(&self, service: usize, incarnation: Incarnation, kind: ProbeKind) {
         let instance = self.lives.get(&incarnation).map_or(1, |life| life.instance);
-        let Ready::Probe(probe) = &self.plan.services[service].instance(instance).readiness else { return };
+        let Some(probe) = self.plan.services[service].instance(instance).probe(kind) else { return };
         let (check, timeout) = (probe.check.clone(), probe.rhythm.timeout);
         let facts = self.facts.clone();
         let PlannedCheck::Exec(argv) = check else {
@@ -42,7 +42,7 @@ impl Host {
                     };
                     elsewhere.unwrap_or_else(|| missed.to_string())
                 });
-                let _ = facts.send(Fact::Probed(incarnation, result));
+                let _ = facts.send(Fact::Probed(incarnation, kind, result));
             });
             return;
         };
@@ -54,7 +54,7 @@ impl Host {
                 Ok(task) => helpers.probe(task, &shown, timeout).await,
                 Err(reason) => Err(reason),
             };
-            let _ = facts.send(Fact::Probed(incarnation, result));
+            let _ = facts.send(Fact::Probed(incarnation, kind, result));
         });
     }
 

@@ -49,6 +49,8 @@ pub fn add(services: &mut IndexMap<ServiceName, Service>, root: &Path, manifest:
         depends_on: Vec::new(),
         environment: Environment { shared: Arc::default(), own, ..Environment::default() },
         readiness: Readiness::Started,
+        startup: None,
+        liveness: None,
         restart: Restart::default(),
         stop: Stop { signal: Signal::KILL, ..Stop::default() },
         profiles: Vec::new(),

@@ -18,7 +18,7 @@ use crate::model::{
 };
 
 use super::network::{aliases, hostnames, publish};
-use super::readiness::lower_readiness;
+use super::probes::{lower_liveness, lower_readiness, lower_startup};
 use super::scale::{Scale, scale};
 use super::task::{Jobs, check_task_condition};
 use super::watch::lower_watch;
@@ -52,6 +52,8 @@ pub fn lower(
     let depends_on = depends_on(raw.depends_on.as_ref().map(|on| &on.value), context, problems);
     let environment = environment(&raw, context, problems);
     let readiness = lower_readiness(raw.readiness.as_ref(), &ports, problems);
+    let startup = lower_startup(raw.startup.as_ref(), &ports, problems);
+    let liveness = lower_liveness(raw.liveness.as_ref(), &ports, problems);
     let setup = setup(raw.setup.as_ref().map(|steps| steps.0.as_slice()).unwrap_or_default(), problems);
     let watch = lower_watch(raw.watch.as_ref(), !setup.is_empty(), problems);
     let stop = Stop::default();
@@ -89,6 +91,8 @@ pub fn lower(
         depends_on,
         environment,
         readiness,
+        startup,
+        liveness,
         restart,
         stop,
         profiles,
@@ -308,19 +312,13 @@ fn references_of(service: &Service) -> impl Iterator<Item = &Reference> {
         Value::FromShell => None,
     });
     let setup = service.setup.iter().flat_map(|step| step.command.templates());
-    let probe = match &service.readiness {
-        Readiness::Probe(probe) => match &probe.check {
-            crate::model::Check::Exec(command) => command.templates(),
-            _ => &[],
-        },
-        _ => &[],
-    };
+    let probes = service.probe_commands().flat_map(Command::templates);
     let command = service.command().map(Command::templates).unwrap_or_default();
     let watch = service.watch.iter().flat_map(|watch| match &watch.reaction {
         Reaction::Run(command) => command.templates(),
         _ => &[],
     });
-    let templates: Vec<&Template> = values.chain(command).chain(setup).chain(probe).chain(watch).collect();
+    let templates: Vec<&Template> = values.chain(command).chain(setup).chain(probes).chain(watch).collect();
     templates.into_iter().flat_map(Template::references)
 }
 

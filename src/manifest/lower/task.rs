@@ -149,6 +149,8 @@ fn as_service(task: &Task, name: &ServiceName, depends_on: Vec<Dependency>) -> S
         depends_on,
         environment: task.environment.clone(),
         readiness: Readiness::Started,
+        startup: None,
+        liveness: None,
         restart: Restart::default(),
         stop: Stop::default(),
         profiles: Vec::new(),

@@ -20,7 +20,7 @@ record! {
         /// The standard gRPC health service says SERVING: a service's name, or {port, service}.
         grpc: OrBrief<GrpcCheck>,
         /// The command exits with 0.
-        exec: CommandSpec,
+        exec: OrBrief<ExecCheck>,
         /// A line of the output matches this regular expression.
         log: At<LogCheck>,
         /// `true`: the program says so itself, as systemd's services do (sd_notify; `NOTIFY_SOCKET` leads to it).
@@ -89,6 +89,24 @@ impl Brief for HttpCheck {
 
     fn brief_schema(_: &mut Definitions) -> Json {
         json!({ "type": "string", "examples": ["/healthz"] })
+    }
+}
+
+record! {
+    /// An exec check, as Kubernetes writes it.
+    ExecCheck is "an exec check" {
+        /// What to run.
+        command: At<CommandSpec>,
+    }
+}
+
+impl Brief for ExecCheck {
+    fn brief(node: &Node, problems: &mut Problems) -> Option<Self> {
+        At::read(node, problems).map(|command| Self { command: Some(command) })
+    }
+
+    fn brief_schema(definitions: &mut Definitions) -> Json {
+        CommandSpec::schema(definitions)
     }
 }
 

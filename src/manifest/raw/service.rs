@@ -37,10 +37,10 @@ record! {
         env_file: OneOrMany<At<OrBrief<EnvFile>>>,
         /// When it counts as ready.
         readiness: At<OrBrief<Probe>>,
-        /// Whether it may be started slowly.
-        [later] startup: OrBrief<Probe>,
-        /// When it is restarted although it runs.
-        [later] liveness: OrBrief<Probe>,
+        /// When it has started: it is not asked for the other two before, and is ended where it takes too long.
+        startup: At<OrBrief<Probe>>,
+        /// Whether it lives: one that does not is ended, and `restart` says what follows.
+        liveness: At<OrBrief<Probe>>,
         /// What happens when it ends: `no`, `on-failure`, `always`, or {policy, max, backoff}.
         restart: At<OrBrief<RestartRecord>>,
         /// The signal that stops it.

@@ -6,7 +6,7 @@ use super::giving_up;
 use crate::model::Signal;
 use crate::supervise::input::{Command, Effect, Exit, Incarnation, Moment};
 use crate::supervise::instance::{Spot, Standing};
-use crate::supervise::phase::{Draining, Phase, Rest, Stage, Stopping, Up, Want};
+use crate::supervise::phase::{Cause, Draining, Phase, Rest, Stage, Stopping, Up, Want};
 
 impl World {
     pub(super) fn asked(&mut self, now: Moment, command: Command) {
@@ -140,7 +140,7 @@ impl World {
             Phase::Up(Up { pid, daemonized, .. }) | Phase::Draining(Draining { pid, daemonized, .. }) => {
                 let exit = daemonized.then_some(Exit::Vanished);
                 let (pid, stage) = (*pid, Stage::Killed { give_up_at });
-                instance.phase = Phase::Stopping(Stopping { incarnation, pid, stage, exit, cleanup: false });
+                instance.phase = Phase::Stopping(Stopping { incarnation, pid, stage, exit, cause: Cause::Asked });
             }
             Phase::Stopping(stopping) => stopping.stage = Stage::Killed { give_up_at },
             // There is no process to hit yet; its launch is answered with a stop.

@@ -3,7 +3,7 @@
 use super::{SetupState, World};
 use crate::supervise::input::{Effect, Exit, Incarnation, Moment, SetupRun};
 use crate::supervise::instance::{Spot, Standing};
-use crate::supervise::phase::{Draining, Failure, Phase, Rest, Stage, Stopping, Up, Want};
+use crate::supervise::phase::{Cause, Draining, Failure, Phase, Rest, Shown, Stage, Stopping, Up, Want};
 
 impl World {
     pub(super) fn tick(&mut self, now: Moment) {
@@ -36,12 +36,8 @@ impl World {
                 instance.phase = Phase::Waiting;
                 self.touch(service);
             }
-            Phase::Up(up) if instance.is_unjudged => up.probing.next = None,
-            Phase::Up(up) => {
-                up.probing.next = None;
-                let incarnation = up.incarnation;
-                self.effects.push(Effect::Probe { service, incarnation });
-            }
+            Phase::Up(up) if instance.is_unjudged => up.silence(),
+            Phase::Up(_) => self.probes_due(now, spot),
             Phase::Draining(_) => self.stop(now, spot),
             Phase::Stopping(stopping) => {
                 let incarnation = stopping.incarnation;
@@ -130,7 +126,7 @@ impl World {
         // What is launched now is as new as can be.
         instance.standing = Standing::Kept;
         instance.is_unjudged = false;
-        instance.phase = Phase::Launching { incarnation, matched: false };
+        instance.phase = Phase::Launching { incarnation, shown: Shown::default() };
         let number = instance.number;
         self.effects.push(Effect::Launch { service, instance: number, incarnation });
         self.touch_neighbours(service);
@@ -173,7 +169,7 @@ impl World {
         let (incarnation, pid) = (*incarnation, *pid);
         let exit = daemonized.then_some(Exit::Vanished);
         let stage = Stage::Asked { kill_at: now.after(stop.grace) };
-        instance.phase = Phase::Stopping(Stopping { incarnation, pid, stage, exit, cleanup: false });
+        instance.phase = Phase::Stopping(Stopping { incarnation, pid, stage, exit, cause: Cause::Asked });
         self.effects.push(Effect::Signal { incarnation, signal: stop.signal });
         self.touch_neighbours(spot.service);
     }

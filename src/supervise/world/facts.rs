@@ -5,7 +5,7 @@ use crate::model::{RestartPolicy, Signal};
 use crate::resilience::delay;
 use crate::supervise::input::{Effect, Exit, Fact, Incarnation, Left, Moment, Said, SetupRun};
 use crate::supervise::instance::{Spot, Standing};
-use crate::supervise::phase::{Draining, Failure, Health, Phase, Probing, Rest, Stage, Stopping, Up, Want};
+use crate::supervise::phase::{Cause, Draining, Failure, Health, Phase, Probing, Rest, Stage, Stopping, Up, Want};
 
 impl World {
     pub(super) fn told(&mut self, now: Moment, fact: Fact) {
@@ -20,10 +20,12 @@ impl World {
             Fact::Gone(incarnation) => self.gone(now, incarnation),
             Fact::Drained(incarnation) => self.drained(now, incarnation),
             Fact::Measured(incarnation, demand) => self.measured(now, incarnation, demand),
-            Fact::Probed(incarnation, result) => self.probed(now, incarnation, result),
-            Fact::LogMatched(incarnation) => self.proved(now, incarnation),
-            Fact::Said(incarnation, Said::Ready) => self.proved(now, incarnation),
-            Fact::Said(incarnation, Said::Status(status)) => self.said(incarnation, status),
+            Fact::Probed(incarnation, kind, result) => self.probed(now, incarnation, kind, result),
+            Fact::LogMatched(incarnation, kind) => self.log_matched(now, incarnation, kind),
+            Fact::Said(incarnation, Said::Ready) => self.said_ready(now, incarnation),
+            Fact::Said(incarnation, Said::Alive) => self.said_alive(now, incarnation),
+            Fact::Said(incarnation, Said::Dead) => self.said_dead(now, incarnation),
+            Fact::Said(incarnation, Said::Status(status)) => self.said(incarnation, &status),
             Fact::Swept(findings) => self.swept(now, findings),
             Fact::SetupEnded(run, result) => self.setup_ended(run, result),
         }
@@ -31,21 +33,24 @@ impl World {
 
     fn launched(&mut self, now: Moment, incarnation: Incarnation, pid: u32) {
         let Some(spot) = self.find(incarnation) else { return };
-        let matched = matches!(self.instance(spot).phase, Phase::Launching { matched: true, .. });
-        let mut up = Up {
+        let Phase::Launching { shown, .. } = self.instance(spot).phase else { return };
+        let up = Up {
             incarnation,
             pid,
             started: now,
             ready_at: None,
             daemonized: false,
             health: Health::Starting,
+            startup: None,
             probing: Probing::default(),
+            liveness: Probing::default(),
+            shown,
         };
-        self.await_readiness(now, spot.service, &mut up, matched);
         let max_age = self.plan.services[spot.service].max_age;
         let instance = self.instance_mut(spot);
         instance.phase = Phase::Up(up);
         instance.aged_at = max_age.map(|age| now.after(age));
+        self.begin_probes(now, spot);
         self.touch_neighbours(spot.service);
     }
 
@@ -89,13 +94,10 @@ impl World {
     /// A main process ended and left others, which nobody wants.
     fn clean_up(&mut self, now: Moment, spot: Spot, life: (Incarnation, u32, Moment), exit: Exit) {
         let (incarnation, pid, started) = life;
-        let reset = self.plan.services[spot.service].restart.reset;
+        self.forgive(now, spot, started);
         let instance = self.instance_mut(spot);
-        if now.since(started) >= reset {
-            instance.streak = 0;
-        }
         let stage = Stage::Killed { give_up_at: giving_up(now) };
-        instance.phase = Phase::Stopping(Stopping { incarnation, pid, stage, exit: Some(exit), cleanup: true });
+        instance.phase = Phase::Stopping(Stopping { incarnation, pid, stage, exit: Some(exit), cause: Cause::Ended });
         self.effects.push(Effect::Signal { incarnation, signal: Signal::KILL });
         self.touch_neighbours(spot.service);
     }
@@ -105,9 +107,10 @@ impl World {
         match &self.instance(spot).phase {
             Phase::Stopping(stopping) => {
                 let exit = stopping.exit.clone().unwrap_or(Exit::Vanished);
-                match stopping.cleanup {
-                    true => self.ended(now, spot, exit, now),
-                    false => self.stopped(spot, exit),
+                match stopping.cause.clone() {
+                    Cause::Asked => self.stopped(spot, exit),
+                    Cause::Ended => self.ended(now, spot, exit, now),
+                    Cause::Failed(failure) => self.ended(now, spot, failure, now),
                 }
             }
             Phase::Up(Up { started, .. }) | Phase::Draining(Draining { started, .. }) => {
@@ -137,16 +140,21 @@ impl World {
         self.touch_neighbours(spot.service);
     }
 
+    /// Having been up for long enough ends a row of restarts.
+    pub(super) fn forgive(&mut self, now: Moment, spot: Spot, started: Moment) {
+        if now.since(started) >= self.plan.services[spot.service].restart.reset {
+            self.instance_mut(spot).streak = 0;
+        }
+    }
+
     /// It ended without being asked: the restart policy speaks.
     fn ended(&mut self, now: Moment, spot: Spot, exit: Exit, started: Moment) {
+        self.forgive(now, spot, started);
         let spec = self.plan.services[spot.service].restart.clone();
         let random = self.random.f64();
         let want = self.rows[spot.service].want;
         let instance = self.instance_mut(spot);
         instance.last_exit = Some(exit.clone());
-        if now.since(started) >= spec.reset {
-            instance.streak = 0;
-        }
         let restarts = match spec.policy {
             RestartPolicy::No => false,
             RestartPolicy::OnFailure => !exit.success(),

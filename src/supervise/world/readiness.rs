@@ -1,17 +1,15 @@
-//! From running to ready: probes, log lines, listeners.
+//! From started to ready: log lines, listeners, and where probes begin.
 
 use std::time::Duration;
 
 use super::World;
-use crate::plan::{PlannedCheck, Ready};
-use crate::supervise::input::{Incarnation, Moment, Swept};
+use super::probes::{NOT_SAID, first_try, no_line};
+use crate::model::ProbeKind;
+use crate::plan::Ready;
+use crate::supervise::input::{Moment, Swept};
 use crate::supervise::instance::Spot;
 use crate::supervise::phase::{Health, Phase, Up};
 
-/// The first tries of a probe come quickly, each later than the one before, up to its period.
-const FIRST_TRY: Duration = Duration::from_millis(10);
-/// A try that starts a process is dearer.
-const FIRST_EXEC_TRY: Duration = Duration::from_millis(50);
 /// Between two looks at who listens: a quarter of the age of the youngest service that does not, in these limits.
 const SWEEP_LIMITS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(500));
 
@@ -19,84 +17,21 @@ const SWEEP_LIMITS: (Duration, Duration) = (Duration::from_millis(2), Duration::
 const SLOW: Duration = Duration::from_secs(60);
 
 impl World {
-    /// A process has just started: what is to tell that it is ready?
-    pub(super) fn await_readiness(&mut self, now: Moment, service: usize, up: &mut Up, proven: bool) {
-        match &self.plan.services[service].readiness {
-            Ready::Started => up.be_ready(now),
-            Ready::Log(_) | Ready::Notify if proven => up.be_ready(now),
-            Ready::Log(pattern) => up.probing.error = Some(format!("no line matches `{pattern}` yet")),
-            Ready::Notify => {
-                up.probing.error = Some("it has not said yet that it is ready (READY=1 to `NOTIFY_SOCKET`)".into())
-            }
-            Ready::Listening(_) => self.sweep_soon(now),
-            Ready::Probe(probe) => up.probing.next = Some(now.after(probe.rhythm.initial_delay.max(FIRST_TRY))),
-        }
-    }
-
-    pub(super) fn probed(&mut self, now: Moment, incarnation: Incarnation, result: Result<(), String>) {
-        let Some(spot) = self.find(incarnation) else { return };
-        let (service, plan) = (spot.service, self.plan.clone());
-        let Ready::Probe(probe) = &plan.services[service].readiness else { return };
-        if self.instance(spot).is_unjudged {
-            return;
-        }
+    /// It has started: what is to tell that it is ready?
+    pub(super) fn await_readiness(&mut self, now: Moment, spot: Spot) {
+        let plan = self.plan.clone();
         let Phase::Up(up) = &mut self.instance_mut(spot).phase else { return };
-        let probing = &mut up.probing;
-        probing.tries += 1;
-        let before = up.health;
-        match result {
-            Ok(()) => {
-                probing.failures = 0;
-                probing.successes += 1;
-                if probing.successes >= probe.rhythm.success_threshold {
-                    up.be_ready(now);
-                }
-            }
-            Err(error) => {
-                probing.successes = 0;
-                probing.failures += 1;
-                probing.error = Some(error);
-                if up.health == Health::Ready && probing.failures >= probe.rhythm.failure_threshold {
-                    up.health = Health::Unhealthy;
-                }
-            }
-        }
-        let probing = &mut up.probing;
-        let quiet = up.health == Health::Ready && probing.failures == 0;
-        let first = if matches!(probe.check, PlannedCheck::Exec(_)) { FIRST_EXEC_TRY } else { FIRST_TRY };
-        let pause = match (quiet, up.health) {
-            (true, _) => probe.rhythm.quiet_period,
-            (false, Health::Starting) => growing(first, probing.tries).min(probe.rhythm.period),
-            (false, _) => probe.rhythm.period,
-        };
-        probing.next = Some(now.after(pause));
-        match before == up.health {
-            true => self.touch(service),
-            false => self.touch_neighbours(service),
+        match &plan.services[spot.service].readiness {
+            Ready::Started => up.be_ready(now),
+            Ready::Log(_) | Ready::Notify if up.shown.has(ProbeKind::Readiness) => up.be_ready(now),
+            Ready::Log(pattern) => up.probing.error = Some(no_line(pattern)),
+            Ready::Notify => up.probing.error = Some(NOT_SAID.to_owned()),
+            Ready::Listening(_) => self.sweep_soon(now),
+            Ready::Probe(probe) => up.probing.next = Some(first_try(now, probe)),
         }
     }
 
-    /// Its log matched, or it said itself that it is ready.
-    pub(super) fn proved(&mut self, now: Moment, incarnation: Incarnation) {
-        let Some(spot) = self.find(incarnation) else { return };
-        match &mut self.instance_mut(spot).phase {
-            Phase::Launching { matched, .. } => *matched = true,
-            _ => self.become_ready(now, spot),
-        }
-    }
-
-    /// How far it is; once it is ready nobody waits for that.
-    pub(super) fn said(&mut self, incarnation: Incarnation, status: String) {
-        let Some(spot) = self.find(incarnation) else { return };
-        if let Phase::Up(up) = &mut self.instance_mut(spot).phase
-            && up.health != Health::Ready
-        {
-            up.probing.error = Some(format!("it says: {status}"));
-            self.touch(spot.service);
-        }
-    }
-
-    fn become_ready(&mut self, now: Moment, spot: Spot) {
+    pub(super) fn become_ready(&mut self, now: Moment, spot: Spot) {
         let Phase::Up(up) = &mut self.instance_mut(spot).phase else { return };
         if up.health != Health::Ready {
             up.be_ready(now);
@@ -138,6 +73,7 @@ impl World {
         instances.filter_map(|(service, phase)| match phase {
             Phase::Up(up)
                 if up.health == Health::Starting
+                    && up.startup.is_none()
                     && matches!(self.plan.services[service].readiness, Ready::Listening(_)) =>
             {
                 Some((service, up))
@@ -145,9 +81,4 @@ impl World {
             _ => None,
         })
     }
-}
-
-/// 1, 1.5, 2.25 … times the first pause.
-fn growing(first: Duration, tries: u32) -> Duration {
-    first.mul_f64(1.5f64.powi(tries.min(40).cast_signed()))
 }

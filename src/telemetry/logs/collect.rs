@@ -23,8 +23,8 @@ pub struct Source {
     pub origin: Origin,
     pub pipe: OwnedFd,
     pub keeping: LogKeeping,
-    /// Called once when a line matches.
-    pub pattern: Option<(Regex, Matched)>,
+    /// Each is called once when a line matches.
+    pub patterns: Vec<(Regex, Matched)>,
 }
 
 /// Whose output it is.
@@ -123,8 +123,8 @@ impl Shelf {
 }
 
 async fn read(source: Source, shelf: &Shelf) -> io::Result<()> {
-    let Source { origin, pipe, keeping, pattern } = source;
-    let mut lines = Lines { writer: shelf.writer(&origin.service, keeping), origin, rest: Vec::new(), pattern };
+    let Source { origin, pipe, keeping, patterns } = source;
+    let mut lines = Lines { writer: shelf.writer(&origin.service, keeping), origin, rest: Vec::new(), patterns };
     let pipe = pipe::Receiver::from_owned_fd(pipe)?;
     let mut turn = 0;
     loop {
@@ -153,7 +153,7 @@ struct Lines {
     writer: Rc<RefCell<Writer>>,
     /// The beginning of a line whose end has not come.
     rest: Vec<u8>,
-    pattern: Option<(Regex, Matched)>,
+    patterns: Vec<(Regex, Matched)>,
 }
 
 impl Lines {
@@ -191,9 +191,8 @@ impl Lines {
     /// Adds one line, cut where it is too long; returns the number of records.
     fn line(&mut self, line: &[u8], prefix: &Prefix, output: &mut Vec<u8>) -> u64 {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if self.pattern.as_ref().is_some_and(|(pattern, _)| pattern.is_match(line))
-            && let Some((_, matched)) = self.pattern.take()
-        {
+        while let Some(at) = self.patterns.iter().position(|(pattern, _)| pattern.is_match(line)) {
+            let (_, matched) = self.patterns.swap_remove(at);
             (matched.0)();
         }
         let mut count = 1;

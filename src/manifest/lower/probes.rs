@@ -1,12 +1,12 @@
-//! `readiness`: exactly one check, against a port that exists.
+//! `readiness`, `startup` and `liveness`: exactly one check each, against a port that exists.
 
 use std::time::Duration;
 
 use crate::manifest::problem::{Problem, Problems};
-use crate::manifest::raw::{GrpcCheck, HttpCheck, PortRef, Probe as RawProbe, TcpCheck};
+use crate::manifest::raw::{ExecCheck, GrpcCheck, HttpCheck, PortRef, Probe as RawProbe, TcpCheck};
 use crate::manifest::read::{At, OrBrief, Seconds, not_built};
 use crate::manifest::source::Span;
-use crate::model::{Check, Port, Probe, Protocol, Readiness, ServicePort};
+use crate::model::{Check, Liveness, Port, Probe, Protocol, Readiness, Rhythm, ServicePort, Sign, Startup};
 
 use super::service::{lower_command, unknown_port};
 
@@ -16,14 +16,76 @@ pub fn lower_readiness(raw: Option<&At<OrBrief<RawProbe>>>, ports: &[Port], prob
         true => Readiness::Listening,
         false => Readiness::Started,
     };
-    let Some(At { value: OrBrief(raw), span }) = raw else { return default };
+    let Some(raw) = raw else { return default };
+    let Some(sign) = sign(raw, ports, problems) else { return default };
+    let rhythm = rhythm(&raw.value.0, Rhythm::OF_READINESS, problems);
+    match sign {
+        Sign::Probe(check) => Readiness::Probe(Probe { check, rhythm }),
+        Sign::Log(pattern) => Readiness::Log(pattern),
+        Sign::Notify => Readiness::Notify,
+    }
+}
+
+/// A startup probe is tried at least this often: whoever gives a program much time does not want to wait longer for it
+/// than it takes.
+const STARTUP_PERIOD: Duration = Duration::from_secs(2);
+
+/// What `startup` means.
+pub fn lower_startup(raw: Option<&At<OrBrief<RawProbe>>>, ports: &[Port], problems: &mut Problems) -> Option<Startup> {
+    let raw = raw?;
+    let sign = sign(raw, ports, problems)?;
+    one_success("startup", raw, problems);
+    let rhythm = rhythm(&raw.value.0, Rhythm::OF_OTHERS, problems);
+    let often = Rhythm { period: rhythm.period.min(STARTUP_PERIOD), ..rhythm };
+    let startup = Startup { sign, limit: rhythm.limit() };
+    Some(startup.map(|check| Probe { check: check.clone(), rhythm: often }))
+}
+
+/// What `liveness` means.
+pub fn lower_liveness(
+    raw: Option<&At<OrBrief<RawProbe>>>,
+    ports: &[Port],
+    problems: &mut Problems,
+) -> Option<Liveness> {
+    let raw = raw?;
+    let sign = sign(raw, ports, problems)?;
+    one_success("liveness", raw, problems);
+    let rhythm = rhythm(&raw.value.0, Rhythm::OF_OTHERS, problems);
+    match sign {
+        Sign::Probe(check) => Some(Liveness::Probe(Probe { check, rhythm })),
+        Sign::Notify => Some(Liveness::Watchdog(rhythm.limit())),
+        Sign::Log(_) => {
+            let message = "a line of the log tells that something was, not that the program lives";
+            let hint = "use `http`, `tcp`, `grpc`, `exec`, or `notify: true` for a program that says WATCHDOG=1";
+            problems.push(Problem::error("log_liveness", message).at(raw.span).hint(hint));
+            None
+        }
+    }
+}
+
+/// As in Kubernetes, one success is enough to have started, and to live.
+fn one_success(key: &str, raw: &At<OrBrief<RawProbe>>, problems: &mut Problems) {
+    let OrBrief(probe) = &raw.value;
+    let written = probe.success_threshold.as_ref().or(probe.successThreshold.as_ref());
+    if let Some(At { value: 2.., span }) = written {
+        let message = format!("the success threshold of a {key} probe is 1");
+        problems.push(Problem::error("bad_threshold", message).at(*span));
+    }
+}
+
+/// What a probe looks for.
+fn sign(
+    At { value: OrBrief(raw), span }: &At<OrBrief<RawProbe>>,
+    ports: &[Port],
+    problems: &mut Problems,
+) -> Option<Sign<Check>> {
     let mut checks = Vec::new();
     let http = raw.http.as_ref().or(raw.httpGet.as_ref());
     checks.extend(http.map(|OrBrief(check)| http_check(check, ports, *span, problems)));
     let tcp = raw.tcp.as_ref().or(raw.tcpSocket.as_ref());
     checks.extend(tcp.map(|OrBrief(check)| tcp_check(check, ports, *span, problems)));
     checks.extend(raw.grpc.as_ref().map(|OrBrief(check)| grpc_check(check, ports, *span, problems)));
-    checks.extend(raw.exec.as_ref().map(|command| Some(Check::Exec(lower_command(command)))));
+    checks.extend(raw.exec.as_ref().map(|OrBrief(check)| exec_check(check, *span, problems)));
     let notify = raw.notify.as_ref().is_some_and(|notify| notify.value);
     let count = checks.len() + usize::from(raw.log.is_some()) + usize::from(notify);
     if count != 1 {
@@ -32,22 +94,19 @@ pub fn lower_readiness(raw: Option<&At<OrBrief<RawProbe>>>, ports: &[Port], prob
             _ => Problem::error("two_checks", "a probe has one check, this one has several"),
         };
         problems.push(problem.at(*span));
-        return default;
+        return None;
     }
     if let Some(pattern) = &raw.log {
-        return Readiness::Log(pattern.value.0.clone());
+        return Some(Sign::Log(pattern.value.0.clone()));
     }
     if notify {
-        return Readiness::Notify;
+        return Some(Sign::Notify);
     }
-    match checks.pop().flatten() {
-        Some(check) => Readiness::Probe(rhythm(raw, check, problems)),
-        None => default,
-    }
+    let check = checks.pop().flatten()?;
+    Some(Sign::Probe(check))
 }
 
-fn rhythm(raw: &RawProbe, check: Check, problems: &mut Problems) -> Probe {
-    let default = Probe::new(check);
+fn rhythm(raw: &RawProbe, default: Rhythm, problems: &mut Problems) -> Rhythm {
     let either = |duration: Option<Duration>, seconds: Option<Seconds>| duration.or(seconds.map(|it| it.0));
     let threshold = |value: Option<&At<u32>>, default: u32, problems: &mut Problems| match value {
         Some(At { value: 0, span }) => {
@@ -61,7 +120,7 @@ fn rhythm(raw: &RawProbe, check: Check, problems: &mut Problems) -> Probe {
     let successes = raw.success_threshold.as_ref().or(raw.successThreshold.as_ref());
     let period = either(raw.period, raw.periodSeconds);
     let floor = Duration::from_millis(10);
-    Probe {
+    Rhythm {
         // Whoever writes a period means it for both; the two defaults differ so that a quiet service stays quiet.
         period: period.unwrap_or(default.period).max(floor),
         quiet_period: period.unwrap_or(default.quiet_period).max(floor),
@@ -69,7 +128,6 @@ fn rhythm(raw: &RawProbe, check: Check, problems: &mut Problems) -> Probe {
         initial_delay: either(raw.initial_delay, raw.initialDelaySeconds).unwrap_or(default.initial_delay),
         failure_threshold: threshold(failures, default.failure_threshold, problems),
         success_threshold: threshold(successes, default.success_threshold, problems),
-        ..default
     }
 }
 
@@ -97,6 +155,14 @@ fn http_check(raw: &HttpCheck, ports: &[Port], span: Span, problems: &mut Proble
         headers: headers.into_iter().map(|(name, entry)| (name, entry.value)).collect(),
         status: raw.status.as_ref().map(|status| status.value),
     })
+}
+
+fn exec_check(raw: &ExecCheck, span: Span, problems: &mut Problems) -> Option<Check> {
+    let Some(command) = &raw.command else {
+        problems.push(Problem::error("missing_key", "an exec check needs a `command`").at(span));
+        return None;
+    };
+    Some(Check::Exec(lower_command(&command.value)))
 }
 
 fn tcp_check(raw: &TcpCheck, ports: &[Port], span: Span, problems: &mut Problems) -> Option<Check> {
