@@ -39,7 +39,7 @@ pub use names::{clashes, uses_names, wildcards};
 pub use planned::{
     Location, Others, Planned, PlannedCheck, PlannedPort, PlannedProbe, PlannedPublish, PlannedRun, PlannedWatch, Ready,
 };
-pub use proxies::HOST_NAME;
+pub use proxies::{HOST_NAME, PROXIES, from_pod};
 pub use select::{SelectError, Selection, select};
 pub use slots::{Ports, Slot, SlotKind, slots};
 

@@ -19,6 +19,7 @@ mod hello;
 mod html;
 pub mod http;
 mod link;
+mod listen;
 mod pages;
 mod plain;
 mod pods;

@@ -66,7 +66,11 @@ pub fn run(args: &Trust, output: &Output) -> Result<ExitCode, Error> {
             .hint(format!("it would be in {}", places.authority().display())));
     };
     if args.print {
-        output.line(&authority.file.to_string_lossy());
+        let file = authority.file.to_string_lossy().into_owned();
+        match output.json {
+            true => output.json(&Answer { ca: file, name: authority.name(), stores: Vec::new() }),
+            false => output.line(&file),
+        }
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(user) = environment::variable("SUDO_USER").filter(|user| user != "root") {

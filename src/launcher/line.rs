@@ -13,7 +13,7 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 use tokio::io::Interest;
 use tokio::net::{TcpSocket, TcpStream, UdpSocket, UnixStream};
 
-use super::pod::{Door, Handover, MOST_DOORS, Request, Sockets, Tracking, WayIn, decode_addresses};
+use super::pod::{Handover, MOST_DOORS, OpenPort, Request, Sockets, Tracking, WayIn, decode_addresses};
 use super::stock::Stock;
 use crate::plan::twin;
 
@@ -76,7 +76,7 @@ impl Line {
     /// Waits for the pod's sockets, which it sends when it is complete. An error where it never is.
     pub async fn handover(&self) -> io::Result<Handover> {
         let _turn = self.turn.lock().await;
-        self.receive().await?.into_handover().ok_or_else(gone)
+        self.receive().await??.into_handover().ok_or_else(gone)
     }
 
     /// A stream from `source`, an address of the workspace's range, to a port of the program in the pod.
@@ -136,7 +136,8 @@ impl Line {
     }
 
     /// Has calls from the pod to an address refused by its kernel, but for those to its doors: some open, some shut.
-    pub async fn set_doors(&self, address: Ipv4Addr, open: &[Door], shut: &[Door]) -> io::Result<()> {
+    /// After an error some of them may have changed; it is no harm to ask again.
+    pub async fn set_doors(&self, address: Ipv4Addr, open: &[OpenPort], shut: &[OpenPort]) -> io::Result<()> {
         let parts = open.chunks(MOST_DOORS).map(|open| (open.to_vec(), Vec::new()));
         let parts = parts.chain(shut.chunks(MOST_DOORS).map(|shut| (Vec::new(), shut.to_vec())));
         let mut parts = parts.peekable();
@@ -184,13 +185,13 @@ impl Line {
         self.send(owed, request).await?;
         let answer = self.receive().await?;
         *owed -= 1;
-        Ok(answer)
+        Ok(answer?)
     }
 
     /// Sends a request. Answers that nobody waits for any more come first, and go.
     async fn send(&self, owed: &mut usize, request: &Request) -> io::Result<()> {
         while *owed > 0 {
-            self.receive().await?;
+            let _ = self.receive().await?;
             *owed -= 1;
         }
         send(&self.socket, &request.encode(), SendFlags::NOSIGNAL | SendFlags::DONTWAIT)?;
@@ -198,7 +199,8 @@ impl Line {
         Ok(())
     }
 
-    async fn receive(&self) -> io::Result<Sockets> {
+    /// The next answer, which may be a refusal.
+    async fn receive(&self) -> io::Result<Result<Sockets, Errno>> {
         let received = self.socket.async_io(Interest::READABLE, || {
             Sockets::receive(&self.socket, RecvFlags::DONTWAIT).map_err(io::Error::from)
         });

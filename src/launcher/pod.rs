@@ -21,7 +21,7 @@ use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
 
 pub use clone::{Nursery, signal_pod};
-pub use control::{Door, MOST_DOORS, MOST_SOCKETS, Request, Sockets, WayIn, decode_addresses};
+pub use control::{MOST_DOORS, MOST_SOCKETS, OpenPort, Request, Sockets, WayIn, decode_addresses};
 pub use init::{EVENT, Event, event};
 pub use netlink::find as find_attribute;
 pub use step::{Failure, Step};

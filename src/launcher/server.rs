@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, recvmsg, send};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendFlags, recvmsg, send};
 use rustix::process::{Pid, WaitOptions, wait};
 
 use super::family::{Family, TOKEN, number};
@@ -112,6 +112,8 @@ impl Launcher {
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let received = recvmsg(&self.engine, &mut [IoSliceMut::new(&mut bytes)], &mut control, RecvFlags::CMSG_CLOEXEC);
         let count = match received {
+            // Those that are lacking would be taken for others from here on.
+            Ok(message) if message.flags.contains(ReturnFlags::CTRUNC) => return Err(Errno::MFILE.into()),
             Ok(message) => message.bytes,
             Err(Errno::INTR) => return Ok(true),
             Err(Errno::CONNRESET) => 0,
@@ -160,9 +162,14 @@ impl Launcher {
                     stdout,
                     stderr,
                 };
-                let notice = match pod.zip(engine) {
-                    Some((pod, engine)) => self.launch_in_pod(key, &pod, &program, &engine),
-                    None => Some(self.launch(key, &program)),
+                let notice = match (pod, engine) {
+                    (Some(pod), Some(engine)) => self.launch_in_pod(key, &pod, &program, &engine),
+                    // Without its line it would have to run outside.
+                    (Some(_), None) => {
+                        let failure = Failure { step: Step::Exec, errno: Errno::BADF.raw_os_error() };
+                        Some(Notice::Refused { key, failure })
+                    }
+                    (None, _) => Some(self.launch(key, &program)),
                 };
                 self.tell(notice);
                 // Told in time, but not one by one: each telling wakes the engine on the other processor.

@@ -12,7 +12,7 @@ use crate::model::Workspace;
 use super::addresses::{RANGE, RANGE6};
 
 /// By these programs are told of a proxy; most take either spelling (curl(1), Go's `ProxyFromEnvironment`).
-const PROXIES: [&str; 6] = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+pub const PROXIES: [&str; 6] = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 /// By these, who is to be called without one.
 const EXCEPTIONS: [&str; 2] = ["NO_PROXY", "no_proxy"];
 /// This machine's loopback, as pods call it.
@@ -39,7 +39,7 @@ pub fn proxies(workspace: &Workspace, host_label: &str, shell: &BTreeMap<String,
 }
 
 /// The address of a proxy on the loopback as a pod calls it; `None` for any other.
-fn from_pod(value: &str) -> Option<String> {
+pub fn from_pod(value: &str) -> Option<String> {
     let start = value.find("://").map_or(0, |at| at + 3);
     let end = value[start..].find(['/', '?', '#']).map_or(value.len(), |at| start + at);
     let host = start + value[start..end].rfind('@').map_or(0, |at| at + 1);

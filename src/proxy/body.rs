@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as Poll_, Poll};
+use std::task::{self, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -176,7 +176,7 @@ impl HttpBody for Body {
     type Data = Bytes;
     type Error = Error;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Poll_<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         match self.get_mut() {
             Self::Own(full) => Pin::new(full).poll_frame(context).map_err(|never| match never {}),
             Self::Inbound { inbound, recording } => {

@@ -1,6 +1,5 @@
 //! Opens connections to callees: the one place that does.
 
-use std::cell::OnceCell;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
@@ -13,6 +12,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -44,7 +44,7 @@ pub enum Stream {
 /// Opens connections; clones share what TLS needs, which is made when it is first used.
 #[derive(Clone, Default)]
 pub struct Dialer {
-    tls: Rc<OnceCell<Arc<ClientConfig>>>,
+    tls: Rc<OnceCell<ClientConfig>>,
     /// The platform's where not given.
     roots: Option<Rc<RootCertStore>>,
     patience: Option<Duration>,
@@ -86,17 +86,20 @@ impl Dialer {
         tokio::time::timeout(self.patience.unwrap_or(PATIENCE), connected).await.map_err(late)?
     }
 
-    fn configuration(&self) -> io::Result<Arc<ClientConfig>> {
-        if let Some(made) = self.tls.get() {
-            return Ok(made.clone());
-        }
-        let roots = self.roots.as_ref().map_or_else(roots::platform, |roots| RootCertStore::clone(roots));
-        let made = configuration(roots)?;
-        Ok(self.tls.get_or_init(|| made).clone())
+    /// Read off the thread that serves: there may be hundreds of files.
+    async fn configuration(&self) -> io::Result<&ClientConfig> {
+        let made = self.tls.get_or_try_init(async || {
+            let roots = match &self.roots {
+                Some(roots) => RootCertStore::clone(roots),
+                None => tokio::task::spawn_blocking(roots::platform).await.map_err(io::Error::other)?,
+            };
+            configuration(roots)
+        });
+        made.await
     }
 
     async fn secure(&self, stream: TcpStream, host: &str, offer: Offer) -> io::Result<Stream> {
-        let mut config = ClientConfig::clone(&*self.configuration()?);
+        let mut config = self.configuration().await?.clone();
         config.alpn_protocols = match offer {
             Offer::Bytes => Vec::new(),
             Offer::Http1 => vec![HTTP1.to_vec()],
@@ -110,11 +113,10 @@ impl Dialer {
 }
 
 /// rustls on ring, whatever else is in the program.
-fn configuration(roots: RootCertStore) -> io::Result<Arc<ClientConfig>> {
+fn configuration(roots: RootCertStore) -> io::Result<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let config = config.map_err(io::Error::other)?.with_root_certificates(roots).with_no_client_auth();
-    Ok(Arc::new(config))
+    Ok(config.map_err(io::Error::other)?.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// A stream to a port of the loopback. Many servers listen on one family only.

@@ -1,7 +1,7 @@
 //! The front door: one port for everybody outside, services by host name, http and https.
 
 use std::future::ready;
-use std::net::{IpAddr, TcpListener as StdListener};
+use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,16 +9,17 @@ use std::sync::Arc;
 use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, SET_COOKIE};
 use jiff::Timestamp;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::spawn_local;
 
 use super::answer::{Answer, Asker, Refusal};
-use super::edge::{breathe, is_passing};
+use super::hello::HANDSHAKE;
 use super::http::{self, Asked, Caller, Context, Lead, Making, Origin, Target, Way};
+use super::listen::each_connection;
 use super::pages::{Pages, page};
 use super::routing::own::{self, Parameter};
-use super::tls::{HANDSHAKE, Tls};
+use super::tls::Tls;
 use super::tunnel::Tunnel;
 use super::wire::Io;
 use crate::effects::places::Places;
@@ -56,17 +57,12 @@ pub async fn serve(listener: StdListener, number: u16, door: Rc<Door>) {
 }
 
 async fn accept(listener: Option<StdListener>, door: &Rc<Door>) {
-    let Some(Ok(listener)) = listener.map(TcpListener::from_std) else { return };
-    loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => {
-                let _ = stream.set_nodelay(true);
-                spawn_local(connection(stream, peer.ip(), door.clone()));
-            }
-            Err(error) if is_passing(&error) => breathe().await,
-            Err(_) => return,
-        }
-    }
+    let Some(listener) = listener else { return };
+    let serve = |stream: TcpStream, peer: SocketAddr| {
+        let _ = stream.set_nodelay(true);
+        spawn_local(connection(stream, peer.ip(), door.clone()));
+    };
+    each_connection(listener, "the front door", serve).await;
 }
 
 /// Serves one connection, in the clear or by TLS.

@@ -13,6 +13,7 @@ use tokio::task::spawn_local;
 use super::closing::Closing;
 use super::detect::Beginning;
 use super::http::{Asked, Caller, Context, Lead, Target, Way};
+use super::listen::{breathe, is_passing};
 use super::routing::Router;
 use super::{detect, http, tcp};
 use crate::effects::ports;
@@ -108,7 +109,7 @@ async fn accept(
             }
             Err(error) => return Err(error),
         };
-        let callee = Callee { from: From::Listener(at), target: arrival.target.clone(), tables: tables.clone() };
+        let callee = Callee { from: Source::Listener(at), target: arrival.target.clone(), tables: tables.clone() };
         spawn_local(connection(stream, arrival.caller.clone(), callee, context.clone()));
     }
 }
@@ -116,13 +117,13 @@ async fn accept(
 /// Whom a connection leads to. It may outlive the table that it began with: a caller keeps it open, and the callee may be
 /// somewhere else after a reload.
 pub struct Callee {
-    from: From,
+    from: Source,
     target: Target,
     tables: watch::Receiver<Arc<Table>>,
 }
 
 /// By what a callee is found again in another table.
-enum From {
+enum Source {
     /// The listener's address.
     Listener(SocketAddrV4),
     /// The callee's name, and the number of its port.
@@ -132,13 +133,13 @@ enum From {
 impl Callee {
     /// One that was told by its address.
     pub fn named(target: Target, tables: watch::Receiver<Arc<Table>>) -> Self {
-        Self { from: From::Name, target, tables }
+        Self { from: Source::Name, target, tables }
     }
 
     fn find(&self) -> Option<Target> {
         match self.from {
-            From::Listener(at) => find(&self.tables, at).map(|arrival| arrival.target),
-            From::Name => {
+            Source::Listener(at) => find(&self.tables, at).map(|arrival| arrival.target),
+            Source::Name => {
                 let upstream = self.tables.borrow().upstream(&self.target.upstream.name)?.clone();
                 let port = upstream.stream_port(self.target.endpoint().number)?;
                 Some(Target { upstream, port })
@@ -172,20 +173,6 @@ impl Way for ToCallee {
     fn closing(&self) -> Closing {
         Closing::with(self.callee.borrow_mut().target().upstream, self.router.clone())
     }
-}
-
-/// Errors of one connection, or of a shortage that passes; the listener itself is sound.
-pub fn is_passing(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    let passing = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::INTR];
-    error.kind() == io::ErrorKind::ConnectionAborted
-        || error.kind() == io::ErrorKind::ConnectionReset
-        || passing.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
-}
-
-/// With no descriptor left, asking again at once would only burn the processor.
-pub async fn breathe() {
-    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
 }
 
 /// Serves one connection by the protocol of the callee's port.

@@ -291,6 +291,11 @@ impl<S: Io, W: Way> Server<'_, S, W> {
             let id = call.identity.id();
             let sent = Call { text: &call.text.bytes, asked: call.asked, id, is_idempotent: call.is_idempotent };
             let reason = match exchange::run(self.wire, &callee, &sent, body, recording).await {
+                // What is still to come of the request is HTTP, and would be read as the new protocol's.
+                Outcome::Answered { answer, is_uploaded: false } if answer.tunnel => {
+                    recording.borrow_mut().fail("it changed the protocol before the request had ended".to_owned());
+                    return Ok(After::Cut);
+                }
                 Outcome::Answered { answer, .. } if answer.tunnel => {
                     recording.borrow_mut().finish();
                     return Ok(self.tunnel(&callee).await);

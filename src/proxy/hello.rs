@@ -3,7 +3,8 @@
 
 /// The most of a greeting that is looked at: one record.
 pub const MOST: usize = 5 + (16 << 10);
-const HANDSHAKE: u8 = 22;
+/// The first byte of a connection that speaks TLS: a handshake record (RFC 8446 section 5.1). No HTTP begins so.
+pub const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
 const SERVER_NAME: u16 = 0;
 

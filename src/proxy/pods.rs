@@ -12,16 +12,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use rustix::net::sockopt;
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, spawn_local};
 
 use datagrams::Outlet;
 use names::Names;
 
-use super::edge::{Callee, breathe, connection, is_passing};
+use super::edge::{Callee, connection};
 use super::egress;
 use super::http::{Caller, Context, Target};
+use super::listen::each_connection;
 use super::wire::Io;
 use crate::discovery::{serve_tcp, serve_udp};
 use crate::effects::pods::{Ears, News, Opened};
@@ -142,14 +143,8 @@ impl PodCaller {
 }
 
 async fn accept(listener: StdListener, caller: Rc<PodCaller>, tables: watch::Receiver<Arc<Table>>, context: Context) {
-    let Ok(listener) = TcpListener::from_std(listener) else { return };
-    loop {
-        match listener.accept().await {
-            Ok((stream, from)) => arrived(stream, from, &caller, &tables, &context),
-            Err(error) if is_passing(&error) => breathe().await,
-            Err(_) => return,
-        }
-    }
+    let what = format!("the way out of {}'s pod", caller.service);
+    each_connection(listener, &what, |stream, from| arrived(stream, from, &caller, &tables, &context)).await;
 }
 
 /// Where a stream or a datagram is bound for.

@@ -8,14 +8,13 @@ use std::net::{Ipv4Addr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::server::Acceptor;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::{JoinSet, spawn_local};
 
-use super::edge::{breathe, is_passing};
-use super::tls::HANDSHAKE;
+use super::hello::{self, HANDSHAKE};
+use super::listen::each_connection;
 use crate::effects::places::Places;
 use crate::effects::registry;
 use crate::effects::standard_ports::{Claim, Ports, listen_soon};
@@ -51,17 +50,11 @@ async fn accept_all(mut ports: Ports, tables: &watch::Receiver<Arc<Table>>, plac
 }
 
 async fn accept(listener: StdListener, tables: watch::Receiver<Arc<Table>>, places: Places) {
-    let Ok(listener) = TcpListener::from_std(listener) else { return };
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let table = tables.borrow().clone();
-                spawn_local(connection(stream, table, places.clone()));
-            }
-            Err(error) if is_passing(&error) => breathe().await,
-            Err(_) => return,
-        }
-    }
+    let serve = |stream, _| {
+        let table = tables.borrow().clone();
+        spawn_local(connection(stream, table, places.clone()));
+    };
+    each_connection(listener, "port 80 or 443", serve).await;
 }
 
 async fn connection(mut stream: TcpStream, table: Arc<Table>, places: Places) {
@@ -104,29 +97,12 @@ async fn name(stream: &mut TcpStream, beginning: &mut Vec<u8>) -> Option<String>
         if stream.read_buf(beginning).await.ok()? == 0 {
             return None;
         }
-        let found = if beginning[0] == HANDSHAKE { server_name(beginning) } else { host(beginning) };
+        let found = if beginning[0] == HANDSHAKE { hello::name(beginning) } else { host(beginning) };
         if let Some(name) = found {
             return Some(name);
         }
     }
     None
-}
-
-/// The name in a ClientHello (RFC 6066 section 3); `None` while that is not complete.
-fn server_name(beginning: &[u8]) -> Option<String> {
-    let mut acceptor = Acceptor::default();
-    let mut unread = beginning;
-    while !unread.is_empty() {
-        if acceptor.read_tls(&mut unread).is_err() {
-            break;
-        }
-    }
-    match acceptor.accept() {
-        Ok(None) => None,
-        Ok(Some(accepted)) => Some(accepted.client_hello().server_name().unwrap_or("").to_owned()),
-        // Our door says what is wrong with it.
-        Err(_) => Some(String::new()),
-    }
 }
 
 /// The Host of a request of HTTP/1, or the authority of its target; `None` while its head is not complete.

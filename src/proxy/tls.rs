@@ -22,8 +22,6 @@ use crate::effects::authority::{Authority, DOMAIN};
 use crate::effects::clock;
 use crate::effects::places::Places;
 
-/// The first byte of a connection that speaks TLS: a handshake record (RFC 8446 section 5.1). No HTTP begins so.
-pub const HANDSHAKE: u8 = 0x16;
 /// A client that has begun gets this long to come to an end.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// An engine that runs for long makes a certificate again before it runs out.
@@ -45,7 +43,7 @@ impl Tls {
         Self { places, acceptor: OnceCell::new() }
     }
 
-    /// Shakes hands on a connection whose first byte is [`HANDSHAKE`].
+    /// Shakes hands on a connection that begins with a handshake record.
     pub async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         let acceptor = self.acceptor.get_or_try_init(|| open(self.places.clone())).await?;
         tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await?

@@ -43,6 +43,19 @@ fn an_upgraded_connection_is_passed_through_and_its_ends_apart() {
     assert_eq!(lab.records(1)[0].status, Some(101));
 }
 
+/// RFC 9110 section 7.8: until it has ended the request is HTTP, and no byte of it is the new protocol's.
+#[test]
+fn no_tunnel_begins_within_a_request() {
+    let lab = Lab::http(shouting("HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n"));
+    let mut stream = lab.connect();
+    let request =
+        "POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\nTransfer-Encoding: chunked\r\n\r\n";
+    write!(stream, "{request}5\r\nhello\r\n").unwrap();
+    assert!(!text(&read_all(&mut stream)).contains("HELLO"));
+    let error = lab.records(1)[0].error.clone().unwrap();
+    assert!(error.contains("changed the protocol before the request had ended"), "{error}");
+}
+
 #[test]
 fn an_upgrade_that_is_refused_is_an_answer_like_others() {
     let lab = Lab::http(super::lab::answering("HTTP/1.1 426 No\r\nUpgrade: other\r\nContent-Length: 0\r\n\r\n"));

@@ -15,6 +15,7 @@ use crate::effects::authority::Authority;
 use crate::effects::places::Places;
 use crate::effects::trial::Possible;
 use crate::effects::{registry, stores};
+use crate::plan::PROXIES;
 
 /// What the kernel needs loaded for the redirects of pods.
 pub const MODULES: [&str; 4] = ["nf_tables", "nft_chain_nat", "nft_redir", "nf_nat"];
@@ -169,9 +170,8 @@ fn resolv_conf(path: &Path) -> ResolvConf {
 }
 
 fn proxies() -> Vec<(String, String)> {
-    let names = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    names.into_iter().filter_map(|name| Some((name.to_owned(), set(name)?))).collect()
+    PROXIES.into_iter().filter_map(|name| Some((name.to_owned(), set(name)?))).collect()
 }
 
 fn engines(places: &Places) -> Vec<(String, String)> {

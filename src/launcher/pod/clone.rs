@@ -95,7 +95,9 @@ fn clone(flags: i32) -> Result<Option<Pid>, i32> {
         libc::sigfillset(&mut all);
         libc::sigprocmask(libc::SIG_BLOCK, &all, &mut before);
         let flags = libc::c_long::from(flags | libc::SIGCHLD);
-        let pid = libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0);
+        // syscall(2) reads words, and a variadic argument is as wide as it is written.
+        let none: libc::c_long = 0;
+        let pid = libc::syscall(libc::SYS_clone, flags, none, none, none, none);
         if pid == 0 {
             return Ok(None);
         }

@@ -26,12 +26,12 @@ const DOOR: usize = 3;
 
 /// A port of a callee, and how it is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Door {
+pub struct OpenPort {
     pub datagrams: bool,
     pub port: u16,
 }
 
-impl Door {
+impl OpenPort {
     /// The number of its transport in IP headers.
     pub fn transport(self) -> u8 {
         if self.datagrams { UDP } else { TCP }
@@ -45,7 +45,7 @@ pub enum Request {
     Sockets { way: WayIn, count: u8 },
     /// From now on calls to an address are refused but at its open doors: these open, those shut. At most
     /// [`MOST_DOORS`] of both.
-    Doors { address: Ipv4Addr, open: Vec<Door>, shut: Vec<Door> },
+    Doors { address: Ipv4Addr, open: Vec<OpenPort>, shut: Vec<OpenPort> },
     /// The sockets of [`Tracking`].
     Tracking,
     /// Whom programs dialled in vain, by IPv4. The answer's bytes say it.
@@ -90,7 +90,7 @@ impl Request {
             [0, way, count] => WayIn::ALL.get(usize::from(way)).map(|&way| Self::Sockets { way, count }),
             [1, count, a, b, c, d, ref doors @ ..] => {
                 let (doors, _) = doors.as_chunks::<DOOR>();
-                let door = |&[datagrams, high, low]: &[u8; DOOR]| Door {
+                let door = |&[datagrams, high, low]: &[u8; DOOR]| OpenPort {
                     datagrams: datagrams != 0,
                     port: u16::from_be_bytes([high, low]),
                 };
@@ -124,6 +124,15 @@ pub fn decode_addresses(packet: &[u8]) -> Vec<SocketAddrV4> {
 #[derive(Debug, Default)]
 pub struct Sockets(pub Vec<OwnedFd>);
 
+/// What a packet says when there is nothing but descriptors to say; anything else is an error's number.
+const DONE: u8 = 0;
+
+/// Sends a packet that says no: one byte, the number of the error.
+pub fn refuse(socket: impl AsFd, errno: Errno) -> Result<(), Errno> {
+    let number = u8::try_from(errno.raw_os_error()).unwrap_or(u8::MAX);
+    rustix::net::send(socket, &[number], SendFlags::NOSIGNAL).map(drop)
+}
+
 /// Sends a packet of one byte with descriptors beside it.
 pub fn send(socket: impl AsFd, descriptors: &[BorrowedFd<'_>]) -> Result<(), Errno> {
     let mut space = vec![std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_SOCKETS as usize))];
@@ -131,12 +140,12 @@ pub fn send(socket: impl AsFd, descriptors: &[BorrowedFd<'_>]) -> Result<(), Err
     if !descriptors.is_empty() {
         control.push(SendAncillaryMessage::ScmRights(descriptors));
     }
-    sendmsg(socket, &[IoSlice::new(&[1])], &mut control, SendFlags::NOSIGNAL).map(drop)
+    sendmsg(socket, &[IoSlice::new(&[DONE])], &mut control, SendFlags::NOSIGNAL).map(drop)
 }
 
 impl Sockets {
-    /// Receives a packet; `None` when the other end is gone.
-    pub fn receive(socket: impl AsFd, flags: RecvFlags) -> Result<Option<Self>, Errno> {
+    /// Receives a packet; `None` when the other end is gone, and the number of the error where the packet says no.
+    pub fn receive(socket: impl AsFd, flags: RecvFlags) -> Result<Option<Result<Self, Errno>>, Errno> {
         let mut space = vec![std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_SOCKETS as usize))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let mut byte = [0];
@@ -148,7 +157,11 @@ impl Sockets {
                 out.extend(descriptors);
             }
         }
-        Ok((message.bytes > 0).then_some(Self(out)))
+        let said = match byte {
+            [DONE] => Ok(Self(out)),
+            [number] => Err(Errno::from_raw_os_error(number.into())),
+        };
+        Ok((message.bytes > 0).then_some(said))
     }
 
     /// The first packet of a pod.
@@ -172,7 +185,7 @@ mod tests {
     #[test]
     fn requests_survive_the_way() {
         let address = Ipv4Addr::new(10, 66, 1, 2);
-        let (stream, datagrams) = (Door { datagrams: false, port: 65_432 }, Door { datagrams: true, port: 53 });
+        let (stream, datagrams) = (OpenPort { datagrams: false, port: 65_432 }, OpenPort { datagrams: true, port: 53 });
         for request in [
             Request::Sockets { way: WayIn::Stream6, count: 200 },
             Request::Sockets { way: WayIn::Datagram, count: 1 },

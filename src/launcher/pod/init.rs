@@ -239,7 +239,9 @@ impl Init<'_> {
             }
             Some(Request::Tracking) => enter::tracking().unwrap_or_default(),
             Some(Request::Doors { address, open, shut }) => {
-                let _ = redirect::doors(self.families, address, &open, &shut);
+                if let Err(errno) = redirect::doors(self.families, address, &open, &shut) {
+                    return control::refuse(engine, errno).is_ok();
+                }
                 Vec::new()
             }
             None => Vec::new(),

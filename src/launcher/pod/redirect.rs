@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use rustix::io::Errno;
 
-use super::control::Door;
+use super::control::OpenPort;
 use super::netlink::Protocol;
 use super::rules::{Family, Match, TCP, Table, UDP, Verdict, whole};
 use super::{ENGINE, NAMES, NOBODY, Network};
@@ -90,10 +90,12 @@ fn of(family: Family, address: Ipv4Addr) -> IpAddr {
 }
 
 /// Has calls to an address and its twin refused but at its doors, some of which open and some shut.
-pub fn doors(families: Families, address: Ipv4Addr, open: &[Door], shut: &[Door]) -> Result<(), Errno> {
+pub fn doors(families: Families, address: Ipv4Addr, open: &[OpenPort], shut: &[OpenPort]) -> Result<(), Errno> {
     let batch = whole(|batch| {
         for &family in families {
             let (mut table, address) = (Table { batch: &mut *batch, family, notes: false }, of(family, address));
+            // One that is not open cannot be shut, and would undo all the rest.
+            table.open(address, shut);
             table.shut(address, shut);
             table.open(address, open);
             table.guard(address);

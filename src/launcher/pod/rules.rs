@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
 use rustix::io::Errno;
 
-use super::control::Door;
+use super::control::OpenPort;
 use super::netlink::{Batch, Protocol, all, find};
 use expressions::{
     EQUAL, NETWORK_HEADER, REGISTER, TRANSPORT_HEADER, UNEQUAL, WORDS, compare, conclude, lookup, payload,
@@ -205,12 +205,12 @@ impl Table<'_> {
     }
 
     /// Opens doors of an address; those that are open stay so.
-    pub fn open(&mut self, address: IpAddr, doors: &[Door]) {
+    pub fn open(&mut self, address: IpAddr, doors: &[OpenPort]) {
         self.elements(NEW_ELEMENT, DOORS, &keys(address, doors));
     }
 
     /// Shuts doors of an address, which must be open.
-    pub fn shut(&mut self, address: IpAddr, doors: &[Door]) {
+    pub fn shut(&mut self, address: IpAddr, doors: &[OpenPort]) {
         self.elements(DELETE_ELEMENT, DOORS, &keys(address, doors));
     }
 
@@ -298,8 +298,8 @@ fn octets(address: IpAddr) -> Vec<u8> {
 }
 
 /// The keys of doors in their set: the address, the number of the transport, and the port, each filled up to words.
-fn keys(address: IpAddr, doors: &[Door]) -> Vec<Vec<u8>> {
-    let key = |door: &Door| {
+fn keys(address: IpAddr, doors: &[OpenPort]) -> Vec<Vec<u8>> {
+    let key = |door: &OpenPort| {
         let [high, low] = door.port.to_be_bytes();
         [&octets(address)[..], &[door.transport(), 0, 0, 0, high, low, 0, 0]].concat()
     };

@@ -48,7 +48,7 @@ impl Idle {
     /// Waits for a head; the waiting began at `since`.
     pub async fn next<S: Io>(&mut self, wire: &Wire<S>, mut since: Instant) -> Next {
         let mut scan = Scan::default();
-        let mut limit = self.limits.idle;
+        let (mut has_begun, mut limit) = (false, self.limits.idle);
         loop {
             match wire.take(|bytes| advance(bytes, &mut scan)) {
                 Err(fault) => return Next::Wrong(fault),
@@ -60,9 +60,8 @@ impl Idle {
                 Ok(Found::Nothing) if wire.is_full() => return Next::Wrong(Fault::TooLarge),
                 Ok(Found::Nothing) => {}
             }
-            if !wire.is_empty() && limit == self.limits.idle {
-                // A head has begun.
-                limit = self.limits.head;
+            if !wire.is_empty() && !has_begun {
+                (has_begun, limit) = (true, self.limits.head);
                 since = clock::instant();
             }
             let is_open = poll_fn(|context| match wire.poll_fill(context) {

@@ -166,7 +166,7 @@ impl<'h, 'b> Request<'h, 'b> {
         Ok(())
     }
 
-    /// The forms of a target (RFC 9112 section 3.2).
+    /// The forms of a target (RFC 9112 sections 3.2 and 3.2.4).
     fn aim(&mut self) -> Result<(), Fault> {
         let wrong = Err(Fault::Malformed("the target is no path"));
         match self.target.as_bytes() {
@@ -181,7 +181,9 @@ impl<'h, 'b> Request<'h, 'b> {
                     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
                     let host = authority(&rest.as_bytes()[..end]).filter(|host| !host.is_empty());
                     self.host = host.ok_or(Fault::Malformed("the target has no host"))?;
-                    self.target = &rest[end..];
+                    // A fragment is the client's own; without a path or query OPTIONS is about the server as a whole.
+                    let path = rest[end..].split('#').next().unwrap_or_default();
+                    self.target = if path.is_empty() && self.method == "OPTIONS" { "*" } else { path };
                     Ok(())
                 }
                 _ => wrong,
@@ -324,6 +326,10 @@ mod tests {
             ),
             ("GET http://y/p HTTP/1.1\r\nHost: x\r\n\r\n", "Length(0) true | GET /p HTTP/1.1 | Host: y"),
             ("GET http://y?q HTTP/1.1\r\nHost: x\r\n\r\n", "Length(0) true | GET /?q HTTP/1.1 | Host: y"),
+            ("GET http://y#f HTTP/1.1\r\nHost: x\r\n\r\n", "Length(0) true | GET / HTTP/1.1 | Host: y"),
+            ("GET http://y/p?q#f HTTP/1.1\r\nHost: x\r\n\r\n", "Length(0) true | GET /p?q HTTP/1.1 | Host: y"),
+            ("OPTIONS http://y HTTP/1.1\r\nHost: x\r\n\r\n", "Length(0) true | OPTIONS * HTTP/1.1 | Host: y"),
+            ("OPTIONS http://y/ HTTP/1.1\r\nHost: x\r\n\r\n", "Length(0) true | OPTIONS / HTTP/1.1 | Host: y"),
             (
                 "GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
                 "Length(0) true | GET / HTTP/1.1 | Host: x | Connection: Upgrade | Upgrade: websocket",

@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_local};
@@ -17,12 +18,15 @@ use super::Pods;
 use super::told::Told;
 use crate::discovery::{self, Pod};
 use crate::launcher::Line;
-use crate::launcher::pod::Door;
+use crate::launcher::pod::OpenPort;
 use crate::model::{Egress, Protocol};
 use crate::plan::{HOST, HOST_NAME, twin};
 use crate::proxy::routing::{Reach, Router};
 use crate::route::zone::{Asker, Zone};
 use crate::route::{Endpoint, Table, Upstream};
+
+/// How long after its kernel refused to be told.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// One pod's view of names.
 pub struct Names {
@@ -83,18 +87,21 @@ impl Names {
         let router = self.router.clone();
         let task = spawn_local(async move {
             // What the kernel was told; at first it lets all calls through.
-            let mut known: Option<HashSet<Door>> = None;
+            let mut known: Option<HashSet<OpenPort>> = None;
             loop {
                 // Reloads change who may call, whose the address is, and which ports it has.
                 let (upstream, ports) = callable(&tables.borrow_and_update(), &caller, address).unzip();
                 let reach = upstream.map(|upstream| router.reach(&upstream));
                 let is_there = reach.as_ref().is_some_and(|reach| !reach.is_refused);
                 let now = ports.filter(|_| is_there).unwrap_or_default();
-                if known.as_ref() != Some(&now) {
+                let is_known = known.as_ref() == Some(&now);
+                let mut is_told = is_known;
+                if !is_known {
                     let before = known.clone().unwrap_or_default();
                     let [open, shut] = [(&now, &before), (&before, &now)]
                         .map(|(one, other)| one.difference(other).copied().collect::<Vec<_>>());
-                    if line.set_doors(address, &open, &shut).await.is_ok() {
+                    is_told = line.set_doors(address, &open, &shut).await.is_ok();
+                    if is_told {
                         known = Some(now);
                     }
                 }
@@ -102,6 +109,7 @@ impl Names {
                 tokio::select! {
                     changed = tables.changed() => if changed.is_err() { return },
                     () = changed(reach) => {}
+                    () = tokio::time::sleep(AGAIN), if !is_told => {}
                 }
             }
         });
@@ -110,9 +118,9 @@ impl Names {
 }
 
 /// The service at an address and its ports, where there is one that the caller may call.
-fn callable(table: &Table, caller: &str, address: Ipv4Addr) -> Option<(Arc<Upstream>, HashSet<Door>)> {
+fn callable(table: &Table, caller: &str, address: Ipv4Addr) -> Option<(Arc<Upstream>, HashSet<OpenPort>)> {
     let upstream = table.called(address).filter(|upstream| table.allows(caller, &upstream.name))?;
-    let door = |port: &Endpoint| Door { datagrams: port.protocol == Protocol::Udp, port: port.number };
+    let door = |port: &Endpoint| OpenPort { datagrams: port.protocol == Protocol::Udp, port: port.number };
     Some((upstream.clone(), upstream.ports.iter().map(door).collect()))
 }
 
