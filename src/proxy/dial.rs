@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -18,7 +19,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::http::Caller;
 use super::pods::Pods;
-use crate::effects::roots;
+use crate::effects::{descriptors, roots};
 use crate::route::Location;
 
 /// How long a connection may take to come about. A callee whose backlog is full answers nothing at all.
@@ -83,7 +84,9 @@ impl Dialer {
             }
         };
         let late = |_| io::Error::new(io::ErrorKind::TimedOut, "it did not accept the connection in time");
-        tokio::time::timeout(self.patience.unwrap_or(PATIENCE), connected).await.map_err(late)?
+        let stream = tokio::time::timeout(self.patience.unwrap_or(PATIENCE), connected).await.map_err(late)??;
+        // The engine's own work goes before another call.
+        if stream.is_kept_back() { Err(Errno::MFILE.into()) } else { Ok(stream) }
     }
 
     /// Read off the thread that serves: there may be hundreds of files.
@@ -135,6 +138,15 @@ impl Stream {
         match self {
             Self::Tcp(_) => false,
             Self::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(HTTP2),
+        }
+    }
+}
+
+impl Stream {
+    fn is_kept_back(&self) -> bool {
+        match self {
+            Self::Tcp(stream) => descriptors::is_kept_back(stream),
+            Self::Tls(stream) => descriptors::is_kept_back(stream.get_ref().0),
         }
     }
 }

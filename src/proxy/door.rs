@@ -62,13 +62,13 @@ async fn accept(listener: Option<StdListener>, door: &Rc<Door>) {
         let _ = stream.set_nodelay(true);
         spawn_local(connection(stream, peer.ip(), door.clone()));
     };
-    each_connection(listener, "the front door", serve).await;
+    each_connection(listener, "the front door".to_owned(), serve).await;
 }
 
 /// Serves one connection, in the clear or by TLS.
 pub async fn connection(stream: TcpStream, peer: IpAddr, door: Rc<Door>) {
     let mut first = [0];
-    match tokio::time::timeout(door.context.limits.idle, stream.peek(&mut first)).await {
+    match tokio::time::timeout(door.context.limits.head, stream.peek(&mut first)).await {
         // In a place of its own: those in the clear would wait with the room of both.
         Ok(Ok(1)) if first == [HANDSHAKE] => Box::pin(secured(stream, peer, door)).await,
         Ok(Ok(1)) => requests(stream, "http", peer, door).await,

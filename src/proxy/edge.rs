@@ -6,14 +6,14 @@ use std::net::{SocketAddrV4, TcpListener as StdListener};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::spawn_local;
 
 use super::closing::Closing;
 use super::detect::Beginning;
 use super::http::{Asked, Caller, Context, Lead, Target, Way};
-use super::listen::{breathe, is_passing};
+use super::listen::{Listener, breathe};
 use super::routing::Router;
 use super::{detect, http, tcp};
 use crate::effects::ports;
@@ -99,16 +99,9 @@ async fn accept(
     context: &Context,
 ) -> io::Result<()> {
     // The runtime's listener is a second descriptor of the same socket, registered for as long as this runs.
-    let listener = TcpListener::from_std(listener.try_clone()?)?;
+    let listener = Listener::new(listener.try_clone()?, at.to_string())?;
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(error) if is_passing(&error) => {
-                breathe().await;
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
+        let (stream, _) = listener.accept().await?;
         let callee = Callee { from: Source::Listener(at), target: arrival.target.clone(), tables: tables.clone() };
         spawn_local(connection(stream, arrival.caller.clone(), callee, context.clone()));
     }

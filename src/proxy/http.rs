@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use rustix::io::Errno;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_local;
 
@@ -25,6 +26,7 @@ use super::tunnel::Tunnel;
 use super::wire::{Io, Wire};
 use super::{bridge, h1};
 use crate::discovery::Forwarder;
+use crate::effects::descriptors;
 use crate::route::{Availability, Call, Endpoint, Location, Picked, Upstream};
 use crate::runtime::Ask;
 use crate::telemetry::requests::{Record, Requests, Words};
@@ -288,6 +290,12 @@ impl Context {
 pub fn not_dialled(name: &Arc<str>, location: &Location, error: &io::Error) -> Refusal {
     match error.kind() {
         io::ErrorKind::TimedOut => Refusal::Silent(name.clone()),
+        _ if error.raw_os_error() == Some(Errno::MFILE.raw_os_error()) => {
+            let limit = descriptors::limit();
+            let reason =
+                format!("the engine has no descriptor left for this call: all {limit} that it may have are taken");
+            Refusal::Failed(name.clone(), reason)
+        }
         _ => {
             let reason = format!("nothing answers on {location}: {error}");
             match location {

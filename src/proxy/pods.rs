@@ -144,7 +144,7 @@ impl PodCaller {
 
 async fn accept(listener: StdListener, caller: Rc<PodCaller>, tables: watch::Receiver<Arc<Table>>, context: Context) {
     let what = format!("the way out of {}'s pod", caller.service);
-    each_connection(listener, &what, |stream, from| arrived(stream, from, &caller, &tables, &context)).await;
+    each_connection(listener, what, |stream, from| arrived(stream, from, &caller, &tables, &context)).await;
 }
 
 /// Where a stream or a datagram is bound for.

@@ -54,7 +54,7 @@ async fn accept(listener: StdListener, tables: watch::Receiver<Arc<Table>>, plac
         let table = tables.borrow().clone();
         spawn_local(connection(stream, table, places.clone()));
     };
-    each_connection(listener, "port 80 or 443", serve).await;
+    each_connection(listener, "port 80 or 443".to_owned(), serve).await;
 }
 
 async fn connection(mut stream: TcpStream, table: Arc<Table>, places: Places) {

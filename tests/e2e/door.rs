@@ -1,8 +1,10 @@
 //! The front door: whom it serves, by which names, in clear and by TLS, with real clients.
 
+use std::io::{ErrorKind, Read};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -324,4 +326,36 @@ fn one_engine_holds_the_standard_ports_for_all_and_another_takes_over() {
         "200\n".repeat(4 + 2 + 2 + 1)
     );
     assert_eq!(run.out, expected, "{}", run.err);
+}
+
+#[test]
+fn a_crowd_at_the_door_is_refused_and_leaves_room_for_commands() {
+    let sandbox = Sandbox::of(Account::unprivileged(), &manifest());
+    sandbox.write("http1.py", HTTP1);
+    sandbox.write("raw.py", RAW);
+    let up = format!("ulimit -Hn 200; ulimit -n 200; {} up -d --wait", binary().display());
+    finish(sandbox.command("bash").args(["-c", &up])).good();
+    let at = ("127.0.0.1", sandbox.front_door());
+    // They say nothing. One that is refused is told so at once, by a reset or an end.
+    let connect = || {
+        let stream = TcpStream::connect(at).unwrap();
+        stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        stream
+    };
+    let is_refused = |mut stream: &TcpStream| match stream.read(&mut [0]) {
+        Ok(count) => count == 0,
+        Err(error) => error.kind() == ErrorKind::ConnectionReset,
+    };
+    let crowd: Vec<TcpStream> = (0..250).map(|_| connect()).collect();
+    until("the last is refused", || is_refused(&crowd[249]));
+    assert!(is_refused(&connect()), "the next too");
+    let waits =
+        |mut stream: &TcpStream| matches!(stream.read(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock);
+    let kept = crowd.iter().take(20).filter(|stream| waits(stream));
+    assert_eq!(kept.count(), 20, "the first stay");
+    assert_eq!(sandbox.row("web")["state"], "ready");
+    sandbox.nagaya(&["exec", "web", "--", "true"]).good();
+    drop(crowd);
+    until("it serves again", || sandbox.curl(&["http://web.door.localhost:DOOR/a"]).code == 0);
+    sandbox.nagaya(&["down"]).good();
 }

@@ -52,7 +52,8 @@ fn fill(table: &mut Table<'_>, pod: &Network) {
         let door = [Match::Transport(TCP), Match::Loopback, Match::Port(pod.front_door)];
         table.rule(&door, Verdict::Redirect(ENGINE));
     }
-    note(table, &[Match::Transport(TCP), Match::Loopback]);
+    // Calls into the pod go to the loopback too, from the address of whoever calls.
+    note(table, &[Match::Transport(TCP), Match::Loopback, Match::FromLoopback]);
     table.rule(&[Match::Loopback], Verdict::Accept);
     table.rule(&[Match::Address(of(table.family, pod.address))], Verdict::Accept);
     note(table, &[Match::HasPorts, Match::Refused]);

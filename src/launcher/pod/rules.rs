@@ -64,6 +64,14 @@ impl Family {
         }
     }
 
+    /// Where a packet has its source: offset and length.
+    fn source(self) -> (u32, u32) {
+        match self {
+            Self::V4 => (12, 4),
+            Self::V6 => (8, 16),
+        }
+    }
+
     /// The number of its ICMP.
     fn icmp(self) -> u8 {
         match self {
@@ -89,6 +97,8 @@ pub enum Match {
     HasPorts,
     Port(u16),
     Loopback,
+    /// Sent by a program of the pod that chose no address of its own.
+    FromLoopback,
     Address(IpAddr),
     /// With its prefix length, in whole bytes.
     Range((IpAddr, u8)),
@@ -261,11 +271,8 @@ impl Table<'_> {
                 payload(self.batch, TRANSPORT_HEADER, 2, 2);
                 compare(self.batch, EQUAL, &number.to_be_bytes());
             }
-            Match::Loopback => match self.family {
-                // 127.0.0.0/8: the first byte decides.
-                Family::V4 => self.destination(&[127]),
-                Family::V6 => self.destination(&std::net::Ipv6Addr::LOCALHOST.octets()),
-            },
+            Match::Loopback => self.is_loopback(self.family.destination()),
+            Match::FromLoopback => self.is_loopback(self.family.source()),
             Match::Address(address) => self.destination(&octets(address)),
             Match::Range((network, length)) => self.destination(&octets(network)[..usize::from(length / 8)]),
             Match::Refused => {
@@ -283,8 +290,21 @@ impl Table<'_> {
     }
 
     /// The destination begins with these bytes.
+    fn is_loopback(&mut self, (offset, _): (u32, u32)) {
+        match self.family {
+            // 127.0.0.0/8: the first byte decides.
+            Family::V4 => self.header(offset, &[127]),
+            Family::V6 => self.header(offset, &std::net::Ipv6Addr::LOCALHOST.octets()),
+        }
+    }
+
     fn destination(&mut self, bytes: &[u8]) {
         let (offset, _) = self.family.destination();
+        self.header(offset, bytes);
+    }
+
+    /// The header has these bytes there.
+    fn header(&mut self, offset: u32, bytes: &[u8]) {
         payload(self.batch, NETWORK_HEADER, offset, u32::try_from(bytes.len()).unwrap_or(0));
         compare(self.batch, EQUAL, bytes);
     }

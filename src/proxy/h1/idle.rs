@@ -35,6 +35,8 @@ pub enum Next {
 pub struct Idle {
     closing: Closing,
     is_closing: bool,
+    /// Nothing was asked over it: whoever has just connected is about to ask.
+    is_new: bool,
     limits: Limits,
     /// One timer for the life of the connection: it is set anew only when it rings, not with every request.
     timer: Option<Pin<Box<Sleep>>>,
@@ -42,13 +44,14 @@ pub struct Idle {
 
 impl Idle {
     pub fn new(closing: Closing, limits: Limits) -> Self {
-        Self { closing, is_closing: false, limits, timer: None }
+        Self { closing, is_closing: false, is_new: true, limits, timer: None }
     }
 
     /// Waits for a head; the waiting began at `since`.
     pub async fn next<S: Io>(&mut self, wire: &Wire<S>, mut since: Instant) -> Next {
         let mut scan = Scan::default();
-        let (mut has_begun, mut limit) = (false, self.limits.idle);
+        let mut has_begun = false;
+        let mut limit = if std::mem::take(&mut self.is_new) { self.limits.head } else { self.limits.idle };
         loop {
             match wire.take(|bytes| advance(bytes, &mut scan)) {
                 Err(fault) => return Next::Wrong(fault),

@@ -152,3 +152,19 @@ services:
         assert_eq!(sandbox.refused("web"), json!([{ "to": "db:5432", "hint": hint }]));
     }
 }
+
+#[test]
+fn calls_into_a_pod_are_not_taken_for_its_own() {
+    let manifest = "
+name: refusals
+services:
+  web: { command: [sleep, infinity] }
+  users: { command: [python3, server.py, '8080'], ports: { http: 8080, metrics: 9100 } }
+";
+    let sandbox = workspace(Account::unprivileged(), manifest);
+    sandbox.up();
+    // Nobody listens there, so the engine's own dial into the pod fails.
+    let answer = sandbox.inside("web", "curl -sS -m 5 http://users:9100/").out;
+    assert!(answer.contains("nothing answers"), "{answer}");
+    assert_eq!(sandbox.refused("users"), json!([]));
+}
