@@ -8,6 +8,7 @@ mod answer;
 mod body;
 mod bridge;
 mod closing;
+mod context;
 mod detect;
 pub mod dial;
 pub mod door;
@@ -32,6 +33,7 @@ mod standard;
 pub mod tcp;
 mod tls;
 pub mod tunnel;
+mod way;
 mod wire;
 
 pub use server::{Entrance, start};

@@ -220,9 +220,9 @@ impl Table {
         self.upstream(name).map_or(Egress::Allow, |upstream| upstream.egress)
     }
 
-    /// Whether a service may call another.
-    pub fn allows(&self, from: &str, to: &str) -> bool {
-        !self.strict || self.is_declared(from, to)
+    /// Whether a service may call another, or itself. Who may call a service may call each of its versions.
+    pub fn allows(&self, from: &str, to: &Upstream) -> bool {
+        !self.strict || *from == *to.name || self.is_declared(from, to.service()) || self.is_declared(from, &to.name)
     }
 
     /// Whether the manifest has a call.

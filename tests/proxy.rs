@@ -9,6 +9,8 @@ mod ends;
 mod http2;
 mod lab;
 mod oracle;
+mod permits;
 mod refused;
 mod routes;
+mod shared;
 mod tunnels;

@@ -15,6 +15,8 @@ use crate::supervise::State;
 
 /// gRPC's code for "try again elsewhere or later".
 const UNAVAILABLE: u16 = 14;
+/// gRPC's code for "you may not".
+const PERMISSION_DENIED: u16 = 7;
 /// gRPC's code for "whatever the state of the system".
 const INVALID_ARGUMENT: u16 = 3;
 
@@ -60,6 +62,9 @@ pub enum Refusal {
     /// A name, or an entry, that leads nowhere; why; and the service that would have to be there.
     #[error("{0} leads nowhere: {1}")]
     Unrouted(String, String, Option<Arc<str>>),
+    /// Who calls, and whom.
+    #[error("`strict: true` forbids {0} to call {1}, as the manifest does not have that call")]
+    Undeclared(Arc<str>, Arc<str>),
     #[error("the request goes round in circles: {0}")]
     Looped(String),
     #[error("the request cannot be read: its version is neither HTTP/1.0 nor HTTP/1.1")]
@@ -103,7 +108,8 @@ impl Refusal {
             Self::OnlyHttp2(name, ..) | Self::NotWeb(name, _) | Self::Unprocessed(name) => Some(name),
             Self::Version => None,
             Self::Unknown(_) | Self::Malformed(_) | Self::TooLarge(_) | Self::Unsupported(_) => None,
-            Self::BadOverride { .. } | Self::Looped(_) => None,
+            // What it said last is nothing for whoever may not call it.
+            Self::BadOverride { .. } | Self::Looped(_) | Self::Undeclared(..) => None,
         }
     }
 
@@ -112,6 +118,7 @@ impl Refusal {
             Self::Absent(..) | Self::StillComing(..) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Gone(_) | Self::Failed(..) | Self::Outside(..) | Self::NotGrpc(..) => StatusCode::BAD_GATEWAY,
             Self::Unrouted(..) => StatusCode::BAD_GATEWAY,
+            Self::Undeclared(..) => StatusCode::FORBIDDEN,
             Self::Looped(_) => StatusCode::LOOP_DETECTED,
             Self::OnlyHttp2(..) | Self::NotWeb(..) => StatusCode::BAD_GATEWAY,
             Self::Unprocessed(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -147,6 +154,9 @@ impl Refusal {
                 format!("declare `{port}: {{ port: {number}, protocol: h2 }}` in the `ports` of {name}")
             }
             Self::NotWeb(name, declaration) => format!("declare one in the `ports` of {name}: {declaration}"),
+            Self::Undeclared(from, to) => {
+                format!("`depends_on: [{to}]` in {from}, or an address of {to} in its variables")
+            }
             Self::Unprocessed(name) => format!("nagaya logs {name}"),
             Self::Version => "look at what the client sends".to_owned(),
             Self::Absent(name, State::Stopped) => format!("nagaya start {name}"),
@@ -179,6 +189,7 @@ impl Refusal {
     pub fn grpc_status(&self) -> u16 {
         match self {
             Self::Malformed(_) | Self::BadOverride { .. } => INVALID_ARGUMENT,
+            Self::Undeclared(..) => PERMISSION_DENIED,
             _ => UNAVAILABLE,
         }
     }
@@ -189,7 +200,7 @@ impl Refusal {
     }
 
     fn is_for_the_manifest(&self) -> bool {
-        matches!(self, Self::NotGrpc(..) | Self::OnlyHttp2(..) | Self::NotWeb(..))
+        matches!(self, Self::NotGrpc(..) | Self::OnlyHttp2(..) | Self::NotWeb(..) | Self::Undeclared(..))
     }
 
     fn http(&self, text: &str) -> Answer {

@@ -1,8 +1,9 @@
 //! HTTP/2, from the caller or to the callee: by hyper.
 
 mod rewrite;
+mod streams;
 
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
 
 use futures_util::future::Either;
@@ -18,9 +19,10 @@ use tokio::task::spawn_local;
 
 use rewrite::{CONTEXT_DTAB, DTAB, as_http1, as_http2, as_upgrade, host, lead_on, tell_origin, wants_upgrade};
 
+use streams::{Counted, Open, Streams};
+
 use super::answer::{Asker, Refusal};
 use super::body::{Body, Ending, GONE, Recording, grpc_status};
-use super::closing::Closing;
 use super::h1::Spoken;
 use super::headers::{Identity, REQUEST_ID, given, once, strip_hop_by_hop, tell};
 use super::http::{Asked, Caller, Context, Lead, LocalExecutor, Target, Way, not_dialled};
@@ -50,43 +52,54 @@ where
     W: Way,
 {
     let closing = way.closing();
-    let idle = context.limits.idle;
+    let (limits, streams) = (context.limits, Streams::default());
     let own = context.links.of_caller(&caller);
-    let shared = Rc::new(Shared { caller, way, context, own });
+    let shared = Rc::new(Shared { caller, way, context, own, streams: streams.clone() });
     let service = service_fn(|request| {
         let shared = shared.clone();
+        let stream = shared.streams.open();
+        let counted = move |answer: Response<Body>| answer.map(|body| Counted::new(body, stream));
         // There is one of these for every stream: the usual one is small, the others are elsewhere.
         match Plain::of(&request, &shared) {
-            Some(plain) => Either::Left(async move { Ok(plain.call(&shared).await) }),
-            None => Either::Right(Box::pin(async move { or_reset(answer(request, &shared).await, spoken) })),
+            Some(plain) => Either::Left(async move { Ok(counted(plain.call(&shared).await)) }),
+            None => {
+                Either::Right(Box::pin(async move { or_reset(answer(request, &shared).await, spoken).map(counted) }))
+            }
         }
     });
     let stream = TokioIo::new(stream);
     match spoken {
         Spoken::Http1 => {
             let mut builder = http1::Builder::new();
-            builder.preserve_header_case(true).writev(false).timer(TokioTimer::new()).header_read_timeout(idle);
-            let connection = builder.serve_connection(stream, service).with_upgrades();
-            until_closing(connection, closing, |connection| connection.graceful_shutdown()).await;
+            // hyper has one limit for the head and for the time before it.
+            builder.timer(TokioTimer::new()).header_read_timeout(limits.head);
+            builder.preserve_header_case(true).writev(false);
+            let mut connection = pin!(builder.serve_connection(stream, service).with_upgrades());
+            tokio::select! {
+                _ = connection.as_mut() => return,
+                () = closing => {}
+            }
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
         }
         Spoken::Http2 => {
             let mut builder = http2::Builder::new(LocalExecutor);
             builder.timer(TokioTimer::new()).max_header_list_size(MOST_HEADERS);
             builder.max_concurrent_streams(MOST_STREAMS).enable_connect_protocol();
-            let connection = builder.serve_connection(stream, service);
-            until_closing(connection, closing, |connection| connection.graceful_shutdown()).await;
+            let mut connection = pin!(builder.serve_connection(stream, service));
+            tokio::select! {
+                _ = connection.as_mut() => return,
+                () = closing => {}
+                () = streams.idle(limits.idle) => {}
+            }
+            connection.as_mut().graceful_shutdown();
+            // What was asked is still answered. A caller that does not say that it has understood is left.
+            tokio::select! {
+                _ = connection => {}
+                () = streams.idle(limits.head) => {}
+            }
         }
     }
-}
-
-/// Serves a connection to its end; when it should end, what is being answered still is.
-async fn until_closing<C: Future>(connection: C, mut closing: Closing, shutdown: impl FnOnce(Pin<&mut C>)) {
-    let mut connection = pin!(connection);
-    tokio::select! {
-        _ = connection.as_mut() => return,
-        () = &mut closing => shutdown(connection.as_mut()),
-    }
-    connection.await;
 }
 
 /// What the requests of one connection share.
@@ -96,6 +109,8 @@ pub struct Shared<W> {
     pub context: Context,
     /// What the caller is serving itself.
     own: Option<Serving>,
+    /// Those that are open.
+    streams: Streams,
 }
 
 impl<W: Way> Shared<W> {
@@ -157,7 +172,7 @@ pub fn tell_id(identity: &Identity, response: &mut Response<Body>) {
     }
 }
 
-async fn answer<W: Way>(mut request: Request<Incoming>, shared: &Shared<W>) -> Response<Body> {
+async fn answer<W: Way>(request: Request<Incoming>, shared: &Shared<W>) -> Response<Body> {
     let is_extended = request.extensions().get::<Extended>().is_some();
     let is_connect = request.method() == Method::CONNECT && !is_extended;
     let asker = Asker::of(&request, is_grpc(&request));
@@ -167,12 +182,7 @@ async fn answer<W: Way>(mut request: Request<Incoming>, shared: &Shared<W>) -> R
     };
     let path = request.uri().path_and_query().map_or("", |path| path.as_str());
     match shared.way.lead(&Asked { host: &host, path, is_connect, asker }) {
-        Lead::Service(target) => {
-            if let Some(origin) = shared.way.origin() {
-                tell_origin(&mut request, &host, origin);
-            }
-            pass(request, target, &host, shared).await
-        }
+        Lead::Service(target) => pass(request, target, &host, shared).await,
         Lead::Tunnel(tunnel) => connect(request, &tunnel, asker, shared).await,
         Lead::Here(making) => making.await.map(Body::own),
     }
@@ -189,7 +199,7 @@ async fn connect<W: Way>(
     match tunnel.open(caller, context).await {
         Ok((stream, call)) => {
             let (downstream, upstream) = (hyper::upgrade::on(&mut request), std::future::ready(Some(stream)));
-            join(downstream, upstream, call, context.pool.spare.clone());
+            join(downstream, upstream, (call, shared.streams.open()), context.pool.spare.clone());
             Response::new(Body::own(""))
         }
         Err(refusal) => way.refuse(refusal, asker).await.map(Body::own),
@@ -209,6 +219,12 @@ async fn pass<W: Way>(
     let linked = shared.link(&mut identity);
     let to = target.upstream.service().clone();
     let led = shared.lead(target, &request, host, linked.inherited.as_ref());
+    // What the caller names in Connection is its own: whatever we write comes after.
+    let upgrade = wants_upgrade(&request);
+    strip_hop_by_hop(request.headers_mut(), upgrade);
+    if let Some(origin) = way.origin() {
+        tell_origin(&mut request, host, origin);
+    }
     tell(&identity, request.headers_mut());
     let is_grpc = is_grpc(&request);
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
@@ -226,7 +242,7 @@ async fn pass<W: Way>(
         recording.routed(&routed);
         recording.in_flight = context.serving(&routed, &place, &identity);
         lead_on(&mut request, routed.more.as_deref());
-        call(request, (caller, place), &routed.target, context, is_grpc).await
+        call(request, place, &routed.target, shared, is_grpc).await
     };
     let mut response = match called.await {
         Ok(answered) => answered.finish(recording),
@@ -283,17 +299,17 @@ impl Answered {
     }
 }
 
-async fn call(
+async fn call<W: Way>(
     mut request: Request<Incoming>,
-    (caller, place): (&Caller, Call),
+    place: Call,
     target: &Target,
-    context: &Context,
+    shared: &Shared<W>,
     is_grpc: bool,
 ) -> Result<Answered, Refusal> {
+    let Shared { caller, context, streams, .. } = shared;
     let (endpoint, name) = (target.endpoint(), &target.upstream.name);
     let location = place.location();
     let upgrade = wants_upgrade(&request);
-    strip_hop_by_hop(request.headers_mut(), upgrade);
     let failed = |error| failed(target, error);
     if endpoint.protocol.is_http2() || (is_grpc && endpoint.protocol == Protocol::Detect) {
         let response = context.pool.http2(location, caller, as_http2(request, location)).await.map_err(failed)?;
@@ -315,7 +331,7 @@ async fn call(
     };
     let upstream = hyper::upgrade::on(&mut response);
     let upstream = async { upstream.await.ok().map(TokioIo::new) };
-    join(downstream, upstream, place, context.pool.spare.clone());
+    join(downstream, upstream, (place, streams.open()), context.pool.spare.clone());
     if is_extended {
         *response.status_mut() = StatusCode::OK;
         response.headers_mut().remove(SEC_WEBSOCKET_ACCEPT);
@@ -323,10 +339,15 @@ async fn call(
     Ok(Answered { response, lease: None, call: None })
 }
 
-/// Passes bytes on once both sides have changed over.
-fn join<S: Io>(downstream: OnUpgrade, upstream: impl Future<Output = Option<S>> + 'static, call: Call, spare: Spare) {
+/// Passes bytes on once both sides have changed over. Until they end the callee is busy and the stream is open.
+fn join<S: Io>(
+    downstream: OnUpgrade,
+    upstream: impl Future<Output = Option<S>> + 'static,
+    until: (Call, Open),
+    spare: Spare,
+) {
     spawn_local(async move {
-        let _call = call;
+        let _until = until;
         if let (Ok(downstream), Some(upstream)) = tokio::join!(downstream, upstream) {
             let (downstream, upstream) =
                 (Wire::new(TokioIo::new(downstream), spare.clone()), Wire::new(upstream, spare));

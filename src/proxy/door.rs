@@ -19,8 +19,9 @@ use super::http::{self, Asked, Caller, Context, Lead, Making, Origin, Target, Wa
 use super::listen::each_connection;
 use super::pages::{Pages, page};
 use super::routing::own::{self, Parameter};
+use super::routing::permits;
 use super::tls::Tls;
-use super::tunnel::Tunnel;
+use super::tunnel::{self, Meant, Tunnel};
 use super::wire::Io;
 use crate::effects::places::Places;
 use crate::effects::ports;
@@ -60,37 +61,39 @@ async fn accept(listener: Option<StdListener>, door: &Rc<Door>) {
     let Some(listener) = listener else { return };
     let serve = |stream: TcpStream, peer: SocketAddr| {
         let _ = stream.set_nodelay(true);
-        spawn_local(connection(stream, peer.ip(), door.clone()));
+        spawn_local(connection(stream, Caller::Outside, peer.ip(), door.clone()));
     };
     each_connection(listener, "the front door".to_owned(), serve).await;
 }
 
-/// Serves one connection, in the clear or by TLS.
-pub async fn connection(stream: TcpStream, peer: IpAddr, door: Rc<Door>) {
+/// Serves one connection of a caller at an address, in the clear or by TLS.
+pub async fn connection(stream: TcpStream, caller: Caller, peer: IpAddr, door: Rc<Door>) {
     let mut first = [0];
     match tokio::time::timeout(door.context.limits.head, stream.peek(&mut first)).await {
         // In a place of its own: those in the clear would wait with the room of both.
-        Ok(Ok(1)) if first == [HANDSHAKE] => Box::pin(secured(stream, peer, door)).await,
-        Ok(Ok(1)) => requests(stream, "http", peer, door).await,
+        Ok(Ok(1)) if first == [HANDSHAKE] => Box::pin(secured(stream, caller, peer, door)).await,
+        Ok(Ok(1)) => requests(stream, "http", caller, peer, door).await,
         _ => {}
     }
 }
 
-async fn secured(stream: TcpStream, peer: IpAddr, door: Rc<Door>) {
+async fn secured(stream: TcpStream, caller: Caller, peer: IpAddr, door: Rc<Door>) {
     if let Ok(stream) = door.tls.accept(stream).await {
-        requests(stream, "https", peer, door).await;
+        requests(stream, "https", caller, peer, door).await;
     }
 }
 
-async fn requests<S: Io>(stream: S, scheme: &'static str, peer: IpAddr, door: Rc<Door>) {
+async fn requests<S: Io>(stream: S, scheme: &'static str, caller: Caller, peer: IpAddr, door: Rc<Door>) {
     let context = door.context.clone();
-    let inside = Inside { door, origin: Origin { scheme, address: peer.to_string() } };
-    http::serve(stream, Caller::Outside, inside, context).await;
+    let inside = Inside { door, caller: caller.clone(), peer, origin: Origin { scheme, address: peer.to_string() } };
+    http::serve(stream, caller, inside, context).await;
 }
 
-/// The way of one connection: to whatever service a request names.
+/// The way of one connection: to whatever service a request names, if its caller may call that.
 struct Inside {
     door: Rc<Door>,
+    caller: Caller,
+    peer: IpAddr,
     origin: Origin,
 }
 
@@ -99,13 +102,14 @@ impl Way for Inside {
         let table = self.door.tables.borrow();
         match table.place(asked.host) {
             Place::Service(upstream) => {
-                let lead = match asked.is_connect {
-                    true => Tunnel::to(upstream, asked.host, table.front_door).map(Lead::Tunnel),
+                let lead = permits::service(&table, &self.caller, upstream);
+                let lead = lead.and_then(|()| match asked.is_connect {
+                    true => self.tunnel(upstream, asked.host, table.front_door),
                     false => match noted(asked, &table.host_label) {
                         Some(noted) => noted.map(|answer| Lead::Here(Box::pin(ready(answer)))),
                         None => web(upstream).map(Lead::Service),
                     },
-                };
+                });
                 lead.unwrap_or_else(|refusal| Lead::Here(self.refuse(refusal, asked.asker)))
             }
             Place::Nobody(name) => {
@@ -147,6 +151,17 @@ impl Way for Inside {
 }
 
 impl Inside {
+    fn tunnel(&self, upstream: &Arc<Upstream>, authority: &str, front_door: u16) -> Result<Lead, Refusal> {
+        Ok(Lead::Tunnel(match tunnel::meant(upstream, authority, front_door)? {
+            Meant::Service(target) => Tunnel::Service(target),
+            Meant::Door => {
+                let (door, caller, peer) = (self.door.clone(), self.caller.clone(), self.peer);
+                let enter = move |stream| drop(spawn_local(connection(stream, caller.clone(), peer, door.clone())));
+                Tunnel::Door { of: upstream.name.clone(), enter: Rc::new(enter) }
+            }
+        }))
+    }
+
     fn index(&self, table: Arc<Table>) -> Making {
         let door = self.door.clone();
         Box::pin(async move { page(StatusCode::OK, door.pages.index(&table).await) })

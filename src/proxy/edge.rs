@@ -5,6 +5,7 @@ use std::io;
 use std::net::{SocketAddrV4, TcpListener as StdListener};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -19,6 +20,9 @@ use super::{detect, http, tcp};
 use crate::effects::ports;
 use crate::route::Table;
 
+/// How often an address that could not be had is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
 /// Serves an edge or a published port for as long as tables have it. The listener is closed while the callee is absent;
 /// the address stays ours meanwhile.
 pub async fn serve(at: SocketAddrV4, listener: StdListener, mut tables: watch::Receiver<Arc<Table>>, context: Context) {
@@ -28,7 +32,7 @@ pub async fn serve(at: SocketAddrV4, listener: StdListener, mut tables: watch::R
         let reach = context.router.reach(&arrival.target.upstream);
         socket = match socket.turned(at, reach.is_refused) {
             Ok(socket) => socket,
-            // Somebody of this account was faster, or descriptors ran out: try again when something changes.
+            // Somebody of this account was faster, or descriptors ran out.
             Err(_) => {
                 breathe().await;
                 Socket::Lost
@@ -48,6 +52,8 @@ pub async fn serve(at: SocketAddrV4, listener: StdListener, mut tables: watch::R
             },
             () = reach.changed() => {}
             changed = tables.changed() => if changed.is_err() { return },
+            // Nobody tells when what was in the way has gone.
+            () = tokio::time::sleep(RETRY), if matches!(socket, Socket::Lost) => {}
         }
     }
 }
@@ -187,23 +193,67 @@ pub async fn connection(stream: TcpStream, caller: Caller, mut callee: Callee, c
 mod tests {
     use std::net::Ipv4Addr;
 
+    use tokio::sync::mpsc;
+
     use super::*;
     use crate::model::{Egress, Protocol};
     use crate::route::{Availability, Endpoint, Location, Upstream};
+    use crate::supervise::State;
 
-    #[test]
-    fn a_stream_is_not_led_to_datagrams_of_the_same_number() {
-        let (_keep, availability) = watch::channel(Availability::Ready);
-        let port = |protocol, location| Endpoint { name: String::new(), number: 443, protocol, location };
-        let upstream = |location| Upstream {
+    /// Time passes as fast as there is nothing to do.
+    #[tokio::test(start_paused = true)]
+    async fn an_address_that_somebody_had_is_taken_when_it_is_free() {
+        let stranger = StdListener::bind("127.0.0.1:0").unwrap();
+        let std::net::SocketAddr::V4(at) = stranger.local_addr().unwrap() else { panic!("it is one of IPv4") };
+        let (now, availability) = watch::channel(Availability::Absent(State::Stopped));
+        let endpoint =
+            Endpoint { name: String::new(), number: 80, protocol: Protocol::Http, location: Location::Loopback(1) };
+        let to = Arc::new(upstream(vec![endpoint], availability));
+        let listener = crate::route::Listener { from: None, to, port: 0, socket: crate::route::Socket::default() };
+        let table = Table { listeners: [(at, listener)].into(), ..Table::default() };
+        let (_keep, tables) = watch::channel(Arc::new(table));
+        let context = Context::new(crate::telemetry::requests::Requests::default(), mpsc::unbounded_channel().0);
+        let own = StdListener::bind("127.0.0.1:0").unwrap();
+        own.set_nonblocking(true).unwrap();
+        let pass = || tokio::time::sleep(RETRY / 10);
+        let test = async {
+            let serving = spawn_local(serve(at, own, tables, context));
+            // It is to be refused, then to be listened on, and can be neither.
+            pass().await;
+            now.send_replace(Availability::Ready);
+            pass().await;
+            drop(stranger);
+            let mut tries = 0;
+            while TcpStream::connect(at).await.is_err() {
+                tries += 1;
+                assert!(tries < 100, "nobody listens");
+                pass().await;
+            }
+            serving.abort();
+        };
+        tokio::task::LocalSet::new().run_until(test).await;
+    }
+
+    fn upstream(ports: Vec<Endpoint>, availability: watch::Receiver<Availability>) -> Upstream {
+        Upstream {
             name: "web".into(),
             version: None,
             called: Ipv4Addr::LOCALHOST,
             own: Ipv4Addr::LOCALHOST,
             egress: Egress::Allow,
-            ports: vec![port(Protocol::Udp, Location::Loopback(1)), port(Protocol::H2, Location::Loopback(location))],
-            availability: availability.clone(),
+            ports,
+            availability,
             replicas: crate::route::Replicas::Fixed,
+        }
+    }
+
+    #[test]
+    fn a_stream_is_not_led_to_datagrams_of_the_same_number() {
+        let (_keep, availability) = watch::channel(Availability::Ready);
+        let port = |protocol, location| Endpoint { name: String::new(), number: 443, protocol, location };
+        let upstream = |location| {
+            let ports = [port(Protocol::Udp, Location::Loopback(1)), port(Protocol::H2, Location::Loopback(location))];
+            upstream(ports.into(), availability.clone())
         };
         let (tables, table) = watch::channel(Arc::new(Table::default()));
         let mut callee = Callee::named(Target { upstream: Arc::new(upstream(2)), port: 1 }, table);

@@ -3,6 +3,7 @@
 //! Heads are read strictly and written anew, bodies are framed anew: what a callee gets is what was understood here.
 //! What this file does not speak, HTTP/2 on either side, it leaves to `bridge`.
 
+mod answering;
 mod exchange;
 mod framing;
 mod head;
@@ -277,9 +278,9 @@ impl<S: Io, W: Way> Server<'_, S, W> {
         let name = &call.routed.target.upstream.name;
         let location = place.location();
         let pool = &self.context.pool;
-        let shelf = self.shelf(location);
+        let (shelf, begun) = (self.shelf(location), recording.borrow().begun);
         loop {
-            let kept = shelf.take();
+            let kept = shelf.take(begun);
             let is_kept = kept.is_some();
             let callee = match kept {
                 Some(wire) => wire,

@@ -1,7 +1,9 @@
 //! Headers on their way through: hop-by-hop ones stay, identity is added.
 
 use hyper::HeaderMap;
-use hyper::header::{CONNECTION, HeaderName, HeaderValue, InvalidHeaderValue, TE, TRANSFER_ENCODING, UPGRADE};
+use hyper::header::{
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, InvalidHeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
+};
 use jiff::Timestamp;
 
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -112,6 +114,7 @@ const HEX: [[u8; 2]; 256] = {
 };
 
 /// Takes away what is for this hop only (RFC 9110 section 7.6.1), but for the wish to upgrade where that is passed on.
+/// Whom a message is for and where it ends is told to everybody, whatever `Connection` names.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap, keep_upgrade: bool) {
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
@@ -121,7 +124,8 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap, keep_upgrade: bool) {
         .filter_map(|name| name.trim().parse().ok())
         .collect();
     for name in named {
-        if name != UPGRADE || !keep_upgrade {
+        let stays = name == HOST || name == CONTENT_LENGTH || (name == UPGRADE && keep_upgrade);
+        if !stays {
             headers.remove(name);
         }
     }
@@ -285,14 +289,20 @@ mod tests {
     #[test]
     fn hop_by_hop_headers_stay_behind() {
         let mut headers = HeaderMap::new();
-        for (name, value) in
-            [("connection", "close, x-own"), ("x-own", "1"), ("te", "trailers"), ("upgrade", "h2c"), ("a", "b")]
-        {
+        for (name, value) in [
+            ("connection", "close, x-own, host, Content-Length"),
+            ("x-own", "1"),
+            ("te", "trailers"),
+            ("upgrade", "h2c"),
+            ("a", "b"),
+            ("host", "web"),
+            ("content-length", "1"),
+        ] {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
         strip_hop_by_hop(&mut headers, false);
         let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
-        assert_eq!(names, ["a", "te"]);
+        assert_eq!(names, ["a", "content-length", "host", "te"]);
     }
 }

@@ -71,7 +71,7 @@ impl Plain {
     pub async fn call<W: Way>(self, shared: &Shared<W>) -> Response<Body> {
         let Self { outbound, routed, place, identity, mut recording, asker } = self;
         let target = &routed.target;
-        let mut response = match outbound.send(&shared.context.pool, place, &shared.caller).await {
+        let mut response = match outbound.send(&shared.context.pool, place, &shared.caller, recording.begun).await {
             Ok(response) => {
                 recording.succeed();
                 recording.status(response.status().as_u16());

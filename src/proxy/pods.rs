@@ -1,5 +1,6 @@
 //! Calls out of pods: one listener each, at which every stream that leaves arrives; the kernel tells where it was meant to go.
 
+mod bound;
 mod datagrams;
 mod names;
 mod told;
@@ -7,7 +8,7 @@ mod told;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener as StdListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener as StdListener};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -16,24 +17,23 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, spawn_local};
 
+use bound::{Bound, Carried, bound, in_workspace};
 use datagrams::Outlet;
 use names::Names;
 
+use super::door::{self, Door};
 use super::edge::{Callee, connection};
 use super::egress;
-use super::http::{Caller, Context, Target};
+use super::http::{Caller, Context};
 use super::listen::each_connection;
 use super::wire::Io;
 use crate::discovery::{serve_tcp, serve_udp};
 use crate::effects::pods::{Ears, News, Opened};
 use crate::launcher::Line;
-use crate::model::{Egress, Protocol};
-use crate::plan::{FRONT_DOOR, HOST, NAMESERVER, is_ours, of_twin};
+use crate::model::Protocol;
+use crate::plan::FRONT_DOOR;
 use crate::route::{Location, Table, Upstream};
 use crate::supervise::Incarnation;
-
-/// Where servers of names listen.
-const NAMES: u16 = 53;
 
 /// The pods of each service that can be reached, by the numbers of its instances.
 type Known = HashMap<Arc<str>, BTreeMap<u32, (Incarnation, Arc<Line>, Ears)>>;
@@ -82,8 +82,17 @@ impl Pods {
     }
 }
 
+/// What all pods share.
+#[derive(Clone)]
+pub struct Surroundings {
+    pub tables: watch::Receiver<Arc<Table>>,
+    pub context: Context,
+    pub door: Rc<Door>,
+}
+
 /// Serves pods as they come, until no more can come.
-pub async fn serve(mut news: mpsc::UnboundedReceiver<News>, tables: watch::Receiver<Arc<Table>>, context: Context) {
+pub async fn serve(mut news: mpsc::UnboundedReceiver<News>, around: Surroundings) {
+    let Surroundings { tables, context, .. } = &around;
     let pods = context.pool.dialer.pods.clone();
     pods.tables.replace(Some(tables.clone()));
     let mut tasks: HashMap<Incarnation, Vec<JoinHandle<()>>> = HashMap::new();
@@ -94,7 +103,7 @@ pub async fn serve(mut news: mpsc::UnboundedReceiver<News>, tables: watch::Recei
                     let known = (pod.incarnation, pod.line.clone(), pod.ears.clone());
                     pods.known.borrow_mut().entry(pod.service.clone()).or_default().insert(pod.instance, known);
                 }
-                tasks.insert(pod.incarnation, open(pod, &tables, &context));
+                tasks.insert(pod.incarnation, open(pod, &around));
             }
             News::Closed(incarnation) => {
                 tasks.remove(&incarnation).into_iter().flatten().for_each(|task| task.abort());
@@ -108,7 +117,8 @@ pub async fn serve(mut news: mpsc::UnboundedReceiver<News>, tables: watch::Recei
     }
 }
 
-fn open(pod: Opened, tables: &watch::Receiver<Arc<Table>>, context: &Context) -> Vec<JoinHandle<()>> {
+fn open(pod: Opened, around: &Surroundings) -> Vec<JoinHandle<()>> {
+    let Surroundings { tables, context, .. } = around;
     let Opened { service, address, line, listener, names, datagrams, .. } = pod;
     let pods = context.pool.dialer.pods.clone();
     let pod = Names::new((service.clone(), address), line.clone(), tables.clone(), pods, context.router.clone());
@@ -124,7 +134,7 @@ fn open(pod: Opened, tables: &watch::Receiver<Arc<Table>>, context: &Context) ->
             let _ = outlet.serve(socket.into()).await;
         })
     });
-    let streams = spawn_local(accept(listener.into(), caller, tables.clone(), context.clone()));
+    let streams = spawn_local(accept(listener.into(), caller, around.clone()));
     datagrams.chain([names, streams]).collect()
 }
 
@@ -142,33 +152,16 @@ impl PodCaller {
     }
 }
 
-async fn accept(listener: StdListener, caller: Rc<PodCaller>, tables: watch::Receiver<Arc<Table>>, context: Context) {
+async fn accept(listener: StdListener, caller: Rc<PodCaller>, around: Surroundings) {
     let what = format!("the way out of {}'s pod", caller.service);
-    each_connection(listener, what, |stream, from| arrived(stream, from, &caller, &tables, &context)).await;
+    each_connection(listener, what, |stream, from| arrived(stream, from, &caller, &around)).await;
 }
 
-/// Where a stream or a datagram is bound for.
-enum Bound {
-    /// A port of a service.
-    Service(Target),
-    /// Somewhere else, dialled from the host.
-    Elsewhere(SocketAddr),
-    /// The server of names.
-    Names,
-    /// Nowhere.
-    Nobody,
-}
-
-fn arrived(
-    stream: TcpStream,
-    from: SocketAddr,
-    caller: &PodCaller,
-    tables: &watch::Receiver<Arc<Table>>,
-    context: &Context,
-) {
+fn arrived(stream: TcpStream, from: SocketAddr, caller: &PodCaller, around: &Surroundings) {
+    let Surroundings { tables, context, door } = around;
     // Without it the pod is gone already.
     let Ok(meant) = meant(&stream, from) else { return };
-    let bound = bound(meant, &tables.borrow(), &caller.service, |it| it != Protocol::Udp);
+    let bound = bound(&caller.service, Carried::Stream, meant, &tables.borrow());
     let called = in_workspace(meant.ip()).ok().filter(|address| tables.borrow().called(*address).is_some());
     if let Some(called) = called {
         // It knew the address from before: the kernel may have to be told.
@@ -180,6 +173,10 @@ fn arrived(
         Bound::Service(target) => {
             let callee = Callee::named(target, tables.clone());
             spawn_local(connection(stream, who, callee, context.clone()));
+        }
+        Bound::Door => {
+            let _ = stream.set_nodelay(true);
+            spawn_local(door::connection(stream, who, caller.address.into(), door.clone()));
         }
         Bound::Elsewhere(address) => {
             let name = caller.names.name_of(meant.ip());
@@ -202,56 +199,4 @@ fn meant(stream: &TcpStream, from: SocketAddr) -> rustix::io::Result<SocketAddr>
         IpAddr::V4(_) => sockopt::ip_original_dst(stream).map(SocketAddr::V4),
         IpAddr::V6(_) => sockopt::ipv6_original_dst(stream).map(SocketAddr::V6),
     }
-}
-
-/// Where a caller is led by an address; of a service's ports, those count whose protocol is wanted.
-fn bound(meant: SocketAddr, table: &Table, caller: &str, wanted: fn(Protocol) -> bool) -> Bound {
-    let port = meant.port();
-    let is_confined = table.egress(caller) == Egress::Deny;
-    let address = match in_workspace(meant.ip()) {
-        Ok(address) => address,
-        Err(address) if is_confined || !is_reached(address) => return Bound::Nobody,
-        Err(address) => return outside(address.into(), port),
-    };
-    if let Some(upstream) = table.called(address) {
-        let place = upstream.ports.iter().position(|known| known.number == port && wanted(known.protocol));
-        let allowed = table.allows(caller, &upstream.name);
-        return match place.filter(|_| allowed) {
-            Some(port) => Bound::Service(Target { upstream: upstream.clone(), port }),
-            None => Bound::Nobody,
-        };
-    }
-    match address {
-        NAMESERVER if port == NAMES => Bound::Names,
-        HOST if !is_confined => Bound::Elsewhere(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)),
-        // The pod's own loopback comes here for the front door's number alone.
-        Ipv4Addr::LOCALHOST | FRONT_DOOR if port == table.front_door => {
-            Bound::Elsewhere(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))
-        }
-        address if is_ours(address) => Bound::Nobody,
-        _ if is_confined => Bound::Nobody,
-        // Of a network there is nothing here but what can be sent on.
-        address if address.is_multicast() || address.is_broadcast() || address.is_unspecified() => Bound::Nobody,
-        address if address.is_loopback() => Bound::Nobody,
-        address => outside(address.into(), port),
-    }
-}
-
-/// Whatever server of names a program asks, over TCP as over UDP, is the engine.
-fn outside(address: IpAddr, port: u16) -> Bound {
-    if port == NAMES { Bound::Names } else { Bound::Elsewhere(SocketAddr::new(address, port)) }
-}
-
-/// An IPv4 address, or whose twin it is; other addresses of IPv6 are no workspace's.
-fn in_workspace(address: IpAddr) -> Result<Ipv4Addr, Ipv6Addr> {
-    match address.to_canonical() {
-        IpAddr::V4(address) => Ok(address),
-        IpAddr::V6(Ipv6Addr::LOCALHOST) => Ok(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(address) => of_twin(address).ok_or(address),
-    }
-}
-
-/// Whether the host can reach an address as it is written.
-fn is_reached(address: Ipv6Addr) -> bool {
-    !(address.is_multicast() || address.is_unspecified() || address.is_unicast_link_local())
 }

@@ -1,21 +1,29 @@
 //! Connections to callees, kept for the next call.
 
+mod http2;
+
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::collections::hash_map::{Entry, HashMap};
+use std::future::poll_fn;
 use std::io;
 use std::ops::Deref;
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http1;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use tokio::task::coop::unconstrained;
 use tokio::task::spawn_local;
 
+use http2::Line;
+
 use super::dial::{Dialer, Offer, Stream, owner};
-use super::http::{Caller, LocalExecutor};
+use super::http::Caller;
 use super::wire::{Spare, Wire};
 use crate::effects::clock;
 use crate::route::Location;
@@ -64,7 +72,7 @@ pub struct Shelf(Rc<RefCell<Kept>>);
 struct Kept {
     wires: VecDeque<(Wire<Stream>, Instant)>,
     http1: VecDeque<(http1::SendRequest<Incoming>, Instant)>,
-    http2: Option<http2::SendRequest<Incoming>>,
+    http2: Line,
     /// Nothing is called there any more.
     is_withdrawn: bool,
 }
@@ -99,7 +107,14 @@ impl Pool {
     /// The connections of a caller to a place.
     pub fn shelf(&self, location: &Location, caller: &Caller) -> Shelf {
         let key = Key { location: location.clone(), owner: owner(location, caller) };
-        self.shelves.borrow_mut().entry(key).or_default().clone()
+        match self.shelves.borrow_mut().entry(key) {
+            Entry::Occupied(known) => known.get().clone(),
+            Entry::Vacant(new) => {
+                // Perhaps nothing is ever kept there.
+                self.sweep_later();
+                new.insert(Shelf::default()).clone()
+            }
+        }
     }
 
     /// Keeps a connection on which nothing is left of the last answer.
@@ -128,7 +143,7 @@ impl Pool {
         }
     }
 
-    /// Closes what has grown old, until nothing is kept.
+    /// Closes what has grown old, and forgets places where nothing is kept, until that is all of them.
     async fn sweep(self) {
         loop {
             tokio::time::sleep(FRESH).await;
@@ -140,14 +155,17 @@ impl Pool {
 
     /// Whether any are left.
     fn close_old(&self, now: Instant) -> bool {
-        let is_old = |since: &Instant| now.saturating_duration_since(*since) >= FRESH;
         let mut left = false;
-        for shelf in self.shelves.borrow().values() {
-            let Kept { wires, http1, .. } = &mut *shelf.0.borrow_mut();
-            wires.drain(..wires.partition_point(|(_, since)| is_old(since)));
-            http1.drain(..http1.partition_point(|(_, since)| is_old(since)));
-            left |= !wires.is_empty() || !http1.is_empty();
-        }
+        self.shelves.borrow_mut().retain(|_, shelf| {
+            let kept = &mut *shelf.0.borrow_mut();
+            kept.wires.drain(..kept.wires.partition_point(|(_, since)| is_old(*since, now)));
+            kept.http1.drain(..kept.http1.partition_point(|(_, since)| is_old(*since, now)));
+            kept.http2.close_old(now);
+            let is_empty = kept.wires.is_empty() && kept.http1.is_empty();
+            left |= !is_empty || kept.http2.is_open();
+            // Whoever has it in hand may be about to keep something.
+            !(is_empty && kept.http2.is_unused() && Rc::strong_count(&shelf.0) == 1)
+        });
         left
     }
 
@@ -187,41 +205,6 @@ impl Pool {
         let answer = sender.send_request(request).await?;
         Ok((answer, lease(sender)))
     }
-
-    /// Sends a request over HTTP/2 with prior knowledge, or as TLS agreed; calls that may share a connection do.
-    pub async fn http2(
-        &self,
-        location: &Location,
-        caller: &Caller,
-        mut request: Request<Incoming>,
-    ) -> Result<Response<Incoming>, CallError> {
-        let shelf = self.shelf(location, caller);
-        let kept = shelf.0.borrow().http2.clone();
-        if let Some(mut sender) = kept.filter(|sender| !sender.is_closed()) {
-            match sender.try_send_request(request).await {
-                Ok(answer) => return Ok(answer),
-                Err(mut error) => match error.take_message() {
-                    Some(unsent) => request = unsent,
-                    None => return Err(error.into_error().into()),
-                },
-            }
-        }
-        let failed = |error| CallError::Connect(location.clone(), error);
-        let stream = self.dialer.dial(location, caller, Offer::Http2).await.map_err(failed)?;
-        if matches!(stream, Stream::Tls(_)) && !stream.negotiated_http2() {
-            let reason = "it does not speak HTTP/2";
-            return Err(failed(io::Error::new(io::ErrorKind::Unsupported, reason)));
-        }
-        let builder = http2::Builder::new(LocalExecutor);
-        let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
-        spawn_local(async move {
-            let _ = connection.await;
-        });
-        if !shelf.is_withdrawn() {
-            shelf.0.borrow_mut().http2 = Some(sender.clone());
-        }
-        Ok(sender.send_request(request).await?)
-    }
 }
 
 impl Shelf {
@@ -230,13 +213,22 @@ impl Shelf {
         self.0.borrow().is_withdrawn
     }
 
-    /// A kept connection that is still open, as far as is known.
-    pub fn take(&self) -> Option<Wire<Stream>> {
+    /// A kept connection that is still open, as far as is known, for a call that begins now.
+    pub fn take(&self, now: Instant) -> Option<Wire<Stream>> {
         let wires = &mut self.0.borrow_mut().wires;
-        while let Some((wire, _)) = wires.pop_back() {
+        while let Some((wire, since)) = wires.pop_back() {
+            if is_old(since, now) {
+                // Those that are left are older.
+                wires.clear();
+                return None;
+            }
             // Whatever comes before it was asked for, its end included, is wrong. This asks the runtime and not the
-            // kernel where nothing has come.
-            if wire.poll_fill(&mut Context::from_waker(Waker::noop())).is_pending() {
+            // kernel where nothing has come; a task that has had its share of the runtime would be told so all the same.
+            let is_quiet = {
+                let look = pin!(unconstrained(poll_fn(|context| wire.poll_fill(context))));
+                look.poll(&mut Context::from_waker(Waker::noop())).is_pending()
+            };
+            if is_quiet {
                 return Some(wire);
             }
         }
@@ -246,12 +238,17 @@ impl Shelf {
     fn take_http1(&self) -> Option<http1::SendRequest<Incoming>> {
         let senders = &mut self.0.borrow_mut().http1;
         while let Some((sender, since)) = senders.pop_back() {
-            if sender.is_ready() && since.elapsed() < FRESH {
+            if sender.is_ready() && !is_old(since, clock::instant()) {
                 return Some(sender);
             }
         }
         None
     }
+}
+
+/// Whether a connection that was used last at `since` has grown old.
+fn is_old(since: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(since) >= FRESH
 }
 
 impl Lease {
@@ -267,24 +264,122 @@ impl Lease {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::task::{LocalSet, coop};
+
     use super::*;
 
-    #[tokio::test]
-    async fn connections_of_hyper_that_grow_old_are_closed_too() {
-        let (pool, caller) = (Pool::default(), Caller::Outside);
-        let shelf = pool.shelf(&Location::Loopback(1), &caller);
-        let begun = clock::instant();
-        let mut callees = Vec::new();
-        for since in [begun, begun + FRESH] {
-            let (own, callee) = tokio::io::duplex(1);
-            let (sender, connection) = http1::handshake(TokioIo::new(own)).await.unwrap();
-            tokio::spawn(connection);
-            shelf.0.borrow_mut().http1.push_back((sender, since));
-            callees.push(callee);
-        }
-        assert!(pool.close_old(begun + FRESH), "the younger one stays");
-        let ended = tokio::io::AsyncReadExt::read(&mut callees[0], &mut [0]).await;
-        assert_eq!(ended.unwrap(), 0);
-        assert!(!pool.close_old(begun + 2 * FRESH), "none is left");
+    const CALLER: Caller = Caller::Outside;
+    const PLACE: Location = Location::Loopback(1);
+
+    /// A connection, and its other end.
+    async fn connected() -> (Wire<Stream>, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let own = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (other, _) = listener.accept().await.unwrap();
+        (Wire::new(Stream::Tcp(own), Spare::default()), other)
+    }
+
+    #[test]
+    fn connections_of_hyper_that_grow_old_are_closed_too() {
+        local(async {
+            let pool = Pool::default();
+            let shelf = pool.shelf(&PLACE, &CALLER);
+            let begun = clock::instant();
+            let mut callees = Vec::new();
+            for since in [begun, begun + FRESH] {
+                let (own, callee) = tokio::io::duplex(1);
+                let (sender, connection) = http1::handshake(TokioIo::new(own)).await.unwrap();
+                spawn_local(async move { drop(connection.await) });
+                shelf.0.borrow_mut().http1.push_back((sender, since));
+                callees.push(callee);
+            }
+            assert!(pool.close_old(begun + FRESH), "the younger one stays");
+            assert_eq!(tokio::io::AsyncReadExt::read(&mut callees[0], &mut [0]).await.unwrap(), 0);
+            assert!(!pool.close_old(begun + 2 * FRESH), "none is left");
+        });
+    }
+
+    #[test]
+    fn a_connection_by_http2_that_grows_old_is_closed() {
+        local(async {
+            let pool = Pool::default();
+            let shelf = pool.shelf(&PLACE, &CALLER);
+            let begun = clock::instant();
+            let (own, mut callee) = tokio::io::duplex(1 << 10);
+            let builder = hyper::client::conn::http2::Builder::new(super::super::http::LocalExecutor);
+            let (sender, connection) = builder.handshake(TokioIo::new(own)).await.unwrap();
+            spawn_local(async move { drop(connection.await) });
+            shelf.0.borrow_mut().http2.set(sender, begun);
+            assert!(pool.close_old(begun + FRESH / 2), "it stays");
+            assert!(!pool.close_old(begun + FRESH), "it goes");
+            let mut read = Vec::new();
+            tokio::io::AsyncReadExt::read_to_end(&mut callee, &mut read).await.unwrap();
+        });
+    }
+
+    #[test]
+    fn places_where_nothing_is_kept_are_forgotten() {
+        local(async {
+            let pool = Pool::default();
+            let now = clock::instant();
+            let (in_hand, used) = (pool.shelf(&PLACE, &CALLER), pool.shelf(&Location::Loopback(2), &CALLER));
+            (3..100).for_each(|port| drop(pool.shelf(&Location::Loopback(port), &CALLER)));
+            let (wire, _other) = connected().await;
+            pool.keep(&used, wire, now);
+            drop(used);
+            assert!(pool.close_old(now));
+            assert_eq!(pool.shelves.borrow().len(), 2);
+            drop(in_hand);
+            assert!(!pool.close_old(now + FRESH));
+            assert!(pool.shelves.borrow().is_empty());
+        });
+    }
+
+    #[test]
+    fn a_kept_connection_is_taken_only_while_it_is_young() {
+        local(async {
+            let pool = Pool::default();
+            let shelf = pool.shelf(&PLACE, &CALLER);
+            let begun = clock::instant();
+            let mut others = Vec::new();
+            for since in [begun, begun + FRESH / 2] {
+                let (wire, other) = connected().await;
+                pool.keep(&shelf, wire, since);
+                others.push(other);
+            }
+            assert!(shelf.take(begun + FRESH).is_some());
+            assert!(shelf.take(begun + FRESH).is_none());
+            assert!(shelf.0.borrow().wires.is_empty());
+        });
+    }
+
+    /// The runtime tells such a task that nothing has come, whatever has.
+    #[test]
+    fn one_that_has_ended_is_not_taken_by_a_task_that_has_had_its_share() {
+        local(async {
+            let pool = Pool::default();
+            let shelf = pool.shelf(&PLACE, &CALLER);
+            let now = clock::instant();
+            let (wire, other) = connected().await;
+            drop(other);
+            pool.keep(&shelf, wire, now);
+            // The end of a second one that ended later is there: so is that of the first.
+            let (second, third) = connected().await;
+            drop(third);
+            assert_eq!(second.fill().await.unwrap(), 0);
+            let taken = spawn_local(async move {
+                while coop::has_budget_remaining() {
+                    coop::consume_budget().await;
+                }
+                shelf.take(now).is_some()
+            });
+            assert!(!taken.await.unwrap());
+        });
+    }
+
+    fn local(test: impl Future<Output = ()>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        LocalSet::new().block_on(&runtime, test);
     }
 }

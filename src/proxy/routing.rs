@@ -5,13 +5,14 @@
 
 mod binding;
 pub mod own;
+pub mod permits;
 mod reach;
 
 pub use reach::Reach;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use tokio::sync::watch;
 
 use binding::{Binding, End, Leaf};
 use own::Local;
+use permits::loopback;
 use reach::seen;
 
 use super::answer::Refusal;
@@ -107,6 +109,11 @@ impl Routed {
     /// To whom it was addressed.
     pub fn plainly(target: Target) -> Self {
         Self { target, more: None }
+    }
+
+    /// Whether it leads to nobody of the workspace.
+    pub fn is_outside(&self) -> bool {
+        self.more.as_ref().is_some_and(|more| more.asked_for.is_some())
     }
 
     /// The entries that are handed on.
@@ -310,33 +317,17 @@ impl Snapshot {
         let drawn = |target, is_outside| Drawn { target, by: by.clone(), is_outside };
         match leaf {
             Leaf::Service(upstream) => {
+                permits::service(&self.table, caller, upstream)?;
                 let lacks = || Refusal::Failed(upstream.name.clone(), format!("it has no port like `{}`", port.name));
                 let port = upstream.port_like(port).ok_or_else(lacks)?;
                 Ok(drawn(Target { upstream: upstream.clone(), port }, false))
             }
             Leaf::Address(address) => {
-                self.check(address, caller)?;
+                permits::address(&self.table, caller, address)?;
                 Ok(drawn(outside(address, port), true))
             }
             Leaf::Nobody => Err(nobody()),
         }
-    }
-
-    /// Whether a caller may be led to an address that routes name.
-    fn check(&self, address: &Address, caller: &Caller) -> Result<(), Refusal> {
-        let Address { host, port } = address;
-        if let Some(name) = caller.service()
-            && self.table.egress(name) == Egress::Deny
-        {
-            let reason = format!("{name} may not call {host}:{port}, which is outside (egress: deny)");
-            return Err(Refusal::Unrouted(format!("{host}:{port}"), reason, None));
-        }
-        let Some(ip) = loopback(host) else { return Ok(()) };
-        let own = |ip| self.table.listeners.contains_key(&SocketAddrV4::new(ip, *port));
-        if *port == self.table.front_door || own(ip) || own(Ipv4Addr::LOCALHOST) {
-            return Err(Refusal::Looped(format!("{host}:{port} is this proxy itself")));
-        }
-        Ok(())
     }
 }
 
@@ -349,17 +340,6 @@ fn service_name(upstream: &Upstream) -> Path {
 fn target_name(path: &Path) -> Arc<str> {
     let text = path.to_string();
     text.strip_prefix("/svc/").unwrap_or(&text).into()
-}
-
-/// The address of this machine's loopback that a host is.
-fn loopback(host: &str) -> Option<Ipv4Addr> {
-    let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-    match name.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
-        Ok(IpAddr::V4(ip)) if ip.is_loopback() => Some(ip),
-        Ok(ip) if ip.is_loopback() || ip.is_unspecified() => Some(Ipv4Addr::LOCALHOST),
-        Ok(_) => None,
-        Err(_) => (name == "localhost" || name.ends_with(".localhost")).then_some(Ipv4Addr::LOCALHOST),
-    }
 }
 
 /// A callee that is no service. On this machine it is called by the name that was asked for, elsewhere by its own.
@@ -386,4 +366,30 @@ fn outside(address: &Address, like: &Endpoint) -> Target {
 fn routed_name(path: &Path) -> Option<&str> {
     let prefix = Kind::Local.prefix();
     path.strip_prefix(&prefix)?.first()?.as_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::model::Protocol;
+    use crate::proxy::headers::{Given, Identity};
+    use crate::proxy::http::Context;
+    use crate::route::Call;
+    use crate::telemetry::requests::Requests;
+
+    #[test]
+    fn what_is_led_outside_is_nobody_whose_requests_are_known() {
+        let port =
+            Endpoint { name: String::new(), number: 80, protocol: Protocol::Http, location: Location::Loopback(80) };
+        let target = outside(&Address { host: "127.0.0.1".to_owned(), port: 9000 }, &port);
+        let context = Context::new(Requests::default(), mpsc::unbounded_channel().0);
+        let identity = Identity::of(jiff::Timestamp::UNIX_EPOCH, &Given::default());
+        let place = Call::Fixed(target.endpoint().location.clone());
+        let more = More { asked_for: Some("users".into()), ..More::default() };
+        let routed = Routed { target: target.clone(), more: Some(Box::new(more)) };
+        assert!(routed.is_outside() && context.serving(&routed, &place, &identity).is_none());
+        assert!(context.serving(&Routed::plainly(target), &place, &identity).is_some());
+    }
 }

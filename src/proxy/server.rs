@@ -56,7 +56,8 @@ async fn serve(handle: Handle, entrance: Entrance) {
     let standard = standard.map(|claim| spawn_local(standard::serve(claim, tables.clone(), places)));
     let mut ending = handle.ending.clone();
     if let Some(news) = handle.pods.take() {
-        spawn_local(pods::serve(news, handle.table.clone(), context.clone()));
+        let (tables, context, door) = (handle.table.clone(), context.clone(), front.clone());
+        spawn_local(pods::serve(news, pods::Surroundings { tables, context, door }));
     }
     let mut tasks: HashMap<SocketAddrV4, JoinHandle<()>> = HashMap::new();
     loop {

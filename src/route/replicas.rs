@@ -99,6 +99,20 @@ impl Replicas {
         begun.map_or(Picked::Nobody, |replica| Picked::Call(Call::Of(replica.clone(), port)))
     }
 
+    /// Becomes ready when others are listed than at this moment; where nothing is listed, never.
+    pub fn changed(&self) -> impl Future<Output = ()> + use<> {
+        let listed = match self {
+            Self::Fixed => None,
+            Self::Listed(list) => Some(list.now.subscribe()),
+        };
+        async move {
+            match listed {
+                Some(mut listed) => drop(listed.changed().await),
+                None => std::future::pending().await,
+            }
+        }
+    }
+
     /// Lists these from now on. Those that are not among them any more are closed, and
     /// returned. `facts` is told of each that is closed once it has answered everything.
     pub fn set(&self, lives: impl Iterator<Item = Life>, facts: &mpsc::UnboundedSender<Fact>) -> Vec<Arc<Replica>> {

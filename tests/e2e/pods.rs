@@ -3,6 +3,7 @@
 mod calls;
 mod datagrams;
 mod death;
+mod door;
 mod exec;
 mod files;
 mod ipv6;

@@ -128,6 +128,35 @@ fn a_head_that_drips_is_cut_off_and_an_idle_connection_closed() {
 }
 
 #[test]
+fn a_connection_by_http2_on_which_nothing_is_asked_is_closed() {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let mut options = Options::before(Protocol::Http, unreached());
+    options.limits = Limits { idle: Duration::from_millis(300), head: Duration::from_millis(300), ..options.limits };
+    let lab = Lab::new(options);
+    // Half of the preface, all of it, and what else a client says that asks nothing.
+    for bytes in [&PREFACE[..18], PREFACE, &[PREFACE, SETTINGS].concat()] {
+        let begun = Instant::now();
+        let mut stream = lab.connect();
+        stream.write_all(bytes).unwrap();
+        read_all(&mut stream);
+        assert!(begun.elapsed() >= Duration::from_millis(300), "{:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn a_head_that_drips_behind_another_is_cut_off_before_a_callee_of_http2_too() {
+    let mut options = Options::before(Protocol::H2, super::http2::h2_callee(super::http2::shouting));
+    options.limits = Limits { head: Duration::from_millis(600), ..options.limits };
+    let lab = Lab::new(options);
+    let mut stream = lab.connect();
+    stream.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\nGET / HTTP/1.1\r\nX").unwrap();
+    let begun = Instant::now();
+    let told = text(&read_all(&mut stream));
+    assert!(told.starts_with("HTTP/1.1 200 ") && begun.elapsed() < super::lab::PATIENCE / 2, "{told}");
+}
+
+#[test]
 fn a_slow_head_and_a_pause_between_requests_are_no_abuse() {
     let lab = Lab::http(answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
     let mut stream = lab.connect();

@@ -1,5 +1,6 @@
 //! Several services behind one proxy, with routes that the test changes.
 
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -75,6 +76,19 @@ impl City {
     }
 
     pub fn with(houses: &[House], routes: &str, identifiers: Vec<Identifier>) -> Self {
+        Self::made(houses, routes, Table { identifiers, ..Table::default() })
+    }
+
+    /// One in which nobody calls but by these pairs of a caller and a callee.
+    pub fn strict(houses: &[House], routes: &str, calls: &[(&str, &str)]) -> Self {
+        let mut declared: HashMap<Arc<str>, HashSet<Arc<str>>> = HashMap::new();
+        for &(from, to) in calls {
+            declared.entry(from.into()).or_default().insert(to.into());
+        }
+        Self::made(houses, routes, Table { strict: true, declared, ..Table::default() })
+    }
+
+    fn made(houses: &[House], routes: &str, table: Table) -> Self {
         let built = houses.iter().map(upstream);
         let (availability, upstreams): (Vec<_>, Vec<Arc<Upstream>>) = built.unzip();
         let first = |(place, house): (usize, &House)| {
@@ -84,8 +98,7 @@ impl City {
         let table = Table {
             first_versions: houses.iter().enumerate().filter_map(first).collect(),
             upstreams: upstreams.into_iter().collect(),
-            identifiers,
-            ..Table::default()
+            ..table
         };
         let (tables, table) = watch::channel(Arc::new(table));
         let (routes, present) = watch::channel(Arc::new(Routes::new(1, [], routes.parse().unwrap())));

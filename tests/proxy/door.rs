@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use nagaya::effects::places::Places;
 use nagaya::model::{Egress, Protocol};
 use nagaya::proxy::door::{Door, connection};
-use nagaya::proxy::http::Context;
+use nagaya::proxy::http::{Caller, Context};
 use nagaya::route::{Availability, Endpoint, Location, Table, Upstream};
 use nagaya::runtime::Board;
 use nagaya::supervise::State;
@@ -111,7 +111,7 @@ fn serve(listener: TcpListener, table: Table, requests: Requests) {
         loop {
             let (stream, peer) = listener.accept().await.unwrap();
             stream.set_nodelay(true).unwrap();
-            tokio::task::spawn_local(connection(stream, peer.ip(), door.clone()));
+            tokio::task::spawn_local(connection(stream, Caller::Outside, peer.ip(), door.clone()));
         }
     });
 }
@@ -381,7 +381,7 @@ fn a_connection_that_waits_takes_little_room() {
     let room = runtime.block_on(async {
         let stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         let door = door(Table::default(), Requests::default(), folder.path());
-        std::mem::size_of_val(&connection(stream, Ipv4Addr::LOCALHOST.into(), door))
+        std::mem::size_of_val(&connection(stream, Caller::Outside, Ipv4Addr::LOCALHOST.into(), door))
     });
     assert!(room <= 7 << 10, "{room} bytes");
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use nagaya::model::Protocol;
 use nagaya::proxy::dial::Dialer;
-use nagaya::route::Location;
+use nagaya::route::{Availability, Location};
+use nagaya::supervise::State;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 
 use super::lab::{
@@ -168,4 +169,48 @@ fn outside_must_prove_its_name() {
     let lab = Lab::new(options);
     let answer = lab.ask("GET / HTTP/1.1\r\nHost: stripe\r\nConnection: close\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 502") && answer.contains("certificate"), "{answer}");
+}
+
+#[test]
+fn a_caller_of_bytes_that_gives_up_is_not_waited_for() {
+    let lab = Lab::new(Options::before(Protocol::Tcp, callee(|_, _| panic!("nobody calls any more"))));
+    lab.availability.send_replace(Availability::Coming(State::Starting));
+    for abrupt in [false, true] {
+        let stream = lab.connect();
+        if abrupt { break_off(stream) } else { drop(stream) }
+    }
+    for record in lab.records(2) {
+        assert_eq!(record.error.as_deref(), Some("the caller broke off"));
+    }
+    lab.availability.send_replace(Availability::Ready);
+}
+
+#[test]
+fn a_caller_of_bytes_that_has_said_all_is_still_served() {
+    let (seen, saw) = std::sync::mpsc::channel();
+    let lab = Lab::new(Options::before(
+        Protocol::Tcp,
+        callee(move |mut stream, _| {
+            seen.send(text(&read_all(&mut stream))).unwrap();
+            stream.write_all(b"bye").unwrap();
+        }),
+    ));
+    // Where nobody is waited for, one that says nothing as well.
+    for (words, is_held) in [("hello", true), ("hello", false), ("", false)] {
+        if is_held {
+            lab.availability.send_replace(Availability::Coming(State::Starting));
+        }
+        let mut stream = lab.connect();
+        stream.write_all(words.as_bytes()).unwrap();
+        half_close(&stream);
+        // Whoever gives up after it shows that this one's end has been seen.
+        if is_held {
+            let before = lab.records(0).len();
+            drop(lab.connect());
+            lab.records(before + 1);
+        }
+        lab.availability.send_replace(Availability::Ready);
+        assert_eq!(text(&read_all(&mut stream)), "bye");
+        assert_eq!(super::lab::told(&saw), words);
+    }
 }

@@ -6,13 +6,14 @@ use std::io;
 use std::pin::pin;
 use std::task::Poll;
 
+use super::answering::{self, Missing, may_be_sent_again};
 use super::framing::{Encoder, Framing};
 use super::head::Fault;
 use super::response::{self, Answer, Asked};
 use super::transfer::{Broken, Transfer};
 use crate::proxy::body::Recording;
 use crate::proxy::dial::Stream;
-use crate::proxy::wire::{Io, Wire};
+use crate::proxy::wire::{Io, Text, Wire};
 
 /// A request that is ready to be sent.
 pub struct Call<'a> {
@@ -65,7 +66,7 @@ pub async fn run<S: Io>(
         if let Poll::Ready(outcome) = download.as_mut().poll(context) {
             return Poll::Ready(match outcome {
                 Outcome::Unanswered { error, .. } => {
-                    let is_unsent = was_whole && (call.is_idempotent || !is_sent.get());
+                    let is_unsent = was_whole && may_be_sent_again(is_sent.get(), call.is_idempotent);
                     Outcome::Unanswered { error, is_unsent }
                 }
                 outcome => outcome,
@@ -152,39 +153,22 @@ async fn download<S: Io>(
     }
 }
 
-/// Reads one head of an answer.
+/// Reads one head of an answer, written for the caller.
 async fn head<S: Io>(
     caller: &Wire<S>,
     callee: &Wire<Stream>,
     call: &Call<'_>,
     is_uploaded: &Cell<bool>,
-) -> Result<(Answer, crate::proxy::wire::Text), Outcome> {
-    loop {
-        if !callee.is_empty() {
-            let mut text = caller.spare().text();
-            // A caller that is still sending cannot send another request before it is through.
-            let asked = Asked { keeps: call.asked.keeps && is_uploaded.get(), ..call.asked };
-            let found = callee.take(|bytes| match response::translate(bytes, asked, call.id, &mut text.bytes) {
-                Ok(Some((length, answer))) => (length, Ok(Some(answer))),
-                Ok(None) => (0, Ok(None)),
-                Err(fault) => (0, Err(fault)),
-            });
-            match found {
-                Ok(Some(answer)) => return Ok((answer, text)),
-                Ok(None) if callee.is_full() => return Err(Outcome::Wrong(Fault::TooLarge)),
-                Ok(None) => {}
-                Err(fault) => return Err(Outcome::Wrong(fault)),
-            }
-        }
-        let began = !callee.is_empty();
-        let error = match callee.fill().await {
-            Ok(0) => io::Error::new(io::ErrorKind::UnexpectedEof, "it closed the connection"),
-            Ok(_) => continue,
-            Err(error) => error,
-        };
-        return Err(match began {
-            true => Outcome::Wrong(Fault::Malformed("its head broke off")),
-            false => Outcome::Unanswered { error: error.to_string(), is_unsent: false },
-        });
-    }
+) -> Result<(Answer, Text), Outcome> {
+    let read = answering::head(callee, |bytes| {
+        let mut text = caller.spare().text();
+        // A caller that is still sending cannot send another request before it is through.
+        let asked = Asked { keeps: call.asked.keeps && is_uploaded.get(), ..call.asked };
+        let found = response::translate(bytes, asked, call.id, &mut text.bytes)?;
+        Ok(found.map(|(length, answer)| (length, (answer, text))))
+    });
+    read.await.map_err(|missing| match missing {
+        Missing::Nothing(error) => Outcome::Unanswered { error: error.to_string(), is_unsent: false },
+        Missing::Wrong(fault) => Outcome::Wrong(fault),
+    })
 }

@@ -40,7 +40,7 @@ impl<S: Io, W: Way> Server<'_, S, W> {
     /// The callee begins to serve a request. The next one most often goes where the last one went.
     fn serving(&self, call: &Prepared, place: &Place) -> Option<InFlight> {
         let upstream = &call.routed.target.upstream;
-        if upstream.is_external() {
+        if upstream.is_external() || call.routed.is_outside() {
             return None;
         }
         let mut last = self.callee.borrow_mut();

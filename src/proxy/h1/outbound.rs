@@ -10,6 +10,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::{COOKIE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 
+use super::answering::{self, Missing, may_be_sent_again};
 use super::framing::{Decoder, Framing};
 use super::head::{Fault, Kind, line};
 use super::origin::Forwarded;
@@ -51,13 +52,19 @@ impl Outbound {
         Self { text, is_head: method == Method::HEAD, is_idempotent: method.is_idempotent() }
     }
 
-    /// Sends it, and reads the head of its answer. Dropping either ends the call.
-    pub async fn send(self, pool: &Pool, call: Call, caller: &Caller) -> Result<Response<Inbound>, CallError> {
+    /// Sends it for a call that has just begun, and reads the head of its answer. Dropping either ends the call.
+    pub async fn send(
+        self,
+        pool: &Pool,
+        call: Call,
+        caller: &Caller,
+        begun: Instant,
+    ) -> Result<Response<Inbound>, CallError> {
         let location = call.location();
         let shelf = pool.shelf(location, caller);
         let asked = Asked { is_head: self.is_head, keeps: true, ..Asked::LAST };
         loop {
-            let kept = shelf.take();
+            let kept = shelf.take(begun);
             let is_kept = kept.is_some();
             let wire = match kept {
                 Some(wire) => wire,
@@ -73,10 +80,10 @@ impl Outbound {
                     return Ok(inbound(wire, answer, headers, kept));
                 }
                 // It had been closed before, or while this was on its way.
-                Err(Unanswered::Nothing(_)) if is_kept && (!is_sent || self.is_idempotent) => {}
-                Err(Unanswered::Nothing(error)) => return Err(CallError::Broken(error.to_string())),
-                Err(Unanswered::Wrong(Fault::Http2)) => return Err(CallError::OnlyHttp2),
-                Err(Unanswered::Wrong(fault)) => return Err(CallError::Broken(fault.to_string())),
+                Err(Missing::Nothing(_)) if is_kept && may_be_sent_again(is_sent, self.is_idempotent) => {}
+                Err(Missing::Nothing(error)) => return Err(CallError::Broken(error.to_string())),
+                Err(Missing::Wrong(Fault::Http2)) => return Err(CallError::OnlyHttp2),
+                Err(Missing::Wrong(fault)) => return Err(CallError::Broken(fault.to_string())),
             }
         }
     }
@@ -129,33 +136,16 @@ fn write_cookies(request: &Request<Incoming>, out: &mut Vec<u8>) {
     }
 }
 
-enum Unanswered {
-    Nothing(io::Error),
-    Wrong(Fault),
-}
-
 /// Reads heads until one is the answer's.
-async fn head(wire: &Wire<Stream>, asked: Asked) -> Result<(Answer, HeaderMap), Unanswered> {
+async fn head(wire: &Wire<Stream>, asked: Asked) -> Result<(Answer, HeaderMap), Missing> {
+    let read = |bytes: &[u8]| {
+        let found = response::fields(bytes, asked)?;
+        Ok(found.map(|(length, answer, headers)| (length, (answer, headers))))
+    };
     loop {
-        let began = !wire.is_empty();
-        if began {
-            let found = wire.take(|bytes| match response::fields(bytes, asked) {
-                Ok(Some((length, answer, headers))) => (length, Ok(Some((answer, headers)))),
-                Ok(None) => (0, Ok(None)),
-                Err(fault) => (0, Err(fault)),
-            });
-            match found.map_err(Unanswered::Wrong)? {
-                Some((answer, _)) if answer.is_interim() => continue,
-                Some(found) => return Ok(found),
-                None if wire.is_full() => return Err(Unanswered::Wrong(Fault::TooLarge)),
-                None => {}
-            }
-        }
-        match wire.fill().await {
-            Ok(0) if began => return Err(Unanswered::Wrong(Fault::Malformed("its head broke off"))),
-            Ok(0) => return Err(Unanswered::Nothing(io::Error::other("it closed the connection"))),
-            Ok(_) => {}
-            Err(error) => return Err(Unanswered::Nothing(error)),
+        match answering::head(wire, read).await? {
+            (answer, _) if answer.is_interim() => {}
+            found => return Ok(found),
         }
     }
 }

@@ -18,12 +18,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 
-use super::{Bound, NAMES, PodCaller, bound};
+use super::PodCaller;
+use super::bound::{Bound, Carried, NAMES, bound};
 use crate::discovery::{Transport, answer};
 use crate::effects::clock;
 use crate::effects::flows::{Flow, Tracker};
 use crate::launcher::Line;
-use crate::model::Protocol;
 use crate::proxy::body::Recording;
 use crate::proxy::headers::{Given, Identity};
 use crate::proxy::http::{Caller, Context, Target};
@@ -158,7 +158,7 @@ impl Post {
 
     /// Where a flow leads by the present table.
     fn bound(&self, flow: Flow) -> Bound {
-        bound(flow.to, &self.outlet.tables.borrow(), &self.outlet.caller.service, |it| it == Protocol::Udp)
+        bound(&self.outlet.caller.service, Carried::Datagram, flow.to, &self.outlet.tables.borrow())
     }
 }
 
@@ -213,7 +213,7 @@ impl Passage {
         let to = match &bound {
             Bound::Service(target) => target.upstream.name.clone(),
             Bound::Elsewhere(address) => address.to_string().into(),
-            Bound::Names | Bound::Nobody => return None,
+            Bound::Door | Bound::Names | Bound::Nobody => return None,
         };
         if let Bound::Service(target) = &bound {
             // It may know the address from before: the kernel may have to be told.
@@ -242,7 +242,7 @@ impl Passage {
                 let socket = connected(*address).await.map_err(|error| format!("{address}: {error}"))?;
                 Ok(Outside { socket, gone: Box::pin(std::future::pending()) })
             }
-            Bound::Names | Bound::Nobody => Err("nobody is there".to_owned()),
+            Bound::Door | Bound::Names | Bound::Nobody => Err("nobody is there".to_owned()),
         }
     }
 

@@ -119,7 +119,7 @@ impl Names {
 
 /// The service at an address and its ports, where there is one that the caller may call.
 fn callable(table: &Table, caller: &str, address: Ipv4Addr) -> Option<(Arc<Upstream>, HashSet<OpenPort>)> {
-    let upstream = table.called(address).filter(|upstream| table.allows(caller, &upstream.name))?;
+    let upstream = table.called(address).filter(|upstream| table.allows(caller, upstream))?;
     let door = |port: &Endpoint| OpenPort { datagrams: port.protocol == Protocol::Udp, port: port.number };
     Some((upstream.clone(), upstream.ports.iter().map(door).collect()))
 }

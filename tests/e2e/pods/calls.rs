@@ -117,7 +117,7 @@ pub fn outward() -> std::net::IpAddr {
 }
 
 /// A server that greets whoever connects.
-fn greeter(address: std::net::IpAddr) -> u16 {
+pub fn greeter(address: std::net::IpAddr) -> u16 {
     let listener = TcpListener::bind((address, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {

@@ -1,0 +1,267 @@
+//! What all connections of the proxy share, and how a call begins.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+
+use super::answer::Refusal;
+use super::body::Recording;
+use super::dial::Dialer;
+use super::headers::Identity;
+use super::http::{Caller, Target};
+use super::link::{InFlight, Links};
+use super::pool::Pool;
+use super::routing::{Routed, Router};
+use crate::discovery::Forwarder;
+use crate::route::{Availability, Call, Picked};
+use crate::runtime::Ask;
+use crate::telemetry::requests::{Record, Requests, Words};
+
+/// How long a call waits for a callee that is on its way.
+const HOLD: Duration = Duration::from_secs(30);
+/// How long the engine may take to tell why a service is not ready.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What the proxy puts up with.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// A connection on which nothing is asked.
+    pub idle: Duration,
+    /// A head from its first byte to its last.
+    pub head: Duration,
+    /// What still comes after the last answer.
+    pub linger: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { idle: Duration::from_secs(900), head: Duration::from_secs(60), linger: Duration::from_secs(2) }
+    }
+}
+
+/// What all connections of the proxy share.
+#[derive(Clone)]
+pub struct Context {
+    requests: Requests,
+    asks: mpsc::UnboundedSender<Ask>,
+    pub pool: Pool,
+    pub limits: Limits,
+    /// Whom names are asked of that are not ours.
+    pub forwarder: Rc<Forwarder>,
+    pub router: Router,
+    pub links: Links,
+    /// How long a call waits for a callee that is on its way.
+    hold: Duration,
+}
+
+impl Context {
+    /// The context of a proxy that records into `requests` and wakes services by `asks`.
+    pub fn new(requests: Requests, asks: mpsc::UnboundedSender<Ask>) -> Self {
+        Self {
+            requests,
+            asks,
+            pool: Pool::default(),
+            limits: Limits::default(),
+            forwarder: Rc::default(),
+            router: Router::default(),
+            links: Links::default(),
+            hold: HOLD,
+        }
+    }
+
+    /// The same, leading requests as this router says.
+    pub fn routed(self, router: Router) -> Self {
+        Self { router, ..self }
+    }
+
+    /// The same, where calls wait for so long.
+    pub fn holding(self, hold: Duration) -> Self {
+        Self { hold, ..self }
+    }
+
+    /// The same with another dialer and other limits.
+    pub fn with(self, dialer: Dialer, limits: Limits) -> Self {
+        Self { pool: Pool::new(dialer), limits, ..self }
+    }
+
+    /// Begins a call once the callee can be called, to one of its instances.
+    pub async fn available(&self, target: &Target) -> Result<Call, Refusal> {
+        let Target { upstream, port } = target;
+        // Where nothing is listed, it may be absent all the same.
+        if *upstream.availability.borrow() == Availability::Ready
+            && let Picked::Call(call) = upstream.pick(*port)
+        {
+            return Ok(call);
+        }
+        let name = &upstream.name;
+        match tokio::time::timeout(self.hold, self.begin(target)).await {
+            Ok(settled) => settled,
+            Err(_) => Err(Refusal::StillComing(name.clone(), self.hold, self.reason(name).await)),
+        }
+    }
+
+    /// The same, however long it takes; a callee that is idle is woken.
+    async fn begin(&self, target: &Target) -> Result<Call, Refusal> {
+        let Target { upstream, port } = target;
+        let mut availability = upstream.availability.clone();
+        loop {
+            let now = *availability.borrow_and_update();
+            // Before one looks who is listed, so that no change is missed.
+            let listed = upstream.replicas.changed();
+            match now {
+                Availability::Ready => match upstream.pick(*port) {
+                    Picked::Call(call) => return Ok(call),
+                    Picked::NoPort => return Err(Refusal::Gone(upstream.name.clone())),
+                    // It is about to be said that it is not ready; or it never will be, as its name is another's by now.
+                    Picked::Nobody => {}
+                },
+                Availability::Idle => {
+                    let _ = self.asks.send(Ask::Wake(upstream.name.clone()));
+                }
+                Availability::Coming(_) => {}
+                Availability::Absent(state) => return Err(Refusal::Absent(upstream.name.clone(), state)),
+            }
+            tokio::select! {
+                changed = availability.changed() => if changed.is_err() {
+                    return Err(Refusal::Gone(upstream.name.clone()));
+                },
+                () = listed => {}
+            }
+        }
+    }
+
+    /// Begins a call once the callee can be called; where it goes meanwhile, until whoever else it then leads to can.
+    pub async fn arrive(&self, routed: &mut Routed, caller: &Caller) -> Result<Call, Refusal> {
+        loop {
+            let refusal = match self.available(&routed.target).await {
+                Err(refusal @ (Refusal::Absent(..) | Refusal::Gone(_))) => refusal,
+                settled => return settled,
+            };
+            *routed = self.router.elsewhere(routed, caller).ok_or(refusal)?;
+        }
+    }
+
+    /// A callee begins to serve a request; what is no service of ours makes none for it that pass here.
+    pub fn serving(&self, routed: &Routed, place: &Call, identity: &Identity) -> Option<InFlight> {
+        let upstream = &routed.target.upstream;
+        let links = || self.links.of(&upstream.name, place.own_address());
+        (!upstream.is_external() && !routed.is_outside()).then(|| links().begin(identity, routed.local()))
+    }
+
+    /// What the engine says of a service that is not ready.
+    async fn reason(&self, service: &Arc<str>) -> Option<String> {
+        let (reply, answer) = oneshot::channel();
+        self.asks.send(Ask::Why(service.to_string(), reply)).ok()?;
+        tokio::time::timeout(PATIENCE, answer).await.ok()?.ok()?.ok()?.in_a_line()
+    }
+
+    /// A record of a call that begins now; it is kept when it is dropped.
+    pub fn recording(
+        &self,
+        words: Words,
+        trace_id: u128,
+        (begun, time): (Instant, Timestamp),
+        caller: &Caller,
+        to: Arc<str>,
+        protocol: &'static str,
+    ) -> Recording {
+        let mut record = Record::new(words, trace_id, time, caller.service().cloned(), to);
+        record.protocol = protocol;
+        Recording { record: Some(record), in_flight: None, begun, requests: self.requests.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::model::{Egress, Protocol};
+    use crate::route::{Endpoint, Life, Location, Replicas, Upstream};
+    use crate::supervise::{Incarnation, State};
+    use crate::view::Explanation;
+
+    fn explanation() -> Explanation {
+        Explanation {
+            service: "web".to_owned(),
+            state: State::Starting,
+            ready: false,
+            reason: Some("it listens on 3000 instead of 8080".to_owned()),
+            blockers: Vec::new(),
+            last_probe: None,
+            refused: Vec::new(),
+            last_lines: Vec::new(),
+            next: None,
+            lost_lines: 0,
+        }
+    }
+
+    fn upstream(availability: watch::Receiver<Availability>, ports: Vec<Endpoint>, replicas: Replicas) -> Target {
+        let (called, egress, name) = (Ipv4Addr::LOCALHOST, Egress::Allow, "web".into());
+        let upstream = Upstream { name, version: None, called, own: called, egress, ports, availability, replicas };
+        Target { upstream: Arc::new(upstream), port: 0 }
+    }
+
+    fn endpoint() -> Endpoint {
+        Endpoint { name: String::new(), number: 80, protocol: Protocol::Http, location: Location::Loopback(1) }
+    }
+
+    /// As one that was held while its callee became something that lives elsewhere.
+    #[tokio::test]
+    async fn where_nobody_is_listed_a_call_waits_without_a_turn_and_not_for_ever() {
+        let context = Context::new(Requests::default(), mpsc::unbounded_channel().0).holding(Duration::from_millis(50));
+        let (keep, availability) = watch::channel(Availability::Ready);
+        let target = upstream(availability, vec![endpoint()], Replicas::listed());
+        let mut turns = 0;
+        let mut available = std::pin::pin!(context.available(&target));
+        let counted = std::future::poll_fn(|task| {
+            turns += 1;
+            available.as_mut().poll(task)
+        });
+        let refused = tokio::time::timeout(Duration::from_secs(5), counted).await.expect("it ends").map(drop);
+        assert_eq!(refused.unwrap_err(), Refusal::StillComing("web".into(), Duration::from_millis(50), None));
+        assert!(turns < 10, "{turns} turns");
+        // Whoever is listed, or said to be absent, ends it.
+        let context = context.clone().holding(Duration::from_secs(60));
+        let life = Life { incarnation: Incarnation(1), own: None, locations: vec![Location::Loopback(1)] };
+        let (facts, _told) = mpsc::unbounded_channel();
+        let listing = async {
+            tokio::task::yield_now().await;
+            target.upstream.replicas.set([life].into_iter(), &facts);
+        };
+        let (call, ()) = tokio::join!(context.available(&target), listing);
+        assert_eq!(call.unwrap().location(), &Location::Loopback(1));
+        target.upstream.replicas.set(std::iter::empty(), &facts);
+        let leaving = async {
+            tokio::task::yield_now().await;
+            keep.send_replace(Availability::Absent(State::Stopped));
+        };
+        let (refused, ()) = tokio::join!(context.available(&target), leaving);
+        assert_eq!(refused.map(drop).unwrap_err(), Refusal::Absent("web".into(), State::Stopped));
+    }
+
+    #[tokio::test]
+    async fn who_waited_in_vain_is_told_why() {
+        let (asks, mut asked) = mpsc::unbounded_channel();
+        let context = Context::new(Requests::default(), asks).holding(Duration::from_millis(10));
+        let (_keep, availability) = watch::channel(Availability::Coming(State::Starting));
+        let target = upstream(availability, Vec::new(), Replicas::Fixed);
+        let engine = async {
+            let Some(Ask::Why(name, reply)) = asked.recv().await else { panic!("it is asked why") };
+            assert_eq!(name, "web");
+            reply.send(Ok(explanation())).unwrap();
+            // Then it is gone.
+            drop(asked);
+        };
+        let (refused, ()) = tokio::join!(context.available(&target), engine);
+        let said = refused.map(drop).unwrap_err().to_string();
+        assert_eq!(said, "web was not ready within 10ms: it listens on 3000 instead of 8080");
+        let said = context.available(&target).await.map(drop).unwrap_err().to_string();
+        assert_eq!(said, "web was not ready within 10ms");
+    }
+}
