@@ -157,6 +157,16 @@ pub enum PlannedCheck {
     Exec(Vec<String>),
 }
 
+impl PlannedCheck {
+    /// The port that it asks.
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Self::Http { port, .. } | Self::Tcp { port } | Self::Grpc { port, .. } => Some(*port),
+            Self::Exec(_) => None,
+        }
+    }
+}
+
 impl Planned {
     /// Whether the running process is still what this plan wants; dependencies and restart rules may differ.
     pub fn launches_like(&self, other: &Self) -> bool {
