@@ -20,6 +20,7 @@ mod owner;
 mod peers;
 mod pods;
 mod probes;
+mod restarts;
 mod routes;
 mod shifts;
 mod surroundings;

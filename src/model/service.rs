@@ -170,6 +170,8 @@ pub struct Dependency {
     /// The place of the service in the workspace.
     pub service: usize,
     pub condition: Condition,
+    /// A restart of it that somebody asked for restarts who depends on it too.
+    pub restart: bool,
 }
 
 /// What a dependent waits for.

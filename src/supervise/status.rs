@@ -61,6 +61,10 @@ pub struct Status {
     pub wanted: bool,
     pub pid: Option<u32>,
     pub restarts: u32,
+    /// Times in a row that it ended and was started again, or will be, without having been up for long.
+    pub crashes: u32,
+    /// When it is started next by itself.
+    pub next_start: Option<Moment>,
     pub exit: Option<Exit>,
     /// When the main process started.
     pub started: Option<Moment>,
@@ -85,7 +89,8 @@ pub enum Reason {
     Daemonized,
     Exited(Exit),
     GaveUp(Exit, u32),
-    Retries(Exit),
+    /// It is started again, for the so many-th time in a row.
+    Retries(Exit, u32),
     KilledHard,
     /// This probe of it failed, so it is ended.
     ProbeFailed(ProbeKind, String),
@@ -145,6 +150,11 @@ impl World {
             wanted: row.want != Want::Down && instance.stays(),
             pid: pid.filter(|_| !is_daemonized(&instance.phase)),
             restarts: instance.restarts,
+            crashes: instance.streak,
+            next_start: match instance.phase {
+                Phase::Backoff { until } => Some(until),
+                _ => None,
+            },
             exit: instance.last_exit.clone(),
             started,
             startup,
@@ -203,7 +213,7 @@ impl World {
                 None if instance.standing == Standing::Outdated => self.serves_until(service),
                 None => up.daemonized.then_some(Reason::Daemonized),
             },
-            Phase::Backoff { .. } => instance.last_exit.clone().map(Reason::Retries),
+            Phase::Backoff { .. } => instance.last_exit.clone().map(|exit| Reason::Retries(exit, instance.streak)),
             Phase::Draining(_) => Some(Reason::Drains),
             Phase::Stopping(stopping) => match (&stopping.cause, stopping.stage) {
                 (Cause::Failed(Exit::Failed(kind, error)), _) => Some(Reason::ProbeFailed(*kind, error.clone())),

@@ -1,5 +1,6 @@
 //! The machine itself: one way in, `step`.
 
+mod cascade;
 mod commands;
 mod dependencies;
 mod drive;
@@ -50,6 +51,8 @@ pub struct Row {
     pub instances: Vec<Instance>,
     /// Since when it is not called, where that is looked at.
     pub quiet: Option<Quiet>,
+    /// One that it depends on is restarted, and it is to be when that one is there again.
+    pub follows: bool,
     /// It was asked for without what it needs, so it waits for nothing.
     pub alone: bool,
     /// No longer in the manifest; only its stop is still to be seen.
@@ -65,6 +68,7 @@ impl Row {
             want: Want::Down,
             instances: vec![Instance::new(1)],
             quiet: None,
+            follows: false,
             alone: false,
             leaving: false,
             is_dirty: false,

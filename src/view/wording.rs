@@ -42,7 +42,8 @@ pub fn reason(reason: &Reason, plan: &Plan) -> String {
         Reason::Exited(exit) => exit.to_string(),
         Reason::GaveUp(exit, 0) => exit.to_string(),
         Reason::GaveUp(exit, restarts) => format!("gave up after {restarts} restarts: {exit}"),
-        Reason::Retries(exit) => format!("{exit}; it is started again"),
+        Reason::Retries(exit, 0 | 1) => format!("{exit}; it is started again"),
+        Reason::Retries(exit, crashes) => format!("{exit}, {crashes} times in a row; it is started again"),
         Reason::KilledHard => "did not stop in time and was killed".to_owned(),
         Reason::Drains => "answers what it was asked, and gets no more".to_owned(),
         Reason::ServesUntil(next, state, why) => {

@@ -14,9 +14,9 @@ const SERVICES: &str = "web: depends_on: [api, cart], ports: 80 \
     | migrate: depends_on: db, setup: make \
     | lazy: lazy: true, ports: 80, depends_on: db, idle_timeout: 5s \
     | log: readiness: { log: up }, restart: on-failure \
-    | notify: readiness: { notify: true }, depends_on: log, restart: always \
+    | notify: readiness: { notify: true }, depends_on: { log: { restart: true } }, restart: always \
     | pay: external: 'https://pay.example.com' \
-    | shop: depends_on: [pay, db] \
+    | shop: depends_on: { pay: ready, db: { restart: true } } \
     | pool: replicas: 3, ports: 80, restart: on-failure \
     | roll: replicas: 2, ports: 80, strategy: rolling, restart: always, depends_on: pool, max_age: 1m, liveness: /l \
     | slow: ports: 80, startup: { http: /s, failure_threshold: 2 }, liveness: { exec: check }, restart: on-failure \

@@ -211,7 +211,7 @@ fn depends_on(raw: Option<&DependsOn>, context: &Context<'_>, problems: &mut Pro
         let usual = if job.is_some() { Condition::Completed } else { Condition::Ready };
         let condition = entry.condition.map_or(usual, |word| word.0);
         if !out.iter().any(|known| known.service == service) {
-            out.push(Dependency { service, condition });
+            out.push(Dependency { service, condition, restart: entry.restart });
         }
     }
     out

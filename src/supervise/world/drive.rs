@@ -25,6 +25,7 @@ impl World {
 
     fn due(&mut self, now: Moment, spot: Spot) {
         self.grow_old(now, spot);
+        self.grow_stable(now, spot);
         let service = spot.service;
         let instance = self.instance_mut(spot);
         if instance.phase.deadline().is_none_or(|deadline| deadline > now) {
@@ -54,6 +55,7 @@ impl World {
     pub(super) fn settle(&mut self, now: Moment) {
         while let Some(service) = self.dirty.pop_front() {
             self.rows[service].is_dirty = false;
+            self.follow(now, service);
             self.staff(now, service);
             self.spots(service).for_each(|spot| self.drive(now, spot));
             self.watch_calls(now, service);
