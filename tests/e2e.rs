@@ -21,6 +21,7 @@ mod peers;
 mod pods;
 mod probes;
 mod restarts;
+mod rounds;
 mod routes;
 mod shifts;
 mod surroundings;
