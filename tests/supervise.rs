@@ -1,5 +1,6 @@
 //! The state machine, step by step: no clock, no process.
 
+mod agenda;
 mod apply;
 mod cascade;
 mod external;

@@ -88,6 +88,7 @@ fn service_json(place: usize, service: &Service, references: &[Reference], works
         "startup": service.startup.as_ref().map(startup),
         "liveness": service.liveness.as_ref().map(liveness),
         "restart": format!("{:?}", service.restart.policy).to_lowercase(),
+        "schedule": service.schedule.as_ref().map(ToString::to_string),
         "stop_signal": service.stop.signal.to_string(),
         "stop_grace_period": crate::model::show_duration(service.stop.grace),
         "lazy": service.lazy,

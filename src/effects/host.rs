@@ -1,5 +1,6 @@
 //! Carries out effects and turns what happens into facts.
 
+mod agenda;
 mod errands;
 mod misplaced;
 mod sweep;
@@ -159,6 +160,7 @@ impl Host {
             Effect::Probe { service, incarnation, kind } => self.probe(service, incarnation, kind),
             // Answered where calls are listed.
             Effect::Measure { .. } => {}
+            Effect::Look { service, ticket, due } => self.look(service, ticket, due),
             Effect::Sweep(waiting) => self.sweep(&waiting),
             Effect::Setup { setup, run } => self.setup(setup, run),
         }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::input::{Exit, Moment};
 use super::instance::{Instance, Spot, Standing};
 use super::phase::{Cause, Draining, Failure, Health, Phase, Rest, Stage, Up, Want};
@@ -65,6 +67,8 @@ pub struct Status {
     pub crashes: u32,
     /// When it is started next by itself.
     pub next_start: Option<Moment>,
+    /// When it runs next by its schedule.
+    pub next_run: Option<Timestamp>,
     pub exit: Option<Exit>,
     /// When the main process started.
     pub started: Option<Moment>,
@@ -76,6 +80,8 @@ pub struct Status {
 /// Why a service is in its state, where the state alone does not say it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reason {
+    /// It runs when its time has come.
+    Scheduled,
     /// These dependencies are not there yet.
     WaitsFor(Vec<usize>),
     /// This one never will be.
@@ -155,6 +161,7 @@ impl World {
                 Phase::Backoff { until } => Some(until),
                 _ => None,
             },
+            next_run: self.next_run(spot.service),
             exit: instance.last_exit.clone(),
             started,
             startup,
@@ -167,6 +174,7 @@ impl World {
         let service = spot.service;
         match &self.instance(spot).phase {
             Phase::Rest(_) if self.row(service).want == Want::Idle => State::Idle,
+            Phase::Rest(Rest::New | Rest::Stopped) if self.next_run(service).is_some() => State::Idle,
             Phase::Rest(Rest::New | Rest::Stopped) => State::Stopped,
             Phase::Rest(Rest::Completed) => State::Completed,
             Phase::Rest(Rest::Failed(_)) => State::Failed,
@@ -193,7 +201,8 @@ impl World {
                 Failure::GaveUp { exit, restarts } => Reason::GaveUp(exit.clone(), *restarts),
                 Failure::Setup(error) => Reason::SetupFailed(error.clone()),
             }),
-            Phase::Rest(_) | Phase::Launching { .. } => None,
+            Phase::Rest(_) => self.next_run(service).map(|_| Reason::Scheduled),
+            Phase::Launching { .. } => None,
             Phase::Elsewhere => Some(Reason::Elsewhere(service)),
             Phase::Waiting => match self.running_setup(service) {
                 Some(setup) => Some(Reason::SetupRuns(setup)),

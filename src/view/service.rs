@@ -44,7 +44,7 @@ pub struct Service {
     /// Times in a row that it ended by itself and was started again, or will be, without having been up for long.
     #[serde(default)]
     pub crashes: u32,
-    /// When it is started next by itself, RFC 3339, UTC.
+    /// When it is started next by itself, or by its schedule, RFC 3339, UTC.
     #[serde(default)]
     pub next_start: Option<String>,
     /// Of the last process that ended, as a shell reports it.
@@ -136,7 +136,7 @@ impl Service {
                 .collect(),
             restarts: status.restarts,
             crashes: status.crashes,
-            next_start: status.next_start.map(|at| format!("{:.3}", wall(at))),
+            next_start: status.next_start.map(wall).or(status.next_run).map(|at| format!("{at:.3}")),
             exit_code: status.exit.as_ref().and_then(|exit| exit.code()),
             // Filled in when it is shown: a row that changed with every look would never be the same.
             uptime_ms: None,

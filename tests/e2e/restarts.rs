@@ -50,3 +50,28 @@ fn who_depends_on_a_restarted_service_so_is_restarted_after_it() {
         assert_eq!(pids()[2], before[2], "nobody said that it follows");
     }
 }
+
+#[test]
+fn a_service_with_a_schedule_runs_at_its_times() {
+    for account in Account::all() {
+        let sandbox = Sandbox::of(
+            account,
+            "services:\n  job: { command: date +%s%N >> runs, schedule: '* * * * * *' }\n  \
+             late: { command: 'true', schedule: { cron: '@yearly', timezone: Europe/Berlin } }\n",
+        );
+        sandbox.up();
+        let runs = || std::fs::read_to_string(sandbox.path("runs")).unwrap_or_default();
+        until("it has run several times", || runs().lines().count() >= 3);
+        // Each soon after a second has begun.
+        let seconds: Vec<u64> = runs().lines().map(|line| line.parse::<u64>().unwrap() / 1_000_000_000).collect();
+        assert!(seconds.windows(2).all(|pair| pair[1] > pair[0]), "{seconds:?}");
+        let late = sandbox.row("late");
+        assert_eq!(late["state"], "idle");
+        assert!(late["next_start"].as_str().unwrap().ends_with("-12-31T23:00:00.000Z"), "{late}");
+        let why = sandbox.nagaya(&["why", "late", "--json"]).good().json();
+        assert!(why["next"].as_str().unwrap().ends_with("-12-31T23:00:00Z"), "{why}");
+        sandbox.nagaya(&["stop", "job"]).good();
+        sandbox.nagaya(&["start", "late"]).good();
+        until("it has run by hand", || sandbox.row("late")["state"] == "completed");
+    }
+}

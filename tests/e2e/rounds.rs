@@ -29,7 +29,13 @@ const SERVICES: [Service; 5] = [
         keys: "stop_grace_period: 50ms",
         processes: 1,
     },
-    Service { name: "rolling", seconds: 100_005, command: "exec sleep 100005", keys: "strategy: rolling", processes: 1 },
+    Service {
+        name: "rolling",
+        seconds: 100_005,
+        command: "exec sleep 100005",
+        keys: "strategy: rolling",
+        processes: 1,
+    },
 ];
 
 /// What is wanted of a service.
@@ -82,7 +88,9 @@ fn expected(wanted: &[Wanted]) -> BTreeMap<(u32, u32), usize> {
 #[track_caller]
 fn agrees(sandbox: &Sandbox, wanted: &[Wanted], seed: u64, round: usize) {
     let now = || counted(running(sandbox).into_iter().map(|(seconds, version, _)| (seconds, version)));
-    until(&format!("what runs is what is wanted, seed {seed}, round {round}: {wanted:?}"), || now() == expected(wanted));
+    until(&format!("what runs is what is wanted, seed {seed}, round {round}: {wanted:?}"), || {
+        now() == expected(wanted)
+    });
     let rows = sandbox.nagaya(&["ps", "--json"]).good().json();
     for row in rows.as_array().unwrap() {
         let (_, wanted) = SERVICES.iter().zip(wanted).find(|(service, _)| row["name"] == service.name).unwrap();

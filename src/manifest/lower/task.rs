@@ -152,6 +152,7 @@ fn as_service(task: &Task, name: &ServiceName, depends_on: Vec<Dependency>) -> S
         startup: None,
         liveness: None,
         restart: Restart::default(),
+        schedule: None,
         stop: Stop::default(),
         profiles: Vec::new(),
         lazy: false,

@@ -13,7 +13,7 @@ use crate::model::{HostName, RestartPolicy, Size, Template, User};
 use super::words::{BalanceWord, StrategyWord};
 use super::{
     Backoff, ConditionWord, EgressWord, Env, ExternalUrl, Listen, NetworkWord, Policy, Ports, Probe, PublishSpec,
-    SignalWord, Watch,
+    ScheduleRecord, SignalWord, Watch,
 };
 
 record! {
@@ -89,8 +89,8 @@ record! {
         egress: At<EgressWord>,
         /// How it sees the network, where that differs from the workspace.
         network: At<NetworkWord>,
-        /// When it runs, as cron writes it.
-        [later] schedule: String,
+        /// When it runs, to its end, as cron writes it: `*/5 * * * *`, or {cron, timezone}.
+        schedule: At<OrBrief<ScheduleRecord>>,
         /// The account that runs it: a name or a number, and after a `:` a group.
         user: At<User>,
         /// Words for selecting it.

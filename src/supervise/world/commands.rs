@@ -60,6 +60,7 @@ impl World {
                 instance.phase = Phase::Waiting;
             }
         }
+        self.run_scheduled(service);
         self.touch_neighbours(service);
     }
 
@@ -85,7 +86,15 @@ impl World {
         self.rows[service].follows = false;
         self.afresh(service, |_| true);
         self.spots(service).for_each(|spot| self.restart_one(now, spot));
+        self.run_scheduled(service);
         self.touch_neighbours(service);
+    }
+
+    /// By hand one with a schedule runs at once.
+    fn run_scheduled(&mut self, service: usize) {
+        if self.is_scheduled(service) {
+            self.run_once(service);
+        }
     }
 
     fn restart_one(&mut self, now: Moment, spot: Spot) {

@@ -9,6 +9,7 @@ impl World {
     pub(super) fn tick(&mut self, now: Moment) {
         while let Some(service) = self.deadlines.pop(now) {
             self.look_for_calls(now, service);
+            self.look_at_clock(now, service);
             self.spots(service).for_each(|spot| self.due(now, spot));
             self.deadlines.set(service, self.rows[service].deadline());
         }
@@ -59,6 +60,7 @@ impl World {
             self.staff(now, service);
             self.spots(service).for_each(|spot| self.drive(now, spot));
             self.watch_calls(now, service);
+            self.keep_agenda(service);
             self.deadlines.set(service, self.rows[service].deadline());
             self.spots(service).for_each(|spot| self.tell(now, spot));
             self.changed.push(service);
@@ -79,6 +81,7 @@ impl World {
             {
                 self.become_phase(spot, Phase::Elsewhere);
             }
+            (Want::Up, Phase::Rest(_)) if self.is_scheduled(service) => {}
             (Want::Up, Phase::Rest(Rest::New | Rest::Stopped)) => self.become_phase(spot, Phase::Waiting),
             (Want::Up | Want::Idle, Phase::Waiting) => self.try_launch(spot),
             (Want::Down, Phase::Waiting | Phase::Backoff { .. }) => {

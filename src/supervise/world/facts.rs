@@ -27,6 +27,7 @@ impl World {
             Fact::Said(incarnation, Said::Dead) => self.said_dead(now, incarnation),
             Fact::Said(incarnation, Said::Status(status)) => self.said(incarnation, &status),
             Fact::Swept(findings) => self.swept(now, findings),
+            Fact::Looked(ticket, hour) => self.looked(ticket, hour),
             Fact::SetupEnded(run, result) => self.setup_ended(run, result),
         }
     }
