@@ -61,6 +61,7 @@ pub mod tree;
 pub mod trial;
 pub mod tries;
 pub mod trust;
+mod twins;
 pub mod watch;
 pub mod worktree;
 

@@ -15,6 +15,7 @@ mod probe;
 mod quantity;
 mod replicas;
 mod restart;
+mod schedule;
 mod service;
 mod signal;
 mod task;
@@ -36,6 +37,7 @@ pub use probe::{Check, Liveness, Probe, ProbeKind, Readiness, Rhythm, Sign, Star
 pub use quantity::{BadQuantity, Size, parse_duration, show_duration};
 pub use replicas::{MOST_REPLICAS, Strategy};
 pub use restart::{BackoffSpec, Jitter, Restart, RestartPolicy, Stop};
+pub use schedule::{BadSchedule, Schedule};
 pub use service::{Condition, Dependency, Environment, Inputs, LogKeeping, Run, Service, SetupStep, Value, Version};
 pub use signal::Signal;
 pub use task::{BadTaskName, Caching, Task, TaskName};

@@ -210,6 +210,7 @@ fn planned(place: usize, service: &Service, outlook: &edges::Outlook<'_>, setups
         user: service.user.clone(),
         depends_on: service.depends_on.clone(),
         restart: service.restart.clone(),
+        schedule: service.schedule.clone(),
         stop: service.stop,
         lazy: service.lazy,
         watch: service.watch.iter().map(|watch| watched(watch, &argv)).collect(),

@@ -20,6 +20,8 @@ mod owner;
 mod peers;
 mod pods;
 mod probes;
+mod restarts;
+mod rounds;
 mod routes;
 mod shifts;
 mod surroundings;

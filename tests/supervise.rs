@@ -1,6 +1,8 @@
 //! The state machine, step by step: no clock, no process.
 
+mod agenda;
 mod apply;
+mod cascade;
 mod external;
 pub mod fixture;
 mod idle;

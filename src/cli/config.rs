@@ -77,7 +77,7 @@ fn service_json(place: usize, service: &Service, references: &[Reference], works
         "egress": service.egress.word(),
         "user": service.user.as_ref().map(ToString::to_string),
         "depends_on": service.depends_on.iter().map(|it| json!({
-            "service": name(it.service), "condition": it.condition.word(),
+            "service": name(it.service), "condition": it.condition.word(), "restart": it.restart,
         })).collect::<Vec<_>>(),
         "references": own.map(|it| json!({ "service": name(it.to), "via": it.via })).collect::<Vec<_>>(),
         "replicas": service.replicas,
@@ -88,6 +88,7 @@ fn service_json(place: usize, service: &Service, references: &[Reference], works
         "startup": service.startup.as_ref().map(startup),
         "liveness": service.liveness.as_ref().map(liveness),
         "restart": format!("{:?}", service.restart.policy).to_lowercase(),
+        "schedule": service.schedule.as_ref().map(ToString::to_string),
         "stop_signal": service.stop.signal.to_string(),
         "stop_grace_period": crate::model::show_duration(service.stop.grace),
         "lazy": service.lazy,

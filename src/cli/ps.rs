@@ -61,7 +61,7 @@ pub fn table(rows: &[Service], output: &Output) {
             row.restarts.to_string(),
             row.pid.map(|pid| pid.to_string()).unwrap_or_default(),
             row.ports.iter().map(port).collect::<Vec<_>>().join(" "),
-            row.reason.clone().into_iter().chain(lost_lines(row.lost_lines)).collect::<Vec<_>>().join("; "),
+            remarks(row),
         ]);
     }
     for (line, row) in table.lines().into_iter().zip(std::iter::once(None).chain(rows.iter().map(Some))) {
@@ -72,6 +72,18 @@ pub fn table(rows: &[Service], output: &Output) {
         let plain = format!("{} {}", crate::view::state_mark(row.state), row.state.word());
         output.line(&line.replacen(&plain, &state(row.state), 1));
     }
+}
+
+/// What there is to say of it in words.
+fn remarks(row: &Service) -> String {
+    let next = row.next_in(crate::effects::clock::utc()).map(|next| format!("in {}", elapsed(next)));
+    let reason = row.reason.iter().cloned().chain(next).collect::<Vec<_>>().join(" ");
+    Some(reason)
+        .filter(|it| !it.is_empty())
+        .into_iter()
+        .chain(lost_lines(row.lost_lines))
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 /// `http:8080→21034`: production's number and this machine's.

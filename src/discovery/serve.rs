@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
@@ -31,21 +31,31 @@ const LONGEST_QUERY: usize = 4096;
 pub async fn serve_udp<P: Pod>(socket: std::net::UdpSocket, pod: Rc<P>, forwarder: Rc<Forwarder>) -> io::Result<()> {
     socket.set_nonblocking(true)?;
     let socket = UdpSocket::from_std(socket)?;
-    let mut buffer = vec![0; LONGEST_QUERY];
+    // There is one of these for each pod, and most of them wait for ever: what only a query needs is made for it.
     let mut answers = FuturesUnordered::new();
     loop {
         tokio::select! {
-            received = socket.recv_from(&mut buffer) => match received {
-                Ok((length, client)) if answers.len() < MOST_DATAGRAMS => {
-                    answers.push(reply(&socket, buffer[..length].to_vec(), client, &*pod, &forwarder));
+            ready = socket.readable() => {
+                ready?;
+                if let Some((query, client)) = query(&socket)?
+                    && answers.len() < MOST_DATAGRAMS
+                {
+                    answers.push(reply(&socket, query, client, &*pod, &forwarder).boxed_local());
                 }
-                Ok(_) => {}
-                // Of an earlier reply that nobody waited for.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
-                Err(error) => return Err(error),
-            },
+            }
             Some(()) = answers.next() => {}
         }
+    }
+}
+
+/// A datagram, if there is one.
+fn query(socket: &UdpSocket) -> io::Result<Option<(Vec<u8>, SocketAddr)>> {
+    let mut buffer = [0; LONGEST_QUERY];
+    match socket.try_recv_from(&mut buffer) {
+        Ok((length, client)) => Ok(Some((buffer[..length].to_vec(), client))),
+        // The latter is of an earlier reply that nobody waited for.
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionRefused) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

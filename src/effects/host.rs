@@ -1,5 +1,6 @@
 //! Carries out effects and turns what happens into facts.
 
+mod agenda;
 mod errands;
 mod misplaced;
 mod sweep;
@@ -10,7 +11,7 @@ use std::io;
 use std::net::SocketAddrV4;
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use regex::bytes::Regex;
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -25,8 +26,9 @@ use super::notify::{self, Notify};
 use super::places::Home;
 use super::pods::{Announcer, Pod, PodOrder, Whose, private_files};
 use super::ports::{is_free, taken_message};
-use super::process::end_groups;
+use super::process::{Kin, end_groups};
 use super::setup::Stamps;
+use super::twins::Twins;
 use super::{survivors, texts};
 use crate::launcher::pod::{Failure, Step};
 use crate::launcher::{Account, Client, Launch, Report};
@@ -47,6 +49,7 @@ pub struct Host {
     announcer: Announcer,
     stamps: Stamps,
     lives: HashMap<Incarnation, Life>,
+    twins: Arc<Mutex<Twins>>,
     /// What services whose last run went wrong had dialled in vain, by name.
     dialled: HashMap<String, Vec<SocketAddrV4>>,
     /// Tasks whose next launch only makes the place in which somebody else runs their command, with what runs instead.
@@ -110,6 +113,7 @@ impl Host {
             announcer,
             stamps: Stamps::new(home.setups()),
             lives: HashMap::new(),
+            twins: Arc::default(),
             dialled: HashMap::new(),
             held: HashMap::new(),
             setups: Arc::new(tokio::sync::Semaphore::new(cores.max(2))),
@@ -156,6 +160,7 @@ impl Host {
             Effect::Probe { service, incarnation, kind } => self.probe(service, incarnation, kind),
             // Answered where calls are listed.
             Effect::Measure { .. } => {}
+            Effect::Look { service, ticket, due } => self.look(service, ticket, due),
             Effect::Sweep(waiting) => self.sweep(&waiting),
             Effect::Setup { setup, run } => self.setup(setup, run),
         }
@@ -228,8 +233,9 @@ impl Host {
         let mut numbers = ports.iter().filter_map(PlannedPort::listen);
         let serves = match &life.pod {
             Some(pod) => numbers.any(|port| pod.listens(port)),
-            None => Listeners::look()
-                .is_ok_and(|listeners| numbers.any(|port| listeners.on(port, &life.pids) == Listening::Own)),
+            None => {
+                Listeners::look().is_ok_and(|listeners| numbers.any(|port| is_theirs(&listeners, port, &life.pids)))
+            }
         };
         vec![Fact::Exited(incarnation, exit, if serves { Left::Listeners } else { Left::Strays })]
     }
@@ -379,6 +385,11 @@ impl Host {
         let before = || self.dialled.get(self.plan.services.get(service)?.name.as_str()).cloned();
         pod.map_or_else(|| Dialled::Before(before().unwrap_or_default()), Dialled::Ask)
     }
+}
+
+/// Whether one of these processes listens on a port, alone or not.
+fn is_theirs(listeners: &Listeners, port: u16, pids: &[u32]) -> bool {
+    matches!(listeners.on(port, Kin { pids, others: &[] }), Listening::Own | Listening::Shared(_))
 }
 
 fn source(planned: &Planned, instance: u32, stream: Stream, pipe: OwnedFd) -> Source {

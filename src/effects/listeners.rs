@@ -5,23 +5,32 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::OwnedFd;
 
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with};
 
-use super::process::{Owner, holder, sockets, tree};
+use super::process::{Kin, Owner, holder, sockets, tree};
 
-/// All listening TCP sockets of this network namespace: port to inodes.
+/// All listening TCP sockets of this network namespace, by port.
 #[derive(Debug, Default)]
-pub struct Listeners(HashMap<u16, Vec<u64>>);
+pub struct Listeners(HashMap<u16, Vec<Listener>>);
+
+/// One of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Listener {
+    inode: u64,
+    address: IpAddr,
+}
 
 /// What is known about one port.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Listening {
     /// Held by the processes asked about.
     Own,
-    /// Held by another.
+    /// By them and by another (`SO_REUSEPORT`): each gets some of the connections.
+    Shared(Option<Owner>),
+    /// Held by another, who gets all of them.
     Stranger(Option<Owner>),
     Nobody,
 }
@@ -50,18 +59,39 @@ impl Listeners {
         ports
     }
 
-    /// Whether the process `pid`, or a descendant, listens on a port.
-    pub fn on(&self, port: u16, pids: &[u32]) -> Listening {
-        let Some(inodes) = self.0.get(&port) else { return Listening::Nobody };
-        let holds = |pid: u32| match sockets(pid) {
-            Ok(held) => held.iter().any(|inode| inodes.contains(inode)),
-            // A process of another account, say one that dropped its rights, hides what it holds.
-            Err(error) => error.kind() == io::ErrorKind::PermissionDenied,
-        };
-        if pids.iter().any(|&pid| holds(pid)) || pids.iter().flat_map(|&pid| tree(pid)).any(holds) {
-            return Listening::Own;
+    /// Who gets the connections to a port of the loopback: a family's processes, others, or both.
+    pub fn on(&self, port: u16, kin: Kin<'_>) -> Listening {
+        let all = self.0.get(&port).map(Vec::as_slice).unwrap_or_default();
+        let (own, is_hidden) = held(kin);
+        let answering = answering(all);
+        if answering.is_empty() {
+            // It may be meant for another address alone.
+            return if all.iter().any(|it| own.contains(&it.inode)) { Listening::Own } else { Listening::Nobody };
         }
-        Listening::Stranger(inodes.first().and_then(|&inode| holder(inode)))
+        let mut is_own = false;
+        let mut stranger = None;
+        for listener in answering {
+            match own.contains(&listener.inode) {
+                true => is_own = true,
+                false => match holder(listener.inode) {
+                    Some(owner) if kin.has(owner.pid) => is_own = true,
+                    // A process of another account, say one that dropped its rights, hides what it holds.
+                    None if is_hidden => is_own = true,
+                    owner => stranger = Some(owner),
+                },
+            }
+        }
+        match (stranger, is_own) {
+            (None, _) => Listening::Own,
+            (Some(owner), true) => Listening::Shared(owner),
+            (Some(owner), false) => Listening::Stranger(owner),
+        }
+    }
+
+    /// The sockets that get the connections to a port of the loopback.
+    pub fn answering(&self, port: u16) -> Vec<u64> {
+        let all = self.0.get(&port).map(Vec::as_slice).unwrap_or_default();
+        answering(all).iter().map(|listener| listener.inode).collect()
     }
 
     /// All ports on which a process or a descendant listens.
@@ -71,7 +101,7 @@ impl Listeners {
         let mut ports: Vec<u16> = self
             .0
             .iter()
-            .filter(|(_, inodes)| inodes.iter().any(|inode| held.contains(inode)))
+            .filter(|(_, all)| all.iter().any(|it| held.contains(&it.inode)))
             .map(|(port, _)| *port)
             .collect();
         ports.sort_unstable();
@@ -80,7 +110,7 @@ impl Listeners {
 
     /// Who holds a port.
     pub fn holder(&self, port: u16) -> Option<Owner> {
-        self.0.get(&port)?.iter().find_map(|&inode| holder(inode))
+        self.0.get(&port)?.iter().find_map(|it| holder(it.inode))
     }
 
     fn dump(&mut self, socket: &OwnedFd, family: AddressFamily) -> io::Result<()> {
@@ -105,17 +135,53 @@ impl Listeners {
                 ERROR => return Err(io::Error::other("the kernel refused to list sockets")),
                 _ => {}
             }
-            // struct inet_diag_msg: the local port at 4, big endian; the inode at 68.
+            // struct inet_diag_msg: the local port at 4, big endian, its address at 8; the inode at 68.
             if let Some(message) = rest.get(16..length).filter(|message| message.len() >= 72) {
                 let port = u16::from_be_bytes([message[4], message[5]]);
                 let inode = u32::from_ne_bytes([message[68], message[69], message[70], message[71]]);
-                self.0.entry(port).or_default().push(inode.into());
+                self.0.entry(port).or_default().push(Listener { inode: inode.into(), address: address(message) });
             }
             let step = length.max(16).next_multiple_of(4);
             rest = rest.get(step..).unwrap_or_default();
         }
         Ok(false)
     }
+}
+
+/// Of the listeners on one port those to which the kernel gives a connection to the loopback: the address that fits best
+/// wins, and several of the same share. The loopback of IPv6 is tried when that of IPv4 refuses.
+fn answering(all: &[Listener]) -> Vec<Listener> {
+    let ranks: [IpAddr; 5] = [
+        Ipv4Addr::LOCALHOST.into(),
+        Ipv4Addr::UNSPECIFIED.into(),
+        // It takes IPv4 too, unless it was asked not to, which is not told.
+        Ipv6Addr::UNSPECIFIED.into(),
+        Ipv6Addr::LOCALHOST.into(),
+        Ipv4Addr::LOCALHOST.to_ipv6_mapped().into(),
+    ];
+    let at = |rank: &IpAddr| all.iter().copied().filter(|it| it.address == *rank).collect::<Vec<_>>();
+    ranks.iter().map(at).find(|found| !found.is_empty()).unwrap_or_default()
+}
+
+/// The local address in a struct inet_diag_msg.
+fn address(message: &[u8]) -> IpAddr {
+    let octets: [u8; 16] = message.get(8..24).and_then(|it| it.try_into().ok()).unwrap_or_default();
+    match u16::from(message[0]) == AddressFamily::INET.as_raw() {
+        true => Ipv4Addr::new(octets[0], octets[1], octets[2], octets[3]).into(),
+        false => Ipv6Addr::from(octets).into(),
+    }
+}
+
+/// The sockets that a family's processes hold, and whether one of them may not be looked at.
+fn held(kin: Kin<'_>) -> (Vec<u64>, bool) {
+    let mut is_hidden = false;
+    let all = kin.pids.iter().flat_map(|&pid| tree(pid)).filter_map(|pid| {
+        let held = sockets(pid);
+        is_hidden |= held.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
+        held.ok()
+    });
+    let all = all.flatten().collect();
+    (all, is_hidden)
 }
 
 /// Whether anybody listens on a port in the network namespace of `socket`, on any of these addresses. A look-up in the
@@ -165,17 +231,41 @@ mod tests {
 
     use super::*;
 
+    fn own(pids: &[u32]) -> Kin<'_> {
+        Kin { pids, others: &[] }
+    }
+
+    #[test]
+    fn the_address_that_fits_best_answers() {
+        let listener = |at: (usize, &&str)| Listener { inode: at.0 as u64, address: at.1.parse().unwrap() };
+        let cases: [(&[&str], &[u64]); 8] = [
+            (&["0.0.0.0", "127.0.0.1"], &[1]),
+            (&["::", "0.0.0.0", "::1"], &[1]),
+            (&["127.0.0.1", "127.0.0.1", "::"], &[0, 1]),
+            (&["0.0.0.0", "0.0.0.0"], &[0, 1]),
+            (&["::1", "::"], &[1]),
+            (&["::1"], &[0]),
+            (&["192.0.2.1", "127.66.0.1"], &[]),
+            (&[], &[]),
+        ];
+        for (addresses, expected) in cases {
+            let all: Vec<Listener> = addresses.iter().enumerate().map(listener).collect();
+            let found: Vec<u64> = answering(&all).iter().map(|it| it.inode).collect();
+            assert_eq!(found, expected, "{addresses:?}");
+        }
+    }
+
     #[test]
     fn finds_our_own_listener_and_tells_it_from_a_strangers() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let listeners = Listeners::look().unwrap();
-        assert_eq!(listeners.on(port, &[std::process::id()]), Listening::Own);
+        assert_eq!(listeners.on(port, own(&[std::process::id()])), Listening::Own);
         assert!(listeners.of(&[std::process::id()]).contains(&port));
-        let Listening::Stranger(owner) = listeners.on(port, &[u32::MAX]) else { panic!() };
+        let Listening::Stranger(owner) = listeners.on(port, own(&[u32::MAX])) else { panic!() };
         assert_eq!(owner.unwrap().pid, std::process::id());
         drop(listener);
-        assert_eq!(Listeners::look().unwrap().on(port, &[std::process::id()]), Listening::Nobody);
+        assert_eq!(Listeners::look().unwrap().on(port, own(&[std::process::id()])), Listening::Nobody);
     }
 
     #[test]
@@ -199,6 +289,6 @@ mod tests {
     fn finds_listeners_on_ipv6() {
         let Ok(listener) = TcpListener::bind("[::1]:0") else { return };
         let port = listener.local_addr().unwrap().port();
-        assert_eq!(Listeners::look().unwrap().on(port, &[std::process::id()]), Listening::Own);
+        assert_eq!(Listeners::look().unwrap().on(port, own(&[std::process::id()])), Listening::Own);
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use super::process::Owner;
+use super::process::{Kin, Owner};
 
 /// Nothing is known beforehand here.
 #[derive(Debug, Default)]
@@ -15,6 +15,7 @@ pub struct Listeners;
 #[derive(Debug, PartialEq, Eq)]
 pub enum Listening {
     Own,
+    Shared(Option<Owner>),
     Stranger(Option<Owner>),
     Nobody,
 }
@@ -26,12 +27,17 @@ impl Listeners {
     }
 
     /// Whether anybody listens on a port.
-    pub fn on(&self, port: u16, _: &[u32]) -> Listening {
+    pub fn on(&self, port: u16, _: Kin<'_>) -> Listening {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         match TcpStream::connect_timeout(&address, Duration::from_millis(100)) {
             Ok(_) => Listening::Own,
             Err(_) => Listening::Nobody,
         }
+    }
+
+    /// Not known.
+    pub fn answering(&self, _: u16) -> Vec<u64> {
+        Vec::new()
     }
 
     /// Not known.

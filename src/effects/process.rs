@@ -67,6 +67,38 @@ pub(super) fn tree(root: u32) -> Vec<u32> {
     found
 }
 
+/// The processes of one instance, and those of others.
+#[derive(Debug, Clone, Copy)]
+pub struct Kin<'a> {
+    /// Its main process, or what that left.
+    pub pids: &'a [u32],
+    /// Main processes of other instances.
+    pub others: &'a [u32],
+}
+
+impl Kin<'_> {
+    /// Whether a process is one of the instance's: a descendant, or one that was left to the launcher and whose line
+    /// leads to no other instance.
+    pub fn has(&self, pid: u32) -> bool {
+        let launcher = self.pids.first().copied().and_then(parent);
+        for ancestor in std::iter::successors(Some(pid), |&pid| parent(pid)) {
+            if self.pids.contains(&ancestor) || Some(ancestor) == launcher {
+                return true;
+            }
+            if self.others.contains(&ancestor) {
+                return false;
+            }
+        }
+        false
+    }
+}
+
+/// The process above one.
+fn parent(pid: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    fields(&stat)?.get(1)?.parse().ok().filter(|parent| *parent > 0)
+}
+
 /// The inodes of the sockets that a process holds; an error where it may not be looked at.
 pub(super) fn sockets(pid: u32) -> io::Result<Vec<u64>> {
     let mut inodes = Vec::new();

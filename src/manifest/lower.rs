@@ -7,6 +7,7 @@ mod network;
 mod probes;
 mod routes;
 mod scale;
+mod schedule;
 mod service;
 mod task;
 mod unique;

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 
 use super::{
     Check, Command, Egress, External, HostName, Liveness, NetworkMode, Port, Probe, Publish, Readiness, Restart,
-    ServiceName, Sign, Size, Startup, Stop, Strategy, Template, User, Watch,
+    Schedule, ServiceName, Sign, Size, Startup, Stop, Strategy, Template, User, Watch,
 };
 
 /// A member of the workspace. One that lives elsewhere has nothing of what is about processes but its default.
@@ -43,6 +43,8 @@ pub struct Service {
     pub startup: Option<Startup>,
     pub liveness: Option<Liveness>,
     pub restart: Restart,
+    /// It runs at these times, to its end, instead of all the time.
+    pub schedule: Option<Schedule>,
     pub stop: Stop,
     pub profiles: Vec<String>,
     /// Started by its first request instead of by `up`.
@@ -170,6 +172,8 @@ pub struct Dependency {
     /// The place of the service in the workspace.
     pub service: usize,
     pub condition: Condition,
+    /// A restart of it that somebody asked for restarts who depends on it too.
+    pub restart: bool,
 }
 
 /// What a dependent waits for.

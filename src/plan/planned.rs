@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::model::{
     Dependency, Egress, External, HostName, Liveness, LogKeeping, NetworkMode, ProbeKind, Protocol, Restart, Rhythm,
-    ServiceName, Sign, Startup, Stop, Strategy, User, Version, Watch,
+    Schedule, ServiceName, Sign, Startup, Stop, Strategy, User, Version, Watch,
 };
 
 use super::{Addresses, Layers};
@@ -47,6 +47,7 @@ pub struct Planned {
     pub startup: Option<Startup<Box<PlannedProbe>>>,
     pub liveness: Option<Liveness<Box<PlannedProbe>>>,
     pub restart: Restart,
+    pub schedule: Option<Schedule>,
     pub stop: Stop,
     pub lazy: bool,
     /// Instances at once.
@@ -155,6 +156,16 @@ pub enum PlannedCheck {
     Tcp { port: u16 },
     Grpc { port: u16, service: String },
     Exec(Vec<String>),
+}
+
+impl PlannedCheck {
+    /// The port that it asks.
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Self::Http { port, .. } | Self::Tcp { port } | Self::Grpc { port, .. } => Some(*port),
+            Self::Exec(_) => None,
+        }
+    }
 }
 
 impl Planned {

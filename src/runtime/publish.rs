@@ -306,8 +306,7 @@ impl Publisher {
             }
             let instances = world.statuses(place).map(|status| {
                 let usage = status.pid.and_then(|pid| self.usage.get(&pid)).copied();
-                let started = status.started.map(|at| self.clock.wall(at));
-                Service::new(plan, place, &status, usage, started, &self.taken)
+                Service::new(plan, place, &status, usage, &|at| self.clock.wall(at), &self.taken)
             });
             rows.push((place, instances.collect()));
         }

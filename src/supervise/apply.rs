@@ -25,6 +25,10 @@ impl World {
         for (service, planned) in plan.services.iter().enumerate() {
             let mut row = before.get(&planned.name).map_or_else(Row::new, |&place| self.rows[place].clone());
             row.is_dirty = false;
+            let same = |&place: &usize| old.services[place].schedule == planned.schedule;
+            if !before.get(&planned.name).is_some_and(same) {
+                row.agenda = None;
+            }
             row.leaving = service >= own;
             for instance in &mut row.instances {
                 match (&instance.phase, planned.external()) {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::model::{ProbeKind, Signal};
 
 use super::Want;
@@ -30,6 +32,21 @@ pub struct Incarnation(pub u64);
 /// One run of a setup step; never used twice in an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SetupRun(pub u64);
+
+/// One look at the wall's clock for a schedule; never used twice in an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// What the wall's clock says to a schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hour {
+    /// The time that was waited for has just come.
+    pub is_due: bool,
+    /// The next time; none where there is no more.
+    pub next: Option<Timestamp>,
+    /// When to look again, as clocks are set and machines sleep.
+    pub look: Option<Moment>,
+}
 
 /// Anything that can happen to a world.
 #[derive(Debug, Clone)]
@@ -85,6 +102,8 @@ pub enum Fact {
     Said(Incarnation, Said),
     /// The sweep that was asked for is done.
     Swept(Vec<Swept>),
+    /// What a look at the clock showed.
+    Looked(Ticket, Hour),
     /// A setup step is through; the text says why it failed.
     SetupEnded(SetupRun, Result<(), String>),
 }
@@ -196,6 +215,12 @@ pub enum Effect {
     Measure {
         service: usize,
         incarnation: Incarnation,
+    },
+    /// Look at the wall's clock for a schedule, of which this time was waited for.
+    Look {
+        service: usize,
+        ticket: Ticket,
+        due: Option<Timestamp>,
     },
     /// Look which of these listen where they should.
     Sweep(Vec<(usize, Incarnation)>),

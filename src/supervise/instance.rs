@@ -19,6 +19,8 @@ pub struct Instance {
     pub restarts: u32,
     /// Automatic restarts since it was last up for long enough.
     pub streak: u32,
+    /// When it has been up for long enough.
+    pub stable_at: Option<Moment>,
     pub last_exit: Option<Exit>,
     /// A restart was asked for: the stop that is under way is no end.
     pub again: bool,
@@ -55,6 +57,7 @@ impl Instance {
             aged_at: None,
             restarts: 0,
             streak: 0,
+            stable_at: None,
             last_exit: None,
             again: false,
             told: None,
@@ -68,8 +71,8 @@ impl Instance {
 
     /// When it wants to be looked at again.
     pub fn deadline(&self) -> Option<Moment> {
-        let aged_at = self.aged_at.filter(|_| matches!(self.phase, Phase::Up(_)));
-        self.phase.deadline().into_iter().chain(aged_at).min()
+        let of_age = self.aged_at.into_iter().chain(self.stable_at).filter(|_| matches!(self.phase, Phase::Up(_)));
+        self.phase.deadline().into_iter().chain(of_age).min()
     }
 
     /// Whether calls are to be sent to it.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::input::{Exit, Moment};
 use super::instance::{Instance, Spot, Standing};
 use super::phase::{Cause, Draining, Failure, Health, Phase, Rest, Stage, Up, Want};
@@ -61,6 +63,12 @@ pub struct Status {
     pub wanted: bool,
     pub pid: Option<u32>,
     pub restarts: u32,
+    /// Times in a row that it ended and was started again, or will be, without having been up for long.
+    pub crashes: u32,
+    /// When it is started next by itself.
+    pub next_start: Option<Moment>,
+    /// When it runs next by its schedule.
+    pub next_run: Option<Timestamp>,
     pub exit: Option<Exit>,
     /// When the main process started.
     pub started: Option<Moment>,
@@ -72,6 +80,8 @@ pub struct Status {
 /// Why a service is in its state, where the state alone does not say it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reason {
+    /// It runs when its time has come.
+    Scheduled,
     /// These dependencies are not there yet.
     WaitsFor(Vec<usize>),
     /// This one never will be.
@@ -85,7 +95,8 @@ pub enum Reason {
     Daemonized,
     Exited(Exit),
     GaveUp(Exit, u32),
-    Retries(Exit),
+    /// It is started again, for the so many-th time in a row.
+    Retries(Exit, u32),
     KilledHard,
     /// This probe of it failed, so it is ended.
     ProbeFailed(ProbeKind, String),
@@ -145,6 +156,12 @@ impl World {
             wanted: row.want != Want::Down && instance.stays(),
             pid: pid.filter(|_| !is_daemonized(&instance.phase)),
             restarts: instance.restarts,
+            crashes: instance.streak,
+            next_start: match instance.phase {
+                Phase::Backoff { until } => Some(until),
+                _ => None,
+            },
+            next_run: self.next_run(spot.service),
             exit: instance.last_exit.clone(),
             started,
             startup,
@@ -157,6 +174,7 @@ impl World {
         let service = spot.service;
         match &self.instance(spot).phase {
             Phase::Rest(_) if self.row(service).want == Want::Idle => State::Idle,
+            Phase::Rest(Rest::New | Rest::Stopped) if self.next_run(service).is_some() => State::Idle,
             Phase::Rest(Rest::New | Rest::Stopped) => State::Stopped,
             Phase::Rest(Rest::Completed) => State::Completed,
             Phase::Rest(Rest::Failed(_)) => State::Failed,
@@ -183,7 +201,8 @@ impl World {
                 Failure::GaveUp { exit, restarts } => Reason::GaveUp(exit.clone(), *restarts),
                 Failure::Setup(error) => Reason::SetupFailed(error.clone()),
             }),
-            Phase::Rest(_) | Phase::Launching { .. } => None,
+            Phase::Rest(_) => self.next_run(service).map(|_| Reason::Scheduled),
+            Phase::Launching { .. } => None,
             Phase::Elsewhere => Some(Reason::Elsewhere(service)),
             Phase::Waiting => match self.running_setup(service) {
                 Some(setup) => Some(Reason::SetupRuns(setup)),
@@ -203,7 +222,7 @@ impl World {
                 None if instance.standing == Standing::Outdated => self.serves_until(service),
                 None => up.daemonized.then_some(Reason::Daemonized),
             },
-            Phase::Backoff { .. } => instance.last_exit.clone().map(Reason::Retries),
+            Phase::Backoff { .. } => instance.last_exit.clone().map(|exit| Reason::Retries(exit, instance.streak)),
             Phase::Draining(_) => Some(Reason::Drains),
             Phase::Stopping(stopping) => match (&stopping.cause, stopping.stage) {
                 (Cause::Failed(Exit::Failed(kind, error)), _) => Some(Reason::ProbeFailed(*kind, error.clone())),

@@ -1,5 +1,7 @@
 //! Why a service is not ready: what it waits for, what that waits for, and what happens next.
 
+use jiff::Timestamp;
+
 use super::input::Moment;
 use super::phase::{Phase, Stage, Stopping};
 use super::status::Status;
@@ -30,6 +32,8 @@ pub struct Blocker {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Next {
     Start(Moment),
+    /// By its schedule.
+    Run(Timestamp),
     Probe(Moment),
     Kill(Moment),
     /// It is ended unless it has started.
@@ -52,6 +56,7 @@ impl World {
                 probed.or(up.startup.as_ref().map(|startup| Next::End(startup.until)))
             }
             Phase::Stopping(Stopping { stage: Stage::Asked { kill_at }, .. }) => Some(Next::Kill(*kill_at)),
+            Phase::Rest(_) => self.next_run(service).map(Next::Run),
             _ => None,
         };
         Why { status: self.status(service), blockers: self.blockers(service), last_probe, tries, next }

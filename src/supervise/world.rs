@@ -1,5 +1,7 @@
 //! The machine itself: one way in, `step`.
 
+mod agenda;
+mod cascade;
 mod commands;
 mod dependencies;
 mod drive;
@@ -20,6 +22,7 @@ use super::input::{Effect, Incarnation, Input, Moment, SetupRun};
 use super::instance::{Instance, Spot};
 use super::phase::{Phase, Want};
 use super::status::{Event, State};
+use agenda::Agenda;
 use idle::Quiet;
 
 /// All services of a workspace and what is going on with them.
@@ -50,6 +53,10 @@ pub struct Row {
     pub instances: Vec<Instance>,
     /// Since when it is not called, where that is looked at.
     pub quiet: Option<Quiet>,
+    /// When it runs next, where it has a schedule.
+    pub agenda: Option<Agenda>,
+    /// One that it depends on is restarted, and it is to be when that one is there again.
+    pub follows: bool,
     /// It was asked for without what it needs, so it waits for nothing.
     pub alone: bool,
     /// No longer in the manifest; only its stop is still to be seen.
@@ -65,6 +72,8 @@ impl Row {
             want: Want::Down,
             instances: vec![Instance::new(1)],
             quiet: None,
+            agenda: None,
+            follows: false,
             alone: false,
             leaving: false,
             is_dirty: false,
@@ -89,7 +98,8 @@ impl Row {
     /// When one of its instances wants to be looked at again.
     pub fn deadline(&self) -> Option<Moment> {
         let instances = self.instances.iter().filter_map(|instance| instance.deadline());
-        instances.chain(self.quiet.and_then(|quiet| quiet.next)).min()
+        let looks = self.quiet.and_then(|quiet| quiet.next).into_iter().chain(self.agenda.and_then(|it| it.look));
+        instances.chain(looks).min()
     }
 }
 

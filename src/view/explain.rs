@@ -73,6 +73,7 @@ impl Explanation {
             lost_lines: 0,
             next: why.next.map(|next| match next {
                 Next::Start(at) => format!("it is started again in {}", elapsed(at.since(now))),
+                Next::Run(at) => format!("it runs next at {at:.0}"),
                 Next::Probe(at) => format!("it is probed again in {}", elapsed(at.since(now))),
                 Next::End(at) => format!("it is ended in {} unless it has started", elapsed(at.since(now))),
                 Next::Kill(at) => format!("it is killed in {} unless it ends before", elapsed(at.since(now))),

@@ -1,6 +1,7 @@
 //! One service as `ps` shows it.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::wording::reason;
 use crate::model::{Protocol, web_port};
 use crate::plan::{LOOPBACK, Plan, Planned, PlannedPort};
-use crate::supervise::{State, Status};
+use crate::supervise::{Moment, State, Status};
 
 /// The kind of what lives elsewhere.
 const EXTERNAL: &str = "external";
@@ -40,6 +41,12 @@ pub struct Service {
     pub needed_by: Vec<String>,
     /// Automatic restarts.
     pub restarts: u32,
+    /// Times in a row that it ended by itself and was started again, or will be, without having been up for long.
+    #[serde(default)]
+    pub crashes: u32,
+    /// When it is started next by itself, or by its schedule, RFC 3339, UTC.
+    #[serde(default)]
+    pub next_start: Option<String>,
     /// Of the last process that ended, as a shell reports it.
     pub exit_code: Option<i32>,
     /// Since its main process started.
@@ -89,13 +96,13 @@ pub struct Usage {
 }
 
 impl Service {
-    /// The row of an instance of a service. It is not published on those numbers that are `taken` by others.
+    /// The row of an instance of a service, with moments as the wall shows them. It is not published on those numbers that are `taken` by others.
     pub fn new(
         plan: &Plan,
         place: usize,
         status: &Status,
         usage: Option<Usage>,
-        started: Option<Timestamp>,
+        wall: &dyn Fn(Moment) -> Timestamp,
         taken: &HashSet<u16>,
     ) -> Self {
         let planned = &plan.services[place];
@@ -128,10 +135,12 @@ impl Service {
                 .map(|&other| plan.services[other].name.to_string())
                 .collect(),
             restarts: status.restarts,
+            crashes: status.crashes,
+            next_start: status.next_start.map(wall).or(status.next_run).map(|at| format!("{at:.3}")),
             exit_code: status.exit.as_ref().and_then(|exit| exit.code()),
             // Filled in when it is shown: a row that changed with every look would never be the same.
             uptime_ms: None,
-            started: started.map(|at| format!("{at:.3}")),
+            started: status.started.map(|at| format!("{:.3}", wall(at))),
             cpu_percent: usage.map(|usage| usage.cpu_percent),
             memory_bytes: usage.map(|usage| usage.memory_bytes),
             reason: status.reason.as_ref().map(|it| reason(it, plan)),
@@ -166,6 +175,12 @@ impl Service {
     /// Whether it lives elsewhere.
     pub fn is_external(&self) -> bool {
         self.kind == EXTERNAL
+    }
+
+    /// How long until it is started by itself, where it is going to be.
+    pub fn next_in(&self, now: Timestamp) -> Option<Duration> {
+        let at = self.next_start.as_ref()?.parse::<Timestamp>().ok()?;
+        Some(Duration::try_from(at.duration_since(now)).unwrap_or_default())
     }
 
     /// The row at a time, with its uptime and what its log lacks by then.

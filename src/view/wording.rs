@@ -25,6 +25,7 @@ pub fn state_mark(state: State) -> &'static str {
 pub fn reason(reason: &Reason, plan: &Plan) -> String {
     let name = |service: &usize| plan.services[*service].name.to_string();
     match reason {
+        Reason::Scheduled => "it runs at its times, next".to_owned(),
         Reason::WaitsFor(services) => format!("waits for {}", listed(services.iter().map(name))),
         Reason::Blocked(service) => format!("blocked: {} will not come by itself", name(service)),
         Reason::SetupRuns(setup) => format!("runs `{}`", plan.setups[*setup].command),
@@ -42,7 +43,8 @@ pub fn reason(reason: &Reason, plan: &Plan) -> String {
         Reason::Exited(exit) => exit.to_string(),
         Reason::GaveUp(exit, 0) => exit.to_string(),
         Reason::GaveUp(exit, restarts) => format!("gave up after {restarts} restarts: {exit}"),
-        Reason::Retries(exit) => format!("{exit}; it is started again"),
+        Reason::Retries(exit, 0 | 1) => format!("{exit}; it is started again"),
+        Reason::Retries(exit, crashes) => format!("{exit}, {crashes} times in a row; it is started again"),
         Reason::KilledHard => "did not stop in time and was killed".to_owned(),
         Reason::Drains => "answers what it was asked, and gets no more".to_owned(),
         Reason::ServesUntil(next, state, why) => {

@@ -1,7 +1,9 @@
 //! Ways in which a real service is seen to be ready.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
+use std::process::{Child, Stdio};
 
 use crate::support::sandbox::{Account, Sandbox, finish, until};
 
@@ -152,5 +154,79 @@ fn what_has_not_started_is_asked_nothing_and_what_does_not_live_is_ended() {
             assert!(told.contains(cause), "{service}: {told}");
         }
         assert!(row("line")["reason"].to_string().contains("exited with 3: it is dead"), "{}", row("line"));
+    }
+}
+
+/// Listens on a port that others may have too, and says who it is.
+const TWIN: &str = r#"
+import os, socket, sys, time
+
+if len(sys.argv) > 1:
+    while not os.path.exists(sys.argv[1]):
+        time.sleep(0.01)
+listener = socket.socket()
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+listener.bind(("127.0.0.1", int(os.environ["PORT"])))
+listener.listen(64)
+print("bound", flush=True)
+while True:
+    connection, _ = listener.accept()
+    connection.recv(1000)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    connection.close()
+"#;
+
+#[test]
+fn a_stranger_on_its_port_is_caught_and_named() {
+    for (account, network) in Account::all().into_iter().zip(["names", "env"]) {
+        for readiness in ["", "readiness: { http: /, period: 100ms, failure_threshold: 1 }"] {
+            let manifest = format!(
+                "network: {network}\nservices:\n  web:\n    command: [python3, twin.py, go]\n    ports: 8080\n    {readiness}\n"
+            );
+            let sandbox = Sandbox::of(account, &manifest);
+            sandbox.write("twin.py", TWIN);
+            sandbox.nagaya(&["up", "-d"]).good();
+            until("it runs", || sandbox.row("web")["pid"].is_u64());
+            let port = sandbox.row("web")["ports"][0]["published"].to_string();
+            let stranger = || {
+                let child =
+                    sandbox.command("python3").args(["twin.py"]).env("PORT", &port).stdout(Stdio::piped()).spawn();
+                let mut child = child.unwrap();
+                let mut line = String::new();
+                BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+                assert_eq!(line, "bound\n");
+                Stranger(child)
+            };
+            let why = || sandbox.nagaya(&["why", "web", "--json"]).good().json()["last_probe"].to_string();
+            let first = stranger();
+            let named = |of: &Stranger, how: &str| {
+                let name = format!("port {port} is {how} python3 (pid {}), which is not part of it", of.0.id());
+                until("the stranger is named", || why().contains(&name));
+            };
+            // It answers in the place of the service, and then beside it.
+            named(&first, "taken by");
+            sandbox.write("go", "");
+            named(&first, "shared with");
+            assert_eq!(sandbox.row("web")["state"], "starting");
+            drop(first);
+            sandbox.nagaya(&["wait", "web", "--timeout", "60s"]).good();
+            if !readiness.is_empty() {
+                let second = stranger();
+                named(&second, "shared with");
+                until("it is not called any more", || sandbox.row("web")["state"] == "unhealthy");
+                drop(second);
+                until("it is called again", || sandbox.row("web")["state"] == "ready");
+            }
+        }
+    }
+}
+
+/// A process that is no service.
+struct Stranger(Child);
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }

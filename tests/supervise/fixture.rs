@@ -8,7 +8,7 @@ use std::time::Duration;
 use nagaya::model::{NetworkMode, ProbeKind, Workspace};
 use nagaya::plan::{DataDirs, Plan, Ports, Selection, Slot, SlotKind, Surroundings, plan, select, slots};
 use nagaya::supervise::{
-    Command, Effect, Exit, Fact, Incarnation, Input, Left, Moment, Said, SetupRun, Swept, Want, World,
+    Command, Effect, Exit, Fact, Hour, Incarnation, Input, Left, Moment, Said, SetupRun, Swept, Ticket, Want, World,
 };
 
 use crate::support::manifest::good;
@@ -42,6 +42,7 @@ pub struct Fixture {
     now: Moment,
     lives: HashMap<String, Incarnation>,
     runs: HashMap<String, SetupRun>,
+    ticket: Option<Ticket>,
 }
 
 impl Fixture {
@@ -49,7 +50,7 @@ impl Fixture {
     pub fn new(services: &str) -> Self {
         let workspace = good(&manifest(services));
         let world = World::new(Arc::new(plan_of(&workspace)), 1);
-        Self { world, workspace, now: Moment::default(), lives: HashMap::new(), runs: HashMap::new() }
+        Self { world, workspace, now: Moment::default(), lives: HashMap::new(), runs: HashMap::new(), ticket: None }
     }
 
     /// The place of a service.
@@ -134,6 +135,13 @@ impl Fixture {
 
     pub fn listens(&mut self, name: &str) -> String {
         self.tell(Fact::Swept(vec![Swept { incarnation: self.life(name), listening: true, finding: None }]))
+    }
+
+    /// The clock says whether it is time, and when it is next: in so many seconds of that clock and of this world.
+    pub fn looked(&mut self, is_due: bool, next: i64, millis: u64) -> String {
+        let look = Some(self.now.after(Duration::from_millis(millis)));
+        let hour = Hour { is_due, next: jiff::Timestamp::from_second(next).ok(), look };
+        self.tell(Fact::Looked(self.ticket.unwrap(), hour))
     }
 
     pub fn drained(&mut self, name: &str) -> String {
@@ -226,6 +234,11 @@ impl Fixture {
             Effect::Probe { service, kind: ProbeKind::Readiness, .. } => format!("probe {}", name(*service)),
             Effect::Probe { service, kind, .. } => format!("{} of {}", kind.word(), name(*service)),
             Effect::Measure { service, .. } => format!("measure {}", name(*service)),
+            Effect::Look { service, ticket, due } => {
+                self.ticket = Some(*ticket);
+                let due = due.map(|due| format!(" due {}", due.as_second())).unwrap_or_default();
+                format!("look for {}{due}", name(*service))
+            }
             Effect::Sweep(waiting) => {
                 let waiting: Vec<String> = waiting.iter().map(|(service, _)| name(*service)).collect();
                 format!("sweep {}", waiting.join("+"))

@@ -3,7 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use nagaya::model::{ProbeKind, Signal};
-use nagaya::supervise::{Command, Demand, Effect, Exit, Fact, Incarnation, Input, Left, Said, SetupRun, State, Want};
+use nagaya::supervise::{
+    Command, Demand, Effect, Exit, Fact, Hour, Incarnation, Input, Left, Moment, Said, SetupRun, State, Ticket, Want,
+};
 
 use super::fixture::Fixture;
 
@@ -14,14 +16,15 @@ const SERVICES: &str = "web: depends_on: [api, cart], ports: 80 \
     | migrate: depends_on: db, setup: make \
     | lazy: lazy: true, ports: 80, depends_on: db, idle_timeout: 5s \
     | log: readiness: { log: up }, restart: on-failure \
-    | notify: readiness: { notify: true }, depends_on: log, restart: always \
+    | notify: readiness: { notify: true }, depends_on: { log: { restart: true } }, restart: always \
     | pay: external: 'https://pay.example.com' \
-    | shop: depends_on: [pay, db] \
+    | shop: depends_on: { pay: ready, db: { restart: true } } \
     | pool: replicas: 3, ports: 80, restart: on-failure \
     | roll: replicas: 2, ports: 80, strategy: rolling, restart: always, depends_on: pool, max_age: 1m, liveness: /l \
     | slow: ports: 80, startup: { http: /s, failure_threshold: 2 }, liveness: { exec: check }, restart: on-failure \
     | word: startup: { log: up }, readiness: { notify: true }, liveness: { notify: true }, depends_on: slow, \
-        restart: { policy: always, max: 3 }";
+        restart: { policy: always, max: 3 } \
+    | job: schedule: '* * * * *', depends_on: db, restart: on-failure, setup: make";
 
 /// The place of the service that lives elsewhere, and of the one that depends on it.
 const PAY: usize = 8;
@@ -55,6 +58,7 @@ struct Outside {
     leftover: HashMap<Incarnation, Of>,
     /// SIGKILL is out: they end before time passes.
     killed: HashSet<Incarnation>,
+    looks: Vec<Ticket>,
     sweeps: Vec<Vec<(usize, Incarnation)>>,
     measures: Vec<Incarnation>,
     probes: HashSet<(Incarnation, ProbeKind)>,
@@ -87,6 +91,7 @@ impl Outside {
                     assert!(may, "a {} probe out of its turn", kind.word());
                     assert!(self.probes.insert((incarnation, kind)), "two probes of a kind at once");
                 }
+                Effect::Look { ticket, .. } => self.looks.push(ticket),
                 Effect::Measure { incarnation, .. } => self.measures.push(incarnation),
                 Effect::Sweep(waiting) => {
                     let slow = waiting.iter().filter(|(service, _)| *service == SLOW);
@@ -134,7 +139,14 @@ impl Outside {
     }
 
     /// Something that the outside could say now.
-    fn fact(&mut self, random: &mut fastrand::Rng) -> Option<Fact> {
+    fn fact(&mut self, now: Moment, random: &mut fastrand::Rng) -> Option<Fact> {
+        if let Some(ticket) = self.looks.pop() {
+            let look = Some(now.after(std::time::Duration::from_millis(random.u64(..5000))));
+            return Some(Fact::Looked(
+                ticket,
+                Hour { is_due: random.bool(), next: jiff::Timestamp::from_second(1).ok(), look },
+            ));
+        }
         let pick = |map: &HashMap<Incarnation, Of>, random: &mut fastrand::Rng| {
             let mut keys: Vec<Incarnation> = map.keys().copied().collect();
             keys.sort_unstable();
@@ -238,7 +250,7 @@ fn run(seed: u64, steps: usize) {
                 now = now.after(std::time::Duration::from_millis(random.u64(..3000)));
                 Input::Tick
             }
-            _ => match outside.fact(&mut random) {
+            _ => match outside.fact(now, &mut random) {
                 Some(fact) => Input::Told(fact),
                 None => continue,
             },

@@ -173,3 +173,39 @@ fn an_end_that_is_told_before_the_beginning_is_an_end() {
     world.exited("a", 137);
     assert_eq!(world.state("a"), "stopped");
 }
+
+#[test]
+fn a_crash_loop_is_counted_until_it_is_over() {
+    let mut world =
+        Fixture::new("a: restart: { policy: always, backoff: { base: 1s, max: 8s, jitter: none }, reset: 1m }");
+    world.up();
+    for crashes in 1..=3 {
+        let delay = crash(&mut world, "a").unwrap();
+        let status = world.world.status(0);
+        assert_eq!((status.crashes, status.next_start.is_some()), (crashes, true));
+        world.pass(u64::try_from(delay).unwrap());
+    }
+    // It is in the loop still while it runs, and in none once it has run for long enough; nothing else comes of that.
+    world.launched("a");
+    let status = world.world.status(0);
+    assert_eq!((status.crashes, status.next_start, world.next()), (3, None, Some(60_000)));
+    assert_eq!((world.pass(60_000), world.world.status(0).crashes, world.next()), (String::new(), 0, None));
+    assert_eq!(world.world.status(0).restarts, 3);
+    assert_eq!(crash(&mut world, "a"), Some(1000));
+}
+
+#[test]
+fn a_start_by_hand_begins_anew_and_at_once() {
+    for by_hand in ["start", "restart"] {
+        let mut world = Fixture::new("a: restart: { policy: always, backoff: { base: 1s, max: 1m, jitter: none } }");
+        world.up();
+        for _ in 0..4 {
+            let delay = crash(&mut world, "a").unwrap();
+            world.pass(u64::try_from(delay).unwrap());
+        }
+        assert_eq!(crash(&mut world, "a"), Some(16_000));
+        let launched = if by_hand == "start" { world.start(&["a"]) } else { world.restart(&["a"]) };
+        assert_eq!((launched.as_str(), world.world.status(0).crashes), ("launch a", 0));
+        assert_eq!(crash(&mut world, "a"), Some(1000), "{by_hand}");
+    }
+}

@@ -2,18 +2,21 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::misplaced::misplaced;
 use super::sweep::PATIENCE;
-use super::{Host, source};
+use super::{Host, Life, source};
 use crate::effects::accounts::{self, Found};
+use crate::effects::clock::Clock;
 use crate::effects::helpers::{Place, Task};
 use crate::effects::listeners::Listeners;
 use crate::effects::pods::{Pod, Whose, private_files};
 use crate::effects::probe::{Missed, Way, try_network};
+use crate::effects::process::Kin;
+use crate::effects::twins::Twins;
 use crate::effects::{environment, texts};
 use crate::launcher::Entering;
 use crate::model::{NetworkMode, ProbeKind, Signal};
@@ -34,6 +37,7 @@ impl Host {
             let is_late = self.clock.now().since(life.launched) >= PATIENCE;
             let (plan, pod, pids) = (self.plan.clone(), life.pod.clone(), life.pids.clone());
             let whereabouts = Some(Whereabouts { plan, place: (service, instance), pod, pids }).filter(|_| is_late);
+            let alone = self.alone(incarnation, life, kind, check.port());
             tokio::spawn(async move {
                 let result = try_network(&way, &check, timeout).await.map_err(|missed| {
                     let elsewhere = match &missed {
@@ -42,6 +46,7 @@ impl Host {
                     };
                     elsewhere.unwrap_or_else(|| missed.to_string())
                 });
+                let result = result.and_then(|()| alone.map_or(Ok(()), Alone::check));
                 let _ = facts.send(Fact::Probed(incarnation, kind, result));
             });
             return;
@@ -56,6 +61,14 @@ impl Host {
             };
             let _ = facts.send(Fact::Probed(incarnation, kind, result));
         });
+    }
+
+    /// What is to be looked at when a probe succeeds, where the port that it asks need not be the program's own. That it
+    /// lives is not asked in order to call it.
+    fn alone(&self, incarnation: Incarnation, life: &Life, kind: ProbeKind, port: Option<u16>) -> Option<Alone> {
+        let port = port.filter(|_| life.pod.is_none() && kind != ProbeKind::Liveness)?;
+        let (pids, others) = (life.pids.clone(), self.main_pids(incarnation));
+        Some(Alone { twins: self.twins.clone(), clock: self.clock, incarnation, port, pids, others })
     }
 
     /// A probe's command, which runs where the service does and as whom it does.
@@ -204,6 +217,25 @@ impl Host {
 
 fn not_started(command: &str, error: &io::Error) -> String {
     format!("`{command}` could not be started: {error}")
+}
+
+/// A port of an instance that nobody else should have.
+struct Alone {
+    twins: Arc<Mutex<Twins>>,
+    clock: Clock,
+    incarnation: Incarnation,
+    port: u16,
+    pids: Vec<u32>,
+    others: Vec<u32>,
+}
+
+impl Alone {
+    /// Nobody else has it; else who does, in words.
+    fn check(self) -> Result<(), String> {
+        let kin = Kin { pids: &self.pids, others: &self.others };
+        let mut twins = self.twins.lock().unwrap_or_else(PoisonError::into_inner);
+        twins.complaint(self.clock.now(), self.incarnation, self.port, kin).map_or(Ok(()), Err)
+    }
 }
 
 /// Where the program of an instance may listen.

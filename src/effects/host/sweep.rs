@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::misplaced::misplaced;
 use super::{Host, Life};
 use crate::effects::listeners::{Listeners, Listening};
-use crate::effects::process::Owner;
+use crate::effects::process::Kin;
+use crate::effects::twins::complaint;
 use crate::plan::Ready;
 use crate::supervise::{Fact, Incarnation, Moment, Swept};
 
@@ -32,10 +33,9 @@ impl Host {
             let finding = match &life.pod {
                 Some(pod) if pod.listens(port) => None,
                 Some(pod) => Some(self.not_listening(life, port, begun, || pod.ports())),
-                None => match listeners.on(port, &life.pids) {
-                    Listening::Own => None,
-                    Listening::Stranger(owner) => Some(stranger(port, owner)),
+                None => match listeners.on(port, Kin { pids: &life.pids, others: &self.main_pids(incarnation) }) {
                     Listening::Nobody => Some(self.not_listening(life, port, begun, || listeners.of(&life.pids))),
+                    known => complaint(port, known),
                 },
             };
             Some(Swept { incarnation, listening: finding.is_none(), finding })
@@ -49,19 +49,16 @@ impl Host {
         });
     }
 
+    /// The main processes of all instances but one.
+    pub(super) fn main_pids(&self, but: Incarnation) -> Vec<u32> {
+        let others = self.lives.iter().filter(|(incarnation, _)| **incarnation != but);
+        others.flat_map(|(_, life)| life.pids.iter().copied()).collect()
+    }
+
     fn not_listening(&self, life: &Life, port: u16, now: Moment, open: impl FnOnce() -> Vec<u16>) -> String {
         let planned = self.plan.services.get(life.service);
         let elsewhere = || misplaced(&planned?.instance(life.instance).ports, life.pod.is_some(), port, &open());
         let is_late = now.since(life.launched) >= PATIENCE;
         is_late.then(elsewhere).flatten().unwrap_or_else(|| format!("it does not listen on port {port} yet"))
-    }
-}
-
-fn stranger(port: u16, owner: Option<Owner>) -> String {
-    match owner {
-        Some(owner) => {
-            format!("port {port} is taken by {} (pid {}), which is not part of it", owner.program, owner.pid)
-        }
-        None => format!("port {port} is taken by a process that is not part of it"),
     }
 }

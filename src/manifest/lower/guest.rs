@@ -52,6 +52,7 @@ pub fn add(services: &mut IndexMap<ServiceName, Service>, root: &Path, manifest:
         startup: None,
         liveness: None,
         restart: Restart::default(),
+        schedule: None,
         stop: Stop { signal: Signal::KILL, ..Stop::default() },
         profiles: Vec::new(),
         lazy: false,

@@ -20,6 +20,7 @@ use crate::model::{
 use super::network::{aliases, hostnames, publish};
 use super::probes::{lower_liveness, lower_readiness, lower_startup};
 use super::scale::{Scale, scale};
+use super::schedule::lower_schedule;
 use super::task::{Jobs, check_task_condition};
 use super::watch::lower_watch;
 use super::{Unit, env_values, external, unknown_service};
@@ -69,6 +70,7 @@ pub fn lower(
     }
     let Scale { replicas, stateful, strategy, idle_timeout, max_age } = scale(name, &raw, problems);
     let restart = restart(raw.restart.as_ref().map(|restart| &restart.value));
+    let schedule = lower_schedule(name, &raw, problems);
     let profiles = raw.profiles.clone().unwrap_or_default().0;
     let (aliases, hostnames) = (aliases(&raw, problems), hostnames(&raw, problems));
     let network = raw.network.as_ref().and_then(|word| word.value.0);
@@ -94,6 +96,7 @@ pub fn lower(
         startup,
         liveness,
         restart,
+        schedule,
         stop,
         profiles,
         lazy,
@@ -211,7 +214,7 @@ fn depends_on(raw: Option<&DependsOn>, context: &Context<'_>, problems: &mut Pro
         let usual = if job.is_some() { Condition::Completed } else { Condition::Ready };
         let condition = entry.condition.map_or(usual, |word| word.0);
         if !out.iter().any(|known| known.service == service) {
-            out.push(Dependency { service, condition });
+            out.push(Dependency { service, condition, restart: entry.restart });
         }
     }
     out

@@ -124,7 +124,7 @@ pub fn services(tasks: &IndexMap<TaskName, Task>, among: &Among<'_>) -> Vec<(Ser
     let service = |(name, job): (&TaskName, &ServiceName)| {
         let task = tasks.get(name)?;
         let first = task.tasks.iter().filter_map(|need| place(tasks.get_index(*need)?.0));
-        let first = first.map(|service| Dependency { service, condition: Condition::Completed });
+        let first = first.map(|service| Dependency { service, condition: Condition::Completed, restart: false });
         Some((job.clone(), as_service(task, job, first.chain(task.services.iter().cloned()).collect())))
     };
     among.jobs.iter().filter_map(service).collect()
@@ -152,6 +152,7 @@ fn as_service(task: &Task, name: &ServiceName, depends_on: Vec<Dependency>) -> S
         startup: None,
         liveness: None,
         restart: Restart::default(),
+        schedule: None,
         stop: Stop::default(),
         profiles: Vec::new(),
         lazy: false,
@@ -281,7 +282,7 @@ fn needs(
             }
         } else if let Some(service) = services.iter().position(|name| name.as_str() == entry.name) {
             if !found.1.iter().any(|known| known.service == service) {
-                found.1.push(Dependency { service, condition: condition.unwrap_or(Condition::Ready) });
+                found.1.push(Dependency { service, condition: condition.unwrap_or(Condition::Ready), restart: false });
             }
         } else {
             let known: Vec<&str> =

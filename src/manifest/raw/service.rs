@@ -13,7 +13,7 @@ use crate::model::{HostName, RestartPolicy, Size, Template, User};
 use super::words::{BalanceWord, StrategyWord};
 use super::{
     Backoff, ConditionWord, EgressWord, Env, ExternalUrl, Listen, NetworkWord, Policy, Ports, Probe, PublishSpec,
-    SignalWord, Watch,
+    ScheduleRecord, SignalWord, Watch,
 };
 
 record! {
@@ -89,8 +89,8 @@ record! {
         egress: At<EgressWord>,
         /// How it sees the network, where that differs from the workspace.
         network: At<NetworkWord>,
-        /// When it runs, as cron writes it.
-        [later] schedule: String,
+        /// When it runs, to its end, as cron writes it: `*/5 * * * *`, or {cron, timezone}.
+        schedule: At<OrBrief<ScheduleRecord>>,
         /// The account that runs it: a name or a number, and after a `:` a group.
         user: At<User>,
         /// Words for selecting it.
@@ -227,6 +227,7 @@ pub struct DependsOnEntry {
     pub name: String,
     pub span: Span,
     pub condition: Option<ConditionWord>,
+    pub restart: bool,
 }
 
 record! {
@@ -236,8 +237,8 @@ record! {
         condition: ConditionWord,
         /// Whether it may be missing.
         [later] required: bool,
-        /// Whether its restart restarts the dependent.
-        [later] restart: bool,
+        /// Whether a restart of it that was asked for restarts the dependent too, once it is there again.
+        restart: bool,
     }
 }
 
@@ -245,15 +246,23 @@ impl Read for DependsOn {
     fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
         let Value::Map(entries) = &node.value else {
             let names = OneOrMany::<At<String>>::read(node, problems)?;
-            let entry = |name: At<String>| DependsOnEntry { name: name.value, span: name.span, condition: None };
+            let entry = |name: At<String>| DependsOnEntry {
+                name: name.value,
+                span: name.span,
+                condition: None,
+                restart: false,
+            };
             return Some(Self(names.0.into_iter().map(entry).collect()));
         };
         let entries = entries.iter().filter_map(|(key, node)| {
-            let condition = match &node.value {
-                Value::Scalar(_) => Some(ConditionWord::read(node, problems)?),
-                _ => DependencyRecord::read(node, problems)?.condition,
+            let (condition, restart) = match &node.value {
+                Value::Scalar(_) => (Some(ConditionWord::read(node, problems)?), false),
+                _ => {
+                    let record = DependencyRecord::read(node, problems)?;
+                    (record.condition, record.restart.unwrap_or(false))
+                }
             };
-            Some(DependsOnEntry { name: key.text.clone(), span: key.span, condition })
+            Some(DependsOnEntry { name: key.text.clone(), span: key.span, condition, restart })
         });
         Some(Self(entries.collect()))
     }

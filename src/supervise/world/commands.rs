@@ -21,8 +21,14 @@ impl World {
             }),
             Command::Start(services) => services.into_iter().for_each(|service| self.start(service)),
             Command::Stop(services) => services.into_iter().for_each(|service| self.want(service, Want::Down)),
-            Command::Restart(services) => services.into_iter().for_each(|service| self.restart(now, service)),
-            Command::Replace(services) => services.into_iter().for_each(|service| self.replace(now, service)),
+            Command::Restart(services) => {
+                services.iter().for_each(|&service| self.restart(now, service));
+                self.lead_on(&services);
+            }
+            Command::Replace(services) => {
+                services.iter().for_each(|&service| self.replace(now, service));
+                self.lead_on(&services);
+            }
             Command::Wake(service) => self.wake(service),
             Command::Down => (0..self.rows.len()).for_each(|service| self.want(service, Want::Down)),
             Command::Kill => self.kill_all(now),
@@ -48,7 +54,13 @@ impl World {
 
     fn start(&mut self, service: usize) {
         self.want(service, Want::Up);
-        self.afresh(service, |phase| *phase == Phase::Rest(Rest::Completed));
+        self.afresh(service, |phase| matches!(phase, Phase::Rest(Rest::Completed) | Phase::Backoff { .. }));
+        for instance in &mut self.rows[service].instances {
+            if matches!(instance.phase, Phase::Backoff { .. }) {
+                instance.phase = Phase::Waiting;
+            }
+        }
+        self.run_scheduled(service);
         self.touch_neighbours(service);
     }
 
@@ -71,9 +83,18 @@ impl World {
 
     fn restart(&mut self, now: Moment, service: usize) {
         self.rows[service].want = Want::Up;
+        self.rows[service].follows = false;
         self.afresh(service, |_| true);
         self.spots(service).for_each(|spot| self.restart_one(now, spot));
+        self.run_scheduled(service);
         self.touch_neighbours(service);
+    }
+
+    /// By hand one with a schedule runs at once.
+    fn run_scheduled(&mut self, service: usize) {
+        if self.is_scheduled(service) {
+            self.run_once(service);
+        }
     }
 
     fn restart_one(&mut self, now: Moment, spot: Spot) {
@@ -93,11 +114,12 @@ impl World {
     }
 
     /// Each instance that serves does so until a new one does; there is nothing to lose in the others.
-    fn replace(&mut self, now: Moment, service: usize) {
+    pub(super) fn replace(&mut self, now: Moment, service: usize) {
         if !self.is_rolling(service) {
             return self.restart(now, service);
         }
         self.rows[service].want = Want::Up;
+        self.rows[service].follows = false;
         self.afresh(service, |_| true);
         for spot in self.spots(service) {
             let instance = self.instance_mut(spot);

@@ -18,7 +18,7 @@ impl World {
     }
 
     /// Of several instances one is enough to be called; a job is done when all of them are.
-    fn is_met(&self, dependency: &Dependency) -> bool {
+    pub(super) fn is_met(&self, dependency: &Dependency) -> bool {
         let row = &self.rows[dependency.service];
         // A lazy service is there as soon as somebody calls it; nobody waits for that.
         if row.want == Want::Idle && row.is_at_rest() && dependency.condition != Condition::Completed {

@@ -9,6 +9,7 @@ impl World {
     pub(super) fn tick(&mut self, now: Moment) {
         while let Some(service) = self.deadlines.pop(now) {
             self.look_for_calls(now, service);
+            self.look_at_clock(now, service);
             self.spots(service).for_each(|spot| self.due(now, spot));
             self.deadlines.set(service, self.rows[service].deadline());
         }
@@ -25,6 +26,7 @@ impl World {
 
     fn due(&mut self, now: Moment, spot: Spot) {
         self.grow_old(now, spot);
+        self.grow_stable(now, spot);
         let service = spot.service;
         let instance = self.instance_mut(spot);
         if instance.phase.deadline().is_none_or(|deadline| deadline > now) {
@@ -54,9 +56,11 @@ impl World {
     pub(super) fn settle(&mut self, now: Moment) {
         while let Some(service) = self.dirty.pop_front() {
             self.rows[service].is_dirty = false;
+            self.follow(now, service);
             self.staff(now, service);
             self.spots(service).for_each(|spot| self.drive(now, spot));
             self.watch_calls(now, service);
+            self.keep_agenda(service);
             self.deadlines.set(service, self.rows[service].deadline());
             self.spots(service).for_each(|spot| self.tell(now, spot));
             self.changed.push(service);
@@ -77,6 +81,7 @@ impl World {
             {
                 self.become_phase(spot, Phase::Elsewhere);
             }
+            (Want::Up, Phase::Rest(_)) if self.is_scheduled(service) => {}
             (Want::Up, Phase::Rest(Rest::New | Rest::Stopped)) => self.become_phase(spot, Phase::Waiting),
             (Want::Up | Want::Idle, Phase::Waiting) => self.try_launch(spot),
             (Want::Down, Phase::Waiting | Phase::Backoff { .. }) => {

@@ -27,6 +27,7 @@ impl World {
             Fact::Said(incarnation, Said::Dead) => self.said_dead(now, incarnation),
             Fact::Said(incarnation, Said::Status(status)) => self.said(incarnation, &status),
             Fact::Swept(findings) => self.swept(now, findings),
+            Fact::Looked(ticket, hour) => self.looked(ticket, hour),
             Fact::SetupEnded(run, result) => self.setup_ended(run, result),
         }
     }
@@ -46,10 +47,12 @@ impl World {
             liveness: Probing::default(),
             shown,
         };
-        let max_age = self.plan.services[spot.service].max_age;
+        let planned = &self.plan.services[spot.service];
+        let (max_age, reset) = (planned.max_age, planned.restart.reset);
         let instance = self.instance_mut(spot);
         instance.phase = Phase::Up(up);
         instance.aged_at = max_age.map(|age| now.after(age));
+        instance.stable_at = (instance.streak > 0).then(|| now.after(reset));
         self.begin_probes(now, spot);
         self.touch_neighbours(spot.service);
     }
@@ -144,6 +147,15 @@ impl World {
     pub(super) fn forgive(&mut self, now: Moment, spot: Spot, started: Moment) {
         if now.since(started) >= self.plan.services[spot.service].restart.reset {
             self.instance_mut(spot).streak = 0;
+        }
+    }
+
+    /// One that has been up for long enough is in no crash loop any more, and is said to be in none.
+    pub(super) fn grow_stable(&mut self, now: Moment, spot: Spot) {
+        let instance = self.instance_mut(spot);
+        if matches!(instance.phase, Phase::Up(_)) && instance.stable_at.take_if(|at| *at <= now).is_some() {
+            instance.streak = 0;
+            self.touch(spot.service);
         }
     }
 

@@ -1,0 +1,77 @@
+//! Services that are started again: by themselves, by hand, and because others were.
+
+use crate::support::sandbox::{Account, Sandbox, until};
+
+const MANIFEST: &str = r#"
+name: again
+services:
+  bad:
+    command: [sh, -c, 'test -e good || exit 3; exec sleep 1000']
+    restart: { policy: on-failure, backoff: { base: 200ms, max: 10m, jitter: none }, reset: 500ms }
+  db: { command: [sleep, '1000'] }
+  api: { command: [sleep, '1000'], depends_on: { db: { condition: service_started, restart: true } } }
+  web: { command: [sleep, '1000'], depends_on: [api] }
+"#;
+
+#[test]
+fn a_crash_loop_is_told_with_its_count_and_its_next_try() {
+    for account in Account::all() {
+        let sandbox = Sandbox::of(account, MANIFEST);
+        sandbox.nagaya(&["up", "-d", "bad"]).good();
+        let row = || sandbox.row("bad");
+        until("it has crashed several times", || row()["crashes"].as_u64() >= Some(4) && row()["state"] == "backoff");
+        assert!(row()["next_start"].is_string(), "{}", row());
+        let shown = sandbox.nagaya(&["ps"]).good().out;
+        assert!(
+            shown.contains("exited with 3,") && shown.contains("times in a row; it is started again in "),
+            "{shown}"
+        );
+        let why = sandbox.nagaya(&["why", "bad", "--json"]).good().json();
+        assert!(why["next"].to_string().contains("it is started again in"), "{why}");
+        // By hand it is started at once; when it has been up for a while nothing is left of the loop but its count.
+        sandbox.write("good", "");
+        sandbox.nagaya(&["start", "bad"]).good();
+        until("it is stable", || row()["state"] == "running" && row()["crashes"] == 0);
+        assert!(row()["restarts"].as_u64() >= Some(3));
+    }
+}
+
+#[test]
+fn who_depends_on_a_restarted_service_so_is_restarted_after_it() {
+    for account in Account::all() {
+        let sandbox = Sandbox::of(account, MANIFEST);
+        sandbox.nagaya(&["up", "-d", "--wait", "web"]).good();
+        let pids = || ["db", "api", "web"].map(|name| sandbox.row(name)["pid"].as_u64());
+        let before = pids();
+        sandbox.nagaya(&["restart", "db"]).good();
+        until("both are others", || {
+            pids().iter().zip(&before).take(2).all(|(now, before)| now.is_some() && now != before)
+        });
+        assert_eq!(pids()[2], before[2], "nobody said that it follows");
+    }
+}
+
+#[test]
+fn a_service_with_a_schedule_runs_at_its_times() {
+    for account in Account::all() {
+        let sandbox = Sandbox::of(
+            account,
+            "services:\n  job: { command: date +%s%N >> runs, schedule: '* * * * * *' }\n  \
+             late: { command: 'true', schedule: { cron: '@yearly', timezone: Europe/Berlin } }\n",
+        );
+        sandbox.up();
+        let runs = || std::fs::read_to_string(sandbox.path("runs")).unwrap_or_default();
+        until("it has run several times", || runs().lines().count() >= 3);
+        // Each soon after a second has begun.
+        let seconds: Vec<u64> = runs().lines().map(|line| line.parse::<u64>().unwrap() / 1_000_000_000).collect();
+        assert!(seconds.windows(2).all(|pair| pair[1] > pair[0]), "{seconds:?}");
+        let late = sandbox.row("late");
+        assert_eq!(late["state"], "idle");
+        assert!(late["next_start"].as_str().unwrap().ends_with("-12-31T23:00:00.000Z"), "{late}");
+        let why = sandbox.nagaya(&["why", "late", "--json"]).good().json();
+        assert!(why["next"].as_str().unwrap().ends_with("-12-31T23:00:00Z"), "{why}");
+        sandbox.nagaya(&["stop", "job"]).good();
+        sandbox.nagaya(&["start", "late"]).good();
+        until("it has run by hand", || sandbox.row("late")["state"] == "completed");
+    }
+}
