@@ -8,6 +8,7 @@ mod answer;
 mod body;
 mod bridge;
 mod closing;
+mod copies;
 mod detect;
 pub mod dial;
 pub mod door;
@@ -31,6 +32,7 @@ mod standard;
 pub mod tcp;
 mod tls;
 pub mod tunnel;
+mod upload;
 mod wire;
 
 pub use server::{Entrance, start};

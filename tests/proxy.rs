@@ -11,4 +11,5 @@ mod lab;
 mod oracle;
 mod refused;
 mod routes;
+mod shares;
 mod tunnels;

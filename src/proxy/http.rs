@@ -16,6 +16,7 @@ use tokio::task::spawn_local;
 use super::answer::{Asker, Refusal};
 use super::body::Recording;
 use super::closing::Closing;
+use super::copies::Mirrors;
 use super::dial::Dialer;
 use super::headers::Identity;
 use super::link::{InFlight, Links};
@@ -166,6 +167,7 @@ pub struct Context {
     pub forwarder: Rc<Forwarder>,
     pub router: Router,
     pub links: Links,
+    pub mirrors: Mirrors,
     /// How long a call waits for a callee that is on its way.
     hold: Duration,
 }
@@ -181,6 +183,7 @@ impl Context {
             forwarder: Rc::default(),
             router: Router::default(),
             links: Links::default(),
+            mirrors: Mirrors::default(),
             hold: HOLD,
         }
     }
@@ -188,6 +191,11 @@ impl Context {
     /// The same, leading requests as this router says.
     pub fn routed(self, router: Router) -> Self {
         Self { router, ..self }
+    }
+
+    /// The same, copying requests as these say.
+    pub fn mirrored(self, mirrors: Mirrors) -> Self {
+        Self { mirrors, ..self }
     }
 
     /// The same, where calls wait for so long.
@@ -280,7 +288,7 @@ impl Context {
     ) -> Recording {
         let mut record = Record::new(words, trace_id, time, caller.service().cloned(), to);
         record.protocol = protocol;
-        Recording { record: Some(record), in_flight: None, begun, requests: self.requests.clone() }
+        Recording { record: Some(record), in_flight: None, copy: None, begun, requests: self.requests.clone() }
     }
 }
 

@@ -16,6 +16,7 @@ use tokio::task::spawn_local;
 
 use super::dial::{Dialer, Offer, Stream, owner};
 use super::http::{Caller, LocalExecutor};
+use super::upload::Upload;
 use super::wire::{Spare, Wire};
 use crate::effects::clock;
 use crate::route::Location;
@@ -63,8 +64,8 @@ pub struct Shelf(Rc<RefCell<Kept>>);
 #[derive(Default)]
 struct Kept {
     wires: VecDeque<(Wire<Stream>, Instant)>,
-    http1: VecDeque<(http1::SendRequest<Incoming>, Instant)>,
-    http2: Option<http2::SendRequest<Incoming>>,
+    http1: VecDeque<(http1::SendRequest<Upload>, Instant)>,
+    http2: Option<http2::SendRequest<Upload>>,
     /// Nothing is called there any more.
     is_withdrawn: bool,
 }
@@ -73,7 +74,7 @@ struct Kept {
 pub struct Lease {
     pool: Pool,
     shelf: Shelf,
-    sender: http1::SendRequest<Incoming>,
+    sender: http1::SendRequest<Upload>,
 }
 
 /// Why a call did not reach its callee or got no answer.
@@ -163,7 +164,7 @@ impl Pool {
         &self,
         location: &Location,
         caller: &Caller,
-        mut request: Request<Incoming>,
+        mut request: Request<Upload>,
     ) -> Result<(Response<Incoming>, Lease), CallError> {
         let shelf = self.shelf(location, caller);
         let lease = |sender| Lease { pool: self.clone(), shelf: shelf.clone(), sender };
@@ -193,7 +194,7 @@ impl Pool {
         &self,
         location: &Location,
         caller: &Caller,
-        mut request: Request<Incoming>,
+        mut request: Request<Upload>,
     ) -> Result<Response<Incoming>, CallError> {
         let shelf = self.shelf(location, caller);
         let kept = shelf.0.borrow().http2.clone();
@@ -243,7 +244,7 @@ impl Shelf {
         None
     }
 
-    fn take_http1(&self) -> Option<http1::SendRequest<Incoming>> {
+    fn take_http1(&self) -> Option<http1::SendRequest<Upload>> {
         let senders = &mut self.0.borrow_mut().http1;
         while let Some((sender, since)) = senders.pop_back() {
             if sender.is_ready() && since.elapsed() < FRESH {
@@ -271,6 +272,10 @@ mod tests {
 
     #[tokio::test]
     async fn connections_of_hyper_that_grow_old_are_closed_too() {
+        tokio::task::LocalSet::new().run_until(old_ones_are_closed()).await;
+    }
+
+    async fn old_ones_are_closed() {
         let (pool, caller) = (Pool::default(), Caller::Outside);
         let shelf = pool.shelf(&Location::Loopback(1), &caller);
         let begun = clock::instant();
@@ -278,7 +283,7 @@ mod tests {
         for since in [begun, begun + FRESH] {
             let (own, callee) = tokio::io::duplex(1);
             let (sender, connection) = http1::handshake(TokioIo::new(own)).await.unwrap();
-            tokio::spawn(connection);
+            spawn_local(connection);
             shelf.0.borrow_mut().http1.push_back((sender, since));
             callees.push(callee);
         }
