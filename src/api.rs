@@ -4,6 +4,7 @@
 //! shapes of `--json`.
 
 mod client;
+mod mirrors;
 pub mod namerd;
 mod names;
 mod routes;

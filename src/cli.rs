@@ -20,6 +20,7 @@ mod hold;
 mod locate;
 mod logs;
 mod ls;
+mod mirror;
 mod output;
 mod ps;
 mod requests;
@@ -103,6 +104,7 @@ fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Error> {
         Some(Command::Env(args)) => block(env::run(&global, &args, output)),
         Some(Command::Url(args)) => block(url::run(&global, &args, output)),
         Some(Command::Shift(args)) => block(shift::run(&global, args, output)),
+        Some(Command::Mirror(args)) => block(mirror::run(&global, args, output)),
         Some(Command::Try(args)) => block(tries::run(&global, args, output)),
         Some(Command::Trust(args)) => trust::run(&args, output),
         Some(Command::Exec(args)) => block(exec::run(&global, args, output)),

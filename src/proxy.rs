@@ -9,6 +9,7 @@ mod body;
 mod bridge;
 mod closing;
 mod context;
+mod copies;
 mod detect;
 pub mod dial;
 pub mod door;
@@ -33,6 +34,7 @@ mod standard;
 pub mod tcp;
 mod tls;
 pub mod tunnel;
+mod upload;
 mod way;
 mod wire;
 

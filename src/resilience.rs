@@ -2,6 +2,7 @@
 
 mod backoff;
 mod balance;
+pub mod compare;
 mod shift;
 
 pub use backoff::delay;

@@ -8,6 +8,7 @@ mod draft;
 mod engine;
 mod handle;
 mod keeper;
+mod mirrors;
 mod network;
 mod past;
 mod publish;
@@ -22,5 +23,6 @@ pub use handle::{
     Ask, EndTry, Environment, Handle, InPod, Problem, Scale, ShiftRequest, Source, TryRequest, UpRequest, Upped,
 };
 pub use keeper::Waiting;
+pub use mirrors::{Mirror, MirrorRequest};
 pub use network::{add_clashes, choose};
 pub use scale::scaled;

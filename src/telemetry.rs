@@ -5,5 +5,6 @@
     reason = "the log store has files and a thread of its own"
 )]
 
+pub mod copies;
 pub mod logs;
 pub mod requests;

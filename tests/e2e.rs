@@ -13,6 +13,7 @@ mod external;
 mod faults;
 mod json;
 mod logs;
+mod mirrors;
 mod namerd;
 mod names;
 mod overrides;

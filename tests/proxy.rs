@@ -13,4 +13,5 @@ mod permits;
 mod refused;
 mod routes;
 mod shared;
+mod shares;
 mod tunnels;

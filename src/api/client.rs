@@ -19,9 +19,9 @@ use super::routes::{Explain, Put};
 use super::server::{Happened, Identity};
 use super::shifts::Of;
 use crate::route::history::Record;
-use crate::runtime::{EndTry, Environment, Problem, Scale, ShiftRequest, TryRequest, UpRequest, Upped};
+use crate::runtime::{EndTry, Environment, MirrorRequest, Problem, Scale, ShiftRequest, TryRequest, UpRequest, Upped};
 use crate::view::routes::{Entry, Explained, Routes};
-use crate::view::{Explanation, Request as RequestView, Service, Shift, Try};
+use crate::view::{Explanation, Mirror, Request as RequestView, Service, Shift, Try};
 
 /// The engine answers everything at once, and tells of what takes long by streams.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -144,6 +144,21 @@ impl Client {
     /// The versions that are tried.
     pub async fn tries(&self) -> Result<Vec<Try>, CallError> {
         self.get("/v1/tries").await
+    }
+
+    /// The mirrors in force.
+    pub async fn mirrors(&self) -> Result<Vec<Mirror>, CallError> {
+        self.get("/v1/mirrors").await
+    }
+
+    /// Has requests copied.
+    pub async fn begin_mirror(&self, request: &MirrorRequest) -> Result<Mirror, CallError> {
+        self.post("/v1/mirrors", request).await
+    }
+
+    /// Has them copied no more.
+    pub async fn end_mirror(&self, service: &str) -> Result<Mirror, CallError> {
+        self.post("/v1/mirrors/end", &Of { service: service.to_owned() }).await
     }
 
     /// Shifts between versions.

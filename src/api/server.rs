@@ -75,6 +75,7 @@ pub async fn serve(listener: UnixListener, handle: Handle, identity: Identity) {
         .route("/v1/down", post(down))
         .merge(super::routes::router())
         .merge(super::shifts::router())
+        .merge(super::mirrors::router())
         .with_state(shared);
     // Cannot fail: a Unix listener gives errors for single connections only, which axum retries.
     let _ = axum::serve(listener, router).await;

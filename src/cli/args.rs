@@ -13,6 +13,7 @@ use super::demo::Demo;
 use super::dtab::Dtab;
 use super::events::Events;
 use super::exec::Exec;
+use super::mirror::Mirror;
 use super::ps::Ps;
 use super::requests::Requests;
 use super::run::Run;
@@ -143,6 +144,8 @@ commands! {
     Try(Try) = "try",
     /// Share the requests to a service among its versions, at once or over time
     Shift(Shift) = "shift",
+    /// Send copies of the requests to a service to another of its versions, and compare the answers
+    Mirror(Mirror) = "mirror",
     /// Have this machine trust https at the front door
     Trust(Trust) = "trust",
     /// Run a command in a service's folder and environment

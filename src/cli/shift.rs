@@ -53,7 +53,7 @@ fn share(text: &str) -> Result<(String, f64), String> {
     Ok((version.to_owned(), percent(share)?))
 }
 
-fn percent(text: &str) -> Result<f64, String> {
+pub(super) fn percent(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix('%').unwrap_or(text).trim().parse::<f64>().ok();
     number.filter(|it| (0.0..=100.0).contains(it)).ok_or_else(|| "a share is a number from 0 to 100".to_owned())
 }
@@ -110,7 +110,7 @@ pub async fn run(global: &Global, args: Shift, output: &Output) -> Result<ExitCo
 }
 
 /// A version by its name as a service; it may be given by that, or by what it is called in the manifest.
-fn named(rows: &[Service], service: &str, version: &str) -> Result<String, Error> {
+pub(super) fn named(rows: &[Service], service: &str, version: &str) -> Result<String, Error> {
     let mut versions = rows.iter().filter(|row| row.service == service);
     let found = versions.clone().find(|row| row.version.as_deref() == Some(version) || row.name == version);
     found.map(|row| row.name.clone()).ok_or_else(|| {
@@ -214,7 +214,7 @@ fn line(shift: &Row) -> String {
     }
 }
 
-fn short(share: f64) -> String {
+pub(super) fn short(share: f64) -> String {
     let rounded = (share * 1e3).round() / 1e3;
     rounded.to_string()
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{self, Poll};
 use std::time::Instant;
@@ -9,7 +10,9 @@ use std::time::Instant;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper::{HeaderMap, StatusCode};
 
+use super::copies::Copy;
 use super::h1::outbound::Inbound;
 use super::link::InFlight;
 use super::pool::Lease;
@@ -46,6 +49,8 @@ pub struct Recording {
     pub record: Option<Record>,
     /// The callee is serving it.
     pub in_flight: Option<InFlight>,
+    /// It is copied.
+    pub copy: Option<Rc<Copy>>,
     pub begun: Instant,
     pub requests: Requests,
 }
@@ -74,6 +79,20 @@ impl Recording {
     pub fn linked(&mut self, told: (Link, bool)) {
         if let Some(record) = &mut self.record {
             (record.link, record.is_withheld) = told;
+        }
+    }
+
+    /// It is a copy itself.
+    pub fn copied(&mut self) {
+        if let Some(record) = &mut self.record {
+            record.is_copy = true;
+        }
+    }
+
+    /// Shows the head of the answer to its copy.
+    pub fn answered(&self, status: StatusCode, headers: &HeaderMap) {
+        if let Some(copy) = &self.copy {
+            copy.answered(status.as_u16(), headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())));
         }
     }
 
@@ -118,6 +137,9 @@ impl Recording {
         self.in_flight = None;
         if let Some(mut record) = self.record.take() {
             record.duration = now.saturating_duration_since(self.begun);
+            if let Some(copy) = self.copy.take() {
+                copy.finish(&record);
+            }
             self.requests.add(record);
         }
         now
@@ -160,6 +182,9 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 fn note(recording: &mut Recording, polled: &Poll<Option<Result<Frame<Bytes>, Error>>>) {
     match polled {
         Poll::Ready(Some(Ok(frame))) => {
+            if let (Some(copy), Some(data)) = (&recording.copy, frame.data_ref()) {
+                copy.answer(data);
+            }
             // Nothing follows trailers, and hyper does not ask whether something does.
             if let Some(trailers) = frame.trailers_ref() {
                 recording.grpc_status(grpc_status(trailers));

@@ -17,12 +17,14 @@ use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::task::spawn_local;
 
-use rewrite::{CONTEXT_DTAB, DTAB, as_http1, as_http2, as_upgrade, host, lead_on, tell_origin, wants_upgrade};
+use rewrite::{CONTEXT_DTAB, DTAB, as_upgrade, host, lead_on, tell_origin, wants_upgrade};
+pub use rewrite::{as_http1, as_http2};
 
 use streams::{Counted, Open, Streams};
 
 use super::answer::{Asker, Refusal};
 use super::body::{Body, Ending, GONE, Recording, grpc_status};
+use super::copies::Copy;
 use super::h1::Spoken;
 use super::headers::{Identity, REQUEST_ID, given, once, strip_hop_by_hop, tell};
 use super::http::{Asked, Caller, Context, Lead, LocalExecutor, Target, Way, not_dialled};
@@ -34,6 +36,7 @@ use super::reset::{Unprocessed, is_unprocessed, or_reset};
 use super::routing::own::Local;
 use super::routing::{self, Fields, Routed};
 use super::tunnel::Tunnel;
+use super::upload::Upload;
 use super::wire::{Io, Spare, Wire};
 use crate::effects::clock;
 use crate::model::Protocol;
@@ -149,6 +152,16 @@ impl Fields for HeaderMap {
     }
 }
 
+/// The head of a request, for its copy.
+fn head_of(request: &Request<Incoming>) -> Request<()> {
+    let mut head = Request::new(());
+    *head.method_mut() = request.method().clone();
+    *head.uri_mut() = request.uri().clone();
+    *head.version_mut() = request.version();
+    head.headers_mut().clone_from(request.headers());
+    head
+}
+
 /// What a call that failed is answered with.
 pub fn failed(target: &Target, error: CallError) -> Refusal {
     let name = &target.upstream.name;
@@ -242,6 +255,8 @@ async fn pass<W: Way>(
         recording.routed(&routed);
         recording.in_flight = context.serving(&routed, &place, &identity);
         lead_on(&mut request, routed.more.as_deref());
+        recording.copy = Copy::begin(context, caller, &routed, &identity, || Some(head_of(&request)));
+        let request = request.map(|incoming| Upload::new(incoming, recording.copy.clone()));
         call(request, place, &routed.target, shared, is_grpc).await
     };
     let mut response = match called.await {
@@ -292,6 +307,7 @@ impl Answered {
         let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         strip_hop_by_hop(response.headers_mut(), upgraded);
         recording.succeed();
+        recording.answered(response.status(), response.headers());
         recording.status(response.status().as_u16());
         recording.grpc_status(grpc_status(response.headers()));
         let ending = Box::new(Ending { recording, lease, call });
@@ -300,7 +316,7 @@ impl Answered {
 }
 
 async fn call<W: Way>(
-    mut request: Request<Incoming>,
+    mut request: Request<Upload>,
     place: Call,
     target: &Target,
     shared: &Shared<W>,

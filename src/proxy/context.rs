@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::answer::Refusal;
 use super::body::Recording;
+use super::copies::Mirrors;
 use super::dial::Dialer;
 use super::headers::Identity;
 use super::http::{Caller, Target};
@@ -53,6 +54,7 @@ pub struct Context {
     pub forwarder: Rc<Forwarder>,
     pub router: Router,
     pub links: Links,
+    pub mirrors: Mirrors,
     /// How long a call waits for a callee that is on its way.
     hold: Duration,
 }
@@ -68,6 +70,7 @@ impl Context {
             forwarder: Rc::default(),
             router: Router::default(),
             links: Links::default(),
+            mirrors: Mirrors::default(),
             hold: HOLD,
         }
     }
@@ -75,6 +78,11 @@ impl Context {
     /// The same, leading requests as this router says.
     pub fn routed(self, router: Router) -> Self {
         Self { router, ..self }
+    }
+
+    /// The same, copying requests as these say.
+    pub fn mirrored(self, mirrors: Mirrors) -> Self {
+        Self { mirrors, ..self }
     }
 
     /// The same, where calls wait for so long.
@@ -170,7 +178,7 @@ impl Context {
     ) -> Recording {
         let mut record = Record::new(words, trace_id, time, caller.service().cloned(), to);
         record.protocol = protocol;
-        Recording { record: Some(record), in_flight: None, begun, requests: self.requests.clone() }
+        Recording { record: Some(record), in_flight: None, copy: None, begun, requests: self.requests.clone() }
     }
 }
 

@@ -34,6 +34,7 @@ use transfer::Transfer;
 
 use super::answer::{Answer, Asker, Refusal};
 use super::body::{GONE, Recording};
+use super::copies::{Copy, Tee, read_head};
 use super::dial::Stream;
 use super::headers::Identity;
 use super::http::{self, Caller, Context, Lead, Making, Way};
@@ -188,6 +189,10 @@ impl<S: Io, W: Way> Server<'_, S, W> {
         if call.refusal.is_none() {
             recording.routed(&call.routed);
         }
+        if call.refusal.is_none() {
+            let read = || read_head(&call.text.bytes);
+            recording.copy = Copy::begin(self.context, self.caller, &call.routed, &call.identity, read);
+        }
         self.call(call, RefCell::new(recording)).await
     }
 
@@ -241,13 +246,14 @@ impl<S: Io, W: Way> Server<'_, S, W> {
     }
 
     async fn call(&self, mut call: Prepared, recording: RefCell<Recording>) -> After {
-        let mut body = Transfer::new(
+        let body = Transfer::new(
             call.framing,
             match call.framing {
                 Framing::Chunked => Encoder::Chunked,
                 Framing::Length(_) | Framing::Close => Encoder::Raw,
             },
         );
+        let mut body = body.seen_by(recording.borrow().copy.clone().map(Tee::Upload));
         let read = body.take(self.wire, &mut call.text.bytes);
         let refused = match (read, call.refusal.take()) {
             (Err(malformed), _) => Err(Refusal::Malformed(malformed.to_string())),

@@ -8,6 +8,7 @@ use hyper::{Method, Request, Response, Version};
 use super::answer::Asker;
 use super::body::{Body, GONE, Recording};
 use super::bridge::{Shared, failed, is_grpc, refuse, tell_id};
+use super::copies::{Copy, read_head};
 use super::h1::outbound::Outbound;
 use super::h1::{self, Added};
 use super::headers::{Identity, given};
@@ -64,6 +65,11 @@ impl Plain {
         let more = routed.more.as_deref();
         let added = Added { identity: &identity, host: other.as_deref(), origin: way.origin(), more };
         let outbound = Outbound::new(request, host, &added, &context.pool.spare);
+        let read = || read_head(outbound.text());
+        recording.copy = Copy::begin(context, caller, &routed, &identity, read);
+        if let Some(copy) = &recording.copy {
+            copy.send();
+        }
         Some(Self { outbound, routed, place, identity, recording, asker })
     }
 
@@ -74,6 +80,7 @@ impl Plain {
         let mut response = match outbound.send(&shared.context.pool, place, &shared.caller, recording.begun).await {
             Ok(response) => {
                 recording.succeed();
+                recording.answered(response.status(), response.headers());
                 recording.status(response.status().as_u16());
                 response.map(|inbound| Body::Inbound { inbound, recording })
             }

@@ -24,6 +24,7 @@ use http2::Line;
 
 use super::dial::{Dialer, Offer, Stream, owner};
 use super::http::Caller;
+use super::upload::Upload;
 use super::wire::{Spare, Wire};
 use crate::effects::clock;
 use crate::route::Location;
@@ -71,7 +72,7 @@ pub struct Shelf(Rc<RefCell<Kept>>);
 #[derive(Default)]
 struct Kept {
     wires: VecDeque<(Wire<Stream>, Instant)>,
-    http1: VecDeque<(http1::SendRequest<Incoming>, Instant)>,
+    http1: VecDeque<(http1::SendRequest<Upload>, Instant)>,
     http2: Line,
     /// Nothing is called there any more.
     is_withdrawn: bool,
@@ -81,7 +82,7 @@ struct Kept {
 pub struct Lease {
     pool: Pool,
     shelf: Shelf,
-    sender: http1::SendRequest<Incoming>,
+    sender: http1::SendRequest<Upload>,
 }
 
 /// Why a call did not reach its callee or got no answer.
@@ -181,7 +182,7 @@ impl Pool {
         &self,
         location: &Location,
         caller: &Caller,
-        mut request: Request<Incoming>,
+        mut request: Request<Upload>,
     ) -> Result<(Response<Incoming>, Lease), CallError> {
         let shelf = self.shelf(location, caller);
         let lease = |sender| Lease { pool: self.clone(), shelf: shelf.clone(), sender };
@@ -235,7 +236,7 @@ impl Shelf {
         None
     }
 
-    fn take_http1(&self) -> Option<http1::SendRequest<Incoming>> {
+    fn take_http1(&self) -> Option<http1::SendRequest<Upload>> {
         let senders = &mut self.0.borrow_mut().http1;
         while let Some((sender, since)) = senders.pop_back() {
             if sender.is_ready() && !is_old(since, clock::instant()) {

@@ -105,6 +105,13 @@ pub struct More {
     binding: Option<Rc<Binding>>,
 }
 
+impl More {
+    /// Only entries to hand on.
+    pub fn of(local: Rc<Local>) -> Self {
+        Self { local: Some(local), ..Self::default() }
+    }
+}
+
 impl Routed {
     /// To whom it was addressed.
     pub fn plainly(target: Target) -> Self {

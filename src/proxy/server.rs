@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::task::{JoinHandle, spawn_local};
 
+use super::copies::Mirrors;
 use super::door::Door;
 use super::http::Context;
 use super::routing::Router;
@@ -50,6 +51,7 @@ pub fn start(handle: Handle, entrance: Entrance) -> io::Result<std::thread::Join
 async fn serve(handle: Handle, entrance: Entrance) {
     let router = Router::new(handle.table.clone(), handle.routes.clone());
     let context = Context::new(handle.requests.clone(), handle.asks.clone()).routed(router);
+    let context = context.mirrored(Mirrors::new(handle.mirrors.clone()));
     let mut tables = handle.table.clone();
     let Entrance { places, logs, began, standard } = entrance;
     let front = Rc::new(Door::new(tables.clone(), context.clone(), handle.board.clone(), places.clone(), logs, began));

@@ -2,6 +2,7 @@
 
 mod asks;
 mod edits;
+mod mirrors;
 mod setup;
 mod shifts;
 mod tries;
@@ -24,6 +25,7 @@ use super::Board;
 use super::draft::Draft;
 use super::handle::{Ask, Handle, Problem, Scale, UpRequest};
 use super::keeper::{Keeper, Written};
+use super::mirrors::Mirror;
 use super::publish::{Calls, Publisher};
 use super::wanted::wanted;
 use crate::effects::Host;
@@ -51,6 +53,7 @@ pub struct Engine {
     workspace: Arc<Workspace>,
     tries: Tries,
     shifts: Shifts,
+    mirrors: watch::Sender<Arc<Vec<Mirror>>>,
     world: World,
     host: Host,
     publisher: Publisher,
@@ -104,14 +107,13 @@ impl Engine {
         let plan = Arc::new(make_plan(&workspace, &mut setup, &HashSet::new())?);
         // After the launcher was started, which keeps the shell's own limit for the services, and before any thread.
         make_room(&plan);
-        let ends = Ends::default();
+        let (ends, board) = (Ends::default(), Board::default());
         let collector = collect(&setup.home, &ends)?;
         let (fact_sender, facts) = mpsc::unbounded_channel();
         let (news, pods) = Inbox::new();
         let (facts_of_calls, announcer) = (fact_sender.clone(), news.clone());
         let host = Host::new(clock, &setup.home, plan.clone(), launcher, collector, fact_sender, news);
         let world = World::new(plan, fastrand::u64(..));
-        let board = Board::default();
         let (written_sender, written) = mpsc::unbounded_channel();
         let (keeper, unkept) = Keeper::open(&setup.home, world.plan().routes.clone(), written_sender);
         let calls = Calls { facts: facts_of_calls, announcer };
@@ -121,14 +123,14 @@ impl Engine {
         write_files(&setup, &world, &publisher)?;
         let (ask_sender, asks) = mpsc::unbounded_channel();
         let (load_sender, loaded) = mpsc::unbounded_channel();
-        let watchers = watch::Sender::new(0);
-        let ending = watch::Sender::new(false);
-        let shifts = Shifts::new(Requests::default());
+        let (watchers, ending) = (watch::Sender::new(0), watch::Sender::new(false));
+        let (shifts, mirrors) = (Shifts::new(Requests::default()), watch::Sender::default());
         let handle = Handle {
             asks: ask_sender,
             board,
             requests: shifts.requests(),
             shifts: shifts.shown(),
+            mirrors: mirrors.subscribe(),
             ends,
             table: publisher.table(),
             routes: publisher.routes(),
@@ -141,6 +143,7 @@ impl Engine {
         let engine = Self {
             tries: Tries::new(&setup.home),
             shifts,
+            mirrors,
             setup,
             clock,
             manifest: Arc::clone(&workspace),
@@ -218,6 +221,7 @@ impl Engine {
             self.take_batch();
             self.clear_tries();
             self.guard_shifts();
+            self.guard_mirrors();
             // First what is seen: whoever was just answered must not look at rows from before.
             self.publish();
             self.perform().await;

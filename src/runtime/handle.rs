@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Board, Waiting};
+use super::{Board, Mirror, MirrorRequest, Waiting};
 use crate::effects::pods::Inbox;
 use crate::launcher::Account;
 use crate::manifest::Request;
@@ -17,7 +17,7 @@ use crate::route::history::{Change, Dtabs, Record, Refused};
 use crate::route::{Routes, Table};
 use crate::telemetry::logs::Ends;
 use crate::telemetry::requests::Requests;
-use crate::view::{Explanation, Shift, Try};
+use crate::view::{self, Explanation, Shift, Try};
 
 /// A share of a running engine.
 #[derive(Debug, Clone)]
@@ -33,6 +33,8 @@ pub struct Handle {
     pub dtabs: watch::Receiver<Arc<Dtabs>>,
     /// Shifts between versions, the last one of each service.
     pub shifts: watch::Receiver<Vec<Shift>>,
+    /// Which requests are copied.
+    pub mirrors: watch::Receiver<Arc<Vec<Mirror>>>,
     /// Pods that come and go.
     pub pods: Inbox,
     /// How many look at CPU and memory; while nobody does, nothing is sampled.
@@ -73,6 +75,10 @@ pub enum Ask {
     Shift(ShiftRequest, oneshot::Sender<Result<Shift, Problem>>),
     /// Send all requests to a service to its other versions again.
     AbortShift(String, oneshot::Sender<Result<(), Problem>>),
+    /// Copy the requests to a service.
+    Mirror(MirrorRequest, oneshot::Sender<Result<view::Mirror, Problem>>),
+    /// Copy them no more; the answer is what that came to.
+    EndMirror(String, oneshot::Sender<Result<view::Mirror, Problem>>),
     /// The answer comes when nothing of it is left.
     EndTry(EndTry, oneshot::Sender<Result<(), Problem>>),
     /// Stop everything, then end. A second time: at once.

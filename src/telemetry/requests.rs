@@ -37,6 +37,8 @@ pub struct Record {
     pub link: Link,
     /// One of the requests from which it may have come has entries of its own, which it was not given.
     pub is_withheld: bool,
+    /// It is a copy of another one, of which its caller knows nothing.
+    pub is_copy: bool,
     pub protocol: &'static str,
     pub status: Option<u16>,
     pub grpc_status: Option<u16>,
@@ -107,6 +109,7 @@ impl Record {
             routed_by: None,
             link: Link::None,
             is_withheld: false,
+            is_copy: false,
             protocol: "tcp",
             status: None,
             grpc_status: None,

@@ -34,6 +34,9 @@ pub struct Request {
     /// Why an override may be missing here, and what would help.
     #[serde(default)]
     pub withheld: Option<String>,
+    /// Whether it is a copy that a mirror made.
+    #[serde(default)]
+    pub copy: bool,
     /// Why the proxy itself answered.
     pub error: Option<String>,
     /// Whether the manifest has this caller call this callee; `null` where one of them is no service.
@@ -64,6 +67,7 @@ impl Request {
             routed_by: record.routed_by.as_deref().map(str::to_owned),
             link: record.link.word().to_owned(),
             withheld: record.is_withheld.then(|| withheld(record.from.as_deref().unwrap_or_default())),
+            copy: record.is_copy,
             error: record.error.as_deref().map(str::to_owned),
             declared,
         }

@@ -1,6 +1,6 @@
 //! namerd's HTTP API, as linkerd's own tests and `namerctl` know it.
 
-mod client;
+pub mod client;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

@@ -5,10 +5,13 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::sandbox::{Account, Sandbox, until};
+use super::namerd::client::{Client, free_port};
+use crate::support::sandbox::{Account, Sandbox, full, until};
 
 /// `link.py [NEXT [FIELD…]]` answers with its version, or with what the next one says, to which it forwards these fields.
 const LINK: &str = r#"
@@ -36,6 +39,13 @@ Listener(("0.0.0.0", 8080), Link).serve_forever()
 "#;
 
 fn shop(account: Account, forwarded: &str) -> Sandbox {
+    let sandbox = written(account, forwarded);
+    sandbox.up();
+    sandbox
+}
+
+/// A shop that does not run yet.
+fn written(account: Account, forwarded: &str) -> Sandbox {
     let sandbox = Sandbox::of(
         account,
         &format!(
@@ -52,8 +62,41 @@ services:
         ),
     );
     sandbox.write("link.py", LINK);
-    sandbox.up();
     sandbox
+}
+
+/// Callers who ask for no version, 100 times a second together, until it is over.
+struct Crowd {
+    over: Arc<AtomicBool>,
+    callers: Vec<JoinHandle<Vec<String>>>,
+}
+
+impl Crowd {
+    fn at(door: u16) -> Self {
+        const CALLERS: u32 = 10;
+        let over = Arc::new(AtomicBool::new(false));
+        let caller = |number: u32| {
+            let over = over.clone();
+            std::thread::spawn(move || {
+                let (pause, mut answers) = (Duration::from_millis(10) * CALLERS, Vec::new());
+                // Not all at once.
+                let mut next = Instant::now() + Duration::from_millis(10) * number;
+                while !over.load(Ordering::SeqCst) {
+                    std::thread::park_timeout(next.saturating_duration_since(Instant::now()));
+                    next += pause;
+                    answers.push(ask(door, "/", ""));
+                }
+                answers
+            })
+        };
+        Self { callers: (0..CALLERS).map(caller).collect(), over }
+    }
+
+    /// Everything that they were answered.
+    fn end(self) -> Vec<String> {
+        self.over.store(true, Ordering::SeqCst);
+        self.callers.into_iter().flat_map(|caller| caller.join().unwrap()).collect()
+    }
 }
 
 /// Asks `web` at the front door, and gives the whole answer.
@@ -158,6 +201,77 @@ fn services_that_forward_nothing_are_seen_through_where_that_is_certain() {
         let astray = |it: &Value| it["version"] == "v2" && it["link"] != "certain";
         assert!(!records.iter().any(astray), "what is inferred carries nothing");
     }
+}
+
+/// One caller asks for the second version again and again among 100 requests a second that do not.
+#[test]
+fn among_a_hundred_requests_a_second_only_those_that_ask_reach_the_second_version() {
+    for forwarded in ["traceparent", ""] {
+        let sandbox = shop(Account::Own, forwarded);
+        let door = door(&sandbox);
+        let (crowd, begun) = (Crowd::at(door), Instant::now());
+        let wanted = Duration::from_secs(if full() { 20 } else { 3 });
+        let (mut reached, mut asked) = (0, 0);
+        while begun.elapsed() < wanted {
+            let answer = ask(door, "/", SECOND);
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+            reached += usize::from(ends_with(&answer, "v2"));
+            asked += 1;
+        }
+        let others = crowd.end();
+        assert!(others.iter().all(|answer| ends_with(answer, "v1")), "{others:?}");
+        let records = sandbox.requests();
+        let [exact, certain, inferred, none] = links(&records);
+        let refused = records.iter().filter(|it| it["from"] == "orders" && it["withheld"].is_string()).count();
+        println!(
+            "forwarding {forwarded:?}: {reached} of {asked} reached the second version, {} others the first; \
+             of the calls of users {exact} were exact, {certain} certain, {inferred} inferred, {refused} of these refused \
+             the entries",
+            others.len()
+        );
+        assert_eq!(none, 0);
+        if forwarded.is_empty() {
+            // What is not certain is refused, and the usual version answers: nobody is led astray.
+            assert!(reached > 0 && certain > 0 && exact == 0, "{reached} {certain} {exact}");
+        } else {
+            assert_eq!((reached, certain + inferred + refused), (asked, 0));
+        }
+    }
+}
+
+/// Through namerd's API, as that says when a change is in force.
+#[test]
+fn changes_of_the_table_under_load_lose_no_request() {
+    let sandbox = written(Account::Own, "traceparent");
+    let api = Client::at(free_port());
+    let at = format!("127.0.0.1:{}", api.port);
+    sandbox.nagaya(&["up", "-d", "--wait", "--wait-timeout", "60s", "--namerd", &at]).good();
+    let door = door(&sandbox);
+    let crowd = Crowd::at(door);
+    let mut took: Vec<Duration> = (0..if full() { 1000 } else { 200 })
+        .map(|number| {
+            let version = ["v1", "v2"][number % 2];
+            let (dtab, begun) = (format!("/svc/users => /#/local/users-{version}"), Instant::now());
+            let put = api.ask("PUT", "/api/1/dtabs/default", &[("content-type", "application/dtab")], &dtab);
+            let took = begun.elapsed();
+            assert_eq!(put.status, 204, "{put:?}");
+            let answer = ask(door, "/", "");
+            assert!(ends_with(&answer, version), "{number}: {answer}");
+            took
+        })
+        .collect();
+    let others = crowd.end();
+    assert!(others.iter().all(|answer| answer.starts_with("HTTP/1.1 200")), "{others:?}");
+    took.sort();
+    let (median, worst) = (took[took.len() / 2], took[took.len() - 1]);
+    println!(
+        "{} changes, each in force for the next request: {median:?} from the change to its answer in the middle, {worst:?} \
+         at most; {} other requests, none lost",
+        took.len(),
+        others.len()
+    );
+    // With what the disk takes. A machine that others use as well says nothing.
+    assert!(!full() || median < Duration::from_millis(5), "{median:?}");
 }
 
 #[test]

@@ -16,12 +16,11 @@ use nagaya::telemetry::requests::Link;
 use super::city::{City, Client, House, telling};
 use super::http2::{caller, empty, h2_callee, in_time, shouting};
 use super::lab::{callee, connect, head, read_all, text};
-use crate::support::sandbox::full;
 
 const STOPPED: Availability = Availability::Absent(State::Stopped);
 
 /// `users` in two versions.
-fn two() -> Vec<House> {
+pub fn two() -> Vec<House> {
     vec![House::named("users").version("users", "v1"), House::named("users-v2").version("users", "v2")]
 }
 
@@ -80,29 +79,6 @@ fn a_version_that_is_on_its_way_leaves_the_union_to_the_others() {
     assert!((0..50).all(|_| client.who(&[]) == "users"));
     city.set("users-v2", Availability::Ready);
     assert!((0..200).any(|_| client.who(&[]) == "users-v2"));
-}
-
-#[test]
-fn shares_are_as_they_are_written() {
-    let city = City::of(&two(), "");
-    let port = city.edge("web", "users");
-    let count = if full() { 100_000 } else { 4_000 };
-    for (version, share) in [(1, 0.01), (2, 0.25), (3, 0.001)] {
-        city.route(
-            version,
-            &format!("/svc/users => {share} * /#/local/users-v2 & {} * /#/local/users-v1", 1.0 - share),
-        );
-        let mut client = Client::at(port);
-        let second = (0..count).filter(|_| client.who(&[]) == "users-v2").count();
-        let (expected, sigma) = (f64::from(count) * share, (f64::from(count) * share * (1.0 - share)).sqrt());
-        #[allow(clippy::cast_precision_loss, reason = "a count")]
-        let off = (second as f64 - expected).abs();
-        // Five of them, so that a run in a million fails.
-        assert!(off <= 5.0 * sigma, "{share}: {second} of {count}, and {expected} are due");
-        if full() {
-            println!("{share}: {second} of {count}, off by {:.2} sigma", off / sigma);
-        }
-    }
 }
 
 #[test]
@@ -310,7 +286,7 @@ fn identifiers_name_requests() {
 }
 
 /// A house that calls another for each request that it gets, and forwards these fields of it.
-fn calling(name: &'static str, edge: Arc<std::sync::OnceLock<u16>>, forwarded: &'static [&'static str]) -> House {
+pub fn calling(name: &'static str, edge: Arc<std::sync::OnceLock<u16>>, forwarded: &'static [&'static str]) -> House {
     let port = callee(move |mut stream, _| {
         loop {
             let read = head(&mut stream);

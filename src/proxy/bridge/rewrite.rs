@@ -67,7 +67,7 @@ pub fn lead_on(request: &mut Request<Incoming>, more: Option<&More>) {
 }
 
 /// Whether the connection is to become something else; HTTP/2 is not made of HTTP/1.1 here.
-pub fn wants_upgrade(request: &Request<Incoming>) -> bool {
+pub fn wants_upgrade<B>(request: &Request<B>) -> bool {
     let value = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or("");
     let mut options = value(CONNECTION).split(',').map(str::trim);
     request.version() == Version::HTTP_11
@@ -77,7 +77,7 @@ pub fn wants_upgrade(request: &Request<Incoming>) -> bool {
 }
 
 /// A WebSocket over HTTP/2 (RFC 8441) as HTTP/1.1 begins it (RFC 6455 section 4.1).
-pub fn as_upgrade(request: &mut Request<Incoming>) -> Result<(), Refusal> {
+pub fn as_upgrade<B>(request: &mut Request<B>) -> Result<(), Refusal> {
     let Some(protocol) = request.extensions_mut().remove::<Extended>() else {
         return Err(Refusal::Unsupported("CONNECT is passed on over HTTP/1.1 only".to_owned()));
     };
@@ -105,7 +105,7 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 /// HTTP/1.1 wants the path alone, and the authority in `Host`.
-pub fn as_http1(mut request: Request<Incoming>, location: &Location) -> Request<Incoming> {
+pub fn as_http1<B>(mut request: Request<B>, location: &Location) -> Request<B> {
     // Whoever goes on by the Host must not be led elsewhere than we were (RFC 9112 section 3.2.2).
     let authority = request.uri().authority().map(|authority| authority.as_str().to_owned());
     if let Some(Ok(host)) = location.host().or(authority).map(|host| HeaderValue::from_str(&host)) {
@@ -126,7 +126,7 @@ pub fn as_http1(mut request: Request<Incoming>, location: &Location) -> Request<
 }
 
 /// HTTP/2 wants scheme and authority, and no `Host`.
-pub fn as_http2(mut request: Request<Incoming>, location: &Location) -> Request<Incoming> {
+pub fn as_http2<B>(mut request: Request<B>, location: &Location) -> Request<B> {
     let host = request.headers_mut().remove(HOST).and_then(|host| host.to_str().ok().map(str::to_owned));
     let authority = location.host().or(request.uri().authority().map(|authority| authority.to_string())).or(host);
     let authority = authority.unwrap_or_else(|| "localhost".to_owned());

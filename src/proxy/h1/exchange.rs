@@ -12,6 +12,7 @@ use super::head::Fault;
 use super::response::{self, Answer, Asked};
 use super::transfer::{Broken, Transfer};
 use crate::proxy::body::Recording;
+use crate::proxy::copies::{Tee, read_fields};
 use crate::proxy::dial::Stream;
 use crate::proxy::wire::{Io, Text, Wire};
 
@@ -132,12 +133,16 @@ async fn download<S: Io>(
         }
     };
     let (answer, mut text) = answer;
+    let mut body = Transfer::new(answer.framing, answer.encoder);
     {
         let mut recording = recording.borrow_mut();
+        if let Some(copy) = &recording.copy {
+            copy.answered(answer.status, read_fields(&text.bytes).into_iter());
+            body = body.seen_by(Some(Tee::Answer(copy.clone())));
+        }
         recording.status(answer.status);
         recording.grpc_status(answer.grpc_status);
     }
-    let mut body = Transfer::new(answer.framing, answer.encoder);
     if callee.is_empty() && answer.framing != Framing::NONE {
         // A server that writes its answer in two pieces holds the second back until the first is acknowledged (Nagle's
         // algorithm), which the kernel delays by 40 ms on a connection that has been used before.

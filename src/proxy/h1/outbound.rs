@@ -52,6 +52,11 @@ impl Outbound {
         Self { text, is_head: method == Method::HEAD, is_idempotent: method.is_idempotent() }
     }
 
+    /// Its head, as it is sent.
+    pub fn text(&self) -> &[u8] {
+        &self.text.bytes
+    }
+
     /// Sends it for a call that has just begun, and reads the head of its answer. Dropping either ends the call.
     pub async fn send(
         self,

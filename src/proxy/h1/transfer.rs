@@ -3,6 +3,7 @@
 use std::io;
 
 use super::framing::{Decoder, Encoder, Framing, Malformed};
+use crate::proxy::copies::Tee;
 use crate::proxy::wire::{Io, Wire};
 
 /// So much is put together before it is written.
@@ -24,16 +25,22 @@ impl From<Malformed> for Broken {
 }
 
 /// The rest of a body.
-#[derive(Debug)]
 pub struct Transfer {
     decoder: Decoder,
     encoder: Encoder,
     is_ended: bool,
+    /// Sees it as well.
+    tee: Option<Tee>,
 }
 
 impl Transfer {
     pub fn new(framing: Framing, encoder: Encoder) -> Self {
-        Self { decoder: Decoder::new(framing), encoder, is_ended: false }
+        Self { decoder: Decoder::new(framing), encoder, is_ended: false, tee: None }
+    }
+
+    /// The same, seen by another one as well.
+    pub fn seen_by(self, tee: Option<Tee>) -> Self {
+        Self { tee, ..self }
     }
 
     /// Everything of the body has been taken, its end included.
@@ -45,12 +52,17 @@ impl Transfer {
     pub fn take<S: Io>(&mut self, from: &Wire<S>, out: &mut Vec<u8>) -> Result<(), Malformed> {
         if !self.decoder.is_done() {
             from.take(|bytes| {
-                let decoded = self.decoder.decode(bytes, |data| self.encoder.data(data, out));
+                let (encoder, tee) = (&mut self.encoder, &self.tee);
+                let decoded = self.decoder.decode(bytes, |data| {
+                    tee.iter().for_each(|tee| tee.data(data));
+                    encoder.data(data, out);
+                });
                 decoded.map_or_else(|malformed| (0, Err(malformed)), |used| (used, Ok(())))
             })?;
         }
         if self.decoder.is_done() && !self.is_ended {
             self.is_ended = true;
+            self.tee.iter().for_each(Tee::end);
             self.encoder.end(self.decoder.trailers(), out);
         }
         Ok(())

@@ -15,9 +15,10 @@ use super::{CallError, Pool, Shelf, is_old};
 use crate::effects::clock;
 use crate::proxy::dial::{Offer, Stream};
 use crate::proxy::http::{Caller, LocalExecutor};
+use crate::proxy::upload::Upload;
 use crate::route::Location;
 
-type Sender = http2::SendRequest<Incoming>;
+type Sender = http2::SendRequest<Upload>;
 
 /// After so long without a word a callee that still owes an answer is asked whether it is there. Servers of gRPC take
 /// a client that asks more often than every 5 minutes for a nuisance, and close.
@@ -106,7 +107,7 @@ impl Pool {
         &self,
         location: &Location,
         caller: &Caller,
-        mut request: Request<Incoming>,
+        mut request: Request<Upload>,
     ) -> Result<Response<Incoming>, CallError> {
         let shelf = self.shelf(location, caller);
         while let Some((number, mut sender)) = shelf.take_http2() {

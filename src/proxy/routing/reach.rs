@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures_util::future::select_all;
 use tokio::sync::watch;
 
+use super::Router;
 use super::binding::Binding;
 use crate::route::{Availability, Routes, Standing, Upstream};
 
@@ -15,6 +16,13 @@ pub struct Reach {
     /// All on whom that depends.
     watched: Vec<watch::Receiver<Availability>>,
     routes: Option<watch::Receiver<Arc<Routes>>>,
+}
+
+impl Router {
+    /// A service of the present table.
+    pub fn upstream(&self, name: &str) -> Option<Arc<Upstream>> {
+        self.0.as_ref()?.tables.borrow().upstream(name).cloned()
+    }
 }
 
 impl Reach {

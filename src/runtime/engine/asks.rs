@@ -60,6 +60,11 @@ impl Engine {
             Ask::AbortShift(service, reply) => {
                 let _ = reply.send(self.abort_shift(&service));
             }
+            Ask::Mirror(request, reply) => {
+                let begun = if ending { Err(Problem::Ending) } else { self.begin_mirror(request) };
+                let _ = reply.send(begun);
+            }
+            Ask::EndMirror(service, reply) => drop(reply.send(self.end_mirror(&service))),
             Ask::Try(request, reply) => self.begin_try(request, reply),
             Ask::EndTry(ask, reply) => self.end_try(ask, reply),
             Ask::Tries(reply) => drop(reply.send(Ok(self.shown_tries()))),

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::Engine;
 use crate::dtab::{NameTree, Path};
+use crate::model::Service;
 use crate::resilience::{self, Served, Verdict};
 use crate::route::history::{Action, Author, Change, Current, Refused};
 use crate::route::shares::{self, Shares};
@@ -135,7 +136,7 @@ impl Running {
 
     /// What a record says of the shift; nothing where it is of another service, or of a version that has no share.
     fn served(&self, record: &Record) -> Option<Served> {
-        if *record.to != *self.service {
+        if *record.to != *self.service || record.is_copy {
             return None;
         }
         let is = |name: &str| match name.strip_prefix(&*self.service).map(|rest| rest.strip_prefix('-')) {
@@ -159,12 +160,7 @@ impl Engine {
     pub(super) fn begin_shift(&mut self, request: &ShiftRequest) -> Result<view::Shift, Problem> {
         let refused = |message: String| Problem::Try { message, hint: None };
         let ShiftRequest { service, to, course, limits, who } = request;
-        let of_service = |name: &str| {
-            let found = self.workspace.services.get(name)?;
-            let of = found.version.as_ref().map_or(found.name.as_str(), |version| version.of.as_str());
-            (of == service).then_some(())
-        };
-        if of_service(service).is_none() || of_service(to).is_none() {
+        if !self.is_version(service, service) || !self.is_version(to, service) {
             return Err(refused(format!("`{to}` is no version of `{service}`")));
         }
         if self.shifts.list.iter().any(|it| it.service == *service && !it.is_over()) {
@@ -286,8 +282,14 @@ impl Engine {
         }
     }
 
+    /// Whether a name is that of a service, or of one of its versions.
+    pub(super) fn is_version(&self, name: &str, service: &str) -> bool {
+        let of = |it: &Service| it.version.as_ref().map_or(it.name.as_str(), |version| version.of.as_str()) == service;
+        self.workspace.services.get(name).is_some_and(of)
+    }
+
     /// Why a version cannot take requests, in a word; one that is on its way can wait for them, but not begin with it.
-    fn unfit(&self, name: &str, at_first: bool) -> Option<String> {
+    pub(super) fn unfit(&self, name: &str, at_first: bool) -> Option<String> {
         let plan = self.world.plan();
         let Some(place) = plan.index(name).filter(|place| !self.world.is_over(*place)) else {
             return Some("gone".to_owned());

@@ -1,0 +1,149 @@
+//! A copy on its own way, and what is made of its answer.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::task::{spawn_blocking, spawn_local};
+
+use super::{Copy, Unsent, keep};
+use crate::effects::clock;
+use crate::model::Protocol;
+use crate::proxy::body::grpc_status;
+use crate::proxy::bridge::{as_http1, as_http2};
+use crate::proxy::dial::Offer;
+use crate::proxy::headers::strip_hop_by_hop;
+use crate::proxy::http::{LocalExecutor, Target};
+use crate::proxy::routing::Routed;
+use crate::resilience::compare::{Answer, Differences};
+use crate::route::Call;
+use crate::telemetry::requests::Words;
+
+/// How long a copy may take, and its original after it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Why a copy has no answer.
+enum Lost {
+    /// There was nobody to send it to.
+    Unsent(String),
+    Failed(String),
+}
+
+/// Sends a copy and has its answer compared.
+pub async fn send(copy: Rc<Copy>, unsent: Unsent, body: Vec<u8>) {
+    let Unsent { request, under_way, original } = unsent;
+    let tally = copy.mirror.tally.clone();
+    let late = |_| Lost::Failed(format!("no answer within {PATIENCE:?}"));
+    let answered = tokio::time::timeout(PATIENCE, exchange(&copy, request, body)).await.map_err(late).flatten();
+    let answer = match answered {
+        Ok(answer) => answer,
+        Err(Lost::Unsent(reason)) => return tally.skip(&reason),
+        Err(Lost::Failed(reason)) => return tally.failed(&copy.subject, reason),
+    };
+    let Some(ignored) = copy.mirror.request.compare.clone() else { return tally.answered() };
+    let Ok(Ok(Some(original))) = tokio::time::timeout(PATIENCE, original).await else {
+        tally.answered();
+        return tally.uncompared("the original had no whole answer");
+    };
+    let subject = copy.subject.clone();
+    // Elsewhere: it may take longer than others should wait.
+    let compared = spawn_blocking(move || {
+        let found = Differences::of(&original, &answer, &ignored);
+        if found.is_partial {
+            tally.uncompared("a body is over 256 KiB: only status and headers were compared");
+        }
+        match found.is_none() {
+            true => tally.same(),
+            false => tally.different(&subject, found.list, found.more),
+        }
+    });
+    let _ = compared.await;
+    drop(under_way);
+}
+
+async fn exchange(copy: &Copy, request: Request<()>, body: Vec<u8>) -> Result<Answer, Lost> {
+    let (context, name) = (&copy.context, &copy.mirror.request.to);
+    let unsent = |reason: &str| Lost::Unsent(format!("{name} {reason}"));
+    let upstream = context.router.upstream(name).ok_or_else(|| unsent("is gone"))?;
+    let port = upstream.port_like(copy.target.endpoint()).ok_or_else(|| unsent("has no such port"))?;
+    let target = Target { upstream, port };
+    let place = context.available(&target).await.map_err(|refusal| Lost::Unsent(refusal.to_string()))?;
+    let words = Words::new(copy.identity.request_id(), request.method().as_str(), &copy.subject.path);
+    let begun = (clock::instant(), clock::utc());
+    let to = target.upstream.service().clone();
+    let is_http2 = is_http2(&request, &target);
+    let protocol = if is_http2 { "h2" } else { "http" };
+    let mut recording = context.recording(words, copy.identity.trace_id, begun, &copy.caller, to, protocol);
+    recording.copied();
+    let mut routed = Routed::plainly(target);
+    recording.routed(&routed);
+    routed.more = copy.local.clone().map(|local| Box::new(crate::proxy::routing::More::of(local)));
+    recording.in_flight = context.serving(&routed, &place, &copy.identity);
+    recording.fail("the copy was not answered");
+    let failed = |error: String| Lost::Failed(error);
+    let response = call(copy, request, body, (&place, is_http2)).await.map_err(failed)?;
+    recording.status(response.status().as_u16());
+    let answer = answer(response).await.map_err(failed)?;
+    recording.grpc_status(answer.grpc_status);
+    recording.succeed();
+    Ok(answer)
+}
+
+fn is_http2(request: &Request<()>, target: &Target) -> bool {
+    let is_grpc =
+        request.headers().get("content-type").is_some_and(|it| it.as_bytes().starts_with(b"application/grpc"));
+    let protocol = &target.endpoint().protocol;
+    protocol.is_http2() || (is_grpc && *protocol == Protocol::Detect)
+}
+
+/// Over a connection of its own: those of the originals are theirs.
+async fn call(
+    copy: &Copy,
+    request: Request<()>,
+    body: Vec<u8>,
+    (place, is_http2): (&Call, bool),
+) -> Result<Response<Incoming>, String> {
+    let location = place.location();
+    let offer = if is_http2 { Offer::Http2 } else { Offer::Http1 };
+    let dialled = copy.context.pool.dialer.dial(location, &copy.caller, offer).await;
+    let stream = TokioIo::new(dialled.map_err(|error| format!("nothing answers on {location}: {error}"))?);
+    let request = request.map(|()| Full::new(Bytes::from(body)));
+    let answered = async {
+        if is_http2 {
+            let (mut sender, connection) = http2::Builder::new(LocalExecutor).handshake(stream).await?;
+            spawn_local(async move { drop(connection.await) });
+            return sender.send_request(as_http2(request, location)).await;
+        }
+        let (mut sender, connection) = http1::Builder::new().handshake(stream).await?;
+        spawn_local(async move { drop(connection.await) });
+        sender.send_request(as_http1(request, location)).await
+    };
+    answered.await.map_err(|error: hyper::Error| format!("no answer: {error}"))
+}
+
+async fn answer(mut response: Response<Incoming>) -> Result<Answer, String> {
+    strip_hop_by_hop(response.headers_mut(), false);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let fields = response.headers().iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect();
+    let mut answer = Answer {
+        status: response.status().as_u16(),
+        grpc_status: grpc_status(response.headers()),
+        fields,
+        body: Some(Vec::new()),
+    };
+    while let Some(frame) = response.frame().await {
+        let frame = frame.map_err(|error| format!("its answer broke off: {error}"))?;
+        if let Some(data) = frame.data_ref() {
+            keep(&mut answer.body, data);
+        }
+        if let Some(trailers) = frame.trailers_ref() {
+            answer.grpc_status = grpc_status(trailers).or(answer.grpc_status);
+        }
+    }
+    Ok(answer)
+}
