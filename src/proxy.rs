@@ -31,6 +31,7 @@ mod standard;
 pub mod tcp;
 mod tls;
 pub mod tunnel;
+mod unreached;
 mod wire;
 
 pub use server::{Entrance, start};

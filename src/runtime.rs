@@ -11,6 +11,7 @@ mod keeper;
 mod network;
 mod past;
 mod publish;
+mod rest;
 mod scale;
 mod tries;
 mod wanted;
@@ -23,4 +24,5 @@ pub use handle::{
 };
 pub use keeper::Waiting;
 pub use network::{add_clashes, choose};
+pub use rest::away;
 pub use scale::scaled;

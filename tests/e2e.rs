@@ -20,6 +20,7 @@ mod owner;
 mod peers;
 mod pods;
 mod probes;
+mod remotes;
 mod routes;
 mod shifts;
 mod surroundings;

@@ -218,6 +218,7 @@ mod tests {
         let upstream = |location| Upstream {
             name: "web".into(),
             version: None,
+            remote: None,
             called: Ipv4Addr::LOCALHOST,
             own: Ipv4Addr::LOCALHOST,
             egress: Egress::Allow,

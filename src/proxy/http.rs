@@ -22,6 +22,7 @@ use super::link::{InFlight, Links};
 use super::pool::Pool;
 use super::routing::{Routed, Router};
 use super::tunnel::Tunnel;
+use super::unreached::Unreached;
 use super::wire::{Io, Wire};
 use super::{bridge, h1};
 use crate::discovery::Forwarder;
@@ -298,6 +299,14 @@ pub fn not_dialled(name: &Arc<str>, location: &Location, error: &io::Error) -> R
     }
 }
 
+/// The same of a callee that may be in another place.
+pub fn unreached(upstream: &Upstream, location: &Location, error: &io::Error) -> Refusal {
+    match &upstream.remote {
+        Some(remote) => Unreached::new(upstream.service(), remote, error).into(),
+        None => not_dialled(&upstream.name, location, error),
+    }
+}
+
 /// Serves one connection of one caller, HTTP/1.1 or HTTP/2.
 pub async fn serve<S: Io, W: Way>(stream: S, caller: Caller, way: W, context: Context) {
     let wire = Wire::new(stream, context.pool.spare.clone());
@@ -349,7 +358,8 @@ mod tests {
         let (_keep, availability) = watch::channel(Availability::Coming(State::Starting));
         let (called, egress) = (Ipv4Addr::LOCALHOST, Egress::Allow);
         let (name, ports, replicas) = ("web".into(), Vec::new(), Replicas::Fixed);
-        let upstream = Upstream { name, version: None, called, own: called, egress, ports, availability, replicas };
+        let upstream =
+            Upstream { name, version: None, remote: None, called, own: called, egress, ports, availability, replicas };
         let target = Target { upstream: Arc::new(upstream), port: 0 };
         let engine = async {
             let Some(Ask::Why(name, reply)) = asked.recv().await else { panic!("it is asked why") };

@@ -4,7 +4,7 @@ use super::answer::Refusal;
 use super::body::GONE;
 use super::dial::{Offer, Stream};
 use super::headers::{Given, Identity};
-use super::http::{Caller, Context, Target, not_dialled};
+use super::http::{Caller, Context, Target, unreached};
 use super::relay;
 use super::wire::{Io, Wire};
 use crate::effects::clock;
@@ -45,10 +45,9 @@ pub async fn open(
         let mut routed = led?;
         let call = context.arrive(&mut routed, caller).await?;
         recording.routed(&routed);
-        let name = &routed.target.upstream.name;
         match context.pool.dialer.dial(call.location(), caller, Offer::Bytes).await {
             Ok(stream) => Ok((stream, call)),
-            Err(error) => Err(not_dialled(name, call.location(), &error)),
+            Err(error) => Err(unreached(&routed.target.upstream, call.location(), &error)),
         }
     };
     let opened = opened.await;

@@ -1,5 +1,6 @@
 //! A service's state in the words that users see.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::input::{Exit, Moment};
@@ -80,6 +81,8 @@ pub enum Reason {
     SetupFailed(String),
     /// This one is not run here.
     Elsewhere(usize),
+    /// Calls to it go to this remote.
+    Away(Arc<str>),
     /// What this probe says.
     NotReady(ProbeKind, String),
     Daemonized,
@@ -177,13 +180,15 @@ impl World {
 
     fn reason(&self, spot: Spot) -> Option<Reason> {
         let (service, instance) = (spot.service, self.instance(spot));
+        let away = || self.row(service).remote.clone().map(Reason::Away);
         match &instance.phase {
             Phase::Rest(Rest::Failed(failure)) => Some(match failure {
                 Failure::Exit(exit) => Reason::Exited(exit.clone()),
                 Failure::GaveUp { exit, restarts } => Reason::GaveUp(exit.clone(), *restarts),
                 Failure::Setup(error) => Reason::SetupFailed(error.clone()),
             }),
-            Phase::Rest(_) | Phase::Launching { .. } => None,
+            Phase::Rest(_) => away(),
+            Phase::Launching { .. } => None,
             Phase::Elsewhere => Some(Reason::Elsewhere(service)),
             Phase::Waiting => match self.running_setup(service) {
                 Some(setup) => Some(Reason::SetupRuns(setup)),
@@ -201,7 +206,7 @@ impl World {
                     probing.error.clone().map(|error| Reason::ProbeFails(kind, error, probing.failures, most))
                 }
                 None if instance.standing == Standing::Outdated => self.serves_until(service),
-                None => up.daemonized.then_some(Reason::Daemonized),
+                None => up.daemonized.then_some(Reason::Daemonized).or_else(away),
             },
             Phase::Backoff { .. } => instance.last_exit.clone().map(Reason::Retries),
             Phase::Draining(_) => Some(Reason::Drains),

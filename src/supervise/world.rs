@@ -52,6 +52,8 @@ pub struct Row {
     pub quiet: Option<Quiet>,
     /// It was asked for without what it needs, so it waits for nothing.
     pub alone: bool,
+    /// The remote to which its calls go: nobody waits for it here.
+    pub remote: Option<Arc<str>>,
     /// No longer in the manifest; only its stop is still to be seen.
     pub leaving: bool,
     /// It is in the queue.
@@ -66,6 +68,7 @@ impl Row {
             instances: vec![Instance::new(1)],
             quiet: None,
             alone: false,
+            remote: None,
             leaving: false,
             is_dirty: false,
         }
