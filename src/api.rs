@@ -7,10 +7,12 @@ mod client;
 mod mirrors;
 pub mod namerd;
 mod names;
+mod remotes;
 mod routes;
 mod server;
 mod shifts;
 
 pub use client::{CallError, Client, Events};
+pub use remotes::Switched;
 pub use routes::{Explain, Put};
 pub use server::{Happened, Identity, serve};

@@ -23,6 +23,7 @@ mod ls;
 mod mirror;
 mod output;
 mod ps;
+mod remote;
 mod requests;
 mod run;
 mod scale;
@@ -106,6 +107,7 @@ fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Error> {
         Some(Command::Shift(args)) => block(shift::run(&global, args, output)),
         Some(Command::Mirror(args)) => block(mirror::run(&global, args, output)),
         Some(Command::Try(args)) => block(tries::run(&global, args, output)),
+        Some(Command::Remote(args)) => block(remote::run(&global, args, output)),
         Some(Command::Trust(args)) => trust::run(&args, output),
         Some(Command::Exec(args)) => block(exec::run(&global, args, output)),
         Some(Command::Doctor(_)) => Ok(doctor::run(output)),

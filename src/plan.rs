@@ -24,7 +24,8 @@ use listening::Listening;
 
 use crate::dtab::{Dtab, Identifier};
 use crate::model::{
-    Command, Graph, Inputs, Namespace, NetworkMode, Reaction, Run, Service, SetupStep, Watch, Workspace, WorkspaceName,
+    Command, Graph, Inputs, Namespace, NetworkMode, Reaction, Remotes, Run, Service, SetupStep, Watch, Workspace,
+    WorkspaceName,
 };
 
 pub use addresses::{
@@ -93,6 +94,8 @@ pub struct Plan {
     pub routes: Dtab,
     /// What names requests, in turn; it is the service that is called where nothing does.
     pub identifiers: Vec<Identifier>,
+    /// Places where services run that are not run here.
+    pub remotes: Remotes,
     pub front_door: u16,
     pub standard_ports: bool,
     pub services: Vec<Planned>,
@@ -158,6 +161,7 @@ pub fn plan(workspace: &Workspace, surroundings: &Surroundings) -> Plan {
         strict: workspace.strict,
         routes: workspace.routes.clone(),
         identifiers: workspace.identifiers.clone(),
+        remotes: workspace.remotes.clone(),
         front_door: surroundings.ports.front_door(),
         standard_ports: surroundings.site.standard_ports,
         services,

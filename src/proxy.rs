@@ -34,6 +34,7 @@ mod standard;
 pub mod tcp;
 mod tls;
 pub mod tunnel;
+mod unreached;
 mod upload;
 mod way;
 mod wire;

@@ -9,6 +9,7 @@ pub mod files;
 pub mod history;
 mod known;
 pub mod lint;
+pub mod remotes;
 mod replicas;
 pub mod resolv;
 mod routes;
@@ -27,7 +28,7 @@ use tokio::sync::watch;
 use zone::Zone;
 
 use crate::dtab::Identifier;
-use crate::model::{Egress, Protocol, web_port};
+use crate::model::{Egress, External, Protocol, web_port};
 use crate::supervise::{State, Status};
 
 pub use crate::plan::Location;
@@ -45,6 +46,8 @@ pub struct Table {
     pub front_door: u16,
     pub front_door_socket: Socket,
     pub upstreams: Upstreams,
+    /// Services as they run in other places: `staging/users`.
+    pub remotes: HashMap<String, Arc<Upstream>>,
     /// The versions that bear the names of their services, by their own names: `users-v1` is where `users` is.
     pub first_versions: HashMap<Arc<str>, usize>,
     /// Listeners on the host, the front door's left out: for callers that are in no pod, and for everybody outside.
@@ -71,6 +74,8 @@ pub struct Upstream {
     pub name: Arc<str>,
     /// Which of several versions it is.
     pub version: Option<Version>,
+    /// Where it runs, where that is another place.
+    pub remote: Option<Remote>,
     /// Where it is called from pods.
     pub called: Ipv4Addr,
     /// The address of its first instance's pod.
@@ -82,6 +87,14 @@ pub struct Upstream {
     pub availability: watch::Receiver<Availability>,
     /// Its instances, where it has some here.
     pub replicas: Replicas,
+}
+
+/// Another place, in which a service of the workspace runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remote {
+    /// `staging`.
+    pub name: Arc<str>,
+    pub url: External,
 }
 
 /// One of several versions of a service.
@@ -308,6 +321,7 @@ mod tests {
         let upstream = |name: &&str| Upstream {
             name: (*name).into(),
             version: None,
+            remote: None,
             called: Ipv4Addr::LOCALHOST,
             own: Ipv4Addr::LOCALHOST,
             egress: Egress::Deny,

@@ -12,6 +12,7 @@ mod mirrors;
 mod network;
 mod past;
 mod publish;
+mod rest;
 mod scale;
 mod tries;
 mod wanted;
@@ -25,4 +26,5 @@ pub use handle::{
 pub use keeper::Waiting;
 pub use mirrors::{Mirror, MirrorRequest};
 pub use network::{add_clashes, choose};
+pub use rest::away;
 pub use scale::scaled;

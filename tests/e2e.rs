@@ -21,6 +21,7 @@ mod owner;
 mod peers;
 mod pods;
 mod probes;
+mod remotes;
 mod restarts;
 mod rounds;
 mod routes;

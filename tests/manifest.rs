@@ -2,5 +2,6 @@
 
 mod network;
 mod problems;
+mod remotes;
 mod tried;
 mod workspace;

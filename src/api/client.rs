@@ -15,13 +15,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
+use super::remotes::Switched;
 use super::routes::{Explain, Put};
 use super::server::{Happened, Identity};
 use super::shifts::Of;
 use crate::route::history::Record;
 use crate::runtime::{EndTry, Environment, MirrorRequest, Problem, Scale, ShiftRequest, TryRequest, UpRequest, Upped};
 use crate::view::routes::{Entry, Explained, Routes};
-use crate::view::{Explanation, Mirror, Request as RequestView, Service, Shift, Try};
+use crate::view::{Explanation, Mirror, Remote, Request as RequestView, Service, Shift, Try};
 
 /// The engine answers everything at once, and tells of what takes long by streams.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -184,6 +185,16 @@ impl Client {
     /// Ends a version; this takes as long as its service does, and git.
     pub async fn end_try(&self, ask: &EndTry) -> Result<(), CallError> {
         self.send_within(Duration::MAX, Method::POST, "/v1/tries/end", ask).await
+    }
+
+    /// Services that run elsewhere too.
+    pub async fn remotes(&self) -> Result<Vec<Remote>, CallError> {
+        self.get("/v1/remotes").await
+    }
+
+    /// Has services be looked for elsewhere, or here again.
+    pub async fn switch(&self, switched: &Switched) -> Result<Vec<Remote>, CallError> {
+        self.post("/v1/remotes", switched).await
     }
 
     /// Stops everything and ends the engine; it answers before it is done.

@@ -73,6 +73,7 @@ pub async fn serve(listener: UnixListener, handle: Handle, identity: Identity) {
         .route("/v1/tries/end", post(end_try))
         .route("/v1/up", post(up))
         .route("/v1/down", post(down))
+        .merge(super::remotes::router())
         .merge(super::routes::router())
         .merge(super::shifts::router())
         .merge(super::mirrors::router())
@@ -84,11 +85,14 @@ pub async fn serve(listener: UnixListener, handle: Handle, identity: Identity) {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = match &self {
-            Self::UnknownService { .. } | Self::UnknownProfile { .. } => StatusCode::NOT_FOUND,
+            Self::UnknownService { .. } | Self::UnknownProfile { .. } | Self::UnknownRemote { .. } => {
+                StatusCode::NOT_FOUND
+            }
             Self::Manifest { .. }
             | Self::Nothing { .. }
             | Self::Elsewhere { .. }
             | Self::Scale { .. }
+            | Self::Remote { .. }
             | Self::NoMode { .. }
             | Self::Try { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Routes(refused) => super::routes::status(refused),

@@ -15,6 +15,7 @@ use super::events::Events;
 use super::exec::Exec;
 use super::mirror::Mirror;
 use super::ps::Ps;
+use super::remote::Remote;
 use super::requests::Requests;
 use super::run::Run;
 use super::scale::Scale;
@@ -146,6 +147,8 @@ commands! {
     Shift(Shift) = "shift",
     /// Send copies of the requests to a service to another of its versions, and compare the answers
     Mirror(Mirror) = "mirror",
+    /// Services that are looked for elsewhere: which they are, and to switch one
+    Remote(Remote) = "remote",
     /// Have this machine trust https at the front door
     Trust(Trust) = "trust",
     /// Run a command in a service's folder and environment
@@ -200,6 +203,9 @@ pub struct Up {
     /// So many instances of a service, whatever the manifest says
     #[arg(long, value_name = "SERVICE=N", value_parser = super::scale::scale)]
     pub scale: Vec<(String, u32)>,
+    /// Send requests to all other services to this remote, instead of running them
+    #[arg(long, value_name = "REMOTE", requires = "services", env = "NAGAYA_REST")]
+    pub rest: Option<String>,
     /// Start services with ports on their first request
     #[arg(long, env = "NAGAYA_LAZY")]
     pub lazy: bool,

@@ -24,7 +24,7 @@ use crate::effects::{self, clock, environment};
 use crate::engine::{Found, Order, Owned, Running, find_or_start};
 use crate::manifest::{GUEST, Request};
 use crate::plan::Selection;
-use crate::runtime::{Scale, UpRequest};
+use crate::runtime::UpRequest;
 use crate::view::{Event, Service};
 use report::{Ran, Report};
 
@@ -65,7 +65,7 @@ fn boot(global: &Global, args: Ci, output: &Output) -> Result<ExitCode, Error> {
     }
     let selection = Selection { services, profiles: global.profile.clone(), no_deps: false };
     let color = output.error_colors() && !output.json;
-    let up = UpRequest { load: Some(load.clone()), selection, scale: Scale::new(), lazy: false, color };
+    let up = UpRequest { load: Some(load.clone()), selection, color, ..UpRequest::default() };
     let order = Order { load, up, standard_ports: false, namerd: None };
     match find_or_start(&locate::places()?, &order, &|word| output.say(word))? {
         Found::Running(engine) => {

@@ -7,14 +7,18 @@ use super::locate;
 use super::output::{Output, dim};
 use crate::effects::{environment, ports, ranges};
 use crate::manifest::Request;
+use crate::model::Service;
 use crate::plan::{self, Plan, Planned, PlannedPort, PlannedRun, Site, Surroundings};
-use crate::runtime::{UpRequest, choose, scaled};
+use crate::route::remotes::Away;
+use crate::runtime::{UpRequest, away, choose, scaled};
 
 /// Prints what would be started, and starts nothing.
 pub fn run(load: &Request, request: &UpRequest, output: &Output) -> Result<ExitCode, Error> {
     let workspace = &scaled(&locate::load_to_boot(load, output)?, &request.scale)?;
     let home = locate::places()?.home(&locate::id(workspace, load));
-    let mask = plan::select(workspace, &request.selection).map_err(|error| Error::usage(error.to_string()))?;
+    let away = away(workspace, request, &Away::new())?;
+    let is_away = |service: &Service| away.contains_key(service.name.as_str());
+    let mask = plan::select(workspace, &request.selection, is_away).map_err(|error| Error::usage(error.to_string()))?;
     let (network, _) = choose(workspace, &crate::engine::modes_possible(), ports::lowest())?;
     let numbers = ports::propose(&home, &plan::slots(workspace, network));
     let surroundings = Surroundings {
@@ -31,6 +35,7 @@ pub fn run(load: &Request, request: &UpRequest, output: &Output) -> Result<ExitC
         output.json(&serde_json::json!({
             "workspace": plan.workspace,
             "front_door": plan.front_door,
+            "away": away,
             "services": order.iter().map(|place| planned_json(&plan, *place)).collect::<Vec<_>>(),
         }));
         return Ok(ExitCode::SUCCESS);
@@ -43,6 +48,13 @@ pub fn run(load: &Request, request: &UpRequest, output: &Output) -> Result<ExitC
             let ports: Vec<String> = service.ports.iter().map(port).collect();
             output.line(&format!("  {}  {}  {}", service.name, what(service), dim(&ports.join(", "))));
         }
+    }
+    if !away.is_empty() {
+        output.line(&dim("elsewhere"));
+    }
+    for (service, remote) in &away {
+        let url = workspace.remotes.get(remote).and_then(|services| services.get(service));
+        output.line(&format!("  {service}  {}  {}", url.map(ToString::to_string).unwrap_or_default(), dim(remote)));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,6 +7,7 @@ use anstyle::AnsiColor;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::{Global, Up};
+use super::dtab::author;
 use super::error::{Code, Error};
 use super::output::{Output, dim, paint};
 use super::stream::Stream;
@@ -39,6 +40,8 @@ pub fn boot(global: &Global, load: Request, args: Up, output: &Output) -> Result
             no_deps: args.no_deps,
         },
         scale: args.scale.iter().cloned().collect(),
+        rest: args.rest.clone(),
+        who: author(&command(&args)),
         lazy: args.lazy,
         color: output.error_colors() && !output.json,
     };
@@ -53,6 +56,13 @@ pub fn boot(global: &Global, load: Request, args: Up, output: &Output) -> Result
         session.notices.iter().for_each(|notice| output.say(notice));
         session.accompany(output).await
     })
+}
+
+/// What was typed, as the history of the routes has it.
+fn command(args: &Up) -> String {
+    let rest = args.rest.iter().map(|rest| format!("--rest {rest}"));
+    let words = std::iter::once("up".to_owned()).chain(args.services.iter().cloned()).chain(rest);
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// More addresses than this are for `nagaya url`.

@@ -118,7 +118,8 @@ async fn run_engine(order: Order, launcher: Process, owner: &UnixStream) -> Resu
     let (engine, handle) = Engine::new(draft, home.clone(), lock, site).map_err(Refusal::Asked)?;
     let services = engine.selected(&order.up).map_err(Refusal::Asked)?;
     let registration = registration(&home, &order, name, &engine, began);
-    let notices = left.into_iter().chain(refused).chain(unserved).chain(engine.notices().iter().cloned()).collect();
+    let notices = left.into_iter().chain(refused).chain(unserved).chain(engine.notices().iter().cloned());
+    let notices = notices.chain(engine.rest_notice(&order.up)).collect();
     let entrance = Entrance { places, logs: home.logs(), began, standard };
     let opening = Opening { home: home.clone(), registration, services, notices, handle, entrance, namerd };
     let owner = owner.try_clone().map_err(|error| Refusal::surroundings(error.to_string()))?;

@@ -5,6 +5,7 @@ mod guest;
 mod identifiers;
 mod network;
 mod probes;
+mod remotes;
 mod routes;
 mod scale;
 mod schedule;
@@ -65,6 +66,7 @@ pub fn lower(
     unique::check_host_ports(&declared, problems);
     let jobs = task::jobs(&tasks, &declared, problems);
     let names: Vec<ServiceName> = declared.keys().chain(jobs.values()).cloned().collect();
+    let homes: Vec<usize> = declared.values().map(|found| found.unit).collect();
     let mut services = IndexMap::new();
     for (name, found) in declared {
         let unit = &units[found.unit];
@@ -90,6 +92,7 @@ pub fn lower(
     apply_groups(groups, &mut services, problems);
     service::check_together(&services, problems);
     let routes = routes::routes(&units, problems);
+    let remotes = remotes::remotes(&units, &services, &homes, problems);
     let identifiers = identifiers::identifiers(units.first()?, problems);
     let graph = graph(&services, problems)?;
     let (tasks, task_graph) = tasks?;
@@ -106,6 +109,7 @@ pub fn lower(
         strict,
         routes,
         identifiers,
+        remotes,
         profiles,
     })
 }

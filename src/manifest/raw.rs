@@ -24,7 +24,7 @@ use super::read::{Any, At, Brief, Definitions, Dict, Entry, OneOrMany, OrBrief, 
 use super::source::Span;
 
 pub use identifier::IdentifierRecord;
-pub use network::{ExternalUrl, PublishSpec};
+pub use network::{ExternalUrl, PublishSpec, bad_url};
 pub use policy::{Backoff, Policy};
 pub use ports::{Listen, PortSpec, Ports};
 pub use probe::{ExecCheck, GrpcCheck, HttpCheck, PortRef, Probe, TcpCheck};
@@ -62,7 +62,9 @@ record! {
         /// Memory for the whole workspace.
         [later] budget: Size,
         /// Places where services run that are not booted here.
-        [later] remotes: Dict<Any>,
+        /// Places where services run that are not run here: a URL for each service, and under `*` one for all, with
+        /// `{name}` for a service's.
+        remotes: Dict<Dict<At<String>>>,
         /// Named groups of services, switched on with `--profile`.
         profiles: Dict<OneOrMany<At<String>>>,
         /// Where traces and metrics go.

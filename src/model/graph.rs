@@ -51,11 +51,20 @@ impl Graph {
 
     /// The nodes of `roots` and all that they need, as a mask over all nodes.
     pub fn closure(&self, roots: impl IntoIterator<Item = usize>) -> Vec<bool> {
+        self.closure_without(roots, |_| false)
+    }
+
+    /// The same without those nodes that need not be there, and without what only they need.
+    pub fn closure_without(
+        &self,
+        roots: impl IntoIterator<Item = usize>,
+        is_left_out: impl Fn(usize) -> bool,
+    ) -> Vec<bool> {
         let mut within = vec![false; self.dependencies.len()];
         let mut todo: Vec<usize> = roots.into_iter().collect();
         while let Some(node) = todo.pop() {
             if !std::mem::replace(&mut within[node], true) {
-                todo.extend(&self.dependencies[node]);
+                todo.extend(self.dependencies[node].iter().filter(|needed| !is_left_out(**needed)));
             }
         }
         within

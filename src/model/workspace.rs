@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use crate::dtab::{Dtab, Identifier};
 
-use super::{Graph, Names, Namespace, NetworkMode, Service, ServiceName, Task, TaskName, WorkspaceName};
+use super::{Graph, Names, Namespace, NetworkMode, Remotes, Service, ServiceName, Task, TaskName, WorkspaceName};
 
 /// A workspace that can be planned: every reference leads somewhere and the graph has no cycle.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +30,8 @@ pub struct Workspace {
     pub routes: Dtab,
     /// What names requests, in turn; it is the service that is called where nothing does.
     pub identifiers: Vec<Identifier>,
+    /// Places where services run that are not run here.
+    pub remotes: Remotes,
     /// Profiles that are named in the manifest, to tell a wrong one on the command line.
     pub profiles: Vec<String>,
 }

@@ -25,8 +25,13 @@ pub enum SelectError {
 }
 
 /// The selected services as a mask. A needed service comes along whatever its profile: a subset that lacks what it
-/// needs is no use to anybody.
-pub fn select(workspace: &Workspace, selection: &Selection) -> Result<Vec<bool>, SelectError> {
+/// needs is no use to anybody. What is elsewhere for now is needed by nobody here.
+pub fn select(
+    workspace: &Workspace,
+    selection: &Selection,
+    is_elsewhere: impl Fn(&Service) -> bool,
+) -> Result<Vec<bool>, SelectError> {
+    let is_elsewhere = |place: usize| is_elsewhere(workspace.service(place));
     for profile in &selection.profiles {
         if profile != "*" && !workspace.profiles.contains(profile) {
             return Err(SelectError::UnknownProfile(profile.clone()));
@@ -48,7 +53,7 @@ pub fn select(workspace: &Workspace, selection: &Selection) -> Result<Vec<bool>,
         versions(workspace, &mask).into_iter().for_each(|version| mask[version] = true);
         return Ok(mask);
     }
-    let mut mask = workspace.graph.closure(roots);
+    let mut mask = workspace.graph.closure_without(roots, is_elsewhere);
     // A version may need what nobody else does, of which there are versions too.
     loop {
         let more = versions(workspace, &mask);
@@ -56,7 +61,7 @@ pub fn select(workspace: &Workspace, selection: &Selection) -> Result<Vec<bool>,
             return Ok(mask);
         }
         let known = (0..mask.len()).filter(|place| mask[*place]);
-        mask = workspace.graph.closure(known.chain(more));
+        mask = workspace.graph.closure_without(known.chain(more), is_elsewhere);
     }
 }
 

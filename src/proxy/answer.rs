@@ -9,6 +9,7 @@ use hyper::{Request, Response, StatusCode};
 
 use super::headers::L5D_ERR;
 use super::http::Target;
+use super::unreached::Unreached;
 use crate::model::Protocol;
 use crate::route::Upstream;
 use crate::supervise::State;
@@ -59,6 +60,9 @@ pub enum Refusal {
     /// The entries that it brings cannot be read; the excerpt shows where.
     #[error("{text}")]
     BadOverride { text: String, excerpt: String, is_too_large: bool },
+    /// It is in another place, and cannot be called there.
+    #[error(transparent)]
+    Away(#[from] Unreached),
     /// A name, or an entry, that leads nowhere; why; and the service that would have to be there.
     #[error("{0} leads nowhere: {1}")]
     Unrouted(String, String, Option<Arc<str>>),
@@ -106,7 +110,7 @@ impl Refusal {
             Self::Failed(name, _) | Self::Outside(name, _) | Self::NotGrpc(name, _) | Self::Silent(name) => Some(name),
             Self::Unrouted(_, _, name) => name.as_deref(),
             Self::OnlyHttp2(name, ..) | Self::NotWeb(name, _) | Self::Unprocessed(name) => Some(name),
-            Self::Version => None,
+            Self::Away(_) | Self::Version => None,
             Self::Unknown(_) | Self::Malformed(_) | Self::TooLarge(_) | Self::Unsupported(_) => None,
             // What it said last is nothing for whoever may not call it.
             Self::BadOverride { .. } | Self::Looped(_) | Self::Undeclared(..) => None,
@@ -119,6 +123,8 @@ impl Refusal {
             Self::Gone(_) | Self::Failed(..) | Self::Outside(..) | Self::NotGrpc(..) => StatusCode::BAD_GATEWAY,
             Self::Unrouted(..) => StatusCode::BAD_GATEWAY,
             Self::Undeclared(..) => StatusCode::FORBIDDEN,
+            Self::Away(unreached) if unreached.is_late() => StatusCode::GATEWAY_TIMEOUT,
+            Self::Away(_) => StatusCode::BAD_GATEWAY,
             Self::Looped(_) => StatusCode::LOOP_DETECTED,
             Self::OnlyHttp2(..) | Self::NotWeb(..) => StatusCode::BAD_GATEWAY,
             Self::Unprocessed(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -128,6 +134,14 @@ impl Refusal {
             Self::BadOverride { is_too_large: false, .. } | Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::BadOverride { .. } | Self::TooLarge(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Unsupported(_) => StatusCode::NOT_IMPLEMENTED,
+        }
+    }
+
+    /// What brought no answer, wherever it is.
+    pub fn failed(upstream: &Upstream, reason: String) -> Self {
+        match &upstream.remote {
+            Some(remote) => Unreached::because(upstream.service(), remote, reason).into(),
+            None => Self::Failed(upstream.name.clone(), reason),
         }
     }
 
@@ -166,6 +180,7 @@ impl Refusal {
             Self::NotGrpc(name, port) => format!("declare it as `{port}: {{ port: …, protocol: grpc }}` in {name}"),
             Self::Unrouted(_, _, Some(name)) => format!("nagaya why {name}"),
             Self::Gone(_) | Self::Unknown(_) | Self::Unrouted(..) => "nagaya ps".to_owned(),
+            Self::Away(unreached) => unreached.next(),
             Self::Looped(_) => "nagaya config".to_owned(),
             Self::BadOverride { .. } => {
                 "correct it where the request is made; `nagaya config` has the routes".to_owned()
@@ -200,7 +215,10 @@ impl Refusal {
     }
 
     fn is_for_the_manifest(&self) -> bool {
-        matches!(self, Self::NotGrpc(..) | Self::OnlyHttp2(..) | Self::NotWeb(..) | Self::Undeclared(..))
+        matches!(
+            self,
+            Self::Away(_) | Self::NotGrpc(..) | Self::OnlyHttp2(..) | Self::NotWeb(..) | Self::Undeclared(..)
+        )
     }
 
     fn http(&self, text: &str) -> Answer {

@@ -27,7 +27,7 @@ use super::body::{Body, Ending, GONE, Recording, grpc_status};
 use super::copies::Copy;
 use super::h1::Spoken;
 use super::headers::{Identity, REQUEST_ID, given, once, strip_hop_by_hop, tell};
-use super::http::{Asked, Caller, Context, Lead, LocalExecutor, Target, Way, not_dialled};
+use super::http::{Asked, Caller, Context, Lead, LocalExecutor, Target, Way, unreached};
 use super::link::{Linked, Serving};
 use super::plain::Plain;
 use super::pool::{CallError, Lease};
@@ -166,15 +166,15 @@ fn head_of(request: &Request<Incoming>) -> Request<()> {
 pub fn failed(target: &Target, error: CallError) -> Refusal {
     let name = &target.upstream.name;
     match error {
-        CallError::Connect(location, error) => not_dialled(name, &location, &error),
+        CallError::Connect(location, error) => unreached(&target.upstream, &location, &error),
         CallError::OnlyHttp2 => Refusal::only_http2(target),
         CallError::Http(error) if is_unprocessed(&error) => Refusal::Unprocessed(name.clone()),
         // hyper does not tell what it could not read, nor what came before it was asked.
         CallError::Http(error) if error.is_parse() || error.is_canceled() => {
             let helps = "a port that speaks HTTP/2 alone is declared with `protocol: h2`";
-            Refusal::Failed(name.clone(), format!("no answer: {error}; {helps}"))
+            Refusal::failed(&target.upstream, format!("no answer: {error}; {helps}"))
         }
-        error => Refusal::Failed(name.clone(), error.to_string()),
+        error => Refusal::failed(&target.upstream, error.to_string()),
     }
 }
 

@@ -89,6 +89,7 @@ mod tests {
         let upstream = Upstream {
             name: "web".into(),
             version: None,
+            remote: None,
             called,
             own,
             egress,

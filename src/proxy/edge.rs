@@ -238,6 +238,7 @@ mod tests {
         Upstream {
             name: "web".into(),
             version: None,
+            remote: None,
             called: Ipv4Addr::LOCALHOST,
             own: Ipv4Addr::LOCALHOST,
             egress: Egress::Allow,

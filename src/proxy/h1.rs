@@ -281,7 +281,7 @@ impl<S: Io, W: Way> Server<'_, S, W> {
         body: &mut Transfer,
         recording: &RefCell<Recording>,
     ) -> Result<After, Refusal> {
-        let name = &call.routed.target.upstream.name;
+        let upstream = &call.routed.target.upstream;
         let location = place.location();
         let pool = &self.context.pool;
         let (shelf, begun) = (self.shelf(location), recording.borrow().begun);
@@ -291,7 +291,7 @@ impl<S: Io, W: Way> Server<'_, S, W> {
             let callee = match kept {
                 Some(wire) => wire,
                 None => match idle::unless_gone(self.wire, pool.dial_wire(location, self.caller)).await {
-                    Some(dialled) => dialled.map_err(|error| http::not_dialled(name, location, &error))?,
+                    Some(dialled) => dialled.map_err(|error| http::unreached(upstream, location, &error))?,
                     None => return Ok(gone(recording, "it went away")),
                 },
             };
@@ -333,7 +333,7 @@ impl<S: Io, W: Way> Server<'_, S, W> {
                 }
                 Outcome::CallerGone(reason) => return Ok(gone(recording, &reason)),
             };
-            return Err(Refusal::Failed(name.clone(), reason));
+            return Err(Refusal::failed(upstream, reason));
         }
     }
 

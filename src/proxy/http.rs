@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use tokio::task::spawn_local;
 
 use super::answer::Refusal;
+use super::unreached::Unreached;
 use super::wire::{Io, Wire};
 use super::{bridge, h1};
 use crate::effects::descriptors;
@@ -71,6 +72,14 @@ pub fn not_dialled(name: &Arc<str>, location: &Location, error: &io::Error) -> R
                 Location::Loopback(_) | Location::Pod { .. } => Refusal::Failed(name.clone(), reason),
             }
         }
+    }
+}
+
+/// The same of a callee that may be in another place.
+pub fn unreached(upstream: &Upstream, location: &Location, error: &io::Error) -> Refusal {
+    match &upstream.remote {
+        Some(remote) => Unreached::new(upstream.service(), remote, error).into(),
+        None => not_dialled(&upstream.name, location, error),
     }
 }
 

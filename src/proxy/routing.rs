@@ -4,6 +4,7 @@
 //! depends stay as they are. Where users wrote no routes and a request brings no entries, nothing is looked up at all.
 
 mod binding;
+mod drawn;
 pub mod own;
 pub mod permits;
 mod reach;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use binding::{Binding, End, Leaf};
+use drawn::{Drawn, outside};
 use own::Local;
 use permits::loopback;
 use reach::seen;
@@ -28,7 +30,7 @@ use super::http::{Caller, Target};
 use crate::dtab::namers::Kind;
 use crate::dtab::{self, Address, Dtab, Identified, Interpreter, Limits, Namers, Path};
 use crate::model::Egress;
-use crate::route::{Availability, Endpoint, Known, Location, Replicas, Routes, Table, Upstream};
+use crate::route::{Endpoint, Known, Remote, Routes, Table, Upstream};
 
 /// Names that are kept bound. Requests may bring any.
 const MOST_NAMES: usize = 1000;
@@ -156,8 +158,8 @@ impl Router {
         let named = snapshot.name(&target, call, brought.target.as_deref());
         let binding = snapshot.binding(&named.path, brought.local.as_deref());
         let drawn = snapshot.draw(&binding, target.endpoint(), caller)?;
-        let via = drawn.is_outside.then(|| inner.pass(call)).transpose()?;
-        let target = named.uri.or(brought.target);
+        let via = drawn.leaves().then(|| inner.pass(call)).transpose()?;
+        let target = drawn.below(named.uri.or(brought.target), call.target);
         Ok(drawn.routed(binding, More { local: brought.local, target, via, ..More::default() }))
     }
 
@@ -171,6 +173,7 @@ impl Router {
         let name = service_name(&target.upstream);
         let binding = snapshot.binding(&name, None);
         let drawn = snapshot.draw(&binding, target.endpoint(), caller)?;
+        drawn.check_bytes()?;
         Ok(drawn.routed(binding, More::default()))
     }
 
@@ -207,22 +210,6 @@ impl Router {
                 return reach;
             }
         }
-    }
-}
-
-/// Whom one request is led to.
-struct Drawn {
-    target: Target,
-    by: Option<Arc<str>>,
-    /// It is nobody of the workspace.
-    is_outside: bool,
-}
-
-impl Drawn {
-    fn routed(self, binding: Rc<Binding>, more: More) -> Routed {
-        let asked_for = self.is_outside.then(|| target_name(&binding.name));
-        let more = More { by: self.by, asked_for, binding: Some(binding), ..more };
-        Routed { target: self.target, more: Some(Box::new(more)) }
     }
 }
 
@@ -325,7 +312,10 @@ impl Snapshot {
         match leaf {
             Leaf::Service(upstream) => {
                 permits::service(&self.table, caller, upstream)?;
-                let lacks = || Refusal::Failed(upstream.name.clone(), format!("it has no port like `{}`", port.name));
+                if let Some(Remote { url, .. }) = &upstream.remote {
+                    permits::no_loop(&self.table, &url.host, url.port)?;
+                }
+                let lacks = || Refusal::failed(upstream, format!("it has no port like `{}`", port.name));
                 let port = upstream.port_like(port).ok_or_else(lacks)?;
                 Ok(drawn(Target { upstream: upstream.clone(), port }, false))
             }
@@ -347,26 +337,6 @@ fn service_name(upstream: &Upstream) -> Path {
 fn target_name(path: &Path) -> Arc<str> {
     let text = path.to_string();
     text.strip_prefix("/svc/").unwrap_or(&text).into()
-}
-
-/// A callee that is no service. On this machine it is called by the name that was asked for, elsewhere by its own.
-fn outside(address: &Address, like: &Endpoint) -> Target {
-    let Address { host, port } = address;
-    let location = match loopback(host) {
-        Some(Ipv4Addr::LOCALHOST) => Location::Loopback(*port),
-        _ => Location::Elsewhere { host: host.as_str().into(), port: *port, tls: false },
-    };
-    let upstream = Upstream {
-        name: format!("{host}:{port}").into(),
-        version: None,
-        called: Ipv4Addr::UNSPECIFIED,
-        own: Ipv4Addr::UNSPECIFIED,
-        egress: Egress::Allow,
-        ports: vec![Endpoint { location, ..like.clone() }],
-        availability: watch::channel(Availability::Ready).1,
-        replicas: Replicas::Fixed,
-    };
-    Target { upstream: Arc::new(upstream), port: 0 }
 }
 
 /// The name by which commands know a service that routes mean.

@@ -4,7 +4,7 @@ use super::answer::Refusal;
 use super::body::{GONE, Recording};
 use super::dial::{Offer, Stream};
 use super::headers::{Given, Identity};
-use super::http::{Caller, Context, Target, not_dialled};
+use super::http::{Caller, Context, Target, unreached};
 use super::relay;
 use super::routing::Routed;
 use super::wire::{Io, Wire};
@@ -88,7 +88,7 @@ impl<'a> Opening<'a> {
                 let dialled = self.context.pool.dialer.dial(call.location(), self.caller, Offer::Bytes).await;
                 match dialled {
                     Ok(stream) => Ok((stream, call)),
-                    Err(error) => Err(not_dialled(&routed.target.upstream.name, call.location(), &error)),
+                    Err(error) => Err(unreached(&routed.target.upstream, call.location(), &error)),
                 }
             }
             Err(refusal) => Err(refusal),

@@ -104,6 +104,7 @@ mod tests {
         let upstream = Arc::new(Upstream {
             name: "db".into(),
             version: None,
+            remote: None,
             called: std::net::Ipv4Addr::LOCALHOST,
             own: std::net::Ipv4Addr::LOCALHOST,
             egress: Egress::Allow,

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::remotes::{Switch, made, switched};
 use crate::dtab::Dtab;
 
 /// Who is written down for changes that the manifest makes.
@@ -24,6 +25,9 @@ pub struct Record {
     pub who: String,
     /// In one line; `None` where it was deleted.
     pub dtab: Option<String>,
+    /// What of it the manifest says, where it is the manifest's word and more is in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<String>,
     /// Its name, unless it is the workspace's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
@@ -73,8 +77,10 @@ pub enum Action {
     /// Take it away.
     Delete,
     /// The manifest says this. It counts where the manifest said something else before: what was changed at run time
-    /// since then stays.
+    /// since then stays. Services that are elsewhere stay there in any case.
     Manifest(Dtab),
+    /// Look for services elsewhere, or here again.
+    Switch(Switch),
 }
 
 /// Why a change is not made.
@@ -153,6 +159,8 @@ impl Dtabs {
         let namespace = change.namespace.as_deref();
         let current = self.get(namespace);
         let name = || namespace.unwrap_or("default").to_owned();
+        let own = || self.routes();
+        let mut manifest = None;
         let dtab = match (&change.action, &current) {
             (Action::Put { if_version: Some(_), .. } | Action::Delete, None) => {
                 return Err(Refused::Missing { namespace: name() });
@@ -163,7 +171,21 @@ impl Dtabs {
             }
             (Action::Manifest(dtab), _) if *dtab == self.manifest => return Ok(Decision::Nothing),
             (Action::Delete, _) => None,
-            (Action::Put { dtab, .. } | Action::Create(dtab) | Action::Manifest(dtab), _) => Some(dtab.to_string()),
+            (Action::Manifest(dtab), _) => {
+                let made = made(&own(), &self.manifest);
+                manifest = (!made.entries().is_empty()).then(|| dtab.to_string());
+                let mut all = dtab.clone();
+                all.extend(made);
+                Some(all.to_string())
+            }
+            (Action::Switch(switch), _) => {
+                let all = switched(&own(), &self.manifest, switch);
+                if all == own() {
+                    return Ok(Decision::Nothing);
+                }
+                Some(all.to_string())
+            }
+            (Action::Put { dtab, .. } | Action::Create(dtab), _) => Some(dtab.to_string()),
         };
         let version = self.last_version(namespace) + 1;
         let record = Record {
@@ -171,6 +193,7 @@ impl Dtabs {
             time: time.to_owned(),
             who: change.who.0.clone(),
             dtab,
+            manifest,
             namespace: change.namespace.clone(),
         };
         Ok(Decision::Write(record))
@@ -181,7 +204,9 @@ impl Dtabs {
         let parsed = record.dtab.as_deref().map(str::parse::<Dtab>).transpose();
         let dtab = parsed.map_err(|error| Refused::Malformed { message: error.to_string() })?;
         if record.namespace.is_none() && record.who == MANIFEST {
-            self.manifest = dtab.clone().unwrap_or_default();
+            let said = record.manifest.as_deref().map(str::parse::<Dtab>).transpose();
+            let said = said.map_err(|error| Refused::Malformed { message: error.to_string() })?;
+            self.manifest = said.or_else(|| dtab.clone()).unwrap_or_default();
         }
         let version = record.version.max(self.last_version(record.namespace.as_deref()) + 1);
         let current = Current { version, time: record.time.clone(), who: record.who.clone(), dtab };

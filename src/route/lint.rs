@@ -14,6 +14,8 @@ pub struct Named {
     pub local: Vec<String>,
     /// Those that live elsewhere.
     pub external: Vec<String>,
+    /// Those of remotes: `staging/users`.
+    pub remote: Vec<String>,
 }
 
 /// Something that looks wrong.
@@ -58,7 +60,7 @@ impl Lint<'_> {
     fn target(&self, leaf: &Path) -> Option<Finding> {
         let labels: Vec<&str> = leaf.labels().iter().map(Label::as_str).collect::<Option<_>>()?;
         let finding = |code, message, hint| Some(Finding { needle: leaf.to_string(), code, message, hint });
-        let kinds = [Kind::Local, Kind::File, Kind::External].map(Kind::word);
+        let kinds = Kind::ALL.map(Kind::word);
         match labels.as_slice() {
             ["#", kind, name, ..] if *kind == Kind::Local.word() || *kind == Kind::External.word() => {
                 let (known, others, other) = match *kind == Kind::Local.word() {
@@ -74,6 +76,16 @@ impl Lint<'_> {
                     false => did_you_mean(name, known.iter().map(String::as_str)),
                 };
                 finding("unknown_service", format!("`{leaf}` leads nowhere: no service or version is called so"), hint)
+            }
+            ["#", kind, at @ ..] if *kind == Kind::Remote.word() => {
+                let name = at.get(..2).map(|two| two.join("/")).unwrap_or_default();
+                if self.named.remote.contains(&name) {
+                    return None;
+                }
+                let near = did_you_mean(&name, self.named.remote.iter().map(String::as_str));
+                let hint =
+                    near.unwrap_or_else(|| "it is `/#/remote/REMOTE/SERVICE`, by `remotes` of the manifest".to_owned());
+                finding("unknown_remote", format!("`{leaf}` leads nowhere: no remote has such a service"), Some(hint))
             }
             ["#", kind, ..] if !kinds.contains(kind) => {
                 let hint =
@@ -173,7 +185,11 @@ mod tests {
 
     fn found(routes: &str) -> Vec<String> {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        let named = Named { local: owned(&["users", "users-v1", "users-v2", "web"]), external: owned(&["stripe"]) };
+        let named = Named {
+            local: owned(&["users", "users-v1", "users-v2", "web"]),
+            external: owned(&["stripe"]),
+            remote: owned(&["staging/users"]),
+        };
         let all = lint(&routes.parse().unwrap(), &named);
         all.into_iter().map(|it| format!("{} {} {}", it.code, it.needle, it.hint.unwrap_or_default())).collect()
     }
@@ -183,6 +199,7 @@ mod tests {
         for right in [
             "/svc/users => 1 * /#/local/users-v2 & 99 * /#/local/users-v1 | /svc/web",
             "/svc/stripe => /#/external/stripe | /$/inet/127.0.0.1/80 | /#/fs/anything",
+            "/svc/users => /#/remote/staging/users",
             "/svc/tomorrow => /svc/users ; /svc/web => /svc/tomorrow",
             "/host => /svc ; /svc/a.b => /host/users ; /svc/* => /#/local",
             "/anything => /b ; /svc => /$/io.buoyant.http.domainToPathPfx/anything",
@@ -207,7 +224,11 @@ mod tests {
             ("/svc/web => /#/locale/users", "unknown_namer /#/locale/users did you mean `local`?"),
             (
                 "/svc/web => /#/io.l5d.fs/users",
-                "unknown_namer /#/io.l5d.fs/users there are `/#/local`, `/#/fs`, `/#/external`",
+                "unknown_namer /#/io.l5d.fs/users there are `/#/local`, `/#/fs`, `/#/external`, `/#/remote`",
+            ),
+            (
+                "/svc/web => /#/remote/stagin/users",
+                "unknown_remote /#/remote/stagin/users did you mean `staging/users`?",
             ),
         ];
         for (routes, finding) in cases {

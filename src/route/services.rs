@@ -21,6 +21,7 @@ impl Callable {
         let wants_external = match kind {
             Kind::Local => false,
             Kind::External => true,
+            Kind::Remote => return self.0.remotes.get(name),
             // The files of addresses are nobody's service.
             Kind::File => return None,
         };
@@ -87,6 +88,7 @@ mod tests {
         Arc::new(Upstream {
             name: name.into(),
             version: None,
+            remote: None,
             called: Ipv4Addr::LOCALHOST,
             own: Ipv4Addr::LOCALHOST,
             egress: Egress::Allow,

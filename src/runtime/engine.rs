@@ -3,6 +3,7 @@
 mod asks;
 mod edits;
 mod mirrors;
+mod remotes;
 mod setup;
 mod shifts;
 mod tries;
@@ -16,6 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use asks::Loaded;
 use edits::Edits;
+use remotes::Sending;
 use setup::{Setup, collect, make_plan, make_room, write_files};
 use shifts::Shifts;
 use tries::Tries;
@@ -27,6 +29,7 @@ use super::handle::{Ask, Handle, Problem, Scale, UpRequest};
 use super::keeper::{Keeper, Written};
 use super::mirrors::Mirror;
 use super::publish::{Calls, Publisher};
+use super::rest::away;
 use super::wanted::wanted;
 use crate::effects::Host;
 use crate::effects::clock::Clock;
@@ -36,7 +39,8 @@ use crate::effects::registry::{self, Lock};
 use crate::effects::tries::clear;
 use crate::launcher::{Client, Process, Report};
 use crate::model::Workspace;
-use crate::plan::{Plan, Selection, Site, shadow_notice};
+use crate::plan::{Plan, Site, shadow_notice};
+use crate::route::remotes::Away;
 use crate::supervise::{Command, Effect, Fact, Input, State, Status, World};
 use crate::telemetry::logs::Ends;
 use crate::telemetry::requests::Requests;
@@ -67,6 +71,7 @@ pub struct Engine {
     loaded: mpsc::UnboundedReceiver<Loaded>,
     written: mpsc::UnboundedReceiver<Written>,
     load_sender: mpsc::UnboundedSender<Loaded>,
+    sending: Sending,
     watchers: watch::Receiver<usize>,
     ending: watch::Sender<bool>,
     /// All that was asked for by `up`.
@@ -160,6 +165,7 @@ impl Engine {
             loaded,
             written,
             load_sender,
+            sending: Sending::default(),
             watchers: watchers.subscribe(),
             ending,
             asked: UpRequest::default(),
@@ -172,7 +178,8 @@ impl Engine {
 
     /// The services that a request is about.
     pub fn selected(&self, request: &UpRequest) -> Result<Vec<String>, Problem> {
-        let wants = wanted(&self.workspace, request)?;
+        let away = away(&self.workspace, request, &Away::new())?;
+        let wants = wanted(&self.workspace, request, &away)?;
         Ok(wants.into_iter().map(|(place, _)| self.workspace.service(place).name.to_string()).collect())
     }
 
@@ -186,6 +193,8 @@ impl Engine {
     pub async fn run(mut self, first: UpRequest, published: oneshot::Sender<()>) -> Result<(), Problem> {
         let workspace = self.workspace.clone();
         self.scale(&first.scale)?;
+        // What an earlier engine looked for elsewhere is here again.
+        self.send_away(&workspace, &first).await?;
         self.want(&workspace, &first)?;
         self.perform().await;
         self.publish();
@@ -202,6 +211,7 @@ impl Engine {
                 Some(fact) = self.facts.recv() => self.step(Input::Told(fact)),
                 Some(ask) = self.asks.recv() => self.answer(ask),
                 Some(loaded) = self.loaded.recv() => self.take_loaded(loaded),
+                Some(sent) = self.sending.sent() => self.take_sent(sent),
                 Some(written) = self.written.recv() => self.take_written(written),
                 Some(news) = self.watching.news.recv() => self.noticed(news),
                 Some(ended) = self.watching.ended.recv() => self.run_ended(ended),
@@ -274,6 +284,7 @@ impl Engine {
     fn take_written(&mut self, written: Written) {
         let (publisher, plan) = (&mut self.publisher, self.world.plan());
         self.keeper.take(written, |routes| publisher.reroute(plan, routes));
+        self.look_away();
     }
 
     fn publish(&mut self) {
@@ -335,12 +346,5 @@ async fn sleep_until(deadline: Option<tokio::time::Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
-    }
-}
-
-/// The default selection, for callers that only want "everything".
-impl Default for UpRequest {
-    fn default() -> Self {
-        Self { load: None, selection: Selection::default(), scale: Scale::new(), lazy: false, color: false }
     }
 }

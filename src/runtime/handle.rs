@@ -90,8 +90,8 @@ pub enum Ask {
 /// How many instances of services there are to be, by name.
 pub type Scale = BTreeMap<String, u32>;
 
-/// What `up` asks of a running engine.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// What `up` asks of a running engine; by default, everything.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct UpRequest {
     /// Where to read the manifest again; the engine's own where not given.
     pub load: Option<Request>,
@@ -99,6 +99,12 @@ pub struct UpRequest {
     /// Have so many instances of these, whatever the manifest says.
     #[serde(default)]
     pub scale: Scale,
+    /// The remote at which all those are that are not named.
+    #[serde(default)]
+    pub rest: Option<String>,
+    /// Who is written down where routes change by it.
+    #[serde(default)]
+    pub who: String,
     /// Leave every service with ports idle until it is called.
     pub lazy: bool,
     /// Draw problems of the manifest in colour.
@@ -193,6 +199,11 @@ pub enum Problem {
     /// A number of instances that a service cannot have.
     #[error("{message}")]
     Scale { message: String, hint: String },
+    #[error("there is no remote `{name}`")]
+    UnknownRemote { name: String, hint: String },
+    /// A service that cannot be looked for elsewhere as asked.
+    #[error("{message}")]
+    Remote { message: String, hint: String },
     #[error("there is no profile `{name}`")]
     UnknownProfile { name: String, hint: Option<String> },
     #[error("{message}")]

@@ -1,11 +1,15 @@
 //! From the world to those who look: rows, events, and the table of the proxy.
 
+mod names;
+
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::SocketAddrV4;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
+
+use names::{aliases, first_versions, remotes, zone};
 
 use super::Board;
 use super::past::Pasts;
@@ -14,60 +18,13 @@ use crate::effects::clock::Clock;
 use crate::effects::pods::Announcer;
 use crate::effects::ports;
 use crate::effects::stats::{Sample, ticks_per_second};
-use crate::model::Port;
-use crate::plan::{FRONT_DOOR, HOST, Plan, Planned, PlannedPort, PlannedPublish};
-use crate::route::zone::{Entry, Origin, Zone};
+use crate::plan::{Plan, PlannedPublish};
+use crate::route::zone::Zone;
 use crate::route::{
     Availability, Endpoint, Life, Listener, Replicas, Routes, Socket, Table, Upstream, Upstreams, Version, on_loopback,
 };
 use crate::supervise::{Fact, Incarnation, Moment, World};
 use crate::view::{Event, Past, Service, Usage};
-
-/// Further names of services; where two claim one, the first has it.
-fn aliases(plan: &Plan) -> HashMap<Arc<str>, usize> {
-    let mut out = HashMap::new();
-    for (place, planned) in plan.services.iter().enumerate() {
-        for alias in &planned.aliases {
-            out.entry(alias.as_str().to_ascii_lowercase().into()).or_insert(place);
-        }
-    }
-    out
-}
-
-/// What names mean in the pods of a plan. Services that are leaving have none any more.
-fn zone(world: &World) -> Zone {
-    let plan = world.plan();
-    let origin = Origin {
-        workspace: plan.workspace.to_string(),
-        label: plan.host_label.clone(),
-        namespace: plan.namespace.to_string(),
-        host: HOST,
-        front_door: FRONT_DOOR,
-    };
-    let entry = |planned: &Planned| Entry {
-        name: planned.name.to_string(),
-        aliases: planned.aliases.iter().map(ToString::to_string).collect(),
-        hostnames: planned.hostnames.iter().map(ToString::to_string).collect(),
-        address: planned.addresses.called,
-        pods: (1..=planned.most_instances()).map(|it| planned.own_address(it)).collect(),
-        ports: planned.ports.iter().map(port).collect(),
-    };
-    let staying = (0..plan.services.len()).take_while(|place| !world.is_leaving(*place));
-    Zone::new(origin, staying.map(|place| entry(&plan.services[place])).collect())
-}
-
-/// Where the versions are that are called by the names of their services.
-fn first_versions(plan: &Plan) -> HashMap<Arc<str>, usize> {
-    let own_name = |(place, planned): (usize, &Planned)| {
-        let version = planned.version.as_ref().filter(|_| planned.bears_name())?;
-        Some((format!("{}-{}", version.of, version.name).into(), place))
-    };
-    plan.services.iter().enumerate().filter_map(own_name).collect()
-}
-
-fn port(port: &PlannedPort) -> Port {
-    Port { name: port.name.clone(), number: port.number, protocol: port.protocol }
-}
 
 /// The listeners of a table to be: those of the table before, and new ones.
 struct Listeners {
@@ -221,6 +178,7 @@ impl Publisher {
             zone: Arc::new(zone(world)),
             aliases: aliases(plan),
             leaving: (0..plan.services.len()).filter(|place| world.is_leaving(*place)).collect(),
+            remotes: remotes(plan, &upstreams),
             upstreams,
         };
         let Listeners { taken, notices, before } = listeners;
@@ -285,6 +243,7 @@ impl Publisher {
         Upstream {
             name,
             version,
+            remote: None,
             called: planned.addresses.called,
             own: planned.addresses.own,
             egress: planned.egress,

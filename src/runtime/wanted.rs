@@ -2,13 +2,15 @@
 
 use super::{Problem, UpRequest};
 use crate::manifest::did_you_mean;
-use crate::model::Workspace;
+use crate::model::{Service, Workspace};
 use crate::plan::{SelectError, select};
+use crate::route::remotes::Away;
 use crate::supervise::Want;
 
 /// What a request wants of each service that it is about. One that is named is started even where it is lazy.
-pub(super) fn wanted(workspace: &Workspace, request: &UpRequest) -> Result<Vec<(usize, Want)>, Problem> {
-    let mask = select(workspace, &request.selection).map_err(|error| select_problem(workspace, error))?;
+pub(super) fn wanted(workspace: &Workspace, request: &UpRequest, away: &Away) -> Result<Vec<(usize, Want)>, Problem> {
+    let is_away = |service: &Service| away.contains_key(service.name.as_str());
+    let mask = select(workspace, &request.selection, is_away).map_err(|error| select_problem(workspace, error))?;
     let selected = mask.into_iter().enumerate().filter(|(_, selected)| *selected);
     let wants = selected.map(|(place, _)| {
         let service = workspace.service(place);

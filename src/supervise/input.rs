@@ -1,6 +1,8 @@
 //! What goes into the machine and what comes out.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -66,6 +68,8 @@ pub enum Command {
     UpAlone(Vec<(usize, Want)>),
     /// Run these, also if they completed before.
     Start(Vec<usize>),
+    /// Calls to these go to remotes, and to no others.
+    Away(HashMap<usize, Arc<str>>),
     Stop(Vec<usize>),
     /// Stop these and start them again.
     Restart(Vec<usize>),

@@ -1,5 +1,6 @@
 //! A service's state in the words that users see.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -90,6 +91,8 @@ pub enum Reason {
     SetupFailed(String),
     /// This one is not run here.
     Elsewhere(usize),
+    /// Calls to it go to this remote.
+    Away(Arc<str>),
     /// What this probe says.
     NotReady(ProbeKind, String),
     Daemonized,
@@ -195,13 +198,14 @@ impl World {
 
     fn reason(&self, spot: Spot) -> Option<Reason> {
         let (service, instance) = (spot.service, self.instance(spot));
+        let away = || self.row(service).remote.clone().map(Reason::Away);
         match &instance.phase {
             Phase::Rest(Rest::Failed(failure)) => Some(match failure {
                 Failure::Exit(exit) => Reason::Exited(exit.clone()),
                 Failure::GaveUp { exit, restarts } => Reason::GaveUp(exit.clone(), *restarts),
                 Failure::Setup(error) => Reason::SetupFailed(error.clone()),
             }),
-            Phase::Rest(_) => self.next_run(service).map(|_| Reason::Scheduled),
+            Phase::Rest(_) => self.next_run(service).map(|_| Reason::Scheduled).or_else(away),
             Phase::Launching { .. } => None,
             Phase::Elsewhere => Some(Reason::Elsewhere(service)),
             Phase::Waiting => match self.running_setup(service) {
@@ -220,7 +224,7 @@ impl World {
                     probing.error.clone().map(|error| Reason::ProbeFails(kind, error, probing.failures, most))
                 }
                 None if instance.standing == Standing::Outdated => self.serves_until(service),
-                None => up.daemonized.then_some(Reason::Daemonized),
+                None => up.daemonized.then_some(Reason::Daemonized).or_else(away),
             },
             Phase::Backoff { .. } => instance.last_exit.clone().map(|exit| Reason::Retries(exit, instance.streak)),
             Phase::Draining(_) => Some(Reason::Drains),

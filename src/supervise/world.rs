@@ -59,6 +59,8 @@ pub struct Row {
     pub follows: bool,
     /// It was asked for without what it needs, so it waits for nothing.
     pub alone: bool,
+    /// The remote to which its calls go: nobody waits for it here.
+    pub remote: Option<Arc<str>>,
     /// No longer in the manifest; only its stop is still to be seen.
     pub leaving: bool,
     /// It is in the queue.
@@ -75,6 +77,7 @@ impl Row {
             agenda: None,
             follows: false,
             alone: false,
+            remote: None,
             leaving: false,
             is_dirty: false,
         }

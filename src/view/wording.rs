@@ -39,6 +39,7 @@ pub fn reason(reason: &Reason, plan: &Plan) -> String {
         Reason::ProbeFails(kind, error, failures, most) => {
             format!("its {} probe failed, {failures} of {most} times: {error}", kind.word())
         }
+        Reason::Away(remote) => format!("calls to it go to {remote}"),
         Reason::Daemonized => "running in the background (its main process ended)".to_owned(),
         Reason::Exited(exit) => exit.to_string(),
         Reason::GaveUp(exit, 0) => exit.to_string(),

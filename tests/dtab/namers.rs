@@ -96,7 +96,8 @@ impl Services<&'static str> for Shop {
         match kind {
             Kind::File if name == "empty" => Presence::Vacant,
             Kind::External if name == "stripe" => Presence::At("https://api.stripe.com"),
-            Kind::File | Kind::External => Presence::Absent,
+            Kind::Remote if name == "staging/users" => Presence::At("https://users.staging"),
+            Kind::File | Kind::External | Kind::Remote => Presence::Absent,
             Kind::Local => readings(name).find_map(version).unwrap_or(Presence::Absent),
         }
     }

@@ -268,7 +268,7 @@ fn who_needs_a_service_needs_its_versions() {
     let workspace = good(VERSIONS);
     let chosen = |names: &[&str], no_deps: bool| {
         let services = names.iter().map(ToString::to_string).collect();
-        let mask = select(&workspace, &Selection { services, no_deps, ..Selection::default() }).unwrap();
+        let mask = select(&workspace, &Selection { services, no_deps, ..Selection::default() }, |_| false).unwrap();
         let chosen = workspace.services.keys().zip(mask).filter(|(_, chosen)| *chosen);
         chosen.map(|(name, _)| name.to_string()).collect::<Vec<_>>().join(" ")
     };

@@ -151,7 +151,7 @@ fn upstream(house: &House) -> ((&'static str, watch::Sender<Availability>), Arc<
     let name = house.name.into();
     let replicas = nagaya::route::Replicas::Fixed;
     let (egress, ports) = (house.egress, vec![port]);
-    let upstream = Upstream { name, version, called, own, egress, ports, availability, replicas };
+    let upstream = Upstream { name, version, remote: None, called, own, egress, ports, availability, replicas };
     ((house.name, sender), Arc::new(upstream))
 }
 

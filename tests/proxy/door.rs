@@ -84,6 +84,7 @@ fn upstream(service: &Service<'_>, now: Availability) -> (watch::Sender<Availabi
     let upstream = Upstream {
         name: name.into(),
         version: None,
+        remote: None,
         called: Ipv4Addr::LOCALHOST,
         own: Ipv4Addr::LOCALHOST,
         egress: Egress::Allow,

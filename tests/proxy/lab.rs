@@ -99,6 +99,7 @@ fn serve(listener: TcpListener, options: Options, availability: watch::Receiver<
     let upstream = Arc::new(Upstream {
         name: "web".into(),
         version: None,
+        remote: None,
         called: Ipv4Addr::LOCALHOST,
         own: Ipv4Addr::LOCALHOST,
         egress: Egress::Allow,

@@ -30,6 +30,7 @@ fn by_hyper(callee: u16) -> u16 {
             let upstream = std::sync::Arc::new(Upstream {
                 name: "web".into(),
                 version: None,
+                remote: None,
                 called: std::net::Ipv4Addr::LOCALHOST,
                 own: std::net::Ipv4Addr::LOCALHOST,
                 egress: nagaya::model::Egress::Allow,

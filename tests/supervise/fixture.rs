@@ -74,7 +74,7 @@ impl Fixture {
     }
 
     pub fn up(&mut self) -> String {
-        let mask = select(&self.workspace, &Selection::default()).unwrap();
+        let mask = select(&self.workspace, &Selection::default(), |_| false).unwrap();
         let want = |place: usize| if self.workspace.service(place).lazy { Want::Idle } else { Want::Up };
         let wants = mask.iter().enumerate().filter(|(_, on)| **on).map(|(place, _)| (place, want(place))).collect();
         self.step(Input::Asked(Command::Up(wants)))

@@ -62,6 +62,8 @@ fn by_manifest(global: &Global, path: &Path, local: &Dtab, output: &Output) -> R
 /// The names of a manifest's services.
 pub fn named(workspace: &Workspace) -> Named {
     let mut named = Named::default();
+    let remotes = workspace.remotes.iter().flat_map(|(remote, services)| services.keys().map(move |it| (remote, it)));
+    named.remote.extend(remotes.map(|(remote, service)| format!("{remote}/{service}")));
     for service in workspace.services.values() {
         if service.external().is_some() {
             named.external.push(service.name.to_string());
@@ -82,6 +84,7 @@ impl Services<()> for Supposed {
         let known = match kind {
             Kind::Local => &self.0.local,
             Kind::External => &self.0.external,
+            Kind::Remote => &self.0.remote,
             Kind::File => return Presence::Absent,
         };
         if known.iter().any(|known| known == name) { Presence::At(()) } else { Presence::Absent }

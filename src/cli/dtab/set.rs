@@ -77,5 +77,8 @@ async fn findings(client: &Client, dtab: &Dtab) -> Result<Vec<Finding>, Error> {
         named.local.push(row.name);
     }
     named.local.dedup();
+    let remotes = client.remotes().await?;
+    let names = remotes.iter().flat_map(|it| it.remotes.keys().map(|remote| format!("{remote}/{}", it.service)));
+    named.remote.extend(names);
     Ok(lint(dtab, &named))
 }

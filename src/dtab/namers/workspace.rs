@@ -6,6 +6,7 @@
 //! | `/#/local/NAME-VERSION` | one version of it |
 //! | `/#/fs/NAME` | the addresses in a file |
 //! | `/#/external/NAME` | a service that lives elsewhere |
+//! | `/#/remote/REMOTE/NAME` | a service of the workspace, as it runs in another place |
 
 use std::sync::Arc;
 
@@ -19,6 +20,8 @@ pub enum Kind {
     Local,
     File,
     External,
+    /// By two labels: `staging/users`.
+    Remote,
 }
 
 /// What is known of a name.
@@ -43,7 +46,8 @@ pub trait Services<E> {
 }
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::Local, Self::File, Self::External];
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Local, Self::File, Self::External, Self::Remote];
 
     /// The label behind `/#`.
     pub fn word(self) -> &'static str {
@@ -51,7 +55,13 @@ impl Kind {
             Self::Local => "local",
             Self::File => "fs",
             Self::External => "external",
+            Self::Remote => "remote",
         }
+    }
+
+    /// How many labels name one of them.
+    fn labels(self) -> usize {
+        if self == Self::Remote { 2 } else { 1 }
     }
 
     /// `/#/local`.
@@ -75,14 +85,17 @@ struct ByName<S> {
 
 impl<E, S: Services<E>> Namer<E> for ByName<S> {
     fn lookup(&self, rest: &[Label]) -> Answer<E> {
-        let Some(name) = rest.first().and_then(Label::as_str) else { return Answer::Neg };
-        let place = match self.services.find(self.kind, name) {
+        let taken = self.kind.labels();
+        let labels =
+            rest.get(..taken).and_then(|labels| labels.iter().map(Label::as_str).collect::<Option<Vec<&str>>>());
+        let Some(name) = labels.map(|labels| labels.join("/")) else { return Answer::Neg };
+        let place = match self.services.find(self.kind, &name) {
             Presence::Absent => return Answer::Neg,
             Presence::Pending => return Answer::Pending,
             Presence::At(endpoints) => Place::At(endpoints),
             Presence::Vacant => Place::Vacant,
         };
-        Answer::Bound { taken: 1, place }
+        Answer::Bound { taken, place }
     }
 }
 

@@ -100,7 +100,7 @@ impl Read for ExternalUrl {
 }
 
 /// The text itself is not repeated: it may hold a password.
-fn bad_url(text: &str, error: &BadUrl) -> Problem {
+pub fn bad_url(text: &str, error: &BadUrl) -> Problem {
     let problem = Problem::error("bad_url", format!("no URL of a service: {error}"));
     match error {
         BadUrl::NoScheme => problem.hint("`https://` is usual; `tcp://HOST:PORT` takes everything"),

@@ -27,9 +27,14 @@ pub fn address(table: &Table, caller: &Caller, address: &Address) -> Result<(), 
         let reason = format!("{name} may not call {host}:{port}, which is outside (egress: deny)");
         return Err(Refusal::Unrouted(format!("{host}:{port}"), reason, None));
     }
+    no_loop(table, host, *port)
+}
+
+/// Whether a place is not one of this proxy's own.
+pub fn no_loop(table: &Table, host: &str, port: u16) -> Result<(), Refusal> {
     let Some(ip) = loopback(host) else { return Ok(()) };
-    let own = |ip| table.listeners.contains_key(&SocketAddrV4::new(ip, *port));
-    if *port == table.front_door || own(ip) || own(Ipv4Addr::LOCALHOST) {
+    let own = |ip| table.listeners.contains_key(&SocketAddrV4::new(ip, port));
+    if port == table.front_door || own(ip) || own(Ipv4Addr::LOCALHOST) {
         return Err(Refusal::Looped(format!("{host}:{port} is this proxy itself")));
     }
     Ok(())

@@ -92,8 +92,14 @@ fn a_history_that_is_cut_off_anywhere_has_what_was_whole() {
 #[test]
 fn a_line_that_somebody_has_spoilt_is_told_and_passed_over() {
     let line = |version: u64, dtab: &str| {
-        let record =
-            Record { version, time: String::new(), who: "me".to_owned(), dtab: Some(dtab.to_owned()), namespace: None };
+        let record = Record {
+            version,
+            time: String::new(),
+            who: "me".to_owned(),
+            dtab: Some(dtab.to_owned()),
+            manifest: None,
+            namespace: None,
+        };
         serde_json::to_string(&record).unwrap() + "\n"
     };
     let text = [line(1, "/a=>/1"), "{}\n".to_owned(), line(2, "no dtab"), line(3, "/a=>/3")].concat();

@@ -15,6 +15,7 @@ use crate::manifest::{Request, did_you_mean};
 use crate::model::Workspace;
 use crate::plan::PlannedPort;
 use crate::route::history::Record;
+use crate::route::remotes::Away;
 use crate::runtime::draft::read;
 use crate::runtime::keeper::of_manifest;
 use crate::runtime::network::{choose, has_room};
@@ -35,7 +36,7 @@ pub(super) struct Loaded {
 /// Why it was read again.
 pub(super) enum Cause {
     /// An `up` waits for the answer.
-    Asked(UpRequest, oneshot::Sender<Result<Upped, Problem>>),
+    Asked(Box<UpRequest>, oneshot::Sender<Result<Upped, Problem>>),
     Edited,
 }
 
@@ -134,7 +135,7 @@ impl Engine {
     /// Starts services with all that they need.
     pub(super) fn start(&mut self, names: &[String]) -> Result<(), Problem> {
         let places = self.places(names)?;
-        let needed = self.world.plan().graph.closure(places.iter().copied());
+        let needed = self.world.needed(places.iter().copied());
         let wants = needed.iter().enumerate().filter(|(place, needed)| **needed && !places.contains(place));
         let lazy = |place: usize| self.world.plan().services[place].lazy;
         let wants = wants.map(|(place, _)| (place, if lazy(place) { Want::Idle } else { Want::Up })).collect();
@@ -198,7 +199,7 @@ impl Engine {
     /// Reads the manifest again, off the loop; the answer comes back as [`Loaded`].
     fn reload(&self, request: UpRequest, reply: oneshot::Sender<Result<Upped, Problem>>) {
         let from = request.load.clone().unwrap_or_else(|| self.setup.load.clone());
-        self.load(from, Cause::Asked(request, reply));
+        self.load(from, Cause::Asked(Box::new(request), reply));
     }
 
     pub(super) fn load(&self, from: Request, cause: Cause) {
@@ -216,22 +217,21 @@ impl Engine {
         };
         let result = if *self.ending.borrow() { Err(Problem::Ending) } else { result };
         let applied = result.and_then(|(workspace, notices)| self.apply(workspace, notices, &request));
+        self.look_away();
         if applied.is_ok() {
             self.remember(&request);
             self.edits.bad = None;
             self.post_notices();
             self.watch_manifest(files);
         }
-        let (waiting, kept) = oneshot::channel();
         match applied {
-            Ok(_) => self.keeper.change(of_manifest(self.world.plan().routes.clone()), waiting),
-            Err(_) => drop(waiting),
+            // Whoever is answered finds the manifest's routes in force.
+            Ok((upped, away)) => {
+                self.keeper.change(of_manifest(self.world.plan().routes.clone()), oneshot::channel().0);
+                self.send(away, *request, upped, reply);
+            }
+            Err(problem) => drop(reply.send(Err(problem))),
         }
-        // Whoever is answered finds the manifest's routes in force.
-        tokio::spawn(async move {
-            let _ = kept.await;
-            let _ = reply.send(applied);
-        });
     }
 
     /// Reads the history, off the loop.
@@ -245,11 +245,18 @@ impl Engine {
         });
     }
 
-    /// Lays a newly read manifest over what runs, and wants what the request selects.
-    fn apply(&mut self, manifest: Workspace, notices: Vec<String>, request: &UpRequest) -> Result<Upped, Problem> {
+    /// Lays a newly read manifest over what runs. What the request selects is wanted once those services are away that
+    /// are not to be here.
+    fn apply(
+        &mut self,
+        manifest: Workspace,
+        notices: Vec<String>,
+        request: &UpRequest,
+    ) -> Result<(Upped, Away), Problem> {
         let (workspace, left_out) = self.with_tries(&manifest);
         // A wrong selection must change nothing.
-        wanted(&workspace, request)?;
+        let away = self.away_for(&workspace, request)?;
+        let services = wanted(&workspace, request, &away)?;
         let mut notices = notices;
         notices.extend(self.renamed(&workspace));
         let events_from = self.publisher.next_event();
@@ -266,8 +273,8 @@ impl Engine {
             // Whoever had a published port may be gone by now.
             notices.extend(self.publisher.plan(&self.world));
         }
-        let services = self.want(&workspace, request)?;
-        Ok(Upped { services, notices, events_from })
+        let services = services.into_iter().map(|(place, _)| workspace.service(place).name.to_string()).collect();
+        Ok((Upped { services, notices, events_from }, away))
     }
 
     /// Plans a workspace anew, with these numbers of instances, and lays it over what runs. What is wrong changes
@@ -334,7 +341,8 @@ impl Engine {
     }
 
     pub(super) fn want(&mut self, workspace: &Workspace, request: &UpRequest) -> Result<Vec<String>, Problem> {
-        let mut wants = wanted(workspace, request)?;
+        let away = self.away_for(workspace, request)?;
+        let mut wants = wanted(workspace, request, &away)?;
         // What is tried is nobody's business but of who names it.
         let is_named = |name: &str| request.selection.services.iter().any(|named| named == name);
         wants.retain(|(place, _)| {

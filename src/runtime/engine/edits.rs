@@ -87,10 +87,13 @@ impl Engine {
         let names = |workspace: &Workspace, wants: Vec<(usize, Want)>| {
             wants.into_iter().map(|(place, want)| (workspace.service(place).name.clone(), want)).collect::<Vec<_>>()
         };
-        let before = known_in(&self.asked, &self.workspace).map(|asked| wanted(&self.workspace, &asked)).transpose()?;
+        let before = known_in(&self.asked, &self.workspace)
+            .map(|asked| wanted(&self.workspace, &asked, &self.away()))
+            .transpose()?;
         let before: HashSet<_> =
             names(&self.workspace, before.unwrap_or_default()).into_iter().map(|(name, _)| name).collect();
-        let after = asked.map(|asked| wanted(&workspace, &asked)).transpose()?.unwrap_or_default();
+        let away = self.away_edited(&workspace, asked.as_ref())?;
+        let after = asked.map(|asked| wanted(&workspace, &asked, &away)).transpose()?.unwrap_or_default();
         let is_new = |place: usize| {
             let name = &workspace.service(place).name;
             !before.contains(name) && !self.tries.has(name.as_str())
@@ -108,6 +111,7 @@ impl Engine {
         }
         let (waiting, _) = oneshot::channel();
         self.keeper.change(of_manifest(self.world.plan().routes.clone()), waiting);
+        self.send_edited(away);
         if let Some(difference) = difference(&old, self.world.plan()) {
             let text = format!("applied: {difference}");
             self.tell(Event::told("manifest", None, text, self.clock.wall(self.clock.now())));
@@ -130,6 +134,10 @@ impl Engine {
             .extend(new.profiles.iter().filter(|it| !known.profiles.contains(it)).cloned().collect::<Vec<_>>());
         known.no_deps &= new.no_deps;
         self.asked.lazy &= request.lazy;
+        self.asked.who.clone_from(&request.who);
+        if request.rest.is_some() || request.selection.services.is_empty() {
+            self.asked.rest.clone_from(&request.rest);
+        }
     }
 
     /// Shows what users should know whenever they look.
@@ -146,7 +154,9 @@ fn known_in(asked: &UpRequest, workspace: &Workspace) -> Option<UpRequest> {
     let all = selection.services.is_empty();
     selection.services.retain(|name| workspace.index(name).is_some());
     selection.profiles.retain(|name| name == "*" || workspace.profiles.contains(name));
-    (all || !selection.services.is_empty()).then_some(asked)
+    let is_known = all || !selection.services.is_empty();
+    asked.rest.take_if(|rest| !workspace.remotes.contains_key(rest));
+    is_known.then_some(asked)
 }
 
 /// What is different in another plan, in words.

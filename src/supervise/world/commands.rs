@@ -1,5 +1,8 @@
 //! What users ask for changes what is wanted; the phases follow in `drive`.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use super::SetupState;
 use super::World;
 use super::giving_up;
@@ -20,6 +23,7 @@ impl World {
                 self.rows[service].alone = true;
             }),
             Command::Start(services) => services.into_iter().for_each(|service| self.start(service)),
+            Command::Away(services) => self.away(&services),
             Command::Stop(services) => services.into_iter().for_each(|service| self.want(service, Want::Down)),
             Command::Restart(services) => {
                 services.iter().for_each(|&service| self.restart(now, service));
@@ -136,10 +140,21 @@ impl World {
         if self.rows[service].want != Want::Idle {
             return;
         }
-        let needed = self.plan.graph.closure([service]);
+        let needed = self.needed([service]);
         for (other, _) in needed.into_iter().enumerate().filter(|(_, needed)| *needed) {
             if self.rows[other].want == Want::Down || other == service {
                 self.want(other, Want::Up);
+            }
+        }
+    }
+
+    fn away(&mut self, remotes: &HashMap<usize, Arc<str>>) {
+        for service in 0..self.rows.len() {
+            let remote = remotes.get(&service).cloned();
+            if self.rows[service].remote != remote {
+                self.rows[service].remote = remote;
+                self.touch(service);
+                self.touch_neighbours(service);
             }
         }
     }

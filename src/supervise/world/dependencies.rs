@@ -17,9 +17,17 @@ impl World {
         self.unmet_dependencies(service).map(|dependency| dependency.service).collect()
     }
 
+    /// The mask of these services and all that they need here.
+    pub fn needed(&self, services: impl IntoIterator<Item = usize>) -> Vec<bool> {
+        self.plan.graph.closure_without(services, |service| self.rows[service].remote.is_some())
+    }
+
     /// Of several instances one is enough to be called; a job is done when all of them are.
     pub(super) fn is_met(&self, dependency: &Dependency) -> bool {
         let row = &self.rows[dependency.service];
+        if row.remote.is_some() && dependency.condition != Condition::Completed {
+            return true;
+        }
         // A lazy service is there as soon as somebody calls it; nobody waits for that.
         if row.want == Want::Idle && row.is_at_rest() && dependency.condition != Condition::Completed {
             return true;
