@@ -21,7 +21,7 @@ use super::shifts::Of;
 use crate::route::history::Record;
 use crate::runtime::{EndTry, Environment, Problem, Scale, ShiftRequest, TryRequest, UpRequest, Upped};
 use crate::view::routes::{Entry, Explained, Routes};
-use crate::view::{Explanation, Request as RequestView, Service, Shift, Try};
+use crate::view::{Explanation, Graph, Request as RequestView, Service, Shift, Try};
 
 /// The engine answers everything at once, and tells of what takes long by streams.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -108,6 +108,11 @@ impl Client {
     /// The last requests.
     pub async fn requests(&self) -> Result<Vec<RequestView>, CallError> {
         self.get("/v1/requests").await
+    }
+
+    /// Who calls whom by the manifest.
+    pub async fn graph(&self) -> Result<Graph, CallError> {
+        self.get("/v1/graph").await
     }
 
     /// What happened from event number `from` on.
