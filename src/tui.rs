@@ -3,15 +3,35 @@
 //! [`App`] takes messages and returns what is to be asked of the engine; `draw` paints it into any buffer. The loop
 //! that reads a real terminal and a real engine is `cli::ui`. So every frame can be tested, and drawn as a picture.
 
+mod act;
 mod app;
 mod draw;
+mod fuzzy;
 mod keys;
+mod layers;
 mod logs;
+mod network;
+mod output;
+mod page;
+mod palette;
+mod prompt;
+mod requests;
+mod routes;
+mod services;
 mod svg;
+mod tasks;
 mod text;
 mod theme;
+mod topology;
+mod typing;
+mod why;
 
-pub use app::{App, Ask, Msg, Workspace};
+pub use app::{App, Ask, Msg, Wants, Workspace};
 pub use draw::draw;
+pub use keys::Keymap;
+pub use palette::Suggestion;
+pub use routes::{Shared, Told as RoutesTold};
 pub use svg::svg;
+pub use tasks::Task;
 pub use theme::Theme;
+pub use why::culprit;

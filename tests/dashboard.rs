@@ -1,93 +1,18 @@
-//! The dashboard's frames on a screen in memory, and README's picture of it.
+//! The dashboard's frames on a screen in memory, and README's pictures of it.
+
+mod fixture;
+mod pages;
+mod random;
 
 use std::fs;
 use std::path::Path;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use jiff::Timestamp;
+use crossterm::event::KeyCode;
 use nagaya::runtime::Changes;
-use nagaya::telemetry::logs::{Line, Stream};
-use nagaya::tui::{App, Ask, Msg, Theme, Workspace, draw, svg};
-use nagaya::view::Service;
-use ratatui::Terminal;
-use ratatui::backend::TestBackend;
-use serde_json::{Value, json};
+use nagaya::tui::{Ask, Msg, svg};
+use serde_json::Value;
 
-/// When all pictures are taken.
-fn noon() -> Timestamp {
-    "2026-11-21T12:00:00Z".parse().unwrap()
-}
-
-/// A row as the API would send it.
-fn row(name: &str, state: &str, port: Option<u16>, more: &Value) -> Service {
-    let up = ["ready", "running", "starting"].contains(&state);
-    let ports = port.map(
-        |port| json!([{ "name": "http", "port": port, "protocol": "http", "url": null, "published": 20000 + u32::from(port) % 10000 }]),
-    );
-    let settled = ["ready", "running", "completed", "idle"].contains(&state);
-    let mut row = json!({
-        "name": name, "service": name, "version": null, "instance": 1, "state": state, "ready": state == "ready", "kind": "process",
-        "network": "env", "pid": up.then_some(4000), "container": null, "image": null, "ports": ports.unwrap_or(json!([])),
-        "needed_by": [], "restarts": 0, "exit_code": null, "uptime_ms": null, "started": up.then_some("2026-11-21T11:58:18Z"),
-        "cpu_percent": up.then_some(0.4), "memory_bytes": up.then_some(9_437_184), "reason": null,
-        "settled": settled, "stuck": false, "wanted": state != "stopped",
-        "startup_ms": null, "lost_lines": 0,
-    });
-    for (key, value) in more.as_object().into_iter().flatten() {
-        row[key] = value.clone();
-    }
-    serde_json::from_value(row).unwrap()
-}
-
-fn services() -> Vec<Service> {
-    vec![
-        row("web", "ready", Some(8080), &json!({ "cpu_percent": 3.1, "memory_bytes": 18_874_368 })),
-        row("users", "ready", Some(50051), &Value::Null),
-        row("cart", "unhealthy", Some(8081), &json!({ "pid": 4100, "reason": "GET /healthz answered 500" })),
-        row("migrate", "completed", None, &json!({ "exit_code": 0 })),
-        row("orders", "backoff", Some(8082), &json!({ "restarts": 4, "exit_code": 1, "reason": "exited with 1" })),
-        row("mailer", "waiting", None, &json!({ "reason": "waits for orders" })),
-        row("ranking", "idle", Some(8083), &Value::Null),
-        row("search", "stopped", Some(8084), &Value::Null),
-    ]
-}
-
-fn lines() -> Vec<Line> {
-    let texts = [
-        "INFO listening on 127.0.0.1:28080",
-        "INFO GET / 200 in 4 ms",
-        "WARN cart answered 500, showing an empty one",
-        "INFO GET /orders 200 in 9 ms",
-        "ERROR orders: connection refused",
-    ];
-    let line = |(place, text): (usize, &&str)| Line {
-        time: noon() - jiff::SignedDuration::from_secs(5 - i64::try_from(place).unwrap()),
-        stream: if text.starts_with("ERROR") { Stream::Err } else { Stream::Out },
-        instance: 1,
-        text: (*text).to_owned(),
-        continues: false,
-    };
-    texts.iter().enumerate().map(line).collect()
-}
-
-fn app(owned: bool, colors: bool) -> App {
-    let workspace = Workspace { name: "shop".to_owned(), url: "http://shop.localhost:4480".to_owned(), owned };
-    let mut app = App::new(workspace, Theme { colors });
-    let follow = app.update(Msg::Rows(Changes { version: 1, whole: true, services: services(), notices: Vec::new() }));
-    assert_eq!(follow, Some(Ask::Follow("web".to_owned())));
-    app.update(Msg::Lines("web".to_owned(), lines()));
-    app
-}
-
-fn key(app: &mut App, code: KeyCode) -> Option<Ask> {
-    app.update(Msg::Key(KeyEvent::new(code, KeyModifiers::NONE)))
-}
-
-fn terminal(app: &mut App, width: u16, height: u16) -> Terminal<TestBackend> {
-    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| draw(app, frame, noon())).unwrap();
-    terminal
-}
+use fixture::{app, full_app, key, row, screen, terminal};
 
 #[test]
 fn what_the_engine_has_to_say_stands_at_the_foot() {
@@ -101,11 +26,6 @@ fn what_the_engine_has_to_say_stands_at_the_foot() {
     );
     app.update(Msg::Rows(Changes { version: 3, whole: false, services: Vec::new(), notices: Vec::new() }));
     assert!(!screen(&mut app, 100, 24).contains("problems"));
-}
-
-/// The screen as text.
-fn screen(app: &mut App, width: u16, height: u16) -> String {
-    terminal(app, width, height).backend().to_string()
 }
 
 #[test]
@@ -126,7 +46,7 @@ fn a_tiny_terminal_still_tells_what_is_wrong() {
 fn help_lists_every_key() {
     let mut app = app(true, true);
     key(&mut app, KeyCode::Char('?'));
-    insta::assert_snapshot!("help", screen(&mut app, 80, 30));
+    insta::assert_snapshot!("help", screen(&mut app, 80, 36));
 }
 
 #[test]
@@ -144,7 +64,8 @@ fn leaving_asks_only_the_owner() {
 #[test]
 fn keys_act_on_the_selected_service() {
     let mut app = app(false, true);
-    assert_eq!(key(&mut app, KeyCode::Char('j')), Some(Ask::Follow("users".to_owned())));
+    assert_eq!(key(&mut app, KeyCode::Char('j')), None);
+    assert_eq!(app.wants().logs, ["users"]);
     assert_eq!(key(&mut app, KeyCode::Char('r')), Some(Ask::Restart("users".to_owned())));
     assert_eq!(key(&mut app, KeyCode::Char('x')), Some(Ask::Stop("users".to_owned())));
     assert_eq!(key(&mut app, KeyCode::Char('s')), Some(Ask::Start("users".to_owned())));
@@ -192,15 +113,26 @@ fn without_colours_no_cell_has_one() {
     assert_eq!(colored.count(), 0);
 }
 
-#[test]
-fn the_picture_in_readme_is_this_rendering() {
-    let mut app = app(true, true);
-    let drawn = svg(terminal(&mut app, 100, 24).backend().buffer());
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures/dashboard.svg");
+/// Compares a picture with the one that is kept; `NAGAYA_DRAW=1` draws it again.
+fn check_picture(name: &str, drawn: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures").join(name);
     if std::env::var_os("NAGAYA_DRAW").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, &drawn).unwrap();
+        fs::write(&path, drawn).unwrap();
     }
     let known = fs::read_to_string(&path).unwrap_or_default();
-    assert!(drawn == known, "the picture is old: NAGAYA_DRAW=1 draws it again");
+    assert!(drawn == known, "the picture {name} is old: NAGAYA_DRAW=1 draws it again");
+}
+
+#[test]
+fn the_pictures_in_readme_are_this_rendering() {
+    let mut app = full_app();
+    check_picture("dashboard.svg", &svg(terminal(&mut app, 100, 24).backend().buffer()));
+    key(&mut app, KeyCode::Char('3'));
+    check_picture("topology.svg", &svg(terminal(&mut app, 110, 26).backend().buffer()));
+    key(&mut app, KeyCode::Char('4'));
+    key(&mut app, KeyCode::Char('k'));
+    key(&mut app, KeyCode::Char('k'));
+    key(&mut app, KeyCode::Enter);
+    check_picture("trace.svg", &svg(terminal(&mut app, 100, 18).backend().buffer()));
 }

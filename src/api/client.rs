@@ -22,7 +22,7 @@ use super::shifts::Of;
 use crate::route::history::Record;
 use crate::runtime::{EndTry, Environment, MirrorRequest, Problem, Scale, ShiftRequest, TryRequest, UpRequest, Upped};
 use crate::view::routes::{Entry, Explained, Routes};
-use crate::view::{Explanation, Mirror, Remote, Request as RequestView, Service, Shift, Try};
+use crate::view::{Explanation, Graph, Mirror, Remote, Request as RequestView, Service, Shift, Try};
 
 /// The engine answers everything at once, and tells of what takes long by streams.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -109,6 +109,11 @@ impl Client {
     /// The last requests.
     pub async fn requests(&self) -> Result<Vec<RequestView>, CallError> {
         self.get("/v1/requests").await
+    }
+
+    /// Who calls whom by the manifest.
+    pub async fn graph(&self) -> Result<Graph, CallError> {
+        self.get("/v1/graph").await
     }
 
     /// What happened from event number `from` on.

@@ -16,9 +16,10 @@ use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
 
 use crate::effects::clock;
+use crate::route::Table;
 use crate::runtime::{Ask, EndTry, Handle, Problem, Scale, TryRequest, UpRequest};
 use crate::telemetry::requests::Record;
-use crate::view::{Request, Service, Try};
+use crate::view::{Flow, Graph, Request, Service, Try, WINDOW};
 
 /// What an engine says of itself to its clients.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -68,6 +69,8 @@ pub async fn serve(listener: UnixListener, handle: Handle, identity: Identity) {
         .route("/v1/events/stream", get(stream_events))
         .route("/v1/requests", get(requests))
         .route("/v1/requests/stream", get(stream_requests))
+        .route("/v1/traffic/stream", get(stream_traffic))
+        .route("/v1/graph", get(graph))
         .route("/v1/logs/stream", get(stream_logs))
         .route("/v1/tries", get(tries).post(begin_try))
         .route("/v1/tries/end", post(end_try))
@@ -197,14 +200,20 @@ async fn down(State(shared): State<Shared>, Query(force): Query<Force>) -> Json<
     Json(())
 }
 
+/// Whether the manifest has a call, as far as the present table knows its ends.
+fn is_declared(record: &Record, table: &Table) -> Option<bool> {
+    let from = record.from.as_deref()?;
+    table.index(&record.to).map(|_| table.is_declared(from, &record.to))
+}
+
 /// Requests with what the present table knows of their callers and callees.
 fn shown(records: &[Record], handle: &Handle) -> Vec<Request> {
     let table = handle.table.borrow();
-    let declared = |record: &Record| {
-        let from = record.from.as_deref()?;
-        table.index(&record.to).map(|_| table.is_declared(from, &record.to))
-    };
-    records.iter().map(|record| Request::new(record, declared(record))).collect()
+    records.iter().map(|record| Request::new(record, is_declared(record, &table))).collect()
+}
+
+async fn graph(State(shared): State<Shared>) -> Answer<Graph> {
+    shared.handle.ask(Ask::Graph).await.map(Json)
 }
 
 async fn requests(State(shared): State<Shared>) -> Json<Vec<Request>> {
@@ -309,6 +318,26 @@ async fn stream_requests(
         let (records, next) = handle.requests.next(from).await;
         let records = shown(&records, &handle);
         Some((message(&records), (handle, next, Some(()))))
+    }))
+}
+
+/// Between two messages about how much is called.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// How much is called, once a second; when nothing was for the whole window, only when something is again.
+async fn stream_traffic(State(shared): State<Shared>) -> Sse<impl Stream<Item = Result<SseEvent, Infallible>>> {
+    Sse::new(unfold((shared.handle, 0, None), |(handle, from, quiet)| async move {
+        match quiet {
+            Some(quiet) if quiet >= WINDOW => handle.requests.arrival(from).await,
+            Some(_) => tokio::time::sleep(SECOND).await,
+            None => {}
+        }
+        let table = handle.table.borrow().clone();
+        let now = clock::utc();
+        let (flow, next) =
+            handle.requests.read(from, |records| Flow::new(records, now, |record| is_declared(record, &table)));
+        let quiet = if flow.pieces.is_empty() { quiet.map_or(WINDOW, |quiet| quiet + 1) } else { 0 };
+        Some((message(&flow), (handle, next, Some(quiet))))
     }))
 }
 

@@ -43,7 +43,7 @@ const CODES: &str = "Exit codes: 0 fine, 1 a service failed, 2 usage, 3 manifest
 
 /// Reads the arguments. The flags of every command may stand before it or behind it.
 pub fn parse(words: Vec<OsString>) -> Result<Args, clap::Error> {
-    let mut top = command();
+    let mut top = command_line();
     let matches = top.try_get_matches_from_mut(words)?;
     let mut global = Global::from_arg_matches(&matches)?;
     let Some((name, behind)) = matches.subcommand() else { return Ok(Args { global, command: None }) };
@@ -54,7 +54,8 @@ pub fn parse(words: Vec<OsString>) -> Result<Args, clap::Error> {
     Ok(Args { global, command: Some(Command::read(name, behind)?) })
 }
 
-fn command() -> clap::Command {
+/// Everything that the command line can do.
+pub fn command_line() -> clap::Command {
     let top = clap::Command::new("nagaya")
         .version(env!("CARGO_PKG_VERSION"))
         .after_help(CODES)
@@ -303,8 +304,8 @@ mod tests {
 
     #[test]
     fn the_arguments_are_consistent() {
-        command().debug_assert();
-        for name in command().get_subcommands().map(|it| it.get_name().to_owned()) {
+        command_line().debug_assert();
+        for name in command_line().get_subcommands().map(|it| it.get_name().to_owned()) {
             let help = parse(vec!["nagaya".into(), name.into(), "--help".into()]).unwrap_err();
             assert_eq!(help.kind(), clap::error::ErrorKind::DisplayHelp);
         }

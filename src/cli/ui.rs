@@ -1,35 +1,35 @@
 //! `nagaya ui`, and the dashboard of `up`: a real terminal and a real engine around `tui`.
 
-use std::io::{self, stdout};
+mod command;
+mod feeds;
+mod screen;
+
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use crossterm::event::{Event, EventStream};
 use futures_util::StreamExt;
-use ratatui::Terminal;
-use ratatui::backend::CrosstermBackend;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::args::Global;
+use super::args::{Global, command_line};
 use super::error::{Code, Error};
 use super::locate::connect;
-use super::logs::{Follower, From};
 use super::output::Output;
-use crate::api::{Client, Identity};
-use crate::effects::clock;
+use crate::api::{Client, Explain, Identity};
+use crate::effects::{environment, fs};
 use crate::engine::Owned;
-use crate::runtime::Changes;
-use crate::telemetry::logs::Start;
-use crate::tui::{App, Ask, Msg, Theme, Workspace, draw};
+use crate::tui::{App, Ask, Keymap, Msg, Suggestion, Theme, Workspace};
+
+use command::Own;
+use feeds::{Feeds, Task};
+use screen::Screen;
 
 /// Between two frames at least: 30 a second are enough for any eye.
 const FRAME: Duration = Duration::from_millis(33);
-/// Lines of the past that are shown of a service.
-const PAST: usize = 1000;
 
 /// The dashboard of a running engine.
 pub async fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
@@ -53,26 +53,41 @@ pub async fn show(
         url: format!("http://{}.localhost:{}", identity.host_label, identity.front_door),
         owned: owned.is_some(),
     };
-    let app = App::new(workspace, Theme { colors: output.colors() });
+    let (keymap, problems) = keymap();
+    let mut app = App::new(workspace, Theme { colors: output.colors() }, keymap);
+    app.commands = commands();
+    app.message = problems;
     let (messages, inbox) = mpsc::channel(64);
-    let rows = tokio::spawn(watch_rows(client.clone(), messages.clone()));
-    let mut session = Session {
-        app,
-        client: client.clone(),
-        logs: identity.logs.clone(),
-        messages,
-        inbox,
-        following: None,
-        killed: false,
-    };
+    let own = Own::new(identity);
+    let feeds = Feeds::new(client, identity, own.clone(), messages.clone());
+    let mut session =
+        Session { app, client: client.clone(), own, feeds, running: None, messages, inbox, killed: false };
     let screen = Screen::enter().map_err(|error| Error::failed(format!("the terminal: {error}")))?;
     let end = session.run(screen).await;
-    rows.abort();
-    if let Some(following) = session.following.take() {
-        following.abort();
-    }
     let left = end.map_err(|error| Error::failed(format!("the terminal: {error}")))?;
     finish(left, &session, owned, output)
+}
+
+/// The keys, with the user's own; what is wrong with these is told in a line.
+fn keymap() -> (Keymap, Option<String>) {
+    let home = || environment::variable("HOME").map(|home| PathBuf::from(home).join(".config"));
+    let folder = environment::variable("XDG_CONFIG_HOME").filter(|it| !it.is_empty()).map(PathBuf::from).or_else(home);
+    let Some(path) = folder.map(|folder| folder.join("nagaya/keys.toml")) else { return (Keymap::default(), None) };
+    match fs::read_text(&path) {
+        Ok(text) => {
+            let (keymap, problems) = Keymap::read(&text);
+            let told = (!problems.is_empty()).then(|| format!("{}: {}", path.display(), problems.join("; ")));
+            (keymap, told)
+        }
+        Err(_) => (Keymap::default(), None),
+    }
+}
+
+/// What the command line can do, for the palette.
+fn commands() -> Vec<Suggestion> {
+    let line = command_line();
+    let about = |command: &clap::Command| command.get_about().map(ToString::to_string).unwrap_or_default();
+    line.get_subcommands().map(|it| Suggestion { word: it.get_name().to_owned(), about: about(it) }).collect()
 }
 
 /// How the dashboard ended.
@@ -109,10 +124,12 @@ fn finish(left: Left, session: &Session, owned: Option<Owned>, output: &Output) 
 struct Session {
     app: App,
     client: Client,
-    logs: PathBuf,
+    own: Own,
+    feeds: Feeds,
+    /// The command that runs.
+    running: Option<Task>,
     messages: mpsc::Sender<Msg>,
     inbox: mpsc::Receiver<Msg>,
-    following: Option<JoinHandle<()>>,
     killed: bool,
 }
 
@@ -145,7 +162,11 @@ impl Session {
                     None
                 }
             };
-            if let Some(left) = self.obey(ask) {
+            self.feeds.serve(self.app.wants());
+            if ask == Some(Ask::Suspend) {
+                screen.suspend()?;
+                dirty = true;
+            } else if let Some(left) = self.obey(ask) {
                 return Ok(left);
             }
         }
@@ -153,10 +174,21 @@ impl Session {
 
     fn obey(&mut self, ask: Option<Ask>) -> Option<Left> {
         match ask? {
-            Ask::Follow(service) => self.follow(&service),
             Ask::Start(service) => self.control("start", service),
             Ask::Stop(service) => self.control("stop", service),
             Ask::Restart(service) => self.control("restart", service),
+            Ask::Explain(path) => self.explain(path),
+            Ask::Run(words) => {
+                let run = self.own.clone().run(words, self.messages.clone());
+                self.running = Some(Task(tokio::spawn(run)));
+            }
+            Ask::EndRun => {
+                self.running = None;
+                let next = self.app.update(Msg::Ended(None));
+                return self.obey(next);
+            }
+            Ask::Copy(text) => drop(Screen::copy(&text)),
+            Ask::Suspend => {}
             Ask::Down => self.down(false),
             Ask::Kill => {
                 self.killed = true;
@@ -168,20 +200,21 @@ impl Session {
         None
     }
 
-    fn follow(&mut self, service: &str) {
-        if let Some(before) = self.following.take() {
-            before.abort();
-        }
-        let task = follow(self.client.clone(), self.logs.clone(), service.to_owned(), self.messages.clone());
-        self.following = Some(tokio::spawn(task));
-    }
-
     fn control(&self, verb: &'static str, service: String) {
         let (client, messages) = (self.client.clone(), self.messages.clone());
         tokio::spawn(async move {
             if let Err(error) = client.control(verb, std::slice::from_ref(&service)).await {
                 let _ = messages.send(Msg::Told(format!("{verb} {service}: {error}"))).await;
             }
+        });
+    }
+
+    fn explain(&self, path: String) {
+        let (client, messages) = (self.client.clone(), self.messages.clone());
+        tokio::spawn(async move {
+            let asked = Explain { path: path.clone(), dtab: String::new() };
+            let told = client.explain(&asked).await.map(|it| it.story).map_err(|error| error.to_string());
+            let _ = messages.send(Msg::Explained(path, told)).await;
         });
     }
 
@@ -199,61 +232,4 @@ impl Session {
         }
         Ok(Left::Running)
     }
-}
-
-async fn watch_rows(client: Client, messages: mpsc::Sender<Msg>) {
-    if let Ok(mut stream) = client.events("/v1/services/stream?usage=true").await {
-        while let Some(changes) = stream.next::<Changes>().await {
-            if messages.send(Msg::Rows(changes)).await.is_err() {
-                return;
-            }
-        }
-    }
-    let _ = messages.send(Msg::Gone).await;
-}
-
-async fn follow(client: Client, logs: PathBuf, service: String, messages: mpsc::Sender<Msg>) {
-    let services = [service.clone()];
-    let from = From { start: Start::Tail(PAST), since: None };
-    let Ok(mut follower) = Follower::new(&client, &logs, &services, from).await else { return };
-    while let Ok(Some(lines)) = follower.next().await {
-        let lines = lines.into_iter().map(|(_, line)| line).collect();
-        if messages.send(Msg::Lines(service.clone(), lines)).await.is_err() {
-            return;
-        }
-    }
-}
-
-/// The terminal in the dashboard's state; dropping it restores it, also in a panic.
-struct Screen {
-    terminal: Terminal<CrosstermBackend<io::Stdout>>,
-}
-
-impl Screen {
-    fn enter() -> io::Result<Self> {
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            restore();
-            before(panic);
-        }));
-        crossterm::terminal::enable_raw_mode()?;
-        crossterm::execute!(stdout(), crossterm::terminal::EnterAlternateScreen, crossterm::cursor::Hide)?;
-        Ok(Self { terminal: Terminal::new(CrosstermBackend::new(stdout()))? })
-    }
-
-    fn draw(&mut self, app: &mut App) -> io::Result<()> {
-        self.terminal.draw(|frame| draw(app, frame, clock::utc())).map(|_| ())
-    }
-}
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        restore();
-        let _ = std::panic::take_hook();
-    }
-}
-
-fn restore() {
-    let _ = crossterm::execute!(stdout(), crossterm::terminal::LeaveAlternateScreen, crossterm::cursor::Show);
-    let _ = crossterm::terminal::disable_raw_mode();
 }

@@ -17,7 +17,7 @@ use crate::route::history::{Change, Dtabs, Record, Refused};
 use crate::route::{Routes, Table};
 use crate::telemetry::logs::Ends;
 use crate::telemetry::requests::Requests;
-use crate::view::{self, Explanation, Shift, Try};
+use crate::view::{self, Explanation, Graph, Shift, Try};
 
 /// A share of a running engine.
 #[derive(Debug, Clone)]
@@ -60,6 +60,8 @@ pub enum Ask {
     /// Make the place in which a task runs, and keep it until its process is asked to end.
     Hold(String, oneshot::Sender<Result<(), Problem>>),
     Why(String, oneshot::Sender<Result<Explanation, Problem>>),
+    /// Who calls whom by the manifest.
+    Graph(oneshot::Sender<Result<Graph, Problem>>),
     Env(String, oneshot::Sender<Result<Environment, Problem>>),
     /// Change routes. Those that are in force are published before the answer.
     Route(Change, Waiting),

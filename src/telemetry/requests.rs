@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::collections::vec_deque::Iter;
+use std::iter::Skip;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -190,22 +192,33 @@ impl Requests {
 
     /// The records from number `from` on that are still there, and the number that follows them.
     pub fn since(&self, from: u64) -> (Vec<Record>, u64) {
+        self.read(from, |records| records.cloned().collect())
+    }
+
+    /// As [`Requests::since`] for who needs no copy: nobody else reads meanwhile.
+    pub fn read<T>(&self, from: u64, read: impl FnOnce(Skip<Iter<'_, Record>>) -> T) -> (T, u64) {
         let mut ring = lock(&self.shared.ring);
         let mut fresh = std::mem::take(&mut *lock(&self.shared.fresh));
         ring.extend(&mut fresh);
         let oldest = ring.next - ring.records.len() as u64;
         let skip = usize::try_from(from.saturating_sub(oldest)).unwrap_or(usize::MAX);
-        (ring.records.iter().skip(skip).cloned().collect(), ring.next)
+        (read(ring.records.iter().skip(skip)), ring.next)
     }
 
     /// Waits for records from number `from` on; as [`Requests::since`], but never none.
     pub async fn next(&self, from: u64) -> (Vec<Record>, u64) {
+        self.arrival(from).await;
+        self.since(from)
+    }
+
+    /// Waits until there are records from number `from` on.
+    pub async fn arrival(&self, from: u64) {
         let mut arrivals = self.shared.arrivals.subscribe();
         loop {
             self.shared.awaited.store(true, Ordering::SeqCst);
-            let (records, next) = self.since(from);
-            if !records.is_empty() {
-                return (records, next);
+            let (is_there, _) = self.read(from, |mut records| records.next().is_some());
+            if is_there {
+                return;
             }
             // The sender is here: it cannot go.
             let _ = arrivals.changed().await;

@@ -1,13 +1,24 @@
-//! The dashboard's state, and what messages do to it.
+//! The dashboard's state, and what messages do to it. What keys do is `act`.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use crossterm::event::{KeyEvent, KeyEventKind};
 
-use super::keys::{Action, action};
+use super::keys::Keymap;
 use super::logs::Logs;
+use super::network::Network;
+use super::output::{Output, Progress};
+use super::page::{Page, Trail};
+use super::palette::Suggestion;
+use super::prompt::{For, Prompt};
+use super::requests::Requests;
+use super::routes::{self, Routes};
+use super::services::Group;
+use super::tasks::{Task, Tasks};
 use super::theme::Theme;
+use super::topology::Topology;
+use super::why::Why;
 use crate::runtime::Changes;
 use crate::telemetry::logs::Line;
-use crate::view::Service;
+use crate::view::{Explanation, Flow, Graph, Request, Service, Traffic};
 
 /// The workspace that is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +35,27 @@ pub enum Msg {
     Key(KeyEvent),
     /// Rows that changed.
     Rows(Changes),
-    /// Lines of a service.
-    Lines(String, Vec<Line>),
+    /// How much was called.
+    Flow(Flow),
+    /// Lines, each with its service, of those services that were asked for.
+    Lines(Vec<String>, Vec<(String, Line)>),
+    /// Why a service is not ready, or why that is not known.
+    Why(String, Result<Explanation, String>),
+    /// Who calls whom by the manifest.
+    Graph(Graph),
+    /// Requests that passed the proxy; all that are kept, where they are the first.
+    Requests {
+        first: bool,
+        requests: Vec<Request>,
+    },
+    Routes(routes::Told),
+    /// Where a path leads, and why; or why that cannot be told.
+    Explained(String, Result<String, String>),
+    Tasks(Result<Vec<Task>, String>),
+    /// Lines of the command that runs.
+    Output(Vec<String>),
+    /// The command has ended, with this code if by itself.
+    Ended(Option<i32>),
     /// Something to tell the user.
     Told(String),
     /// The engine is gone.
@@ -35,11 +65,19 @@ pub enum Msg {
 /// What is to be asked of the engine or done by the loop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
-    /// Send the lines of this service from now on.
-    Follow(String),
     Start(String),
     Stop(String),
     Restart(String),
+    /// Tell where a path leads.
+    Explain(String),
+    /// Run a command of nagaya.
+    Run(Vec<String>),
+    /// End the command that runs.
+    EndRun,
+    /// Put a text on the clipboard.
+    Copy(String),
+    /// Give the terminal back until one is called again.
+    Suspend,
     /// Stop everything; the dashboard stays until the engine is gone.
     Down,
     /// Kill everything.
@@ -50,22 +88,37 @@ pub enum Ask {
     Close,
 }
 
-/// Where keys go.
+/// What is shown, and therefore wanted from the engine as long as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// The lines of these.
+    pub logs: Vec<String>,
+    /// Why this one is not ready.
+    pub why: Option<String>,
+    /// Who calls whom, again with each number.
+    pub graph: Option<u64>,
+    pub requests: bool,
+    pub routes: bool,
+    pub tasks: bool,
+}
+
+/// Where keys go on the page of services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pane {
     Services,
     Logs,
 }
 
-/// What lies over the panes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What lies over the page.
+#[derive(Debug, PartialEq, Eq)]
 pub enum Over {
     Nothing,
-    Help,
+    /// The keys, from this line on.
+    Help(usize),
     /// "Stop or leave running?"
     Quit,
-    /// The search prompt, with what is typed so far.
-    Search(String),
+    /// Something is typed.
+    Prompt(Prompt),
 }
 
 /// Everything the dashboard knows.
@@ -73,11 +126,28 @@ pub enum Over {
 pub struct App {
     pub workspace: Workspace,
     pub theme: Theme,
+    pub keymap: Keymap,
+    /// All instances, those of a service side by side.
     pub services: Vec<Service>,
+    pub traffic: Traffic,
+    /// The place of the selected service among all.
     pub selected: usize,
+    pub marked: Vec<String>,
+    pub trail: Trail,
     pub pane: Pane,
-    pub zoomed: bool,
     pub logs: Logs,
+    pub why: Why,
+    pub topology: Topology,
+    pub requests: Requests,
+    pub routes: Routes,
+    pub tasks: Tasks,
+    pub output: Output,
+    /// The commands of nagaya, for the palette.
+    pub commands: Vec<Suggestion>,
+    /// The shift that follows the one that is being made.
+    pub(super) next_shift: Option<Vec<String>>,
+    /// Grows when services come or go.
+    shape: u64,
     pub over: Over,
     pub message: Option<String>,
     /// What the engine has to say for as long as it holds.
@@ -85,21 +155,33 @@ pub struct App {
     /// A stop of everything is under way.
     pub stopping: bool,
     pub gone: bool,
-    /// Rows of the log pane, as last drawn: a page is that many.
+    /// Rows of what is scrolled, as last drawn: a page is that many.
     pub page: usize,
 }
 
 impl App {
     /// A dashboard that has seen nothing yet.
-    pub fn new(workspace: Workspace, theme: Theme) -> Self {
+    pub fn new(workspace: Workspace, theme: Theme, keymap: Keymap) -> Self {
         Self {
             workspace,
             theme,
+            keymap,
             services: Vec::new(),
+            traffic: Traffic::default(),
             selected: 0,
+            marked: Vec::new(),
+            trail: Trail::default(),
             pane: Pane::Services,
-            zoomed: false,
             logs: Logs::default(),
+            why: Why::default(),
+            topology: Topology::default(),
+            requests: Requests::default(),
+            routes: Routes::default(),
+            tasks: Tasks::default(),
+            output: Output::default(),
+            commands: Vec::new(),
+            next_shift: None,
+            shape: 0,
             over: Over::Nothing,
             message: None,
             notices: Vec::new(),
@@ -109,39 +191,104 @@ impl App {
         }
     }
 
-    /// The selected service.
-    pub fn service(&self) -> Option<&Service> {
-        self.services.get(self.selected)
+    /// The services, each with all its instances.
+    pub fn groups(&self) -> Vec<Group<'_>> {
+        self.services.chunk_by(|one, other| one.name == other.name).map(Group).collect()
+    }
+
+    /// A service by its name.
+    pub fn group(&self, name: &str) -> Option<Group<'_>> {
+        self.groups().into_iter().find(|group| group.name() == name)
+    }
+
+    /// The service that keys act on, here.
+    pub fn subject(&self) -> Option<String> {
+        match self.trail.top() {
+            Page::Services => self.groups().get(self.selected).map(|group| group.name().to_owned()),
+            Page::Logs(names) => match names.as_slice() {
+                [name] => Some(name.clone()),
+                _ => None,
+            },
+            Page::Why(name) => Some(self.why.subject().unwrap_or(name).to_owned()),
+            Page::Topology => self.topology.subject(&Network::new(self)),
+            Page::Trace(trace) => self.requests.served(trace).map(|(service, _)| service),
+            Page::Routes => self.routes.subject(),
+            Page::Requests | Page::Tasks | Page::Output => None,
+        }
+    }
+
+    /// What is to be had from the engine as long as nothing else is shown.
+    pub fn wants(&self) -> Wants {
+        let top = self.trail.top();
+        let why = match top {
+            Page::Why(name) => Some(name.clone()),
+            _ => None,
+        };
+        let types_command =
+            matches!(&self.over, Over::Prompt(Prompt { what: For::Command(_), text }) if text.starts_with("run "));
+        Wants {
+            logs: self.logs.of.clone(),
+            why,
+            graph: (*top == Page::Topology).then_some(self.shape),
+            requests: matches!(top, Page::Requests | Page::Trace(_)),
+            routes: *top == Page::Routes,
+            tasks: *top == Page::Tasks || (types_command && self.tasks.told.is_none()),
+        }
     }
 
     /// Takes in one message; what it asks for is returned.
     pub fn update(&mut self, msg: Msg) -> Option<Ask> {
+        let ask = self.take(msg);
+        self.follow_shown();
+        ask
+    }
+
+    fn take(&mut self, msg: Msg) -> Option<Ask> {
         match msg {
-            Msg::Key(key) if key.kind != KeyEventKind::Release => self.key(key),
-            Msg::Key(_) => None,
+            Msg::Key(key) if key.kind != KeyEventKind::Release => return self.key(key),
+            Msg::Key(_) => {}
             Msg::Rows(changes) => self.rows(changes),
-            Msg::Lines(service, lines) => {
-                if self.logs.service.as_ref() == Some(&service) {
-                    self.logs.add(&lines);
+            Msg::Flow(flow) => self.traffic.add(flow),
+            Msg::Lines(of, lines) if of == self.logs.of => self.logs.add(lines),
+            Msg::Lines(..) => {}
+            Msg::Why(name, told) => self.why.told(name, told),
+            Msg::Graph(graph) => self.topology.graph = graph,
+            Msg::Requests { first, requests } => {
+                if first {
+                    self.requests.clear();
                 }
-                None
+                self.requests.add(requests);
             }
-            Msg::Told(text) => {
-                self.message = Some(text);
-                None
-            }
+            Msg::Routes(told) => self.routes.tell(told),
+            Msg::Explained(path, Ok(story)) => self.routes.explained = Some((path, story)),
+            Msg::Explained(_, Err(error)) => self.message = Some(error),
+            Msg::Tasks(told) => self.tasks.told = Some(told),
+            Msg::Output(lines) => self.output.add(lines),
+            Msg::Ended(code) => return self.ended(code),
+            Msg::Told(text) => self.message = Some(text),
             Msg::Gone => {
                 self.gone = true;
                 // Whoever asked for the end has seen it; whoever did not should be told.
-                self.stopping.then_some(Ask::Close)
+                return self.stopping.then_some(Ask::Close);
             }
         }
+        None
     }
 
-    fn rows(&mut self, changes: Changes) -> Option<Ask> {
-        let selected = self.service().map(|service| (service.name.clone(), service.instance));
+    fn ended(&mut self, code: Option<i32>) -> Option<Ask> {
+        self.output.progress = Progress::Ended(code);
+        if *self.trail.top() != Page::Output {
+            self.message = self.output.last().map(str::to_owned);
+        }
+        let next = self.next_shift.take()?;
+        self.run(next, false)
+    }
+
+    fn rows(&mut self, changes: Changes) {
+        let selected = self.groups().get(self.selected).map(|group| group.name().to_owned());
         self.notices = changes.notices;
         if changes.whole {
+            self.shape += 1;
             self.services = changes.services;
         } else {
             for row in changes.services {
@@ -151,150 +298,24 @@ impl App {
                 }
             }
         }
-        let again = selected.and_then(|(name, instance)| {
-            let place = |wanted: &dyn Fn(&Service) -> bool| self.services.iter().position(wanted);
-            place(&|row| row.id() == (&name, instance)).or_else(|| place(&|row| row.name == name))
-        });
-        self.selected = again.unwrap_or(self.selected).min(self.services.len().saturating_sub(1));
-        self.follow_selected()
+        let names: Vec<String> = self.groups().iter().map(|group| group.name().to_owned()).collect();
+        let again = selected.and_then(|selected| names.iter().position(|name| *name == selected));
+        self.selected = again.unwrap_or(self.selected).min(names.len().saturating_sub(1));
+        self.marked.retain(|name| names.contains(name));
     }
 
-    /// Has the lines of the selected service sent, where they are not already.
-    fn follow_selected(&mut self) -> Option<Ask> {
-        let name = self.service()?.name.clone();
-        if self.logs.service.as_ref() == Some(&name) {
-            return None;
-        }
-        self.logs.switch(&name);
-        Some(Ask::Follow(name))
-    }
-
-    fn key(&mut self, key: KeyEvent) -> Option<Ask> {
-        self.message = None;
-        match std::mem::replace(&mut self.over, Over::Nothing) {
-            Over::Search(typed) => {
-                self.search_key(key, typed);
-                None
-            }
-            Over::Quit => self.quit_key(key),
-            Over::Help => None,
-            Over::Nothing => self.act(action(key)?),
-        }
-    }
-
-    fn search_key(&mut self, key: KeyEvent, mut typed: String) {
-        match key.code {
-            KeyCode::Esc => self.logs.search = None,
-            KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => self.logs.search = None,
-            KeyCode::Enter => {
-                self.logs.search_for(&typed);
-                if self.logs.search.is_some() && self.logs.matches() == 0 {
-                    self.message = Some(format!("nothing matches `{typed}`"));
-                }
-            }
-            KeyCode::Backspace => {
-                typed.pop();
-                self.over = Over::Search(typed);
-            }
-            KeyCode::Char(c) => {
-                typed.push(c);
-                self.over = Over::Search(typed);
-            }
-            _ => self.over = Over::Search(typed),
-        }
-    }
-
-    fn quit_key(&mut self, key: KeyEvent) -> Option<Ask> {
-        match key.code {
-            KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => self.end(),
-            KeyCode::Char('s' | 'S' | 'y') | KeyCode::Enter => self.end(),
-            KeyCode::Char('l' | 'L' | 'd') => Some(Ask::Leave),
-            KeyCode::Esc | KeyCode::Char('n' | 'q') => None,
-            _ => {
-                self.over = Over::Quit;
-                None
-            }
-        }
-    }
-
-    /// Stops everything; asked again, kills.
-    fn end(&mut self) -> Option<Ask> {
-        if std::mem::replace(&mut self.stopping, true) {
-            self.message = Some("killing".to_owned());
-            return Some(Ask::Kill);
-        }
-        self.message = Some("stopping everything; Ctrl-c kills".to_owned());
-        Some(Ask::Down)
-    }
-
-    fn act(&mut self, action: Action) -> Option<Ask> {
-        if self.gone {
-            // There is nobody left to ask; any way out is the way out.
-            return matches!(action, Action::Quit | Action::Interrupt | Action::Back).then_some(Ask::Close);
-        }
-        let page = isize::try_from(self.page).unwrap_or(isize::MAX);
-        match action {
-            Action::Up => return self.go(-1),
-            Action::Down => return self.go(1),
-            Action::PageUp => return self.go(-page),
-            Action::PageDown => return self.go(page),
-            Action::Top if self.in_logs() => self.logs.top(self.page),
-            Action::Top => return self.go(isize::MIN),
-            Action::Bottom if self.in_logs() => self.logs.follow(),
-            Action::Bottom => return self.go(isize::MAX),
-            Action::SwitchPane if !self.zoomed => {
-                self.pane = if self.pane == Pane::Services { Pane::Logs } else { Pane::Services };
-            }
-            Action::SwitchPane => {}
-            Action::Zoom => self.zoomed = !self.zoomed,
-            Action::Back => self.back(),
-            Action::Search => self.over = Over::Search(String::new()),
-            Action::NextMatch => self.go_to_match(true),
-            Action::PreviousMatch => self.go_to_match(false),
-            Action::Follow => self.logs.toggle_follow(),
-            Action::Wrap => self.logs.wrap = !self.logs.wrap,
-            Action::Start => return self.service().map(|row| Ask::Start(row.name.clone())),
-            Action::Stop => return self.service().map(|row| Ask::Stop(row.name.clone())),
-            Action::Restart => return self.service().map(|row| Ask::Restart(row.name.clone())),
-            Action::Help => self.over = Over::Help,
-            Action::Quit if self.workspace.owned => self.over = Over::Quit,
-            Action::Interrupt if self.workspace.owned => return self.end(),
-            Action::Quit | Action::Interrupt => return Some(Ask::Leave),
-        }
-        None
-    }
-
-    /// Whether movement is about lines.
-    pub fn in_logs(&self) -> bool {
-        self.zoomed || self.pane == Pane::Logs
-    }
-
-    fn go(&mut self, by: isize) -> Option<Ask> {
-        if self.in_logs() {
-            self.logs.scroll(by);
-            return None;
-        }
-        let last = self.services.len().saturating_sub(1);
-        self.selected = self.selected.saturating_add_signed(by).min(last);
-        self.follow_selected()
-    }
-
-    /// One step out: of a search, of the zoom, of the logs.
-    fn back(&mut self) {
-        if self.logs.search.take().is_some() {
-            return;
-        }
-        if std::mem::replace(&mut self.zoomed, false) {
-            return;
-        }
-        self.pane = Pane::Services;
-    }
-
-    fn go_to_match(&mut self, forward: bool) {
-        if self.logs.search.is_none() {
-            self.message = Some("nothing is searched for; `/` does".to_owned());
-        } else if !self.logs.find(forward, false) {
-            self.message = Some("no more matches in that direction".to_owned());
+    /// Shows the lines of whom this page is about, where it shows lines.
+    fn follow_shown(&mut self) {
+        let all = || self.groups().iter().map(|group| group.name().to_owned()).collect();
+        let of: Vec<String> = match self.trail.top() {
+            Page::Services if !self.marked.is_empty() => self.marked.clone(),
+            Page::Services => self.subject().into_iter().collect(),
+            Page::Logs(names) if names.is_empty() => all(),
+            Page::Logs(names) => names.clone(),
+            _ => return,
+        };
+        if of != self.logs.of {
+            self.logs.switch(of);
         }
     }
 }

@@ -1,75 +1,150 @@
-//! The lines of the selected service: following, scrolling, searching.
+//! The lines of services: following, scrolling, searching.
 
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line as Row, Span};
+use ratatui::widgets::{Block, Paragraph};
 use regex::{Regex, RegexBuilder};
 
-use super::text::clean;
+use super::app::App;
+use super::draw::border;
+use super::text::{cell, clean, fit, wrap};
 use crate::telemetry::logs::{Line, Stream};
-use crate::view::level;
+use crate::view::{label, level};
 
 /// Lines that are kept for scrolling back; all of them are on disk.
-const KEPT: usize = 5000;
+const KEPT: usize = 10_000;
+/// A longer name would push everything to the right.
+const WIDEST: usize = 20;
+
+/// A line, made fit for the screen when it is first looked at: most never are.
+#[derive(Debug)]
+pub struct Entry {
+    service: String,
+    line: Line,
+    shown: OnceCell<Shown>,
+}
 
 /// A line as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shown {
-    /// `12:00:00.123`
-    pub time: String,
-    pub text: String,
-    pub level: Option<String>,
-    pub stderr: bool,
+#[derive(Debug)]
+struct Shown {
+    text: String,
+    level: Option<String>,
+}
+
+impl Entry {
+    fn shown(&self) -> &Shown {
+        self.shown.get_or_init(|| {
+            let text = clean(&self.line.text);
+            Shown { level: level(&text), text }
+        })
+    }
+
+    fn text(&self) -> &str {
+        &self.shown().text
+    }
 }
 
 /// The pane.
 #[derive(Debug, Default)]
 pub struct Logs {
-    pub service: Option<String>,
-    pub lines: VecDeque<Shown>,
+    /// Whose lines they are.
+    pub of: Vec<String>,
+    lines: VecDeque<Entry>,
     /// The last line on the screen, counted from the first that is kept; `None` follows what comes.
-    pub bottom: Option<usize>,
+    bottom: Option<usize>,
     pub wrap: bool,
+    pub without_times: bool,
+    /// JSON in many lines.
+    pub pretty: bool,
     pub search: Option<Regex>,
-    /// Lines that are gone from the beginning.
-    pub dropped: u64,
+    /// Only lines that match are shown.
+    pub filter: Option<Regex>,
+    /// Only lines of this level or worse: a place in `LEVELS`.
+    least: usize,
 }
 
+/// Levels, from harmless to bad. At 0 lines without one are shown too.
+const LEVELS: [&str; 6] = ["trace", "debug", "info", "warn", "error", "fatal"];
+
 impl Logs {
-    /// Shows another service from now on.
-    pub fn switch(&mut self, service: &str) {
-        self.service = Some(service.to_owned());
+    /// Shows others from now on.
+    pub fn switch(&mut self, of: Vec<String>) {
+        self.of = of;
         self.lines.clear();
         self.bottom = None;
-        self.dropped = 0;
     }
 
     /// Takes in lines; the view stays where it is unless it follows.
-    pub fn add(&mut self, lines: &[Line]) {
-        for line in lines {
+    pub fn add(&mut self, lines: Vec<(String, Line)>) {
+        for (service, line) in lines {
             if self.lines.len() == KEPT {
                 self.lines.pop_front();
-                self.dropped += 1;
                 self.bottom = self.bottom.map(|bottom| bottom.saturating_sub(1));
             }
-            let text = clean(&line.text);
-            self.lines.push_back(Shown {
-                time: line.time.strftime("%H:%M:%S%.3f").to_string(),
-                level: level(&text),
-                stderr: line.stream == Stream::Err,
-                text,
-            });
+            self.lines.push_back(Entry { service, line, shown: OnceCell::new() });
         }
     }
 
+    fn is_shown(&self, entry: &Entry) -> bool {
+        let is_level = |level: &String| LEVELS.iter().position(|it| it == level).is_some_and(|at| at >= self.least);
+        (self.least == 0 || entry.shown().level.as_ref().is_some_and(is_level))
+            && self.filter.as_ref().is_none_or(|filter| {
+                filter.is_match(entry.text()) || (self.of.len() > 1 && filter.is_match(&entry.service))
+            })
+    }
+
+    /// Ends the search, else shows all lines again; false where neither was to be done.
+    pub fn unwind(&mut self) -> bool {
+        if self.search.take().is_some() {
+            return true;
+        }
+        let least = std::mem::replace(&mut self.least, 0);
+        self.filter.take().is_some() || least > 0
+    }
+
+    /// Shows only lines that match.
+    pub fn keep(&mut self, pattern: &str) {
+        self.filter = matcher(pattern);
+    }
+
+    /// All lines, then warnings and worse, then errors; the word for what is shown.
+    pub fn next_level(&mut self) -> &'static str {
+        let (least, word) = match self.least {
+            0 => (3, "warnings and errors"),
+            3 => (4, "errors"),
+            _ => (0, "all"),
+        };
+        self.least = least;
+        word
+    }
+
+    /// The last line on the screen.
+    pub fn selected(&self) -> Option<&str> {
+        let end = (self.last() + 1).min(self.lines.len());
+        self.lines.range(..end).rev().find(|entry| self.is_shown(entry)).map(Entry::text)
+    }
+
     /// The place of the last line on the screen.
-    pub fn last(&self) -> usize {
+    fn last(&self) -> usize {
         self.bottom.unwrap_or(self.lines.len().saturating_sub(1))
     }
 
     /// Moves by lines; reaching the end follows again.
     pub fn scroll(&mut self, by: isize) {
         let end = self.lines.len().saturating_sub(1);
-        let place = self.last().saturating_add_signed(by);
+        let here = self.last();
+        let steps = by.unsigned_abs();
+        // Lines that are not shown are no steps.
+        let is_shown = |place: &usize| self.lines.get(*place).is_some_and(|entry| self.is_shown(entry));
+        let place = match by < 0 {
+            true => (0..here.min(self.lines.len())).rev().filter(is_shown).take(steps).last().unwrap_or(here),
+            false => (here + 1..self.lines.len()).filter(is_shown).take(steps).last().unwrap_or(end),
+        };
         self.bottom = (place < end).then_some(place);
     }
 
@@ -95,13 +170,7 @@ impl Logs {
     /// Searches for a regular expression, or for the text as it is where it is none. Capitals matter where some are
     /// written.
     pub fn search_for(&mut self, pattern: &str) {
-        if pattern.is_empty() {
-            self.search = None;
-            return;
-        }
-        let sensitive = pattern.chars().any(char::is_uppercase);
-        let build = |text: &str| RegexBuilder::new(text).case_insensitive(!sensitive).build();
-        self.search = build(pattern).or_else(|_| build(&regex::escape(pattern))).ok();
+        self.search = matcher(pattern);
         self.find(false, true);
     }
 
@@ -110,7 +179,8 @@ impl Logs {
     pub fn find(&mut self, forward: bool, from_here: bool) -> bool {
         let Some(search) = &self.search else { return false };
         let here = self.last();
-        let matches = |place: &usize| self.lines.get(*place).is_some_and(|line| search.is_match(&line.text));
+        let is_match = |entry: &Entry| search.is_match(entry.text()) && self.is_shown(entry);
+        let matches = |place: &usize| self.lines.get(*place).is_some_and(is_match);
         let found = match (forward, from_here) {
             (true, _) => (here + 1..self.lines.len()).find(matches),
             (false, true) => (0..(here + 1).min(self.lines.len())).rev().find(matches),
@@ -125,6 +195,125 @@ impl Logs {
     /// How many of the kept lines match.
     pub fn matches(&self) -> usize {
         let Some(search) = &self.search else { return 0 };
-        self.lines.iter().filter(|line| search.is_match(&line.text)).count()
+        self.lines.iter().filter(|entry| search.is_match(entry.text()) && self.is_shown(entry)).count()
     }
+}
+
+/// A regular expression as somebody types it: none where nothing is typed, the text itself where it is none. Capitals
+/// matter where some are written.
+pub fn matcher(pattern: &str) -> Option<Regex> {
+    if pattern.is_empty() {
+        return None;
+    }
+    let sensitive = pattern.chars().any(char::is_uppercase);
+    let build = |text: &str| RegexBuilder::new(text).case_insensitive(!sensitive).build();
+    build(pattern).or_else(|_| build(&regex::escape(pattern))).ok()
+}
+
+/// Paints the pane; a page is its height.
+pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
+    let mut notes = Vec::new();
+    if app.logs.bottom.is_some() {
+        notes.push(format!("line {} of {}", app.logs.last() + 1, app.logs.lines.len()));
+    }
+    if app.logs.least > 0 {
+        notes.push(format!("{} and worse", LEVELS[app.logs.least]));
+    }
+    if let Some(filter) = &app.logs.filter {
+        notes.push(format!("only {}", filter.as_str()));
+    }
+    if let Some(search) = &app.logs.search {
+        notes.push(format!("/{}: {}", search.as_str(), app.logs.matches()));
+    }
+    let notes = notes.into_iter().map(|note| Span::styled(format!(" {note} "), app.theme.faint()));
+    let block = Block::bordered()
+        .title(Row::from(title(app)))
+        .title(Row::from_iter(notes).right_aligned())
+        .border_style(border(app, app.in_logs()));
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    app.page = usize::from(inner.height.max(1));
+    let (width, height) = (usize::from(inner.width), usize::from(inner.height));
+    // From the last line upwards until the pane is full.
+    let mut rows: Vec<Row<'_>> = Vec::new();
+    let end = (app.logs.last() + 1).min(app.logs.lines.len());
+    for entry in app.logs.lines.range(..end).rev().filter(|entry| app.logs.is_shown(entry)) {
+        let mut drawn = rows_of(app, entry, width);
+        drawn.reverse();
+        rows.append(&mut drawn);
+        if rows.len() >= height {
+            break;
+        }
+    }
+    rows.truncate(height);
+    rows.reverse();
+    if rows.is_empty() {
+        let text = if app.logs.lines.is_empty() { "nothing written yet" } else { "no such lines; Esc shows all" };
+        rows.push(Row::from(Span::styled(text, app.theme.faint())));
+    }
+    frame.render_widget(Paragraph::new(rows), inner);
+}
+
+/// Whose lines they are, and what is wrong with it: the table has seldom room for all of that.
+fn title(app: &App) -> Vec<Span<'static>> {
+    let [name] = app.logs.of.as_slice() else {
+        let who = if app.logs.of.len() == app.groups().len() { "all".to_owned() } else { app.logs.of.join(", ") };
+        return vec![Span::styled(format!(" {} ", fit(&who, 40)), app.theme.title())];
+    };
+    let reason = app.group(name).and_then(|group| group.wrong()).map(|wrong| format!("{wrong} ")).unwrap_or_default();
+    vec![Span::styled(format!(" {name} "), app.theme.title()), Span::styled(reason, app.theme.bad())]
+}
+
+/// One log line as the rows that it takes.
+fn rows_of(app: &App, entry: &Entry, width: usize) -> Vec<Row<'static>> {
+    let shown = entry.shown();
+    let style = match &shown.level {
+        Some(level) => app.theme.level(level),
+        None if entry.line.stream == Stream::Err => app.theme.stderr(),
+        None => Style::new(),
+    };
+    let with_times = width >= 60 && !app.logs.without_times;
+    let mut lead = if with_times { format!("{} ", entry.line.time.strftime("%H:%M:%S%.3f")) } else { String::new() };
+    if app.logs.of.len() > 1 {
+        // With room for the number of an instance.
+        let widest = app.logs.of.iter().map(|name| name.len() + 2).max().unwrap_or(0).min(WIDEST);
+        lead.push_str(&cell(&label(&entry.service, entry.line.instance), widest, false));
+        lead.push(' ');
+    }
+    let indent = lead.chars().count();
+    let room = width.saturating_sub(indent);
+    let laid_out = app.logs.pretty.then(|| pretty(&shown.text)).flatten();
+    let texts = match laid_out {
+        Some(lines) => lines.iter().map(|line| fit(line, room)).collect(),
+        None if app.logs.wrap => wrap(&shown.text, room),
+        None => vec![fit(&shown.text, room)],
+    };
+    let mut rows = Vec::with_capacity(texts.len());
+    for (at, text) in texts.into_iter().enumerate() {
+        let lead = if at == 0 { lead.clone() } else { " ".repeat(indent) };
+        let mut spans = vec![Span::styled(lead, app.theme.faint())];
+        spans.extend(highlighted(app, &text, style));
+        rows.push(Row::from(spans));
+    }
+    rows
+}
+
+/// An object as JSON in many lines; other texts are left alone.
+fn pretty(text: &str) -> Option<Vec<String>> {
+    let value: serde_json::Value = serde_json::from_str(text.trim()).ok().filter(serde_json::Value::is_object)?;
+    let laid_out = serde_json::to_string_pretty(&value).ok()?;
+    Some(laid_out.lines().map(str::to_owned).collect())
+}
+
+fn highlighted(app: &App, text: &str, style: Style) -> Vec<Span<'static>> {
+    let Some(search) = &app.logs.search else { return vec![Span::styled(text.to_owned(), style)] };
+    let mut spans = Vec::new();
+    let mut done = 0;
+    for found in search.find_iter(text).filter(|found| !found.is_empty()) {
+        spans.push(Span::styled(text[done..found.start()].to_owned(), style));
+        spans.push(Span::styled(found.as_str().to_owned(), app.theme.found()));
+        done = found.end();
+    }
+    spans.push(Span::styled(text[done..].to_owned(), style));
+    spans
 }

@@ -1,6 +1,6 @@
 //! Text from services, made fit for a screen: no colours of its own, no control characters, tabs as spaces.
 
-use unicode_width::UnicodeWidthChar;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// One line without anything that could move the cursor.
 pub fn clean(text: &str) -> String {
@@ -40,6 +40,13 @@ pub fn fit(text: &str, width: usize) -> String {
     out
 }
 
+/// A text in a cell of a width, at its left or right side.
+pub fn cell(text: &str, width: usize, is_right: bool) -> String {
+    let text = fit(text, width);
+    let blank = " ".repeat(width.saturating_sub(text.width()));
+    if is_right { blank + &text } else { text + &blank }
+}
+
 /// A text in rows of a width.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut rows = vec![String::new()];
@@ -75,5 +82,6 @@ mod tests {
         assert_eq!(fit("abcd", 3), "ab…");
         assert_eq!(fit("abcd", 0), "");
         assert_eq!(wrap("長屋abc", 4), ["長屋", "abc"]);
+        assert_eq!((cell("長屋", 6, true), cell("長屋", 5, false)), ("  長屋".to_owned(), "長屋 ".to_owned()));
     }
 }

@@ -25,9 +25,22 @@ impl Theme {
         }
     }
 
+    /// What went well.
+    pub fn good(self) -> Style {
+        self.color(Color::Green)
+    }
+
     /// What is wrong.
     pub fn bad(self) -> Style {
         self.color(Color::Red).add_modifier(Modifier::BOLD)
+    }
+
+    /// What a service in this state waits for or does wrong.
+    pub fn bad_of(self, state: State) -> Style {
+        match state {
+            State::Unhealthy | State::Backoff | State::Failed => self.color(Color::Red),
+            _ => self.faint(),
+        }
     }
 
     /// A line of standard error.

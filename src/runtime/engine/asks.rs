@@ -23,7 +23,7 @@ use crate::runtime::scale::{kept, scaled};
 use crate::runtime::wanted::wanted;
 use crate::runtime::{Ask, Environment, InPod, Problem, Scale, UpRequest, Upped};
 use crate::supervise::{Command, Input, Status, Want};
-use crate::view::{Explanation, Judge};
+use crate::view::{Explanation, Graph, Judge};
 
 /// A manifest that was read again.
 pub(super) struct Loaded {
@@ -90,6 +90,7 @@ impl Engine {
                 let _ = reply.send(self.hold(&name));
             }
             Ask::Why(name, reply) => self.explain(&name, reply),
+            Ask::Graph(reply) => drop(reply.send(Ok(Graph::new(self.world.plan())))),
             Ask::Env(name, reply) => {
                 let _ = reply.send(self.environment(&name));
             }

@@ -1,0 +1,126 @@
+//! A command of nagaya in the dashboard: this very program once more, with its output on a page.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+
+use crate::api::Identity;
+use crate::effects::environment;
+use crate::tui::{Msg, Task};
+
+/// Lines that are passed on at once.
+const PIECE: usize = 500;
+
+/// How this program is called about a workspace.
+#[derive(Debug, Clone)]
+pub struct Own {
+    flags: Vec<String>,
+}
+
+impl Own {
+    /// About the workspace of an engine.
+    pub fn new(identity: &Identity) -> Self {
+        let folder = identity.manifest.parent().unwrap_or(Path::new("/"));
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let mut flags = vec!["-C".to_owned(), text(folder), "-p".to_owned(), identity.name.clone()];
+        // Under another name it is not found by itself.
+        let is_usual = identity.manifest.file_name().is_some_and(|name| name == "nagaya.yaml" || name == "nagaya.yml");
+        if !is_usual {
+            flags.extend(["-f".to_owned(), text(&identity.manifest)]);
+        }
+        Self { flags }
+    }
+
+    fn command(&self, words: &[String]) -> std::io::Result<Command> {
+        let mut command = Command::new(environment::program()?);
+        command
+            .args(&self.flags)
+            .args(words)
+            .env("NAGAYA_COLOR", "never")
+            .env("NAGAYA_NO_INPUT", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        Ok(command)
+    }
+
+    /// Runs a command to its end and tells what it writes. It ends with this future.
+    pub async fn run(self, words: Vec<String>, messages: mpsc::Sender<Msg>) {
+        let started = self.command(&words).and_then(|mut command| command.spawn());
+        let mut child = match started {
+            Ok(child) => child,
+            Err(error) => {
+                let _ = messages.send(Msg::Output(vec![format!("it cannot be started: {error}")])).await;
+                let _ = messages.send(Msg::Ended(None)).await;
+                return;
+            }
+        };
+        let (out, err) = (child.stdout.take(), child.stderr.take());
+        tokio::join!(pass_on(out, &messages), pass_on(err, &messages));
+        let _ = messages.send(Msg::Ended(code(&mut child).await)).await;
+    }
+
+    /// All tasks: those of the manifest first, then those of every runner.
+    pub async fn tasks(self) -> Result<Vec<Task>, String> {
+        let found: Vec<Task> =
+            serde_json::from_value(self.answer("tasks").await?).map_err(|error| error.to_string())?;
+        // A manifest that cannot be read has no tasks; what is wrong with it is told elsewhere.
+        let manifest = self.answer("config").await.unwrap_or_default();
+        let declared = manifest["tasks"].as_object().into_iter().flatten();
+        Ok(declared.map(|(name, task)| declared_task(name, task)).chain(found).collect())
+    }
+
+    /// What a command prints as JSON.
+    async fn answer(&self, word: &str) -> Result<Value, String> {
+        let words = [word, "--json"].map(str::to_owned);
+        let mut command = self.command(&words).map_err(|error| error.to_string())?;
+        let output = command.output().await.map_err(|error| error.to_string())?;
+        serde_json::from_slice(&output.stdout).map_err(|error| {
+            let said = String::from_utf8_lossy(&output.stderr);
+            said.lines().next().map_or_else(|| error.to_string(), str::to_owned)
+        })
+    }
+}
+
+fn declared_task(name: &str, task: &Value) -> Task {
+    let text = |key: &str| task[key].as_str().map(str::to_owned);
+    Task {
+        id: name.to_owned(),
+        name: name.to_owned(),
+        project: ".".to_owned(),
+        runner: "nagaya".to_owned(),
+        description: text("description"),
+        command: text("command"),
+        invoke: Some(Vec::new()),
+        private: false,
+    }
+}
+
+async fn code(child: &mut Child) -> Option<i32> {
+    child.wait().await.ok()?.code()
+}
+
+async fn pass_on(from: Option<impl AsyncRead + Unpin>, messages: &mpsc::Sender<Msg>) {
+    let Some(from) = from else { return };
+    let mut from = BufReader::new(from);
+    let mut lines = Vec::new();
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        match from.read_until(b'\n', &mut line).await {
+            Ok(0) | Err(_) => break,
+            Ok(_) => lines.push(String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']).to_owned()),
+        }
+        // What is there already goes together.
+        let is_dry = !from.buffer().contains(&b'\n');
+        if (is_dry || lines.len() == PIECE) && messages.send(Msg::Output(std::mem::take(&mut lines))).await.is_err() {
+            return;
+        }
+    }
+    let _ = messages.send(Msg::Output(lines)).await;
+}

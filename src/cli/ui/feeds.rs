@@ -1,0 +1,230 @@
+//! What the dashboard is told: streams and answers of the engine, as long as they are wanted.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::command::Own;
+use crate::api::{CallError, Client, Identity};
+use crate::cli::logs::{Follower, From};
+use crate::cli::wait::tail;
+use crate::dtab::Dtab;
+use crate::route::shares;
+use crate::runtime::Changes;
+use crate::telemetry::logs::Start;
+use crate::tui::{Msg, RoutesTold, Shared, Wants, culprit};
+use crate::view::{Flow, Request, Service, Shift, ShiftState};
+
+/// Lines of the past that are shown of a service.
+const PAST: usize = 1000;
+/// The last lines below an explanation.
+const LINES: usize = 30;
+/// What may change without a word of the engine is asked for again so often, while it is shown.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// A task that ends with its owner.
+#[derive(Debug)]
+pub struct Task(pub JoinHandle<()>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Everything that feeds one dashboard.
+#[derive(Debug)]
+pub struct Feeds {
+    source: Source,
+    wants: Wants,
+    logs: Option<Task>,
+    why: Option<Task>,
+    graph: Option<Task>,
+    requests: Option<Task>,
+    routes: Option<Task>,
+    tasks: Option<Task>,
+    _always: [Task; 2],
+}
+
+/// Where all comes from and goes to.
+#[derive(Debug, Clone)]
+struct Source {
+    client: Client,
+    logs: PathBuf,
+    state: PathBuf,
+    own: Own,
+    messages: mpsc::Sender<Msg>,
+}
+
+impl Feeds {
+    /// Begins with what is always wanted.
+    pub fn new(client: &Client, identity: &Identity, own: Own, messages: mpsc::Sender<Msg>) -> Self {
+        let source =
+            Source { client: client.clone(), logs: identity.logs.clone(), state: identity.state(), own, messages };
+        let always = [Task(tokio::spawn(source.clone().rows())), Task(tokio::spawn(source.clone().traffic()))];
+        Self {
+            source,
+            wants: Wants::default(),
+            logs: None,
+            why: None,
+            graph: None,
+            requests: None,
+            routes: None,
+            tasks: None,
+            _always: always,
+        }
+    }
+
+    /// Begins with what is wanted from now on, and ends what is wanted no more.
+    pub fn serve(&mut self, wants: Wants) {
+        if wants.logs != self.wants.logs {
+            let names = wants.logs.clone();
+            self.logs = (!names.is_empty()).then(|| Task(tokio::spawn(self.source.clone().lines(names))));
+        }
+        if wants.why != self.wants.why {
+            let why = wants.why.clone();
+            self.why = why.map(|name| Task(tokio::spawn(self.source.clone().why(name))));
+        }
+        if wants.graph != self.wants.graph {
+            self.graph = wants.graph.map(|_| Task(tokio::spawn(self.source.clone().graph())));
+        }
+        if wants.requests != self.wants.requests {
+            self.requests = wants.requests.then(|| Task(tokio::spawn(self.source.clone().requests())));
+        }
+        if wants.routes != self.wants.routes {
+            self.routes = wants.routes.then(|| Task(tokio::spawn(self.source.clone().routes())));
+        }
+        if wants.tasks && !self.wants.tasks {
+            // What was begun is finished, wherever one goes meanwhile.
+            self.tasks = Some(Task(tokio::spawn(self.source.clone().tasks())));
+        }
+        self.wants = wants;
+    }
+}
+
+impl Source {
+    async fn rows(self) {
+        if let Ok(mut stream) = self.client.events("/v1/services/stream?usage=true").await {
+            while let Some(changes) = stream.next::<Changes>().await {
+                if self.messages.send(Msg::Rows(changes)).await.is_err() {
+                    return;
+                }
+            }
+        }
+        let _ = self.messages.send(Msg::Gone).await;
+    }
+
+    async fn traffic(self) {
+        let Ok(mut stream) = self.client.events("/v1/traffic/stream").await else { return };
+        while let Some(flow) = stream.next::<Flow>().await {
+            if self.messages.send(Msg::Flow(flow)).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn lines(self, names: Vec<String>) {
+        let from = From { start: Start::Tail(PAST), since: None };
+        let Ok(mut follower) = Follower::new(&self.client, &self.logs, &names, from).await else { return };
+        while let Ok(Some(lines)) = follower.next().await {
+            if self.messages.send(Msg::Lines(names.clone(), lines)).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn why(self, name: String) {
+        let mut before = None;
+        loop {
+            let told = match self.client.why(&name).await {
+                Ok(mut why) => {
+                    why.last_lines = tail(&self.state, culprit(&why), LINES);
+                    Ok(why)
+                }
+                Err(error) => Err(error.to_string()),
+            };
+            // What is known already need not be drawn again.
+            if before.as_ref() != Some(&told) {
+                before = Some(told.clone());
+                if self.messages.send(Msg::Why(name.clone(), told)).await.is_err() {
+                    return;
+                }
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    async fn graph(self) {
+        if let Ok(graph) = self.client.graph().await {
+            let _ = self.messages.send(Msg::Graph(graph)).await;
+        }
+    }
+
+    async fn requests(self) {
+        let Ok(mut stream) = self.client.events("/v1/requests/stream").await else { return };
+        let mut first = true;
+        while let Some(requests) = stream.next::<Vec<Request>>().await {
+            if self.messages.send(Msg::Requests { first, requests }).await.is_err() {
+                return;
+            }
+            first = false;
+        }
+    }
+
+    async fn routes(self) {
+        let mut before = None;
+        loop {
+            if let Ok(told) = self.told_of_routes().await
+                && before.as_ref() != Some(&told)
+            {
+                before = Some(told.clone());
+                if self.messages.send(Msg::Routes(told)).await.is_err() {
+                    return;
+                }
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    async fn told_of_routes(&self) -> Result<RoutesTold, CallError> {
+        let dtab: Dtab = self.client.routes().await?.dtab.parse().unwrap_or_default();
+        let rows = self.client.services().await?;
+        let shifts = self.client.shifts().await?;
+        Ok(RoutesTold {
+            entries: self.client.route_entries().await?,
+            shared: shared(&dtab, &rows),
+            tries: self.client.tries().await?,
+            shifts: shifts.iter().filter(|shift| shift.state == ShiftState::Shifting).map(shift_line).collect(),
+        })
+    }
+
+    async fn tasks(self) {
+        let told = self.own.tasks().await;
+        let _ = self.messages.send(Msg::Tasks(told)).await;
+    }
+}
+
+/// The services of several versions, and how requests are shared among these.
+fn shared(dtab: &Dtab, rows: &[Service]) -> Vec<Shared> {
+    let mut out: Vec<Shared> = Vec::new();
+    for row in rows.iter().filter(|row| row.name == row.service) {
+        let mut versions: Vec<&str> =
+            rows.iter().filter(|it| it.service == row.service).map(|it| it.name.as_str()).collect();
+        versions.dedup();
+        if versions.len() < 2 || out.iter().any(|it| it.service == row.service) {
+            continue;
+        }
+        let now = shares::current(dtab, &row.service, row.version.as_deref());
+        let share = |name: &str| now.iter().find(|(known, _)| known == name).map_or(0.0, |(_, share)| *share);
+        let shares = versions.into_iter().map(|name| (name.to_owned(), share(name))).collect();
+        out.push(Shared { service: row.service.clone(), shares });
+    }
+    out
+}
+
+fn shift_line(shift: &Shift) -> String {
+    let Shift { service, to, share, step, steps, .. } = shift;
+    format!("{share:.1} % of the requests to {service} go to {to}: step {step} of {steps}")
+}

@@ -1,0 +1,307 @@
+//! What keys do.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use super::app::{App, Ask, Over, Pane};
+use super::keys::{Action, Place};
+use super::network::Network;
+use super::output::Output;
+use super::page::{Page, ROOTS};
+use super::prompt::{For, Prompt};
+
+impl App {
+    /// Takes a key.
+    pub(super) fn key(&mut self, key: KeyEvent) -> Option<Ask> {
+        self.message = None;
+        match std::mem::replace(&mut self.over, Over::Nothing) {
+            Over::Prompt(prompt) => self.type_key(prompt, key),
+            Over::Quit => self.quit_key(key),
+            Over::Help(from) => {
+                self.help_key(from, key);
+                None
+            }
+            Over::Nothing => self.act(self.keymap.action(self.place(), key)?),
+        }
+    }
+
+    /// Where keys go.
+    pub fn place(&self) -> Place {
+        if self.in_logs() { Place::Logs } else { self.trail.top().place() }
+    }
+
+    /// Whether movement is about lines of services.
+    pub fn in_logs(&self) -> bool {
+        match self.trail.top() {
+            Page::Logs(_) => true,
+            Page::Services => self.pane == Pane::Logs,
+            _ => false,
+        }
+    }
+
+    fn help_key(&mut self, from: usize, key: KeyEvent) {
+        let to = match self.keymap.action(self.place(), key) {
+            Some(Action::Down) => from + 1,
+            Some(Action::Up) => from.saturating_sub(1),
+            Some(Action::PageDown) => from + 10,
+            Some(Action::PageUp) => from.saturating_sub(10),
+            _ => return,
+        };
+        self.over = Over::Help(to.min(self.keymap.help(self.place()).len().saturating_sub(1)));
+    }
+
+    fn quit_key(&mut self, key: KeyEvent) -> Option<Ask> {
+        match key.code {
+            KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => self.end(),
+            KeyCode::Char('s' | 'S' | 'y') | KeyCode::Enter => self.end(),
+            KeyCode::Char('l' | 'L' | 'd') => Some(Ask::Leave),
+            KeyCode::Esc | KeyCode::Char('n' | 'q') => None,
+            _ => {
+                self.over = Over::Quit;
+                None
+            }
+        }
+    }
+
+    /// Stops everything; asked again, kills.
+    fn end(&mut self) -> Option<Ask> {
+        if std::mem::replace(&mut self.stopping, true) {
+            self.message = Some("killing".to_owned());
+            return Some(Ask::Kill);
+        }
+        self.message = Some("stopping everything; Ctrl-c kills".to_owned());
+        Some(Ask::Down)
+    }
+
+    fn act(&mut self, action: Action) -> Option<Ask> {
+        let page = isize::try_from(self.page).unwrap_or(isize::MAX);
+        match action {
+            Action::Up => self.go(-1),
+            Action::Down => self.go(1),
+            Action::PageUp => self.go(-page),
+            Action::PageDown => self.go(page),
+            Action::Top => self.go(isize::MIN),
+            Action::Bottom => self.go(isize::MAX),
+            Action::Left | Action::Right => return self.aside(action == Action::Right),
+            Action::Open => return self.open(),
+            Action::Back => return self.back(),
+            Action::Go(number) => {
+                if let Some((root, _)) = ROOTS.get(number) {
+                    self.trail.go(root.clone());
+                }
+            }
+            Action::Help => self.over = Over::Help(0),
+            Action::Palette => self.prompt(For::Command(0)),
+            Action::Copy => return self.copy(),
+            Action::Suspend => return Some(Ask::Suspend),
+            // There is nobody left to ask; any way out is the way out.
+            Action::Quit | Action::Interrupt if self.gone => return Some(Ask::Close),
+            Action::Start | Action::Stop | Action::Restart if self.gone => {
+                self.message = Some("the engine is gone".to_owned());
+            }
+            Action::Start => return self.about_service(Ask::Start),
+            Action::Stop => return self.about_service(Ask::Stop),
+            Action::Restart => return self.about_service(Ask::Restart),
+            Action::Interrupt if self.is_running_here() => return Some(Ask::EndRun),
+            Action::Quit if self.workspace.owned => self.over = Over::Quit,
+            Action::Interrupt if self.workspace.owned => return self.end(),
+            Action::Quit | Action::Interrupt => return Some(Ask::Leave),
+            other => self.look(other),
+        }
+        None
+    }
+
+    /// What changes only what is seen.
+    fn look(&mut self, action: Action) {
+        match action {
+            Action::SwitchPane if *self.trail.top() == Page::Services => {
+                self.pane = if self.pane == Pane::Services { Pane::Logs } else { Pane::Services };
+            }
+            Action::Mark => self.mark(),
+            Action::Why => self.open_why(),
+            Action::Search => self.prompt(For::Search),
+            Action::Filter if *self.trail.top() == Page::Routes => self.prompt(For::Path),
+            Action::Filter => self.prompt(For::Filter),
+            Action::NextMatch => self.go_to_match(true),
+            Action::PreviousMatch => self.go_to_match(false),
+            Action::Follow if *self.trail.top() == Page::Requests => self.requests.toggle_follow(),
+            Action::Follow => self.logs.toggle_follow(),
+            Action::Wrap => self.logs.wrap = !self.logs.wrap,
+            Action::Times => self.logs.without_times = !self.logs.without_times,
+            Action::Pretty => self.logs.pretty = !self.logs.pretty,
+            Action::Level => self.message = Some(format!("lines: {}", self.logs.next_level())),
+            Action::AsList => self.topology.as_list = !self.topology.as_list,
+            _ => {}
+        }
+    }
+
+    fn prompt(&mut self, what: For) {
+        self.over = Over::Prompt(Prompt::new(what));
+    }
+
+    /// Whether the command that is shown still runs.
+    fn is_running_here(&self) -> bool {
+        *self.trail.top() == Page::Output && self.output.is_running()
+    }
+
+    /// Runs a command of nagaya; where its output is to be seen, on its page.
+    pub(super) fn run(&mut self, words: Vec<String>, show: bool) -> Option<Ask> {
+        if self.output.is_running() {
+            self.message = Some(format!("`{}` still runs; Ctrl-c on its page ends it", self.output.title));
+            return None;
+        }
+        self.output = Output::new(&words);
+        if show {
+            self.trail.open(Page::Output);
+        }
+        Some(Ask::Run(words))
+    }
+
+    fn aside(&mut self, is_right: bool) -> Option<Ask> {
+        match self.trail.top() {
+            Page::Topology => {
+                let network = Network::new(self);
+                self.topology.along(&network, is_right);
+                None
+            }
+            Page::Routes => {
+                let words = self.routes.shift(is_right);
+                self.shift(words)
+            }
+            _ => None,
+        }
+    }
+
+    /// Has a shift made; the last one of those that are asked for while one is under way.
+    pub(super) fn shift(&mut self, words: Option<Vec<String>>) -> Option<Ask> {
+        let Some(words) = words else {
+            self.message = Some("a version of a service has a share; none is selected".to_owned());
+            return None;
+        };
+        if self.output.is_running() && self.output.title.starts_with("shift ") {
+            self.next_shift = Some(words);
+            return None;
+        }
+        self.run(words, false)
+    }
+
+    fn copy(&mut self) -> Option<Ask> {
+        let text = match self.trail.top() {
+            _ if self.in_logs() => self.logs.selected().map(str::to_owned),
+            Page::Services => self.subject().map(|name| {
+                let url = self.group(&name).and_then(|group| group.lead()?.front_door().map(str::to_owned));
+                url.unwrap_or(name)
+            }),
+            Page::Requests => self.requests.id(),
+            Page::Trace(trace) => Some(trace.clone()),
+            Page::Routes => self.routes.path(),
+            Page::Tasks => self.tasks.open(),
+            Page::Output => Some(self.output.all()),
+            Page::Why(_) | Page::Topology | Page::Logs(_) => self.subject(),
+        };
+        let first = text.as_ref()?.lines().next().unwrap_or_default().to_owned();
+        self.message = Some(format!("copied: {first}"));
+        text.map(Ask::Copy)
+    }
+
+    fn about_service(&mut self, ask: impl Fn(String) -> Ask) -> Option<Ask> {
+        let subject = self.subject();
+        if subject.is_none() {
+            self.message = Some("no service is selected here".to_owned());
+        }
+        subject.map(ask)
+    }
+
+    fn go(&mut self, by: isize) {
+        if self.in_logs() {
+            return match by {
+                isize::MIN => self.logs.top(self.page),
+                isize::MAX => self.logs.follow(),
+                by => self.logs.scroll(by),
+            };
+        }
+        match self.trail.top() {
+            Page::Services => {
+                let last = self.groups().len().saturating_sub(1);
+                self.selected = self.selected.saturating_add_signed(by).min(last);
+            }
+            Page::Why(_) => self.why.go(by),
+            Page::Topology => {
+                let network = Network::new(self);
+                self.topology.go(&network, by);
+            }
+            Page::Requests => self.requests.go(by),
+            Page::Trace(trace) => self.requests.go_in(trace, by),
+            Page::Routes => self.routes.go(by),
+            Page::Tasks => self.tasks.go(by),
+            Page::Output => self.output.go(by, self.page),
+            Page::Logs(_) => {}
+        }
+    }
+
+    fn open(&mut self) -> Option<Ask> {
+        match self.trail.top() {
+            Page::Services => self.trail.open(Page::Logs(self.logs.of.clone())),
+            Page::Why(_) | Page::Topology | Page::Trace(_) => {
+                if let Some(name) = self.subject().filter(|name| self.group(name).is_some()) {
+                    self.trail.open(Page::Logs(vec![name]));
+                }
+            }
+            Page::Requests => {
+                if let Some(trace) = self.requests.open() {
+                    self.trail.open(Page::Trace(trace));
+                }
+            }
+            Page::Routes if self.routes.is_share() => self.prompt(For::Share),
+            Page::Routes => return self.routes.path().map(Ask::Explain),
+            Page::Tasks => {
+                let task = self.tasks.open()?;
+                return self.run(vec!["run".to_owned(), task], true);
+            }
+            Page::Logs(_) | Page::Output => {}
+        }
+        None
+    }
+
+    fn open_why(&mut self) {
+        match self.subject() {
+            Some(name) => self.trail.open(Page::Why(name)),
+            None => self.message = Some("no service is selected here".to_owned()),
+        }
+    }
+
+    fn mark(&mut self) {
+        let Some(name) = self.subject() else { return };
+        match self.marked.iter().position(|marked| *marked == name) {
+            Some(at) => drop(self.marked.remove(at)),
+            None => self.marked.push(name),
+        }
+    }
+
+    /// One step out: of a search, of this page, of the lines, of the marks.
+    fn back(&mut self) -> Option<Ask> {
+        if self.in_logs() && self.logs.unwind() {
+            return None;
+        }
+        if self.trail.back() {
+            return None;
+        }
+        match self.trail.top() {
+            Page::Requests if self.requests.filter.is_some() => self.requests.keep(""),
+            Page::Tasks if !self.tasks.filter.is_empty() => self.tasks.keep(""),
+            Page::Routes if self.routes.explained.is_some() => self.routes.explained = None,
+            Page::Services if self.pane == Pane::Logs => self.pane = Pane::Services,
+            Page::Services if self.gone => return Some(Ask::Close),
+            Page::Services => self.marked.clear(),
+            _ => self.trail.go(Page::Services),
+        }
+        None
+    }
+
+    fn go_to_match(&mut self, forward: bool) {
+        if self.logs.search.is_none() {
+            self.message = Some("nothing is searched for; `/` does".to_owned());
+        } else if !self.logs.find(forward, false) {
+            self.message = Some("no more matches in that direction".to_owned());
+        }
+    }
+}

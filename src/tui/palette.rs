@@ -1,0 +1,129 @@
+//! The command palette: everything that the command line does, with what fits behind each word.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Clear, Paragraph};
+
+use super::app::App;
+use super::fuzzy;
+use super::text::cell;
+
+/// Suggestions that are shown.
+const SHOWN: usize = 10;
+
+/// What could stand where one is typing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suggestion {
+    pub word: String,
+    pub about: String,
+}
+
+/// Suggestions for what is typed, the best first: a command, then services or tasks.
+pub fn suggestions(app: &App, typed: &str) -> Vec<Suggestion> {
+    let (before, letters) = typed.rsplit_once(' ').unwrap_or(("", typed));
+    let all: Vec<Suggestion> = match before.split_whitespace().next() {
+        None => app.commands.clone(),
+        Some("run") => tasks(app),
+        Some(_) => services(app),
+    };
+    let mut found = fuzzy::best(letters, all.into_iter(), |it| it.word.clone());
+    // A word that is whole needs no more.
+    found.sort_by_key(|it| it.word != letters);
+    found.truncate(SHOWN);
+    found
+}
+
+fn services(app: &App) -> Vec<Suggestion> {
+    let here = app.subject();
+    let mut all: Vec<Suggestion> = app
+        .groups()
+        .iter()
+        .filter_map(|group| {
+            Some(Suggestion { word: group.name().to_owned(), about: group.lead()?.state.word().to_owned() })
+        })
+        .collect();
+    all.sort_by_key(|it| Some(&it.word) != here.as_ref());
+    all
+}
+
+fn tasks(app: &App) -> Vec<Suggestion> {
+    let Some(Ok(all)) = &app.tasks.told else { return Vec::new() };
+    let about = |text: &Option<String>| text.clone().unwrap_or_default();
+    all.iter().map(|task| Suggestion { word: task.id.clone(), about: about(&task.description) }).collect()
+}
+
+/// What is typed with its last word taken from a suggestion, ready for the next one.
+pub fn completed(typed: &str, suggestion: &Suggestion) -> String {
+    let before = typed.rfind(' ').map_or("", |at| &typed[..=at]);
+    format!("{before}{} ", suggestion.word)
+}
+
+/// Words as a shell would read them: quotes hold a word together, a backslash keeps the next character.
+pub fn words(text: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    let mut chars = text.chars();
+    while let Some(char) = chars.next() {
+        match (char, quote) {
+            ('\\', None | Some('"')) => word.get_or_insert_default().extend(chars.next()),
+            (char, Some(open)) if char == open => quote = None,
+            (char, Some(_)) => word.get_or_insert_default().push(char),
+            ('"' | '\'', None) => {
+                quote = Some(char);
+                word.get_or_insert_default();
+            }
+            (char, None) if char.is_whitespace() => words.extend(word.take()),
+            (char, None) => word.get_or_insert_default().push(char),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+/// Paints the suggestions above the line that is typed.
+pub fn draw(app: &App, frame: &mut Frame<'_>, area: Rect, typed: &str, selected: usize) {
+    let found = suggestions(app, typed);
+    if found.is_empty() {
+        return;
+    }
+    let width = area.width.min(72);
+    let height = u16::try_from(found.len() + 2).unwrap_or(12).min(area.height.saturating_sub(1));
+    let place = Rect { x: area.x, y: area.bottom().saturating_sub(height + 1), width, height };
+    let words = found.iter().map(|it| it.word.chars().count()).max().unwrap_or(0).clamp(6, 30);
+    let rest = usize::from(width).saturating_sub(words + 5);
+    let line = |(at, it): (usize, &Suggestion)| {
+        let line = Line::from(vec![
+            Span::raw(format!(" {} ", cell(&it.word, words, false))),
+            Span::styled(cell(&it.about, rest, false), app.theme.faint()),
+        ]);
+        if at == selected.min(found.len() - 1) { line.style(app.theme.selected(true)) } else { line }
+    };
+    let lines: Vec<Line<'_>> = found.iter().enumerate().map(line).collect();
+    let block = Block::bordered().title(Span::styled(" nagaya ", app.theme.title()));
+    frame.render_widget(Clear, place);
+    frame.render_widget(Paragraph::new(lines).block(block), place);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_read_as_a_shell_does() {
+        assert_eq!(
+            words(r#"exec web -- sh -c "a b" 'c "d' e\ f """#),
+            ["exec", "web", "--", "sh", "-c", "a b", "c \"d", "e f", ""]
+        );
+        assert_eq!(words("  "), [""; 0]);
+        assert_eq!(words("open 'quote"), ["open", "quote"]);
+    }
+
+    #[test]
+    fn a_suggestion_takes_the_place_of_the_last_word() {
+        let suggestion = Suggestion { word: "users".to_owned(), about: String::new() };
+        assert_eq!(completed("restart us", &suggestion), "restart users ");
+        assert_eq!(completed("re", &suggestion), "users ");
+    }
+}

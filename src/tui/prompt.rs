@@ -1,0 +1,89 @@
+//! A line that is typed at the foot of the screen.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+/// What it is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum For {
+    /// A search through lines.
+    Search,
+    /// Only what matches is shown: lines, requests, tasks.
+    Filter,
+    /// A path whose way is explained.
+    Path,
+    /// The share of a version, in percent.
+    Share,
+    /// A command of nagaya; one of its suggestions is selected.
+    Command(usize),
+}
+
+/// What is typed so far; the cursor is at its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prompt {
+    pub what: For,
+    pub text: String,
+}
+
+/// What a key did to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Typed {
+    /// It goes on.
+    More,
+    Given,
+    GivenUp,
+}
+
+impl Prompt {
+    /// An empty one.
+    pub fn new(what: For) -> Self {
+        let text = if what == For::Path { "/svc/".to_owned() } else { String::new() };
+        Self { what, text }
+    }
+
+    /// The sign in front of it.
+    pub fn sign(&self) -> &'static str {
+        match self.what {
+            For::Search => "/",
+            For::Filter => "only: ",
+            For::Path => "path: ",
+            For::Share => "percent: ",
+            For::Command(_) => ":",
+        }
+    }
+
+    /// Takes a key.
+    pub fn key(&mut self, key: KeyEvent) -> Typed {
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        match key.code {
+            KeyCode::Esc => return Typed::GivenUp,
+            KeyCode::Char('c') if control => return Typed::GivenUp,
+            KeyCode::Enter => return Typed::Given,
+            KeyCode::Char('u') if control => self.text.clear(),
+            KeyCode::Char('w') if control => {
+                let kept = self.text.trim_end().rfind(' ').map_or(0, |at| at + 1);
+                self.text.truncate(kept);
+            }
+            KeyCode::Backspace if self.text.is_empty() => return Typed::GivenUp,
+            KeyCode::Backspace => drop(self.text.pop()),
+            KeyCode::Char(c) if !control => self.text.push(c),
+            _ => {}
+        }
+        Typed::More
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_and_lines_are_taken_back() {
+        let mut prompt = Prompt { what: For::Search, text: "one two ".to_owned() };
+        let mut control = |c| {
+            prompt.key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL));
+            prompt.text.clone()
+        };
+        assert_eq!([control('w'), control('w')], ["one ", ""]);
+        assert_eq!(prompt.key(KeyEvent::new(KeyCode::Backspace, KeyModifiers::NONE)), Typed::GivenUp);
+    }
+}

@@ -1,0 +1,107 @@
+//! All tasks, of the manifest and of every runner in the workspace: found by a few letters, run, and what they wrote.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Paragraph};
+use serde::Deserialize;
+
+use super::app::App;
+use super::draw::window;
+use super::fuzzy;
+use super::text::{cell, clean};
+
+/// A task as `nagaya tasks --json` tells of it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Task {
+    pub id: String,
+    pub name: String,
+    pub project: String,
+    pub runner: String,
+    pub description: Option<String>,
+    pub command: Option<String>,
+    /// The words that run it: none where nothing on this machine does.
+    pub invoke: Option<Vec<String>>,
+    pub private: bool,
+}
+
+/// The page.
+#[derive(Debug, Default)]
+pub struct Tasks {
+    pub told: Option<Result<Vec<Task>, String>>,
+    /// Letters that the names of those that are shown have, in this order.
+    pub filter: String,
+    selected: usize,
+}
+
+impl Tasks {
+    /// Those that are shown, the best match first.
+    fn shown(&self) -> Vec<&Task> {
+        let Some(Ok(all)) = &self.told else { return Vec::new() };
+        let is_usual = |task: &&Task| !task.private && task.invoke.is_some();
+        let name = |task: &Task| format!("{} {} {}", task.name, task.project, task.runner);
+        fuzzy::best(&self.filter, all.iter().filter(is_usual), |task| name(task))
+    }
+
+    /// Moves.
+    pub fn go(&mut self, by: isize) {
+        let last = self.shown().len().saturating_sub(1);
+        self.selected = self.selected.saturating_add_signed(by).min(last);
+    }
+
+    /// Shows those that have these letters.
+    pub fn keep(&mut self, filter: &str) {
+        filter.clone_into(&mut self.filter);
+        self.selected = 0;
+    }
+
+    /// The full name of the selected one.
+    pub fn open(&self) -> Option<String> {
+        self.shown().get(self.selected).map(|task| task.id.clone())
+    }
+}
+
+/// Paints the list.
+pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
+    let shown = app.tasks.shown();
+    let note = match app.tasks.filter.as_str() {
+        "" => format!(" {} ", shown.len()),
+        filter => format!(" /{filter}: {} ", shown.len()),
+    };
+    let block = Block::bordered()
+        .title(Span::styled(" tasks ", app.theme.title()))
+        .title(Line::from(Span::styled(note, app.theme.faint())).right_aligned());
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    let empty = match &app.tasks.told {
+        None => Some("looking for tasks".to_owned()),
+        Some(Err(error)) => Some(error.clone()),
+        Some(Ok(_)) if shown.is_empty() && app.tasks.filter.is_empty() => Some("no task was found".to_owned()),
+        Some(Ok(_)) if shown.is_empty() => Some("no task has these letters; Esc shows all".to_owned()),
+        Some(Ok(_)) => None,
+    };
+    let height = usize::from(inner.height.max(1));
+    if let Some(text) = empty {
+        app.page = height;
+        return frame.render_widget(Paragraph::new(Span::styled(text, app.theme.faint())), inner);
+    }
+    let width = usize::from(inner.width);
+    let names = shown.iter().map(|task| task.name.chars().count()).max().unwrap_or(0).clamp(8, width / 3);
+    let mut lines = Vec::new();
+    let at = app.tasks.selected.min(shown.len().saturating_sub(1));
+    for place in window(at, shown.len(), height) {
+        let task = shown[place];
+        let about = task.description.as_deref().or(task.command.as_deref()).unwrap_or("");
+        let from = format!("{} {}", task.runner, task.project);
+        let rest = width.saturating_sub(names + 24);
+        let line = Line::from(vec![
+            Span::styled(cell(&clean(&task.name), names, false), Style::new()),
+            Span::styled(format!("  {} ", cell(&from, 20, false)), app.theme.faint()),
+            Span::raw(cell(&clean(about.lines().next().unwrap_or("")), rest, false)),
+        ]);
+        lines.push(if place == at { line.style(app.theme.selected(true)) } else { line });
+    }
+    frame.render_widget(Paragraph::new(lines), inner);
+    app.page = height;
+}

@@ -1,0 +1,170 @@
+//! The topology: who calls whom, drawn where there is room and as a list where there is not.
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Paragraph};
+
+use super::app::App;
+use super::draw::window;
+use super::network::{How, Network, drawn};
+use super::services::{millis, percent, rate};
+use super::text::fit;
+use crate::view::{Graph, Rates, state_mark};
+
+/// More nodes than these are no picture any more.
+const MOST: usize = 120;
+
+/// The page.
+#[derive(Debug, Default)]
+pub struct Topology {
+    pub graph: Graph,
+    /// The name of the selected node.
+    selected: Option<String>,
+    /// As a list, also where there is room.
+    pub as_list: bool,
+}
+
+impl Topology {
+    /// The selected one of these nodes: the first, where none was chosen yet.
+    fn place(&self, network: &Network) -> usize {
+        let chosen = self.selected.as_ref();
+        chosen.and_then(|name| network.nodes.iter().position(|node| node.name == *name)).unwrap_or(0)
+    }
+
+    /// The selected service.
+    pub fn subject(&self, network: &Network) -> Option<String> {
+        network.nodes.get(self.place(network)).filter(|node| node.is_service).map(|node| node.name.clone())
+    }
+
+    /// Goes to another node of the list.
+    pub fn go(&mut self, network: &Network, by: isize) {
+        let last = network.nodes.len().saturating_sub(1);
+        let to = self.place(network).saturating_add_signed(by).min(last);
+        self.selected = network.nodes.get(to).map(|node| node.name.clone());
+    }
+
+    /// Goes along an edge: to whom the selected one calls, or to who calls it.
+    pub fn along(&mut self, network: &Network, forward: bool) {
+        let here = self.place(network);
+        let next = network.edges.iter().find_map(|edge| match forward {
+            true => (edge.from == here).then_some(edge.to),
+            false => (edge.to == here).then_some(edge.from),
+        });
+        if let Some(next) = next {
+            self.selected = network.nodes.get(next).map(|node| node.name.clone());
+        }
+    }
+}
+
+/// Paints it.
+pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
+    let network = Network::new(app);
+    let selected = app.topology.place(&network);
+    let about = about(app, &network, selected);
+    let height = u16::try_from(about.len()).unwrap_or(6).saturating_add(2).min(area.height / 2);
+    let [top, bottom] = Layout::vertical([Constraint::Min(3), Constraint::Length(height)]).areas(area);
+    let title = Span::styled(" topology ", app.theme.title());
+    let legend = Span::styled(" ─ declared  ╌ by an address  ┄! undeclared  ◇ elsewhere ", app.theme.faint());
+    let block = Block::bordered().title(title).title(Line::from(legend).right_aligned());
+    let inner = block.inner(top);
+    frame.render_widget(block, top);
+    app.page = usize::from(inner.height.max(1));
+    if network.nodes.is_empty() {
+        frame.render_widget(Paragraph::new("there are no services"), inner);
+    } else {
+        let (width, height) = (usize::from(inner.width), usize::from(inner.height));
+        let is_drawn = !app.topology.as_list && network.nodes.len() <= MOST;
+        let picture = is_drawn.then(|| drawn(app, &network, selected)).flatten();
+        let picture = picture.filter(|picture| picture.width <= width);
+        let lines = match picture {
+            Some(picture) => {
+                let rows = picture.lines.len();
+                let shown = window(picture.row + 1, rows.max(picture.row + 2), height);
+                picture.lines.into_iter().skip(shown.start).take(height).collect()
+            }
+            None => list(app, &network, selected, height),
+        };
+        frame.render_widget(Paragraph::new(lines), inner);
+    }
+    let name = network.nodes.get(selected).map_or("", |node| &node.name);
+    let block =
+        Block::bordered().title(Span::styled(format!(" {name} "), app.theme.title())).border_style(app.theme.faint());
+    let inner = block.inner(bottom);
+    frame.render_widget(block, bottom);
+    frame.render_widget(Paragraph::new(about), inner);
+}
+
+/// The nodes with whom each calls, a line each.
+fn list(app: &App, network: &Network, selected: usize, height: usize) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    let mut at = 0;
+    for (place, node) in network.nodes.iter().enumerate() {
+        if place == selected {
+            at = lines.len();
+        }
+        let state = app.group(&node.name).and_then(|group| Some(group.lead()?.state));
+        let mark = state.map_or(if node.is_service { "·" } else { "◇" }, state_mark);
+        let word = state.map_or("", |state| state.word());
+        let style = state.map_or(app.theme.faint(), |state| app.theme.state(state));
+        let line = Line::from(vec![
+            Span::styled(format!("{mark} "), style),
+            Span::raw(format!("{}  ", node.name)),
+            Span::styled(word, style),
+        ]);
+        lines.push(if place == selected { line.style(app.theme.selected(true)) } else { line });
+        for edge in network.edges.iter().filter(|edge| edge.from == place) {
+            let name = &network.nodes[edge.to].name;
+            lines.push(edge_line(app, "  → ", name, edge.how, edge.rates));
+        }
+    }
+    let shown = window(at + 2, lines.len().max(at + 3), height);
+    lines.into_iter().skip(shown.start).take(height).collect()
+}
+
+/// What is known of the selected node: who calls it and whom it calls.
+fn about(app: &App, network: &Network, selected: usize) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    if let Some(group) = network.nodes.get(selected).and_then(|node| app.group(&node.name))
+        && let (Some(lead), Some(wrong)) = (group.lead(), group.wrong())
+    {
+        lines.push(Line::styled(wrong, app.theme.bad_of(lead.state)));
+    }
+    for edge in network.edges.iter().filter(|edge| edge.to == selected) {
+        lines.push(edge_line(app, "from ", &network.nodes[edge.from].name, edge.how, edge.rates));
+    }
+    for edge in network.edges.iter().filter(|edge| edge.from == selected) {
+        lines.push(edge_line(app, "to ", &network.nodes[edge.to].name, edge.how, edge.rates));
+    }
+    if lines.is_empty() {
+        lines.push(Line::styled("calls nobody, and nobody calls it", app.theme.faint()));
+    }
+    lines
+}
+
+fn edge_line(app: &App, lead: &'static str, name: &str, how: How, rates: Option<Rates>) -> Line<'static> {
+    let mut spans =
+        vec![Span::styled(lead, app.theme.faint()), Span::raw(format!("{:<18}", fit(name, 18))), Span::raw(" ")];
+    if let Some(rates) = rates {
+        let numbers = format!(
+            "{:>5}/s  p50 {:>6}  p99 {:>6}",
+            rate(rates.per_second),
+            millis(rates.p50_ms),
+            millis(rates.p99_ms)
+        );
+        spans.push(Span::raw(numbers));
+        if rates.errors > 0.0 {
+            spans.push(Span::styled(format!("  {} fail", percent(rates.errors)), app.theme.bad()));
+        }
+        spans.push(Span::raw("  "));
+    }
+    let style = if how == How::Undeclared { app.theme.bad() } else { app.theme.faint() };
+    spans.push(Span::styled(how.word(), style));
+    Line::from(spans)
+}
+
+/// How an edge is drawn.
+pub fn style(app: &App, is_chosen: bool) -> Style {
+    if is_chosen { app.theme.title() } else { app.theme.faint() }
+}

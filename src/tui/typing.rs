@@ -1,0 +1,96 @@
+//! What is typed into prompts.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use super::app::{App, Ask, Over};
+use super::page::Page;
+use super::palette::{completed, suggestions, words};
+use super::prompt::{For, Prompt, Typed};
+
+impl App {
+    /// Takes a key for a prompt.
+    pub(super) fn type_key(&mut self, mut prompt: Prompt, key: KeyEvent) -> Option<Ask> {
+        if let For::Command(selected) = prompt.what
+            && let Some(moved) = moved(selected, key)
+        {
+            prompt.what = For::Command(moved.min(suggestions(self, &prompt.text).len().saturating_sub(1)));
+            self.over = Over::Prompt(prompt);
+            return None;
+        }
+        match (prompt.key(key), prompt.what) {
+            (Typed::More, what) => {
+                if what == For::Filter {
+                    self.keep(&prompt.text);
+                }
+                if let For::Command(_) = what {
+                    prompt.what = For::Command(0);
+                }
+                self.over = Over::Prompt(prompt);
+            }
+            (Typed::GivenUp, For::Search) => self.logs.search = None,
+            (Typed::GivenUp, For::Filter) => self.keep(""),
+            (Typed::GivenUp, For::Path | For::Share | For::Command(_)) => {}
+            (Typed::Given, For::Search) => {
+                self.logs.search_for(&prompt.text);
+                if self.logs.search.is_some() && self.logs.matches() == 0 {
+                    self.message = Some(format!("nothing matches `{}`", prompt.text));
+                }
+            }
+            (Typed::Given, For::Filter) => self.keep(&prompt.text),
+            (Typed::Given, For::Path) => return Some(Ask::Explain(prompt.text)),
+            (Typed::Given, For::Share) => {
+                let percent = prompt.text.trim().trim_end_matches('%').trim().parse::<f64>();
+                let Some(percent) = percent.ok().filter(|it| (0.0..=100.0).contains(it)) else {
+                    self.message = Some("a share is a number from 0 to 100".to_owned());
+                    return None;
+                };
+                let words = self.routes.give(percent);
+                return self.shift(words);
+            }
+            (Typed::Given, For::Command(selected)) => return self.command(prompt, selected),
+        }
+        None
+    }
+
+    /// Shows only what matches, on this page.
+    fn keep(&mut self, text: &str) {
+        match self.trail.top() {
+            Page::Requests => self.requests.keep(text),
+            Page::Tasks => self.tasks.keep(text),
+            _ => self.logs.keep(text),
+        }
+    }
+
+    /// Runs what is typed, or takes a suggestion where a word is not whole.
+    fn command(&mut self, prompt: Prompt, selected: usize) -> Option<Ask> {
+        let letters = prompt.text.rsplit(' ').next().unwrap_or_default();
+        let found = suggestions(self, &prompt.text);
+        let is_whole = letters.is_empty() || found.is_empty() || found.iter().any(|it| it.word == letters);
+        if let Some(suggestion) = found.get(selected).filter(|_| !is_whole || selected > 0) {
+            let text = completed(&prompt.text, suggestion);
+            self.over = Over::Prompt(Prompt { what: For::Command(0), text });
+            return None;
+        }
+        let words = words(&prompt.text);
+        match words.first().map(String::as_str) {
+            None => None,
+            Some("ui" | "attach") => {
+                self.message = Some(format!("`{}` needs a terminal of its own", words[0]));
+                None
+            }
+            Some(_) => self.run(words, true),
+        }
+    }
+}
+
+/// Where the keys that move in a list of suggestions go. Tab takes one, as Enter does.
+fn moved(selected: usize, key: KeyEvent) -> Option<usize> {
+    let control = key.modifiers.contains(KeyModifiers::CONTROL);
+    match key.code {
+        KeyCode::Down | KeyCode::Tab => Some(selected + 1),
+        KeyCode::Char('n') if control => Some(selected + 1),
+        KeyCode::Up | KeyCode::BackTab => Some(selected.saturating_sub(1)),
+        KeyCode::Char('p') if control => Some(selected.saturating_sub(1)),
+        _ => None,
+    }
+}

@@ -1,0 +1,68 @@
+//! The topology: services, and who calls whom by the manifest.
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::Plan;
+
+/// Services and their edges.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Graph {
+    pub nodes: Vec<Node>,
+    pub edges: Vec<Edge>,
+}
+
+/// A service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    pub name: String,
+    /// `process`, `external` or `task`.
+    pub kind: String,
+}
+
+/// A caller and a callee.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edge {
+    pub from: String,
+    pub to: String,
+    /// By `depends_on`.
+    pub declared: bool,
+    /// By an address in a variable or in a command.
+    pub referenced: bool,
+    /// What the caller waits for, where it is declared: `ready`, `completed` …
+    pub condition: Option<String>,
+}
+
+impl Graph {
+    /// The topology of a plan. Tasks that no service needs are left out.
+    pub fn new(plan: &Plan) -> Self {
+        let is_aside = |place: usize| plan.services[place].task && plan.graph.dependents(place).is_empty();
+        let name = |place: usize| plan.services[place].name.to_string();
+        let nodes = (0..plan.services.len()).filter(|place| !is_aside(*place)).map(|place| Node {
+            name: name(place),
+            kind: match &plan.services[place] {
+                planned if planned.external().is_some() => "external",
+                planned if planned.task => "task",
+                _ => "process",
+            }
+            .to_owned(),
+        });
+        let mut edges: Vec<Edge> = Vec::new();
+        for (from, planned) in plan.services.iter().enumerate().filter(|(place, _)| !is_aside(*place)) {
+            edges.extend(planned.depends_on.iter().map(|need| Edge {
+                from: name(from),
+                to: name(need.service),
+                declared: true,
+                referenced: false,
+                condition: Some(need.condition.word().to_owned()),
+            }));
+        }
+        for reference in plan.references.iter().filter(|it| !is_aside(it.from) && !is_aside(it.to)) {
+            let (from, to) = (name(reference.from), name(reference.to));
+            match edges.iter_mut().find(|edge| edge.from == from && edge.to == to) {
+                Some(edge) => edge.referenced = true,
+                None => edges.push(Edge { from, to, declared: false, referenced: true, condition: None }),
+            }
+        }
+        Self { nodes: nodes.collect(), edges }
+    }
+}

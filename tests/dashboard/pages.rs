@@ -1,0 +1,232 @@
+//! Every page, at the usual sizes and in the states that matter.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use nagaya::runtime::Changes;
+use nagaya::tui::{App, Ask, Msg};
+use serde_json::{Value, json};
+
+use super::fixture::{explanation, flow, full_app, key, lines, request, row, screen, type_text};
+
+/// Compares both usual sizes of what is shown now.
+fn check(name: &str, app: &mut App) {
+    for (width, height) in [(80, 24), (160, 50)] {
+        insta::assert_snapshot!(format!("{name}_{width}x{height}"), screen(app, width, height));
+    }
+}
+
+fn go(app: &mut App, keys: &str) {
+    type_text(app, keys);
+}
+
+fn with_rows(rows: Vec<nagaya::view::Service>) -> App {
+    let mut app = full_app();
+    app.update(Msg::Rows(Changes { version: 2, whole: true, services: rows, notices: Vec::new() }));
+    app
+}
+
+#[test]
+fn services_while_they_start_and_when_all_is_well() {
+    let starting = ["web", "users", "db"].map(|name| {
+        let reason = if name == "web" { json!({ "reason": "waits for users" }) } else { Value::Null };
+        row(name, if name == "web" { "waiting" } else { "starting" }, Some(8080), &reason)
+    });
+    insta::assert_snapshot!("starting", screen(&mut with_rows(starting.into()), 80, 24));
+    let well = ["web", "users", "db"].map(|name| row(name, "ready", Some(8080), &Value::Null));
+    insta::assert_snapshot!("all_well", screen(&mut with_rows(well.into()), 80, 24));
+    insta::assert_snapshot!("empty", screen(&mut with_rows(Vec::new()), 80, 24));
+}
+
+#[test]
+fn several_instances_are_one_row() {
+    let failing = json!({ "instance": 2, "reason": "exited with 1", "settled": false, "cpu_percent": null });
+    let mut app = with_rows(vec![
+        row("web", "ready", Some(8080), &json!({ "cpu_percent": 2.0 })),
+        row("web", "backoff", Some(8080), &failing),
+        row("web", "ready", Some(8080), &json!({ "instance": 3, "cpu_percent": 3.5 })),
+    ]);
+    let shown = screen(&mut app, 160, 24);
+    assert!(shown.contains("2/3") && shown.contains("5.5%"), "{shown}");
+    assert!(shown.contains("#2 is backoff: exited with 1"), "{shown}");
+}
+
+#[test]
+fn an_engine_that_is_gone_is_said_to_be() {
+    let mut app = full_app();
+    assert_eq!(app.update(Msg::Gone), None);
+    assert!(screen(&mut app, 80, 24).contains("the engine is gone"));
+    assert_eq!(key(&mut app, KeyCode::Char('r')), None);
+    assert!(screen(&mut app, 80, 24).contains(" the engine is gone"));
+    assert_eq!(key(&mut app, KeyCode::Char('q')), Some(Ask::Close));
+}
+
+#[test]
+fn why_leads_to_the_culprit_and_back() {
+    let mut app = full_app();
+    go(&mut app, "jjjjje");
+    assert_eq!(app.wants().why.as_deref(), Some("mailer"));
+    app.update(Msg::Why("mailer".to_owned(), Ok(explanation())));
+    check("why", &mut app);
+    go(&mut app, "j");
+    assert_eq!(key(&mut app, KeyCode::Char('r')), Some(Ask::Restart("orders".to_owned())));
+    key(&mut app, KeyCode::Enter);
+    assert_eq!(app.wants().logs, ["orders"]);
+    key(&mut app, KeyCode::Esc);
+    assert_eq!(app.wants().why.as_deref(), Some("mailer"));
+    key(&mut app, KeyCode::Esc);
+    assert_eq!(app.wants().why, None);
+}
+
+#[test]
+fn the_topology_is_drawn_or_listed() {
+    let mut app = full_app();
+    go(&mut app, "3");
+    assert!(app.wants().graph.is_some());
+    check("topology", &mut app);
+    go(&mut app, "lv");
+    insta::assert_snapshot!("topology_list", screen(&mut app, 80, 40));
+    key(&mut app, KeyCode::Enter);
+    assert_eq!(app.wants().logs, ["users"], "the first whom web calls");
+}
+
+#[test]
+fn requests_are_filtered_and_lead_to_their_trace() {
+    let mut app = full_app();
+    go(&mut app, "4");
+    assert!(app.wants().requests);
+    check("requests", &mut app);
+    go(&mut app, "/cart");
+    key(&mut app, KeyCode::Enter);
+    let shown = screen(&mut app, 80, 24);
+    assert!(shown.contains("1 of 6") && !shown.contains("orders"), "{shown}");
+    key(&mut app, KeyCode::Enter);
+    check("trace", &mut app);
+    go(&mut app, "jj");
+    assert!(screen(&mut app, 80, 24).contains("users → db"));
+    assert_eq!(key(&mut app, KeyCode::Char('y')), Some(Ask::Copy("4bf92f3577b34da6a3ce929d0e0e4736".to_owned())));
+    key(&mut app, KeyCode::Esc);
+    key(&mut app, KeyCode::Esc);
+    assert!(screen(&mut app, 80, 24).contains("503"), "the filter is gone");
+}
+
+#[test]
+fn a_selected_request_stays_while_others_come() {
+    let mut app = full_app();
+    go(&mut app, "4kkk");
+    assert_eq!(key(&mut app, KeyCode::Char('y')), Some(Ask::Copy("r-1005".to_owned())));
+    let more = (0..20).map(|n| request("web", "users", "/more", 5000 + n, 1.0, &Value::Null)).collect();
+    app.update(Msg::Requests { first: false, requests: more });
+    assert_eq!(key(&mut app, KeyCode::Char('y')), Some(Ask::Copy("r-1005".to_owned())));
+    go(&mut app, "G");
+    assert_eq!(key(&mut app, KeyCode::Char('y')), Some(Ask::Copy("r-5019".to_owned())));
+}
+
+#[test]
+fn a_canary_moves_by_keys() {
+    let mut app = full_app();
+    go(&mut app, "5");
+    check("routes", &mut app);
+    let words = |text: &str| Some(Ask::Run(text.split(' ').map(str::to_owned).collect()));
+    go(&mut app, "j");
+    assert_eq!(key(&mut app, KeyCode::Char('+')), words("shift users users-v2=30"));
+    // Keys add up while one is under way, and the last counts.
+    assert_eq!(key(&mut app, KeyCode::Char('+')), None);
+    assert_eq!(key(&mut app, KeyCode::Char('+')), None);
+    let shown = screen(&mut app, 80, 24);
+    assert!(shown.contains("40 %") && shown.contains("60 %"), "{shown}");
+    assert_eq!(app.update(Msg::Ended(Some(0))), words("shift users users-v2=40"));
+    assert_eq!(app.update(Msg::Ended(Some(0))), None);
+    assert_eq!(key(&mut app, KeyCode::Char('-')), words("shift users users-v2=35"));
+    assert_eq!(app.update(Msg::Ended(Some(0))), None);
+    key(&mut app, KeyCode::Enter);
+    go(&mut app, "25");
+    assert_eq!(key(&mut app, KeyCode::Enter), words("shift users users-v2=25"));
+}
+
+#[test]
+fn a_typed_path_is_explained() {
+    let mut app = full_app();
+    go(&mut app, "5/users");
+    assert_eq!(key(&mut app, KeyCode::Enter), Some(Ask::Explain("/svc/users".to_owned())));
+    app.update(Msg::Explained("/svc/users".to_owned(), Ok("/svc/users\n  by entry 2".to_owned())));
+    assert!(screen(&mut app, 80, 24).contains("by entry 2"));
+    key(&mut app, KeyCode::Esc);
+    assert!(!screen(&mut app, 80, 24).contains("by entry 2"));
+}
+
+#[test]
+fn tasks_are_found_by_letters_and_run() {
+    let mut app = full_app();
+    go(&mut app, "6");
+    assert!(app.wants().tasks);
+    check("tasks", &mut app);
+    go(&mut app, "/tst");
+    key(&mut app, KeyCode::Enter);
+    let run = key(&mut app, KeyCode::Enter);
+    assert_eq!(run, Some(Ask::Run(vec!["run".to_owned(), "npm:test".to_owned()])));
+    app.update(Msg::Output(vec!["npm:test | 12 passed".to_owned(), "\x1b[32mnpm:test\x1b[0m cached".to_owned()]));
+    assert_eq!(key(&mut app, KeyCode::Char(':')), None);
+    key(&mut app, KeyCode::Esc);
+    let control_c = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
+    assert_eq!(app.update(Msg::Key(control_c)), Some(Ask::EndRun));
+    app.update(Msg::Ended(Some(1)));
+    insta::assert_snapshot!("output", screen(&mut app, 80, 24));
+}
+
+#[test]
+fn the_palette_suggests_and_runs() {
+    let mut app = full_app();
+    go(&mut app, "j:rest");
+    insta::assert_snapshot!("palette", screen(&mut app, 80, 24));
+    key(&mut app, KeyCode::Enter);
+    // The selected service comes first.
+    key(&mut app, KeyCode::Char('u'));
+    key(&mut app, KeyCode::Enter);
+    let run = key(&mut app, KeyCode::Enter);
+    assert_eq!(run, Some(Ask::Run(vec!["restart".to_owned(), "users".to_owned()])));
+}
+
+#[test]
+fn lines_are_filtered_by_words_and_level() {
+    let mut app = full_app();
+    go(&mut app, "2L");
+    assert_eq!(app.wants().logs.len(), 8);
+    app.update(Msg::Lines(app.wants().logs, lines().into_iter().map(|line| ("web".to_owned(), line)).collect()));
+    let shown = screen(&mut app, 80, 24);
+    assert!(shown.contains("WARN cart") && !shown.contains("GET /orders"), "{shown}");
+    go(&mut app, "LL&GET");
+    key(&mut app, KeyCode::Enter);
+    let shown = screen(&mut app, 80, 24);
+    assert!(shown.contains("GET /orders") && !shown.contains("WARN cart"), "{shown}");
+    assert_eq!(key(&mut app, KeyCode::Char('y')), Some(Ask::Copy("INFO GET /orders 200 in 9 ms".to_owned())));
+    go(&mut app, "L");
+    assert!(screen(&mut app, 80, 24).contains("no such lines; Esc shows all"));
+    key(&mut app, KeyCode::Esc);
+    assert!(screen(&mut app, 80, 24).contains("WARN cart"));
+    // The name of a service counts where there are several.
+    go(&mut app, "&^web$");
+    key(&mut app, KeyCode::Enter);
+    assert!(screen(&mut app, 80, 24).contains("WARN cart"));
+}
+
+#[test]
+fn json_is_laid_out_on_request() {
+    let mut app = full_app();
+    go(&mut app, "2p");
+    let mut line = lines().remove(0);
+    line.text = r#"{"level":"info","msg":"長屋 up","port":8080}"#.to_owned();
+    app.update(Msg::Lines(app.wants().logs, vec![("web".to_owned(), line)]));
+    let shown = screen(&mut app, 80, 24);
+    assert!(shown.contains(r#"  "port": 8080"#), "{shown}");
+}
+
+#[test]
+fn every_page_bears_every_size() {
+    for page in "123456".chars() {
+        let mut app = full_app();
+        app.update(Msg::Flow(flow()));
+        key(&mut app, KeyCode::Char(page));
+        for (width, height) in [(30, 8), (31, 9), (45, 12), (59, 20), (76, 24), (100, 30), (119, 10), (300, 100)] {
+            screen(&mut app, width, height);
+        }
+    }
+}

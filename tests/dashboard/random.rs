@@ -1,0 +1,110 @@
+//! Random keys and messages: no panic, and a way back from everywhere.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use nagaya::runtime::Changes;
+use nagaya::tui::{App, Ask, Msg};
+use serde_json::{Value, json};
+
+use super::fixture::{
+    explanation, flow, full_app, graph, key, lines, request, requests, routes, row, screen, services, tasks,
+};
+use crate::support::sandbox::full;
+
+const CODES: [KeyCode; 12] = [
+    KeyCode::Enter,
+    KeyCode::Esc,
+    KeyCode::Tab,
+    KeyCode::Backspace,
+    KeyCode::Up,
+    KeyCode::Down,
+    KeyCode::Left,
+    KeyCode::Right,
+    KeyCode::PageUp,
+    KeyCode::PageDown,
+    KeyCode::Home,
+    KeyCode::End,
+];
+
+fn random_key(random: &mut fastrand::Rng) -> KeyEvent {
+    let code = match random.u8(..10) {
+        0..=5 => KeyCode::Char(char::from(random.u8(32..127))),
+        6 => KeyCode::Char(random.choice(['長', 'é', '\u{301}', '\u{202e}', '🏠']).unwrap()),
+        _ => CODES[random.usize(..CODES.len())],
+    };
+    let modifiers = if random.u8(..10) == 0 { KeyModifiers::CONTROL } else { KeyModifiers::NONE };
+    KeyEvent::new(code, modifiers)
+}
+
+/// What an engine may tell at any time.
+fn random_msg(app: &App, random: &mut fastrand::Rng) -> Msg {
+    match random.u8(..10) {
+        0 => {
+            let mut rows = services();
+            random.shuffle(&mut rows);
+            rows.truncate(random.usize(..=rows.len()));
+            Msg::Rows(Changes { version: 1, whole: random.bool(), services: rows, notices: Vec::new() })
+        }
+        1 => Msg::Flow(flow()),
+        2 => Msg::Lines(app.wants().logs, lines().into_iter().map(|line| ("web".to_owned(), line)).collect()),
+        3 => Msg::Why(app.wants().why.unwrap_or_default(), Ok(explanation())),
+        4 => Msg::Graph(if random.bool() { graph() } else { nagaya::view::Graph::default() }),
+        5 => Msg::Requests { first: random.bool(), requests: requests() },
+        6 => Msg::Routes(if random.bool() { routes() } else { nagaya::tui::RoutesTold::default() }),
+        7 => Msg::Tasks(if random.bool() { Ok(tasks()) } else { Err("no tasks".to_owned()) }),
+        8 => Msg::Output(vec!["a line\tof \x1b[1moutput".to_owned()]),
+        _ => Msg::Ended(Some(0)),
+    }
+}
+
+#[test]
+fn no_key_is_one_too_many() {
+    let events = if full() { 1_000_000 } else { 30_000 };
+    let mut random = fastrand::Rng::with_seed(8);
+    let mut app = full_app();
+    for event in 0..events {
+        let msg = if random.u8(..8) == 0 { random_msg(&app, &mut random) } else { Msg::Key(random_key(&mut random)) };
+        if matches!(app.update(msg), Some(Ask::Leave | Ask::Close)) || app.stopping {
+            app = full_app();
+        }
+        if event % 50 == 0 {
+            screen(&mut app, random.u16(1..200), random.u16(1..60));
+        }
+        if event % 500 == 0 {
+            gets_back(&mut app);
+        }
+    }
+}
+
+/// From wherever one is, Esc leads to the services, and keys there do what they always do.
+fn gets_back(app: &mut App) {
+    for _ in 0..20 {
+        key(app, KeyCode::Esc);
+    }
+    let shown = row("alone", "ready", None, &Value::Null);
+    app.update(Msg::Rows(Changes { version: 1, whole: true, services: vec![shown], notices: Vec::new() }));
+    assert_eq!(key(app, KeyCode::Char('r')), Some(Ask::Restart("alone".to_owned())));
+}
+
+/// A thousand services and a hundred thousand lines: a key is answered by a frame in time.
+#[test]
+fn a_large_workspace_stays_quick() {
+    let mut app = full_app();
+    let rows = (0..1000).map(|n| row(&format!("service-{n:03}"), "ready", Some(8080), &Value::Null)).collect();
+    app.update(Msg::Rows(Changes { version: 1, whole: true, services: rows, notices: Vec::new() }));
+    let of = app.wants().logs;
+    for _ in 0..100 {
+        let batch = (0..1000).map(|n| (of[0].clone(), lines().remove(n % 5))).collect();
+        app.update(Msg::Lines(of.clone(), batch));
+    }
+    let many =
+        (0..5000).map(|n| request("web", "users", "/", n % 9000, 1.0, &json!({ "trace_id": format!("{n:032x}") })));
+    app.update(Msg::Requests { first: true, requests: many.collect() });
+    for page in "1246".chars() {
+        let before = std::time::Instant::now();
+        key(&mut app, KeyCode::Char(page));
+        key(&mut app, KeyCode::Down);
+        screen(&mut app, 160, 50);
+        // Without optimisation and beside others: 50 ms of a release are far below.
+        assert!(before.elapsed().as_millis() < 1500, "page {page} took {:?}", before.elapsed());
+    }
+}
