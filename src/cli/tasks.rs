@@ -69,7 +69,7 @@ pub fn run(global: &Global, args: &Tasks, output: &Output) -> Result<ExitCode, E
         });
     }
     let root = root(global, args)?;
-    let walked = tree::walk(&root);
+    let walked = tree::walk(&root, locate::places().ok().map(|places| places.trees()).as_deref());
     let mut listing = tasks::discover(&root, walked.files, &Disk, args.runner.as_deref());
     let silent = if args.exec { ask::ask(&root, &mut listing, global, output)? } else { Vec::new() };
     let programs = programs(&listing.tasks);

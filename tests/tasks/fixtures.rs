@@ -14,7 +14,7 @@ fn folder() -> PathBuf {
 
 /// Lists a folder as the command does.
 pub fn list(root: &Path) -> Listing {
-    let walked = tree::walk(root);
+    let walked = tree::walk(root, None);
     assert_eq!(walked.problems, []);
     discover(root, walked.files, &Disk, None)
 }

@@ -11,7 +11,7 @@ use crate::effects::fs::{self, Disk};
 use crate::effects::{environment, tree};
 use crate::model::{TaskName, Workspace};
 use crate::pipeline::{Candidate, Miss, find};
-use crate::tasks::{Task, discover};
+use crate::tasks::{Invoke, Task, discover};
 
 /// What was asked for, and what it was found in.
 pub struct Asked {
@@ -41,7 +41,8 @@ impl Asked {
             asked.targets = declared.into_iter().map(Target::Declared).collect();
             return Ok(asked);
         }
-        let found = discover(&asked.root, tree::walk(&asked.root).files, &Disk, None).tasks;
+        let memories = locate::places().ok().map(|places| places.trees());
+        let found = discover(&asked.root, tree::walk(&asked.root, memories.as_deref()).files, &Disk, None).tasks;
         let candidates = asked.candidates(&found);
         let places = match words {
             [] => vec![asked.pick(&candidates, &found, global, output)?],
@@ -107,6 +108,38 @@ impl Asked {
             .map(|(place, (candidate, (_, about)))| pick::Choice { place, name: candidate.full.clone(), about });
         pick::pick(&choices.collect::<Vec<_>>(), output)?.ok_or_else(|| Error::silent(Code::Interrupted))
     }
+}
+
+/// A task of a task runner, as the manifest could have it.
+#[derive(Debug)]
+pub struct FoundTask {
+    pub name: String,
+    /// Absolute.
+    pub folder: PathBuf,
+    pub words: Vec<String>,
+    pub description: Option<String>,
+    /// Where it is from, for people.
+    pub because: String,
+}
+
+/// Finds a task that the manifest does not declare.
+pub fn find_task(global: &Global, word: &str, output: &Output) -> Result<FoundTask, Error> {
+    let asked = Asked::find(global, &[word.to_owned()], output)?;
+    let Some(Target::Found(task)) = asked.targets.first() else {
+        return Err(Error::usage(format!("the manifest has a task `{word}` already"))
+            .hint("a task of a runner has a longer name too, the `id` of `nagaya tasks --json`"));
+    };
+    let Invoke::Argv { words, folder, .. } = &task.invoke else {
+        return Err(Error::usage(format!("nothing on this machine runs `{}`", task.id)));
+    };
+    let file = task.file.strip_prefix(&asked.root).unwrap_or(&task.file).display();
+    Ok(FoundTask {
+        name: task.draft.name.clone(),
+        folder: folder.clone(),
+        words: words.clone(),
+        description: task.draft.description.as_ref().map(|it| it.text.clone()),
+        because: format!("{} of {file}:{}", task.runner, task.draft.line),
+    })
 }
 
 /// The manifest's workspace and its folder; where there is none, this folder.
