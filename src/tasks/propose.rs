@@ -100,8 +100,9 @@ pub fn propose(root: &Path, files: &[PathBuf], tree: &dyn Tree) -> Proposed {
     let mut proposed = Proposed::default();
     let mut guesses: Vec<(PathBuf, Guess)> = Vec::new();
     let mut aside = 0;
+    let ports = ports::Ports::new();
     for folder in folders {
-        let found = guess(&Folder { around: &around, path: below(root, folder), shown: folder });
+        let found = guess(&Folder { around: &around, ports: &ports, path: below(root, folder), shown: folder });
         let is_aside = folder.iter().any(|part| part.to_str().is_some_and(|part| ASIDE.contains(&part)));
         match found {
             Ok(found) if is_aside => aside += found.len(),

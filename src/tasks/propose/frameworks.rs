@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::ports::Ports;
 use crate::tasks::around::Around;
 
 /// A folder as guesses see it.
 pub struct Folder<'a> {
     pub around: &'a Around<'a>,
+    pub ports: &'a Ports,
     /// Absolute.
     pub path: PathBuf,
     /// From the root.

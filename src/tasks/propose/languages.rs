@@ -49,7 +49,7 @@ fn python(folder: &Folder<'_>) -> Option<Guess> {
                 text.lines().find(|line| line.contains(&format!("= {class}(")) && !line.starts_with([' ', '\t']))?;
             Some(line.split(['=', ':']).next()?.trim().to_owned())
         };
-        let said = ports::of_source(&text);
+        let said = folder.ports.of_source(&text);
         if let Some(app) = variable("FastAPI").or_else(|| variable("Starlette")) {
             let port = said.unwrap_or(8000);
             let flag = if port == 8000 { String::new() } else { format!(" --port {port}") };
@@ -95,7 +95,7 @@ fn go(folder: &Folder<'_>) -> Option<Guess> {
     let serves = |text: &str| text.contains("package main") && text.contains("func main()");
     if let Some(text) = folder.text("main.go").filter(|text| serves(text)) {
         let of_module = folder.around.nearest(&folder.path, &["go.mod"]).is_some();
-        let port = ports::of_source(&text);
+        let port = folder.ports.of_source(&text);
         let is_server =
             port.is_some() || ["ListenAndServe", "grpc.NewServer", "net.Listen"].iter().any(|it| text.contains(it));
         return (of_module && is_server).then(|| found(folder, "main.go", "go run .", "", port)).flatten();
@@ -110,7 +110,7 @@ fn rust(folder: &Folder<'_>) -> Option<Guess> {
     let text = folder.text("src/main.rs")?;
     let dependencies = manifest.below(&["dependencies"]);
     let by = SERVERS.into_iter().find(|name| dependencies.iter().any(|(key, _)| &*key.text == *name))?;
-    let port = ports::of_source(&text).or((by == "rocket").then_some(8000));
+    let port = folder.ports.of_source(&text).or((by == "rocket").then_some(8000));
     found(folder, "Cargo.toml", "cargo run", by, port)
 }
 

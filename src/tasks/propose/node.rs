@@ -1,7 +1,7 @@
 //! Scripts of package.json and deno.json that serve.
 
+use super::Guess;
 use super::frameworks::{Folder, SERVERS, STARTERS};
-use super::{Guess, ports};
 use crate::tasks::formats::json::Dialect;
 use crate::tasks::formats::{Node, shell};
 
@@ -62,7 +62,7 @@ fn deno(folder: &Folder<'_>) -> Option<Guess> {
     let (key, command) = ["dev", "start", "serve"].iter().find_map(find)?;
     let serves = command.starts_with("deno run") || command.starts_with("deno serve") || command.contains("vite");
     serves.then(|| {
-        let port = ports::of_command(&command).or(Some(if command.contains("vite") { 5173 } else { 8000 }));
+        let port = folder.ports.of_command(&command).or(Some(if command.contains("vite") { 5173 } else { 8000 }));
         let because = format!("task `{}` of {}:{}", key.text, folder.shown(name), key.at.line);
         Guess { name: None, command: format!("deno task {}", key.text), port, because }
     })
@@ -76,7 +76,7 @@ enum What {
 
 /// What a script does, by the first of its commands that is known.
 fn what(command: &str, folder: &Folder<'_>) -> What {
-    let said = ports::of_command(command);
+    let said = folder.ports.of_command(command);
     for words in shell::commands(command) {
         let mut words = &words[..];
         while let [first, rest @ ..] = words
@@ -113,10 +113,9 @@ fn source(folder: &Folder<'_>, file: &str) -> Option<u16> {
     // What is built is built of what is in `src`.
     let built = ["dist/", "build/", "out/", "lib/"].iter().find_map(|it| file.strip_prefix(it));
     let stem = built.map(|rest| format!("src/{}", rest.trim_end_matches(".js")));
-    [Some(file.to_owned()), stem]
-        .into_iter()
-        .flatten()
-        .find_map(|file| endings.iter().find_map(|ending| ports::of_source(&folder.text(&format!("{file}{ending}"))?)))
+    [Some(file.to_owned()), stem].into_iter().flatten().find_map(|file| {
+        endings.iter().find_map(|ending| folder.ports.of_source(&folder.text(&format!("{file}{ending}"))?))
+    })
 }
 
 /// Where the port comes from, for people.

@@ -1,29 +1,40 @@
 //! Where a program listens, as its command or its source says.
 
-use std::sync::LazyLock;
-
 use regex::Regex;
 
-/// `--port 3001`, `-p 3001`, `PORT=3001`, `--bind 0.0.0.0:3001`.
-static COMMAND: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let text = r"(?:(?:^|\s)(?:--port[ =]|-p[ =]?|--http-port[ =])|\bPORT=|(?:--bind|-b|--listen|--addr|--host)[ =]\S*:|runserver\s+(?:\S*:)?)(\d{2,5})\b";
-    Regex::new(text).ok()
-});
+/// `--port 3001`, `-p 3001`, `PORT=3001`, `--bind 0.0.0.0:3001`, `runserver 8001`.
+const COMMAND: &str = concat!(
+    r"(?:(?:^|\s)(?:--port[ =]|-p[ =]?|--http-port[ =])|\bPORT=",
+    r"|(?:--bind|-b|--listen|--addr|--host)[ =]\S*:|runserver\s+(?:\S*:)?)(\d{2,5})\b",
+);
 
 /// `listen(3000`, `process.env.PORT || 3000`, `":8080"`, `0.0.0.0:8080`, `port = 8080`, `PORT", "8080"`.
-static SOURCE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let text = r#"(?:\blisten\(\s*|\bPORT\b["')\]]*\s*(?:\|\||\?\?|,|\bor\b|:)\s*["']?|["']:|(?:0\.0\.0\.0|127\.0\.0\.1|localhost|\[::\]):|(?i:\bport\b)\s*[:=]\s*["']?)(\d{2,5})\b"#;
-    Regex::new(text).ok()
-});
+const SOURCE: &str = concat!(
+    r#"(?:\blisten\(\s*|\bPORT\b["')\]]*\s*(?:\|\||\?\?|,|\bor\b|:)\s*["']?|["']:"#,
+    r#"|(?:0\.0\.0\.0|127\.0\.0\.1|localhost|\[::\]):|(?i:\bport\b)\s*[:=]\s*["']?)(\d{2,5})\b"#,
+);
 
-/// The first port in a command.
-pub fn of_command(command: &str) -> Option<u16> {
-    first(COMMAND.as_ref()?, command)
+/// How ports are written.
+#[derive(Debug)]
+pub struct Ports {
+    command: Option<Regex>,
+    source: Option<Regex>,
 }
 
-/// The first port in a program's text.
-pub fn of_source(text: &str) -> Option<u16> {
-    first(SOURCE.as_ref()?, text)
+impl Ports {
+    pub fn new() -> Self {
+        Self { command: Regex::new(COMMAND).ok(), source: Regex::new(SOURCE).ok() }
+    }
+
+    /// The first port in a command.
+    pub fn of_command(&self, command: &str) -> Option<u16> {
+        first(self.command.as_ref()?, command)
+    }
+
+    /// The first port in a program's text.
+    pub fn of_source(&self, text: &str) -> Option<u16> {
+        first(self.source.as_ref()?, text)
+    }
 }
 
 /// `EXPOSE 8080/tcp`, the last one of the file's last stage.
@@ -53,6 +64,7 @@ mod tests {
 
     #[test]
     fn commands_and_sources_say_where_they_listen() {
+        let ports = Ports::new();
         let commands = [
             ("next dev -p 3001", Some(3001)),
             ("vite --port=4000 --open", Some(4000)),
@@ -63,7 +75,7 @@ mod tests {
             ("mkdir -p 12 && x", None),
         ];
         for (text, wanted) in commands {
-            assert_eq!(of_command(text), wanted, "{text}");
+            assert_eq!(ports.of_command(text), wanted, "{text}");
         }
         let sources = [
             ("app.listen(4000, () => {})", Some(4000)),
@@ -77,7 +89,7 @@ mod tests {
             ("year = 1999", None),
         ];
         for (text, wanted) in sources {
-            assert_eq!(of_source(text), wanted, "{text}");
+            assert_eq!(ports.of_source(text), wanted, "{text}");
         }
         assert_eq!(of_dockerfile("FROM a\nEXPOSE 1\nFROM b\nexpose 8080/tcp 9090\nCMD x\n"), Some(8080));
     }

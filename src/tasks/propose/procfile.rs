@@ -1,7 +1,7 @@
 //! Processes of a Procfile: each is a service, but those that only prepare a release.
 
+use super::Guess;
 use super::frameworks::Folder;
-use super::{Guess, ports};
 
 /// What is read, the first that is there.
 const NAMES: [&str; 2] = ["Procfile.dev", "Procfile"];
@@ -17,7 +17,7 @@ pub fn guess(folder: &Folder<'_>) -> Vec<Guess> {
             return None;
         }
         // Foreman gives the first process 5000 by PORT, and so does Heroku only for `web`.
-        let listens = ports::of_command(command).or((process == "web").then_some(5000));
+        let listens = folder.ports.of_command(command).or((process == "web").then_some(5000));
         let because = format!("{}:{}", folder.shown(name), at + 1);
         Some(Guess { name: Some(process.to_lowercase()), command: command.to_owned(), port: listens, because })
     });
