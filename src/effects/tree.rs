@@ -2,6 +2,7 @@
 
 mod memory;
 
+use std::collections::HashMap;
 use std::ffi::{CStr, OsStr};
 use std::fs;
 use std::io::{self, Read};
@@ -13,7 +14,7 @@ use std::rc::Rc;
 
 use rustix::fs::{FileType, Mode, OFlags};
 
-use crate::tasks::{Finder, LARGEST, Tree, Unread, Within, is_foreign};
+use crate::tasks::{Finder, LARGEST, Tree, Unread, Within, is_foreign, is_mark};
 
 use super::fs::Disk;
 use super::gitignore as git;
@@ -26,6 +27,19 @@ pub struct Walked {
     pub files: Vec<PathBuf>,
     /// Folders that could not be looked into, and why.
     pub problems: Vec<(PathBuf, String)>,
+    /// What was seen in each folder, by its own path: files that git ignores too.
+    seen: HashMap<PathBuf, Vec<String>>,
+}
+
+/// The disk after a walk, of which what was seen is not asked again.
+#[derive(Debug)]
+pub struct Seen(HashMap<PathBuf, Vec<String>>);
+
+impl Walked {
+    /// The disk as the walk saw it.
+    pub fn disk(&mut self) -> Seen {
+        Seen(std::mem::take(&mut self.seen))
+    }
 }
 
 /// For the names of a folder; more are read in turns.
@@ -119,7 +133,9 @@ impl Walk<'_> {
                 self.found.files.push(folder.join(name));
             }
         }
-        for name in names.folders() {
+        let folders = names.folders().collect::<Vec<_>>();
+        self.found.seen.insert(path.clone(), names.marks);
+        for name in folders {
             let inner = path.join(&name);
             if !is_output(&inner) && !rules.leave_out(&inner, true) {
                 todo.push((folder.join(name), rules.clone()));
@@ -143,6 +159,7 @@ fn read(path: &Path, wanted: &Within<'_>, buffer: &mut [MaybeUninit<u8>]) -> io:
         };
         add(&mut names, name, kind == FileType::Directory, wanted);
     }
+    names.marks.sort();
     Ok(names)
 }
 
@@ -154,6 +171,7 @@ fn kind(path: &Path) -> FileType {
 fn add(names: &mut Names, name: &CStr, is_folder: bool, wanted: &Within<'_>) {
     let text = name.to_str().ok();
     names.has_rules |= matches!(text, Some(git::FILE | git::TOP));
+    names.marks.extend(text.filter(|text| is_mark(text)).map(str::to_owned));
     match text {
         Some("." | "..") => {}
         Some(text) if is_folder && is_foreign(text) => {}
@@ -184,10 +202,17 @@ impl Tree for Disk {
         if told.len() > LARGEST {
             return Err(Unread::TooLarge(told.len()));
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(told.len()).unwrap_or(0) + 1);
-        let file = fs::File::open(path).map_err(|error| unread(&error))?;
-        // A file that grows meanwhile does so without end.
-        file.take(LARGEST).read_to_end(&mut bytes).map_err(|error| unread(&error))?;
+        let mut bytes = vec![0; usize::try_from(told.len()).unwrap_or(0) + 1];
+        let mut file = fs::File::open(path).map_err(|error| unread(&error))?;
+        let count = match file.read(&mut bytes) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+            read => read.map_err(|error| unread(&error))?,
+        };
+        bytes.truncate(count);
+        if count as u64 != told.len() {
+            // It changed meanwhile, or comes in pieces; what grows without end is cut off.
+            file.take(LARGEST).read_to_end(&mut bytes).map_err(|error| unread(&error))?;
+        }
         Ok(bytes)
     }
 
@@ -204,6 +229,28 @@ impl Tree for Disk {
         let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
         names.sort();
         names
+    }
+}
+
+impl Tree for Seen {
+    fn read(&self, path: &Path) -> Result<Vec<u8>, Unread> {
+        Tree::read(&Disk, path)
+    }
+
+    fn is_file(&self, path: &Path) -> bool {
+        Tree::is_file(&Disk, path)
+    }
+
+    fn is_executable(&self, path: &Path) -> bool {
+        Disk.is_executable(path)
+    }
+
+    fn names(&self, folder: &Path) -> Vec<String> {
+        Disk.names(folder)
+    }
+
+    fn marks(&self, folder: &Path) -> Vec<String> {
+        self.0.get(folder).cloned().unwrap_or_else(|| Disk.marks(folder))
     }
 }
 

@@ -9,6 +9,7 @@ use std::path::{Component, Path, PathBuf};
 
 use memchr::memmem;
 
+use super::package_manager::marks;
 use super::propose::is_landmark;
 use super::runner::RUNNERS;
 
@@ -50,7 +51,7 @@ pub fn is_foreign(name: &str) -> bool {
 /// All that the choice of files depends on, as a text to compare.
 pub fn patterns() -> String {
     let patterns = RUNNERS.iter().flat_map(|runner| runner.first.iter().chain(runner.every));
-    patterns.chain(&FOREIGN).flat_map(|text| [text, "\n"]).collect()
+    patterns.chain(&FOREIGN).copied().chain(marks()).flat_map(|text| [text, "\n"]).collect()
 }
 
 /// Finds whose a file is. A tree has a hundred times more files than runners read, so those are left quickly.

@@ -7,11 +7,11 @@ use crate::cli::args::Global;
 use crate::cli::error::{Code, Error};
 use crate::cli::locate;
 use crate::cli::output::Output;
-use crate::effects::fs::{self, Disk};
+use crate::effects::fs;
 use crate::effects::{environment, tree};
 use crate::model::{TaskName, Workspace};
 use crate::pipeline::{Candidate, Miss, find};
-use crate::tasks::{Invoke, Task, discover};
+use crate::tasks::{Invoke, Kind, Task, discover};
 
 /// What was asked for, and what it was found in.
 pub struct Asked {
@@ -42,11 +42,13 @@ impl Asked {
             return Ok(asked);
         }
         let memories = locate::places().ok().map(|places| places.trees());
-        let found = discover(&asked.root, tree::walk(&asked.root, memories.as_deref()).files, &Disk, None).tasks;
+        let mut walked = tree::walk(&asked.root, memories.as_deref());
+        let files = std::mem::take(&mut walked.files);
+        let found = discover(&asked.root, files, &walked.disk(), None).tasks;
         let candidates = asked.candidates(&found);
         let places = match words {
             [] => vec![asked.pick(&candidates, &found, global, output)?],
-            words => words.iter().map(|word| asked.place(word, &candidates)).collect::<Result<_, _>>()?,
+            words => words.iter().map(|word| asked.place(word, &candidates, &found)).collect::<Result<_, _>>()?,
         };
         let declared = asked.workspace.as_ref().map_or(0, |workspace| workspace.tasks.len());
         let target = |place: usize| match place.checked_sub(declared) {
@@ -69,8 +71,14 @@ impl Asked {
         declared.chain(found.iter().map(|task| Candidate::found(task, here))).collect()
     }
 
-    fn place(&self, word: &str, candidates: &[Candidate]) -> Result<usize, Error> {
-        find(word, candidates).map_err(|miss| match miss {
+    fn place(&self, word: &str, candidates: &[Candidate], found: &[Task]) -> Result<usize, Error> {
+        let declared = candidates.len() - found.len();
+        let place = find(word, candidates).and_then(|place| match place.checked_sub(declared) {
+            // Another tool's service of this name would run beside ours.
+            Some(at) if found[at].draft.kind == Kind::Service && self.is_service(word) => Err(Miss::Unknown(None)),
+            _ => Ok(place),
+        });
+        place.map_err(|miss| match miss {
             Miss::Several(several) => {
                 let error = Error::usage(format!("`{word}` may mean {} tasks", several.len()));
                 several.iter().fold(error, |error, full| error.hint(format!("nagaya run {full}")))

@@ -44,6 +44,8 @@ pub struct Names {
     pub files: Vec<String>,
     /// As text, see [`shown`].
     folders: Vec<String>,
+    /// What tells of package managers, sorted; files that git ignores too.
+    pub marks: Vec<String>,
     /// It has rules of git's, or is the top of a repository.
     pub has_rules: bool,
 }
