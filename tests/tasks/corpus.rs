@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use nagaya::tasks::{Completeness, Listing, Source, Task};
 
@@ -78,8 +79,13 @@ fn packages() -> Vec<Package> {
     include_str!("corpus/packages.tsv").lines().map(line).collect()
 }
 
-/// All packages of this run, unpacked.
-fn unpacked() -> Vec<(String, PathBuf)> {
+/// All packages of this run, unpacked: by one of the tests, while others wait.
+fn unpacked() -> &'static [(String, PathBuf)] {
+    static UNPACKED: OnceLock<Vec<(String, PathBuf)>> = OnceLock::new();
+    UNPACKED.get_or_init(unpack_all)
+}
+
+fn unpack_all() -> Vec<(String, PathBuf)> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/corpus");
     fs::create_dir_all(corpus.join("unpacked")).unwrap();
     let wanted: Vec<Package> = packages().into_iter().filter(|it| full() || it.size <= SMALL).collect();
@@ -137,8 +143,8 @@ fn every_static_name_is_right_and_every_gap_is_named() {
     let mut compared = 0;
     let mut wrong = String::new();
     for (id, root) in unpacked() {
-        let listing = list(&root);
-        for (place, theirs) in answers.get(&id).into_iter().flatten() {
+        let listing = list(root);
+        for (place, theirs) in answers.get(id).into_iter().flatten() {
             let (runner, file) = place.split_once(' ').unwrap();
             compared += 1;
             let Some(source) = listing.sources.iter().find(|it| it.runner == runner && it.file == root.join(file))
@@ -146,7 +152,7 @@ fn every_static_name_is_right_and_every_gap_is_named() {
                 writeln!(wrong, "{id} {place}: not found").unwrap();
                 continue;
             };
-            let ours = ours(&root, &listing, source);
+            let ours = ours(root, &listing, source);
             let known = |name: &&String| !is_theirs_alone(runner, name);
             let missed: Vec<&String> = theirs.difference(&ours).filter(known).collect();
             let is_real = |name: &&String| {
@@ -189,7 +195,7 @@ fn what_is_found_is_what_was_written_down() {
     let mut listed = String::new();
     let mut runners = BTreeSet::new();
     let all = unpacked();
-    for (id, root) in &all {
+    for (id, root) in all {
         let listing = list(root);
         for source in &listing.sources {
             runners.insert(source.runner);
