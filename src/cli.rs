@@ -1,6 +1,8 @@
 //! The command line: arguments, one file a command, the only printer of errors, exit codes.
 
+mod add;
 mod args;
+mod change;
 mod check;
 mod ci;
 mod config;
@@ -17,6 +19,7 @@ mod events;
 mod exec;
 mod global;
 mod hold;
+mod init;
 mod locate;
 mod logs;
 mod ls;
@@ -115,6 +118,8 @@ fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Error> {
         Some(Command::Check(_)) => check::run(&global, output),
         Some(Command::Run(args)) => run::run(&global, args, output),
         Some(Command::Tasks(args)) => tasks::run(&global, &args, output),
+        Some(Command::Init(args)) => init::run(&global, &args, output),
+        Some(Command::Add(args)) => add::run(&global, &args, output),
         Some(Command::Dtab(args)) => dtab::run(&global, args, output),
         Some(Command::Schema(_)) => schema::run(output),
         Some(Command::Requests(args)) => block(requests::run(&global, &args, output)),

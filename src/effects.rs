@@ -21,6 +21,7 @@ pub mod etc;
 pub mod flows;
 pub mod fs;
 mod git;
+mod gitignore;
 pub mod globs;
 mod helpers;
 mod host;

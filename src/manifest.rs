@@ -6,6 +6,7 @@
 //! problem. The rejected way was a serde derive: it stops there, and loses places in short forms.
 
 mod dotenv;
+mod edit;
 mod interpolate;
 mod load;
 mod lower;
@@ -19,7 +20,8 @@ mod source;
 mod versions;
 mod yaml;
 
-pub use load::{Files, GUEST, Request, Shell, load};
+pub use edit::{Addition, CannotAdd, add, literal, scalar};
+pub use load::{Files, GUEST, Request, Shell, check_text, load};
 pub use problem::{Problem, Problems, Severity, did_you_mean};
 pub use schema::schema;
 pub use source::{Position, Source, Sources, Span};

@@ -11,6 +11,7 @@ mod listed;
 mod look;
 mod package_manager;
 mod program;
+mod propose;
 mod runner;
 mod runners;
 mod tree;
@@ -19,11 +20,12 @@ mod walk;
 pub use discover::{Listing, discover};
 pub use launch::Invoke;
 pub use listed::{ASKINGS, Asking, Question, merge, questions};
-pub use package_manager::Manager;
+pub use package_manager::{Manager, is_mark};
 pub use program::{Ambiguous, owner};
+pub use propose::{Proposal, Proposed, propose};
 pub use runner::{Runner, runner_ids};
 pub use tree::{LARGEST, Tree, Unread};
-pub use walk::{Finder, is_foreign};
+pub use walk::{Finder, Within, is_foreign, patterns};
 
 use std::path::PathBuf;
 

@@ -2,9 +2,11 @@
 //! the runners themselves say.
 
 mod command;
+mod corpus;
 mod cost;
 mod exec;
 mod fixtures;
+mod init;
 mod memory;
 mod oracle;
 mod robust;

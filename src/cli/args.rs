@@ -7,12 +7,14 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args as ClapArgs, FromArgMatches, ValueEnum};
 
+use super::add::Add;
 use super::ci::Ci;
 use super::control::{Named, Restart};
 use super::demo::Demo;
 use super::dtab::Dtab;
 use super::events::Events;
 use super::exec::Exec;
+use super::init::Init;
 use super::mirror::Mirror;
 use super::ps::Ps;
 use super::remote::Remote;
@@ -173,6 +175,10 @@ commands! {
     /// The last requests, with caller and callee
     #[alias = "tap"]
     Requests(Requests) = "requests",
+    /// Write a manifest of the services that are found, or add them to it
+    Init(Init) = "init",
+    /// Add something to the manifest: a task of a task runner
+    Add(Add) = "add",
     /// Changes of state
     Events(Events) = "events",
     /// The dashboard

@@ -33,7 +33,7 @@ use jobs::Built;
 use services::Stay;
 use show::Printer;
 
-pub use ask::workspace;
+pub use ask::{FoundTask, find_task, workspace};
 pub use plan::why;
 
 #[derive(Debug, Args)]

@@ -13,7 +13,7 @@ use super::args::Global;
 use super::error::Error;
 use super::locate;
 use super::output::{Output, dim};
-use crate::effects::fs::{self, Disk};
+use crate::effects::fs;
 use crate::effects::programs::{self, Program};
 use crate::effects::{environment, tree};
 use crate::manifest::did_you_mean;
@@ -69,8 +69,8 @@ pub fn run(global: &Global, args: &Tasks, output: &Output) -> Result<ExitCode, E
         });
     }
     let root = root(global, args)?;
-    let walked = tree::walk(&root);
-    let mut listing = tasks::discover(&root, walked.files, &Disk, args.runner.as_deref());
+    let mut walked = tree::walk(&root, locate::places().ok().map(|places| places.trees()).as_deref());
+    let mut listing = tasks::discover(&root, std::mem::take(&mut walked.files), &walked.disk(), args.runner.as_deref());
     let silent = if args.exec { ask::ask(&root, &mut listing, global, output)? } else { Vec::new() };
     let programs = programs(&listing.tasks);
     let unread = walked.problems.iter().map(|(path, why)| format!("{}: {why}", view::path_from(&root, path)));

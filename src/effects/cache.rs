@@ -9,8 +9,11 @@ mod keep;
 mod restore;
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::fs::make_private_folder;
 use super::locks;
@@ -83,15 +86,18 @@ impl Store {
 
     /// What was written by a task, as it was given to be kept.
     pub fn log(&self, record: &Record) -> Result<Vec<u8>, Unusable> {
-        self.content(&record.log, "log", record)
+        let mut log = Vec::new();
+        self.content(&record.log, "log", record, &mut log)?;
+        Ok(log)
     }
 
-    /// The bytes of a hash; damaged ones are thrown away with the record.
-    fn content(&self, hash: &str, what: &str, record: &Record) -> Result<Vec<u8>, Unusable> {
+    /// The bytes of a hash, in place of what is in the buffer; damaged ones are thrown away with the record.
+    fn content(&self, hash: &str, what: &str, record: &Record, buffer: &mut Vec<u8>) -> Result<(), Unusable> {
         let path = self.blob(hash);
-        let bytes = fs::read(&path).unwrap_or_default();
-        if blake3::hash(&bytes).to_hex().as_str() == hash {
-            return Ok(bytes);
+        buffer.clear();
+        let read = fs::File::open(&path).and_then(|mut file| file.read_to_end(buffer));
+        if read.is_ok() && blake3::hash(buffer).to_hex().as_str() == hash {
+            return Ok(());
         }
         let _ = fs::remove_file(path);
         let _ = fs::remove_file(self.result(&record.key));
@@ -117,15 +123,16 @@ impl Store {
     }
 }
 
-/// A record after the hash of its text; nothing where either is not as it should be.
-fn read_checked(path: &Path) -> Option<Record> {
+/// A value after the hash of its text; nothing where either is not as it should be.
+pub(super) fn read_checked<T: DeserializeOwned>(path: &Path) -> Option<T> {
     let text = fs::read_to_string(path).ok()?;
     let (hash, body) = text.split_once('\n')?;
     (blake3::hash(body.as_bytes()).to_hex().as_str() == hash).then(|| serde_json::from_str(body).ok()).flatten()
 }
 
-fn write_checked(path: &Path, record: &Record) -> io::Result<()> {
-    let body = serde_json::to_string(record)?;
+/// Writes a value and the hash of its text. Whoever reads meanwhile sees what was there before, or this, whole.
+pub(super) fn write_checked<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
+    let body = serde_json::to_string(value)?;
     path.parent().map_or(Ok(()), make_private_folder)?;
     keep::write_whole(path, format!("{}\n{body}", blake3::hash(body.as_bytes()).to_hex()).as_bytes())
 }

@@ -166,6 +166,13 @@ pub fn replace_public(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(0o644))
 }
 
+/// The same for a file of the user's own: who may read it stays as it is.
+pub fn replace_alike(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mode = fs::metadata(path).map_or(0o644, |told| told.permissions().mode() & 0o7777);
+    replace(path, bytes)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+}
+
 /// Waits for one's turn among all processes that take turns by this file; it lasts until the file is dropped.
 pub fn turn(path: &Path) -> io::Result<fs::File> {
     let file = fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;

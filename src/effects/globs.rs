@@ -54,6 +54,30 @@ impl Globs {
     /// All that is meant and there: files, links, and empty folders. Links to folders are followed where `follow` says so.
     pub fn find(&self, folder: &Path, follow: bool) -> io::Result<Found> {
         let mut found = Found::new();
+        self.visit(folder, follow, |below| {
+            let path = folder.join(&below);
+            match fs::symlink_metadata(&path) {
+                Ok(told) => drop(found.insert(below, told)),
+                // It went while it was looked at.
+                Err(error) if is_absent(&error) => {}
+                Err(error) => return Err(named(&path, &error)),
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// The paths of the same, without following links.
+    pub fn paths(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        self.visit(folder, false, |below| {
+            found.push(below);
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    fn visit(&self, folder: &Path, follow: bool, mut each: impl FnMut(PathBuf) -> io::Result<()>) -> io::Result<()> {
         for base in &self.bases {
             let path = folder.join(base);
             let told = match fs::symlink_metadata(&path) {
@@ -62,15 +86,21 @@ impl Globs {
                 Err(error) => return Err(named(&path, &error)),
             };
             if told.is_dir() || leads_to_folder(&path, &told, follow) {
-                self.enter(folder, base, follow, &mut found)?;
+                self.enter(folder, base, follow, &mut each)?;
             } else if self.matches(base) {
-                found.insert(base.clone(), told);
+                each(base.clone())?;
             }
         }
-        Ok(found)
+        Ok(())
     }
 
-    fn enter(&self, folder: &Path, base: &Path, follow: bool, found: &mut Found) -> io::Result<()> {
+    fn enter(
+        &self,
+        folder: &Path,
+        base: &Path,
+        follow: bool,
+        each: &mut impl FnMut(PathBuf) -> io::Result<()>,
+    ) -> io::Result<()> {
         let mut todo = vec![base.to_owned()];
         // A folder to which links lead is entered by one of them, so that none leads in a circle.
         let mut entered = HashSet::new();
@@ -91,16 +121,11 @@ impl Globs {
                         todo.push(below);
                     }
                 } else if self.matches(&below) {
-                    match entry.metadata() {
-                        Ok(told) => drop(found.insert(below, told)),
-                        // It went while it was looked at.
-                        Err(error) if is_absent(&error) => {}
-                        Err(error) => return Err(named(&entry.path(), &error)),
-                    }
+                    each(below)?;
                 }
             }
             if is_empty && self.matches(&at) {
-                found.insert(at, fs::symlink_metadata(&path).map_err(|error| named(&path, &error))?);
+                each(at)?;
             }
         }
         Ok(())

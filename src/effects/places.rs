@@ -76,10 +76,20 @@ impl Places {
 
     /// The results of tasks, which can all be made again.
     pub fn results(&self) -> PathBuf {
+        self.cache().join("tasks")
+    }
+
+    /// What was seen in trees, which can be seen again.
+    pub fn trees(&self) -> PathBuf {
+        self.cache().join("trees")
+    }
+
+    /// What can be had again.
+    fn cache(&self) -> PathBuf {
         let named = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let cache = named("XDG_CACHE_HOME").or_else(|| named("HOME").map(|home| home.join(".cache")));
         // Without a home there is the state's folder at least.
-        cache.map_or_else(|| self.state.join("cache"), |cache| cache.join("nagaya")).join("tasks")
+        cache.map_or_else(|| self.state.join("cache"), |cache| cache.join("nagaya"))
     }
 
     /// The locks that tasks of all checkouts share.

@@ -5,7 +5,6 @@
 //! every line that is appended to a log, and nothing can be had from it of files that are still being written.
 
 mod burst;
-mod git;
 #[cfg(target_os = "linux")]
 mod limit;
 mod rule;

@@ -68,6 +68,40 @@ pub fn load(request: &Request, shell: &Shell, files: &dyn Files) -> (Option<Work
     (workspace.filter(|_| !problems.has_errors()), problems)
 }
 
+/// What is wrong with a manifest that is not written yet: as if its file had this text.
+pub fn check_text(path: &Path, text: &str, shell: &Shell, files: &dyn Files) -> Problems {
+    let request = Request {
+        files: vec![path.to_owned()],
+        explicit: true,
+        project: None,
+        profiles: Vec::new(),
+        no_env_file: false,
+        guest: false,
+    };
+    load(&request, shell, &Unwritten { path, text, files }).1
+}
+
+/// The files as they are, but for one.
+struct Unwritten<'a> {
+    path: &'a Path,
+    text: &'a str,
+    files: &'a dyn Files,
+}
+
+impl Files for Unwritten<'_> {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        if path == self.path { Ok(self.text.as_bytes().to_vec()) } else { self.files.read(path) }
+    }
+
+    fn is_dir(&self, path: &Path) -> bool {
+        path != self.path && self.files.is_dir(path)
+    }
+
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        if path == self.path { Ok(path.to_owned()) } else { self.files.canonical(path) }
+    }
+}
+
 struct Loader<'a> {
     request: &'a Request,
     shell: &'a Shell,

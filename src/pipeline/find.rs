@@ -69,7 +69,10 @@ pub fn find(word: &str, candidates: &[Candidate]) -> Result<usize, Miss> {
     let near: Vec<&(usize, &Candidate)> = fitting.iter().filter(|(_, it)| Some(it.distance) == nearest).collect();
     match near.as_slice() {
         [] => {
-            let known = candidates.iter().flat_map(|it| std::iter::once(&it.full).chain(it.spellings.first()));
+            // Who names a folder means one of its tasks.
+            let count = if word.contains(':') { usize::MAX } else { 1 };
+            let known =
+                candidates.iter().flat_map(|it| std::iter::once(&it.full).chain(it.spellings.iter().take(count)));
             Err(Miss::Unknown(did_you_mean(word, known.map(String::as_str))))
         }
         [(place, _)] => Ok(*place),
@@ -103,6 +106,7 @@ mod tests {
         assert_eq!(find("prepare", &all), Ok(6));
         assert_eq!(find("test", &all), Err(Miss::Several(vec!["npm:test".into(), "make:test".into()])));
         assert_eq!(find("tset", &all), Err(Miss::Unknown(Some("did you mean `test`?".into()))));
+        assert_eq!(find("a:tset", &all), Err(Miss::Unknown(Some("did you mean `a:test`?".into()))));
         assert_eq!(find("nothing-like-it", &all), Err(Miss::Unknown(None)));
     }
 

@@ -22,6 +22,7 @@ pub struct Around<'a> {
     documents: RefCell<HashMap<PathBuf, Result<Arc<Node>, Unreadable>>>,
     names: RefCell<HashMap<PathBuf, Arc<Vec<String>>>>,
     managers: RefCell<HashMap<PathBuf, Arc<NodeChoice>>>,
+    marks: RefCell<HashMap<PathBuf, Arc<Vec<String>>>>,
 }
 
 /// The text of a file.
@@ -48,6 +49,7 @@ impl<'a> Around<'a> {
             documents: RefCell::default(),
             names: RefCell::default(),
             managers: RefCell::default(),
+            marks: RefCell::default(),
         }
     }
 
@@ -119,6 +121,16 @@ impl<'a> Around<'a> {
         known.unwrap_or_else(|| {
             let names = Arc::new(self.tree.names(folder));
             self.names.borrow_mut().insert(folder.to_owned(), names.clone());
+            names
+        })
+    }
+
+    /// The names in a folder that have a say in which package manager is meant, sorted.
+    pub fn marks(&self, folder: &Path) -> Arc<Vec<String>> {
+        let known = self.marks.borrow().get(folder).cloned();
+        known.unwrap_or_else(|| {
+            let names = Arc::new(self.tree.marks(folder));
+            self.marks.borrow_mut().insert(folder.to_owned(), names.clone());
             names
         })
     }

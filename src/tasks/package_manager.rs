@@ -1,6 +1,7 @@
 //! Which package manager a folder is worked on with: what its files say, nearest first, and where they disagree.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::around::Around;
 use super::formats::Node;
@@ -88,27 +89,66 @@ impl Manager {
     }
 }
 
+/// Names by which managers are known, beside those of lock files and of what an install leaves.
+const OTHERS: [&str; 13] = [
+    ".git",
+    ".venv",
+    "Gemfile",
+    "Gemfile.lock",
+    "Pipfile.lock",
+    "bin",
+    "gems.rb",
+    "package.json",
+    "pdm.lock",
+    "pixi.lock",
+    "poetry.lock",
+    "pyproject.toml",
+    "uv.lock",
+];
+
+/// All names that have a say in which manager is meant: nothing else is asked for here.
+pub fn marks() -> impl Iterator<Item = &'static str> {
+    let first = |path: &'static str| path.split('/').next().unwrap_or(path);
+    OTHERS.into_iter().chain(LOCKS.iter().chain(&MARKS).map(move |(path, _)| first(path)))
+}
+
+/// Whether a name is one of [`marks`].
+pub fn is_mark(name: &str) -> bool {
+    marks().any(|mark| mark == name)
+}
+
+/// A folder in which a manager may be said.
+struct Level<'a> {
+    folder: &'a Path,
+    /// What of [`is_mark`] is in it, sorted.
+    marks: Arc<Vec<String>>,
+}
+
 /// The folders in which a folder's manager may be said: up to the top of its repository.
-fn upward<'a>(around: &Around<'_>, folder: &'a Path) -> Vec<&'a Path> {
-    let mut folders = Vec::new();
+fn upward<'a>(around: &Around<'_>, folder: &'a Path) -> Vec<Level<'a>> {
+    let mut levels = Vec::new();
     for folder in folder.ancestors() {
-        folders.push(folder);
-        if has(around, folder, ".git") {
+        let level = Level { folder, marks: around.marks(folder) };
+        let is_top = level.has(".git");
+        levels.push(level);
+        if is_top {
             break;
         }
     }
-    folders
+    levels
 }
 
-/// Whether a folder has something of a name. Folders are read once, as many projects share those above them.
-fn has(around: &Around<'_>, folder: &Path, name: &str) -> bool {
-    around.names(folder).binary_search_by(|it| it.as_str().cmp(name)).is_ok()
-}
+impl Level<'_> {
+    fn has(&self, name: &str) -> bool {
+        debug_assert!(is_mark(name), "{name} is not looked for");
+        self.marks.binary_search_by(|it| it.as_str().cmp(name)).is_ok()
+    }
 
-/// The same for a path that may have folders in it.
-fn has_path(around: &Around<'_>, folder: &Path, path: &str) -> bool {
-    let first = path.split('/').next().unwrap_or(path);
-    has(around, folder, first) && (first == path || around.is_file(&folder.join(path)))
+    /// The same for a path that may have folders in it.
+    fn has_path(&self, around: &Around<'_>, path: &str) -> bool {
+        let first = path.split('/').next().unwrap_or(path);
+        self.has(first) && (first == path || around.is_file(&self.folder.join(path)))
+    }
 }
 
 /// Chooses for a folder: `packageManager`, `devEngines`, the nearest lock file, what an install left, `engines`, npm.
@@ -116,8 +156,8 @@ pub fn node(around: &Around<'_>, folder: &Path) -> NodeChoice {
     let folders = upward(around, folder);
     let packages: Vec<_> = folders
         .iter()
-        .filter(|folder| has(around, folder, "package.json"))
-        .map(|folder| folder.join("package.json"))
+        .filter(|level| level.has("package.json"))
+        .map(|level| level.folder.join("package.json"))
         .filter_map(|path| Some((around.json(&path, Dialect::Strict).ok()?, around.shown(&path))))
         .collect();
     let locks = nearest(around, &folders, &LOCKS);
@@ -143,10 +183,10 @@ pub fn node(around: &Around<'_>, folder: &Path) -> NodeChoice {
 }
 
 /// What the nearest folder that has any of these files has of them.
-fn nearest(around: &Around<'_>, folders: &[&Path], files: &[(&str, Manager)]) -> Vec<(Manager, String)> {
-    let here = |folder: &&Path| -> Vec<(Manager, String)> {
-        let found = files.iter().filter(|(name, _)| has_path(around, folder, name));
-        found.map(|(name, manager)| (*manager, around.shown(&folder.join(name)))).collect()
+fn nearest(around: &Around<'_>, folders: &[Level<'_>], files: &[(&str, Manager)]) -> Vec<(Manager, String)> {
+    let here = |level: &Level<'_>| -> Vec<(Manager, String)> {
+        let found = files.iter().filter(|(name, _)| level.has_path(around, name));
+        found.map(|(name, manager)| (*manager, around.shown(&level.folder.join(name)))).collect()
     };
     let mut found = folders.iter().map(here).find(|found| !found.is_empty()).unwrap_or_default();
     // Deno's beside another one's is the lock of its own scripts.
@@ -190,8 +230,9 @@ pub fn python(around: &Around<'_>, folder: &Path, program: &str) -> (Vec<String>
     ];
     let plain = || vec![program.to_owned()];
     let by = |manager: &str| vec![manager.to_owned(), "run".to_owned(), program.to_owned()];
-    for folder in upward(around, folder) {
-        let has = |name: &str| has_path(around, folder, name);
+    for level in upward(around, folder) {
+        let has = |name: &str| level.has_path(around, name);
+        let folder = level.folder;
         let locked: Vec<_> = LOCKS.into_iter().filter(|(lock, _)| has(lock)).collect();
         if let [(first, manager), rest @ ..] = &locked[..] {
             let path = around.shown(&folder.join(first));
@@ -214,11 +255,11 @@ pub fn python(around: &Around<'_>, folder: &Path, program: &str) -> (Vec<String>
 
 /// The words that begin a program of a Ruby project: its binstub, bundler, or its own name.
 pub fn ruby(around: &Around<'_>, folder: &Path, program: &str) -> Vec<String> {
-    for folder in upward(around, folder) {
-        if has_path(around, folder, &format!("bin/{program}")) {
-            return vec![folder.join("bin").join(program).display().to_string()];
+    for level in upward(around, folder) {
+        if level.has_path(around, &format!("bin/{program}")) {
+            return vec![level.folder.join("bin").join(program).display().to_string()];
         }
-        if ["Gemfile", "Gemfile.lock", "gems.rb"].iter().any(|name| has(around, folder, name)) {
+        if ["Gemfile", "Gemfile.lock", "gems.rb"].iter().any(|name| level.has(name)) {
             return vec!["bundle".to_owned(), "exec".to_owned(), program.to_owned()];
         }
     }

@@ -5,10 +5,12 @@
 //! project is the folder that the pattern begins in.
 
 use std::collections::HashMap;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use memchr::memmem;
 
+use super::package_manager::marks;
+use super::propose::is_landmark;
 use super::runner::RUNNERS;
 
 /// Folders that hold other people's projects or what tools made: nobody's tasks are there.
@@ -46,6 +48,12 @@ pub fn is_foreign(name: &str) -> bool {
     FOREIGN.contains(&name)
 }
 
+/// All that the choice of files depends on, as a text to compare.
+pub fn patterns() -> String {
+    let patterns = RUNNERS.iter().flat_map(|runner| runner.first.iter().chain(runner.every));
+    patterns.chain(&FOREIGN).copied().chain(marks()).flat_map(|text| [text, "\n"]).collect()
+}
+
 /// Finds whose a file is. A tree has a hundred times more files than runners read, so those are left quickly.
 #[derive(Debug, Default)]
 pub struct Finder {
@@ -59,6 +67,8 @@ pub struct Finder {
     deep: Vec<(memmem::Finder<'static>, Pattern)>,
     /// Patterns such as `*.nimble`.
     starred: Vec<Pattern>,
+    /// Files that are no runner's.
+    others: Option<fn(&str) -> bool>,
 }
 
 /// A file that one runner reads.
@@ -97,6 +107,11 @@ impl Finder {
         finder
     }
 
+    /// One that wants also the files by which services are found.
+    pub fn of_services() -> Self {
+        Self { others: Some(is_landmark), ..Self::new() }
+    }
+
     fn add(&mut self, pattern: Pattern) {
         let last = last(pattern.text);
         if let Some(text) = pattern.text.strip_prefix('~') {
@@ -110,6 +125,15 @@ impl Finder {
         } else {
             self.starred.push(pattern);
         }
+    }
+
+    /// The same for the files of one folder, which is given by its path from the root.
+    pub fn within(&self, folder: &Path) -> Within<'_> {
+        let text = folder.to_str().unwrap_or("");
+        let last = text.rsplit('/').next().unwrap_or(text);
+        let inside = format!("{text}/");
+        let deep = self.deep.iter().any(|(above, _)| above.find(inside.as_bytes()).is_some());
+        Within { finder: self, is_special: deep || self.in_folder.contains_key(last), folder: folder.to_owned() }
     }
 
     /// Whether any runner reads a file, by its path from the root.
@@ -142,6 +166,30 @@ impl Finder {
         let claims = exact.chain(self.in_folder.get(folder).into_iter().flatten()).chain(deep).chain(starred);
         let claims = claims.filter_map(move |pattern| Some(pattern.claim(depth(pattern.text, path)?)));
         claims.chain(any_case.map(|pattern| pattern.claim(1)))
+    }
+}
+
+/// Finds files of one folder.
+#[derive(Debug)]
+pub struct Within<'a> {
+    finder: &'a Finder,
+    folder: PathBuf,
+    /// There are patterns that fit in folders such as this one alone.
+    is_special: bool,
+}
+
+impl Within<'_> {
+    /// Whether any runner reads a file of this name.
+    pub fn is_wanted(&self, name: &str) -> bool {
+        let Finder { exact, any_case, starred, .. } = self.finder;
+        if self.finder.others.is_some_and(|is_other| is_other(name)) {
+            return true;
+        }
+        let may_be = self.is_special
+            || exact.contains_key(name)
+            || starred.iter().any(|pattern| fits_star(pattern.text, name))
+            || any_case.iter().any(|pattern| pattern.text.eq_ignore_ascii_case(name));
+        may_be && self.finder.is_wanted(&self.folder.join(name))
     }
 }
 
@@ -221,6 +269,8 @@ mod tests {
                 let path = format!("p/{}", pattern.trim_start_matches('~').replace("**/", "x/").replace('*', "x"));
                 let path = Path::new(&path);
                 assert!(finder.is_wanted(path), "{}", path.display());
+                let name = path.file_name().unwrap().to_str().unwrap();
+                assert!(finder.within(path.parent().unwrap()).is_wanted(name), "{}", path.display());
                 assert!(finder.claims(path).iter().any(|claim| claim.runner == place), "{}", path.display());
             }
         }

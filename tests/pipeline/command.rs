@@ -126,6 +126,14 @@ fn arguments_are_words_and_never_parsed_again() {
 }
 
 #[test]
+fn a_service_is_not_run_by_another_tool() {
+    let sandbox = Sandbox::new("name: shop\nservices: { users: { command: 'true' } }\n");
+    sandbox.write("compose.yaml", "services: { users: { image: users }, other: { image: other } }\n");
+    sandbox.nagaya(&["run", "users"]).ended(125).says(&["`users` is a service, and no task", "nagaya up users"]);
+    sandbox.nagaya(&["run", "--dry-run", "other"]).good();
+}
+
+#[test]
 fn names_are_helped_with() {
     let sandbox = Sandbox::new(TASKS);
     sandbox.nagaya(&["run", "biuld"]).ended(125).says(&["there is no task `biuld`", "did you mean `build`?"]);

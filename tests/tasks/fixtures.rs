@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use nagaya::effects::{fs::Disk, tree};
+use nagaya::effects::tree;
 use nagaya::tasks::{Argument, Definition, Invoke, Kind, Listing, Task, discover, runner_ids};
 
 fn folder() -> PathBuf {
@@ -14,9 +14,9 @@ fn folder() -> PathBuf {
 
 /// Lists a folder as the command does.
 pub fn list(root: &Path) -> Listing {
-    let walked = tree::walk(root);
+    let mut walked = tree::walk(root, None);
     assert_eq!(walked.problems, []);
-    discover(root, walked.files, &Disk, None)
+    discover(root, std::mem::take(&mut walked.files), &walked.disk(), None)
 }
 
 /// All that is known, as text that is good to read in a diff.

@@ -7,11 +7,11 @@ use crate::cli::args::Global;
 use crate::cli::error::{Code, Error};
 use crate::cli::locate;
 use crate::cli::output::Output;
-use crate::effects::fs::{self, Disk};
+use crate::effects::fs;
 use crate::effects::{environment, tree};
 use crate::model::{TaskName, Workspace};
 use crate::pipeline::{Candidate, Miss, find};
-use crate::tasks::{Task, discover};
+use crate::tasks::{Invoke, Kind, Task, discover};
 
 /// What was asked for, and what it was found in.
 pub struct Asked {
@@ -41,11 +41,14 @@ impl Asked {
             asked.targets = declared.into_iter().map(Target::Declared).collect();
             return Ok(asked);
         }
-        let found = discover(&asked.root, tree::walk(&asked.root).files, &Disk, None).tasks;
+        let memories = locate::places().ok().map(|places| places.trees());
+        let mut walked = tree::walk(&asked.root, memories.as_deref());
+        let files = std::mem::take(&mut walked.files);
+        let found = discover(&asked.root, files, &walked.disk(), None).tasks;
         let candidates = asked.candidates(&found);
         let places = match words {
             [] => vec![asked.pick(&candidates, &found, global, output)?],
-            words => words.iter().map(|word| asked.place(word, &candidates)).collect::<Result<_, _>>()?,
+            words => words.iter().map(|word| asked.place(word, &candidates, &found)).collect::<Result<_, _>>()?,
         };
         let declared = asked.workspace.as_ref().map_or(0, |workspace| workspace.tasks.len());
         let target = |place: usize| match place.checked_sub(declared) {
@@ -68,8 +71,14 @@ impl Asked {
         declared.chain(found.iter().map(|task| Candidate::found(task, here))).collect()
     }
 
-    fn place(&self, word: &str, candidates: &[Candidate]) -> Result<usize, Error> {
-        find(word, candidates).map_err(|miss| match miss {
+    fn place(&self, word: &str, candidates: &[Candidate], found: &[Task]) -> Result<usize, Error> {
+        let declared = candidates.len() - found.len();
+        let place = find(word, candidates).and_then(|place| match place.checked_sub(declared) {
+            // Another tool's service of this name would run beside ours.
+            Some(at) if found[at].draft.kind == Kind::Service && self.is_service(word) => Err(Miss::Unknown(None)),
+            _ => Ok(place),
+        });
+        place.map_err(|miss| match miss {
             Miss::Several(several) => {
                 let error = Error::usage(format!("`{word}` may mean {} tasks", several.len()));
                 several.iter().fold(error, |error, full| error.hint(format!("nagaya run {full}")))
@@ -107,6 +116,38 @@ impl Asked {
             .map(|(place, (candidate, (_, about)))| pick::Choice { place, name: candidate.full.clone(), about });
         pick::pick(&choices.collect::<Vec<_>>(), output)?.ok_or_else(|| Error::silent(Code::Interrupted))
     }
+}
+
+/// A task of a task runner, as the manifest could have it.
+#[derive(Debug)]
+pub struct FoundTask {
+    pub name: String,
+    /// Absolute.
+    pub folder: PathBuf,
+    pub words: Vec<String>,
+    pub description: Option<String>,
+    /// Where it is from, for people.
+    pub because: String,
+}
+
+/// Finds a task that the manifest does not declare.
+pub fn find_task(global: &Global, word: &str, output: &Output) -> Result<FoundTask, Error> {
+    let asked = Asked::find(global, &[word.to_owned()], output)?;
+    let Some(Target::Found(task)) = asked.targets.first() else {
+        return Err(Error::usage(format!("the manifest has a task `{word}` already"))
+            .hint("a task of a runner has a longer name too, the `id` of `nagaya tasks --json`"));
+    };
+    let Invoke::Argv { words, folder, .. } = &task.invoke else {
+        return Err(Error::usage(format!("nothing on this machine runs `{}`", task.id)));
+    };
+    let file = task.file.strip_prefix(&asked.root).unwrap_or(&task.file).display();
+    Ok(FoundTask {
+        name: task.draft.name.clone(),
+        folder: folder.clone(),
+        words: words.clone(),
+        description: task.draft.description.as_ref().map(|it| it.text.clone()),
+        because: format!("{} of {file}:{}", task.runner, task.draft.line),
+    })
 }
 
 /// The manifest's workspace and its folder; where there is none, this folder.

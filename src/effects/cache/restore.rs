@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::num::NonZero;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Component, Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{Share, Store, Unusable};
 use crate::effects::globs::{Globs, named, unshown};
@@ -25,7 +25,7 @@ impl Store {
         let known: HashSet<&Path> = paths.iter().map(PathBuf::as_path).collect();
         self.make_folders(folder, &known)?;
         self.write_all(record, folder)?;
-        for stale in globs.find(folder, false)?.into_keys().filter(|path| !known.contains(path.as_path())) {
+        for stale in globs.paths(folder)?.into_iter().filter(|path| !known.contains(path.as_path())) {
             remove(folder, &folder.join(&stale))?;
         }
         Ok(())
@@ -45,26 +45,33 @@ impl Store {
         Ok(())
     }
 
-    /// On all processors, as reading, checking and writing each take their time.
+    /// On all processors, as reading, checking and writing each take their time. One takes what the others have left:
+    /// a folder lets in one new file at a time, and whoever waits for that cannot do its share.
     fn write_all(&self, record: &Record, folder: &Path) -> Result<(), Unusable> {
-        let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let share = record.outputs.len().div_ceil(workers).max(16);
-        let failed = Mutex::new(None);
-        std::thread::scope(|scope| {
-            for outputs in record.outputs.chunks(share) {
-                let failed = &failed;
-                scope.spawn(move || {
-                    let result = outputs.iter().try_for_each(|output| self.write(output, record, folder));
-                    if let (Err(error), Ok(mut failed)) = (result, failed.lock()) {
-                        failed.get_or_insert(error);
-                    }
-                });
+        let outputs = &record.outputs;
+        let workers = std::thread::available_parallelism().map_or(1, NonZero::get).min(outputs.len().div_ceil(16));
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut buffer = Vec::new();
+            while let Some(output) = outputs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                self.write(output, record, folder, &mut buffer).inspect_err(|_| {
+                    next.store(outputs.len(), Ordering::Relaxed);
+                })?;
             }
-        });
-        failed.into_inner().unwrap_or_default().map_or(Ok(()), Err)
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let others: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
+            let own = work();
+            let others = others.into_iter().map(|other| match other.join() {
+                Ok(done) => done,
+                Err(_) => Err(io::Error::other("a file could not be put back").into()),
+            });
+            others.fold(own, |first, next| first.and(next))
+        })
     }
 
-    fn write(&self, output: &Output, record: &Record, folder: &Path) -> Result<(), Unusable> {
+    fn write(&self, output: &Output, record: &Record, folder: &Path, buffer: &mut Vec<u8>) -> Result<(), Unusable> {
         let path = folder.join(unshown(&output.path));
         match &output.kind {
             OutputKind::Folder => Ok(make_folder(&path)?),
@@ -77,25 +84,32 @@ impl Store {
                 Ok(symlink(&to, &path).map_err(|error| named(&path, &error))?)
             }
             OutputKind::File { hash, executable, .. } => {
-                let bytes = self.content(hash, &output.path, record)?;
-                let mode = if *executable { 0o777 } else { 0o666 };
-                Ok(put(&path, &bytes, mode, *executable).map_err(|error| named(&path, &error))?)
+                self.content(hash, &output.path, record, buffer)?;
+                Ok(put(&path, buffer, *executable).map_err(|error| named(&path, &error))?)
             }
         }
     }
 }
 
 /// A file with this content. One that has it already is left alone, with its time.
-fn put(path: &Path, bytes: &[u8], mode: u32, executable: bool) -> io::Result<()> {
-    if let Ok(told) = fs::symlink_metadata(path) {
-        let same_mode = (told.permissions().mode() & 0o111 != 0) == executable;
-        let same_size = told.is_file() && told.len() == bytes.len() as u64;
-        if same_mode && same_size && fs::read(path).is_ok_and(|now| now == bytes) {
-            return Ok(());
+fn put(path: &Path, bytes: &[u8], executable: bool) -> io::Result<()> {
+    let mode = if executable { 0o777 } else { 0o666 };
+    let make = || fs::OpenOptions::new().create_new(true).write(true).mode(mode).open(path);
+    // Mostly there is none: asking before would be one look more for each.
+    let mut file = match make() {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let told = fs::symlink_metadata(path)?;
+            let same_mode = (told.permissions().mode() & 0o111 != 0) == executable;
+            let same_size = told.is_file() && told.len() == bytes.len() as u64;
+            if same_mode && same_size && fs::read(path).is_ok_and(|now| now == bytes) {
+                return Ok(());
+            }
+            clear(path)?;
+            make()?
         }
-        clear(path)?;
-    }
-    fs::OpenOptions::new().create_new(true).write(true).mode(mode).open(path)?.write_all(bytes)
+        made => made?,
+    };
+    file.write_all(bytes)
 }
 
 fn make_folder(path: &Path) -> io::Result<()> {

@@ -14,9 +14,9 @@ use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::io::Errno;
 
 use super::burst::Bursts;
-use super::git::{self, Git};
 use super::limit::{INSTANCES, WATCHES};
 use super::rule::{Kind, Place, Rule, is_made, is_scratch};
+use crate::effects::gitignore::{self as git, Git};
 
 /// Of a file that is written only its closing is of interest: in between it is half a file. What a program does to a
 /// file that it keeps open, as a log, wakes nobody.

@@ -61,7 +61,9 @@ struct Rule {
 /// What is carried from line to line of one file.
 struct Reader<'a> {
     file: Option<&'a Path>,
-    /// The targets whose recipe comes now.
+    /// A rule's recipe comes now, though the rule may be for nobody to call.
+    in_rule: bool,
+    /// The targets whose recipe that is.
     current: Vec<String>,
     comment: Vec<String>,
     group: Option<String>,
@@ -75,6 +77,7 @@ impl Makefile<'_> {
     fn file(&mut self, text: &str, file: Option<&Path>) {
         let mut reader = Reader {
             file,
+            in_rule: false,
             current: Vec::new(),
             comment: Vec::new(),
             group: None,
@@ -84,7 +87,7 @@ impl Makefile<'_> {
         };
         let mut lines = text.lines().enumerate();
         while let Some((at, line)) = lines.next() {
-            let is_recipe = line.starts_with(reader.prefix) && !reader.current.is_empty();
+            let is_recipe = line.starts_with(reader.prefix) && reader.in_rule;
             let mut whole = line.to_owned();
             while whole.ends_with('\\') && !whole.ends_with("\\\\") {
                 let Some((_, next)) = lines.next() else { break };
@@ -107,7 +110,7 @@ impl Makefile<'_> {
             };
             return;
         }
-        if line.starts_with(reader.prefix) && !reader.current.is_empty() {
+        if line.starts_with(reader.prefix) && reader.in_rule {
             for name in &reader.current {
                 if let Some(rule) = self.rules.get_mut(name) {
                     rule.recipe.push(trimmed.to_owned());
@@ -141,6 +144,7 @@ impl Makefile<'_> {
             }
             _ => match assignment(line) {
                 Some(assignment) => {
+                    reader.in_rule = false;
                     reader.current.clear();
                     reader.comment.clear();
                     self.assign(&assignment, reader);
@@ -177,23 +181,23 @@ impl Makefile<'_> {
 
     fn rule(&mut self, line: &str, beside: Option<&str>, number: usize, reader: &mut Reader<'_>) {
         let above = std::mem::take(&mut reader.comment);
+        reader.current.clear();
+        reader.in_rule = false;
         let Some((targets, rest)) = split_rule(line) else {
             // `$(eval …)`, `$(call …)`: they may make rules, or only print.
-            reader.current.clear();
             if line.contains("$(eval") || line.contains("$(call") {
                 self.reading.uncounted("rules that `$(eval)` or `$(call)` make");
             }
             return;
         };
         if is_target_variable(rest) {
-            reader.current.clear();
             return;
         }
+        reader.in_rule = true;
         let (needs, inline) = rest.split_once(';').unwrap_or((rest, ""));
         let names = match self.variables.expand(targets) {
             Ok(names) => names,
             Err(Unknown(what)) => {
-                reader.current.clear();
                 self.reading.gap(format!("targets named by {what}"));
                 return;
             }
@@ -203,7 +207,6 @@ impl Makefile<'_> {
             self.phony.extend(needs);
             // A comment above `.PHONY: x` tells of x.
             reader.comment = above;
-            reader.current.clear();
             return;
         }
         reader.current = names.split_whitespace().filter(|name| is_target(name)).map(unescape).collect();

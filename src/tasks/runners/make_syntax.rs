@@ -65,8 +65,13 @@ pub fn is_target(name: &str) -> bool {
     !name.contains('%') && (!name.starts_with('.') || name.contains('/'))
 }
 
+/// A name as make knows it: without backslashes, and without a `./` before it.
 pub fn unescape(name: &str) -> String {
-    name.replace('\\', "")
+    let name = name.replace('\\', "");
+    match name.trim_start_matches("./") {
+        "" => name,
+        bare => bare.to_owned(),
+    }
 }
 
 pub fn unique(names: &[String]) -> Vec<String> {

@@ -210,6 +210,8 @@ fn invoke(look: &Look<'_>) -> Read {
         return Ok(None);
     }
     let mut reading = Reading::default();
+    let keeps = keeps_underscores(look);
+    let written = |name: &str| if keeps { name.to_owned() } else { dashed(name) };
     // Dependencies are functions, which may be tasks by other names.
     let mut own_names: Vec<(&str, String)> = Vec::new();
     for function in functions(&code) {
@@ -225,7 +227,7 @@ fn invoke(look: &Look<'_>) -> Read {
         let positional = given.iter().filter(|it| it.name.is_none());
         let needs = positional.chain(named("pre")).flat_map(|it| names(&code, it));
         let needs = needs.chain(named("post").map(|it| names(&code, it)).unwrap_or_default());
-        let mut draft = Draft::new(dashed(own), function.line)
+        let mut draft = Draft::new(written(own), function.line)
             .describe(function.docstring, Origin::Docstring)
             .arguments(arguments.collect())
             .after(needs.collect());
@@ -235,7 +237,7 @@ fn invoke(look: &Look<'_>) -> Read {
     }
     for need in reading.tasks.iter_mut().flat_map(|draft| &mut draft.depends_on) {
         let own = own_names.iter().find(|(function, _)| function == need).map(|(_, name)| name.clone());
-        *need = own.unwrap_or_else(|| dashed(need));
+        *need = own.unwrap_or_else(|| written(need));
     }
     if let Some(members) = collection(&code, &mut reading) {
         let own = |name: &str| own_names.iter().find(|(_, own)| own == name).map(|(function, _)| *function);
@@ -243,7 +245,7 @@ fn invoke(look: &Look<'_>) -> Read {
             let function = own(&draft.name);
             let Some((_, name)) = members.iter().find(|(member, _)| Some(*member) == function) else { return false };
             if let Some(name) = name {
-                draft.name = dashed(name);
+                draft.name = written(name);
             }
             true
         });
@@ -258,6 +260,14 @@ fn invoke(look: &Look<'_>) -> Read {
 fn helps(code: &Code<'_>, given: &Given<'_>) -> Vec<(String, String)> {
     let pairs = (given.start..given.end).filter(|at| code.is_mark(*at + 1, ':'));
     pairs.filter_map(|at| Some((code.text(at)?.to_owned(), code.text(at + 2)?.to_owned()))).collect()
+}
+
+/// Whether the project's settings have invoke leave names as they are.
+fn keeps_underscores(look: &Look<'_>) -> bool {
+    let files = ["invoke.yaml", "invoke.yml", "invoke.json"].map(|name| look.folder.join(name));
+    let said = files.iter().filter(|path| look.around.is_file(path)).find_map(|path| look.around.document(path).ok());
+    let flag = said.as_ref().and_then(|root| root.path(&["tasks", "auto_dash_names"]));
+    flag.is_some_and(|flag| flag.scalar() == Some("false"))
 }
 
 /// Invoke writes dashes for underscores, but not at the ends.

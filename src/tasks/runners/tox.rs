@@ -1,5 +1,7 @@
 //! tox, <https://tox.wiki/en/latest/config.html>: environments of its list, with braces and ranges expanded.
 
+use std::collections::HashSet;
+
 use crate::tasks::formats::{Node, ini};
 use crate::tasks::look::Look;
 use crate::tasks::runner::{Read, Reading, Runner, Via};
@@ -58,8 +60,46 @@ fn of_ini(sections: &[ini::Section], main: &str, look: &Look<'_>) -> Read {
         let found = own.iter().find(|(it, _)| it == name).map(|(_, section)| *section);
         push(&mut reading, name, environment(found, base, line), listed.contains(name));
     }
+    let known: Vec<String> = reading.tasks.iter().map(|it| it.name.clone()).collect();
+    for (name, line) in conditional(sections, main, &known) {
+        let environment = environment(None, base, line);
+        push(&mut reading, &name, environment, false);
+        if let Some(draft) = reading.tasks.last_mut() {
+            draft.private = true;
+        }
+    }
     plugins(look, tox.get("requires").is_some(), &mut reading);
     Ok(Some(reading))
+}
+
+/// Environments that only conditions name, `postgres: psycopg`: tox takes them for such where any of their factors is in no
+/// other name.
+fn conditional(sections: &[ini::Section], main: &str, known: &[String]) -> Vec<(String, usize)> {
+    let factors: HashSet<&str> = known.iter().flat_map(|name| name.split('-')).collect();
+    let is_own = |it: &&ini::Section| it.name == main || it.name == "testenv" || it.name.starts_with("testenv:");
+    let mut out: Vec<(String, usize)> = Vec::new();
+    for entry in sections.iter().filter(is_own).flat_map(|section| &section.values) {
+        for condition in entry.value.lines().filter_map(condition) {
+            for name in expand(condition) {
+                let name = name.split('-').map(|it| it.trim_start_matches('!')).collect::<Vec<_>>().join("-");
+                let is_new = !out.iter().any(|(it, _)| *it == name) && !known.contains(&name);
+                if is_new && name.split('-').any(|factor| !factors.contains(factor)) {
+                    out.push((name, entry.line));
+                }
+            }
+        }
+    }
+    out
+}
+
+/// What stands before the colon of a line that holds for some environments only: `py{39,310}, !docs: text`.
+fn condition(line: &str) -> Option<&str> {
+    let (before, rest) = line.split_once(':')?;
+    let is_factor = |c: char| c.is_ascii_alphanumeric() || "_.!{},- ".contains(c);
+    let is_whole = before.matches('{').count() == before.matches('}').count();
+    let is_single = |part: &str| !part.trim().is_empty() && !part.trim().contains(' ');
+    let fits = is_whole && before.chars().all(is_factor) && before.split(',').all(is_single);
+    (fits && (rest.is_empty() || rest.starts_with([' ', '\t']))).then_some(before)
 }
 
 /// What an environment's own section says, and else that of all of them.
@@ -182,6 +222,21 @@ fn range(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn conditions_are_told_from_commands() {
+        let cases = [
+            ("postgres: psycopg", Some("postgres")),
+            ("py{39,310}, !docs: x", Some("py{39,310}, !docs")),
+            ("pytest {posargs: tests}", None),
+            ("{posargs:tests}", None),
+            ("https://example.com", None),
+            ("echo a: b", None),
+        ];
+        for (line, wanted) in cases {
+            assert_eq!(condition(line), wanted, "{line}");
+        }
+    }
 
     #[test]
     fn braces_and_ranges() {

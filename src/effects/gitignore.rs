@@ -1,6 +1,7 @@
 //! What git leaves out, asked for one path at a time.
 
 use std::collections::HashMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,19 +18,46 @@ pub struct Git {
 
 /// The rules that a folder has.
 #[derive(Debug)]
-struct Folder {
+pub struct Folder {
     rules: Gitignore,
     /// Those of the repository whose top it is (`.git/info/exclude`).
-    exclude: Option<Gitignore>,
+    exclude: Gitignore,
     is_top: bool,
 }
 
 /// The file in which a folder keeps its rules.
 pub const FILE: &str = ".gitignore";
 
+/// What the top of a repository has.
+pub const TOP: &str = ".git";
+
 impl Default for Git {
     fn default() -> Self {
         Self { folders: HashMap::new(), global: Gitignore::global().0 }
+    }
+}
+
+impl Folder {
+    /// The rules of a folder, as they are now.
+    pub fn read(folder: &Path) -> Self {
+        let top = folder.join(TOP);
+        let is_top = top.exists();
+        let exclude = is_top.then(|| common(&top)).flatten().map(|git| rules(folder, &git.join("info/exclude")));
+        Self { rules: rules(folder, &folder.join(FILE)), exclude: exclude.unwrap_or(Gitignore::empty()), is_top }
+    }
+
+    /// Whether a path below it is left out; nothing where the folders above it have the next word.
+    pub fn leaves_out(&self, path: &Path, is_folder: bool) -> Option<bool> {
+        match self.rules.matched(path, is_folder) {
+            Match::Ignore(_) => Some(true),
+            Match::Whitelist(_) => Some(false),
+            Match::None => self.is_top.then(|| self.exclude.matched(path, is_folder).is_ignore()),
+        }
+    }
+
+    /// Whether rules further up count for nothing below it.
+    pub fn is_top(&self) -> bool {
+        self.is_top
     }
 }
 
@@ -39,15 +67,8 @@ impl Git {
     pub fn ignores(&mut self, path: &Path, is_folder: bool, floor: Option<&Path>) -> bool {
         let counts = |folder: &Path| floor.is_none_or(|floor| folder.starts_with(floor));
         for folder in path.ancestors().skip(1).take_while(|folder| counts(folder)) {
-            let known = self.folder(folder);
-            match known.rules.matched(path, is_folder) {
-                Match::Ignore(_) => return true,
-                Match::Whitelist(_) => return false,
-                Match::None => {}
-            }
-            if known.is_top {
-                let excluded = |rules: &Gitignore| rules.matched(path, is_folder).is_ignore();
-                return known.exclude.as_ref().is_some_and(excluded);
+            if let Some(verdict) = self.folder(folder).leaves_out(path, is_folder) {
+                return verdict;
             }
         }
         floor.is_none() && self.global.matched(path, is_folder).is_ignore()
@@ -62,11 +83,23 @@ impl Git {
         if let Some(known) = self.folders.get(folder) {
             return known.clone();
         }
-        let git = folder.join(".git");
-        let exclude = git.is_dir().then(|| rules(folder, &git.join("info/exclude")));
-        let read = Arc::new(Folder { rules: rules(folder, &folder.join(FILE)), exclude, is_top: git.exists() });
+        let read = Arc::new(Folder::read(folder));
         self.folders.insert(folder.to_owned(), read.clone());
         read
+    }
+}
+
+/// The folder in which all worktrees of a repository keep what they share. A worktree has a file in its place that says
+/// where its own is (gitrepository-layout(5)).
+fn common(git: &Path) -> Option<PathBuf> {
+    if git.is_dir() {
+        return Some(git.to_owned());
+    }
+    let line = |file: &Path| fs::read_to_string(file).ok()?.lines().next().map(str::to_owned);
+    let own = git.parent()?.join(line(git)?.strip_prefix("gitdir: ")?);
+    match line(&own.join("commondir")) {
+        Some(shared) => Some(own.join(shared)),
+        None => Some(own),
     }
 }
 
@@ -83,8 +116,6 @@ fn rules(folder: &Path, file: &Path) -> Gitignore {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     #[test]
@@ -119,5 +150,20 @@ mod tests {
         git.forget(&top);
         fs::write(top.join(FILE), "").unwrap();
         assert!(!git.ignores(&top.join("a.log"), false, None));
+    }
+
+    #[test]
+    fn a_worktree_has_the_rules_of_its_repository() {
+        let folder = tempfile::tempdir().unwrap();
+        let (main, tree) = (folder.path().join("main"), folder.path().join("tree"));
+        fs::create_dir_all(main.join(".git/info")).unwrap();
+        fs::create_dir_all(main.join(".git/worktrees/tree")).unwrap();
+        fs::create_dir_all(&tree).unwrap();
+        fs::write(main.join(".git/info/exclude"), "private\n").unwrap();
+        fs::write(main.join(".git/worktrees/tree/commondir"), "../..\n").unwrap();
+        fs::write(tree.join(".git"), "gitdir: ../main/.git/worktrees/tree\n").unwrap();
+        let read = Folder::read(&tree);
+        assert_eq!(read.leaves_out(&tree.join("private"), false), Some(true));
+        assert_eq!(read.leaves_out(&tree.join("public"), false), Some(false));
     }
 }
