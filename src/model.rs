@@ -34,7 +34,7 @@ pub use network::{Egress, NetworkMode, Publish};
 pub use port::{Port, Protocol, ServicePort, web_port};
 pub use probe::{Check, Liveness, Probe, ProbeKind, Readiness, Rhythm, Sign, Startup};
 pub use quantity::{BadQuantity, Size, parse_duration, show_duration};
-pub use replicas::{MOST_REPLICAS, Strategy};
+pub use replicas::{Autoscale, MOST_REPLICAS, Strategy};
 pub use restart::{BackoffSpec, Jitter, Restart, RestartPolicy, Stop};
 pub use service::{Condition, Dependency, Environment, Inputs, LogKeeping, Run, Service, SetupStep, Value, Version};
 pub use signal::Signal;

@@ -202,6 +202,7 @@ fn planned(place: usize, service: &Service, outlook: &edges::Outlook<'_>, setups
         network,
         addresses: Addresses::of(&service.name, instance, &surroundings.ports),
         replicas: service.replicas.max(1),
+        autoscale: service.autoscale,
         strategy: strategy(service, network),
         idle_timeout: service.idle_timeout,
         max_age: service.max_age,

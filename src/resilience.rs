@@ -2,8 +2,10 @@
 
 mod backoff;
 mod balance;
+mod scaler;
 mod shift;
 
 pub use backoff::delay;
 pub use balance::two_choices;
+pub use scaler::Scaler;
 pub use shift::{Course, Limits, Reason, Served, Shift, Verdict};

@@ -16,6 +16,6 @@ mod world;
 
 pub use input::{Command, Demand, Effect, Exit, Fact, Incarnation, Input, Left, Moment, Said, SetupRun, Swept};
 pub use phase::Want;
-pub use status::{Event, Reason, State, Status};
-pub use why::{Blocker, Next, Why};
+pub use status::{Event, News, Note, Reason, State, Status};
+pub use why::{Blocker, Next, Scaling, Why};
 pub use world::World;

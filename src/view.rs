@@ -35,4 +35,4 @@ pub use syntax::draw_syntax_error;
 pub use table::{Align, Table};
 pub use task::{Line as TaskLine, Source as TaskSource, Task, path_from, task_lines};
 pub use tried::{Steering, Try, entrance};
-pub use wording::{elapsed, lost_lines, reason, state_mark};
+pub use wording::{elapsed, lost_lines, news, reason, scaling, state_mark};

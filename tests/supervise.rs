@@ -5,6 +5,7 @@ mod external;
 pub mod fixture;
 mod idle;
 mod instances;
+mod load;
 mod order;
 mod probes;
 mod random;

@@ -19,7 +19,7 @@ use super::routes::{Explain, Put};
 use super::server::{Happened, Identity};
 use super::shifts::Of;
 use crate::route::history::Record;
-use crate::runtime::{EndTry, Environment, Problem, Scale, ShiftRequest, TryRequest, UpRequest, Upped};
+use crate::runtime::{EndTry, Environment, Problem, Scale, Scaled, ShiftRequest, TryRequest, UpRequest, Upped};
 use crate::view::routes::{Entry, Explained, Routes};
 use crate::view::{Explanation, Request as RequestView, Service, Shift, Try};
 
@@ -132,7 +132,7 @@ impl Client {
     }
 
     /// Has more or fewer instances of services.
-    pub async fn scale(&self, scale: &Scale) -> Result<(), CallError> {
+    pub async fn scale(&self, scale: &Scale) -> Result<Scaled, CallError> {
         self.post("/v1/services/scale", &serde_json::json!({ "scale": scale })).await
     }
 

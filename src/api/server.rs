@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
 
 use crate::effects::clock;
-use crate::runtime::{Ask, EndTry, Handle, Problem, Scale, TryRequest, UpRequest};
+use crate::runtime::{Ask, EndTry, Handle, Problem, Scale, Scaled, TryRequest, UpRequest};
 use crate::telemetry::requests::Record;
 use crate::view::{Request, Service, Try};
 
@@ -147,7 +147,7 @@ struct Wanted {
     scale: Scale,
 }
 
-async fn scale(State(shared): State<Shared>, Json(wanted): Json<Wanted>) -> Answer<()> {
+async fn scale(State(shared): State<Shared>, Json(wanted): Json<Wanted>) -> Answer<Scaled> {
     shared.handle.ask(|reply| Ask::Scale(wanted.scale, reply)).await.map(Json)
 }
 

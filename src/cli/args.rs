@@ -196,7 +196,7 @@ pub struct Up {
     pub no_deps: bool,
     /// So many instances of a service, whatever the manifest says
     #[arg(long, value_name = "SERVICE=N", value_parser = super::scale::scale)]
-    pub scale: Vec<(String, u32)>,
+    pub scale: Vec<(String, Option<u32>)>,
     /// Start services with ports on their first request
     #[arg(long, env = "NAGAYA_LAZY")]
     pub lazy: bool,

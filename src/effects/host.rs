@@ -155,7 +155,7 @@ impl Host {
             Effect::Signal { incarnation, signal } => self.helpers.launcher().signal(incarnation, signal),
             Effect::Probe { service, incarnation, kind } => self.probe(service, incarnation, kind),
             // Answered where calls are listed.
-            Effect::Measure { .. } => {}
+            Effect::Measure { .. } | Effect::Alert { .. } => {}
             Effect::Sweep(waiting) => self.sweep(&waiting),
             Effect::Setup { setup, run } => self.setup(setup, run),
         }

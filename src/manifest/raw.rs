@@ -27,7 +27,9 @@ pub use network::{ExternalUrl, PublishSpec};
 pub use policy::{Backoff, Policy};
 pub use ports::{Listen, PortSpec, Ports};
 pub use probe::{ExecCheck, GrpcCheck, HttpCheck, PortRef, Probe, TcpCheck};
-pub use service::{CommandSpec, DependsOn, DependsOnEntry, EnvFile, Logs, RawService, RestartRecord, SetupRecord};
+pub use service::{
+    CommandSpec, DependsOn, DependsOnEntry, EnvFile, Logs, RawService, Replicas, RestartRecord, SetupRecord,
+};
 pub use task::RawTask;
 pub use watch::Watch;
 pub use words::{Action, ConditionWord, EgressWord, NamedBy, NetworkWord, SignalWord};

@@ -7,8 +7,8 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::{
-    Check, Command, Egress, External, HostName, Liveness, NetworkMode, Port, Probe, Publish, Readiness, Restart,
-    ServiceName, Sign, Size, Startup, Stop, Strategy, Template, User, Watch,
+    Autoscale, Check, Command, Egress, External, HostName, Liveness, NetworkMode, Port, Probe, Publish, Readiness,
+    Restart, ServiceName, Sign, Size, Startup, Stop, Strategy, Template, User, Watch,
 };
 
 /// A member of the workspace. One that lives elsewhere has nothing of what is about processes but its default.
@@ -49,6 +49,8 @@ pub struct Service {
     pub lazy: bool,
     /// Instances at once; at least one.
     pub replicas: u32,
+    /// Its calls decide how many there are; `replicas` is where it begins.
+    pub autoscale: Option<Autoscale>,
     /// It owns data: there are never two of it.
     pub stateful: bool,
     /// Without a call for so long it is stopped, until the next one; for lazy services.
@@ -84,6 +86,11 @@ pub enum Run {
 }
 
 impl Service {
+    /// How many instances there may be wanted.
+    pub fn most_replicas(&self) -> u32 {
+        self.autoscale.map_or(self.replicas, |autoscale| autoscale.max)
+    }
+
     /// Its command, where it is a process.
     pub fn command(&self) -> Option<&Command> {
         match &self.run {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{
-    Dependency, Egress, External, HostName, Liveness, LogKeeping, NetworkMode, ProbeKind, Protocol, Restart, Rhythm,
-    ServiceName, Sign, Startup, Stop, Strategy, User, Version, Watch,
+    Autoscale, Dependency, Egress, External, HostName, Liveness, LogKeeping, NetworkMode, Probe, ProbeKind, Protocol,
+    Restart, Rhythm, ServiceName, Sign, Startup, Stop, Strategy, User, Version, Watch,
 };
 
 use super::{Addresses, Layers};
@@ -51,6 +51,8 @@ pub struct Planned {
     pub lazy: bool,
     /// Instances at once.
     pub replicas: u32,
+    /// Its calls decide how many there are.
+    pub autoscale: Option<Autoscale>,
     /// How an instance of it is replaced.
     pub strategy: Strategy,
     /// Without a call for so long it is stopped, until the next one.

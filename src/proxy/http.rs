@@ -338,6 +338,7 @@ mod tests {
             refused: Vec::new(),
             last_lines: Vec::new(),
             next: None,
+            scaling: None,
             lost_lines: 0,
         }
     }

@@ -6,7 +6,7 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, watch};
 
@@ -29,6 +29,8 @@ pub struct Listed {
     now: watch::Sender<Arc<[Arc<Replica>]>>,
     /// Calls so far to instances that are not listed any more.
     before: Arc<AtomicU64>,
+    /// The loop is to be told of the next call.
+    alert: Arc<AtomicBool>,
 }
 
 /// An instance that can be called.
@@ -86,7 +88,7 @@ impl Replicas {
     /// Begins a call to a port, by its place.
     pub(super) fn pick(&self, port: usize, fixed: &Location) -> Picked {
         let Self::Listed(list) = self else { return Picked::Call(Call::Fixed(fixed.clone())) };
-        let list = list.now.borrow();
+        let (alert, list) = (&list.alert, list.now.borrow());
         if list.is_empty() {
             return Picked::Nobody;
         }
@@ -96,7 +98,11 @@ impl Replicas {
         let first = two_choices(list.len(), |at| list[at].load(), |below| fastrand::usize(..below));
         let mut in_turn = list[first..].iter().chain(&list[..first]);
         let begun = in_turn.find(|replica| replica.begin());
-        begun.map_or(Picked::Nobody, |replica| Picked::Call(Call::Of(replica.clone(), port)))
+        let Some(replica) = begun else { return Picked::Nobody };
+        if alert.load(Ordering::SeqCst) && alert.swap(false, Ordering::SeqCst) {
+            let _ = replica.facts.send(Fact::Called(replica.incarnation));
+        }
+        Picked::Call(Call::Of(replica.clone(), port))
     }
 
     /// Lists these from now on. Those that are not among them any more are closed, and
@@ -122,11 +128,19 @@ impl Replicas {
         gone
     }
 
+    /// Has the loop told of the next call. Where more than so many have begun by now it is for the caller to tell.
+    pub fn alert(&self, begun: u64) -> bool {
+        let Self::Listed(list) = self else { return false };
+        // In this order, as a call is counted before it looks: one of both sees the other.
+        list.alert.store(true, Ordering::SeqCst);
+        self.demand().begun != begun && list.alert.swap(false, Ordering::SeqCst)
+    }
+
     /// How much the service is called.
     pub fn demand(&self) -> Demand {
         let Self::Listed(list) = self else { return Demand::default() };
         let now = list.now.borrow();
-        let begun: u64 = now.iter().map(|replica| replica.begun.load(Ordering::Relaxed)).sum();
+        let begun: u64 = now.iter().map(|replica| replica.begun.load(Ordering::SeqCst)).sum();
         Demand {
             under_way: now.iter().map(|replica| replica.load()).sum(),
             begun: begun + list.before.load(Ordering::Relaxed),
@@ -163,7 +177,7 @@ impl Replica {
         let one_more = |calls: u32| (calls & CLOSED == 0).then_some(calls + 1);
         let is_open = self.calls.fetch_update(Ordering::AcqRel, Ordering::Relaxed, one_more).is_ok();
         if is_open {
-            self.begun.fetch_add(1, Ordering::Relaxed);
+            self.begun.fetch_add(1, Ordering::SeqCst);
         }
         is_open
     }
@@ -266,6 +280,21 @@ mod tests {
         assert!(matches!(told.try_recv(), Ok(Fact::Drained(Incarnation(2)))));
         assert!(told.try_recv().is_err());
         assert_eq!(replicas.demand(), Demand { under_way: 0, begun: 3 });
+    }
+
+    #[test]
+    fn the_first_call_after_an_alert_is_told_and_no_other() {
+        let (facts, mut told) = mpsc::unbounded_channel();
+        let replicas = Replicas::listed();
+        replicas.set([life(1)].into_iter(), &facts);
+        drop(begin(&replicas));
+        assert!(told.try_recv().is_err());
+        // One that has begun since it was counted is told by whoever asks.
+        assert!(replicas.alert(0));
+        assert!(!replicas.alert(1));
+        drop((begin(&replicas), begin(&replicas)));
+        assert!(matches!(told.try_recv(), Ok(Fact::Called(Incarnation(1)))));
+        assert!(told.try_recv().is_err());
     }
 
     #[test]

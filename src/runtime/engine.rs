@@ -258,6 +258,9 @@ impl Engine {
         while let Some(effect) = self.effects.pop_front() {
             match effect {
                 Effect::Measure { service, incarnation } => self.publisher.measure(&self.world, service, incarnation),
+                Effect::Alert { service, incarnation, begun } => {
+                    self.publisher.alert(&self.world, service, incarnation, begun);
+                }
                 effect => self.host.perform(effect),
             }
             count += 1;
@@ -278,6 +281,7 @@ impl Engine {
             self.publisher.changed(&self.world, changed);
             self.publisher.events(&mut self.world);
         }
+        self.publisher.notes(&mut self.world);
     }
 
     /// Tells of something that is no change of a service's state.

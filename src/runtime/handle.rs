@@ -54,7 +54,7 @@ pub enum Ask {
         reply: oneshot::Sender<Result<(), Problem>>,
     },
     /// Have so many instances of these.
-    Scale(Scale, oneshot::Sender<Result<(), Problem>>),
+    Scale(Scale, oneshot::Sender<Result<Scaled, Problem>>),
     /// Make the place in which a task runs, and keep it until its process is asked to end.
     Hold(String, oneshot::Sender<Result<(), Problem>>),
     Why(String, oneshot::Sender<Result<Explanation, Problem>>),
@@ -81,8 +81,8 @@ pub enum Ask {
     },
 }
 
-/// How many instances of services there are to be, by name.
-pub type Scale = BTreeMap<String, u32>;
+/// How many instances of services there are to be, by name; `None` for what the manifest says.
+pub type Scale = BTreeMap<String, Option<u32>>;
 
 /// What `up` asks of a running engine.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -150,6 +150,13 @@ pub struct EndTry {
     /// Lose what is nowhere but in its worktree.
     #[serde(default)]
     pub force: bool,
+}
+
+/// What became of numbers that were asked for.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Scaled {
+    /// What else follows from them.
+    pub notices: Vec<String>,
 }
 
 /// The environment in which a service runs.

@@ -21,7 +21,7 @@ use crate::route::{
     Availability, Endpoint, Life, Listener, Replicas, Routes, Socket, Table, Upstream, Upstreams, Version, on_loopback,
 };
 use crate::supervise::{Fact, Incarnation, Moment, World};
-use crate::view::{Event, Past, Service, Usage};
+use crate::view::{Event, Past, Service, Usage, news};
 
 /// Further names of services; where two claim one, the first has it.
 fn aliases(plan: &Plan) -> HashMap<Arc<str>, usize> {
@@ -321,6 +321,15 @@ impl Publisher {
         let _ = self.calls.facts.send(Fact::Measured(incarnation, demand));
     }
 
+    /// Has the loop told when a service is called by more than so many ever were.
+    pub fn alert(&self, world: &World, place: usize, incarnation: Incarnation, begun: u64) {
+        if let Some(replicas) = self.replicas.get(world.plan().services[place].name.as_str())
+            && replicas.alert(begun)
+        {
+            let _ = self.calls.facts.send(Fact::Called(incarnation));
+        }
+    }
+
     /// Publishes who can be called of a service's instances, and then whether any can: whoever is told so finds it.
     fn callable(&mut self, world: &World, place: usize) {
         let planned = &world.plan().services[place];
@@ -355,6 +364,15 @@ impl Publisher {
         let events = world.take_events();
         let plan = world.plan();
         self.board.add_events(events.iter().map(|event| Event::new(event, plan, self.clock.wall(event.at))));
+    }
+
+    /// Publishes what the world tells besides states.
+    pub fn notes(&self, world: &mut World) {
+        for note in world.take_notes() {
+            let name = note.service.map(|place| &world.plan().services[place].name);
+            let (event, message) = news(&note.what);
+            self.board.tell(Event::told(event, name, message, self.clock.wall(note.at)));
+        }
     }
 
     /// Publishes an event that is no change of state.

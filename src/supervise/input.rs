@@ -73,6 +73,8 @@ pub enum Fact {
     Exited(Incarnation, Exit, Left),
     /// No process of it is left.
     Gone(Incarnation),
+    /// A service that was not called is called now, by one of its lives.
+    Called(Incarnation),
     /// How much a service is called, by one of its lives.
     Measured(Incarnation, Demand),
     /// All calls to it are answered, and no more will come.
@@ -196,6 +198,12 @@ pub enum Effect {
     Measure {
         service: usize,
         incarnation: Incarnation,
+    },
+    /// Tell when a call begins to the service of which this is a life, and more than so many ever have.
+    Alert {
+        service: usize,
+        incarnation: Incarnation,
+        begun: u64,
     },
     /// Look which of these listen where they should.
     Sweep(Vec<(usize, Incarnation)>),

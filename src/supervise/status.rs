@@ -109,6 +109,21 @@ pub struct Event {
     pub reason: Option<Reason>,
 }
 
+/// Something that users should be told of and that is no change of state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Note {
+    pub at: Moment,
+    pub service: Option<usize>,
+    pub what: News,
+}
+
+/// What there is to tell.
+#[derive(Debug, Clone, PartialEq)]
+pub enum News {
+    /// Its calls are worth another number of instances: so many were under way in the mean, and one is to have `in_flight`.
+    Scaled { from: u32, to: u32, mean: f64, in_flight: u32 },
+}
+
 impl World {
     /// The status of a service: of its instances, that which says most about whether it can be called.
     pub fn status(&self, service: usize) -> Status {

@@ -5,6 +5,7 @@ mod dependencies;
 mod drive;
 mod facts;
 mod idle;
+mod load;
 mod probes;
 mod readiness;
 mod staff;
@@ -19,8 +20,9 @@ use super::due::Deadlines;
 use super::input::{Effect, Incarnation, Input, Moment, SetupRun};
 use super::instance::{Instance, Spot};
 use super::phase::{Phase, Want};
-use super::status::{Event, State};
+use super::status::{Event, Note, State};
 use idle::Quiet;
+use load::Load;
 
 /// All services of a workspace and what is going on with them.
 #[derive(Debug)]
@@ -36,6 +38,7 @@ pub struct World {
     pub(super) dirty: VecDeque<usize>,
     pub(super) effects: Vec<Effect>,
     pub(super) events: Vec<Event>,
+    pub(super) notes: Vec<Note>,
     /// Services that something happened to since this was last asked.
     changed: Vec<usize>,
     last_incarnation: u64,
@@ -50,6 +53,10 @@ pub struct Row {
     pub instances: Vec<Instance>,
     /// Since when it is not called, where that is looked at.
     pub quiet: Option<Quiet>,
+    /// How much it is called, where that decides how many there are.
+    pub load: Option<Load>,
+    /// Those of which the calls were last looked at, or would be.
+    pub called: Vec<Incarnation>,
     /// It was asked for without what it needs, so it waits for nothing.
     pub alone: bool,
     /// No longer in the manifest; only its stop is still to be seen.
@@ -65,6 +72,8 @@ impl Row {
             want: Want::Down,
             instances: vec![Instance::new(1)],
             quiet: None,
+            load: None,
+            called: Vec::new(),
             alone: false,
             leaving: false,
             is_dirty: false,
@@ -89,7 +98,8 @@ impl Row {
     /// When one of its instances wants to be looked at again.
     pub fn deadline(&self) -> Option<Moment> {
         let instances = self.instances.iter().filter_map(|instance| instance.deadline());
-        instances.chain(self.quiet.and_then(|quiet| quiet.next)).min()
+        let load = self.load.as_ref().and_then(Load::next);
+        instances.chain(self.quiet.and_then(|quiet| quiet.next)).chain(load).min()
     }
 }
 
@@ -125,6 +135,7 @@ impl World {
             dirty: VecDeque::new(),
             effects: Vec::new(),
             events: Vec::new(),
+            notes: Vec::new(),
             changed: Vec::new(),
             last_incarnation: 0,
             random: fastrand::Rng::with_seed(seed),
@@ -158,6 +169,11 @@ impl World {
     /// The changes of state since this was last asked.
     pub fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
+    }
+
+    /// What users should be told of, besides states, since this was last asked.
+    pub fn take_notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.notes)
     }
 
     /// The services that something happened to since this was last asked, each once.

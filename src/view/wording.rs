@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::model::ProbeKind;
 use crate::plan::Plan;
-use crate::supervise::{Reason, State};
+use crate::supervise::{News, Reason, Scaling, State};
 
 /// A mark that tells a state without colour.
 pub fn state_mark(state: State) -> &'static str {
@@ -50,6 +50,23 @@ pub fn reason(reason: &Reason, plan: &Plan) -> String {
             format!("serves until #{next} is ready, which is {}{why}", state.word())
         }
     }
+}
+
+/// What the world tells besides states: the word of the event, and its message.
+pub fn news(news: &News) -> (&'static str, String) {
+    match news {
+        News::Scaled { from, to, mean, in_flight } => {
+            let calls = format!("{mean:.1} calls were under way in the mean, and one instance is to have {in_flight}");
+            ("scaled", format!("from {from} to {to}: {calls}"))
+        }
+    }
+}
+
+/// How many instances calls are worth, in a line.
+pub fn scaling(scaling: &Scaling) -> String {
+    let Scaling { count, spec, mean } = scaling;
+    let calls = mean.map(|mean| format!(", {mean:.1} calls under way in the mean")).unwrap_or_default();
+    format!("scaled by its calls: {count} of {} to {}{calls} ({} for each)", spec.min, spec.max, spec.in_flight)
 }
 
 /// `a`, `a and b`, `a, b and 3 more`.

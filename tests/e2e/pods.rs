@@ -1,5 +1,6 @@
 //! Services in pods: each sees a network of its own, in which names and ports are production's.
 
+mod autoscale;
 mod calls;
 mod datagrams;
 mod death;

@@ -37,6 +37,36 @@ services:
 }
 
 #[test]
+fn ranges_of_instances_make_sense() {
+    let cases = [
+        (
+            "ports: 80\nreplicas: { min: 3, max: 2 }",
+            "5:15 no_range at least 3 and at most 2 is no range | `max` is the greater one",
+        ),
+        ("ports: 80\nreplicas: { max: 300 }", "5:22 many_replicas a service has at most 256 instances"),
+        (
+            "ports: 80\nreplicas: { max: 2, in_flight: 0 }",
+            "5:36 no_in_flight an instance that is to have no call under way is not needed | `in_flight: 1` is the least",
+        ),
+        (
+            "ports: 80\nreplicas: { max: 2, period: 10ms }",
+            "5:33 too_short so few calls say nothing of how many instances they are worth | `1s` is the least",
+        ),
+        (
+            "replicas: { min: 2, in_flight: 3 }",
+            "4:36 no_range `in_flight` is about scaling by calls, and there is no `max` up to which | add `max: …`, or remove it",
+        ),
+        (
+            "replicas: { max: 2 }",
+            "4:15 scaled_without_ports calls are to decide how many there are of `a`, and it has no ports | add `ports`, or one number",
+        ),
+    ];
+    for (keys, expected) in cases {
+        assert_eq!(service(keys), [expected], "{keys}");
+    }
+}
+
+#[test]
 fn each_mistake_is_told_plainly() {
     let cases = [
         ("command: y", "4:5 duplicate_key `command` stands here twice | merge the two, or remove one"),

@@ -226,6 +226,7 @@ impl Fixture {
             Effect::Probe { service, kind: ProbeKind::Readiness, .. } => format!("probe {}", name(*service)),
             Effect::Probe { service, kind, .. } => format!("{} of {}", kind.word(), name(*service)),
             Effect::Measure { service, .. } => format!("measure {}", name(*service)),
+            Effect::Alert { service, .. } => format!("alert {}", name(*service)),
             Effect::Sweep(waiting) => {
                 let waiting: Vec<String> = waiting.iter().map(|(service, _)| name(*service)).collect();
                 format!("sweep {}", waiting.join("+"))

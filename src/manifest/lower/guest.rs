@@ -56,6 +56,7 @@ pub fn add(services: &mut IndexMap<ServiceName, Service>, root: &Path, manifest:
         profiles: Vec::new(),
         lazy: false,
         replicas: 1,
+        autoscale: None,
         stateful: false,
         idle_timeout: None,
         max_age: None,

@@ -67,7 +67,7 @@ pub fn lower(
         let problem = Problem::error("lazy_without_ports", format!("`{name}` is lazy but has no ports"));
         problems.push(problem.at(key).hint("a lazy service is started by its first request, so it needs `ports`"));
     }
-    let Scale { replicas, stateful, strategy, idle_timeout, max_age } = scale(name, &raw, problems);
+    let Scale { replicas, autoscale, stateful, strategy, idle_timeout, max_age } = scale(name, &raw, problems);
     let restart = restart(raw.restart.as_ref().map(|restart| &restart.value));
     let profiles = raw.profiles.clone().unwrap_or_default().0;
     let (aliases, hostnames) = (aliases(&raw, problems), hostnames(&raw, problems));
@@ -98,6 +98,7 @@ pub fn lower(
         profiles,
         lazy,
         replicas,
+        autoscale,
         stateful,
         idle_timeout,
         max_age,

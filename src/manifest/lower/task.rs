@@ -156,6 +156,7 @@ fn as_service(task: &Task, name: &ServiceName, depends_on: Vec<Dependency>) -> S
         profiles: Vec::new(),
         lazy: false,
         replicas: 1,
+        autoscale: None,
         stateful: false,
         idle_timeout: None,
         max_age: None,

@@ -19,6 +19,7 @@ impl World {
             Fact::Exited(incarnation, exit, left) => self.exited(now, incarnation, exit, left),
             Fact::Gone(incarnation) => self.gone(now, incarnation),
             Fact::Drained(incarnation) => self.drained(now, incarnation),
+            Fact::Called(incarnation) => self.called(now, incarnation),
             Fact::Measured(incarnation, demand) => self.measured(now, incarnation, demand),
             Fact::Probed(incarnation, kind, result) => self.probed(now, incarnation, kind, result),
             Fact::LogMatched(incarnation, kind) => self.log_matched(now, incarnation, kind),

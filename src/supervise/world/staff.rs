@@ -20,7 +20,8 @@ impl World {
     }
 
     fn replicas(&self, service: usize) -> usize {
-        usize::try_from(self.plan.services[service].replicas).unwrap_or(usize::MAX).max(1)
+        let decided = self.rows[service].load.as_ref().map(|load| load.count);
+        usize::try_from(decided.unwrap_or(self.plan.services[service].replicas)).unwrap_or(usize::MAX).max(1)
     }
 
     /// Whether two instances may be there at once where one is wanted.
