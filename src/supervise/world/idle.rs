@@ -23,8 +23,9 @@ impl World {
     /// Begins and ends the looking for calls, by whether the service runs. A look by one that has ended meanwhile is never
     /// answered: when there are others, it is looked anew.
     pub(super) fn watch_calls(&mut self, now: Moment, service: usize) {
-        let planned = &self.plan.services[service];
-        if planned.idle_timeout.is_none() && planned.autoscale.is_none() {
+        let (planned, row) = (&self.plan.services[service], &self.rows[service]);
+        let is_watched = planned.idle_timeout.is_some() || planned.autoscale.is_some();
+        if !is_watched && row.quiet.is_none() && row.load.is_none() {
             return;
         }
         let called: Vec<Incarnation> = self.endpoints(service).map(|(_, incarnation)| incarnation).collect();
@@ -35,8 +36,11 @@ impl World {
     }
 
     fn watch_quiet(&mut self, now: Moment, service: usize, others: bool) {
-        let Some(timeout) = self.plan.services[service].idle_timeout else { return };
         let row = &mut self.rows[service];
+        let Some(timeout) = self.plan.services[service].idle_timeout else {
+            row.quiet = None;
+            return;
+        };
         let serves = row.want == Want::Up && !row.called.is_empty();
         let next = Some(now.after(timeout / LOOKS));
         match (serves, &mut row.quiet) {

@@ -116,9 +116,17 @@ impl Load {
 }
 
 impl World {
-    /// Begins and ends the counting of calls, by whether the service is wanted; those of other instances are counted anew.
+    /// Begins to count where calls decide, before anybody asks how many there are to be.
+    pub(super) fn begin_load(&mut self, now: Moment, service: usize) {
+        let Some(spec) = &self.plan.services[service].autoscale else { return };
+        let row = &mut self.rows[service];
+        if row.want == Want::Up && row.load.is_none() {
+            row.load = Some(Load::new(now, spec, row.phases().count()));
+        }
+    }
+
+    /// Ends that with the service; the calls of other instances are counted anew.
     pub(super) fn watch_load(&mut self, now: Moment, service: usize, others: bool) {
-        let current = self.rows[service].phases().count();
         let row = &mut self.rows[service];
         let Some(spec) = &self.plan.services[service].autoscale else {
             row.load = None;
@@ -126,14 +134,13 @@ impl World {
         };
         match &mut row.load {
             load if row.want != Want::Up => *load = None,
-            load @ None => {
-                *load = Some(Load::new(now, spec, current));
-                self.touch(service);
-            }
+            None => {}
             Some(load) => {
                 let count = load.count.clamp(spec.min, spec.max);
-                if others {
-                    load.wake(now, spec);
+                match row.called.is_empty() {
+                    _ if !others => {}
+                    true => load.sleep(),
+                    false => load.wake(now, spec),
                 }
                 if std::mem::replace(&mut load.count, count) != count {
                     self.touch(service);
