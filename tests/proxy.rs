@@ -10,5 +10,6 @@ mod http2;
 mod lab;
 mod oracle;
 mod refused;
+mod replicas;
 mod routes;
 mod tunnels;

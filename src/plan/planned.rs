@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{
-    Autoscale, Dependency, Egress, External, HostName, Liveness, LogKeeping, NetworkMode, Probe, ProbeKind, Protocol,
-    Restart, Rhythm, ServiceName, Sign, Startup, Stop, Strategy, User, Version, Watch,
+    Autoscale, Dependency, Egress, External, HostName, Liveness, LogKeeping, NetworkMode, ProbeKind, Protocol, Restart,
+    Rhythm, ServiceName, Sign, Startup, Stop, Strategy, User, Version, Watch,
 };
 
 use super::{Addresses, Layers};

@@ -26,7 +26,7 @@ use super::headers::{Identity, REQUEST_ID, given, once, strip_hop_by_hop, tell};
 use super::http::{Asked, Caller, Context, Lead, LocalExecutor, Target, Way, not_dialled};
 use super::link::{Linked, Serving};
 use super::plain::Plain;
-use super::pool::{CallError, Lease};
+use super::pool::{CallError, Failed, Lease, Pool};
 use super::relay;
 use super::reset::{Unprocessed, is_unprocessed, or_reset};
 use super::routing::own::Local;
@@ -35,7 +35,7 @@ use super::tunnel::Tunnel;
 use super::wire::{Io, Spare, Wire};
 use crate::effects::clock;
 use crate::model::Protocol;
-use crate::route::Call;
+use crate::route::{Call, Location, Tried};
 use crate::telemetry::requests::Words;
 
 /// The most that the headers of a request may take.
@@ -226,7 +226,8 @@ async fn pass<W: Way>(
         recording.routed(&routed);
         recording.in_flight = context.serving(&routed, &place, &identity);
         lead_on(&mut request, routed.more.as_deref());
-        call(request, (caller, place), &routed.target, context, is_grpc).await
+        let way = Onward { caller, context, routed: &routed, identity: &identity, is_grpc };
+        way.call(request, place, &mut recording).await
     };
     let mut response = match called.await {
         Ok(answered) => answered.finish(recording),
@@ -283,44 +284,78 @@ impl Answered {
     }
 }
 
-async fn call(
-    mut request: Request<Incoming>,
-    (caller, place): (&Caller, Call),
-    target: &Target,
-    context: &Context,
+/// The way of a request from here on.
+struct Onward<'a> {
+    caller: &'a Caller,
+    context: &'a Context,
+    routed: &'a Routed,
+    identity: &'a Identity,
     is_grpc: bool,
-) -> Result<Answered, Refusal> {
-    let (endpoint, name) = (target.endpoint(), &target.upstream.name);
-    let location = place.location();
-    let upgrade = wants_upgrade(&request);
-    strip_hop_by_hop(request.headers_mut(), upgrade);
-    let failed = |error| failed(target, error);
-    if endpoint.protocol.is_http2() || (is_grpc && endpoint.protocol == Protocol::Detect) {
-        let response = context.pool.http2(location, caller, as_http2(request, location)).await.map_err(failed)?;
-        return Ok(Answered { response, lease: None, call: Some(place) });
+}
+
+impl Onward<'_> {
+    async fn call(
+        &self,
+        mut request: Request<Incoming>,
+        mut place: Call,
+        recording: &mut Recording,
+    ) -> Result<Answered, Refusal> {
+        let target = &self.routed.target;
+        let (endpoint, name) = (target.endpoint(), &target.upstream.name);
+        let upgrade = wants_upgrade(&request);
+        strip_hop_by_hop(request.headers_mut(), upgrade);
+        if endpoint.protocol.is_http2() || (self.is_grpc && endpoint.protocol == Protocol::Detect) {
+            let request = as_http2(request, place.location());
+            let response = self.reach(request, &mut place, recording, Pool::http2).await?;
+            return Ok(Answered { response, lease: None, call: Some(place) });
+        }
+        if self.is_grpc {
+            // Its trailers would be lost on the way to HTTP/1.1.
+            return Err(Refusal::NotGrpc(name.clone(), endpoint.name.clone()));
+        }
+        let is_extended = request.method() == Method::CONNECT;
+        if is_extended {
+            as_upgrade(&mut request)?;
+        }
+        let downstream = (upgrade || is_extended).then(|| hyper::upgrade::on(&mut request));
+        let request = as_http1(request, place.location());
+        let (mut response, lease) = self.reach(request, &mut place, recording, Pool::http1).await?;
+        let Some(downstream) = downstream.filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS) else {
+            return Ok(Answered { response, lease: Some(lease), call: Some(place) });
+        };
+        let upstream = hyper::upgrade::on(&mut response);
+        let upstream = async { upstream.await.ok().map(TokioIo::new) };
+        join(downstream, upstream, place, self.context.pool.spare.clone());
+        if is_extended {
+            *response.status_mut() = StatusCode::OK;
+            response.headers_mut().remove(SEC_WEBSOCKET_ACCEPT);
+        }
+        Ok(Answered { response, lease: None, call: None })
     }
-    if is_grpc {
-        // Its trailers would be lost on the way to HTTP/1.1.
-        return Err(Refusal::NotGrpc(name.clone(), endpoint.name.clone()));
+
+    /// Sends it to an instance, and to another where that cannot be connected to. All instances are alike: what was written
+    /// for one is good for the others.
+    async fn reach<T>(
+        &self,
+        mut request: Request<Incoming>,
+        place: &mut Call,
+        recording: &mut Recording,
+        send: impl AsyncFn(&Pool, &Location, &Caller, Request<Incoming>) -> Result<T, Failed>,
+    ) -> Result<T, Refusal> {
+        let (target, mut tried) = (&self.routed.target, Tried::default());
+        loop {
+            let Failed { error, unsent } = match send(&self.context.pool, place.location(), self.caller, request).await
+            {
+                Ok(answered) => return Ok(answered),
+                Err(failure) => failure,
+            };
+            request = match unsent {
+                Some(unsent) if self.context.another(target, place, &mut tried, recording) => *unsent,
+                _ => return Err(failed(target, error)),
+            };
+            recording.in_flight = self.context.serving(self.routed, place, self.identity);
+        }
     }
-    let is_extended = request.method() == Method::CONNECT;
-    if is_extended {
-        as_upgrade(&mut request)?;
-    }
-    let downstream = (upgrade || is_extended).then(|| hyper::upgrade::on(&mut request));
-    let request = as_http1(request, location);
-    let (mut response, lease) = context.pool.http1(location, caller, request).await.map_err(failed)?;
-    let Some(downstream) = downstream.filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS) else {
-        return Ok(Answered { response, lease: Some(lease), call: Some(place) });
-    };
-    let upstream = hyper::upgrade::on(&mut response);
-    let upstream = async { upstream.await.ok().map(TokioIo::new) };
-    join(downstream, upstream, place, context.pool.spare.clone());
-    if is_extended {
-        *response.status_mut() = StatusCode::OK;
-        response.headers_mut().remove(SEC_WEBSOCKET_ACCEPT);
-    }
-    Ok(Answered { response, lease: None, call: None })
 }
 
 /// Passes bytes on once both sides have changed over.

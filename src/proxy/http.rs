@@ -25,7 +25,7 @@ use super::tunnel::Tunnel;
 use super::wire::{Io, Wire};
 use super::{bridge, h1};
 use crate::discovery::Forwarder;
-use crate::route::{Availability, Call, Endpoint, Location, Picked, Upstream};
+use crate::route::{Availability, Call, Endpoint, Location, Picked, Tried, Upstream};
 use crate::runtime::Ask;
 use crate::telemetry::requests::{Record, Requests, Words};
 
@@ -252,6 +252,16 @@ impl Context {
             };
             *routed = self.router.elsewhere(routed, caller).ok_or(refusal)?;
         }
+    }
+
+    /// Puts another instance in the place of one that could not be connected to. Nothing was sent, so nothing is done twice,
+    /// whatever was asked.
+    pub fn another(&self, target: &Target, place: &mut Call, tried: &mut Tried, recording: &mut Recording) -> bool {
+        let is_other = target.upstream.another(place, tried);
+        if is_other {
+            recording.again();
+        }
+        is_other
     }
 
     /// A callee begins to serve a request; what is no service of ours makes none for it that pass here.

@@ -14,7 +14,7 @@ use super::headers::{Identity, given};
 use super::http::{Asked, Lead, Way};
 use super::routing::Routed;
 use crate::effects::clock;
-use crate::route::{Availability, Call, Picked};
+use crate::route::{Availability, Call, Picked, Tried};
 use crate::telemetry::requests::Words;
 
 /// Such a call, ready to be sent.
@@ -70,8 +70,15 @@ impl Plain {
     /// Sends it and gives the answer.
     pub async fn call<W: Way>(self, shared: &Shared<W>) -> Response<Body> {
         let Self { outbound, routed, place, identity, mut recording, asker } = self;
-        let target = &routed.target;
-        let mut response = match outbound.send(&shared.context.pool, place, &shared.caller).await {
+        let (context, target, mut tried) = (&shared.context, &routed.target, Tried::default());
+        let another = |place: &mut Call| {
+            let is_other = context.another(target, place, &mut tried, &mut recording);
+            if is_other {
+                recording.in_flight = context.serving(&routed, place, &identity);
+            }
+            is_other
+        };
+        let mut response = match outbound.send(&context.pool, place, &shared.caller, another).await {
             Ok(response) => {
                 recording.succeed();
                 recording.status(response.status().as_u16());

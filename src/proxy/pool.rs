@@ -90,6 +90,19 @@ pub enum CallError {
     OnlyHttp2,
 }
 
+/// A call that failed, with the request where nothing of it was sent.
+#[derive(Debug)]
+pub struct Failed {
+    pub error: CallError,
+    pub unsent: Option<Box<Request<Incoming>>>,
+}
+
+impl<E: Into<CallError>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), unsent: None }
+    }
+}
+
 impl Pool {
     /// A pool that dials so.
     pub fn new(dialer: Dialer) -> Self {
@@ -164,7 +177,7 @@ impl Pool {
         location: &Location,
         caller: &Caller,
         mut request: Request<Incoming>,
-    ) -> Result<(Response<Incoming>, Lease), CallError> {
+    ) -> Result<(Response<Incoming>, Lease), Failed> {
         let shelf = self.shelf(location, caller);
         let lease = |sender| Lease { pool: self.clone(), shelf: shelf.clone(), sender };
         while let Some(mut sender) = shelf.take_http1() {
@@ -176,8 +189,10 @@ impl Pool {
                 },
             }
         }
-        let dialled = self.dialer.dial(location, caller, Offer::Http1).await;
-        let stream = dialled.map_err(|error| CallError::Connect(location.clone(), error))?;
+        let stream = match self.dialer.dial(location, caller, Offer::Http1).await {
+            Ok(stream) => stream,
+            Err(error) => return Err(not_connected(location, error, request)),
+        };
         let mut builder = http1::Builder::new();
         let (mut sender, connection) =
             builder.preserve_header_case(true).writev(false).handshake(TokioIo::new(stream)).await?;
@@ -194,7 +209,7 @@ impl Pool {
         location: &Location,
         caller: &Caller,
         mut request: Request<Incoming>,
-    ) -> Result<Response<Incoming>, CallError> {
+    ) -> Result<Response<Incoming>, Failed> {
         let shelf = self.shelf(location, caller);
         let kept = shelf.0.borrow().http2.clone();
         if let Some(mut sender) = kept.filter(|sender| !sender.is_closed()) {
@@ -206,11 +221,14 @@ impl Pool {
                 },
             }
         }
-        let failed = |error| CallError::Connect(location.clone(), error);
-        let stream = self.dialer.dial(location, caller, Offer::Http2).await.map_err(failed)?;
+        let stream = match self.dialer.dial(location, caller, Offer::Http2).await {
+            Ok(stream) => stream,
+            Err(error) => return Err(not_connected(location, error, request)),
+        };
         if matches!(stream, Stream::Tls(_)) && !stream.negotiated_http2() {
             let reason = "it does not speak HTTP/2";
-            return Err(failed(io::Error::new(io::ErrorKind::Unsupported, reason)));
+            let error = io::Error::new(io::ErrorKind::Unsupported, reason);
+            return Err(CallError::Connect(location.clone(), error).into());
         }
         let builder = http2::Builder::new(LocalExecutor);
         let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
@@ -222,6 +240,10 @@ impl Pool {
         }
         Ok(sender.send_request(request).await?)
     }
+}
+
+fn not_connected(location: &Location, error: io::Error, request: Request<Incoming>) -> Failed {
+    Failed { error: CallError::Connect(location.clone(), error), unsent: Some(Box::new(request)) }
 }
 
 impl Shelf {

@@ -8,7 +8,7 @@ use super::http::{Caller, Context, Target, not_dialled};
 use super::relay;
 use super::wire::{Io, Wire};
 use crate::effects::clock;
-use crate::route::Call;
+use crate::route::{Call, Tried};
 use crate::telemetry::requests::Words;
 
 /// Serves one connection. `tls` is the name that the caller asks for, where what passes is TLS.
@@ -43,12 +43,15 @@ pub async fn open(
     }
     let opened = async {
         let mut routed = led?;
-        let call = context.arrive(&mut routed, caller).await?;
+        let mut call = context.arrive(&mut routed, caller).await?;
         recording.routed(&routed);
-        let name = &routed.target.upstream.name;
-        match context.pool.dialer.dial(call.location(), caller, Offer::Bytes).await {
-            Ok(stream) => Ok((stream, call)),
-            Err(error) => Err(not_dialled(name, call.location(), &error)),
+        let mut tried = Tried::default();
+        loop {
+            match context.pool.dialer.dial(call.location(), caller, Offer::Bytes).await {
+                Ok(stream) => return Ok((stream, call)),
+                Err(_) if context.another(&routed.target, &mut call, &mut tried, &mut recording) => {}
+                Err(error) => return Err(not_dialled(&routed.target.upstream.name, call.location(), &error)),
+            }
         }
     };
     let opened = opened.await;

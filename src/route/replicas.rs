@@ -79,6 +79,13 @@ pub enum Picked {
     NoPort,
 }
 
+/// Instances that one call could not be connected to.
+#[derive(Debug, Default)]
+pub struct Tried(Vec<Incarnation>);
+
+/// So many instances are tried for one call.
+const TRIES: usize = 3;
+
 impl Replicas {
     /// A list that is empty yet.
     pub fn listed() -> Self {
@@ -103,6 +110,21 @@ impl Replicas {
             let _ = replica.facts.send(Fact::Called(replica.incarnation));
         }
         Picked::Call(Call::Of(replica.clone(), port))
+    }
+
+    /// Begins the same call with an instance that was not tried, the one with least to do, where enough are left to try.
+    pub(super) fn another(&self, place: &Call, tried: &mut Tried) -> Option<Call> {
+        let (Self::Listed(list), Call::Of(last, port)) = (self, place) else { return None };
+        tried.0.push(last.incarnation);
+        if tried.0.len() >= TRIES {
+            return None;
+        }
+        let list = list.now.borrow();
+        let is_new = |it: &&Arc<Replica>| !tried.0.contains(&it.incarnation) && *port < it.locations.len();
+        let mut left: Vec<&Arc<Replica>> = list.iter().filter(is_new).collect();
+        left.sort_by_key(|it| it.load());
+        let begun = left.into_iter().find(|it| it.begin())?;
+        Some(Call::Of(begun.clone(), *port))
     }
 
     /// Lists these from now on. Those that are not among them any more are closed, and
@@ -280,6 +302,28 @@ mod tests {
         assert!(matches!(told.try_recv(), Ok(Fact::Drained(Incarnation(2)))));
         assert!(told.try_recv().is_err());
         assert_eq!(replicas.demand(), Demand { under_way: 0, begun: 3 });
+    }
+
+    #[test]
+    fn a_call_goes_to_others_until_enough_were_tried() {
+        let (facts, _told) = mpsc::unbounded_channel();
+        let replicas = Replicas::listed();
+        replicas.set((1..=5).map(life), &facts);
+        let mut places = vec![begin(&replicas)];
+        let mut tried = Tried::default();
+        while let Some(next) = replicas.another(places.last().unwrap(), &mut tried) {
+            places.push(next);
+        }
+        let mut seen: Vec<String> = places.iter().map(|place| place.location().to_string()).collect();
+        seen.dedup();
+        assert_eq!((seen.len(), replicas.demand().under_way), (TRIES, 3));
+        drop(places);
+        assert_eq!(replicas.demand().under_way, 0);
+        // There is one, and it was tried; what is not run here has no other.
+        replicas.set([life(1)].into_iter(), &facts);
+        let only = begin(&replicas);
+        assert!(replicas.another(&only, &mut Tried::default()).is_none());
+        assert!(Replicas::Fixed.another(&Call::Fixed(Location::Loopback(9)), &mut Tried::default()).is_none());
     }
 
     #[test]

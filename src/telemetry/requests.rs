@@ -37,6 +37,8 @@ pub struct Record {
     pub link: Link,
     /// One of the requests from which it may have come has entries of its own, which it was not given.
     pub is_withheld: bool,
+    /// Instances that it was tried with: where one cannot be connected to, another is.
+    pub attempts: u8,
     pub protocol: &'static str,
     pub status: Option<u16>,
     pub grpc_status: Option<u16>,
@@ -107,6 +109,7 @@ impl Record {
             routed_by: None,
             link: Link::None,
             is_withheld: false,
+            attempts: 1,
             protocol: "tcp",
             status: None,
             grpc_status: None,

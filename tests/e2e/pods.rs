@@ -3,6 +3,7 @@
 mod autoscale;
 mod calls;
 mod datagrams;
+mod dead;
 mod death;
 mod exec;
 mod files;
