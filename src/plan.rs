@@ -24,7 +24,8 @@ use listening::Listening;
 
 use crate::dtab::{Dtab, Identifier};
 use crate::model::{
-    Command, Graph, Inputs, Namespace, NetworkMode, Reaction, Run, Service, SetupStep, Watch, Workspace, WorkspaceName,
+    Command, Graph, Inputs, Namespace, NetworkMode, Reaction, Run, Service, SetupStep, Size, Watch, Workspace,
+    WorkspaceName,
 };
 
 pub use addresses::{
@@ -89,6 +90,8 @@ pub struct Plan {
     pub namespace: Namespace,
     /// Calls to services that were not declared as dependencies are refused.
     pub strict: bool,
+    /// Memory for all services.
+    pub budget: Option<Size>,
     /// The manifest's own routes.
     pub routes: Dtab,
     /// What names requests, in turn; it is the service that is called where nothing does.
@@ -156,6 +159,7 @@ pub fn plan(workspace: &Workspace, surroundings: &Surroundings) -> Plan {
         host_label: surroundings.site.host_label.clone(),
         namespace: workspace.namespace.clone(),
         strict: workspace.strict,
+        budget: workspace.budget,
         routes: workspace.routes.clone(),
         identifiers: workspace.identifiers.clone(),
         front_door: surroundings.ports.front_door(),

@@ -14,7 +14,9 @@ mod status;
 mod why;
 mod world;
 
-pub use input::{Command, Demand, Effect, Exit, Fact, Incarnation, Input, Left, Moment, Said, SetupRun, Swept};
+pub use input::{
+    Command, Demand, Effect, Exit, Fact, Incarnation, Input, Left, Moment, Said, SetupRun, Swept, Weighed,
+};
 pub use phase::Want;
 pub use status::{Event, News, Note, Reason, State, Status};
 pub use why::{Blocker, Next, Scaling, Why};

@@ -1,6 +1,7 @@
 //! The state machine, step by step: no clock, no process.
 
 mod apply;
+mod budget;
 mod external;
 pub mod fixture;
 mod idle;

@@ -48,6 +48,7 @@ fn workspace_json(workspace: &Workspace) -> Json {
         "network": network(workspace.network),
         "namespace": workspace.namespace,
         "strict": workspace.strict,
+        "budget": workspace.budget.map(|budget| budget.to_string()),
         "routes": workspace.routes.to_string(),
         "services": services,
         "tasks": workspace.tasks.values().map(|task| (task.name.to_string(), task_json(task, workspace))).collect::<Json>(),

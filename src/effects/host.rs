@@ -155,7 +155,7 @@ impl Host {
             Effect::Signal { incarnation, signal } => self.helpers.launcher().signal(incarnation, signal),
             Effect::Probe { service, incarnation, kind } => self.probe(service, incarnation, kind),
             // Answered where calls are listed.
-            Effect::Measure { .. } | Effect::Alert { .. } => {}
+            Effect::Measure { .. } | Effect::Alert { .. } | Effect::Weigh => {}
             Effect::Sweep(waiting) => self.sweep(&waiting),
             Effect::Setup { setup, run } => self.setup(setup, run),
         }
@@ -357,6 +357,14 @@ impl Host {
     /// Pid 1 of the pod, or of the namespaces for private files, in which a service runs now.
     pub fn pod_of(&self, service: usize) -> Option<u32> {
         self.first_of(service)?.init
+    }
+
+    /// All lives, each with the place of its service and the processes from which its others descend.
+    pub fn families(&self) -> Vec<(Incarnation, usize, Vec<u32>)> {
+        let family = |(incarnation, life): (&Incarnation, &Life)| {
+            (*incarnation, life.service, life.pids.iter().copied().chain(life.init).collect())
+        };
+        self.lives.iter().map(family).collect()
     }
 
     /// What is known of a service's first instance.

@@ -59,8 +59,8 @@ record! {
         namespace: At<String>,
         /// Refuse calls to services that were not declared as dependencies.
         strict: At<bool>,
-        /// Memory for the whole workspace.
-        [later] budget: Size,
+        /// Memory for the whole workspace: above it lazy services are stopped, those first that nobody called for longest.
+        budget: At<Size>,
         /// Places where services run that are not booted here.
         [later] remotes: Dict<Any>,
         /// Named groups of services, switched on with `--profile`.

@@ -70,6 +70,8 @@ pub struct Engine {
     asked: UpRequest,
     watching: Watching,
     edits: Edits,
+    /// The services take more memory than they may.
+    over_budget: Option<String>,
     /// Plan problems that did not stop the engine.
     notices: Vec<String>,
 }
@@ -108,13 +110,12 @@ impl Engine {
         let collector = collect(&setup.home, &ends)?;
         let (fact_sender, facts) = mpsc::unbounded_channel();
         let (news, pods) = Inbox::new();
-        let (facts_of_calls, announcer) = (fact_sender.clone(), news.clone());
+        let calls = Calls { facts: fact_sender.clone(), announcer: news.clone(), order: Arc::default() };
         let host = Host::new(clock, &setup.home, plan.clone(), launcher, collector, fact_sender, news);
         let world = World::new(plan, fastrand::u64(..));
         let board = Board::default();
         let (written_sender, written) = mpsc::unbounded_channel();
         let (keeper, unkept) = Keeper::open(&setup.home, world.plan().routes.clone(), written_sender);
-        let calls = Calls { facts: facts_of_calls, announcer };
         let mut publisher = Publisher::new(clock, board.clone(), keeper.routes(), calls);
         let shadowed = shadow_notice(world.plan().services.iter().map(|planned| &planned.environment));
         let notices = [notices, shadowed.into_iter().chain(unkept).chain(publisher.plan(&world)).collect()].concat();
@@ -162,6 +163,7 @@ impl Engine {
             asked: UpRequest::default(),
             watching: Watching::new(files),
             edits: Edits::default(),
+            over_budget: None,
             notices,
         };
         Ok((engine, handle))
@@ -261,6 +263,7 @@ impl Engine {
                 Effect::Alert { service, incarnation, begun } => {
                     self.publisher.alert(&self.world, service, incarnation, begun);
                 }
+                Effect::Weigh => self.publisher.weigh(&self.world, self.host.families()),
                 effect => self.host.perform(effect),
             }
             count += 1;
@@ -281,7 +284,7 @@ impl Engine {
             self.publisher.changed(&self.world, changed);
             self.publisher.events(&mut self.world);
         }
-        self.publisher.notes(&mut self.world);
+        self.tell_notes();
     }
 
     /// Tells of something that is no change of a service's state.

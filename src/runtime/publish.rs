@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::SocketAddrV4;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use tokio::sync::{mpsc, watch};
 
@@ -22,7 +23,7 @@ use crate::route::zone::{Entry, Origin, Zone};
 use crate::route::{
     Availability, Endpoint, Life, Listener, Replicas, Routes, Socket, Table, Upstream, Upstreams, Version, on_loopback,
 };
-use crate::supervise::{Fact, Moment, World};
+use crate::supervise::{Fact, Moment, Note, World};
 use crate::view::{Event, Past, Service, Usage, news};
 
 /// Further names of services; where two claim one, the first has it.
@@ -125,6 +126,8 @@ pub struct Calls {
     pub facts: mpsc::UnboundedSender<Fact>,
     /// The proxy, which closes what it keeps.
     pub announcer: Announcer,
+    /// Counts the ends of calls.
+    pub order: Arc<AtomicU64>,
 }
 
 /// Keeps everything that is published.
@@ -282,7 +285,7 @@ impl Publisher {
             .map(|version| Version { of: version.of.as_str().into(), name: version.name.as_str().into() });
         let replicas = match planned.external() {
             Some(_) => Replicas::Fixed,
-            None => self.replicas.entry(name.clone()).or_insert_with(Replicas::listed).clone(),
+            None => self.replicas.entry(name.clone()).or_insert_with(|| Replicas::listed(&self.calls.order)).clone(),
         };
         Upstream {
             name,
@@ -352,13 +355,12 @@ impl Publisher {
         self.board.add_events(events.iter().map(|event| Event::new(event, plan, self.clock.wall(event.at))));
     }
 
-    /// Publishes what the world tells besides states.
-    pub fn notes(&self, world: &mut World) {
-        for note in world.take_notes() {
-            let name = note.service.map(|place| &world.plan().services[place].name);
-            let (event, message) = news(&note.what);
-            self.board.tell(Event::told(event, name, message, self.clock.wall(note.at)));
-        }
+    /// Publishes what the world tells besides states, and returns it in words.
+    pub fn note(&self, world: &World, note: &Note) -> String {
+        let name = note.service.map(|place| &world.plan().services[place].name);
+        let (event, message) = news(&note.what);
+        self.board.tell(Event::told(event, name, message.clone(), self.clock.wall(note.at)));
+        message
     }
 
     /// Publishes an event that is no change of state.

@@ -77,6 +77,8 @@ pub enum Fact {
     Called(Incarnation),
     /// How much a service is called, by one of its lives.
     Measured(Incarnation, Demand),
+    /// What all services take, and how much they are called.
+    Weighed(Vec<Weighed>),
     /// All calls to it are answered, and no more will come.
     Drained(Incarnation),
     /// One try of a probe of it.
@@ -98,6 +100,16 @@ pub struct Demand {
     pub under_way: u32,
     /// Calls so far, of all that were ever begun.
     pub begun: u64,
+    /// When the last one ended, in an order that all services share; 0 where none has.
+    pub last: u64,
+}
+
+/// What a life takes, and how much its service is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Weighed {
+    pub incarnation: Incarnation,
+    pub bytes: u64,
+    pub demand: Demand,
 }
 
 /// What a service says of itself.
@@ -205,6 +217,8 @@ pub enum Effect {
         incarnation: Incarnation,
         begun: u64,
     },
+    /// Look how much memory all lives take, and how much their services are called.
+    Weigh,
     /// Look which of these listen where they should.
     Sweep(Vec<(usize, Incarnation)>),
     Setup {

@@ -1,5 +1,6 @@
 //! The machine itself: one way in, `step`.
 
+mod budget;
 mod commands;
 mod dependencies;
 mod drive;
@@ -20,7 +21,8 @@ use super::due::Deadlines;
 use super::input::{Effect, Incarnation, Input, Moment, SetupRun};
 use super::instance::{Instance, Spot};
 use super::phase::{Phase, Want};
-use super::status::{Event, Note, State};
+use super::status::{Event, Note, Reason, State};
+use budget::Budget;
 use idle::Quiet;
 use load::Load;
 
@@ -34,6 +36,7 @@ pub struct World {
     pub(super) runs: HashMap<SetupRun, usize>,
     pub(super) deadlines: Deadlines,
     pub(super) sweep: Sweep,
+    pub(super) budget: Budget,
     /// Services to look at before this step ends.
     pub(super) dirty: VecDeque<usize>,
     pub(super) effects: Vec<Effect>,
@@ -55,6 +58,8 @@ pub struct Row {
     pub quiet: Option<Quiet>,
     /// How much it is called, where that decides how many there are.
     pub load: Option<Load>,
+    /// Why it was stopped until somebody calls it.
+    pub rested: Option<Reason>,
     /// Those of which the calls were last looked at, or would be.
     pub called: Vec<Incarnation>,
     /// It was asked for without what it needs, so it waits for nothing.
@@ -73,6 +78,7 @@ impl Row {
             instances: vec![Instance::new(1)],
             quiet: None,
             load: None,
+            rested: None,
             called: Vec::new(),
             alone: false,
             leaving: false,
@@ -132,6 +138,7 @@ impl World {
             runs: HashMap::new(),
             deadlines: Deadlines::default(),
             sweep: Sweep::default(),
+            budget: Budget::default(),
             dirty: VecDeque::new(),
             effects: Vec::new(),
             events: Vec::new(),
@@ -155,10 +162,7 @@ impl World {
 
     /// When `Input::Tick` is wanted next.
     pub fn next_deadline(&self) -> Option<Moment> {
-        match (self.deadlines.earliest(), self.sweep.next) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        self.deadlines.earliest().into_iter().chain(self.sweep.next).chain(self.budget.next()).min()
     }
 
     /// The plan that it runs.

@@ -45,6 +45,9 @@ pub fn reason(reason: &Reason, plan: &Plan) -> String {
         Reason::Retries(exit) => format!("{exit}; it is started again"),
         Reason::KilledHard => "did not stop in time and was killed".to_owned(),
         Reason::Drains => "answers what it was asked, and gets no more".to_owned(),
+        Reason::OverBudget { took, budget } => {
+            format!("stopped until it is called: the services took {took}, and the budget is {budget}")
+        }
         Reason::ServesUntil(next, state, why) => {
             let why = why.as_ref().map(|why| format!(": {}", self::reason(why, plan))).unwrap_or_default();
             format!("serves until #{next} is ready, which is {}{why}", state.word())
@@ -58,6 +61,15 @@ pub fn news(news: &News) -> (&'static str, String) {
         News::Scaled { from, to, mean, in_flight } => {
             let calls = format!("{mean:.1} calls were under way in the mean, and one instance is to have {in_flight}");
             ("scaled", format!("from {from} to {to}: {calls}"))
+        }
+        News::Rested { frees, took, budget } => {
+            ("budget", format!("stopped, which frees {frees}: the services take {took}, and the budget is {budget}"))
+        }
+        News::OverBudget { took, budget } => {
+            ("budget", format!("the services take {took} of memory, the budget is {budget}, and no lazy one is idle"))
+        }
+        News::WithinBudget { took, budget } => {
+            ("budget", format!("the services take {took} of memory, and the budget is {budget} again"))
         }
     }
 }

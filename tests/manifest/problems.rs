@@ -37,6 +37,13 @@ services:
 }
 
 #[test]
+fn a_budget_is_a_size() {
+    let told = |budget: &str| bad(&format!("budget: {budget}\nservices: {{ a: {{ command: x }} }}\n"));
+    assert_eq!(told("4"), ["1:9 small_budget 4B of memory is less than anything takes | write a unit: `4GiB`"]);
+    assert_eq!(told("much").len(), 1);
+}
+
+#[test]
 fn ranges_of_instances_make_sense() {
     let cases = [
         (
@@ -263,7 +270,7 @@ fn huge_and_explosive_manifests_are_refused() {
 
 #[test]
 fn keys_of_later_versions_are_refused_by_name() {
-    let text = "budget: 4GiB\nremotes: {}\nservices:\n  a: { image: postgres, volumes: [a], policy: { timeout: 2s, retry: { budget: 20% } } }\n  b: { command: x, schedule: daily }\n";
+    let text = "telemetry: {}\nremotes: {}\nservices:\n  a: { image: postgres, volumes: [a], policy: { timeout: 2s, retry: { budget: 20% } } }\n  b: { command: x, schedule: daily }\n";
     let codes: Vec<String> = bad(text).into_iter().map(|line| line.split(' ').nth(1).unwrap().to_owned()).collect();
     assert_eq!(codes, ["not_built"; 6]);
 }

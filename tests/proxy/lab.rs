@@ -134,7 +134,7 @@ fn serve(listener: TcpListener, options: Options, availability: watch::Receiver<
 }
 
 fn instances(first: Location, others: &[u16]) -> Replicas {
-    let replicas = Replicas::listed();
+    let replicas = Replicas::listed(&Arc::default());
     let locations = [first].into_iter().chain(others.iter().map(|port| Location::Loopback(*port)));
     let life = |(number, location)| Life { incarnation: Incarnation(number), own: None, locations: vec![location] };
     replicas.set((1..).zip(locations).map(life), &mpsc::unbounded_channel().0);

@@ -227,6 +227,7 @@ impl Fixture {
             Effect::Probe { service, kind, .. } => format!("{} of {}", kind.word(), name(*service)),
             Effect::Measure { service, .. } => format!("measure {}", name(*service)),
             Effect::Alert { service, .. } => format!("alert {}", name(*service)),
+            Effect::Weigh => "weigh".to_owned(),
             Effect::Sweep(waiting) => {
                 let waiting: Vec<String> = waiting.iter().map(|(service, _)| name(*service)).collect();
                 format!("sweep {}", waiting.join("+"))
@@ -241,7 +242,9 @@ impl Fixture {
 }
 
 fn manifest(services: &str) -> String {
-    let mut text = "services:\n".to_owned();
+    // What is for the whole workspace stands before ` || `.
+    let (head, services) = services.split_once(" || ").unwrap_or(("", services));
+    let mut text = format!("{head}\nservices:\n");
     for service in services.split(" | ") {
         let (name, keys) = service.split_once(':').unwrap_or((service, ""));
         let keys = keys.trim();

@@ -12,7 +12,7 @@ impl Fixture {
     fn looked(&mut self, millis: u64, under_way: u32, begun: u64) -> String {
         assert_eq!(self.pass(millis), "measure a");
         let life = self.life("a");
-        self.tell(Fact::Measured(life, Demand { under_way, begun }))
+        self.tell(Fact::Measured(life, Demand { under_way, begun, last: 0 }))
     }
 
     /// A period in which so many calls are under way whenever it is looked, after an alert or the period before.
@@ -91,7 +91,7 @@ fn a_look_that_is_lost_with_its_instance_is_made_up_for() {
     assert_eq!(world.pass(1000), "measure a");
     let life = world.life("a");
     world.exited("a", 1);
-    world.tell(Fact::Measured(life, Demand { under_way: 9, begun: 9 }));
+    world.tell(Fact::Measured(life, Demand { under_way: 9, begun: 9, last: 0 }));
     assert_eq!(world.endpoints("a"), [2]);
     assert_eq!(world.next(), Some(1000));
     // An alert that is lost likewise.

@@ -92,6 +92,7 @@ impl Outside {
                 }
                 Effect::Measure { incarnation, .. } => self.measures.push(incarnation),
                 Effect::Alert { incarnation, .. } => self.alerts.push(incarnation),
+                Effect::Weigh => panic!("there is no budget"),
                 Effect::Sweep(waiting) => {
                     let slow = waiting.iter().filter(|(service, _)| *service == SLOW);
                     slow.for_each(|(_, life)| assert!(self.started.contains(life), "it has not started"));
@@ -196,7 +197,7 @@ impl Outside {
                 if let (true, Some(alert)) = (random.bool(), self.alerts.pop()) {
                     return Some(Fact::Called(alert));
                 }
-                let demand = Demand { under_way: random.u32(..8).saturating_sub(4), begun: 0 };
+                let demand = Demand { under_way: random.u32(..8).saturating_sub(4), begun: 0, last: 0 };
                 Some(Fact::Measured(self.measures.pop()?, demand))
             }
             8 => Some(Fact::Drained(pick(&self.running, random)?)),

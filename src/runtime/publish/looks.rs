@@ -1,9 +1,9 @@
 //! What is only looked at when somebody asks: calls, CPU and memory.
 
 use super::Publisher;
-use crate::effects::stats::{Sample, ticks_per_second};
+use crate::effects::stats::{Sample, memory, ticks_per_second};
 use crate::route::Replicas;
-use crate::supervise::{Fact, Incarnation, World};
+use crate::supervise::{Demand, Fact, Incarnation, Weighed, World};
 use crate::view::Usage;
 
 impl Publisher {
@@ -12,6 +12,25 @@ impl Publisher {
         let name = world.plan().services[place].name.as_str();
         let demand = self.replicas.get(name).map(Replicas::demand).unwrap_or_default();
         let _ = self.calls.facts.send(Fact::Measured(incarnation, demand));
+    }
+
+    /// Tells the loop what all lives take, once that is looked up.
+    pub fn weigh(&self, world: &World, families: Vec<(Incarnation, usize, Vec<u32>)>) {
+        let plan = world.plan();
+        let demand = |place: usize| {
+            let name = plan.services.get(place).map_or("", |planned| planned.name.as_str());
+            self.replicas.get(name).map(Replicas::demand).unwrap_or_default()
+        };
+        let demands: Vec<Demand> = families.iter().map(|(_, place, _)| demand(*place)).collect();
+        let (enough, facts) = (plan.budget.map_or(u64::MAX, |budget| budget.0), self.calls.facts.clone());
+        tokio::task::spawn_blocking(move || {
+            let (incarnations, roots): (Vec<_>, Vec<_>) =
+                families.into_iter().map(|(it, _, roots)| (it, roots)).unzip();
+            let bytes = memory(&roots, enough);
+            let weighed = incarnations.into_iter().zip(bytes).zip(demands);
+            let weighed = weighed.map(|((incarnation, bytes), demand)| Weighed { incarnation, bytes, demand });
+            let _ = facts.send(Fact::Weighed(weighed.collect()));
+        });
     }
 
     /// Has the loop told when a service is called by more than so many ever were.

@@ -20,6 +20,7 @@ impl World {
             Fact::Gone(incarnation) => self.gone(now, incarnation),
             Fact::Drained(incarnation) => self.drained(now, incarnation),
             Fact::Called(incarnation) => self.called(now, incarnation),
+            Fact::Weighed(all) => self.weighed(now, &all),
             Fact::Measured(incarnation, demand) => self.measured(now, incarnation, demand),
             Fact::Probed(incarnation, kind, result) => self.probed(now, incarnation, kind, result),
             Fact::LogMatched(incarnation, kind) => self.log_matched(now, incarnation, kind),
@@ -52,6 +53,7 @@ impl World {
         instance.phase = Phase::Up(up);
         instance.aged_at = max_age.map(|age| now.after(age));
         self.begin_probes(now, spot);
+        self.weigh_soon(now);
         self.touch_neighbours(spot.service);
     }
 

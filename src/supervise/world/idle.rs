@@ -88,9 +88,10 @@ impl World {
     }
 
     /// Nobody calls it: it goes until somebody does. A call that begins in this very moment is still answered.
-    fn rest(&mut self, now: Moment, service: usize) {
+    pub(super) fn rest(&mut self, now: Moment, service: usize) {
         let grace = self.plan.services[service].stop.grace;
         self.rows[service].want = Want::Idle;
+        self.rows[service].rested = None;
         self.rows[service].quiet = None;
         for spot in self.spots(service) {
             let instance = self.instance_mut(spot);
