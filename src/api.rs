@@ -3,6 +3,7 @@
 //! The shapes are those of `view` and `runtime::handle`; both ends are this binary, and whoever else calls finds the
 //! shapes of `--json`.
 
+mod attach;
 mod client;
 pub mod namerd;
 mod names;
@@ -10,6 +11,7 @@ mod routes;
 mod server;
 mod shifts;
 
+pub use attach::{Attach, Drawn, Keys};
 pub use client::{CallError, Client, Events};
 pub use routes::{Explain, Put};
 pub use server::{Happened, Identity, serve};

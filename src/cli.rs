@@ -1,6 +1,7 @@
 //! The command line: arguments, one file a command, the only printer of errors, exit codes.
 
 mod args;
+mod attach;
 mod check;
 mod ci;
 mod config;
@@ -106,6 +107,7 @@ fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Error> {
         Some(Command::Try(args)) => block(tries::run(&global, args, output)),
         Some(Command::Trust(args)) => trust::run(&args, output),
         Some(Command::Exec(args)) => block(exec::run(&global, args, output)),
+        Some(Command::Attach(args)) => block(attach::run(&global, args, output)),
         Some(Command::Doctor(_)) => Ok(doctor::run(output)),
         Some(Command::Config(_)) => config::run(&global, output),
         Some(Command::Check(_)) => check::run(&global, output),

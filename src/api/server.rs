@@ -63,6 +63,7 @@ pub async fn serve(listener: UnixListener, handle: Handle, identity: Identity) {
         .route("/v1/services/{name}/hold", post(hold))
         .route("/v1/services/{name}/why", get(why))
         .route("/v1/services/{name}/env", get(env))
+        .route("/v1/services/{name}/attach", post(super::attach::attach))
         .route("/v1/notices", get(notices))
         .route("/v1/events", get(events))
         .route("/v1/events/stream", get(stream_events))
@@ -88,6 +89,7 @@ impl IntoResponse for Problem {
             | Self::Nothing { .. }
             | Self::Elsewhere { .. }
             | Self::Scale { .. }
+            | Self::NoTerminal { .. }
             | Self::NoMode { .. }
             | Self::Try { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Routes(refused) => super::routes::status(refused),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args as ClapArgs, FromArgMatches, ValueEnum};
 
+use super::attach::Attach;
 use super::ci::Ci;
 use super::control::{Named, Restart};
 use super::demo::Demo;
@@ -147,6 +148,8 @@ commands! {
     Trust(Trust) = "trust",
     /// Run a command in a service's folder and environment
     Exec(Exec) = "exec",
+    /// Look at the terminal of a service, and type there
+    Attach(Attach) = "attach",
     /// Boot, run a command among the services, take everything down
     Ci(Ci) = "ci",
     /// What this machine allows, and what is in the way of more

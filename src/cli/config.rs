@@ -93,6 +93,7 @@ fn service_json(place: usize, service: &Service, references: &[Reference], works
         "stop_signal": service.stop.signal.to_string(),
         "stop_grace_period": show_duration(service.stop.grace),
         "lazy": service.lazy,
+        "tty": service.tty,
         "watch": service.watch.iter().map(|it| json!({
             "paths": it.paths, "ignore": it.ignore, "action": it.reaction.word(),
         })).collect::<Vec<_>>(),

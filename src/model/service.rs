@@ -62,6 +62,8 @@ pub struct Service {
     /// What follows from changes of its files.
     pub watch: Vec<Watch>,
     pub logs: LogKeeping,
+    /// It has a terminal of its own.
+    pub tty: bool,
     /// Where it is declared, for messages: the file and its line, from 1.
     pub declared: (PathBuf, usize),
 }

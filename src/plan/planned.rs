@@ -65,6 +65,8 @@ pub struct Planned {
     pub watch: Vec<PlannedWatch>,
     pub profiles: Vec<String>,
     pub logs: LogKeeping,
+    /// It has a terminal of its own.
+    pub tty: bool,
     /// Places in [`Plan::setups`](super::Plan::setups), in order.
     pub setup: Vec<usize>,
 }
@@ -166,6 +168,7 @@ impl Planned {
             && self.working_dir == other.working_dir
             && self.environment == other.environment
             && self.ports == other.ports
+            && self.tty == other.tty
             && self.is_probed_like(other)
             && (self.network, self.addresses, &self.user) == (other.network, other.addresses, &other.user)
     }

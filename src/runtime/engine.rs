@@ -1,6 +1,7 @@
 //! The loop.
 
 mod asks;
+mod attach;
 mod edits;
 mod setup;
 mod shifts;

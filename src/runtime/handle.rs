@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Board, Waiting};
 use crate::effects::pods::Inbox;
+use crate::effects::terminal::{Attached, Size};
 use crate::launcher::Account;
 use crate::manifest::Request;
 use crate::plan::Selection;
@@ -57,6 +58,13 @@ pub enum Ask {
     Scale(Scale, oneshot::Sender<Result<Scaled, Problem>>),
     /// Make the place in which a task runs, and keep it until its process is asked to end.
     Hold(String, oneshot::Sender<Result<(), Problem>>),
+    /// Look at the terminal of an instance, and type.
+    Attach {
+        service: String,
+        instance: u32,
+        size: Option<Size>,
+        reply: oneshot::Sender<Result<Attached, Problem>>,
+    },
     Why(String, oneshot::Sender<Result<Explanation, Problem>>),
     Env(String, oneshot::Sender<Result<Environment, Problem>>),
     /// Change routes. Those that are in force are published before the answer.
@@ -191,6 +199,9 @@ pub enum Problem {
     Elsewhere { name: String, at: String },
     #[error("{service} wants `network: {mode}`, and that mode is not possible here: {reason}")]
     NoMode { service: String, mode: String, reason: String },
+    /// There is nothing to attach to.
+    #[error("{message}")]
+    NoTerminal { message: String, hint: String },
     /// A number of instances that a service cannot have.
     #[error("{message}")]
     Scale { message: String, hint: String },

@@ -49,6 +49,7 @@ pub fn lower(
         lazy: false,
         replicas: 1,
         autoscale: None,
+        tty: false,
         stateful: false,
         idle_timeout: None,
         max_age: None,

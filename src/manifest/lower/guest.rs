@@ -57,6 +57,7 @@ pub fn add(services: &mut IndexMap<ServiceName, Service>, root: &Path, manifest:
         lazy: false,
         replicas: 1,
         autoscale: None,
+        tty: false,
         stateful: false,
         idle_timeout: None,
         max_age: None,

@@ -105,6 +105,7 @@ pub fn lower(
         strategy,
         watch,
         logs,
+        tty: raw.tty.as_ref().is_some_and(|tty| tty.value),
         declared: declared_at(key, problems),
     };
     Some(service)

@@ -157,6 +157,7 @@ fn as_service(task: &Task, name: &ServiceName, depends_on: Vec<Dependency>) -> S
         lazy: false,
         replicas: 1,
         autoscale: None,
+        tty: false,
         stateful: false,
         idle_timeout: None,
         max_age: None,

@@ -97,8 +97,8 @@ record! {
         [later] labels: Any,
         /// Where its own metrics are.
         [later] metrics: Any,
-        /// Whether it gets a terminal.
-        [later] tty: bool,
+        /// Whether it gets a terminal of its own, for `nagaya attach`.
+        tty: At<bool>,
         /// A container image.
         [later] image: String,
         /// How its image is built.

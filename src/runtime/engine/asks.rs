@@ -82,6 +82,9 @@ impl Engine {
             Ask::Hold(name, reply) => {
                 let _ = reply.send(self.hold(&name));
             }
+            Ask::Attach { service, instance, size, reply } => {
+                let _ = reply.send(self.attach(&service, instance, size));
+            }
             Ask::Why(name, reply) => self.explain(&name, reply),
             Ask::Env(name, reply) => {
                 let _ = reply.send(self.environment(&name));
@@ -107,7 +110,7 @@ impl Engine {
         names.iter().map(|name| self.place(name)).collect()
     }
 
-    fn place(&self, name: &str) -> Result<usize, Problem> {
+    pub(super) fn place(&self, name: &str) -> Result<usize, Problem> {
         let plan = self.world.plan();
         plan.index(name).ok_or_else(|| {
             let known = plan.services.iter().map(|planned| planned.name.as_str());
