@@ -197,6 +197,12 @@ pub struct Up {
     /// Only the named services, without what they need
     #[arg(long, env = "NAGAYA_NO_DEPS")]
     pub no_deps: bool,
+    /// End as soon as this service does, with its exit code, and stop the others
+    #[arg(long, value_name = "SERVICE", env = "NAGAYA_EXIT_CODE_FROM", conflicts_with_all = ["detach", "wait"])]
+    pub exit_code_from: Option<String>,
+    /// End as soon as a service fails, and stop the others
+    #[arg(long, env = "NAGAYA_ABORT_ON_FAILURE", conflicts_with_all = ["detach", "wait"])]
+    pub abort_on_failure: bool,
     /// So many instances of a service, whatever the manifest says
     #[arg(long, value_name = "SERVICE=N", value_parser = super::scale::scale)]
     pub scale: Vec<(String, Option<u32>)>,
