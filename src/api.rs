@@ -3,6 +3,7 @@
 //! The shapes are those of `view` and `runtime::handle`; both ends are this binary, and whoever else calls finds the
 //! shapes of `--json`.
 
+mod attach;
 mod client;
 mod mirrors;
 pub mod namerd;
@@ -12,6 +13,7 @@ mod routes;
 mod server;
 mod shifts;
 
+pub use attach::{Attach, Drawn, Keys};
 pub use client::{CallError, Client, Events};
 pub use remotes::Switched;
 pub use routes::{Explain, Put};

@@ -2,7 +2,9 @@
 
 mod add;
 mod args;
+mod attach;
 mod change;
+
 mod check;
 mod ci;
 mod config;
@@ -113,6 +115,7 @@ fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Error> {
         Some(Command::Remote(args)) => block(remote::run(&global, args, output)),
         Some(Command::Trust(args)) => trust::run(&args, output),
         Some(Command::Exec(args)) => block(exec::run(&global, args, output)),
+        Some(Command::Attach(args)) => block(attach::run(&global, args, output)),
         Some(Command::Doctor(_)) => Ok(doctor::run(output)),
         Some(Command::Config(_)) => config::run(&global, output),
         Some(Command::Check(_)) => check::run(&global, output),

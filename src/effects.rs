@@ -57,6 +57,7 @@ pub mod survivors;
 #[cfg(not(target_os = "linux"))]
 #[path = "effects/survivors_portable.rs"]
 pub mod survivors;
+pub mod terminal;
 mod texts;
 pub mod tree;
 pub mod trial;

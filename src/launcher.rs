@@ -30,4 +30,4 @@ pub use family::TOKEN;
 pub use fork::{Forked, close_others, fork, leave};
 pub use line::Line;
 pub use server::serve;
-pub use spawn::Account;
+pub use spawn::{Account, Seat};

@@ -37,7 +37,7 @@ pub use port::{Port, Protocol, ServicePort, web_port};
 pub use probe::{Check, Liveness, Probe, ProbeKind, Readiness, Rhythm, Sign, Startup};
 pub use quantity::{BadQuantity, Size, parse_duration, show_duration};
 pub use remote::{PLACEHOLDER, Remotes};
-pub use replicas::{MOST_REPLICAS, Strategy};
+pub use replicas::{Autoscale, MOST_REPLICAS, Strategy};
 pub use restart::{BackoffSpec, Jitter, Restart, RestartPolicy, Stop};
 pub use schedule::{BadSchedule, Schedule};
 pub use service::{Condition, Dependency, Environment, Inputs, LogKeeping, Run, Service, SetupStep, Value, Version};

@@ -24,7 +24,7 @@ use listening::Listening;
 
 use crate::dtab::{Dtab, Identifier};
 use crate::model::{
-    Command, Graph, Inputs, Namespace, NetworkMode, Reaction, Remotes, Run, Service, SetupStep, Watch, Workspace,
+    Command, Graph, Inputs, Namespace, NetworkMode, Reaction, Remotes, Run, Service, SetupStep, Size, Watch, Workspace,
     WorkspaceName,
 };
 
@@ -90,6 +90,8 @@ pub struct Plan {
     pub namespace: Namespace,
     /// Calls to services that were not declared as dependencies are refused.
     pub strict: bool,
+    /// Memory for all services.
+    pub budget: Option<Size>,
     /// The manifest's own routes.
     pub routes: Dtab,
     /// What names requests, in turn; it is the service that is called where nothing does.
@@ -159,6 +161,7 @@ pub fn plan(workspace: &Workspace, surroundings: &Surroundings) -> Plan {
         host_label: surroundings.site.host_label.clone(),
         namespace: workspace.namespace.clone(),
         strict: workspace.strict,
+        budget: workspace.budget,
         routes: workspace.routes.clone(),
         identifiers: workspace.identifiers.clone(),
         remotes: workspace.remotes.clone(),
@@ -206,6 +209,8 @@ fn planned(place: usize, service: &Service, outlook: &edges::Outlook<'_>, setups
         network,
         addresses: Addresses::of(&service.name, instance, &surroundings.ports),
         replicas: service.replicas.max(1),
+        autoscale: service.autoscale,
+        tty: service.tty,
         strategy: strategy(service, network),
         idle_timeout: service.idle_timeout,
         max_age: service.max_age,

@@ -3,8 +3,11 @@
 mod backoff;
 mod balance;
 pub mod compare;
+mod scaler;
+
 mod shift;
 
 pub use backoff::delay;
 pub use balance::two_choices;
+pub use scaler::Scaler;
 pub use shift::{Course, Limits, Reason, Served, Shift, Verdict};

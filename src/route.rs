@@ -33,7 +33,7 @@ use crate::supervise::{State, Status};
 
 pub use crate::plan::Location;
 pub use known::{Asking, Known};
-pub use replicas::{Call, Life, Picked, Replicas};
+pub use replicas::{Call, Life, Picked, Replicas, Tried};
 pub use routes::Routes;
 pub use services::{Callable, Standing};
 pub use upstreams::Upstreams;
@@ -281,6 +281,17 @@ impl Upstream {
         match self.ports.get(port) {
             Some(endpoint) => self.replicas.pick(port, &endpoint.location),
             None => Picked::NoPort,
+        }
+    }
+
+    /// Puts another instance in the place of one that a call could not be connected to; false where none is left to try.
+    pub fn another(&self, place: &mut Call, tried: &mut Tried) -> bool {
+        match self.replicas.another(place, tried) {
+            Some(other) => {
+                *place = other;
+                true
+            }
+            None => false,
         }
     }
 

@@ -15,9 +15,9 @@ mod why;
 mod world;
 
 pub use input::{
-    Command, Demand, Effect, Exit, Fact, Hour, Incarnation, Input, Left, Moment, Said, SetupRun, Swept, Ticket,
+    Command, Demand, Effect, Exit, Fact, Hour, Incarnation, Input, Left, Moment, Said, SetupRun, Swept, Ticket, Weighed,
 };
 pub use phase::Want;
-pub use status::{Event, Reason, State, Status};
-pub use why::{Blocker, Next, Why};
+pub use status::{Event, News, Note, Reason, State, Status};
+pub use why::{Blocker, Next, Scaling, Why};
 pub use world::World;

@@ -45,4 +45,4 @@ pub use task::{Line as TaskLine, Source as TaskSource, Task, path_from, task_lin
 pub use traffic::{EdgeId, Flow, Piece, Rates, Tally, Traffic, WINDOW, is_to};
 pub use tried::{Steering, Try, entrance};
 pub use waterfall::{Bar, waterfall};
-pub use wording::{elapsed, lost_lines, reason, state_mark};
+pub use wording::{elapsed, lost_lines, news, reason, scaling, state_mark};

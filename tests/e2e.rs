@@ -1,6 +1,7 @@
 //! The real binary with real processes, as this account and as an unprivileged one.
 
 mod accounts;
+mod attach;
 mod boot;
 mod ci;
 mod containers;

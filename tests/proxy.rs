@@ -11,6 +11,7 @@ mod lab;
 mod oracle;
 mod permits;
 mod refused;
+mod replicas;
 mod routes;
 mod shared;
 mod shares;

@@ -2,11 +2,13 @@
 
 mod agenda;
 mod apply;
+mod budget;
 mod cascade;
 mod external;
 pub mod fixture;
 mod idle;
 mod instances;
+mod load;
 mod order;
 mod probes;
 mod random;

@@ -8,19 +8,22 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
-use hyper::header::CONTENT_TYPE;
-use hyper::{Method, Request, StatusCode};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, UPGRADE};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
+use super::attach::{Attach, Drawn, Keys, PROTOCOL, halves};
 use super::remotes::Switched;
 use super::routes::{Explain, Put};
 use super::server::{Happened, Identity};
 use super::shifts::Of;
 use crate::route::history::Record;
-use crate::runtime::{EndTry, Environment, MirrorRequest, Problem, Scale, ShiftRequest, TryRequest, UpRequest, Upped};
+use crate::runtime::{
+    EndTry, Environment, MirrorRequest, Problem, Scale, Scaled, ShiftRequest, TryRequest, UpRequest, Upped,
+};
 use crate::view::routes::{Entry, Explained, Routes};
 use crate::view::{Explanation, Graph, Mirror, Remote, Request as RequestView, Service, Shift, Try};
 
@@ -138,7 +141,7 @@ impl Client {
     }
 
     /// Has more or fewer instances of services.
-    pub async fn scale(&self, scale: &Scale) -> Result<(), CallError> {
+    pub async fn scale(&self, scale: &Scale) -> Result<Scaled, CallError> {
         self.post("/v1/services/scale", &serde_json::json!({ "scale": scale })).await
     }
 
@@ -207,6 +210,24 @@ impl Client {
         self.post(&format!("/v1/down?force={force}"), &()).await
     }
 
+    /// Attaches to the terminal of a service.
+    pub async fn attach(&self, service: &str, asked: Attach) -> Result<(Drawn, Keys), CallError> {
+        let size = asked.rows.zip(asked.columns).map(|(rows, columns)| format!("&rows={rows}&columns={columns}"));
+        let (name, instance) = (segment(service), asked.instance);
+        let path = format!("/v1/services/{name}/attach?instance={instance}{}", size.unwrap_or_default());
+        let connecting = async {
+            let request = Self::request(Method::POST, &path).header(CONNECTION, "Upgrade").header(UPGRADE, PROTOCOL);
+            let request = request.body(Full::default()).map_err(|error| CallError::Broken(error.to_string()))?;
+            let response = self.exchange(request).await?;
+            match response.status() {
+                StatusCode::SWITCHING_PROTOCOLS => Ok(hyper::upgrade::on(response).await.map_err(broken)?),
+                status => Err(refusal(status, response.into_body()).await),
+            }
+        };
+        let upgraded = tokio::time::timeout(PATIENCE, connecting).await.unwrap_or(Err(CallError::Silent))?;
+        Ok(halves(upgraded))
+    }
+
     /// Follows a stream of the engine.
     pub async fn events(&self, path: &str) -> Result<Events, CallError> {
         let response = self.call(Method::GET, path, Bytes::new()).await?;
@@ -249,25 +270,28 @@ impl Client {
     }
 
     async fn ask(&self, method: Method, path: &str, body: Bytes) -> Result<Incoming, CallError> {
+        let request = Self::request(method, path).header(CONTENT_TYPE, "application/json").body(Full::new(body));
+        let response = self.exchange(request.map_err(|error| CallError::Broken(error.to_string()))?).await?;
+        let status = response.status();
+        let body = response.into_body();
+        if status.is_success() { Ok(body) } else { Err(refusal(status, body).await) }
+    }
+
+    fn request(method: Method, path: &str) -> hyper::http::request::Builder {
+        Request::builder().method(method).uri(path).header(HOST, "nagaya")
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, CallError> {
         let stream =
             UnixStream::connect(&self.socket).await.map_err(|error| CallError::NoEngine(self.socket.clone(), error))?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-        tokio::spawn(connection);
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("host", "nagaya")
-            .header(CONTENT_TYPE, "application/json")
-            .body(Full::new(body))
-            .map_err(|error| CallError::Broken(error.to_string()))?;
-        let response = sender.send_request(request).await.map_err(broken)?;
-        let status = response.status();
-        let body = response.into_body();
-        if status.is_success() {
-            return Ok(body);
-        }
-        Err(read::<Problem>(body).await.map_or(CallError::Strange(status), CallError::Refused))
+        tokio::spawn(connection.with_upgrades());
+        sender.send_request(request).await.map_err(broken)
     }
+}
+
+async fn refusal(status: StatusCode, body: Incoming) -> CallError {
+    read::<Problem>(body).await.map_or(CallError::Strange(status), CallError::Refused)
 }
 
 async fn read<T: DeserializeOwned>(body: Incoming) -> Result<T, CallError> {

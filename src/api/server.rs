@@ -17,7 +17,7 @@ use tokio::net::UnixListener;
 
 use crate::effects::clock;
 use crate::route::Table;
-use crate::runtime::{Ask, EndTry, Handle, Problem, Scale, TryRequest, UpRequest};
+use crate::runtime::{Ask, EndTry, Handle, Problem, Scale, Scaled, TryRequest, UpRequest};
 use crate::telemetry::requests::Record;
 use crate::view::{Flow, Graph, Request, Service, Try, WINDOW};
 
@@ -64,6 +64,7 @@ pub async fn serve(listener: UnixListener, handle: Handle, identity: Identity) {
         .route("/v1/services/{name}/hold", post(hold))
         .route("/v1/services/{name}/why", get(why))
         .route("/v1/services/{name}/env", get(env))
+        .route("/v1/services/{name}/attach", post(super::attach::attach))
         .route("/v1/notices", get(notices))
         .route("/v1/events", get(events))
         .route("/v1/events/stream", get(stream_events))
@@ -96,6 +97,7 @@ impl IntoResponse for Problem {
             | Self::Elsewhere { .. }
             | Self::Scale { .. }
             | Self::Remote { .. }
+            | Self::NoTerminal { .. }
             | Self::NoMode { .. }
             | Self::Try { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Routes(refused) => super::routes::status(refused),
@@ -155,7 +157,7 @@ struct Wanted {
     scale: Scale,
 }
 
-async fn scale(State(shared): State<Shared>, Json(wanted): Json<Wanted>) -> Answer<()> {
+async fn scale(State(shared): State<Shared>, Json(wanted): Json<Wanted>) -> Answer<Scaled> {
     shared.handle.ask(|reply| Ask::Scale(wanted.scale, reply)).await.map(Json)
 }
 

@@ -8,6 +8,7 @@ use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args as ClapArgs, FromArgMatches, ValueEnum};
 
 use super::add::Add;
+use super::attach::Attach;
 use super::ci::Ci;
 use super::control::{Named, Restart};
 use super::demo::Demo;
@@ -156,6 +157,8 @@ commands! {
     Trust(Trust) = "trust",
     /// Run a command in a service's folder and environment
     Exec(Exec) = "exec",
+    /// Look at the terminal of a service, and type there
+    Attach(Attach) = "attach",
     /// Boot, run a command among the services, take everything down
     Ci(Ci) = "ci",
     /// What this machine allows, and what is in the way of more
@@ -207,9 +210,15 @@ pub struct Up {
     /// Only the named services, without what they need
     #[arg(long, env = "NAGAYA_NO_DEPS")]
     pub no_deps: bool,
+    /// End as soon as this service does, with its exit code, and stop the others
+    #[arg(long, value_name = "SERVICE", env = "NAGAYA_EXIT_CODE_FROM", conflicts_with_all = ["detach", "wait"])]
+    pub exit_code_from: Option<String>,
+    /// End as soon as a service fails, and stop the others
+    #[arg(long, env = "NAGAYA_ABORT_ON_FAILURE", conflicts_with_all = ["detach", "wait"])]
+    pub abort_on_failure: bool,
     /// So many instances of a service, whatever the manifest says
     #[arg(long, value_name = "SERVICE=N", value_parser = super::scale::scale)]
-    pub scale: Vec<(String, u32)>,
+    pub scale: Vec<(String, Option<u32>)>,
     /// Send requests to all other services to this remote, instead of running them
     #[arg(long, value_name = "REMOTE", requires = "services", env = "NAGAYA_REST")]
     pub rest: Option<String>,

@@ -13,8 +13,8 @@ use crate::effects::environment;
 use crate::effects::fs::Disk;
 use crate::manifest::{self, print_yaml};
 use crate::model::{
-    Check, Command, Liveness, NetworkMode, Probe, Publish, Readiness, Service, ServicePort, Sign, Startup, Task, Value,
-    Workspace,
+    Autoscale, Check, Command, Liveness, NetworkMode, Probe, Publish, Readiness, Service, ServicePort, Sign, Startup,
+    Task, Value, Workspace, show_duration,
 };
 use crate::plan::{Reference, references};
 
@@ -48,6 +48,7 @@ fn workspace_json(workspace: &Workspace) -> Json {
         "network": network(workspace.network),
         "namespace": workspace.namespace,
         "strict": workspace.strict,
+        "budget": workspace.budget.map(|budget| budget.to_string()),
         "routes": workspace.routes.to_string(),
         "services": services,
         "tasks": workspace.tasks.values().map(|task| (task.name.to_string(), task_json(task, workspace))).collect::<Json>(),
@@ -81,21 +82,30 @@ fn service_json(place: usize, service: &Service, references: &[Reference], works
         })).collect::<Vec<_>>(),
         "references": own.map(|it| json!({ "service": name(it.to), "via": it.via })).collect::<Vec<_>>(),
         "replicas": service.replicas,
+        "autoscale": service.autoscale.map(autoscale),
         "stateful": service.stateful,
-        "idle_timeout": service.idle_timeout.map(crate::model::show_duration),
-        "max_age": service.max_age.map(crate::model::show_duration),
+        "idle_timeout": service.idle_timeout.map(show_duration),
+        "max_age": service.max_age.map(show_duration),
         "healthcheck": healthcheck(service),
         "startup": service.startup.as_ref().map(startup),
         "liveness": service.liveness.as_ref().map(liveness),
         "restart": format!("{:?}", service.restart.policy).to_lowercase(),
         "schedule": service.schedule.as_ref().map(ToString::to_string),
         "stop_signal": service.stop.signal.to_string(),
-        "stop_grace_period": crate::model::show_duration(service.stop.grace),
+        "stop_grace_period": show_duration(service.stop.grace),
         "lazy": service.lazy,
+        "tty": service.tty,
         "watch": service.watch.iter().map(|it| json!({
             "paths": it.paths, "ignore": it.ignore, "action": it.reaction.word(),
         })).collect::<Vec<_>>(),
         "profiles": service.profiles,
+    })
+}
+
+fn autoscale(it: Autoscale) -> Json {
+    json!({
+        "min": it.min, "max": it.max, "in_flight": it.in_flight,
+        "period": show_duration(it.period), "stabilization_window": show_duration(it.window),
     })
 }
 
@@ -158,14 +168,14 @@ fn startup(startup: &Startup) -> Json {
         Sign::Log(pattern) => json!({ "kind": "log", "pattern": pattern }),
         Sign::Notify => json!({ "kind": "notify" }),
     };
-    value["limit"] = json!(crate::model::show_duration(startup.limit));
+    value["limit"] = json!(show_duration(startup.limit));
     value
 }
 
 fn liveness(liveness: &Liveness) -> Json {
     match liveness {
         Liveness::Probe(it) => probe(it),
-        Liveness::Watchdog(limit) => json!({ "kind": "notify", "limit": crate::model::show_duration(*limit) }),
+        Liveness::Watchdog(limit) => json!({ "kind": "notify", "limit": show_duration(*limit) }),
     }
 }
 
@@ -176,8 +186,8 @@ fn probe(Probe { check, rhythm }: &Probe) -> Json {
         Check::Grpc { service, .. } => json!({ "kind": "grpc", "service": service }),
         Check::Exec(command) => json!({ "kind": "exec", "command": command.written() }),
     };
-    value["period"] = json!(crate::model::show_duration(rhythm.period));
-    value["timeout"] = json!(crate::model::show_duration(rhythm.timeout));
+    value["period"] = json!(show_duration(rhythm.period));
+    value["timeout"] = json!(show_duration(rhythm.timeout));
     value["failure_threshold"] = json!(rhythm.failure_threshold);
     value["success_threshold"] = json!(rhythm.success_threshold);
     value

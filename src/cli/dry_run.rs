@@ -81,6 +81,7 @@ fn planned_json(plan: &Plan, place: usize) -> serde_json::Value {
         "working_dir": service.working_dir,
         "lazy": service.lazy,
         "replicas": service.replicas,
+        "most_replicas": service.autoscale.map_or(service.replicas, |autoscale| autoscale.max),
         "depends_on": service.depends_on.iter().map(|it| serde_json::json!({
             "service": name(it.service), "condition": it.condition.word(),
         })).collect::<Vec<_>>(),

@@ -92,7 +92,7 @@ impl From<Problem> for Error {
             Problem::Manifest { rendered, .. } => Self::new(Code::Manifest, message).detail(rendered),
             Problem::Nothing { .. } => Self::failed(message),
             Problem::UnknownRemote { hint, .. } | Problem::Remote { hint, .. } => Self::usage(message).hint(hint),
-            Problem::Scale { hint, .. } => Self::usage(message).hint(hint),
+            Problem::Scale { hint, .. } | Problem::NoTerminal { hint, .. } => Self::usage(message).hint(hint),
             Problem::Try { hint, .. } => hint.into_iter().fold(Self::failed(message), Self::hint),
             Problem::NoMode { .. } => {
                 Self::failed(message).hint("`nagaya doctor` tells why, and `network: auto` takes what there is")

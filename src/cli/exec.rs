@@ -19,6 +19,12 @@ use crate::runtime::{Environment, InPod};
 /// What `exec` is asked for.
 #[derive(Debug, Args)]
 pub struct Exec {
+    /// As with docker; a command has the terminal that this one has
+    #[arg(short = 't', long = "tty", hide = true)]
+    pub tty: bool,
+    /// As with docker
+    #[arg(short = 'i', long = "interactive", hide = true)]
+    pub interactive: bool,
     /// The service
     pub service: String,
     /// The command and its arguments

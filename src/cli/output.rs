@@ -148,10 +148,12 @@ impl Output {
         if self.json {
             let detail = error.detail.as_deref();
             let message = detail.map_or(error.message.clone(), |detail| format!("{}\n{detail}", error.message));
+            let message = strip_str(&message).to_string();
             let value = serde_json::json!({
                 "error": { "code": error.code as u8, "message": message, "hints": error.hints },
             });
-            self.json(&value);
+            // In one line, as it may follow others.
+            self.json_line(&value);
             return ExitCode::from(error.code as u8);
         }
         if let Some(detail) = &error.detail {

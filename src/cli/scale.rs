@@ -12,15 +12,16 @@ use super::wait::{Goal, settle};
 
 #[derive(Debug, Args)]
 pub struct Scale {
-    /// A service and how many instances of it there are to be
+    /// A service and how many instances of it there are to be; `auto` for what the manifest says
     #[arg(required = true, value_name = "SERVICE=N", value_parser = scale)]
-    pub wanted: Vec<(String, u32)>,
+    pub wanted: Vec<(String, Option<u32>)>,
 }
 
-/// A service and a number: `users=3`.
-pub fn scale(text: &str) -> Result<(String, u32), String> {
+/// A service and a number: `users=3`, or `users=auto`.
+pub fn scale(text: &str) -> Result<(String, Option<u32>), String> {
     let (service, count) = text.split_once('=').ok_or("write SERVICE=N, as `users=3`")?;
-    let count = count.parse().map_err(|_| format!("`{count}` is no number of instances"))?;
+    let number = || count.parse().map_err(|_| format!("`{count}` is neither a number of instances nor `auto`"));
+    let count = if count == "auto" { None } else { Some(number()?) };
     Ok((service.to_owned(), count))
 }
 
@@ -29,7 +30,9 @@ pub fn scale(text: &str) -> Result<(String, u32), String> {
 pub async fn run(global: &Global, args: Scale, output: &Output) -> Result<ExitCode, Error> {
     let (client, engine) = connect(global, output)?;
     let scale = args.wanted.into_iter().collect();
-    client.scale(&scale).await?;
+    for notice in client.scale(&scale).await?.notices {
+        output.tell(&notice);
+    }
     let about = |name: &String| scale.contains_key(name);
     let rows = client.services().await?;
     let mut running: Vec<String> =

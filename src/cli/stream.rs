@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::process::ExitCode;
 
+use super::args::Up;
 use super::error::{Code, Error};
 use super::logs::{Follower, From, Printer};
 use super::output::{Output, dim, state};
@@ -145,6 +146,18 @@ impl Stream {
         // What lives elsewhere has no end to wait for.
         let wanted: Vec<&Service> = self.rows.values().filter(|row| row.wanted && !row.is_external()).collect();
         self.services.iter().all(|name| self.knows(name)) && !wanted.is_empty() && wanted.iter().all(over)
+    }
+
+    /// The exit code of an `up` that is to end with one of its services, once it is.
+    pub fn verdict(&self, args: &Up) -> Option<u8> {
+        const FAILED: u8 = Code::Failed as u8;
+        let of = |row: &Service| row.exit_code.and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILED);
+        if let Some(from) = &args.exit_code_from {
+            let row = self.rows.get(&(from.clone(), 1))?;
+            let ended = matches!(row.state, State::Completed | State::Failed);
+            return ended.then(|| of(row)).or(row.stuck.then_some(FAILED));
+        }
+        (args.abort_on_failure && self.rows.values().any(|row| row.stuck)).then_some(FAILED)
     }
 
     fn knows(&self, service: &str) -> bool {

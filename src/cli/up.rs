@@ -165,7 +165,8 @@ impl Session {
     }
 
     async fn show(mut self, output: &Output) -> Result<ExitCode, Error> {
-        if output.is_terminal() && !self.args.no_tui && !output.json {
+        let judges = self.args.exit_code_from.is_some() || self.args.abort_on_failure;
+        if output.is_terminal() && !self.args.no_tui && !judges && !output.json {
             let owned = self.owned.take();
             return ui::show(&self.client, &self.identity, owned, output).await;
         }
@@ -255,6 +256,16 @@ impl Session {
         ));
     }
 
+    /// Ends with the engine, where that is this one's own; else alone.
+    async fn end(&self, stream: &mut Stream, output: &Output) {
+        if self.owned.is_some() {
+            self.client.down(false).await.ok();
+            stream.drain(output).await;
+        } else {
+            stream.rest(output);
+        }
+    }
+
     /// Streams what services write until they have ended or somebody has had enough.
     async fn stream(self, output: &Output) -> Result<ExitCode, Error> {
         if !output.json {
@@ -264,11 +275,18 @@ impl Session {
         let mut stop = Stop::new()?;
         let all = self.args.services.is_empty();
         let mut stream = Stream::new(&self.client, &self.identity, &self.services, all).await?;
+        if let Some(from) = self.args.exit_code_from.as_ref().filter(|from| !self.services.contains(from)) {
+            self.end(&mut stream, output).await;
+            return Err(Error::usage(format!("there is no service `{from}` in this `up`")));
+        }
         let mut stopping = false;
         loop {
             tokio::select! {
                 ended = stream.next(output) => match ended? {
-                    None => {}
+                    None => if let Some(code) = stream.verdict(&self.args).filter(|_| !stopping) {
+                        self.end(&mut stream, output).await;
+                        return Ok(ExitCode::from(code));
+                    },
                     Some(end) if stopping => {
                         stream.drain(output).await;
                         return Ok(end.code(true));

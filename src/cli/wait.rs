@@ -43,7 +43,7 @@ pub struct Wait {
 pub enum Goal {
     /// Ready, completed, or idle by design
     Ready,
-    /// Ended with 0
+    /// Ended with 0; else the exit code is that of the one service that was waited for
     Completed,
     #[value(skip)]
     Stopped,
@@ -78,8 +78,18 @@ pub async fn run(global: &Global, args: &Wait, output: &Output) -> Result<ExitCo
             rows.into_iter().filter(|row| row.wanted && !row.is_aside()).map(|row| row.name).collect()
         }
     };
-    settle(&client, &engine.state, &services, args.goal, args.timeout, output).await?;
-    Ok(ExitCode::SUCCESS)
+    let waited = settle(&client, &engine.state, &services, args.goal, args.timeout, output).await;
+    match (waited, services.as_slice()) {
+        // Of one that was to complete the code is its own, as of a command.
+        (Err(error), [service]) if args.goal == Goal::Completed && error.code == Code::Failed => {
+            let code = output.fail(&error);
+            let rows = client.services().await?;
+            let own = rows.into_iter().find(|row| row.name == *service).and_then(|row| row.exit_code);
+            let own = own.and_then(|own| u8::try_from(own).ok()).filter(|own| *own != 0);
+            Ok(own.map_or(code, ExitCode::from))
+        }
+        (waited, _) => waited.map(|()| ExitCode::SUCCESS),
+    }
 }
 
 /// Waits until all of `services` have reached the goal, telling each that does. Fails as soon as one cannot reach it,

@@ -63,6 +63,9 @@ async fn service(global: &Global, args: &One, output: &Output) -> Result<ExitCod
     if let Some(shared) = shared.filter(|_| !why.ready) {
         output.line(&format!("  {shared}"));
     }
+    if let Some(scaling) = &why.scaling {
+        output.line(&format!("  {scaling}"));
+    }
     if let Some(next) = &why.next {
         output.line(&format!("  {next}"));
     }

@@ -1,11 +1,14 @@
 //! Carries out effects and turns what happens into facts.
 
 mod agenda;
+mod ends;
+
 mod errands;
+mod known;
 mod misplaced;
 mod sweep;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io;
 use std::net::SocketAddrV4;
@@ -14,8 +17,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use regex::bytes::Regex;
-use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::sync::mpsc;
+
+use ends::Ends;
 
 use super::accounts::{self, Found};
 use super::clock::Clock;
@@ -28,10 +32,11 @@ use super::pods::{Announcer, Pod, PodOrder, Whose, private_files};
 use super::ports::{is_free, taken_message};
 use super::process::{Kin, end_groups};
 use super::setup::Stamps;
+use super::terminal::Terminal;
 use super::twins::Twins;
 use super::{survivors, texts};
 use crate::launcher::pod::{Failure, Step};
-use crate::launcher::{Account, Client, Launch, Report};
+use crate::launcher::{Client, Launch, Report};
 use crate::model::{NetworkMode, ProbeKind, Signal};
 use crate::plan::{Plan, Planned, PlannedPort};
 use crate::supervise::{Effect, Exit, Fact, Incarnation, Left, Moment};
@@ -73,6 +78,8 @@ struct Life {
     init: Option<u32>,
     /// What was dialled in vain, told at its end.
     dialled: Vec<SocketAddrV4>,
+    /// Its own, where it has one.
+    terminal: Option<Terminal>,
     /// Where it says that it is ready, if it is to do that itself.
     _notify: Option<Notify>,
 }
@@ -159,7 +166,7 @@ impl Host {
             Effect::Signal { incarnation, signal } => self.helpers.launcher().signal(incarnation, signal),
             Effect::Probe { service, incarnation, kind } => self.probe(service, incarnation, kind),
             // Answered where calls are listed.
-            Effect::Measure { .. } => {}
+            Effect::Measure { .. } | Effect::Alert { .. } | Effect::Weigh => {}
             Effect::Look { service, ticket, due } => self.look(service, ticket, due),
             Effect::Sweep(waiting) => self.sweep(&waiting),
             Effect::Setup { setup, run } => self.setup(setup, run),
@@ -250,14 +257,15 @@ impl Host {
         let found = accounts::of(planned)?;
         let mut variables = texts::variables(planned, instance, found.as_ref());
         self.helpers.mark(&mut variables, incarnation);
-        let pipe = || pipe_with(PipeFlags::CLOEXEC).map_err(|error| format!("no pipe for its output: {error}"));
-        let (stdout, stdout_end) = pipe()?;
-        let (stderr, stderr_end) = pipe()?;
-        for (stream, pipe) in [(Stream::Out, stdout), (Stream::Err, stderr)] {
+        let account = found.and_then(Found::change);
+        let Ends { read, input, stdout, stderr, terminal } = Ends::open(planned.tty, account.as_ref())?;
+        if terminal.is_some() {
+            texts::suggest(&mut variables, "TERM", "xterm-256color");
+        }
+        for (stream, pipe) in read {
             let patterns = self.patterns(planned, incarnation);
             self.collector.add(Source { patterns, ..source(planned, instance, stream, pipe) });
         }
-        let account = found.and_then(Found::change);
         let notify = match KINDS.iter().any(|kind| planned.says(*kind)) {
             true => Some(Notify::open(&self.home, incarnation, account.as_ref(), self.facts.clone())?),
             false => None,
@@ -278,9 +286,9 @@ impl Host {
             folder: texts::folder(planned),
             account,
             pod: order,
-            input: None,
-            stdout: stdout_end,
-            stderr: stderr_end,
+            input,
+            stdout,
+            stderr,
         };
         self.dialled.remove(planned.name.as_str());
         let launched = self.clock.now();
@@ -292,6 +300,7 @@ impl Host {
             pod,
             init: None,
             dialled: Vec::new(),
+            terminal,
             _notify: notify,
         };
         self.lives.insert(incarnation, life);
@@ -358,32 +367,6 @@ impl Host {
             io::ErrorKind::PermissionDenied => format!("`{program}` may not be executed"),
             _ => format!("`{program}`: {error}"),
         }
-    }
-
-    /// Pid 1 of the pod, or of the namespaces for private files, in which a service runs now.
-    pub fn pod_of(&self, service: usize) -> Option<u32> {
-        self.first_of(service)?.init
-    }
-
-    /// What is known of a service's first instance.
-    fn first_of(&self, service: usize) -> Option<&Life> {
-        self.lives.values().filter(|life| life.service == service).min_by_key(|life| life.instance)
-    }
-
-    /// The variables in which a service runs, and the account that it takes on.
-    pub fn surroundings(&self, service: usize) -> Result<(BTreeMap<String, String>, Option<Account>), String> {
-        let planned = &self.plan.services[service];
-        let found = accounts::of(planned)?;
-        let variables = texts::resolve(planned, found.as_ref());
-        let variables = variables.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-        Ok((variables, found.and_then(Found::change)))
-    }
-
-    /// Whom a service dialled in vain.
-    pub fn dialled(&self, service: usize) -> Dialled {
-        let pod = self.first_of(service).and_then(|life| life.pod.clone());
-        let before = || self.dialled.get(self.plan.services.get(service)?.name.as_str()).cloned();
-        pod.map_or_else(|| Dialled::Before(before().unwrap_or_default()), Dialled::Ask)
     }
 }
 

@@ -49,6 +49,14 @@ pub fn set(out: &mut Variables, name: &str, value: &str) {
     push(out, name, value);
 }
 
+/// Sets a variable that is not there.
+pub fn suggest(out: &mut Variables, name: &str, value: &str) {
+    let is_it = |text: &[u8]| text.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b"="));
+    if !out.split(|&byte| byte == 0).any(is_it) {
+        push(out, name, value);
+    }
+}
+
 /// Adds a variable. A zero within would cut the text for the program anyway, and what follows it would become a text of its own.
 pub fn push(out: &mut Variables, name: &str, value: &str) {
     out.extend_from_slice(name.as_bytes());

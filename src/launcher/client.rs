@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use super::fork::{Forked, fork, leave};
 use super::pod::{Failure, Pod};
 use super::server::serve;
-use super::spawn::Account;
+use super::spawn::{Account, Seat};
 use super::wire::{Frames, Notice, Order};
 use crate::model::Signal;
 use crate::supervise::{Exit, Incarnation};
@@ -45,8 +45,7 @@ pub struct Launch {
 #[derive(Debug)]
 pub struct Input {
     pub stdin: OwnedFd,
-    /// The process group that it joins, so that it has the terminal; it leads its own where there is none.
-    pub group: Option<u32>,
+    pub seat: Seat,
 }
 
 /// What the launcher says.
@@ -132,8 +131,8 @@ impl Client {
     pub fn launch(&self, launch: Launch) -> bool {
         let Launch { incarnation, argv, environment, folder, account, pod, input, stdout, stderr } = launch;
         let (pod, line) = pod.unzip();
-        let (stdin, group) = input.map(|input| (input.stdin, input.group.unwrap_or(0))).unzip();
-        let order = Order::Launch { key: incarnation.0, argv, environment, folder, account, pod, input: group };
+        let (stdin, seat) = input.map(|input| (input.stdin, input.seat)).unzip();
+        let order = Order::Launch { key: incarnation.0, argv, environment, folder, account, pod, input: seat };
         self.send(order, [stdout, stderr].into_iter().chain(stdin).chain(line).collect())
     }
 

@@ -14,7 +14,7 @@ use rustix::process::{Pid, WaitOptions, wait};
 use super::family::{Family, TOKEN, number};
 use super::pod::{Failure, Pod, Step};
 use super::pods::Pods;
-use super::spawn::{Program, Spawner, variable};
+use super::spawn::{Program, Seat, Spawner, variable};
 use super::wire::{Frames, Notice, Order};
 
 /// How long news may wait for more while launches are under way.
@@ -158,7 +158,7 @@ impl Launcher {
                     folder: &folder,
                     account: account.as_ref(),
                     stdin,
-                    group: input.unwrap_or(0),
+                    seat: input.unwrap_or(Seat::Own),
                     stdout,
                     stderr,
                 };

@@ -21,10 +21,40 @@ pub struct Program<'a> {
     pub account: Option<&'a Account>,
     /// What it reads; nothing where there is none.
     pub stdin: Option<OwnedFd>,
-    /// The process group that it joins; 0 for its own.
-    pub group: u32,
+    pub seat: Seat,
     pub stdout: OwnedFd,
     pub stderr: OwnedFd,
+}
+
+/// To which group and terminal a process belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seat {
+    /// It leads a process group of its own.
+    Own,
+    /// It joins this one, so that it has the terminal.
+    Group(u32),
+    /// What it reads is a terminal of its own: it leads a session.
+    Terminal,
+}
+
+impl Seat {
+    /// As a number: no process group has the highest one.
+    pub(super) fn number(self) -> u32 {
+        match self {
+            Self::Own => 0,
+            Self::Group(group) => group,
+            Self::Terminal => u32::MAX,
+        }
+    }
+
+    /// What a number says.
+    pub(super) fn of(number: u32) -> Self {
+        match number {
+            0 => Self::Own,
+            u32::MAX => Self::Terminal,
+            group => Self::Group(group),
+        }
+    }
 }
 
 /// An account by its numbers.
@@ -70,7 +100,7 @@ mod tests {
             folder: &block(&[folder]),
             account: None,
             stdin: None,
-            group: 0,
+            seat: Seat::Own,
             stdout: stdout.into(),
             stderr: stderr.into(),
         };

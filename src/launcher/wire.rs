@@ -6,7 +6,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use super::pod::{Failure, Network, Pod, Step};
-use super::spawn::Account;
+use super::spawn::{Account, Seat};
 
 /// Nobody's arguments and variables are larger than the kernel's own limit for them, by far.
 const LARGEST: usize = 16 << 20;
@@ -23,8 +23,8 @@ pub enum Order {
         folder: Vec<u8>,
         account: Option<Account>,
         pod: Option<Pod>,
-        /// What it reads comes along too, before the line; with the process group that it joins, 0 for its own.
-        input: Option<u32>,
+        /// What it reads comes along too, before the line.
+        input: Option<Seat>,
     },
     /// Send a signal to all processes of an instance.
     Signal { key: u64, signal: i32 },
@@ -64,7 +64,7 @@ impl Order {
                 out.bytes(folder);
                 out.list(account.iter(), Writer::account);
                 out.list(pod.iter(), Writer::pod);
-                out.list(input.iter(), |out, group| out.id(*group));
+                out.list(input.iter(), |out, seat| out.id(seat.number()));
             }
             Self::Signal { key, signal } => {
                 out.byte(1);
@@ -87,7 +87,7 @@ impl Order {
                 folder: input.bytes()?,
                 account: input.list(Reader::account)?.pop(),
                 pod: input.list(Reader::pod)?.pop(),
-                input: input.list(Reader::id)?.pop(),
+                input: input.list(Reader::id)?.pop().map(Seat::of),
             }),
             1 => Ok(Self::Signal { key: input.number()?, signal: input.int()? }),
             2 => Ok(Self::Hold),
@@ -353,7 +353,7 @@ mod tests {
                         confined: Some(Ipv4Addr::new(10, 66, 255, 1)),
                     }),
                 }),
-                input: Some(7),
+                input: Some(Seat::Group(7)),
             },
             Order::Signal { key: u64::MAX, signal: -1 },
         ];

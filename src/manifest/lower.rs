@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::model::{BadName, Graph, Namespace, Service, ServiceName, Value, Version, Workspace, WorkspaceName};
+use crate::model::{BadName, Graph, Namespace, Service, ServiceName, Size, Value, Version, Workspace, WorkspaceName};
 
 use super::load::{Files, Request, Shell};
 use super::problem::{Problem, Problems, did_you_mean};
@@ -53,6 +53,7 @@ pub fn lower(
     let network = main.raw.network.as_ref().and_then(|word| word.value.0);
     let namespace = namespace(main, problems);
     let strict = main.raw.strict.as_ref().is_some_and(|strict| strict.value);
+    let budget = budget(main, problems);
     ignored_in_includes(&units, problems);
     let groups = groups(&mut units);
     let shared = shared_environments(&units);
@@ -107,6 +108,7 @@ pub fn lower(
         network,
         namespace,
         strict,
+        budget,
         routes,
         identifiers,
         remotes,
@@ -154,6 +156,18 @@ fn namespace(main: &Unit, problems: &mut Problems) -> Namespace {
     })
 }
 
+/// Less than any workspace takes.
+const SMALLEST_BUDGET: Size = Size(1 << 20);
+
+fn budget(main: &Unit, problems: &mut Problems) -> Option<Size> {
+    let budget = main.raw.budget.as_ref()?;
+    if budget.value < SMALLEST_BUDGET {
+        let message = format!("{} of memory is less than anything takes", budget.value);
+        problems.push(Problem::error("small_budget", message).at(budget.span).hint("write a unit: `4GiB`"));
+    }
+    Some(budget.value)
+}
+
 fn ignored_in_includes(units: &[Unit], problems: &mut Problems) {
     for unit in &units[1..] {
         let spans = [
@@ -162,6 +176,7 @@ fn ignored_in_includes(units: &[Unit], problems: &mut Problems) {
             ("namespace", unit.raw.namespace.as_ref().map(|namespace| namespace.span)),
             ("identifier", unit.raw.identifier.as_ref().and_then(|list| Some(list.0.first()?.span))),
             ("strict", unit.raw.strict.as_ref().map(|strict| strict.span)),
+            ("budget", unit.raw.budget.as_ref().map(|budget| budget.span)),
         ];
         for (key, span) in spans {
             if let Some(span) = span {

@@ -29,7 +29,9 @@ pub use policy::{Backoff, Policy};
 pub use ports::{Listen, PortSpec, Ports};
 pub use probe::{ExecCheck, GrpcCheck, HttpCheck, PortRef, Probe, TcpCheck};
 pub use schedule::ScheduleRecord;
-pub use service::{CommandSpec, DependsOn, DependsOnEntry, EnvFile, Logs, RawService, RestartRecord, SetupRecord};
+pub use service::{
+    CommandSpec, DependsOn, DependsOnEntry, EnvFile, Logs, RawService, Replicas, RestartRecord, SetupRecord,
+};
 pub use task::RawTask;
 pub use watch::Watch;
 pub use words::{Action, ConditionWord, EgressWord, NamedBy, NetworkWord, SignalWord};
@@ -59,8 +61,8 @@ record! {
         namespace: At<String>,
         /// Refuse calls to services that were not declared as dependencies.
         strict: At<bool>,
-        /// Memory for the whole workspace.
-        [later] budget: Size,
+        /// Memory for the whole workspace: above it lazy services are stopped, those first that nobody called for longest.
+        budget: At<Size>,
         /// Places where services run that are not booted here.
         /// Places where services run that are not run here: a URL for each service, and under `*` one for all, with
         /// `{name}` for a service's.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::{
-    Check, Command, Egress, External, HostName, Liveness, NetworkMode, Port, Probe, Publish, Readiness, Restart,
-    Schedule, ServiceName, Sign, Size, Startup, Stop, Strategy, Template, User, Watch,
+    Autoscale, Check, Command, Egress, External, HostName, Liveness, NetworkMode, Port, Probe, Publish, Readiness,
+    Restart, Schedule, ServiceName, Sign, Size, Startup, Stop, Strategy, Template, User, Watch,
 };
 
 /// A member of the workspace. One that lives elsewhere has nothing of what is about processes but its default.
@@ -51,6 +51,8 @@ pub struct Service {
     pub lazy: bool,
     /// Instances at once; at least one.
     pub replicas: u32,
+    /// Its calls decide how many there are; `replicas` is where it begins.
+    pub autoscale: Option<Autoscale>,
     /// It owns data: there are never two of it.
     pub stateful: bool,
     /// Without a call for so long it is stopped, until the next one; for lazy services.
@@ -62,6 +64,8 @@ pub struct Service {
     /// What follows from changes of its files.
     pub watch: Vec<Watch>,
     pub logs: LogKeeping,
+    /// It has a terminal of its own.
+    pub tty: bool,
     /// Where it is declared, for messages: the file and its line, from 1.
     pub declared: (PathBuf, usize),
 }
@@ -86,6 +90,11 @@ pub enum Run {
 }
 
 impl Service {
+    /// How many instances there may be wanted.
+    pub fn most_replicas(&self) -> u32 {
+        self.autoscale.map_or(self.replicas, |autoscale| autoscale.max)
+    }
+
     /// Its command, where it is a process.
     pub fn command(&self) -> Option<&Command> {
         match &self.run {

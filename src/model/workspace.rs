@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use crate::dtab::{Dtab, Identifier};
 
-use super::{Graph, Names, Namespace, NetworkMode, Remotes, Service, ServiceName, Task, TaskName, WorkspaceName};
+use super::{Graph, Names, Namespace, NetworkMode, Remotes, Service, ServiceName, Size, Task, TaskName, WorkspaceName};
 
 /// A workspace that can be planned: every reference leads somewhere and the graph has no cycle.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +26,8 @@ pub struct Workspace {
     pub namespace: Namespace,
     /// Calls to services that were not declared as dependencies are refused.
     pub strict: bool,
+    /// Memory for all services; above it lazy ones are stopped.
+    pub budget: Option<Size>,
     /// What names mean where it is not the service of that name.
     pub routes: Dtab,
     /// What names requests, in turn; it is the service that is called where nothing does.

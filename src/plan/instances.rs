@@ -21,7 +21,7 @@ pub fn strategy(service: &Service, network: NetworkMode) -> Strategy {
 /// How many instances of a service there can be at once.
 pub fn most_instances(service: &Service, network: NetworkMode) -> u32 {
     let spare = if strategy(service, network) == Strategy::Rolling { SPARE } else { 0 };
-    service.replicas.clamp(1, MOST_REPLICAS) + spare
+    service.most_replicas().clamp(1, MOST_REPLICAS) + spare
 }
 
 /// Services of which there are to be several where all share the ports of one machine, and whose programs take no other.
@@ -33,7 +33,7 @@ pub fn crowded(workspace: &Workspace, auto: NetworkMode) -> Vec<Lint> {
             continue;
         }
         let Some(number) = insisted(service) else { continue };
-        let (needle, several) = match service.replicas {
+        let (needle, several) = match service.most_replicas() {
             1 => ("strategy", "two instances while one is replaced".to_owned()),
             count => ("replicas", format!("{count} instances")),
         };

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{
-    Dependency, Egress, External, HostName, Liveness, LogKeeping, NetworkMode, ProbeKind, Protocol, Restart, Rhythm,
-    Schedule, ServiceName, Sign, Startup, Stop, Strategy, User, Version, Watch,
+    Autoscale, Dependency, Egress, External, HostName, Liveness, LogKeeping, NetworkMode, ProbeKind, Protocol, Restart,
+    Rhythm, Schedule, ServiceName, Sign, Startup, Stop, Strategy, User, Version, Watch,
 };
 
 use super::{Addresses, Layers};
@@ -52,6 +52,8 @@ pub struct Planned {
     pub lazy: bool,
     /// Instances at once.
     pub replicas: u32,
+    /// Its calls decide how many there are.
+    pub autoscale: Option<Autoscale>,
     /// How an instance of it is replaced.
     pub strategy: Strategy,
     /// Without a call for so long it is stopped, until the next one.
@@ -64,6 +66,8 @@ pub struct Planned {
     pub watch: Vec<PlannedWatch>,
     pub profiles: Vec<String>,
     pub logs: LogKeeping,
+    /// It has a terminal of its own.
+    pub tty: bool,
     /// Places in [`Plan::setups`](super::Plan::setups), in order.
     pub setup: Vec<usize>,
 }
@@ -175,6 +179,7 @@ impl Planned {
             && self.working_dir == other.working_dir
             && self.environment == other.environment
             && self.ports == other.ports
+            && self.tty == other.tty
             && self.is_probed_like(other)
             && (self.network, self.addresses, &self.user) == (other.network, other.addresses, &other.user)
     }

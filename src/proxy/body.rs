@@ -96,6 +96,13 @@ impl Recording {
         }
     }
 
+    /// Notes that it is tried with another instance.
+    pub fn again(&mut self) {
+        if let Some(record) = &mut self.record {
+            record.attempts = record.attempts.saturating_add(1);
+        }
+    }
+
     /// Notes the status of the answer.
     pub fn status(&mut self, status: u16) {
         if let Some(record) = &mut self.record {

@@ -1,5 +1,6 @@
 //! HTTP/2, from the caller or to the callee: by hyper.
 
+mod onward;
 mod rewrite;
 mod streams;
 
@@ -9,7 +10,7 @@ use std::rc::Rc;
 use futures_util::future::Either;
 use hyper::body::Incoming;
 use hyper::ext::Protocol as Extended;
-use hyper::header::{CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, VIA};
+use hyper::header::{CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, VIA};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
@@ -17,7 +18,8 @@ use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::task::spawn_local;
 
-use rewrite::{CONTEXT_DTAB, DTAB, as_upgrade, host, lead_on, tell_origin, wants_upgrade};
+use onward::Onward;
+use rewrite::{CONTEXT_DTAB, DTAB, host, lead_on, tell_origin, wants_upgrade};
 pub use rewrite::{as_http1, as_http2};
 
 use streams::{Counted, Open, Streams};
@@ -39,7 +41,6 @@ use super::tunnel::Tunnel;
 use super::upload::Upload;
 use super::wire::{Io, Spare, Wire};
 use crate::effects::clock;
-use crate::model::Protocol;
 use crate::route::Call;
 use crate::telemetry::requests::Words;
 
@@ -257,7 +258,8 @@ async fn pass<W: Way>(
         lead_on(&mut request, routed.more.as_deref());
         recording.copy = Copy::begin(context, caller, &routed, &identity, || Some(head_of(&request)));
         let request = request.map(|incoming| Upload::new(incoming, recording.copy.clone()));
-        call(request, place, &routed.target, shared, is_grpc).await
+        let onward = Onward { shared, routed: &routed, identity: &identity, is_grpc };
+        onward.call(request, place, &mut recording).await
     };
     let mut response = match called.await {
         Ok(answered) => answered.finish(recording),
@@ -313,46 +315,6 @@ impl Answered {
         let ending = Box::new(Ending { recording, lease, call });
         response.map(|incoming| Body::Upstream { incoming, ending })
     }
-}
-
-async fn call<W: Way>(
-    mut request: Request<Upload>,
-    place: Call,
-    target: &Target,
-    shared: &Shared<W>,
-    is_grpc: bool,
-) -> Result<Answered, Refusal> {
-    let Shared { caller, context, streams, .. } = shared;
-    let (endpoint, name) = (target.endpoint(), &target.upstream.name);
-    let location = place.location();
-    let upgrade = wants_upgrade(&request);
-    let failed = |error| failed(target, error);
-    if endpoint.protocol.is_http2() || (is_grpc && endpoint.protocol == Protocol::Detect) {
-        let response = context.pool.http2(location, caller, as_http2(request, location)).await.map_err(failed)?;
-        return Ok(Answered { response, lease: None, call: Some(place) });
-    }
-    if is_grpc {
-        // Its trailers would be lost on the way to HTTP/1.1.
-        return Err(Refusal::NotGrpc(name.clone(), endpoint.name.clone()));
-    }
-    let is_extended = request.method() == Method::CONNECT;
-    if is_extended {
-        as_upgrade(&mut request)?;
-    }
-    let downstream = (upgrade || is_extended).then(|| hyper::upgrade::on(&mut request));
-    let request = as_http1(request, location);
-    let (mut response, lease) = context.pool.http1(location, caller, request).await.map_err(failed)?;
-    let Some(downstream) = downstream.filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS) else {
-        return Ok(Answered { response, lease: Some(lease), call: Some(place) });
-    };
-    let upstream = hyper::upgrade::on(&mut response);
-    let upstream = async { upstream.await.ok().map(TokioIo::new) };
-    join(downstream, upstream, (place, streams.open()), context.pool.spare.clone());
-    if is_extended {
-        *response.status_mut() = StatusCode::OK;
-        response.headers_mut().remove(SEC_WEBSOCKET_ACCEPT);
-    }
-    Ok(Answered { response, lease: None, call: None })
 }
 
 /// Passes bytes on once both sides have changed over. Until they end the callee is busy and the stream is open.

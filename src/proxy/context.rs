@@ -17,7 +17,7 @@ use super::link::{InFlight, Links};
 use super::pool::Pool;
 use super::routing::{Routed, Router};
 use crate::discovery::Forwarder;
-use crate::route::{Availability, Call, Picked};
+use crate::route::{Availability, Call, Picked, Tried};
 use crate::runtime::Ask;
 use crate::telemetry::requests::{Record, Requests, Words};
 
@@ -152,6 +152,16 @@ impl Context {
         }
     }
 
+    /// Puts another instance in the place of one that could not be connected to. Nothing was sent, so nothing is done twice,
+    /// whatever was asked.
+    pub fn another(&self, target: &Target, place: &mut Call, tried: &mut Tried, recording: &mut Recording) -> bool {
+        let is_other = target.upstream.another(place, tried);
+        if is_other {
+            recording.again();
+        }
+        is_other
+    }
+
     /// A callee begins to serve a request; what is no service of ours makes none for it that pass here.
     pub fn serving(&self, routed: &Routed, place: &Call, identity: &Identity) -> Option<InFlight> {
         let upstream = &routed.target.upstream;
@@ -205,6 +215,7 @@ mod tests {
             refused: Vec::new(),
             last_lines: Vec::new(),
             next: None,
+            scaling: None,
             lost_lines: 0,
         }
     }
@@ -224,7 +235,7 @@ mod tests {
     async fn where_nobody_is_listed_a_call_waits_without_a_turn_and_not_for_ever() {
         let context = Context::new(Requests::default(), mpsc::unbounded_channel().0).holding(Duration::from_millis(50));
         let (keep, availability) = watch::channel(Availability::Ready);
-        let target = upstream(availability, vec![endpoint()], Replicas::listed());
+        let target = upstream(availability, vec![endpoint()], Replicas::listed(&Arc::default()));
         let mut turns = 0;
         let mut available = std::pin::pin!(context.available(&target));
         let counted = std::future::poll_fn(|task| {

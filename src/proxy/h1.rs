@@ -45,7 +45,7 @@ use super::routing::Routed;
 use super::tunnel::Tunnel;
 use super::wire::{Io, Text, Wire};
 use crate::effects::clock;
-use crate::route::{Call as Place, Location};
+use crate::route::{Call as Place, Location, Tried};
 use crate::telemetry::requests::{Link, Words};
 
 pub use request::{Added, authority};
@@ -264,7 +264,7 @@ impl<S: Io, W: Way> Server<'_, S, W> {
             },
         };
         let result = match refused {
-            Ok(place) => self.exchange(&call, &place, &mut body, &recording).await,
+            Ok(place) => self.exchange(&call, place, &mut body, &recording).await,
             Err(refusal) => Err(refusal),
         };
         match result {
@@ -277,21 +277,25 @@ impl<S: Io, W: Way> Server<'_, S, W> {
     async fn exchange(
         &self,
         call: &Prepared,
-        place: &Place,
+        mut place: Place,
         body: &mut Transfer,
         recording: &RefCell<Recording>,
     ) -> Result<After, Refusal> {
         let upstream = &call.routed.target.upstream;
-        let location = place.location();
-        let pool = &self.context.pool;
-        let (shelf, begun) = (self.shelf(location), recording.borrow().begun);
+        let (pool, begun, mut tried) = (&self.context.pool, recording.borrow().begun, Tried::default());
+        let mut shelf = self.shelf(place.location());
         loop {
             let kept = shelf.take(begun);
             let is_kept = kept.is_some();
             let callee = match kept {
                 Some(wire) => wire,
-                None => match idle::unless_gone(self.wire, pool.dial_wire(location, self.caller)).await {
-                    Some(dialled) => dialled.map_err(|error| http::unreached(upstream, location, &error))?,
+                None => match idle::unless_gone(self.wire, pool.dial_wire(place.location(), self.caller)).await {
+                    Some(Ok(wire)) => wire,
+                    Some(Err(_)) if self.another(call, &mut place, &mut tried, recording) => {
+                        shelf = self.shelf(place.location());
+                        continue;
+                    }
+                    Some(Err(error)) => return Err(http::unreached(upstream, place.location(), &error)),
                     None => return Ok(gone(recording, "it went away")),
                 },
             };

@@ -15,7 +15,7 @@ use super::headers::{Identity, given};
 use super::http::{Asked, Lead, Way};
 use super::routing::Routed;
 use crate::effects::clock;
-use crate::route::{Availability, Call, Picked};
+use crate::route::{Availability, Call, Picked, Tried};
 use crate::telemetry::requests::Words;
 
 /// Such a call, ready to be sent.
@@ -76,8 +76,16 @@ impl Plain {
     /// Sends it and gives the answer.
     pub async fn call<W: Way>(self, shared: &Shared<W>) -> Response<Body> {
         let Self { outbound, routed, place, identity, mut recording, asker } = self;
-        let target = &routed.target;
-        let mut response = match outbound.send(&shared.context.pool, place, &shared.caller, recording.begun).await {
+        let (context, target, begun) = (&shared.context, &routed.target, recording.begun);
+        let mut tried = Tried::default();
+        let another = |place: &mut Call| {
+            let is_other = context.another(target, place, &mut tried, &mut recording);
+            if is_other {
+                recording.in_flight = context.serving(&routed, place, &identity);
+            }
+            is_other
+        };
+        let mut response = match outbound.send(&context.pool, place, &shared.caller, begun, another).await {
             Ok(response) => {
                 recording.succeed();
                 recording.answered(response.status(), response.headers());

@@ -1,5 +1,6 @@
 //! Connections to callees, kept for the next call.
 
+mod failed;
 mod http2;
 
 use std::cell::{Cell, RefCell};
@@ -20,6 +21,7 @@ use hyper_util::rt::TokioIo;
 use tokio::task::coop::unconstrained;
 use tokio::task::spawn_local;
 
+pub use failed::Failed;
 use http2::Line;
 
 use super::dial::{Dialer, Offer, Stream, owner};
@@ -183,7 +185,7 @@ impl Pool {
         location: &Location,
         caller: &Caller,
         mut request: Request<Upload>,
-    ) -> Result<(Response<Incoming>, Lease), CallError> {
+    ) -> Result<(Response<Incoming>, Lease), Failed> {
         let shelf = self.shelf(location, caller);
         let lease = |sender| Lease { pool: self.clone(), shelf: shelf.clone(), sender };
         while let Some(mut sender) = shelf.take_http1() {
@@ -195,8 +197,10 @@ impl Pool {
                 },
             }
         }
-        let dialled = self.dialer.dial(location, caller, Offer::Http1).await;
-        let stream = dialled.map_err(|error| CallError::Connect(location.clone(), error))?;
+        let stream = match self.dialer.dial(location, caller, Offer::Http1).await {
+            Ok(stream) => stream,
+            Err(error) => return Err(Failed::connect(location, error, request)),
+        };
         let mut builder = http1::Builder::new();
         let (mut sender, connection) =
             builder.preserve_header_case(true).writev(false).handshake(TokioIo::new(stream)).await?;

@@ -9,7 +9,7 @@ use super::relay;
 use super::routing::Routed;
 use super::wire::{Io, Wire};
 use crate::effects::clock;
-use crate::route::Call;
+use crate::route::{Call, Tried};
 use crate::telemetry::requests::Words;
 
 /// Serves one connection. `tls` is the name that the caller asks for, where what passes is TLS.
@@ -82,15 +82,21 @@ impl<'a> Opening<'a> {
         Ok((routed, call))
     }
 
+    /// To the instance that was chosen, or to another where that cannot be connected to.
+    async fn connect(&mut self, routed: &Routed, mut call: Call) -> Result<(Stream, Call), Refusal> {
+        let (target, mut tried) = (&routed.target, Tried::default());
+        loop {
+            match self.context.pool.dialer.dial(call.location(), self.caller, Offer::Bytes).await {
+                Ok(stream) => return Ok((stream, call)),
+                Err(_) if self.context.another(target, &mut call, &mut tried, &mut self.recording) => {}
+                Err(error) => return Err(unreached(&target.upstream, call.location(), &error)),
+            }
+        }
+    }
+
     async fn dial(mut self, arrived: Result<(Routed, Call), Refusal>) -> Result<(Stream, Call), Refusal> {
         let opened = match arrived {
-            Ok((routed, call)) => {
-                let dialled = self.context.pool.dialer.dial(call.location(), self.caller, Offer::Bytes).await;
-                match dialled {
-                    Ok(stream) => Ok((stream, call)),
-                    Err(error) => Err(unreached(&routed.target.upstream, call.location(), &error)),
-                }
-            }
+            Ok((routed, call)) => self.connect(&routed, call).await,
             Err(refusal) => Err(refusal),
         };
         match &opened {

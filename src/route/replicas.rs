@@ -6,7 +6,7 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, watch};
 
@@ -29,6 +29,16 @@ pub struct Listed {
     now: watch::Sender<Arc<[Arc<Replica>]>>,
     /// Calls so far to instances that are not listed any more.
     before: Arc<AtomicU64>,
+    /// The loop is to be told of the next call.
+    alert: Arc<AtomicBool>,
+    ends: Ends,
+}
+
+/// When the last call ended, as a number that counts the ends of calls of all services.
+#[derive(Debug, Clone, Default)]
+struct Ends {
+    all: Arc<AtomicU64>,
+    last: Arc<AtomicU64>,
 }
 
 /// An instance that can be called.
@@ -45,6 +55,7 @@ pub struct Replica {
     begun: AtomicU64,
     closed: watch::Sender<bool>,
     facts: mpsc::UnboundedSender<Fact>,
+    ends: Ends,
 }
 
 /// An instance that is to be listed.
@@ -77,16 +88,24 @@ pub enum Picked {
     NoPort,
 }
 
+/// Instances that one call could not be connected to.
+#[derive(Debug, Default)]
+pub struct Tried(Vec<Incarnation>);
+
+/// So many instances are tried for one call.
+const TRIES: usize = 3;
+
 impl Replicas {
-    /// A list that is empty yet.
-    pub fn listed() -> Self {
-        Self::Listed(Listed::default())
+    /// A list that is empty yet; `order` counts the ends of all calls.
+    pub fn listed(order: &Arc<AtomicU64>) -> Self {
+        let ends = Ends { all: order.clone(), last: Arc::default() };
+        Self::Listed(Listed { ends, ..Listed::default() })
     }
 
     /// Begins a call to a port, by its place.
     pub(super) fn pick(&self, port: usize, fixed: &Location) -> Picked {
         let Self::Listed(list) = self else { return Picked::Call(Call::Fixed(fixed.clone())) };
-        let list = list.now.borrow();
+        let (alert, list) = (&list.alert, list.now.borrow());
         if list.is_empty() {
             return Picked::Nobody;
         }
@@ -96,7 +115,26 @@ impl Replicas {
         let first = two_choices(list.len(), |at| list[at].load(), |below| fastrand::usize(..below));
         let mut in_turn = list[first..].iter().chain(&list[..first]);
         let begun = in_turn.find(|replica| replica.begin());
-        begun.map_or(Picked::Nobody, |replica| Picked::Call(Call::Of(replica.clone(), port)))
+        let Some(replica) = begun else { return Picked::Nobody };
+        if alert.load(Ordering::SeqCst) && alert.swap(false, Ordering::SeqCst) {
+            let _ = replica.facts.send(Fact::Called(replica.incarnation));
+        }
+        Picked::Call(Call::Of(replica.clone(), port))
+    }
+
+    /// Begins the same call with an instance that was not tried, the one with least to do, where enough are left to try.
+    pub(super) fn another(&self, place: &Call, tried: &mut Tried) -> Option<Call> {
+        let (Self::Listed(list), Call::Of(last, port)) = (self, place) else { return None };
+        tried.0.push(last.incarnation);
+        if tried.0.len() >= TRIES {
+            return None;
+        }
+        let list = list.now.borrow();
+        let is_new = |it: &&Arc<Replica>| !tried.0.contains(&it.incarnation) && *port < it.locations.len();
+        let mut left: Vec<&Arc<Replica>> = list.iter().filter(is_new).collect();
+        left.sort_by_key(|it| it.load());
+        let begun = left.into_iter().find(|it| it.begin())?;
+        Some(Call::Of(begun.clone(), *port))
     }
 
     /// Becomes ready when others are listed than at this moment; where nothing is listed, never.
@@ -120,7 +158,7 @@ impl Replicas {
         let before = list.now.borrow().clone();
         let replica = |life: Life| {
             let known = before.iter().find(|known| known.incarnation == life.incarnation).cloned();
-            known.unwrap_or_else(|| Replica::new(life, facts.clone()))
+            known.unwrap_or_else(|| Replica::new(life, facts.clone(), list.ends.clone()))
         };
         let now: Arc<[Arc<Replica>]> = lives.map(replica).collect();
         if now.iter().map(|it| it.incarnation).eq(before.iter().map(|it| it.incarnation)) {
@@ -136,20 +174,29 @@ impl Replicas {
         gone
     }
 
+    /// Has the loop told of the next call. Where more than so many have begun by now it is for the caller to tell.
+    pub fn alert(&self, begun: u64) -> bool {
+        let Self::Listed(list) = self else { return false };
+        // In this order, as a call is counted before it looks: one of both sees the other.
+        list.alert.store(true, Ordering::SeqCst);
+        self.demand().begun != begun && list.alert.swap(false, Ordering::SeqCst)
+    }
+
     /// How much the service is called.
     pub fn demand(&self) -> Demand {
         let Self::Listed(list) = self else { return Demand::default() };
         let now = list.now.borrow();
-        let begun: u64 = now.iter().map(|replica| replica.begun.load(Ordering::Relaxed)).sum();
+        let begun: u64 = now.iter().map(|replica| replica.begun.load(Ordering::SeqCst)).sum();
         Demand {
             under_way: now.iter().map(|replica| replica.load()).sum(),
             begun: begun + list.before.load(Ordering::Relaxed),
+            last: list.ends.last.load(Ordering::Relaxed),
         }
     }
 }
 
 impl Replica {
-    fn new(life: Life, facts: mpsc::UnboundedSender<Fact>) -> Arc<Self> {
+    fn new(life: Life, facts: mpsc::UnboundedSender<Fact>, ends: Ends) -> Arc<Self> {
         let Life { incarnation, own, locations } = life;
         let begun = AtomicU64::new(0);
         Arc::new(Self {
@@ -160,6 +207,7 @@ impl Replica {
             begun,
             closed: watch::Sender::new(false),
             facts,
+            ends,
         })
     }
 
@@ -177,12 +225,13 @@ impl Replica {
         let one_more = |calls: u32| (calls & CLOSED == 0).then_some(calls + 1);
         let is_open = self.calls.fetch_update(Ordering::AcqRel, Ordering::Relaxed, one_more).is_ok();
         if is_open {
-            self.begun.fetch_add(1, Ordering::Relaxed);
+            self.begun.fetch_add(1, Ordering::SeqCst);
         }
         is_open
     }
 
     fn end(&self) {
+        self.ends.last.store(self.ends.all.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
         if self.calls.fetch_sub(1, Ordering::AcqRel) == CLOSED | 1 {
             self.drained();
         }
@@ -242,95 +291,4 @@ impl Drop for Call {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(number: u16) -> Vec<Location> {
-        vec![Location::Loopback(number)]
-    }
-
-    fn life(number: u16) -> Life {
-        Life { incarnation: Incarnation(number.into()), own: None, locations: at(number) }
-    }
-
-    fn begin(replicas: &Replicas) -> Call {
-        match replicas.pick(0, &Location::Loopback(9)) {
-            Picked::Call(call) => call,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn one_that_is_withdrawn_gets_no_more_and_is_drained_when_the_last_answer_is_through() {
-        let (facts, mut told) = mpsc::unbounded_channel();
-        let replicas = Replicas::listed();
-        assert!(matches!(replicas.pick(0, &Location::Loopback(9)), Picked::Nobody));
-        assert!(replicas.set([life(1)].into_iter(), &facts).is_empty());
-        let (first, second) = (begin(&replicas), begin(&replicas));
-        assert_eq!((first.location(), replicas.demand()), (&Location::Loopback(1), Demand { under_way: 2, begun: 2 }));
-        let gone = replicas.set([life(2)].into_iter(), &facts);
-        assert_eq!(gone.iter().map(|it| it.locations().to_vec()).collect::<Vec<_>>(), [at(1)]);
-        assert_eq!(begin(&replicas).location(), &Location::Loopback(2));
-        drop(first);
-        assert!(told.try_recv().is_err());
-        drop(second);
-        assert!(matches!(told.try_recv(), Ok(Fact::Drained(Incarnation(1)))));
-        // One that had nothing to answer is drained at once, and told once.
-        replicas.set(std::iter::empty(), &facts);
-        assert!(matches!(told.try_recv(), Ok(Fact::Drained(Incarnation(2)))));
-        assert!(told.try_recv().is_err());
-        assert_eq!(replicas.demand(), Demand { under_way: 0, begun: 3 });
-    }
-
-    #[test]
-    fn calls_go_to_the_one_with_less_to_do() {
-        let (facts, _told) = mpsc::unbounded_channel();
-        let replicas = Replicas::listed();
-        replicas.set([life(1), life(2)].into_iter(), &facts);
-        let held: Vec<Call> = (0..100).map(|_| begin(&replicas)).collect();
-        assert_eq!(held.iter().filter(|call| *call.location() == Location::Loopback(1)).count(), 50);
-    }
-
-    #[test]
-    fn a_port_that_the_instances_do_not_know_is_told_and_holds_nothing() {
-        let (facts, _told) = mpsc::unbounded_channel();
-        let replicas = Replicas::listed();
-        replicas.set([life(1)].into_iter(), &facts);
-        assert!(matches!(replicas.pick(1, &Location::Loopback(9)), Picked::NoPort));
-        assert_eq!(replicas.demand(), Demand::default());
-        assert_eq!(
-            *match Replicas::Fixed.pick(1, &Location::Loopback(9)) {
-                Picked::Call(call) => call.location().clone(),
-                other => panic!("{other:?}"),
-            }
-            .to_string(),
-            *"port 9"
-        );
-    }
-
-    /// However calls and the withdrawal meet, every call that began has ended before it is said to be drained.
-    #[test]
-    fn a_withdrawal_in_the_middle_of_calls_loses_none() {
-        for _ in 0..200 {
-            let (facts, mut told) = mpsc::unbounded_channel();
-            let replicas = Replicas::listed();
-            replicas.set([life(1)].into_iter(), &facts);
-            let under_way = AtomicU32::new(0);
-            let call_on = || {
-                while let Picked::Call(call) = replicas.pick(0, &Location::Loopback(9)) {
-                    under_way.fetch_add(1, Ordering::SeqCst);
-                    under_way.fetch_sub(1, Ordering::SeqCst);
-                    drop(call);
-                }
-            };
-            std::thread::scope(|threads| {
-                threads.spawn(call_on);
-                threads.spawn(call_on);
-                replicas.set(std::iter::empty(), &facts);
-                assert!(matches!(told.blocking_recv(), Some(Fact::Drained(_))));
-                assert_eq!(under_way.load(Ordering::SeqCst), 0);
-            });
-            assert!(told.try_recv().is_err(), "it is told once");
-        }
-    }
-}
+mod tests;

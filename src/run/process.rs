@@ -16,7 +16,7 @@ use super::log::{Log, Stream};
 use super::processes::{Channel, Ended, NotRun, Running};
 use super::{Channels, Job, News};
 use crate::effects::fs;
-use crate::launcher::Input;
+use crate::launcher::{Input, Seat};
 use crate::model::Signal;
 use crate::pipeline::Lines;
 use crate::supervise::Exit;
@@ -142,9 +142,10 @@ fn pass_on(running: &Running, asked: Asked, channels: Channels) {
 pub(super) fn channel(channels: Channels) -> io::Result<(Channel, [Option<OwnedFd>; 2])> {
     if let Channels::Ours { terminal } = channels {
         let stdin = std::io::stdin().as_fd().try_clone_to_owned()?;
-        let group = terminal.then(|| rustix::process::getpgrp().as_raw_nonzero().get().unsigned_abs());
+        let group = || rustix::process::getpgrp().as_raw_nonzero().get().unsigned_abs();
+        let seat = if terminal { Seat::Group(group()) } else { Seat::Own };
         let channel = Channel {
-            input: Some(Input { stdin, group }),
+            input: Some(Input { stdin, seat }),
             stdout: std::io::stdout().as_fd().try_clone_to_owned()?,
             stderr: std::io::stderr().as_fd().try_clone_to_owned()?,
         };

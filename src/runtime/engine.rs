@@ -1,6 +1,7 @@
 //! The loop.
 
 mod asks;
+mod attach;
 mod edits;
 mod mirrors;
 mod remotes;
@@ -78,6 +79,8 @@ pub struct Engine {
     asked: UpRequest,
     watching: Watching,
     edits: Edits,
+    /// The services take more memory than they may.
+    over_budget: Option<String>,
     /// Plan problems that did not stop the engine.
     notices: Vec<String>,
 }
@@ -116,12 +119,11 @@ impl Engine {
         let collector = collect(&setup.home, &ends)?;
         let (fact_sender, facts) = mpsc::unbounded_channel();
         let (news, pods) = Inbox::new();
-        let (facts_of_calls, announcer) = (fact_sender.clone(), news.clone());
+        let calls = Calls { facts: fact_sender.clone(), announcer: news.clone(), order: Arc::default() };
         let host = Host::new(clock, &setup.home, plan.clone(), launcher, collector, fact_sender, news);
         let world = World::new(plan, fastrand::u64(..));
         let (written_sender, written) = mpsc::unbounded_channel();
         let (keeper, unkept) = Keeper::open(&setup.home, world.plan().routes.clone(), written_sender);
-        let calls = Calls { facts: facts_of_calls, announcer };
         let mut publisher = Publisher::new(clock, board.clone(), keeper.routes(), calls);
         let shadowed = shadow_notice(world.plan().services.iter().map(|planned| &planned.environment));
         let notices = [notices, shadowed.into_iter().chain(unkept).chain(publisher.plan(&world)).collect()].concat();
@@ -171,6 +173,7 @@ impl Engine {
             asked: UpRequest::default(),
             watching: Watching::new(files),
             edits: Edits::default(),
+            over_budget: None,
             notices,
         };
         Ok((engine, handle))
@@ -272,6 +275,10 @@ impl Engine {
         while let Some(effect) = self.effects.pop_front() {
             match effect {
                 Effect::Measure { service, incarnation } => self.publisher.measure(&self.world, service, incarnation),
+                Effect::Alert { service, incarnation, begun } => {
+                    self.publisher.alert(&self.world, service, incarnation, begun);
+                }
+                Effect::Weigh => self.publisher.weigh(&self.world, self.host.families()),
                 effect => self.host.perform(effect),
             }
             count += 1;
@@ -293,6 +300,7 @@ impl Engine {
             self.publisher.changed(&self.world, changed);
             self.publisher.events(&mut self.world);
         }
+        self.tell_notes();
     }
 
     /// Tells of something that is no change of a service's state.

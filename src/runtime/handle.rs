@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Board, Mirror, MirrorRequest, Waiting};
 use crate::effects::pods::Inbox;
+use crate::effects::terminal::{Attached, Size};
 use crate::launcher::Account;
 use crate::manifest::Request;
 use crate::plan::Selection;
@@ -56,9 +57,16 @@ pub enum Ask {
         reply: oneshot::Sender<Result<(), Problem>>,
     },
     /// Have so many instances of these.
-    Scale(Scale, oneshot::Sender<Result<(), Problem>>),
+    Scale(Scale, oneshot::Sender<Result<Scaled, Problem>>),
     /// Make the place in which a task runs, and keep it until its process is asked to end.
     Hold(String, oneshot::Sender<Result<(), Problem>>),
+    /// Look at the terminal of an instance, and type.
+    Attach {
+        service: String,
+        instance: u32,
+        size: Option<Size>,
+        reply: oneshot::Sender<Result<Attached, Problem>>,
+    },
     Why(String, oneshot::Sender<Result<Explanation, Problem>>),
     /// Who calls whom by the manifest.
     Graph(oneshot::Sender<Result<Graph, Problem>>),
@@ -89,8 +97,8 @@ pub enum Ask {
     },
 }
 
-/// How many instances of services there are to be, by name.
-pub type Scale = BTreeMap<String, u32>;
+/// How many instances of services there are to be, by name; `None` for what the manifest says.
+pub type Scale = BTreeMap<String, Option<u32>>;
 
 /// What `up` asks of a running engine; by default, everything.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -166,6 +174,13 @@ pub struct EndTry {
     pub force: bool,
 }
 
+/// What became of numbers that were asked for.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Scaled {
+    /// What else follows from them.
+    pub notices: Vec<String>,
+}
+
 /// The environment in which a service runs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Environment {
@@ -198,6 +213,9 @@ pub enum Problem {
     Elsewhere { name: String, at: String },
     #[error("{service} wants `network: {mode}`, and that mode is not possible here: {reason}")]
     NoMode { service: String, mode: String, reason: String },
+    /// There is nothing to attach to.
+    #[error("{message}")]
+    NoTerminal { message: String, hint: String },
     /// A number of instances that a service cannot have.
     #[error("{message}")]
     Scale { message: String, hint: String },

@@ -1,11 +1,13 @@
 //! From the world to those who look: rows, events, and the table of the proxy.
 
+mod looks;
 mod names;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::SocketAddrV4;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use tokio::sync::{mpsc, watch};
 
@@ -18,13 +20,14 @@ use crate::effects::clock::Clock;
 use crate::effects::pods::Announcer;
 use crate::effects::ports;
 use crate::effects::stats::{Sample, ticks_per_second};
-use crate::plan::{Plan, PlannedPublish};
-use crate::route::zone::Zone;
+use crate::model::Port;
+use crate::plan::{FRONT_DOOR, HOST, Plan, Planned, PlannedPort, PlannedPublish};
+use crate::route::zone::{Entry, Origin, Zone};
 use crate::route::{
     Availability, Endpoint, Life, Listener, Replicas, Routes, Socket, Table, Upstream, Upstreams, Version, on_loopback,
 };
-use crate::supervise::{Fact, Incarnation, Moment, World};
-use crate::view::{Event, Past, Service, Usage};
+use crate::supervise::{Fact, Moment, Note, World};
+use crate::view::{Event, Past, Service, Usage, news};
 
 /// The listeners of a table to be: those of the table before, and new ones.
 struct Listeners {
@@ -80,6 +83,8 @@ pub struct Calls {
     pub facts: mpsc::UnboundedSender<Fact>,
     /// The proxy, which closes what it keeps.
     pub announcer: Announcer,
+    /// Counts the ends of calls.
+    pub order: Arc<AtomicU64>,
 }
 
 /// Keeps everything that is published.
@@ -238,7 +243,7 @@ impl Publisher {
             .map(|version| Version { of: version.of.as_str().into(), name: version.name.as_str().into() });
         let replicas = match planned.external() {
             Some(_) => Replicas::Fixed,
-            None => self.replicas.entry(name.clone()).or_insert_with(Replicas::listed).clone(),
+            None => self.replicas.entry(name.clone()).or_insert_with(|| Replicas::listed(&self.calls.order)).clone(),
         };
         Upstream {
             name,
@@ -270,13 +275,6 @@ impl Publisher {
             rows.push((place, instances.collect()));
         }
         self.board.put(rows);
-    }
-
-    /// Tells the loop how much a service is called.
-    pub fn measure(&self, world: &World, place: usize, incarnation: Incarnation) {
-        let name = world.plan().services[place].name.as_str();
-        let demand = self.replicas.get(name).map(Replicas::demand).unwrap_or_default();
-        let _ = self.calls.facts.send(Fact::Measured(incarnation, demand));
     }
 
     /// Publishes who can be called of a service's instances, and then whether any can: whoever is told so finds it.
@@ -315,6 +313,14 @@ impl Publisher {
         self.board.add_events(events.iter().map(|event| Event::new(event, plan, self.clock.wall(event.at))));
     }
 
+    /// Publishes what the world tells besides states, and returns it in words.
+    pub fn note(&self, world: &World, note: &Note) -> String {
+        let name = note.service.map(|place| &world.plan().services[place].name);
+        let (event, message) = news(&note.what);
+        self.board.tell(Event::told(event, name, message.clone(), self.clock.wall(note.at)));
+        message
+    }
+
     /// Publishes an event that is no change of state.
     pub fn tell(&self, event: Event) {
         self.board.tell(event);
@@ -323,35 +329,5 @@ impl Publisher {
     /// Publishes what users should know whenever they look.
     pub fn notices(&self, notices: Vec<String>) {
         self.board.post(notices);
-    }
-
-    /// Looks at CPU and memory of all services once.
-    pub fn sample(&mut self, world: &World) {
-        let now = self.clock.now();
-        let sample = Sample::take();
-        self.usage.clear();
-        for place in 0..world.plan().services.len() {
-            for pid in world.statuses(place).filter_map(|status| status.pid) {
-                let Some(usage) = sample.of(pid) else { continue };
-                let before = self.last_sample.as_ref().and_then(|(at, sample)| Some((*at, sample.of(pid)?)));
-                let cpu_percent = before.map_or(0.0, |(at, before)| {
-                    #[allow(clippy::cast_precision_loss, reason = "a percentage")]
-                    let used = usage.ticks.saturating_sub(before.ticks) as f64 / ticks_per_second() as f64;
-                    let passed = now.since(at).as_secs_f64();
-                    if passed > 0.0 { (used / passed * 1000.0).round() / 10.0 } else { 0.0 }
-                });
-                self.usage.insert(pid, Usage { cpu_percent, memory_bytes: usage.memory_bytes });
-            }
-        }
-        self.last_sample = Some((now, sample));
-        self.rows(world, 0..world.plan().services.len());
-    }
-
-    /// Nobody looks at CPU and memory any more.
-    pub fn forget_sample(&mut self, world: &World) {
-        if self.last_sample.take().is_some() {
-            self.usage.clear();
-            self.rows(world, 0..world.plan().services.len());
-        }
     }
 }

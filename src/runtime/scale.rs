@@ -16,6 +16,7 @@ pub fn scaled(workspace: &Workspace, scale: &Scale) -> Result<Workspace, Problem
         if let Some(external) = service.external() {
             return Err(Problem::Elsewhere { name: name.clone(), at: external.to_string() });
         }
+        let Some(count) = count else { continue };
         let refused = |message: String, hint: String| Err(Problem::Scale { message, hint });
         match count {
             0 => {
@@ -36,15 +37,30 @@ pub fn scaled(workspace: &Workspace, scale: &Scale) -> Result<Workspace, Problem
                     "what can be there several times is not `stateful`".to_owned(),
                 );
             }
-            count => service.replicas = count,
+            count => (service.replicas, service.autoscale) = (count, None),
         }
     }
     Ok(workspace)
 }
 
+/// A word for whoever sets a number that calls would decide.
+pub fn by_hand(workspace: &Workspace, scale: &Scale) -> Vec<String> {
+    let decided = |name: &str| workspace.service(workspace.index(name)?).autoscale;
+    let word = |name: &String| {
+        format!(
+            "the calls of {name} do not decide how many there are any more; with `nagaya scale {name}=auto` they do"
+        )
+    };
+    let set = scale.iter().filter(|(name, count)| count.is_some() && decided(name).is_some());
+    set.map(|(name, _)| word(name)).collect()
+}
+
 /// Those numbers that hold when another manifest takes the place of one: of services about which it says the same.
 pub fn kept(scale: &Scale, old: &Workspace, new: &Workspace) -> Scale {
-    let said = |workspace: &Workspace, name: &str| Some(workspace.service(workspace.index(name)?).replicas);
+    let said = |workspace: &Workspace, name: &str| {
+        let service = workspace.service(workspace.index(name)?);
+        Some((service.replicas, service.autoscale))
+    };
     let holds = |name: &str| said(old, name).is_some() && said(old, name) == said(new, name);
     scale.iter().filter(|(name, _)| holds(name)).map(|(name, count)| (name.clone(), *count)).collect()
 }

@@ -59,6 +59,7 @@ impl World {
         self.rows = rows;
         self.plan = Arc::new(plan);
         self.deadlines = Deadlines::default();
+        self.weigh_soon(now);
         self.dirty.clear();
         (0..self.rows.len()).for_each(|service| self.touch(service));
         let mut effects = self.step(now, Input::Asked(Command::Restart(restarted)));

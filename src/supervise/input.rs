@@ -94,8 +94,12 @@ pub enum Fact {
     Exited(Incarnation, Exit, Left),
     /// No process of it is left.
     Gone(Incarnation),
+    /// A service that was not called is called now, by one of its lives.
+    Called(Incarnation),
     /// How much a service is called, by one of its lives.
     Measured(Incarnation, Demand),
+    /// What all services take, and how much they are called.
+    Weighed(Vec<Weighed>),
     /// All calls to it are answered, and no more will come.
     Drained(Incarnation),
     /// One try of a probe of it.
@@ -119,6 +123,16 @@ pub struct Demand {
     pub under_way: u32,
     /// Calls so far, of all that were ever begun.
     pub begun: u64,
+    /// When the last one ended, in an order that all services share; 0 where none has.
+    pub last: u64,
+}
+
+/// What a life takes, and how much its service is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Weighed {
+    pub incarnation: Incarnation,
+    pub bytes: u64,
+    pub demand: Demand,
 }
 
 /// What a service says of itself.
@@ -226,6 +240,14 @@ pub enum Effect {
         ticket: Ticket,
         due: Option<Timestamp>,
     },
+    /// Tell when a call begins to the service of which this is a life, and more than so many ever have.
+    Alert {
+        service: usize,
+        incarnation: Incarnation,
+        begun: u64,
+    },
+    /// Look how much memory all lives take, and how much their services are called.
+    Weigh,
     /// Look which of these listen where they should.
     Sweep(Vec<(usize, Incarnation)>),
     Setup {

@@ -9,7 +9,7 @@ use super::input::{Exit, Moment};
 use super::instance::{Instance, Spot, Standing};
 use super::phase::{Cause, Draining, Failure, Health, Phase, Rest, Stage, Up, Want};
 use super::world::World;
-use crate::model::ProbeKind;
+use crate::model::{ProbeKind, Size};
 
 /// The twelve words. They are part of the JSON contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -109,6 +109,11 @@ pub enum Reason {
     Drains,
     /// It serves until the instance of this number is ready, which is in this state for this reason.
     ServesUntil(u32, State, Option<Box<Reason>>),
+    /// The workspace took so much, which is more than its budget.
+    OverBudget {
+        took: Size,
+        budget: Size,
+    },
 }
 
 /// A change of state.
@@ -121,6 +126,27 @@ pub struct Event {
     pub exit: Option<Exit>,
     pub startup: Option<Duration>,
     pub reason: Option<Reason>,
+}
+
+/// Something that users should be told of and that is no change of state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Note {
+    pub at: Moment,
+    pub service: Option<usize>,
+    pub what: News,
+}
+
+/// What there is to tell.
+#[derive(Debug, Clone, PartialEq)]
+pub enum News {
+    /// Its calls are worth another number of instances: so many were under way in the mean, and one is to have `in_flight`.
+    Scaled { from: u32, to: u32, mean: f64, in_flight: u32 },
+    /// It was stopped, as the workspace takes more than its budget, and gives back about so much.
+    Rested { frees: Size, took: Size, budget: Size },
+    /// There is nothing lazy left to stop.
+    OverBudget { took: Size, budget: Size },
+    /// It takes less again.
+    WithinBudget { took: Size, budget: Size },
 }
 
 impl World {
@@ -205,6 +231,9 @@ impl World {
                 Failure::GaveUp { exit, restarts } => Reason::GaveUp(exit.clone(), *restarts),
                 Failure::Setup(error) => Reason::SetupFailed(error.clone()),
             }),
+            Phase::Rest(_) if self.row(service).want == Want::Idle && self.row(service).rested.is_some() => {
+                self.row(service).rested.clone()
+            }
             Phase::Rest(_) => self.next_run(service).map(|_| Reason::Scheduled).or_else(away),
             Phase::Launching { .. } => None,
             Phase::Elsewhere => Some(Reason::Elsewhere(service)),

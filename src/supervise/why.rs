@@ -6,7 +6,7 @@ use super::input::Moment;
 use super::phase::{Phase, Stage, Stopping};
 use super::status::Status;
 use super::world::World;
-use crate::model::Condition;
+use crate::model::{Autoscale, Condition};
 
 /// The answer to "why is it not ready?".
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +18,17 @@ pub struct Why {
     pub last_probe: Option<String>,
     pub tries: u32,
     pub next: Option<Next>,
+    /// Where its calls decide how many there are.
+    pub scaling: Option<Scaling>,
+}
+
+/// How many instances calls are worth.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scaling {
+    pub count: u32,
+    pub spec: Autoscale,
+    /// Calls under way in the mean, when it was last decided.
+    pub mean: Option<f64>,
 }
 
 /// A dependency that is not there.
@@ -59,7 +70,20 @@ impl World {
             Phase::Rest(_) => self.next_run(service).map(Next::Run),
             _ => None,
         };
-        Why { status: self.status(service), blockers: self.blockers(service), last_probe, tries, next }
+        Why {
+            status: self.status(service),
+            blockers: self.blockers(service),
+            last_probe,
+            tries,
+            next,
+            scaling: self.scaling(service),
+        }
+    }
+
+    fn scaling(&self, service: usize) -> Option<Scaling> {
+        let spec = self.plan.services[service].autoscale?;
+        let load = self.row(service).load.as_ref()?;
+        Some(Scaling { count: load.count, spec, mean: load.mean })
     }
 
     fn blockers(&self, service: usize) -> Vec<Blocker> {

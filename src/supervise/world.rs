@@ -1,12 +1,15 @@
 //! The machine itself: one way in, `step`.
 
 mod agenda;
+mod budget;
 mod cascade;
+
 mod commands;
 mod dependencies;
 mod drive;
 mod facts;
 mod idle;
+mod load;
 mod probes;
 mod readiness;
 mod staff;
@@ -21,9 +24,11 @@ use super::due::Deadlines;
 use super::input::{Effect, Incarnation, Input, Moment, SetupRun};
 use super::instance::{Instance, Spot};
 use super::phase::{Phase, Want};
-use super::status::{Event, State};
+use super::status::{Event, Note, Reason, State};
 use agenda::Agenda;
+use budget::Budget;
 use idle::Quiet;
+use load::Load;
 
 /// All services of a workspace and what is going on with them.
 #[derive(Debug)]
@@ -35,10 +40,12 @@ pub struct World {
     pub(super) runs: HashMap<SetupRun, usize>,
     pub(super) deadlines: Deadlines,
     pub(super) sweep: Sweep,
+    pub(super) budget: Budget,
     /// Services to look at before this step ends.
     pub(super) dirty: VecDeque<usize>,
     pub(super) effects: Vec<Effect>,
     pub(super) events: Vec<Event>,
+    pub(super) notes: Vec<Note>,
     /// Services that something happened to since this was last asked.
     changed: Vec<usize>,
     last_incarnation: u64,
@@ -57,6 +64,12 @@ pub struct Row {
     pub agenda: Option<Agenda>,
     /// One that it depends on is restarted, and it is to be when that one is there again.
     pub follows: bool,
+    /// How much it is called, where that decides how many there are.
+    pub load: Option<Load>,
+    /// Why it was stopped until somebody calls it.
+    pub rested: Option<Reason>,
+    /// Those of which the calls were last looked at, or would be.
+    pub called: Vec<Incarnation>,
     /// It was asked for without what it needs, so it waits for nothing.
     pub alone: bool,
     /// The remote to which its calls go: nobody waits for it here.
@@ -76,6 +89,9 @@ impl Row {
             quiet: None,
             agenda: None,
             follows: false,
+            load: None,
+            rested: None,
+            called: Vec::new(),
             alone: false,
             remote: None,
             leaving: false,
@@ -101,7 +117,9 @@ impl Row {
     /// When one of its instances wants to be looked at again.
     pub fn deadline(&self) -> Option<Moment> {
         let instances = self.instances.iter().filter_map(|instance| instance.deadline());
-        let looks = self.quiet.and_then(|quiet| quiet.next).into_iter().chain(self.agenda.and_then(|it| it.look));
+        let load = self.load.as_ref().and_then(Load::next);
+        let quiet = self.quiet.and_then(|quiet| quiet.next);
+        let looks = quiet.into_iter().chain(self.agenda.and_then(|it| it.look)).chain(load);
         instances.chain(looks).min()
     }
 }
@@ -135,9 +153,11 @@ impl World {
             runs: HashMap::new(),
             deadlines: Deadlines::default(),
             sweep: Sweep::default(),
+            budget: Budget::default(),
             dirty: VecDeque::new(),
             effects: Vec::new(),
             events: Vec::new(),
+            notes: Vec::new(),
             changed: Vec::new(),
             last_incarnation: 0,
             random: fastrand::Rng::with_seed(seed),
@@ -157,10 +177,7 @@ impl World {
 
     /// When `Input::Tick` is wanted next.
     pub fn next_deadline(&self) -> Option<Moment> {
-        match (self.deadlines.earliest(), self.sweep.next) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        self.deadlines.earliest().into_iter().chain(self.sweep.next).chain(self.budget.next()).min()
     }
 
     /// The plan that it runs.
@@ -171,6 +188,11 @@ impl World {
     /// The changes of state since this was last asked.
     pub fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
+    }
+
+    /// What users should be told of, besides states, since this was last asked.
+    pub fn take_notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.notes)
     }
 
     /// The services that something happened to since this was last asked, each once.

@@ -6,11 +6,13 @@
 
 mod collect;
 mod line;
+mod plain;
 mod reader;
 mod segment;
 mod writer;
 
 pub use collect::{Collector, Matched, Origin, Source};
 pub use line::{Line, Stream};
+pub use plain::Plain;
 pub use reader::{Reader, Start, last_lines};
 pub use writer::Ends;

@@ -41,6 +41,8 @@ pub struct Record {
     pub is_withheld: bool,
     /// It is a copy of another one, of which its caller knows nothing.
     pub is_copy: bool,
+    /// Instances that it was tried with: where one cannot be connected to, another is.
+    pub attempts: u8,
     pub protocol: &'static str,
     pub status: Option<u16>,
     pub grpc_status: Option<u16>,
@@ -111,6 +113,7 @@ impl Record {
             routed_by: None,
             link: Link::None,
             is_withheld: false,
+            attempts: 1,
             is_copy: false,
             protocol: "tcp",
             status: None,

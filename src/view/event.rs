@@ -13,7 +13,8 @@ pub struct Event {
     /// RFC 3339, UTC.
     pub time: String,
     /// `state`: a service's state changed; `changed`: watched files did; `failed`: what followed from that did; `manifest`:
-    /// it was edited; `trouble`: something is not watched.
+    /// it was edited; `trouble`: something is not watched; `scaled`: calls are worth another number of instances;
+    /// `budget`: services take more memory than they may, or less again.
     pub event: String,
     pub service: Option<String>,
     /// Which of the service's instances.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::refused::Refused;
-use super::wording::{elapsed, reason};
+use super::wording::{elapsed, reason, scaling};
 use crate::plan::Plan;
 use crate::supervise::{Moment, Next, State, Why};
 
@@ -22,6 +22,9 @@ pub struct Explanation {
     /// The last lines of its output; filled in by whoever can read the logs.
     pub last_lines: Vec<String>,
     pub next: Option<String>,
+    /// Where its calls decide how many there are: how many, and why.
+    #[serde(default)]
+    pub scaling: Option<String>,
     /// Lines of its output that could not be written; filled in by whoever counts them.
     #[serde(default)]
     pub lost_lines: u64,
@@ -71,6 +74,7 @@ impl Explanation {
             refused: Vec::new(),
             last_lines: Vec::new(),
             lost_lines: 0,
+            scaling: why.scaling.as_ref().map(scaling),
             next: why.next.map(|next| match next {
                 Next::Start(at) => format!("it is started again in {}", elapsed(at.since(now))),
                 Next::Run(at) => format!("it runs next at {at:.0}"),
@@ -107,6 +111,7 @@ mod tests {
             refused: Vec::new(),
             last_lines: Vec::new(),
             next: None,
+            scaling: None,
             lost_lines: 0,
         };
         let line = "waits for users; db is starting: it does not listen on port 5432 yet";

@@ -24,6 +24,7 @@ pub struct Request {
     pub status: Option<u16>,
     pub grpc_status: Option<u16>,
     pub duration_ms: f64,
+    /// Instances that it was tried with.
     pub attempts: u32,
     pub fallback: Option<String>,
     pub fault: Option<String>,
@@ -61,7 +62,7 @@ impl Request {
             status: record.status,
             grpc_status: record.grpc_status,
             duration_ms: (record.duration.as_secs_f64() * 1e6).round() / 1e3,
-            attempts: 1,
+            attempts: record.attempts.into(),
             fallback: None,
             fault: None,
             routed_by: record.routed_by.as_deref().map(str::to_owned),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::model::ProbeKind;
 use crate::plan::Plan;
-use crate::supervise::{Reason, State};
+use crate::supervise::{News, Reason, Scaling, State};
 
 /// A mark that tells a state without colour.
 pub fn state_mark(state: State) -> &'static str {
@@ -48,11 +48,40 @@ pub fn reason(reason: &Reason, plan: &Plan) -> String {
         Reason::Retries(exit, crashes) => format!("{exit}, {crashes} times in a row; it is started again"),
         Reason::KilledHard => "did not stop in time and was killed".to_owned(),
         Reason::Drains => "answers what it was asked, and gets no more".to_owned(),
+        Reason::OverBudget { took, budget } => {
+            format!("stopped until it is called: the services took {took}, and the budget is {budget}")
+        }
         Reason::ServesUntil(next, state, why) => {
             let why = why.as_ref().map(|why| format!(": {}", self::reason(why, plan))).unwrap_or_default();
             format!("serves until #{next} is ready, which is {}{why}", state.word())
         }
     }
+}
+
+/// What the world tells besides states: the word of the event, and its message.
+pub fn news(news: &News) -> (&'static str, String) {
+    match news {
+        News::Scaled { from, to, mean, in_flight } => {
+            let calls = format!("{mean:.1} calls were under way in the mean, and one instance is to have {in_flight}");
+            ("scaled", format!("from {from} to {to}: {calls}"))
+        }
+        News::Rested { frees, took, budget } => {
+            ("budget", format!("stopped, which frees {frees}: the services take {took}, and the budget is {budget}"))
+        }
+        News::OverBudget { took, budget } => {
+            ("budget", format!("the services take {took} of memory, the budget is {budget}, and no lazy one is idle"))
+        }
+        News::WithinBudget { took, budget } => {
+            ("budget", format!("the services take {took} of memory, and the budget is {budget} again"))
+        }
+    }
+}
+
+/// How many instances calls are worth, in a line.
+pub fn scaling(scaling: &Scaling) -> String {
+    let Scaling { count, spec, mean } = scaling;
+    let calls = mean.map(|mean| format!(", {mean:.1} calls under way in the mean")).unwrap_or_default();
+    format!("scaled by its calls: {count} of {} to {}{calls} ({} for each)", spec.min, spec.max, spec.in_flight)
 }
 
 /// `a`, `a and b`, `a, b and 3 more`.

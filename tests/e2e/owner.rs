@@ -90,3 +90,32 @@ fn a_service_that_is_killed_from_outside_is_restarted_as_its_policy_says() {
     until("once has failed", || sandbox.row("once")["state"] == "failed");
     assert!(sandbox.row("once")["reason"].as_str().unwrap().contains("KILL"), "{}", sandbox.row("once"));
 }
+
+#[test]
+fn an_up_can_end_with_one_of_its_services() {
+    let manifest = |ends: &str| {
+        format!(
+            "name: ends\nservices:\n  web: {{ command: sleep infinity }}\n  tests: {{ command: 'echo tested; {ends}' }}\n"
+        )
+    };
+    let sandbox = Sandbox::new(&manifest("exit 7"));
+    let run = sandbox.nagaya(&["up", "--exit-code-from", "tests"]).ended(7);
+    assert!(run.out.contains("tested"), "{run:?}");
+    sandbox.empties();
+    sandbox.nagaya(&["up", "--abort-on-failure"]).ended(1);
+    sandbox.empties();
+    sandbox.nagaya(&["up", "--exit-code-from", "nobody"]).ended(2).says(&["there is no service `nobody`"]);
+    sandbox.nagaya(&["up", "-d", "--abort-on-failure"]).ended(2);
+    // Whoever does not own the engine ends alone.
+    sandbox.nagaya(&["up", "-d"]).good();
+    sandbox.nagaya(&["up", "--exit-code-from", "tests"]).ended(7);
+    assert_eq!(sandbox.row("web")["state"], "running");
+    // As a command, what was waited for has its own code; an error is one line of JSON, and plain.
+    sandbox.nagaya(&["wait", "--for", "completed", "tests"]).ended(7).says(&["exited with 7"]);
+    let told = sandbox.nagaya(&["wait", "tests", "--json", "--color", "always"]).ended(1).out;
+    assert!(told.lines().count() == 1 && !told.contains("\\u001b") && told.contains("exited with 7"), "{told}");
+    sandbox.nagaya(&["down"]).good();
+    sandbox.write("nagaya.yaml", manifest("exit 0"));
+    sandbox.nagaya(&["up", "--exit-code-from", "tests"]).good();
+    sandbox.empties();
+}

@@ -1,7 +1,10 @@
 //! Services in pods: each sees a network of its own, in which names and ports are production's.
 
+mod autoscale;
+mod budget;
 mod calls;
 mod datagrams;
+mod dead;
 mod death;
 mod door;
 mod exec;

@@ -32,6 +32,15 @@ impl<'a> Terminal<'a> {
         self.tmux(&["capture-pane", "-p"]).good().out
     }
 
+    /// Rows and columns, as `stty size` has them.
+    pub fn size(&self) -> String {
+        self.tmux(&["display-message", "-p", "#{pane_height} #{pane_width}"]).good().out.trim().to_owned()
+    }
+
+    pub fn has(&self, text: &str) -> bool {
+        self.screen().contains(text)
+    }
+
     #[track_caller]
     pub fn shows(&self, text: &str) {
         until(&format!("the screen shows `{text}`"), || self.screen().contains(text));

@@ -340,12 +340,12 @@ fn the_schema_has_them_as_built() {
         let text = schema["$defs"][record]["properties"][key]["description"].as_str();
         text.unwrap_or_else(|| panic!("{record} has no `{key}`")).to_owned()
     };
-    let top = ["network", "namespace", "strict"].map(|key| described("RawWorkspace", key));
+    let top = ["network", "namespace", "strict", "budget"].map(|key| described("RawWorkspace", key));
     let own = ["network", "aliases", "hostnames", "publish", "egress", "user", "external"];
     for text in top.into_iter().chain(own.map(|key| described("RawService", key))) {
         assert!(!text.contains("not built"), "{text}");
     }
-    assert!(described("RawWorkspace", "budget").contains("not built"));
+    assert!(described("RawWorkspace", "telemetry").contains("not built"));
 }
 
 #[test]

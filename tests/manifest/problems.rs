@@ -37,6 +37,43 @@ services:
 }
 
 #[test]
+fn a_budget_is_a_size() {
+    let told = |budget: &str| bad(&format!("budget: {budget}\nservices: {{ a: {{ command: x }} }}\n"));
+    assert_eq!(told("4"), ["1:9 small_budget 4B of memory is less than anything takes | write a unit: `4GiB`"]);
+    assert_eq!(told("much").len(), 1);
+}
+
+#[test]
+fn ranges_of_instances_make_sense() {
+    let cases = [
+        (
+            "ports: 80\nreplicas: { min: 3, max: 2 }",
+            "5:15 no_range at least 3 and at most 2 is no range | `max` is the greater one",
+        ),
+        ("ports: 80\nreplicas: { max: 300 }", "5:22 many_replicas a service has at most 256 instances"),
+        (
+            "ports: 80\nreplicas: { max: 2, in_flight: 0 }",
+            "5:36 no_in_flight an instance that is to have no call under way is not needed | `in_flight: 1` is the least",
+        ),
+        (
+            "ports: 80\nreplicas: { max: 2, period: 10ms }",
+            "5:33 too_short so few calls say nothing of how many instances they are worth | `1s` is the least",
+        ),
+        (
+            "replicas: { min: 2, in_flight: 3 }",
+            "4:36 no_range `in_flight` is about scaling by calls, and there is no `max` up to which | add `max: …`, or remove it",
+        ),
+        (
+            "replicas: { max: 2 }",
+            "4:15 scaled_without_ports calls are to decide how many there are of `a`, and it has no ports | add `ports`, or one number",
+        ),
+    ];
+    for (keys, expected) in cases {
+        assert_eq!(service(keys), [expected], "{keys}");
+    }
+}
+
+#[test]
 fn each_mistake_is_told_plainly() {
     let cases = [
         ("command: y", "4:5 duplicate_key `command` stands here twice | merge the two, or remove one"),
@@ -233,7 +270,7 @@ fn huge_and_explosive_manifests_are_refused() {
 
 #[test]
 fn keys_of_later_versions_are_refused_by_name() {
-    let text = "budget: 4GiB\nservices:\n  a: { image: postgres, volumes: [a], policy: { timeout: 2s, retry: { budget: 20% } } }\n  b: { command: x, schedule: daily }\n";
+    let text = "telemetry: {}\nservices:\n  a: { image: postgres, volumes: [a], policy: { timeout: 2s, retry: { budget: 20% } } }\n  b: { command: x, schedule: daily }\n";
     let codes: Vec<String> = bad(text).into_iter().map(|line| line.split(' ').nth(1).unwrap().to_owned()).collect();
     assert_eq!(codes, ["not_built"; 5]);
 }

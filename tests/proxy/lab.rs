@@ -10,7 +10,8 @@ use nagaya::model::{Egress, Protocol};
 use nagaya::proxy::dial::Dialer;
 use nagaya::proxy::http::{self, Caller, Context, Limits, Target};
 use nagaya::proxy::tcp;
-use nagaya::route::{Availability, Endpoint, Location, Upstream};
+use nagaya::route::{Availability, Endpoint, Life, Location, Replicas, Upstream};
+use nagaya::supervise::Incarnation;
 use nagaya::telemetry::requests::{Record, Requests};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
@@ -29,6 +30,8 @@ pub struct Lab {
 pub struct Options {
     pub protocol: Protocol,
     pub location: Location,
+    /// Ports of further instances.
+    pub others: Vec<u16>,
     pub limits: Limits,
     pub dialer: Dialer2,
 }
@@ -41,6 +44,7 @@ impl Options {
         Self {
             protocol,
             location: Location::Loopback(port),
+            others: Vec::new(),
             limits: Limits { idle: PATIENCE, head: PATIENCE, linger: Duration::from_secs(1) },
             dialer: Box::new(Dialer::default),
         }
@@ -94,6 +98,10 @@ impl Lab {
 
 fn serve(listener: TcpListener, options: Options, availability: watch::Receiver<Availability>, requests: Requests) {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).unwrap();
+    let replicas = match options.others.is_empty() {
+        true => Replicas::Fixed,
+        false => instances(options.location.clone(), &options.others),
+    };
     let endpoint =
         Endpoint { name: "port".to_owned(), number: 80, protocol: options.protocol, location: options.location };
     let upstream = Arc::new(Upstream {
@@ -105,7 +113,7 @@ fn serve(listener: TcpListener, options: Options, availability: watch::Receiver<
         egress: Egress::Allow,
         ports: vec![endpoint],
         availability,
-        replicas: nagaya::route::Replicas::Fixed,
+        replicas,
     });
     runtime.block_on(async move {
         let (asks, _asked) = mpsc::unbounded_channel();
@@ -124,6 +132,14 @@ fn serve(listener: TcpListener, options: Options, availability: watch::Receiver<
             };
         }
     });
+}
+
+fn instances(first: Location, others: &[u16]) -> Replicas {
+    let replicas = Replicas::listed(&Arc::default());
+    let locations = [first].into_iter().chain(others.iter().map(|port| Location::Loopback(*port)));
+    let life = |(number, location)| Life { incarnation: Incarnation(number), own: None, locations: vec![location] };
+    replicas.set((1..).zip(locations).map(life), &mpsc::unbounded_channel().0);
+    replicas
 }
 
 /// A callee that does with each connection, by its number, what the script says.

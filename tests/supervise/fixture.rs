@@ -239,6 +239,8 @@ impl Fixture {
                 let due = due.map(|due| format!(" due {}", due.as_second())).unwrap_or_default();
                 format!("look for {}{due}", name(*service))
             }
+            Effect::Alert { service, .. } => format!("alert {}", name(*service)),
+            Effect::Weigh => "weigh".to_owned(),
             Effect::Sweep(waiting) => {
                 let waiting: Vec<String> = waiting.iter().map(|(service, _)| name(*service)).collect();
                 format!("sweep {}", waiting.join("+"))
@@ -253,7 +255,9 @@ impl Fixture {
 }
 
 fn manifest(services: &str) -> String {
-    let mut text = "services:\n".to_owned();
+    // What is for the whole workspace stands before ` || `.
+    let (head, services) = services.split_once(" || ").unwrap_or(("", services));
+    let mut text = format!("{head}\nservices:\n");
     for service in services.split(" | ") {
         let (name, keys) = service.split_once(':').unwrap_or((service, ""));
         let keys = keys.trim();

@@ -10,7 +10,7 @@ impl Fixture {
     /// Answers a look at the calls to a service.
     fn measured(&mut self, name: &str, under_way: u32, begun: u64) -> String {
         let life = self.life(name);
-        self.tell(Fact::Measured(life, Demand { under_way, begun }))
+        self.tell(Fact::Measured(life, Demand { under_way, begun, last: 0 }))
     }
 }
 

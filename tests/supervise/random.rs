@@ -24,7 +24,8 @@ const SERVICES: &str = "web: depends_on: [api, cart], ports: 80 \
     | slow: ports: 80, startup: { http: /s, failure_threshold: 2 }, liveness: { exec: check }, restart: on-failure \
     | word: startup: { log: up }, readiness: { notify: true }, liveness: { notify: true }, depends_on: slow, \
         restart: { policy: always, max: 3 } \
-    | job: schedule: '* * * * *', depends_on: db, restart: on-failure, setup: make";
+    | job: schedule: '* * * * *', depends_on: db, restart: on-failure, setup: make \
+    | auto: replicas: { max: 4, in_flight: 1, period: 1s, stabilization_window: 4s }, ports: 80, restart: always";
 
 /// The place of the service that lives elsewhere, and of the one that depends on it.
 const PAY: usize = 8;
@@ -32,6 +33,7 @@ const SHOP: usize = 9;
 /// Those of which there are several.
 const POOL: usize = 10;
 const ROLL: usize = 11;
+const AUTO: usize = 15;
 
 /// The one that is asked whether it has started.
 const SLOW: usize = 12;
@@ -41,7 +43,7 @@ const SLOW: usize = 12;
 fn most(service: usize) -> usize {
     match service {
         POOL => 3,
-        ROLL => 4,
+        ROLL | AUTO => 4,
         _ => 1,
     }
 }
@@ -61,6 +63,7 @@ struct Outside {
     looks: Vec<Ticket>,
     sweeps: Vec<Vec<(usize, Incarnation)>>,
     measures: Vec<Incarnation>,
+    alerts: Vec<Incarnation>,
     probes: HashSet<(Incarnation, ProbeKind)>,
     setups: Vec<SetupRun>,
     /// Lives that have answered that they have started.
@@ -93,6 +96,8 @@ impl Outside {
                 }
                 Effect::Look { ticket, .. } => self.looks.push(ticket),
                 Effect::Measure { incarnation, .. } => self.measures.push(incarnation),
+                Effect::Alert { incarnation, .. } => self.alerts.push(incarnation),
+                Effect::Weigh => panic!("there is no budget"),
                 Effect::Sweep(waiting) => {
                     let slow = waiting.iter().filter(|(service, _)| *service == SLOW);
                     slow.for_each(|(_, life)| assert!(self.started.contains(life), "it has not started"));
@@ -201,7 +206,10 @@ impl Outside {
                 Some(Fact::SetupEnded(run, if random.u8(..4) > 0 { Ok(()) } else { Err("no".into()) }))
             }
             9 => {
-                let demand = Demand { under_way: u32::from(random.u8(..4) == 0), begun: 0 };
+                if let (true, Some(alert)) = (random.bool(), self.alerts.pop()) {
+                    return Some(Fact::Called(alert));
+                }
+                let demand = Demand { under_way: random.u32(..8).saturating_sub(4), begun: 0, last: 0 };
                 Some(Fact::Measured(self.measures.pop()?, demand))
             }
             8 => Some(Fact::Drained(pick(&self.running, random)?)),

@@ -9,7 +9,7 @@ use std::ptr;
 
 use rustix::process::Pid;
 
-use super::{Account, Program, variable};
+use super::{Account, Program, Seat, variable};
 use crate::launcher::pod::EVENT;
 
 /// Room for the child's few frames until it execs.
@@ -38,7 +38,8 @@ struct Order {
     folder: *const c_char,
     descriptors: [c_int; 3],
     account: *const Account,
-    group: libc::pid_t,
+    /// The process group that it joins, 0 for its own; none where it leads a session.
+    group: Option<libc::pid_t>,
     parent: libc::pid_t,
     hello: Option<(c_int, [u8; EVENT])>,
     /// Written by the child, whose memory is ours, when it fails.
@@ -115,7 +116,11 @@ impl Spawner {
                 program.stdout.as_raw_fd(),
                 program.stderr.as_raw_fd(),
             ],
-            group: libc::pid_t::try_from(program.group).unwrap_or(0),
+            group: match program.seat {
+                Seat::Own => Some(0),
+                Seat::Group(group) => Some(libc::pid_t::try_from(group).unwrap_or(0)),
+                Seat::Terminal => None,
+            },
             account: program.account.map_or(ptr::null(), ptr::from_ref),
             parent: self.parent,
             hello: self.hello,
@@ -196,9 +201,16 @@ extern "C" fn child(order: *mut c_void) -> c_int {
         for signal in [libc::SIGCHLD, libc::SIGPIPE] {
             libc::signal(signal, libc::SIG_DFL);
         }
-        // A group that is gone has no terminal to give.
-        if libc::setpgid(0, order.group) < 0 {
-            libc::setpgid(0, 0);
+        match order.group {
+            // A group that is gone has no terminal to give.
+            Some(group) => {
+                if libc::setpgid(0, group) < 0 {
+                    libc::setpgid(0, 0);
+                }
+            }
+            None => {
+                libc::setsid();
+            }
         }
         if let Some((events, hello)) = &order.hello {
             libc::send(*events, hello.as_ptr().cast(), hello.len(), libc::MSG_NOSIGNAL);
@@ -216,6 +228,9 @@ extern "C" fn child(order: *mut c_void) -> c_int {
             if libc::dup2(descriptor, target) < 0 {
                 return fail(order);
             }
+        }
+        if order.group.is_none() && libc::ioctl(0, libc::TIOCSCTTY, 0) < 0 {
+            return fail(order);
         }
         if libc::chdir(order.folder) < 0 {
             return fail(order);

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::Pid;
 
-use super::Program;
+use super::{Program, Seat};
 
 /// Elsewhere the standard library starts processes; a killed launcher is noticed by the engine alone.
 #[derive(Debug)]
@@ -36,17 +36,34 @@ impl Spawner {
         let copy = |descriptor: &std::os::fd::OwnedFd| {
             descriptor.try_clone().map(Stdio::from).map_err(|error| error.raw_os_error().unwrap_or(5))
         };
-        let child = Command::new(text(name))
+        let mut command = Command::new(text(name));
+        command
             .args(arguments.iter().map(|word| text(word)))
             .env_clear()
             .envs(variables)
             .current_dir(text(program.folder.strip_suffix(b"\0").unwrap_or(program.folder)))
             .stdin(program.stdin.as_ref().map(copy).transpose()?.unwrap_or_else(Stdio::null))
             .stdout(copy(&program.stdout)?)
-            .stderr(copy(&program.stderr)?)
-            .process_group(i32::try_from(program.group).unwrap_or(0))
-            .spawn()
-            .map_err(|error| error.raw_os_error().unwrap_or(5))?;
+            .stderr(copy(&program.stderr)?);
+        match program.seat {
+            Seat::Own => {
+                command.process_group(0);
+            }
+            Seat::Group(group) => {
+                command.process_group(i32::try_from(group).unwrap_or(0));
+            }
+            Seat::Terminal => {
+                // SAFETY: two system calls, which are async-signal-safe and touch nothing of ours.
+                #[allow(unsafe_code)]
+                unsafe {
+                    command.pre_exec(|| {
+                        rustix::process::setsid()?;
+                        Ok(rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?)
+                    });
+                }
+            }
+        }
+        let child = command.spawn().map_err(|error| error.raw_os_error().unwrap_or(5))?;
         i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(3)
     }
 }

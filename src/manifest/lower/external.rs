@@ -49,6 +49,8 @@ pub fn lower(
         profiles: raw.profiles.clone().unwrap_or_default().0,
         lazy: false,
         replicas: 1,
+        autoscale: None,
+        tty: false,
         stateful: false,
         idle_timeout: None,
         max_age: None,

@@ -57,6 +57,8 @@ pub fn add(services: &mut IndexMap<ServiceName, Service>, root: &Path, manifest:
         profiles: Vec::new(),
         lazy: false,
         replicas: 1,
+        autoscale: None,
+        tty: false,
         stateful: false,
         idle_timeout: None,
         max_age: None,

@@ -68,7 +68,7 @@ pub fn lower(
         let problem = Problem::error("lazy_without_ports", format!("`{name}` is lazy but has no ports"));
         problems.push(problem.at(key).hint("a lazy service is started by its first request, so it needs `ports`"));
     }
-    let Scale { replicas, stateful, strategy, idle_timeout, max_age } = scale(name, &raw, problems);
+    let Scale { replicas, autoscale, stateful, strategy, idle_timeout, max_age } = scale(name, &raw, problems);
     let restart = restart(raw.restart.as_ref().map(|restart| &restart.value));
     let schedule = lower_schedule(name, &raw, problems);
     let profiles = raw.profiles.clone().unwrap_or_default().0;
@@ -101,12 +101,14 @@ pub fn lower(
         profiles,
         lazy,
         replicas,
+        autoscale,
         stateful,
         idle_timeout,
         max_age,
         strategy,
         watch,
         logs,
+        tty: raw.tty.as_ref().is_some_and(|tty| tty.value),
         declared: declared_at(key, problems),
     };
     Some(service)

@@ -157,6 +157,8 @@ fn as_service(task: &Task, name: &ServiceName, depends_on: Vec<Dependency>) -> S
         profiles: Vec::new(),
         lazy: false,
         replicas: 1,
+        autoscale: None,
+        tty: false,
         stateful: false,
         idle_timeout: None,
         max_age: None,

@@ -97,8 +97,8 @@ record! {
         [later] labels: Any,
         /// Where its own metrics are.
         [later] metrics: Any,
-        /// Whether it gets a terminal.
-        [later] tty: bool,
+        /// Whether it gets a terminal of its own, for `nagaya attach`.
+        tty: At<bool>,
         /// A container image.
         [later] image: String,
         /// How its image is built.
@@ -370,16 +370,18 @@ record! {
 }
 
 record! {
-    /// A number of instances, or a range for scaling by load.
+    /// A number of instances, or a range within which calls decide.
     Replicas is "replicas" {
-        /// At least.
+        /// At least; 1.
         min: u32,
         /// At most.
-        [later] max: u32,
-        /// Requests under way for one instance.
-        [later] in_flight: u32,
-        /// How often to judge.
-        [later] period: Duration,
+        max: At<u32>,
+        /// Calls under way that one instance is to have; 10.
+        in_flight: At<u32>,
+        /// How often it is decided; 15s, as in Kubernetes.
+        period: At<Duration>,
+        /// There are as many as were worth having at any time within it; 5m, as in Kubernetes.
+        stabilization_window: At<Duration>,
     }
 }
 

@@ -14,7 +14,7 @@ use crate::proxy::pool::Shelf;
 use crate::proxy::routing::own::Local;
 use crate::proxy::routing::{Call, Routed};
 use crate::proxy::wire::Io;
-use crate::route::{Availability, Call as Place, Location, Picked};
+use crate::route::{Availability, Call as Place, Location, Picked, Tried};
 
 impl<S: Io, W: Way> Server<'_, S, W> {
     /// Where a request leads that was addressed to a service.
@@ -68,6 +68,22 @@ impl<S: Io, W: Way> Server<'_, S, W> {
             recording.borrow_mut().in_flight = self.serving(call, place);
         }
         Some(arrived)
+    }
+
+    /// Has another instance serve it where the one that was chosen cannot be connected to.
+    pub(super) fn another(
+        &self,
+        call: &Prepared,
+        place: &mut Place,
+        tried: &mut Tried,
+        recording: &RefCell<Recording>,
+    ) -> bool {
+        let mut recording = recording.borrow_mut();
+        let is_other = self.context.another(&call.routed.target, place, tried, &mut recording);
+        if is_other {
+            recording.in_flight = self.serving(call, place);
+        }
+        is_other
     }
 
     async fn wait(&self, call: &mut Prepared, recording: &RefCell<Recording>) -> Option<Result<Place, Refusal>> {

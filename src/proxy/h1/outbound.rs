@@ -57,26 +57,31 @@ impl Outbound {
         &self.text.bytes
     }
 
-    /// Sends it for a call that has just begun, and reads the head of its answer. Dropping either ends the call.
+    /// Sends it for a call that has just begun, and reads the head of its answer. Dropping either ends the call. Where the
+    /// callee cannot be connected to, `another` may put another instance in its place.
     pub async fn send(
         self,
         pool: &Pool,
-        call: Call,
+        mut call: Call,
         caller: &Caller,
         begun: Instant,
+        mut another: impl FnMut(&mut Call) -> bool,
     ) -> Result<Response<Inbound>, CallError> {
-        let location = call.location();
-        let shelf = pool.shelf(location, caller);
+        let mut shelf = pool.shelf(call.location(), caller);
         let asked = Asked { is_head: self.is_head, keeps: true, ..Asked::LAST };
         loop {
             let kept = shelf.take(begun);
             let is_kept = kept.is_some();
             let wire = match kept {
                 Some(wire) => wire,
-                None => {
-                    let dialled = Box::pin(pool.dial_wire(location, caller)).await;
-                    dialled.map_err(|error| CallError::Connect(location.clone(), error))?
-                }
+                None => match Box::pin(pool.dial_wire(call.location(), caller)).await {
+                    Ok(wire) => wire,
+                    Err(_) if another(&mut call) => {
+                        shelf = pool.shelf(call.location(), caller);
+                        continue;
+                    }
+                    Err(error) => return Err(CallError::Connect(call.location().clone(), error)),
+                },
             };
             let is_sent = wire.write_all(&self.text.bytes).await.is_ok();
             match head(&wire, asked).await {

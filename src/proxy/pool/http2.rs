@@ -11,7 +11,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::watch;
 use tokio::task::spawn_local;
 
-use super::{CallError, Pool, Shelf, is_old};
+use super::{CallError, Failed, Pool, Shelf, is_old};
 use crate::effects::clock;
 use crate::proxy::dial::{Offer, Stream};
 use crate::proxy::http::{Caller, LocalExecutor};
@@ -108,7 +108,7 @@ impl Pool {
         location: &Location,
         caller: &Caller,
         mut request: Request<Upload>,
-    ) -> Result<Response<Incoming>, CallError> {
+    ) -> Result<Response<Incoming>, Failed> {
         let shelf = self.shelf(location, caller);
         while let Some((number, mut sender)) = shelf.take_http2() {
             match sender.try_send_request(request).await {
@@ -120,7 +120,10 @@ impl Pool {
             }
             shelf.0.borrow_mut().http2.forget(number);
         }
-        let mut sender = self.shared(&shelf, location, caller).await?;
+        let mut sender = match self.shared(&shelf, location, caller).await {
+            Ok(sender) => sender,
+            Err(error) => return Err(Failed::before(error, request)),
+        };
         Ok(sender.send_request(request).await?)
     }
 

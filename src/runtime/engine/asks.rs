@@ -19,9 +19,9 @@ use crate::route::remotes::Away;
 use crate::runtime::draft::read;
 use crate::runtime::keeper::of_manifest;
 use crate::runtime::network::{choose, has_room};
-use crate::runtime::scale::{kept, scaled};
+use crate::runtime::scale::{by_hand, kept, scaled};
 use crate::runtime::wanted::wanted;
-use crate::runtime::{Ask, Environment, InPod, Problem, Scale, UpRequest, Upped};
+use crate::runtime::{Ask, Environment, InPod, Problem, Scale, Scaled, UpRequest, Upped};
 use crate::supervise::{Command, Input, Status, Want};
 use crate::view::{Explanation, Graph, Judge};
 
@@ -46,14 +46,13 @@ impl Engine {
         match ask {
             // What is started now would keep an engine alive that everybody believes to be gone.
             Ask::Up(_, reply) if ending => drop(reply.send(Err(Problem::Ending))),
-            Ask::Start(_, reply) | Ask::Restart { reply, .. } | Ask::Scale(_, reply) | Ask::Hold(_, reply)
-                if ending =>
-            {
+            Ask::Start(_, reply) | Ask::Restart { reply, .. } | Ask::Hold(_, reply) if ending => {
                 drop(reply.send(Err(Problem::Ending)));
             }
             Ask::Try(_, reply) if ending => drop(reply.send(Err(Problem::Ending))),
             Ask::EndTry(_, reply) if ending => drop(reply.send(Err(Problem::Ending))),
             Ask::Shift(_, reply) if ending => drop(reply.send(Err(Problem::Ending))),
+            Ask::Scale(_, reply) if ending => drop(reply.send(Err(Problem::Ending))),
             Ask::Wake(_) if ending => {}
             Ask::Shift(request, reply) => {
                 let _ = reply.send(self.begin_shift(&request));
@@ -89,6 +88,9 @@ impl Engine {
             Ask::Hold(name, reply) => {
                 let _ = reply.send(self.hold(&name));
             }
+            Ask::Attach { service, instance, size, reply } => {
+                let _ = reply.send(self.attach(&service, instance, size));
+            }
             Ask::Why(name, reply) => self.explain(&name, reply),
             Ask::Graph(reply) => drop(reply.send(Ok(Graph::new(self.world.plan())))),
             Ask::Env(name, reply) => {
@@ -115,7 +117,7 @@ impl Engine {
         names.iter().map(|name| self.place(name)).collect()
     }
 
-    fn place(&self, name: &str) -> Result<usize, Problem> {
+    pub(super) fn place(&self, name: &str) -> Result<usize, Problem> {
         let plan = self.world.plan();
         plan.index(name).ok_or_else(|| {
             let known = plan.services.iter().map(|planned| planned.name.as_str());
@@ -263,6 +265,7 @@ impl Engine {
         let events_from = self.publisher.next_event();
         let mut scale = kept(&self.setup.scale, &self.workspace, &workspace);
         scale.extend(request.scale.clone());
+        notices.extend(by_hand(&workspace, &request.scale));
         if workspace != *self.workspace || scale != self.setup.scale {
             notices.extend(self.lay(&workspace, scale)?);
             notices.extend(left_out);
@@ -282,6 +285,7 @@ impl Engine {
     /// nothing.
     pub(super) fn lay(&mut self, workspace: &Workspace, scale: Scale) -> Result<Vec<String>, Problem> {
         let wanted = scaled(workspace, &scale)?;
+        let scale: Scale = scale.into_iter().filter(|(_, count)| count.is_some()).collect();
         // What `auto` means may be another mode for another manifest; that was said when the engine started.
         let (network, _) = choose(&wanted, &self.setup.possible, ports::lowest())?;
         has_room(&wanted, network)?;
@@ -299,14 +303,15 @@ impl Engine {
     }
 
     /// Has more or fewer instances of services from now on.
-    pub(super) fn scale(&mut self, scale: &Scale) -> Result<(), Problem> {
+    pub(super) fn scale(&mut self, scale: &Scale) -> Result<Scaled, Problem> {
         let mut all = self.setup.scale.clone();
         all.extend(scale.clone());
-        if all == self.setup.scale {
-            return Ok(());
-        }
         let workspace = self.workspace.clone();
-        self.lay(&workspace, all).map(drop)
+        let notices = by_hand(&workspace, scale);
+        if all != self.setup.scale {
+            self.lay(&workspace, all)?;
+        }
+        Ok(Scaled { notices })
     }
 
     /// A word to whoever gives the workspace another name: what hangs from the old one is settled when an engine starts.

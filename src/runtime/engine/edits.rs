@@ -13,7 +13,7 @@ use crate::runtime::keeper::of_manifest;
 use crate::runtime::scale::kept;
 use crate::runtime::wanted::wanted;
 use crate::runtime::{Problem, UpRequest};
-use crate::supervise::{Command, Input, Want};
+use crate::supervise::{Command, Input, News, Want};
 use crate::view::Event;
 
 /// How far the reading of an edited manifest is.
@@ -140,9 +140,21 @@ impl Engine {
         }
     }
 
+    /// Tells what the world has to say besides states. That there is too little memory is shown whenever somebody looks.
+    pub(super) fn tell_notes(&mut self) {
+        for note in self.world.take_notes() {
+            let over = matches!(note.what, News::OverBudget { .. });
+            let text = self.publisher.note(&self.world, &note);
+            if over || matches!(note.what, News::WithinBudget { .. }) {
+                self.over_budget = over.then_some(text);
+                self.post_notices();
+            }
+        }
+    }
+
     /// Shows what users should know whenever they look.
     pub(super) fn post_notices(&mut self) {
-        let notices = self.edits.bad.iter().chain(&self.watching.troubles).cloned().collect();
+        let notices = self.edits.bad.iter().chain(&self.over_budget).chain(&self.watching.troubles).cloned().collect();
         self.publisher.notices(notices);
     }
 }

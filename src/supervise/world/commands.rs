@@ -47,6 +47,7 @@ impl World {
         }
         let was_down = row.want == Want::Down;
         row.want = want;
+        row.rested = None;
         row.alone = false;
         row.instances.iter_mut().for_each(|instance| instance.again = false);
         if want == Want::Up {

@@ -13,6 +13,7 @@ impl World {
             self.spots(service).for_each(|spot| self.due(now, spot));
             self.deadlines.set(service, self.rows[service].deadline());
         }
+        self.look_at_memory(now);
         if self.sweep.next.is_some_and(|next| next <= now) && !self.sweep.under_way {
             self.sweep.next = None;
             let waiting: Vec<_> = self.awaiting_listeners().map(|(service, up)| (service, up.incarnation)).collect();

@@ -19,6 +19,8 @@ impl World {
             Fact::Exited(incarnation, exit, left) => self.exited(now, incarnation, exit, left),
             Fact::Gone(incarnation) => self.gone(now, incarnation),
             Fact::Drained(incarnation) => self.drained(now, incarnation),
+            Fact::Called(incarnation) => self.called(now, incarnation),
+            Fact::Weighed(all) => self.weighed(now, &all),
             Fact::Measured(incarnation, demand) => self.measured(now, incarnation, demand),
             Fact::Probed(incarnation, kind, result) => self.probed(now, incarnation, kind, result),
             Fact::LogMatched(incarnation, kind) => self.log_matched(now, incarnation, kind),
@@ -54,6 +56,7 @@ impl World {
         instance.aged_at = max_age.map(|age| now.after(age));
         instance.stable_at = (instance.streak > 0).then(|| now.after(reset));
         self.begin_probes(now, spot);
+        self.weigh_soon(now);
         self.touch_neighbours(spot.service);
     }
 

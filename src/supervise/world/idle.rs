@@ -20,15 +20,32 @@ pub struct Quiet {
 }
 
 impl World {
-    /// Begins and ends the looking for calls, by whether the service runs.
+    /// Begins and ends the looking for calls, by whether the service runs. A look by one that has ended meanwhile is never
+    /// answered: when there are others, it is looked anew.
     pub(super) fn watch_calls(&mut self, now: Moment, service: usize) {
-        let Some(timeout) = self.plan.services[service].idle_timeout else { return };
+        let (planned, row) = (&self.plan.services[service], &self.rows[service]);
+        let is_watched = planned.idle_timeout.is_some() || planned.autoscale.is_some();
+        if !is_watched && row.quiet.is_none() && row.load.is_none() {
+            return;
+        }
+        let called: Vec<Incarnation> = self.endpoints(service).map(|(_, incarnation)| incarnation).collect();
+        let others = called != self.rows[service].called;
+        self.rows[service].called = called;
+        self.watch_quiet(now, service, others);
+        self.watch_load(now, service, others);
+    }
+
+    fn watch_quiet(&mut self, now: Moment, service: usize, others: bool) {
         let row = &mut self.rows[service];
-        let serves = row.want == Want::Up && row.instances.iter().any(|instance| instance.serves());
-        match (serves, row.quiet) {
-            (true, None) => {
-                row.quiet = Some(Quiet { since: now, begun: 0, next: Some(now.after(timeout / LOOKS)) });
-            }
+        let Some(timeout) = self.plan.services[service].idle_timeout else {
+            row.quiet = None;
+            return;
+        };
+        let serves = row.want == Want::Up && !row.called.is_empty();
+        let next = Some(now.after(timeout / LOOKS));
+        match (serves, &mut row.quiet) {
+            (true, None) => row.quiet = Some(Quiet { since: now, begun: 0, next }),
+            (true, Some(quiet)) if others && quiet.next.is_none() => quiet.next = next,
             (false, Some(_)) => row.quiet = None,
             _ => {}
         }
@@ -36,18 +53,27 @@ impl World {
 
     /// Looks, where the time for it has come.
     pub(super) fn look_for_calls(&mut self, now: Moment, service: usize) {
-        let Some(quiet) = &mut self.rows[service].quiet else { return };
-        if quiet.next.take_if(|next| *next <= now).is_none() {
+        let row = &mut self.rows[service];
+        let quiet = row.quiet.as_mut().is_some_and(|quiet| quiet.next.take_if(|next| *next <= now).is_some());
+        let load = row.load.as_mut().is_some_and(|load| load.is_due(now));
+        if !quiet && !load {
             return;
         }
         let any = self.endpoints(service).next();
-        if let Some((_, incarnation)) = any {
-            self.effects.push(Effect::Measure { service, incarnation });
+        match (any, &mut self.rows[service].load) {
+            (Some((_, incarnation)), _) => self.effects.push(Effect::Measure { service, incarnation }),
+            (None, Some(load)) => load.sleep(),
+            (None, None) => {}
         }
     }
 
     pub(super) fn measured(&mut self, now: Moment, incarnation: Incarnation, demand: Demand) {
-        let Some(Spot { service, .. }) = self.find(incarnation) else { return };
+        let Some(spot) = self.find(incarnation) else { return };
+        self.weigh_calls(now, spot, incarnation, demand);
+        self.judge_quiet(now, spot.service, demand);
+    }
+
+    fn judge_quiet(&mut self, now: Moment, service: usize, demand: Demand) {
         let Some(timeout) = self.plan.services[service].idle_timeout else { return };
         let Some(quiet) = &mut self.rows[service].quiet else { return };
         if demand.under_way > 0 || demand.begun != quiet.begun {
@@ -62,9 +88,10 @@ impl World {
     }
 
     /// Nobody calls it: it goes until somebody does. A call that begins in this very moment is still answered.
-    fn rest(&mut self, now: Moment, service: usize) {
+    pub(super) fn rest(&mut self, now: Moment, service: usize) {
         let grace = self.plan.services[service].stop.grace;
         self.rows[service].want = Want::Idle;
+        self.rows[service].rested = None;
         self.rows[service].quiet = None;
         for spot in self.spots(service) {
             let instance = self.instance_mut(spot);

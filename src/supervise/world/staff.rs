@@ -10,6 +10,7 @@ impl World {
     /// Brings the number of instances a step towards what is wanted. One that is to be replaced serves until all of the
     /// others do: there is one more than wanted for a while, and never one less.
     pub(super) fn staff(&mut self, now: Moment, service: usize) {
+        self.begin_load(now, service);
         self.renumber(service);
         self.dismiss(now, service);
         if self.rows[service].want == Want::Up {
@@ -20,7 +21,10 @@ impl World {
     }
 
     fn replicas(&self, service: usize) -> usize {
-        usize::try_from(self.plan.services[service].replicas).unwrap_or(usize::MAX).max(1)
+        let (row, planned) = (&self.rows[service], &self.plan.services[service]);
+        let decided = planned.autoscale.zip(row.load.as_ref()).filter(|_| row.want == Want::Up);
+        let decided = decided.map(|(spec, load)| load.count.clamp(spec.min, spec.max));
+        usize::try_from(decided.unwrap_or(planned.replicas)).unwrap_or(usize::MAX).max(1)
     }
 
     /// Whether two instances may be there at once where one is wanted.
@@ -40,7 +44,7 @@ impl World {
         let is_up = self.rows[service].want == Want::Up;
         loop {
             let (kept, _) = self.count(service);
-            let is_surplus = !is_up && kept > self.replicas(service);
+            let is_surplus = !is_up && kept > self.replicas(service) && !self.rows[service].is_active();
             let instances = &self.rows[service].instances;
             let goes = |instance: &&Instance| !instance.phase.is_active() && (is_surplus || !instance.stays());
             let last = |instance: &&Instance| (!instance.stays(), instance.standing, instance.number);

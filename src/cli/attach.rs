@@ -1,0 +1,234 @@
+//! `nagaya attach`: the terminal of a service, here.
+
+mod keys;
+
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::io::unix::AsyncFd;
+use tokio::signal::unix::{SignalKind, signal};
+
+use self::keys::{DetachKeys, Watch};
+use super::args::Global;
+use super::error::{Code, Error};
+use super::locate::connect;
+use super::output::Output;
+use crate::api::{self, Client, Drawn, Keys};
+use crate::effects::terminal::Size;
+
+/// Bytes passed on at once.
+const PIECE: usize = 16 << 10;
+/// How long the engine may take to know that a program has ended which draws no more.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Puts everything back that a program may have changed: the screen, the mouse, pasting, keys, the cursor, colours.
+const RESTORED: &[u8] =
+    b"\x1b[?1047l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[?1l\x1b>\x1b[?25h\x1b[m\r\n";
+
+#[derive(Debug, Args)]
+pub struct Attach {
+    /// The service; it has `tty: true`
+    pub service: String,
+    /// Which of its instances
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub index: u32,
+    /// The keys that detach, as Docker writes them: `ctrl-a,d`
+    #[arg(long, env = "NAGAYA_DETACH_KEYS", value_name = "KEYS", default_value = DetachKeys::USUAL, value_parser = DetachKeys::parse)]
+    pub detach_keys: DetachKeys,
+}
+
+/// How it ended.
+enum End {
+    Detached,
+    /// The program draws no more.
+    Over,
+    /// A signal asks this process to end.
+    Interrupted,
+}
+
+/// Shows the terminal and types what is typed here, until the program ends or the keys are typed that detach. Its exit code
+/// is the program's.
+pub async fn run(global: &Global, args: Attach, output: &Output) -> Result<ExitCode, Error> {
+    let (client, _) = connect(global, output)?;
+    let Attach { service, index, detach_keys } = args;
+    let size = size();
+    let before = instance(&client, &service, index).await?;
+    let (rows, columns) = size.map(|size| (size.rows, size.columns)).unzip();
+    let (drawn, keys) = client.attach(&service, api::Attach { instance: index, rows, columns }).await?;
+    let failed = |error: io::Error| Error::failed(format!("the terminal: {error}"));
+    let screen = Screen::enter(size).map_err(failed)?;
+    let end = show(drawn, keys, Watch::new(detach_keys)).await.map_err(failed)?;
+    drop(screen);
+    match end {
+        End::Detached => {
+            output.say(&format!("detached from {service}, which runs on"));
+            Ok(ExitCode::SUCCESS)
+        }
+        End::Interrupted => Ok(ExitCode::from(Code::Interrupted as u8)),
+        End::Over => ended(&client, (&service, index), before, output).await,
+    }
+}
+
+/// The number of the main process of an instance, and the exit code of the last one.
+async fn instance(client: &Client, service: &str, index: u32) -> Result<(Option<u32>, Option<i32>), Error> {
+    let rows = client.services().await?;
+    let row = rows.into_iter().find(|row| row.id() == (service, index));
+    Ok(row.map_or((None, None), |row| (row.pid, row.exit_code)))
+}
+
+/// The program draws no more: tells how it ended, once the engine knows.
+async fn ended(
+    client: &Client,
+    (service, index): (&str, u32),
+    before: (Option<u32>, Option<i32>),
+    output: &Output,
+) -> Result<ExitCode, Error> {
+    let known = async {
+        let mut stream = client.events("/v1/services/stream").await?;
+        loop {
+            let now = instance(client, service, index).await?;
+            if now.0 != before.0 {
+                return Ok::<_, Error>(now.1);
+            }
+            if stream.next::<serde_json::Value>().await.is_none() {
+                return Err(Error::new(Code::NoEngine, "the engine is gone"));
+            }
+        }
+    };
+    let code = tokio::time::timeout(PATIENCE, known).await.unwrap_or(Ok(None))?;
+    let how = code.map(|code| format!(" with {code}")).unwrap_or_default();
+    output.say(&format!("{service} ended{how}"));
+    Ok(ExitCode::from(u8::try_from(code.unwrap_or(0)).unwrap_or(1)))
+}
+
+/// The size of the terminal that this is seen in, where it is one.
+fn size() -> Option<Size> {
+    let out = io::stdout();
+    let size = out.is_terminal().then(|| rustix::termios::tcgetwinsize(&out).ok()).flatten()?;
+    Some(Size { rows: size.ws_row, columns: size.ws_col }).filter(|size| size.rows > 0 && size.columns > 0)
+}
+
+/// The terminal here while it is another's. Dropping it puts everything back, however this ends.
+struct Screen {
+    is_raw: bool,
+}
+
+impl Screen {
+    fn enter(size: Option<Size>) -> io::Result<Self> {
+        let is_raw = io::stdin().is_terminal();
+        if is_raw {
+            crossterm::terminal::enable_raw_mode()?;
+        }
+        let screen = Self { is_raw };
+        if let Some(size) = size {
+            // What was here is scrolled up, and not drawn over.
+            let mut out = io::stdout().lock();
+            out.write_all(&b"\r\n".repeat(size.rows.into()))?;
+            out.flush()?;
+        }
+        Ok(screen)
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        if io::stdout().is_terminal() {
+            let mut out = io::stdout().lock();
+            let _ = out.write_all(RESTORED).and_then(|()| out.flush());
+        }
+        if self.is_raw {
+            let _ = crossterm::terminal::disable_raw_mode();
+        }
+    }
+}
+
+async fn show(mut drawn: Drawn, mut keys: Keys, mut watch: Watch) -> io::Result<End> {
+    let mut resized = signal(SignalKind::window_change())?;
+    let (mut terminate, mut hangup) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+    // In a raw terminal this is a key; else it is meant for this process.
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut typed = Typed::open();
+    let (mut picture, mut buffer) = (vec![0; PIECE], vec![0; PIECE]);
+    loop {
+        tokio::select! {
+            count = drawn.next(&mut picture) => {
+                if count == 0 {
+                    return Ok(End::Over);
+                }
+                let mut out = io::stdout().lock();
+                out.write_all(&picture[..count])?;
+                out.flush()?;
+            }
+            count = typed.next(&mut buffer) => {
+                let Some(count) = count else { continue };
+                let (passed, is_over) = watch.typed(&buffer[..count]);
+                // One that is gone is seen where it draws.
+                let _ = keys.write(&passed).await;
+                if is_over {
+                    return Ok(End::Detached);
+                }
+            }
+            _ = resized.recv() => if let Some(size) = size() {
+                let _ = keys.resize(size).await;
+            },
+            _ = terminate.recv() => return Ok(End::Interrupted),
+            _ = hangup.recv() => return Ok(End::Interrupted),
+            _ = interrupt.recv() => return Ok(End::Interrupted),
+        }
+    }
+}
+
+/// What is typed, or comes in through a pipe or a file.
+enum Typed {
+    Waits(AsyncFd<std::os::fd::OwnedFd>),
+    /// Files are always readable.
+    File(std::os::fd::OwnedFd),
+    Over,
+}
+
+impl Typed {
+    fn open() -> Self {
+        let Ok(stdin) = io::stdin().as_fd().try_clone_to_owned() else { return Self::Over };
+        #[expect(deprecated, reason = "the other way is unsafe; a descriptor that is owned is never another")]
+        let registered = AsyncFd::try_new(stdin);
+        match registered {
+            Ok(waits) => Self::Waits(waits),
+            Err(refused) => Self::File(refused.into_parts().0),
+        }
+    }
+
+    /// The next bytes; never ready again after the last ones.
+    async fn next(&mut self, buffer: &mut [u8]) -> Option<usize> {
+        let read = match self {
+            Self::Over => std::future::pending().await,
+            Self::File(file) => rustix::io::read(&*file, &mut *buffer),
+            Self::Waits(waits) => match waits.readable().await {
+                Ok(mut guard) => {
+                    // Without changing it for others who have it, as the shell has: it stays one that waits.
+                    if !is_readable(waits.get_ref()) {
+                        guard.clear_ready();
+                        return None;
+                    }
+                    rustix::io::read(waits.get_ref(), &mut *buffer)
+                }
+                Err(_) => Ok(0),
+            },
+        };
+        match read {
+            Ok(0) => *self = Self::Over,
+            Ok(count) => return Some(count),
+            Err(error) if error == rustix::io::Errno::INTR || error == rustix::io::Errno::AGAIN => {}
+            Err(_) => *self = Self::Over,
+        }
+        None
+    }
+}
+
+/// Whether a read would not wait.
+fn is_readable(file: &std::os::fd::OwnedFd) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut [PollFd::new(file, PollFlags::IN)], Some(&now)).is_ok_and(|count| count > 0)
+}

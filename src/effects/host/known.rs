@@ -1,0 +1,51 @@
+//! What is known of services that run.
+
+use std::collections::BTreeMap;
+
+use super::{Dialled, Host, Life};
+use crate::effects::accounts::{self, Found};
+use crate::effects::terminal::Terminal;
+use crate::effects::texts;
+use crate::launcher::Account;
+use crate::supervise::Incarnation;
+
+impl Host {
+    /// Pid 1 of the pod, or of the namespaces for private files, in which a service runs now.
+    pub fn pod_of(&self, service: usize) -> Option<u32> {
+        self.first_of(service)?.init
+    }
+
+    /// All lives, each with the place of its service and the processes from which its others descend.
+    pub fn families(&self) -> Vec<(Incarnation, usize, Vec<u32>)> {
+        let family = |(incarnation, life): (&Incarnation, &Life)| {
+            (*incarnation, life.service, life.pids.iter().copied().chain(life.init).collect())
+        };
+        self.lives.iter().map(family).collect()
+    }
+
+    /// What is known of a service's first instance.
+    fn first_of(&self, service: usize) -> Option<&Life> {
+        self.lives.values().filter(|life| life.service == service).min_by_key(|life| life.instance)
+    }
+
+    /// The terminal of an instance that runs now.
+    pub fn terminal(&self, service: usize, instance: u32) -> Option<&Terminal> {
+        self.lives.values().find(|life| (life.service, life.instance) == (service, instance))?.terminal.as_ref()
+    }
+
+    /// The variables in which a service runs, and the account that it takes on.
+    pub fn surroundings(&self, service: usize) -> Result<(BTreeMap<String, String>, Option<Account>), String> {
+        let planned = &self.plan.services[service];
+        let found = accounts::of(planned)?;
+        let variables = texts::resolve(planned, found.as_ref());
+        let variables = variables.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        Ok((variables, found.and_then(Found::change)))
+    }
+
+    /// Whom a service dialled in vain.
+    pub fn dialled(&self, service: usize) -> Dialled {
+        let pod = self.first_of(service).and_then(|life| life.pod.clone());
+        let before = || self.dialled.get(self.plan.services.get(service)?.name.as_str()).cloned();
+        pod.map_or_else(|| Dialled::Before(before().unwrap_or_default()), Dialled::Ask)
+    }
+}

@@ -1,0 +1,104 @@
+//! Services with terminals of their own, seen and typed at from real ones (tmux).
+
+use super::terminal::Terminal;
+use crate::support::sandbox::{Account, Sandbox, until};
+
+/// Answers each line; `size` tells that of its terminal, `quit` ends it.
+const SHELL: &str = r#"
+stty size
+while read -r line; do
+  case $line in
+    size) echo "it has $(stty size)" ;;
+    quit) exit 3 ;;
+    windows) printf '\033[?1049h\033[Hfull of windows' ;;
+    *) printf '\033[32myou said\033[0m %s\n' "$line" ;;
+  esac
+done
+"#;
+
+const MANIFEST: &str = "
+name: typed
+services:
+  shell: { command: [sh, shell.sh], tty: true }
+  plain: { command: [sleep, infinity] }
+";
+
+#[test]
+fn several_see_one_terminal_and_type_there_and_each_leaves_it_as_it_was() {
+    for account in Account::all() {
+        let sandbox = Sandbox::of(account, MANIFEST);
+        sandbox.write("shell.sh", SHELL);
+        sandbox.up();
+        let large = Terminal::open(&sandbox, (90, 30), "attach shell; stty -a | grep icanon");
+        large.shows("24 80");
+        large.press(&["hello", "Enter"]);
+        large.shows("you said hello");
+        // Whoever comes later sees what is there.
+        let small =
+            Terminal::open(&sandbox, (60, 20), "attach shell --detach-keys ctrl-a,d; echo left with $?; stty -a");
+        small.shows("you said hello");
+        small.press(&["from", "Space", "here", "Enter"]);
+        large.shows("you said from here");
+        large.press(&["size", "Enter"]);
+        large.shows(&format!("it has {}", small.size()));
+        small.press(&["C-a", "d"]);
+        small.shows("detached from shell, which runs on");
+        small.shows("left with 0");
+        small.shows(" icanon");
+        until("the larger one decides", || {
+            large.press(&["size", "Enter"]);
+            large.has(&format!("it has {}", large.size()))
+        });
+        // A program that takes the whole screen, and leaves it so.
+        large.press(&["windows", "Enter"]);
+        large.shows("full of windows");
+        large.press(&["C-p", "C-q"]);
+        large.shows("detached from shell");
+        large.shows(" icanon");
+        assert!(!large.has("full of windows"), "its screen is gone with it");
+        assert_eq!(sandbox.row("shell")["state"], "running");
+
+        let logs = sandbox.nagaya(&["logs", "shell"]).good().out;
+        assert!(logs.contains("you said hello") && logs.contains("you said from here"), "{logs}");
+        assert!(!logs.contains('\u{1b}') && !logs.contains("full of windows"), "{logs:?}");
+
+        // It ends, and so does whoever looks.
+        let third = Terminal::open(&sandbox, (80, 24), "attach shell");
+        third.shows("full of windows");
+        third.press(&["quit", "Enter"]);
+        third.shows("ended with 3");
+    }
+}
+
+#[test]
+fn what_has_no_terminal_says_so() {
+    let sandbox = Sandbox::new(MANIFEST);
+    sandbox.write("shell.sh", SHELL);
+    sandbox.up();
+    sandbox.nagaya(&["attach", "plain"]).ended(2).says(&["plain has no terminal", "`tty: true` gives it one"]);
+    sandbox.nagaya(&["attach", "nobody"]).ended(2).says(&["there is no service `nobody`"]);
+    sandbox.nagaya(&["attach", "shell", "--detach-keys", "ctrl-1"]).ended(2).says(&["is no key"]);
+    sandbox.nagaya(&["attach", "shell", "--index", "2"]).ended(2).says(&["shell#2 does not run"]);
+    sandbox.nagaya(&["stop", "shell"]).good();
+    sandbox.nagaya(&["attach", "shell"]).ended(2).says(&["shell does not run", "nagaya start shell"]);
+}
+
+#[test]
+fn a_pipe_types_too() {
+    let sandbox = Sandbox::new(MANIFEST);
+    sandbox.write("shell.sh", SHELL);
+    sandbox.up();
+    let words = format!("printf 'piped\\nquit\\n' | {} attach shell", crate::support::sandbox::binary().display());
+    let run = crate::support::sandbox::finish(sandbox.command("sh").args(["-c", &words]));
+    assert!(run.ended(3).out.contains("you said\u{1b}[0m piped"));
+}
+
+#[test]
+fn a_command_has_the_terminal_that_exec_has() {
+    let sandbox = Sandbox::new(MANIFEST);
+    sandbox.write("shell.sh", SHELL);
+    sandbox.up();
+    let terminal = Terminal::open(&sandbox, (80, 24), "exec -it plain -- sh -c 'stty size; exit 6'");
+    terminal.shows(&terminal.size());
+    terminal.shows("ended with 6");
+}
