@@ -222,7 +222,8 @@ mod tests {
 
     fn upstream(availability: watch::Receiver<Availability>, ports: Vec<Endpoint>, replicas: Replicas) -> Target {
         let (called, egress, name) = (Ipv4Addr::LOCALHOST, Egress::Allow, "web".into());
-        let upstream = Upstream { name, version: None, called, own: called, egress, ports, availability, replicas };
+        let upstream =
+            Upstream { name, version: None, remote: None, called, own: called, egress, ports, availability, replicas };
         Target { upstream: Arc::new(upstream), port: 0 }
     }
 

@@ -13,7 +13,6 @@ pub use reach::Reach;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -28,8 +27,7 @@ use reach::seen;
 use super::answer::Refusal;
 use super::http::{Caller, Target};
 use crate::dtab::namers::Kind;
-use crate::dtab::{self, Address, Dtab, Identified, Interpreter, Limits, Namers, Path};
-use crate::model::Egress;
+use crate::dtab::{self, Dtab, Identified, Interpreter, Limits, Namers, Path};
 use crate::route::{Endpoint, Known, Remote, Routes, Table, Upstream};
 
 /// Names that are kept bound. Requests may bring any.
@@ -350,10 +348,11 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
+    use crate::dtab::Address;
     use crate::model::Protocol;
     use crate::proxy::headers::{Given, Identity};
     use crate::proxy::http::Context;
-    use crate::route::Call;
+    use crate::route::{Call, Location};
     use crate::telemetry::requests::Requests;
 
     #[test]

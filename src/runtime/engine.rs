@@ -117,8 +117,7 @@ impl Engine {
         make_room(&plan);
         let (ends, board) = (Ends::default(), Board::default());
         let collector = collect(&setup.home, &ends)?;
-        let (fact_sender, facts) = mpsc::unbounded_channel();
-        let (news, pods) = Inbox::new();
+        let ((fact_sender, facts), (news, pods)) = (mpsc::unbounded_channel(), Inbox::new());
         let calls = Calls { facts: fact_sender.clone(), announcer: news.clone(), order: Arc::default() };
         let host = Host::new(clock, &setup.home, plan.clone(), launcher, collector, fact_sender, news);
         let world = World::new(plan, fastrand::u64(..));

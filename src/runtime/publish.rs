@@ -19,10 +19,9 @@ use crate::dtab::Dtab;
 use crate::effects::clock::Clock;
 use crate::effects::pods::Announcer;
 use crate::effects::ports;
-use crate::effects::stats::{Sample, ticks_per_second};
-use crate::model::Port;
-use crate::plan::{FRONT_DOOR, HOST, Plan, Planned, PlannedPort, PlannedPublish};
-use crate::route::zone::{Entry, Origin, Zone};
+use crate::effects::stats::Sample;
+use crate::plan::{Plan, PlannedPublish};
+use crate::route::zone::Zone;
 use crate::route::{
     Availability, Endpoint, Life, Listener, Replicas, Routes, Socket, Table, Upstream, Upstreams, Version, on_loopback,
 };

@@ -127,6 +127,7 @@ mod tests {
             Arc::new(Upstream {
                 name: name.into(),
                 version: of.map(|of| Version { of: of.into(), name: "v2".into() }),
+                remote: None,
                 called: Ipv4Addr::new(10, 66, 0, last),
                 own: Ipv4Addr::new(10, 66, 128, last),
                 egress,

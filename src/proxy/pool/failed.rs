@@ -9,7 +9,6 @@ use crate::proxy::upload::Upload;
 use crate::route::Location;
 
 /// Why, and the request where nothing of it was sent.
-#[derive(Debug)]
 pub struct Failed {
     pub error: CallError,
     pub unsent: Option<Box<Request<Upload>>>,

@@ -48,7 +48,7 @@ type Made = Result<Sender, Failure>;
 /// Why there is no connection: each that waited for it is told.
 #[derive(Debug, Clone)]
 enum Failure {
-    Connect(io::ErrorKind, Arc<str>),
+    Connect(Arc<io::Error>),
     Broken(Arc<str>),
 }
 
@@ -89,15 +89,22 @@ impl Line {
 }
 
 impl Failure {
-    fn connect(error: &io::Error) -> Self {
-        Self::Connect(error.kind(), error.to_string().into())
-    }
-
     fn told(self, location: &Location) -> CallError {
         match self {
-            Self::Connect(kind, reason) => CallError::Connect(location.clone(), io::Error::new(kind, &*reason)),
+            Self::Connect(error) => CallError::Connect(location.clone(), again(&error)),
             Self::Broken(reason) => CallError::Broken(reason.to_string()),
         }
+    }
+}
+
+/// The same error for somebody else, with what is told of TLS.
+fn again(error: &io::Error) -> io::Error {
+    if let Some(number) = error.raw_os_error() {
+        return io::Error::from_raw_os_error(number);
+    }
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(tls) => io::Error::new(error.kind(), tls.clone()),
+        None => io::Error::new(error.kind(), error.to_string()),
     }
 }
 
@@ -158,9 +165,10 @@ impl Pool {
 
     async fn handshake(&self, location: &Location, caller: &Caller) -> Made {
         let dialled = self.dialer.dial(location, caller, Offer::Http2).await;
-        let stream = dialled.map_err(|error| Failure::connect(&error))?;
+        let stream = dialled.map_err(|error| Failure::Connect(Arc::new(error)))?;
         if matches!(stream, Stream::Tls(_)) && !stream.negotiated_http2() {
-            return Err(Failure::Connect(io::ErrorKind::Unsupported, "it does not speak HTTP/2".into()));
+            let error = io::Error::new(io::ErrorKind::Unsupported, "it does not speak HTTP/2");
+            return Err(Failure::Connect(Arc::new(error)));
         }
         let mut builder = http2::Builder::new(LocalExecutor);
         builder.timer(TokioTimer::new()).keep_alive_interval(QUIET).keep_alive_timeout(PATIENCE);
