@@ -189,9 +189,10 @@ fn a_stranger_on_its_port_is_caught_and_named() {
             until("it runs", || sandbox.row("web")["pid"].is_u64());
             let port = sandbox.row("web")["ports"][0]["published"].to_string();
             let stranger = || {
-                let child =
-                    sandbox.command("python3").args(["twin.py"]).env("PORT", &port).stdout(Stdio::piped()).spawn();
-                let mut child = child.unwrap();
+                let mut command = sandbox.command("python3");
+                // Where every account may run what is found.
+                command.args(["twin.py"]).env("PORT", &port).env("PATH", "/usr/local/bin:/usr/bin:/bin");
+                let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
                 let mut line = String::new();
                 BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
                 assert_eq!(line, "bound\n");
