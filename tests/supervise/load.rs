@@ -9,7 +9,7 @@ const AUTO: &str =
 
 impl Fixture {
     /// Lets a look's time come, and answers it.
-    fn looked(&mut self, millis: u64, under_way: u32, begun: u64) -> String {
+    fn counted(&mut self, millis: u64, under_way: u32, begun: u64) -> String {
         assert_eq!(self.pass(millis), "measure a");
         let life = self.life("a");
         self.tell(Fact::Measured(life, Demand { under_way, begun, last: 0 }))
@@ -17,7 +17,7 @@ impl Fixture {
 
     /// A period in which so many calls are under way whenever it is looked, after an alert or the period before.
     fn period(&mut self, under_way: u32) -> String {
-        (0..10).map(|_| self.looked(1000, under_way, 1)).last().unwrap()
+        (0..10).map(|_| self.counted(1000, under_way, 1)).last().unwrap()
     }
 
     fn comes(&mut self, names: &[&str]) {
@@ -33,8 +33,8 @@ fn asleep() -> Fixture {
     let mut world = Fixture::new(AUTO);
     assert_eq!(world.up(), "launch a");
     world.comes(&["a"]);
-    (0..9).for_each(|_| assert_eq!(world.looked(1000, 0, 0), ""));
-    assert_eq!(world.looked(1000, 0, 0), "alert a");
+    (0..9).for_each(|_| assert_eq!(world.counted(1000, 0, 0), ""));
+    assert_eq!(world.counted(1000, 0, 0), "alert a");
     assert_eq!(world.next(), None);
     world
 }
@@ -79,7 +79,7 @@ fn nobody_looks_while_nothing_flows_and_it_still_goes_down() {
     // 60 seconds after it was worth five, and not before.
     let next = world.next().unwrap();
     assert!((50_000..=50_002).contains(&next), "{next}");
-    assert_eq!(world.looked(u64::try_from(next).unwrap(), 0, 1), "alert a");
+    assert_eq!(world.counted(u64::try_from(next).unwrap(), 0, 1), "alert a");
     assert_eq!(world.endpoints("a"), [1]);
 }
 
