@@ -79,7 +79,8 @@ impl Dialer {
                 Location::Elsewhere { host, port, tls } => {
                     let stream = TcpStream::connect((&**host, *port)).await?;
                     stream.set_nodelay(true)?;
-                    if *tls { self.secure(stream, host, offer).await } else { Ok(Stream::Tcp(stream)) }
+                    // In a place of its own: all who wait would have its room.
+                    if *tls { Box::pin(self.secure(stream, host, offer)).await } else { Ok(Stream::Tcp(stream)) }
                 }
             }
         };
