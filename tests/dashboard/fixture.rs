@@ -207,7 +207,7 @@ pub fn routes() -> RoutesTold {
         }],
         tries: vec![
             serde_json::from_value(json!({
-                "name": "cart-fix", "service": "cart", "version": "fix", "state": "ready", "folder": "/work/cart-fix",
+                "name": "cart-fix", "service": "cart", "version": "fix", "state": "ready", "folder": "/home/cart-fix",
                 "branch": "fix", "worktree": null, "reason": null, "header": "l5d-dtab: /svc/cart => /#/local/cart-fix",
             }))
             .unwrap(),
