@@ -177,9 +177,11 @@ pub fn answering_once(answer: impl Into<Vec<u8>>) -> u16 {
     })
 }
 
-/// A number on which nobody listens.
+/// A number on which nobody listens, nor will: it stays taken, or a test beside this one might get it.
 pub fn closed() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    Box::leak(Box::new(socket)).local_addr().unwrap().port()
 }
 
 pub fn connect(port: u16) -> TcpStream {
