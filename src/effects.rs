@@ -15,6 +15,7 @@ pub mod cache;
 pub mod changes;
 pub mod clock;
 pub mod descriptors;
+pub mod disco;
 pub mod doctor;
 pub mod environment;
 pub mod etc;

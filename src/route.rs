@@ -5,6 +5,7 @@
 //! The runtime makes a new table when the plan changes; what changes from moment to moment, whether a service can
 //! take a call, is a watched value inside it. The proxy reads both and never asks the supervisor.
 
+pub mod disco;
 pub mod files;
 pub mod history;
 mod known;
@@ -25,6 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
+use disco::Disco;
 use zone::Zone;
 
 use crate::dtab::Identifier;
@@ -48,6 +50,8 @@ pub struct Table {
     pub upstreams: Upstreams,
     /// Services as they run in other places: `staging/users`.
     pub remotes: HashMap<String, Arc<Upstream>>,
+    /// Addresses that somebody has written into files.
+    pub disco: Arc<Disco>,
     /// The versions that bear the names of their services, by their own names: `users-v1` is where `users` is.
     pub first_versions: HashMap<Arc<str>, usize>,
     /// Listeners on the host, the front door's left out: for callers that are in no pod, and for everybody outside.

@@ -7,6 +7,7 @@ mod ci;
 mod containers;
 mod crash;
 mod demo;
+mod disco;
 mod doctor;
 mod door;
 mod edits;

@@ -37,6 +37,8 @@ pub enum Key {
     Manifest,
     /// Those of a watch of a service, by its place there.
     Service(ServiceName, usize),
+    /// Those of addresses.
+    Disco,
 }
 
 /// What the watcher tells.

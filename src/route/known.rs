@@ -35,6 +35,9 @@ impl Known {
 
 impl Services<Arc<Upstream>> for Known {
     fn find(&self, kind: Kind, name: &str) -> Presence<Arc<Upstream>> {
+        if kind == Kind::File {
+            return self.services.find(kind, name);
+        }
         let upstream = self.services.service(kind, name);
         let found = upstream.map(|upstream| (upstream.clone(), Standing::of(upstream)));
         let asking = Asking { name: name.to_owned(), found };

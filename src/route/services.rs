@@ -11,7 +11,10 @@ pub struct Callable(pub Arc<Table>);
 
 impl Services<Arc<Upstream>> for Callable {
     fn find(&self, kind: Kind, name: &str) -> Presence<Arc<Upstream>> {
-        self.service(kind, name).map_or(Presence::Absent, presence)
+        match kind {
+            Kind::File => self.0.disco.find(name),
+            _ => self.service(kind, name).map_or(Presence::Absent, presence),
+        }
     }
 }
 
@@ -119,7 +122,7 @@ mod tests {
         let find = |kind, name: &str| match services.find(kind, name) {
             Presence::At(upstream) => upstream.name.to_string(),
             Presence::Pending => "pending".to_owned(),
-            Presence::Absent | Presence::Vacant => String::new(),
+            Presence::Absent | Presence::Vacant | Presence::Means(_) => String::new(),
         };
         let local = ["users", "users-v1", "users-v2", "lazy", "gone", "stripe", "users-v3", "nobody"];
         let found = local.map(|name| find(Kind::Local, name));

@@ -2,6 +2,7 @@
 
 mod asks;
 mod attach;
+mod disco;
 mod edits;
 mod mirrors;
 mod remotes;
@@ -197,6 +198,7 @@ impl Engine {
         self.scale(&first.scale)?;
         // What an earlier engine looked for elsewhere is here again.
         self.send_away(&workspace, &first).await?;
+        self.begin_disco();
         self.want(&workspace, &first)?;
         self.perform().await;
         self.publish();
@@ -213,6 +215,7 @@ impl Engine {
                 Some(fact) = self.facts.recv() => self.step(Input::Told(fact)),
                 Some(ask) = self.asks.recv() => self.answer(ask),
                 Some(loaded) = self.loaded.recv() => self.take_loaded(loaded),
+                Some(texts) = self.watching.reading.read() => self.take_disco(texts),
                 Some(sent) = self.sending.sent() => self.take_sent(sent),
                 Some(written) = self.written.recv() => self.take_written(written),
                 Some(news) = self.watching.news.recv() => self.noticed(news),

@@ -21,6 +21,7 @@ use crate::effects::pods::Announcer;
 use crate::effects::ports;
 use crate::effects::stats::Sample;
 use crate::plan::{Plan, PlannedPublish};
+use crate::route::disco::Disco;
 use crate::route::zone::Zone;
 use crate::route::{
     Availability, Endpoint, Life, Listener, Replicas, Routes, Socket, Table, Upstream, Upstreams, Version, on_loopback,
@@ -137,6 +138,17 @@ impl Publisher {
         self.routes.subscribe()
     }
 
+    /// The addresses of files now.
+    pub fn disco(&self) -> Arc<Disco> {
+        self.table.borrow().disco.clone()
+    }
+
+    /// Publishes other addresses of files.
+    pub fn set_disco(&self, disco: Disco) {
+        let table = Table::clone(&self.table.borrow());
+        self.table.send_replace(Arc::new(Table { disco: Arc::new(disco), ..table }));
+    }
+
     /// What names mean now.
     pub fn zone(&self) -> Arc<Zone> {
         self.table.borrow().zone.clone()
@@ -183,6 +195,7 @@ impl Publisher {
             aliases: aliases(plan),
             leaving: (0..plan.services.len()).filter(|place| world.is_leaving(*place)).collect(),
             remotes: remotes(plan, &upstreams),
+            disco: listeners.before.disco.clone(),
             upstreams,
         };
         let Listeners { taken, notices, before } = listeners;

@@ -12,7 +12,11 @@ use std::sync::Arc;
 
 use super::super::label::Label;
 use super::super::path::Path;
+use super::super::tree::NameTree;
 use super::{Answer, Namer, Namers, Place};
+
+/// How many folders deep a file of addresses may be.
+const DEEPEST: usize = 8;
 
 /// What a name is asked for as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,7 +29,7 @@ pub enum Kind {
 }
 
 /// What is known of a name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Presence<E> {
     /// A service that is unknown, was stopped, or has failed and is not started again; a file that is missing.
     /// Fallbacks are used.
@@ -37,6 +41,8 @@ pub enum Presence<E> {
     At(E),
     /// A service that has no instance by intention, a file that is empty: no fallback is used.
     Vacant,
+    /// It means other names, each followed by whatever is behind the name: the addresses in a file.
+    Means(NameTree<Path>),
 }
 
 /// Whoever knows the services of a workspace.
@@ -85,7 +91,20 @@ struct ByName<S> {
 
 impl<E, S: Services<E>> Namer<E> for ByName<S> {
     fn lookup(&self, rest: &[Label]) -> Answer<E> {
-        let taken = self.kind.labels();
+        if self.kind == Kind::File {
+            // Folders nest: the shortest name that is a file is meant.
+            let mut answers = (1..=rest.len().min(DEEPEST)).map(|taken| self.named(rest, taken));
+            return answers.find(|answer| !matches!(answer, Answer::Neg)).unwrap_or(Answer::Neg);
+        }
+        self.named(rest, self.kind.labels())
+    }
+}
+
+impl<S> ByName<S> {
+    fn named<E>(&self, rest: &[Label], taken: usize) -> Answer<E>
+    where
+        S: Services<E>,
+    {
         let labels =
             rest.get(..taken).and_then(|labels| labels.iter().map(Label::as_str).collect::<Option<Vec<&str>>>());
         let Some(name) = labels.map(|labels| labels.join("/")) else { return Answer::Neg };
@@ -94,6 +113,7 @@ impl<E, S: Services<E>> Namer<E> for ByName<S> {
             Presence::Pending => return Answer::Pending,
             Presence::At(endpoints) => Place::At(endpoints),
             Presence::Vacant => Place::Vacant,
+            Presence::Means(tree) => return Answer::Tree(tree.map(&mut |leaf| leaf.join(&rest[taken..]))),
         };
         Answer::Bound { taken, place }
     }

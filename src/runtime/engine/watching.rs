@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use tokio::sync::mpsc;
 
 use super::Engine;
+use super::disco::Reading;
 use crate::effects::watch::{Change, Key, News, Rule, Watcher};
 use crate::model::{Reaction, ServiceName, Watch};
 use crate::plan::{Plan, PlannedWatch};
+use crate::route::disco::FOLDER;
 use crate::supervise::{Command, Input, State};
 use crate::view::Event;
 
@@ -23,6 +25,8 @@ pub(super) struct Watching {
     running: HashMap<Key, bool>,
     ends: mpsc::UnboundedSender<Ended>,
     pub ended: mpsc::UnboundedReceiver<Ended>,
+    /// Files of addresses.
+    pub reading: Reading,
     /// What is not watched.
     pub troubles: Vec<String>,
 }
@@ -40,7 +44,16 @@ impl Watching {
     pub fn new(manifest: Vec<PathBuf>) -> Self {
         let (_, news) = mpsc::unbounded_channel();
         let (ends, ended) = mpsc::unbounded_channel();
-        Self { watcher: None, news, manifest, running: HashMap::new(), ends, ended, troubles: Vec::new() }
+        Self {
+            watcher: None,
+            news,
+            manifest,
+            running: HashMap::new(),
+            ends,
+            ended,
+            reading: Reading::default(),
+            troubles: Vec::new(),
+        }
     }
 }
 
@@ -84,6 +97,7 @@ impl Engine {
     pub(super) fn noticed(&mut self, news: News) {
         match news {
             News::Changed(Change { key: Key::Manifest, .. }) => self.reread(),
+            News::Changed(Change { key: Key::Disco, .. }) => self.read_disco(),
             News::Changed(change) => self.changed(&change),
             News::Trouble(text) => {
                 self.tell(Event::told("trouble", None, text.clone(), self.clock.wall(self.clock.now())));
@@ -162,6 +176,10 @@ fn renewal(place: usize, watch: &Watch) -> Command {
 fn rules(plan: &Plan, manifest: &[PathBuf]) -> (Vec<Rule>, Vec<String>) {
     let mut rules = vec![Rule::of_files(Key::Manifest, manifest.iter().cloned())];
     let mut bad = Vec::new();
+    match Rule::new(Key::Disco, &plan.root, &[FOLDER.to_owned()], &[]) {
+        Ok(rule) => rules.push(rule),
+        Err(error) => bad.push(format!("`{FOLDER}` is not watched: {error}")),
+    }
     for planned in &plan.services {
         for (at, watch) in planned.watch.iter().enumerate() {
             let key = Key::Service(planned.name.clone(), at);
