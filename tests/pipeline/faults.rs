@@ -1,8 +1,9 @@
 //! Tasks that will not end, that leave something behind, and runs that are interrupted or killed.
 
 use std::fs;
+use std::path::Path;
 
-use crate::support::sandbox::{Account, Sandbox, binary, finish, until};
+use crate::support::sandbox::{Account, Run, Sandbox, binary, finish, until};
 
 /// Ignores what asks it to end, as does its child, and says when both do.
 const STUBBORN: &str = "#!/bin/sh
@@ -202,4 +203,44 @@ fn a_watched_run_that_is_killed_leaves_nothing() {
     running.signal("KILL");
     running.end().ended(137);
     sandbox.empties();
+}
+
+/// Runs lines of a shell with a disk of 256 KiB in the place of a folder; `$nagaya` is the program.
+fn with_a_small_disk(sandbox: &Sandbox, folder: &Path, lines: &str) -> Run {
+    let mut command = sandbox.command("unshare");
+    command.args([
+        "--mount",
+        "--map-root-user",
+        "sh",
+        "-ec",
+        &format!("mount -t tmpfs -o size=256k none \"$0\"\n{lines}"),
+    ]);
+    finish(command.arg(folder).env("nagaya", binary()))
+}
+
+#[test]
+fn a_full_disk_costs_a_kept_result_and_nothing_else() {
+    const BIG: &str = "tasks:\n  big: { command: ./big, inputs: [], outputs: [out/*] }\n";
+    for account in Account::all() {
+        let sandbox = Sandbox::of(account, BIG);
+        sandbox.write("big", "#!/bin/sh\nset -e\nmkdir -p out\nhead -c 1048576 /dev/zero > out/a\necho made\n");
+        let cache = sandbox.path("../cache");
+        // No room for results: the task has gone well all the same, and nothing half written stays.
+        let twice = "\"$nagaya\" run big; \"$nagaya\" run big; find \"$0\" -type f -size +0 ! -name '*.lock'";
+        let run = with_a_small_disk(&sandbox, &cache, twice).good();
+        assert_eq!(run.out, "made\nmade\n", "{run:?}");
+        assert_eq!(run.err.matches("its result is not kept").count(), 2, "{run:?}");
+        run.says(&["/cache/nagaya/tasks: No space left on device"]);
+
+        sandbox.nagaya(&["run", "big"]).good();
+        fs::remove_dir_all(sandbox.path("out")).unwrap();
+        sandbox.write("out/.keep", "");
+        // No room for what was kept: the task runs, and tells of it in its own way.
+        let run = with_a_small_disk(&sandbox, &sandbox.path("out"), "\"$nagaya\" run big").ended(1);
+        run.says(&["its kept result cannot be used, so it runs", "/out/a: No space left on device"]);
+
+        let run = sandbox.nagaya(&["run", "big"]).good();
+        run.says(&["from an earlier run"]);
+        assert_eq!(fs::metadata(sandbox.path("out/a")).unwrap().len(), 1 << 20);
+    }
 }

@@ -37,6 +37,9 @@ fn a_bad_file_is_named_and_stops_no_other() {
     write("e/Makefile", b"# caf\xe9\nlatin: ; true\n");
     write("f/justfile", b"ok:\n  true\n\x00\x01");
     write("g/package.json", &[b' '; 5 << 20]);
+    // 50 MB that take no room on the disk, and none in memory.
+    fs::create_dir(root.join("k")).unwrap();
+    fs::File::create(root.join("k/Makefile")).unwrap().set_len(50_000_000).unwrap();
     write("h/build.xml", b"<project>\n <target name='a'>\n</project>");
     fs::create_dir_all(root.join("i/Makefile")).unwrap();
     write("j/package.json", b"{\"scripts\": {\"deep\": ".repeat(3000).as_slice());
@@ -52,6 +55,7 @@ fn a_bad_file_is_named_and_stops_no_other() {
     assert_eq!(said(&listing, "e/Makefile"), latin);
     assert_eq!(said(&listing, "f/justfile"), "unreadable: it is no text: it has zero bytes");
     assert_eq!(said(&listing, "g/package.json"), "unreadable: it has 5 MiB, and at most 4 MiB are read");
+    assert_eq!(said(&listing, "k/Makefile"), "unreadable: it has 47 MiB, and at most 4 MiB are read");
     assert!(said(&listing, "h/build.xml").starts_with("unreadable at 3:"), "{}", said(&listing, "h/build.xml"));
     assert!(said(&listing, "j/package.json").starts_with("unreadable at 1:"), "{}", said(&listing, "j/package.json"));
     let found: Vec<&str> = listing.tasks.iter().map(|it| it.id.as_str()).collect();

@@ -1,7 +1,7 @@
 //! Keeping a result.
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
@@ -29,6 +29,7 @@ impl Store {
         if found.is_empty() && !made.outputs.is_empty() {
             return Err(format!("it made nothing that its `outputs` name ({})", made.outputs.join(", ")));
         }
+        let unkept = |error: io::Error| named(&self.root, &error).to_string();
         let mut outputs = Vec::with_capacity(found.len());
         let mut added = 0;
         for (path, told) in found {
@@ -39,28 +40,24 @@ impl Store {
             } else if told.is_dir() {
                 OutputKind::Folder
             } else if told.is_file() {
-                let (hash, size) = self.put_file(&from, &mut added).map_err(failed)?;
-                OutputKind::File { hash, size, executable: told.permissions().mode() & 0o111 != 0 }
+                let bytes = fs::read(&from).map_err(failed)?;
+                let hash = self.put(&bytes, &mut added).map_err(unkept)?;
+                let executable = told.permissions().mode() & 0o111 != 0;
+                OutputKind::File { hash, size: bytes.len() as u64, executable }
             } else {
                 return Err(format!("{} is neither a file, a folder nor a link", path.display()));
             };
             outputs.push(Output { path: shown(&path), kind });
         }
-        let log = self.put(made.log, &mut added).map_err(|error| error.to_string())?;
+        let log = self.put(made.log, &mut added).map_err(unkept)?;
         let duration_ms = u64::try_from(made.took.as_millis()).unwrap_or(u64::MAX);
         let record = Record { key: Key::of(&made.parts), parts: made.parts, log, outputs, duration_ms };
-        write_checked(&self.result(&record.key), &record).map_err(|error| error.to_string())?;
+        write_checked(&self.result(&record.key), &record).map_err(unkept)?;
         self.count(added);
         Ok(record)
     }
 
-    /// Copies a file into the store, under the hash of what is read.
-    fn put_file(&self, from: &Path, added: &mut u64) -> io::Result<(String, u64)> {
-        let mut bytes = Vec::new();
-        fs::File::open(from)?.read_to_end(&mut bytes)?;
-        Ok((self.put(&bytes, added)?, bytes.len() as u64))
-    }
-
+    /// Copies bytes into the store, under their hash.
     fn put(&self, bytes: &[u8], added: &mut u64) -> io::Result<String> {
         let hash = blake3::hash(bytes).to_hex().to_string();
         let path = self.blob(&hash);
