@@ -68,7 +68,8 @@ impl Case {
     /// Nanoseconds a bind, of one batch.
     fn batch(&self, namers: &Namers<()>) -> f64 {
         let local = Dtab::default();
-        let interpreter = Interpreter { table: &self.table, local: &local, namers, limits: Limits::default() };
+        let interpreter =
+            Interpreter { table: &self.table, rules: &[], local: &local, namers, limits: Limits::default() };
         let start = Instant::now();
         for path in &self.paths {
             let _ = black_box(interpreter.bind(black_box(path)));

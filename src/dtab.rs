@@ -46,7 +46,7 @@ mod weight;
 pub use bind::{Bound, Interpreter, Limits, Outcome};
 pub use chain::{Cycle, Unended};
 pub use delegate::{Fate, Step, Trace};
-pub use dentry::Dentry;
+pub use dentry::{Dentry, Origin, Ruled};
 pub use draw::Share;
 pub use identify::{Identified, Identifier, Request, Unidentified};
 pub use index::{Match, Table};

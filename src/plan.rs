@@ -18,14 +18,15 @@ mod select;
 mod slots;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use instances::{most_instances, strategy};
 use listening::Listening;
 
 use crate::dtab::{Dtab, Identifier};
 use crate::model::{
-    Command, Graph, Inputs, Namespace, NetworkMode, Reaction, Remotes, Run, Service, SetupStep, Size, Watch, Workspace,
-    WorkspaceName,
+    Command, Graph, Inputs, Namespace, NetworkMode, Reaction, Remotes, Rules, Run, Service, SetupStep, Size, Watch,
+    Workspace, WorkspaceName,
 };
 
 pub use addresses::{
@@ -94,6 +95,8 @@ pub struct Plan {
     pub budget: Option<Size>,
     /// The manifest's own routes.
     pub routes: Dtab,
+    /// Those for some requests alone.
+    pub rules: Arc<Rules>,
     /// What names requests, in turn; it is the service that is called where nothing does.
     pub identifiers: Vec<Identifier>,
     /// Places where services run that are not run here.
@@ -163,6 +166,7 @@ pub fn plan(workspace: &Workspace, surroundings: &Surroundings) -> Plan {
         strict: workspace.strict,
         budget: workspace.budget,
         routes: workspace.routes.clone(),
+        rules: Arc::new(workspace.rules.clone()),
         identifiers: workspace.identifiers.clone(),
         remotes: workspace.remotes.clone(),
         front_door: surroundings.ports.front_door(),

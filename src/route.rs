@@ -30,7 +30,7 @@ use disco::Disco;
 use zone::Zone;
 
 use crate::dtab::Identifier;
-use crate::model::{Egress, External, Protocol, web_port};
+use crate::model::{Egress, External, Protocol, Rules, web_port};
 use crate::supervise::{State, Status};
 
 pub use crate::plan::Location;
@@ -66,6 +66,8 @@ pub struct Table {
     pub zone: Arc<Zone>,
     /// What names requests, in turn; where nothing does, it is the name of whoever is called.
     pub identifiers: Vec<Identifier>,
+    /// Routes for some requests alone.
+    pub rules: Arc<Rules>,
     /// Further names of services, at the front door too.
     pub aliases: HashMap<Arc<str>, usize>,
     /// Services that the manifest has no longer, which still have to end: no name leads to them.

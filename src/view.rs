@@ -15,6 +15,7 @@ mod refused;
 mod remote;
 mod request;
 pub mod routes;
+pub mod rules;
 mod service;
 mod shift;
 mod syntax;

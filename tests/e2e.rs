@@ -15,6 +15,7 @@ mod external;
 mod faults;
 mod json;
 mod logs;
+mod matching;
 mod mirrors;
 mod namerd;
 mod names;

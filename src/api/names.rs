@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::dtab::{Dtab, Interpreter, Limits, Namers, Table};
+use crate::dtab::{Dtab, Interpreter, Limits, Namers, Ruled, Table};
 use crate::route::{Callable, Routes, Upstream};
 use crate::runtime::Handle;
 use crate::view::Hosts;
@@ -15,6 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Routes, more entries behind them, and the services that there are.
 pub struct Names {
     routes: Arc<Routes>,
+    rules: Vec<Ruled>,
     local: Dtab,
     namers: Namers<Arc<Upstream>>,
 }
@@ -32,7 +33,12 @@ impl Names {
 
     fn with(handle: &Handle, routes: Arc<Routes>, local: Dtab) -> Self {
         let services = Callable(handle.table.borrow().clone());
-        Self { routes, local, namers: Namers::of_workspace(Arc::new(services)) }
+        Self { routes, rules: Vec::new(), local, namers: Namers::of_workspace(Arc::new(services)) }
+    }
+
+    /// The same for a request that these entries are for.
+    pub fn ruled(self, rules: Vec<Ruled>) -> Self {
+        Self { rules, ..self }
     }
 
     /// How many of the routes' entries are built in.
@@ -42,7 +48,8 @@ impl Names {
 
     /// What binds them.
     pub fn interpreter(&self) -> Interpreter<'_, Arc<Upstream>> {
-        Interpreter { table: &self.routes.table, local: &self.local, namers: &self.namers, limits: Limits::default() }
+        let (table, limits) = (&self.routes.table, Limits::default());
+        Interpreter { table, rules: &self.rules, local: &self.local, namers: &self.namers, limits }
     }
 }
 

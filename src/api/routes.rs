@@ -12,6 +12,7 @@ use crate::dtab::{Dtab, Limits, Path, SyntaxError};
 use crate::route::history::{Action, Author, Change, Current, Record, Refused};
 use crate::runtime::{Ask, Handle, Problem};
 use crate::view::routes::{Entry, Explained, Routes, entries};
+use crate::view::rules::{Asked, OfName};
 use crate::view::{self, DelegateTree};
 
 /// The longest text that is read: a table of a hundred thousand entries.
@@ -33,6 +34,9 @@ pub struct Put {
 pub struct Explain {
     pub path: String,
     pub dtab: String,
+    /// The request whose name it is, for the rules.
+    #[serde(default)]
+    pub request: Option<Asked>,
 }
 
 /// The paths of all this.
@@ -100,7 +104,7 @@ async fn list(State(shared): State<Shared>) -> Json<Vec<Entry>> {
         let services: Vec<&str> = table.upstreams.iter().map(|upstream| &*upstream.name).collect();
         let mut interpreter = names.interpreter();
         interpreter.limits = Limits { work: LIST_WORK, ..interpreter.limits };
-        entries(&interpreter, names.built_in(), &services)
+        entries(&interpreter, names.built_in(), &services, &table.rules)
     });
     Json(listed.await.unwrap_or_default())
 }
@@ -108,7 +112,8 @@ async fn list(State(shared): State<Shared>) -> Json<Vec<Entry>> {
 async fn explain(State(shared): State<Shared>, Json(asked): Json<Explain>) -> Answer<Explained> {
     let path: Path = asked.path.parse().map_err(|error| malformed("the path", &error))?;
     let local: Dtab = asked.dtab.parse().map_err(|error| malformed("the dtab", &error))?;
-    let trace = Names::of_workspace(&shared.handle, local).interpreter().delegate(&path);
+    let OfName { entries, told } = OfName::new(&shared.handle.table.borrow().rules, &path, asked.request.as_ref());
+    let trace = Names::of_workspace(&shared.handle, local).ruled(entries).interpreter().delegate(&path);
     let tree = with_hosts(|hosts| DelegateTree::new(&trace, &|place| hosts.addr(place))).await;
-    Ok(Json(Explained { story: view::story(&trace), tree }))
+    Ok(Json(Explained { story: told + &view::story(&trace), tree }))
 }

@@ -31,7 +31,7 @@ pub fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
         }
         // As for whoever boots it: only what is asked for by name is wrong.
         add_clashes(workspace, &mut problems, ports::lowest());
-        for finding in lint(&workspace.routes, &named(workspace)) {
+        for finding in lint(&workspace.routes, &workspace.rules, &named(workspace)) {
             let at = problems.sources.find_behind("routes:", &finding.needle);
             let problem = Problem::warning(finding.code, finding.message).maybe_hint(finding.hint);
             problems.push(Problem { at, ..problem });

@@ -50,6 +50,10 @@ fn workspace_json(workspace: &Workspace) -> Json {
         "strict": workspace.strict,
         "budget": workspace.budget.map(|budget| budget.to_string()),
         "routes": workspace.routes.to_string(),
+        "rules": workspace.rules.iter().map(|rule| json!({
+            "name": *rule.entry.label, "match": rule.when.to_string(),
+            "prefix": rule.entry.dentry.prefix.to_string(), "dst": rule.entry.dentry.tree.to_string(),
+        })).collect::<Vec<_>>(),
         "services": services,
         "tasks": workspace.tasks.values().map(|task| (task.name.to_string(), task_json(task, workspace))).collect::<Json>(),
     })

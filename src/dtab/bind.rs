@@ -2,6 +2,7 @@
 
 use super::Dtab;
 use super::chain::Chain;
+use super::dentry::Ruled;
 use super::index::Table;
 use super::namers::{Namers, Place};
 use super::path::Path;
@@ -13,7 +14,9 @@ use super::walk::{Silent, Walk};
 #[derive(Debug)]
 pub struct Interpreter<'a, E> {
     pub table: &'a Table,
-    /// The request's own entries: they are written behind the table's.
+    /// Entries that are for some requests alone, of which this is one: they are written behind the table's.
+    pub rules: &'a [Ruled],
+    /// The request's own entries: they are written behind all others.
     pub local: &'a Dtab,
     pub namers: &'a Namers<E>,
     pub limits: Limits,

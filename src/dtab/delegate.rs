@@ -3,7 +3,7 @@
 
 use super::bind::{Interpreter, Outcome};
 use super::chain::Chain;
-use super::dentry::Dentry;
+use super::dentry::{Dentry, Origin};
 use super::index::Match;
 use super::path::Path;
 use super::tree::{NameTree, Weighted};
@@ -28,7 +28,7 @@ pub enum Step {
     /// the namers that were asked.
     Name(Path),
     /// An entry was followed. Its part: its tree.
-    Entry { number: usize, is_override: bool, dentry: Dentry },
+    Entry { number: usize, origin: Origin, dentry: Dentry },
     /// The namer of this prefix was asked. Its part, where it named other names: their tree.
     Namer(Path),
     /// Alternatives were tried in turn.
@@ -69,7 +69,7 @@ impl<E> Trace<E> {
 
 impl Step {
     pub(super) fn entry(entry: Match<'_>) -> Self {
-        Self::Entry { number: entry.number, is_override: entry.is_override, dentry: entry.dentry.clone() }
+        Self::Entry { number: entry.number, origin: entry.origin.owned(), dentry: entry.dentry.clone() }
     }
 
     pub(super) fn union(branches: &[Weighted<Path>]) -> Self {

@@ -1,5 +1,7 @@
 //! Entries of a table: prefix and tree.
 
+use std::sync::Arc;
+
 use super::path::Path;
 use super::prefix::Prefix;
 use super::tree::NameTree;
@@ -9,6 +11,34 @@ use super::tree::NameTree;
 pub struct Dentry {
     pub prefix: Prefix,
     pub tree: NameTree<Path>,
+}
+
+/// An entry that is for some requests alone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ruled {
+    /// Which requests those are, in few words.
+    pub label: Arc<str>,
+    pub dentry: Dentry,
+}
+
+/// Where an entry stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin<L = Arc<str>> {
+    Table,
+    /// It is for some requests alone, of which this is one.
+    Rule(L),
+    /// It came with the request.
+    Override,
+}
+
+impl Origin<&Arc<str>> {
+    pub(super) fn owned(self) -> Origin {
+        match self {
+            Self::Table => Origin::Table,
+            Self::Rule(label) => Origin::Rule(label.clone()),
+            Self::Override => Origin::Override,
+        }
+    }
 }
 
 impl Dentry {

@@ -6,9 +6,10 @@
 
 use std::collections::HashMap;
 use std::num::NonZero;
+use std::sync::Arc;
 
 use super::Dtab;
-use super::dentry::Dentry;
+use super::dentry::{Dentry, Origin, Ruled};
 use super::label::Label;
 use super::path::Path;
 use super::prefix::Element;
@@ -43,10 +44,9 @@ struct Node {
 /// An entry that is for a path.
 #[derive(Debug, Clone, Copy)]
 pub struct Match<'a> {
-    /// Its place, from 0, in the order of writing, overrides behind the table.
+    /// Its place, from 0, in the order of writing: the table, the rules behind it, overrides behind those.
     pub number: usize,
-    /// It came with the request.
-    pub is_override: bool,
+    pub origin: Origin<&'a Arc<str>>,
     pub dentry: &'a Dentry,
 }
 
@@ -94,17 +94,24 @@ impl Table {
         &self.dtab
     }
 
-    /// The entries that are for a path, last first, those of an override before all others.
-    pub fn matches<'a>(&'a self, local: &'a Dtab, path: &Path) -> Vec<Match<'a>> {
+    /// The entries that are for a path, last first: those of an override, those of the rules that hold, then the table's.
+    pub fn matches<'a>(&'a self, rules: &'a [Ruled], local: &'a Dtab, path: &Path) -> Vec<Match<'a>> {
         let before = self.dtab.entries().len();
-        let overrides = local.entries().iter().enumerate().rev();
-        let overrides = overrides.filter(|(_, dentry)| dentry.prefix.strip(path).is_some());
-        let own = self.numbers(path).into_iter().map(|number| number as usize);
-        let own = own.filter_map(|number| Some((number, self.dtab.entries().get(number)?)));
+        let is_for = |dentry: &Dentry| dentry.prefix.strip(path).is_some();
+        let overrides = local.entries().iter().enumerate().rev().filter(|(_, dentry)| is_for(dentry));
+        let rules_for = rules.iter().enumerate().rev().filter(|(_, rule)| is_for(&rule.dentry));
+        let own = self.places(path).filter_map(|number| Some((number, self.dtab.entries().get(number)?)));
         overrides
-            .map(|(place, dentry)| Match { number: before + place, is_override: true, dentry })
-            .chain(own.map(|(number, dentry)| Match { number, is_override: false, dentry }))
+            .map(|(place, dentry)| (before + rules.len() + place, Origin::Override, dentry))
+            .chain(rules_for.map(|(place, rule)| (before + place, Origin::Rule(&rule.label), &rule.dentry)))
+            .chain(own.map(|(number, dentry)| (number, Origin::Table, dentry)))
+            .map(|(number, origin, dentry)| Match { number, origin, dentry })
             .collect()
+    }
+
+    /// The places of the entries that are for a path, last first.
+    pub fn places(&self, path: &Path) -> impl Iterator<Item = usize> + use<> {
+        self.numbers(path).into_iter().map(|number| number as usize)
     }
 
     fn numbers(&self, path: &Path) -> Vec<Place> {
@@ -152,12 +159,24 @@ mod tests {
     }
 
     #[test]
-    fn later_entries_come_first_and_overrides_before_them() {
+    fn later_entries_come_first_then_rules_and_overrides_before_all() {
         let table = Table::new("/a=>/1;/*=>/2;/=>/3;/a/b=>/4;/a=>/5".parse().unwrap());
+        let rule = |text: &str| Ruled { label: text.into(), dentry: text.parse().unwrap() };
+        let rules = ["/a=>/6", "/b=>/7", "/*=>/8"].map(rule);
         let local: Dtab = "/=>/6;/b=>/7;/a=>/8".parse().unwrap();
         let path = "/a".parse().unwrap();
-        let found: Vec<(usize, bool)> =
-            table.matches(&local, &path).into_iter().map(|it| (it.number, it.is_override)).collect();
-        assert_eq!(found, [(7, true), (5, true), (4, false), (2, false), (1, false), (0, false)]);
+        let found: Vec<(usize, Origin<&str>)> = table
+            .matches(&rules, &local, &path)
+            .into_iter()
+            .map(|it| match it.origin {
+                Origin::Table => (it.number, Origin::Table),
+                Origin::Rule(label) => (it.number, Origin::Rule(&**label)),
+                Origin::Override => (it.number, Origin::Override),
+            })
+            .collect();
+        let own = [4, 2, 1, 0].map(|number| (number, Origin::Table));
+        let (first, second) = (Origin::Rule("/*=>/8"), Origin::Rule("/a=>/6"));
+        assert_eq!(found[..4], [(10, Origin::Override), (8, Origin::Override), (7, first), (5, second)]);
+        assert_eq!(found[4..], own);
     }
 }

@@ -79,7 +79,7 @@ impl<'a, E: Clone, O: Observer<E>> Walk<'a, E, O> {
     }
 
     fn look_up(&mut self, path: &Path, chain: Chain<'_>) -> Outcome<E> {
-        let matches = self.interpreter.table.matches(self.interpreter.local, path);
+        let matches = self.interpreter.table.matches(self.interpreter.rules, self.interpreter.local, path);
         match matches.as_slice() {
             [] => self.ask(path, chain),
             // One `~` is the same as no entry; two are alternatives, which hide the namers.

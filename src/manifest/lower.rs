@@ -93,6 +93,7 @@ pub fn lower(
     apply_groups(groups, &mut services, problems);
     service::check_together(&services, problems);
     let routes = routes::routes(&units, problems);
+    let rules = routes::rules(&units, &services, problems);
     let remotes = remotes::remotes(&units, &services, &homes, problems);
     let identifiers = identifiers::identifiers(units.first()?, problems);
     let graph = graph(&services, problems)?;
@@ -110,6 +111,7 @@ pub fn lower(
         strict,
         budget,
         routes,
+        rules,
         identifiers,
         remotes,
         profiles,

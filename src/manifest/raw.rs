@@ -8,6 +8,7 @@ mod network;
 mod policy;
 mod ports;
 mod probe;
+mod route;
 mod schedule;
 mod service;
 mod task;
@@ -28,6 +29,7 @@ pub use network::{ExternalUrl, PublishSpec, bad_url};
 pub use policy::{Backoff, Policy};
 pub use ports::{Listen, PortSpec, Ports};
 pub use probe::{ExecCheck, GrpcCheck, HttpCheck, PortRef, Probe, TcpCheck};
+pub use route::{MatchRecord, PathRecord, RouteRecord, RouteSpec, TextRecord, Texts};
 pub use schedule::ScheduleRecord;
 pub use service::{
     CommandSpec, DependsOn, DependsOnEntry, EnvFile, Logs, RawService, Replicas, RestartRecord, SetupRecord,
@@ -47,8 +49,8 @@ record! {
         environment: Env,
         /// What runs, by name.
         services: Dict<RawService>,
-        /// A dtab that is appended to the built-in one.
-        routes: At<String>,
+        /// A dtab that is appended to the built-in one; or a list, of such and of routes for some requests alone.
+        routes: OneOrMany<At<RouteSpec>>,
         /// What names requests for the routes, in turn; by the service that is called where nothing does.
         identifier: OneOrMany<At<OrBrief<IdentifierRecord>>>,
         /// Commands that end, by name.

@@ -6,7 +6,9 @@ use indexmap::IndexMap;
 
 use crate::dtab::{Dtab, Identifier};
 
-use super::{Graph, Names, Namespace, NetworkMode, Remotes, Service, ServiceName, Size, Task, TaskName, WorkspaceName};
+use super::{
+    Graph, Names, Namespace, NetworkMode, Remotes, Rules, Service, ServiceName, Size, Task, TaskName, WorkspaceName,
+};
 
 /// A workspace that can be planned: every reference leads somewhere and the graph has no cycle.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +32,8 @@ pub struct Workspace {
     pub budget: Option<Size>,
     /// What names mean where it is not the service of that name.
     pub routes: Dtab,
+    /// The same for some requests alone.
+    pub rules: Rules,
     /// What names requests, in turn; it is the service that is called where nothing does.
     pub identifiers: Vec<Identifier>,
     /// Places where services run that are not run here.

@@ -8,32 +8,28 @@ mod drawn;
 pub mod own;
 pub mod permits;
 mod reach;
+mod snapshot;
 
 pub use reach::Reach;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use binding::{Binding, End, Leaf};
-use drawn::{Drawn, outside};
+use binding::Binding;
 use own::Local;
 use permits::loopback;
 use reach::seen;
+use snapshot::Snapshot;
 
 use super::answer::Refusal;
 use super::http::{Caller, Target};
+use crate::dtab::Path;
 use crate::dtab::namers::Kind;
-use crate::dtab::{self, Dtab, Identified, Interpreter, Limits, Namers, Path};
-use crate::route::{Endpoint, Known, Remote, Routes, Table, Upstream};
+use crate::route::{Routes, Table, Upstream};
 
-/// Names that are kept bound. Requests may bring any.
-const MOST_NAMES: usize = 1000;
-/// What requests' names begin with.
-const PREFIX: &str = "svc";
 /// What nagaya calls itself to proxies (RFC 9110 section 7.6.3).
 const PSEUDONYM: &str = "1.1 nagaya";
 /// How often a request may pass here on its way from one address outside to the next.
@@ -51,17 +47,6 @@ struct Inner {
     now: RefCell<Rc<Snapshot>>,
 }
 
-/// What names mean for as long as neither table nor routes change.
-struct Snapshot {
-    table: Arc<Table>,
-    routes: Arc<Routes>,
-    known: Arc<Known>,
-    namers: Namers<Arc<Upstream>>,
-    /// Every name leads to the service of that name.
-    is_plain: bool,
-    bound: RefCell<HashMap<Path, Rc<Binding>>>,
-}
-
 /// What of a request decides where it leads.
 pub struct Call<'a> {
     pub method: &'a str,
@@ -73,6 +58,21 @@ pub struct Call<'a> {
     /// Whether there is any field to be read here: entries, ways that it came, or at the front door cookies.
     pub brings: bool,
     pub is_at_door: bool,
+}
+
+impl Call<'_> {
+    /// The fields that are texts, whom the request is for first.
+    fn headers(&self) -> Vec<(&str, &str)> {
+        let mut headers = vec![("host", self.host)];
+        self.fields.each(&mut |name, value| {
+            if let Ok(value) = std::str::from_utf8(value)
+                && !name.eq_ignore_ascii_case("host")
+            {
+                headers.push((name, value));
+            }
+        });
+        headers
+    }
 }
 
 /// The fields of a request.
@@ -154,7 +154,8 @@ impl Router {
         }
         let brought = own::read(call, inherited)?;
         let named = snapshot.name(&target, call, brought.target.as_deref());
-        let binding = snapshot.binding(&named.path, brought.local.as_deref());
+        let rules = snapshot.holding(&named, call, brought.target.as_deref());
+        let binding = snapshot.binding(&named.path, &rules, brought.local.as_deref());
         let drawn = snapshot.draw(&binding, target.endpoint(), caller)?;
         let via = drawn.leaves().then(|| inner.pass(call)).transpose()?;
         let target = drawn.below(named.uri.or(brought.target), call.target);
@@ -169,7 +170,7 @@ impl Router {
             return Ok(Routed::plainly(target));
         }
         let name = service_name(&target.upstream);
-        let binding = snapshot.binding(&name, None);
+        let binding = snapshot.binding(&name, &[], None);
         let drawn = snapshot.draw(&binding, target.endpoint(), caller)?;
         drawn.check_bytes()?;
         Ok(drawn.routed(binding, More::default()))
@@ -181,7 +182,10 @@ impl Router {
         let (inner, more) = (self.0.as_ref()?, routed.more.as_ref()?);
         let before = more.binding.as_ref()?;
         let snapshot = inner.snapshot();
-        let binding = snapshot.binding(&before.name, more.local.as_deref());
+        let binding = match before.rules.as_slice() {
+            [] => snapshot.binding(&before.name, &[], more.local.as_deref()),
+            rules => snapshot.bind(&before.name, rules.to_vec(), more.local.as_deref()),
+        };
         let drawn = snapshot.draw(&binding, routed.target.endpoint(), caller).ok()?;
         let (now, then) = (drawn.target.endpoint(), routed.target.endpoint());
         let is_alike = now.location.host() == then.location.host()
@@ -195,16 +199,16 @@ impl Router {
 
     /// Whether somebody is there for calls to a service.
     pub fn reach(&self, upstream: &Arc<Upstream>) -> Reach {
-        let Some(inner) = &self.0 else { return Reach::of(upstream, None, None) };
+        let Some(inner) = &self.0 else { return Reach::of(upstream, &[], None) };
         let routes = seen(&inner.routes);
         let snapshot = inner.snapshot();
         let name = service_name(upstream);
-        let is_plain = snapshot.routes.are_built_in();
+        let is_plain = snapshot.routes.are_built_in() && snapshot.table.rules.is_empty();
         loop {
-            let binding = (!is_plain).then(|| snapshot.binding(&name, None));
-            let reach = Reach::of(upstream, binding.as_deref(), Some(routes.clone()));
+            let bindings = if is_plain { Vec::new() } else { snapshot.bindings(&name) };
+            let reach = Reach::of(upstream, &bindings, Some(routes.clone()));
             // What has changed since then would not be told.
-            if binding.is_none_or(|binding| binding.holds()) {
+            if bindings.iter().all(|binding| binding.holds()) {
                 return reach;
             }
         }
@@ -240,95 +244,9 @@ impl Inner {
     }
 }
 
-impl Snapshot {
-    fn new(table: Arc<Table>, routes: Arc<Routes>) -> Self {
-        let known = Arc::new(Known::new(table.clone()));
-        let namers = Namers::of_workspace(known.clone());
-        let is_plain = routes.are_built_in() && table.identifiers.is_empty();
-        Self { table, routes, known, namers, is_plain, bound: RefCell::default() }
-    }
-
-    /// The name of a request: what the first identifier says that says anything, else that of whoever is called.
-    fn name(&self, target: &Target, call: &Call<'_>, without_parameter: Option<&str>) -> Identified {
-        let of_callee = || Identified { path: service_name(&target.upstream), uri: None };
-        if self.table.identifiers.is_empty() {
-            return of_callee();
-        }
-        let uri = without_parameter.unwrap_or(call.target);
-        let mut headers = vec![("host", call.host), (":authority", call.host), (":method", call.method)];
-        call.fields.each(&mut |name, value| {
-            if let Ok(value) = std::str::from_utf8(value)
-                && !name.eq_ignore_ascii_case("host")
-            {
-                headers.push((name, value));
-            }
-        });
-        let is_grpc = |&(name, value): &(&str, &str)| {
-            name.eq_ignore_ascii_case("content-type") && value.starts_with("application/grpc")
-        };
-        if headers.iter().any(is_grpc) {
-            headers.push((":path", uri));
-        }
-        let request = dtab::Request { method: call.method, is_http_1_0: call.is_http_1_0, uri, headers: &headers };
-        let prefix = Path::of([PREFIX]).unwrap_or_default();
-        let named = self.table.identifiers.iter().find_map(|it| it.identify(&prefix, &request).ok());
-        named.unwrap_or_else(of_callee)
-    }
-
-    fn binding(&self, name: &Path, local: Option<&Local>) -> Rc<Binding> {
-        let bind = |dtab: &Dtab| {
-            let interpreter =
-                Interpreter { table: &self.routes.table, local: dtab, namers: &self.namers, limits: Limits::default() };
-            Rc::new(Binding::new(&interpreter, name, &self.known, self.routes.built_in))
-        };
-        if let Some(local) = local {
-            return bind(local.dtab());
-        }
-        if let Some(kept) = self.bound.borrow().get(name)
-            && kept.holds()
-        {
-            return kept.clone();
-        }
-        let binding = bind(&Dtab::default());
-        let mut bound = self.bound.borrow_mut();
-        if bound.len() >= MOST_NAMES {
-            bound.clear();
-        }
-        bound.insert(name.clone(), binding.clone());
-        binding
-    }
-
-    /// Draws one of those to whom a name is bound, at the port that has the part of the one that was called.
-    fn draw(&self, binding: &Binding, port: &Endpoint, caller: &Caller) -> Result<Drawn, Refusal> {
-        let found = match &binding.end {
-            End::Tree(tree) => tree.draw(fastrand::f64()),
-            End::Refused(refusal) => return Err(refusal.clone()),
-        };
-        let nobody = || Refusal::Unrouted(binding.name.to_string(), "it has no endpoints".to_owned(), None);
-        let (leaf, by) = found.ok_or_else(nobody)?;
-        let drawn = |target, is_outside| Drawn { target, by: by.clone(), is_outside };
-        match leaf {
-            Leaf::Service(upstream) => {
-                permits::service(&self.table, caller, upstream)?;
-                if let Some(Remote { url, .. }) = &upstream.remote {
-                    permits::no_loop(&self.table, &url.host, url.port)?;
-                }
-                let lacks = || Refusal::failed(upstream, format!("it has no port like `{}`", port.name));
-                let port = upstream.port_like(port).ok_or_else(lacks)?;
-                Ok(drawn(Target { upstream: upstream.clone(), port }, false))
-            }
-            Leaf::Address(address) => {
-                permits::address(&self.table, caller, address)?;
-                Ok(drawn(outside(address, port), true))
-            }
-            Leaf::Nobody => Err(nobody()),
-        }
-    }
-}
-
 /// `/svc/users`.
 fn service_name(upstream: &Upstream) -> Path {
-    Path::of([PREFIX, &upstream.name]).unwrap_or_default()
+    Path::of(["svc", &upstream.name]).unwrap_or_default()
 }
 
 /// A name as records have it: without what all begin with.
@@ -347,12 +265,13 @@ fn routed_name(path: &Path) -> Option<&str> {
 mod tests {
     use tokio::sync::mpsc;
 
+    use super::drawn::outside;
     use super::*;
     use crate::dtab::Address;
     use crate::model::Protocol;
     use crate::proxy::headers::{Given, Identity};
     use crate::proxy::http::Context;
-    use crate::route::{Call, Location};
+    use crate::route::{Call, Endpoint, Location};
     use crate::telemetry::requests::Requests;
 
     #[test]

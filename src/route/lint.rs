@@ -3,6 +3,7 @@
 use crate::dtab::namers::Kind;
 use crate::dtab::{Dentry, Dtab, Element, Label, NameTree, Path, Prefix, Weighted};
 use crate::manifest::did_you_mean;
+use crate::model::Rules;
 
 /// Where the names of requests begin.
 const LOGICAL: &str = "svc";
@@ -39,14 +40,20 @@ impl Named {
     }
 }
 
-/// Looks through the routes that users wrote, which come behind the built-in ones.
-pub fn lint(routes: &Dtab, named: &Named) -> Vec<Finding> {
+/// Looks through the routes that users wrote, which come behind the built-in ones, and what of these is for some requests
+/// alone.
+pub fn lint(routes: &Dtab, rules: &Rules, named: &Named) -> Vec<Finding> {
     let lint = Lint { entries: routes.entries(), named };
     let mut found = Vec::new();
     for (place, entry) in routes.entries().iter().enumerate() {
         found.extend(leaves(&entry.tree).into_iter().filter_map(|leaf| lint.target(leaf)));
         found.extend(lint.unmatched(entry).or_else(|| lint.hidden(place, entry)));
     }
+    for rule in rules.iter() {
+        found.extend(leaves(&rule.entry.dentry.tree).into_iter().filter_map(|leaf| lint.target(leaf)));
+        found.extend(lint.unmatched(&rule.entry.dentry));
+    }
+    found.dedup();
     found
 }
 
@@ -190,7 +197,7 @@ mod tests {
             external: owned(&["stripe"]),
             remote: owned(&["staging/users"]),
         };
-        let all = lint(&routes.parse().unwrap(), &named);
+        let all = lint(&routes.parse().unwrap(), &Rules::default(), &named);
         all.into_iter().map(|it| format!("{} {} {}", it.code, it.needle, it.hint.unwrap_or_default())).collect()
     }
 

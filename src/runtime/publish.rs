@@ -191,6 +191,7 @@ impl Publisher {
             declared,
             strict: plan.strict,
             identifiers: plan.identifiers.clone(),
+            rules: plan.rules.clone(),
             zone: Arc::new(zone(world)),
             aliases: aliases(plan),
             leaving: (0..plan.services.len()).filter(|place| world.is_leaving(*place)).collect(),

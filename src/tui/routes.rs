@@ -188,8 +188,7 @@ fn entry_row(app: &App, entry: &Entry, width: usize) -> Line<'static> {
         Use::Waiting => app.theme.level("warn"),
         Use::Unused | Use::Standby => app.theme.faint(),
     };
-    let built_in = if entry.built_in { " (built in)" } else { "" };
-    let text = format!("{} => {}{built_in}", entry.prefix, entry.dst);
+    let text = entry.shown();
     let room = width.saturating_sub(3 + 15 + 2);
     let entry_room = text.chars().count().min(room * 2 / 3).max(room / 2);
     Line::from(vec![

@@ -1,6 +1,6 @@
 //! The trace of a name as a story: what every look-up found, what was left and why, and where requests go.
 
-use crate::dtab::{Bound, Fate, NameTree, Outcome, Path, Place, Share, Step, Trace, Unbound};
+use crate::dtab::{Bound, Fate, NameTree, Origin, Outcome, Path, Place, Share, Step, Trace, Unbound};
 
 /// Levels that are told. Names that lead back to themselves go a hundred deep, and say nothing new.
 const DEEPEST: usize = 24;
@@ -49,8 +49,12 @@ impl Story {
     /// An entry that was followed, or a namer that was asked.
     fn way<E>(&mut self, part: &Trace<E>, first: &str, indent: &str) {
         match &part.step {
-            Step::Entry { number, is_override, dentry } => {
-                let whose = if *is_override { "override".to_owned() } else { format!("entry {}", number + 1) };
+            Step::Entry { number, origin, dentry } => {
+                let whose = match origin {
+                    Origin::Table => format!("entry {}", number + 1),
+                    Origin::Rule(label) => format!("rule {label}"),
+                    Origin::Override => "override".to_owned(),
+                };
                 let verdict = verdict(part, is_last(indent));
                 self.lines.push(format!("{first}{} => {}  ({whose}){verdict}", dentry.prefix, dentry.tree));
                 if part.fate == Fate::NotNeeded {

@@ -1,6 +1,6 @@
 //! Traces: what they tell, and that they tell of what binding does.
 
-use nagaya::dtab::{Fate, Place, Step};
+use nagaya::dtab::{Fate, Origin, Place, Step};
 use nagaya::view::delegate_tree::{Addr, DelegateTree, Endpoint, Meta};
 use nagaya::view::story;
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ fn a_trace_has_what_became_of_each_entry() {
         .parts
         .iter()
         .map(|part| match &part.step {
-            Step::Entry { dentry, is_override, .. } => (format!("{is_override} {dentry}"), part.fate),
+            Step::Entry { dentry, origin, .. } => (format!("{} {dentry}", *origin == Origin::Override), part.fate),
             other => panic!("{other:?}"),
         })
         .collect();
@@ -60,6 +60,32 @@ fn a_trace_has_what_became_of_each_entry() {
     assert_eq!(fates, [Fate::Shares(0.25), Fate::Shares(0.75), Fate::Dropped]);
     let last = &trace.parts[3];
     assert_eq!(last.outcome.clone().unwrap().shares()[0].leaf.unwrap().id.to_string(), "/#/local/users", "it would be");
+}
+
+#[test]
+fn rules_stand_between_the_table_and_what_a_request_brings() {
+    let table = "/svc=>/#/local;/svc/users=>/#/local/users-v1";
+    let names = ["users", "users-v1", "users-v2"];
+    let shop = |own: &str| {
+        let fixture = Fixture::new(table).local(own).services("/#/local", &names);
+        let fixture = fixture.rule("any request", "/svc/users=>/#/local/users");
+        fixture.rule("POST", "/svc/users=>/#/local/users-v3").rule("other", "/svc/web=>!")
+    };
+    let expected = "\
+/svc/users
+├─ /svc/users => /#/local/users-v3  (rule POST): leads nowhere, so the next is tried
+│  /#/local/users-v3
+│  └─ the namer /#/local knows nothing of it
+├─ /svc/users => /#/local/users  (rule any request)
+│  /#/local/users
+│  └─ the namer /#/local binds it: /#/local/users
+├─ /svc/users => /#/local/users-v1  (entry 2): not needed; it would be /#/local/users-v1
+└─ /svc => /#/local  (entry 1): not needed; it would be /#/local/users
+
+It goes to /#/local/users";
+    assert_eq!(story(&shop("").delegate("/svc/users")), expected);
+    let own = shop("/svc/users=>/#/local/users-v2").bind("/svc/users").unwrap();
+    assert_eq!(own.shares()[0].leaf.unwrap().id.to_string(), "/#/local/users-v2");
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use nagaya::dtab::{Answer, Dtab, Interpreter, Label, Limits, NameTree, Namers, Outcome, Path, Place, Table, Trace};
+use nagaya::dtab::{
+    Answer, Dtab, Interpreter, Label, Limits, NameTree, Namers, Outcome, Path, Place, Ruled, Table, Trace,
+};
 
 /// What a namer of a test says of a path: `bound`, `bound-empty`, `neg`, `fail`, `empty`, `error`, `pending`, or a tree.
 #[derive(Debug, Clone)]
@@ -14,6 +16,7 @@ pub enum Said {
 /// A table, the entries of a request, and namers. Endpoints are nothing.
 pub struct Fixture {
     pub table: Table,
+    pub rules: Vec<Ruled>,
     pub local: Dtab,
     pub namers: Namers<()>,
     pub limits: Limits,
@@ -22,11 +25,17 @@ pub struct Fixture {
 impl Fixture {
     pub fn new(dtab: &str) -> Self {
         let table = Table::new(dtab.parse().unwrap());
-        Self { table, local: Dtab::default(), namers: Namers::default(), limits: Limits::default() }
+        Self { table, rules: Vec::new(), local: Dtab::default(), namers: Namers::default(), limits: Limits::default() }
     }
 
     pub fn local(self, dtab: &str) -> Self {
         Self { local: dtab.parse().unwrap(), ..self }
+    }
+
+    /// One more entry that is for some requests alone, of which this is one.
+    pub fn rule(mut self, label: &str, dentry: &str) -> Self {
+        self.rules.push(Ruled { label: label.into(), dentry: dentry.parse().unwrap() });
+        self
     }
 
     /// One more namer. Of the names that a path starts with, the longest counts; the rest is left.
@@ -43,7 +52,13 @@ impl Fixture {
     }
 
     pub fn interpreter(&self) -> Interpreter<'_, ()> {
-        Interpreter { table: &self.table, local: &self.local, namers: &self.namers, limits: self.limits }
+        Interpreter {
+            table: &self.table,
+            rules: &self.rules,
+            local: &self.local,
+            namers: &self.namers,
+            limits: self.limits,
+        }
     }
 
     pub fn bind(&self, path: &str) -> Outcome<()> {

@@ -116,7 +116,7 @@ fn version(reading: (&str, Option<&str>)) -> Option<Presence<&'static str>> {
 fn in_shop(table: &str) -> Outcome<&'static str> {
     let (table, local, namers) =
         (Table::new(table.parse().unwrap()), Dtab::default(), Namers::of_workspace(Arc::new(Shop)));
-    Interpreter { table: &table, local: &local, namers: &namers, limits: Limits::default() }
+    Interpreter { table: &table, rules: &[], local: &local, namers: &namers, limits: Limits::default() }
         .bind(&"/a/x".parse().unwrap())
 }
 

@@ -109,7 +109,7 @@ fn an_indexed_look_up_finds_what_a_naive_one_does() {
         let table = Table::new(base);
         for _ in 0..10 {
             let path = path(random);
-            let matches = table.matches(&local, &path);
+            let matches = table.matches(&[], &local, &path);
             let found = matches.iter().map(|it| it.dentry.delegate(&path).unwrap()).collect();
             let expected = naive_lookup(&whole, &path);
             assert_eq!(NameTree::alternatives(found), expected, "seed {seed}: {path} in {whole}");

@@ -23,7 +23,7 @@ services:
 "#;
 
 /// What `tests/peers/build` has made.
-fn built(name: &str) -> PathBuf {
+pub fn built(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers").join(name);
     assert!(path.exists(), "{} is not there: tests/peers/build makes it", path.display());
     path

@@ -311,4 +311,59 @@ fn routes_are_read_where_they_stand() {
     assert_eq!(wrong("|\n    /svc/a => /b ;\n    /svc/b -> /c ;"), [format!("4:12 {arrow}")]);
     assert_eq!(wrong("/svc/b -> /c"), [format!("2:16 {arrow}")]);
     assert_eq!(wrong("\"/svc/a => /b ;\\n/svc/b -> /c\""), [format!("2:33 {arrow}")]);
+    assert_eq!(wrong("\n  - /svc/a => /b\n  - /svc/b -> /c"), [format!("4:12 {arrow}")]);
+}
+
+#[test]
+fn routes_for_some_requests_alone_are_read_where_they_stand() {
+    let wrong = |route: &str| {
+        bad(&format!("services: {{ web: {{ command: x }}, users: {{ command: x }} }}\nroutes:\n  - {{ {route} }}\n"))
+    };
+    let matched = |what: &str| wrong(&format!("service: web, to: users, match: {{ {what} }}"));
+    let cases = [
+        (
+            wrong("to: users"),
+            "3:5 bad_route a route needs a `service` | name the service that these requests are addressed to",
+        ),
+        (
+            wrong("service: web"),
+            "3:5 bad_route a route needs `to`, where it leads | name a service, a version such as `users-v2`, or a tree as in a dtab",
+        ),
+        (wrong("service: wep, to: users"), "3:16 unknown_service there is no service `wep` | did you mean `web`?"),
+        (wrong("service: web, to: user"), "3:25 unknown_service there is no service `user` | did you mean `users`?"),
+        (wrong("service: web, to: '/a -> /b'"), "3:29 dtab_syntax expected the end, found `-`"),
+        (
+            wrong("service: web, to: users, matches: {}"),
+            "3:32 unknown_key a route has no key `matches` | did you mean `match`?",
+        ),
+        (matched("header: {}"), "3:41 unknown_key a match has no key `header` | did you mean `headers`?"),
+        (
+            matched("method: post"),
+            "3:49 bad_method no request has the method `post` | methods are written as they are sent: `POST`",
+        ),
+        (
+            matched("method: 'GET,POST'"),
+            "3:49 bad_method `GET,POST` cannot be a method | for several methods, write several matches in a list",
+        ),
+        (
+            matched("path: admin"),
+            "3:47 bad_path `admin` is no path, which begins with `/` | `/admin`, or `regex` for what is in its middle",
+        ),
+        (
+            matched("path: { exact: '/a?b=c' }"),
+            "3:56 bad_path no path has `?` | parameters are matched by `query`, and a `*` by `regex`",
+        ),
+        (matched("path: { exact: /a, regex: b }"), "3:47 bad_match a path has one of `exact`, `prefix` and `regex`"),
+        (matched("path: { regex: '(' }"), "3:56 bad_regex not a regular expression: unclosed group"),
+        (
+            matched("headers: { x-a: { exact: a, regex: b } }"),
+            "3:57 bad_match a value is given as it is, or has one of `exact` and `regex`",
+        ),
+        (matched("headers: [x-a]"), "3:50 wrong_type expected values by their names (a mapping), found a list"),
+        (matched("headers: { 'x y': a }"), "3:52 bad_header `x y` cannot be the name of a header"),
+        (matched("query: { a: {} }"), "3:53 bad_match a value is given as it is, or has one of `exact` and `regex`"),
+    ];
+    for (found, expected) in cases {
+        assert_eq!(found, [expected]);
+    }
 }

@@ -288,6 +288,39 @@ fn routes_of_the_main_manifest_come_before_the_included_ones() {
 }
 
 #[test]
+fn routes_for_some_requests_are_ordered_by_how_exactly_they_say_which() {
+    let main = "
+include: [in/nagaya.yaml]
+services: { a: { command: x, versions: { v1: {}, v2: {} } }, far: { external: 'http://far.example' } }
+routes:
+  - /svc/a => /#/local/a-v2 ;
+  - { service: a, match: { path: /x/ }, to: far }
+  - { service: [a, /svc/*/deep], match: [{ path: / }, { path: { exact: /x }, query: { n: 1 } }], to: 2 * /#/local/a & 3 * ! }
+";
+    let included =
+        "services: { b: { command: x } }\nroutes: { name: theirs, service: a, match: { path: /x }, to: a-v1 }";
+    let disk = Disk::default().with("nagaya.yaml", main).with("in/nagaya.yaml", included);
+    let (workspace, problems) = disk.load();
+    assert_eq!(shown(&problems), [""; 0]);
+    let workspace = workspace.unwrap();
+    assert_eq!(workspace.routes.to_string(), "/svc/a=>/#/local/a-v2");
+    let rules: Vec<String> =
+        workspace.rules.iter().map(|it| format!("{} [{}] {}", it.when, it.entry.label, it.entry.dentry)).collect();
+    let shared = "2.00*/#/local/a & 3.00*!".replace(".00", "");
+    assert_eq!(
+        rules,
+        [
+            format!("/x ?n=1 [/x ?n=1] /svc/a=>{shared}"),
+            format!("/x ?n=1 [/x ?n=1] /svc/*/deep=>{shared}"),
+            "/x/* [/x/*] /svc/a=>/#/external/far".to_owned(),
+            "/x/* [theirs] /svc/a=>/#/local/a-v1".to_owned(),
+            format!("/* [/*] /svc/a=>{shared}"),
+            format!("/* [/*] /svc/*/deep=>{shared}"),
+        ]
+    );
+}
+
+#[test]
 fn watched_files_and_what_follows() {
     let workspace = good(
         "services:\n  web:\n    command: x\n    setup: make\n    watch:\n      - src\n      - lib/**/*.js\n      \

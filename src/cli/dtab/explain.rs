@@ -18,6 +18,7 @@ use crate::route::Routes;
 use crate::route::lint::Named;
 use crate::view::delegate_tree::{Addr, Meta};
 use crate::view::routes::Explained;
+use crate::view::rules::{Asked, OfName};
 use crate::view::{self, DelegateTree};
 
 #[derive(Debug, Args)]
@@ -27,15 +28,49 @@ pub struct Explain {
     /// More entries, as a request may bring them in `l5d-dtab`
     #[arg(long, value_name = "DTAB", default_value = "", hide_default_value = true)]
     dtab: String,
+    /// The request, for routes that are for some alone
+    #[arg(long, value_name = "'METHOD /PATH'")]
+    request: Option<String>,
+    /// A header field of the request; may be given several times
+    #[arg(long, short = 'H', value_name = "NAME: VALUE")]
+    header: Vec<String>,
+}
+
+impl Explain {
+    fn asked(&self) -> Result<Option<Asked>, Error> {
+        if self.request.is_none() && self.header.is_empty() {
+            return Ok(None);
+        }
+        let words: Vec<&str> = self.request.as_deref().unwrap_or("GET /").split_whitespace().collect();
+        let (method, target) = match words.as_slice() {
+            [target] if target.starts_with('/') => ("GET", *target),
+            [method, target] if target.starts_with('/') => (*method, *target),
+            _ => {
+                return Err(
+                    Error::usage("--request is a method and a path".to_owned()).hint("`--request 'POST /a?b=c'`")
+                );
+            }
+        };
+        let field = |text: &String| match text.split_once(':') {
+            Some((name, value)) if !name.is_empty() => Ok((name.trim().to_owned(), value.trim().to_owned())),
+            _ => Err(Error::usage(format!("`{text}` is no header field")).hint("`-H 'x-tenant: acme'`")),
+        };
+        let headers = self.header.iter().map(field).collect::<Result<_, _>>()?;
+        Ok(Some(Asked { method: method.to_owned(), target: target.to_owned(), headers }))
+    }
 }
 
 /// Tells it, by the running engine or else by the manifest; `--json` prints linkerd's tree.
 pub async fn run(global: &Global, args: &Explain, output: &Output) -> Result<ExitCode, Error> {
     let path = parse_name(&args.path, output)?;
     let local: Dtab = parse(&args.dtab, "--dtab", output)?;
+    let asked = args.asked()?;
     let explained = match connect(global, output) {
-        Ok((client, _)) => client.explain(&api::Explain { path: path.to_string(), dtab: local.to_string() }).await?,
-        Err(error) if error.code == Code::NoEngine => by_manifest(global, &path, &local, output)?,
+        Ok((client, _)) => {
+            let question = api::Explain { path: path.to_string(), dtab: local.to_string(), request: asked };
+            client.explain(&question).await?
+        }
+        Err(error) if error.code == Code::NoEngine => by_manifest(global, &path, &local, asked.as_ref(), output)?,
         Err(error) => return Err(error),
     };
     if output.json {
@@ -46,17 +81,25 @@ pub async fn run(global: &Global, args: &Explain, output: &Output) -> Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
-fn by_manifest(global: &Global, path: &Path, local: &Dtab, output: &Output) -> Result<Explained, Error> {
+fn by_manifest(
+    global: &Global,
+    path: &Path,
+    local: &Dtab,
+    asked: Option<&Asked>,
+    output: &Output,
+) -> Result<Explained, Error> {
     let workspace = locate::load(&locate::manifest(global)?, output)?;
     output.say("no engine runs: these are the manifest's routes, with all services taken as present");
     let named = named(&workspace);
     let routes = Routes::new(0, named.external.iter().map(String::as_str), workspace.routes.clone());
     let namers = Namers::of_workspace(Arc::new(Supposed(named)));
-    let interpreter = Interpreter { table: &routes.table, local, namers: &namers, limits: Limits::default() };
+    let OfName { entries, told } = OfName::new(&workspace.rules, path, asked);
+    let (table, limits) = (&routes.table, Limits::default());
+    let interpreter = Interpreter { table, rules: &entries, local, namers: &namers, limits };
     let trace = interpreter.delegate(path);
     // Where they would be is not known.
     let addr = |_: &_| Addr::Bound { addrs: Vec::new(), meta: Meta {} };
-    Ok(Explained { story: view::story(&trace), tree: DelegateTree::new(&trace, &addr) })
+    Ok(Explained { story: told + &view::story(&trace), tree: DelegateTree::new(&trace, &addr) })
 }
 
 /// The names of a manifest's services.

@@ -24,9 +24,7 @@ pub async fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
     let columns = [("N", Align::Right), ("ENTRY", Align::Left), ("USE", Align::Left), ("FOR", Align::Left)];
     let mut table = Table::new(&columns);
     for entry in &entries {
-        let built_in = if entry.built_in { " (built in)" } else { "" };
-        let text = format!("{} => {}{built_in}", entry.prefix, entry.dst);
-        table.row(vec![entry.number.to_string(), text, what(entry), some(&entry.names)]);
+        table.row(vec![entry.number.to_string(), entry.shown(), what(entry), some(&entry.names)]);
     }
     output.lines(&table.lines());
     Ok(ExitCode::SUCCESS)

@@ -13,6 +13,7 @@ use crate::cli::locate::connect;
 use crate::cli::output::{Output, paint};
 use crate::dtab::Dtab;
 use crate::effects::fs;
+use crate::model::Rules;
 use crate::route::lint::{Finding, Named, lint};
 
 #[derive(Debug, Args)]
@@ -80,5 +81,5 @@ async fn findings(client: &Client, dtab: &Dtab) -> Result<Vec<Finding>, Error> {
     let remotes = client.remotes().await?;
     let names = remotes.iter().flat_map(|it| it.remotes.keys().map(|remote| format!("{remote}/{}", it.service)));
     named.remote.extend(names);
-    Ok(lint(dtab, &named))
+    Ok(lint(dtab, &Rules::default(), &named))
 }

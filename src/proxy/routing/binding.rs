@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::routed_name;
-use crate::dtab::{Address, Bound, Dentry, Fate, Interpreter, NameTree, Path, Place, Step, Trace, Unbound};
+use crate::dtab::{
+    Address, Bound, Dentry, Fate, Interpreter, NameTree, Origin, Path, Place, Ruled, Step, Trace, Unbound,
+};
 use crate::proxy::answer::Refusal;
 use crate::route::{Asking, Availability, Known, Standing, Upstream};
 
@@ -11,6 +13,8 @@ use crate::route::{Asking, Availability, Known, Standing, Upstream};
 #[derive(Debug)]
 pub struct Binding {
     pub name: Path,
+    /// The rules that are for its requests.
+    pub rules: Vec<Ruled>,
     pub end: End,
     /// The services that were looked at, and how they stood.
     depends: Vec<(Arc<Upstream>, Standing)>,
@@ -47,7 +51,7 @@ impl Binding {
         {
             depends.clear();
         }
-        Self { name: name.clone(), end, depends }
+        Self { name: name.clone(), rules: interpreter.rules.to_vec(), end, depends }
     }
 
     /// Whether nothing has changed on which it depends.
@@ -120,7 +124,7 @@ fn leaf(bound: &Bound<Arc<Upstream>>) -> Leaf {
 /// An override that is for the name and has nothing behind it, where its writer did not say that this is welcome (`~`).
 /// What then comes next is what was not to be called.
 fn vain(trace: &Trace<Arc<Upstream>>) -> Option<&Dentry> {
-    if let Step::Entry { is_override: true, dentry, .. } = &trace.step
+    if let Step::Entry { origin: Origin::Override, dentry, .. } = &trace.step
         && trace.fate == Fate::Negative
         && !gives_way(&dentry.tree)
     {
@@ -169,7 +173,7 @@ fn entries<'t>(
         return;
     }
     let by = match &trace.step {
-        Step::Entry { number, is_override, .. } if *is_override || *number >= built_in => Some(&trace.step),
+        Step::Entry { number, .. } if *number >= built_in => Some(&trace.step),
         _ => by,
     };
     if let (Step::Namer(_), [], Ok(NameTree::Leaf(bound))) = (&trace.step, trace.parts.as_slice(), &trace.outcome) {
@@ -181,8 +185,11 @@ fn entries<'t>(
 fn led(bound: &Bound<Arc<Upstream>>, by: &[(&Path, Option<&Step>)]) -> Option<Arc<str>> {
     let (_, step) = by.iter().find(|(id, _)| **id == bound.id)?;
     match (*step)? {
-        Step::Entry { is_override: true, dentry, .. } => Some(format!("override {dentry}").into()),
-        Step::Entry { dentry, .. } => Some(dentry.to_string().into()),
+        Step::Entry { origin, dentry, .. } => Some(match origin {
+            Origin::Table => dentry.to_string().into(),
+            Origin::Rule(label) => format!("rule {label}: {dentry}").into(),
+            Origin::Override => format!("override {dentry}").into(),
+        }),
         _ => None,
     }
 }

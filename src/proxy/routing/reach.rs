@@ -1,5 +1,6 @@
 //! Whether a service can be called at all: the caller's kernel refuses what leads to nobody.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use futures_util::future::select_all;
@@ -26,17 +27,20 @@ impl Router {
 }
 
 impl Reach {
-    /// Without a binding the service itself decides.
+    /// Without bindings the service itself decides; of several one is enough that leads to somebody.
     pub(super) fn of(
         upstream: &Arc<Upstream>,
-        binding: Option<&Binding>,
+        bindings: &[Rc<Binding>],
         routes: Option<watch::Receiver<Arc<Routes>>>,
     ) -> Self {
-        let others = binding.into_iter().flat_map(Binding::services);
+        let others = bindings.iter().flat_map(|binding| binding.services());
         // Whoever looks from now on is told of what changes from now on.
         let watched = others.chain([upstream]).map(|upstream| seen(&upstream.availability)).collect();
-        let is_absent = || Standing::of(upstream) == Standing::Absent;
-        Self { is_refused: binding.map_or_else(is_absent, Binding::is_absent), watched, routes }
+        let is_refused = match bindings {
+            [] => Standing::of(upstream) == Standing::Absent,
+            all => all.iter().all(|binding| binding.is_absent()),
+        };
+        Self { is_refused, watched, routes }
     }
 
     /// Until it may be otherwise.

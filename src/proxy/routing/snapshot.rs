@@ -1,0 +1,152 @@
+//! What names mean for as long as neither table nor routes change.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::binding::{Binding, End, Leaf};
+use super::drawn::{Drawn, outside};
+use super::own::Local;
+use super::{Call, permits, service_name};
+use crate::dtab::{self, Dtab, Identified, Interpreter, Limits, Namers, Path, Ruled};
+use crate::proxy::answer::Refusal;
+use crate::proxy::http::{Caller, Target};
+use crate::route::{Endpoint, Known, Remote, Routes, Table, Upstream};
+
+/// Names that are kept bound. Requests may bring any.
+const MOST_NAMES: usize = 1000;
+
+/// What names mean for as long as neither table nor routes change.
+pub(super) struct Snapshot {
+    pub table: Arc<Table>,
+    pub routes: Arc<Routes>,
+    known: Arc<Known>,
+    namers: Namers<Arc<Upstream>>,
+    /// Every name leads to the service of that name.
+    pub is_plain: bool,
+    bound: RefCell<Kept>,
+    /// The same of requests that rules are for, by the numbers of these.
+    ruled: RefCell<HashMap<Box<[usize]>, Kept>>,
+}
+
+type Kept = HashMap<Path, Rc<Binding>>;
+
+impl Snapshot {
+    pub fn new(table: Arc<Table>, routes: Arc<Routes>) -> Self {
+        let known = Arc::new(Known::new(table.clone()));
+        let namers = Namers::of_workspace(known.clone());
+        let is_plain = routes.are_built_in() && table.identifiers.is_empty() && table.rules.is_empty();
+        Self { table, routes, known, namers, is_plain, bound: RefCell::default(), ruled: RefCell::default() }
+    }
+
+    /// The name of a request: what the first identifier says that says anything, else that of whoever is called.
+    pub fn name(&self, target: &Target, call: &Call<'_>, without_parameter: Option<&str>) -> Identified {
+        let of_callee = || Identified { path: service_name(&target.upstream), uri: None };
+        if self.table.identifiers.is_empty() {
+            return of_callee();
+        }
+        let uri = without_parameter.unwrap_or(call.target);
+        let mut headers = call.headers();
+        headers.extend([(":authority", call.host), (":method", call.method)]);
+        let is_grpc = |&(name, value): &(&str, &str)| {
+            name.eq_ignore_ascii_case("content-type") && value.starts_with("application/grpc")
+        };
+        if headers.iter().any(is_grpc) {
+            headers.push((":path", uri));
+        }
+        let request = dtab::Request { method: call.method, is_http_1_0: call.is_http_1_0, uri, headers: &headers };
+        let prefix = Path::of(["svc"]).unwrap_or_default();
+        let named = self.table.identifiers.iter().find_map(|it| it.identify(&prefix, &request).ok());
+        named.unwrap_or_else(of_callee)
+    }
+
+    /// The numbers of the rules that are for a request.
+    pub fn holding(&self, named: &Identified, call: &Call<'_>, without_parameter: Option<&str>) -> Vec<usize> {
+        let rules = &self.table.rules;
+        if rules.is_empty() || rules.of_name(&named.path).next().is_none() {
+            return Vec::new();
+        }
+        let (uri, headers) = (without_parameter.unwrap_or(call.target), call.headers());
+        let request = dtab::Request { method: call.method, is_http_1_0: call.is_http_1_0, uri, headers: &headers };
+        rules.holding(&named.path, &request)
+    }
+
+    pub fn binding(&self, name: &Path, rules: &[usize], local: Option<&Local>) -> Rc<Binding> {
+        let bind = || self.bind(name, self.table.rules.entries(rules), local);
+        match (local, rules) {
+            (Some(_), _) => bind(),
+            (None, []) => kept(&mut self.bound.borrow_mut(), name, bind),
+            (None, rules) => {
+                let mut ruled = self.ruled.borrow_mut();
+                if let Some(of_rules) = ruled.get_mut(rules) {
+                    return kept(of_rules, name, bind);
+                }
+                if ruled.len() >= MOST_NAMES {
+                    ruled.clear();
+                }
+                kept(ruled.entry(rules.into()).or_default(), name, bind)
+            }
+        }
+    }
+
+    pub fn bind(&self, name: &Path, rules: Vec<Ruled>, local: Option<&Local>) -> Rc<Binding> {
+        let none = Dtab::default();
+        let interpreter = Interpreter {
+            table: &self.routes.table,
+            rules: &rules,
+            local: local.map_or(&none, Local::dtab),
+            namers: &self.namers,
+            limits: Limits::default(),
+        };
+        Rc::new(Binding::new(&interpreter, name, &self.known, self.routes.built_in))
+    }
+
+    /// All that a name may be bound to: without any rule, and by each of those for it.
+    pub fn bindings(&self, name: &Path) -> Vec<Rc<Binding>> {
+        let by_rule = self.table.rules.of_name(name).map(|(number, _)| self.binding(name, &[number], None));
+        std::iter::once(self.binding(name, &[], None)).chain(by_rule).collect()
+    }
+
+    /// Draws one of those to whom a name is bound, at the port that has the part of the one that was called.
+    pub fn draw(&self, binding: &Binding, port: &Endpoint, caller: &Caller) -> Result<Drawn, Refusal> {
+        let found = match &binding.end {
+            End::Tree(tree) => tree.draw(fastrand::f64()),
+            End::Refused(refusal) => return Err(refusal.clone()),
+        };
+        let nobody = || Refusal::Unrouted(binding.name.to_string(), "it has no endpoints".to_owned(), None);
+        let (leaf, by) = found.ok_or_else(nobody)?;
+        let drawn = |target, is_outside| Drawn { target, by: by.clone(), is_outside };
+        match leaf {
+            Leaf::Service(upstream) => {
+                permits::service(&self.table, caller, upstream)?;
+                if let Some(Remote { url, .. }) = &upstream.remote {
+                    permits::no_loop(&self.table, &url.host, url.port)?;
+                }
+                let lacks = || Refusal::failed(upstream, format!("it has no port like `{}`", port.name));
+                let port = upstream.port_like(port).ok_or_else(lacks)?;
+                Ok(drawn(Target { upstream: upstream.clone(), port }, false))
+            }
+            Leaf::Address(address) => {
+                permits::address(&self.table, caller, address)?;
+                Ok(drawn(outside(address, port), true))
+            }
+            Leaf::Nobody => Err(nobody()),
+        }
+    }
+}
+
+/// What is kept of a name while it holds, else what it is bound to now.
+fn kept(all: &mut Kept, name: &Path, bind: impl FnOnce() -> Rc<Binding>) -> Rc<Binding> {
+    if let Some(known) = all.get(name)
+        && known.holds()
+    {
+        return known.clone();
+    }
+    let binding = bind();
+    if all.len() >= MOST_NAMES {
+        all.clear();
+    }
+    all.insert(name.clone(), binding.clone());
+    binding
+}
