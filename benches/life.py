@@ -16,6 +16,8 @@ LAZY, AT_ONCE = 10, 100
 PROBED, PROBE_SECONDS, WATCHED_SECONDS = 1000, 10, 30
 DELAY_MS = 20
 BOOT_SECONDS = 300
+# What pods, names and logs may add to starting the same programs apart, each as soon as it may.
+MOST_OVER_FLOOR = {"chain of 50": 1.25, "fan of 500": 1.5, "diamond of 10x10": 1.5}
 
 
 # --------------------------------------------------------------------------------------------------- a workspace
@@ -200,25 +202,45 @@ def graphs():
 def graph(nagaya, answers):
     for what, needs in graphs().items():
         with folder() as place:
+            command = lambda name: [str(answers), f"{place}/starts", name, "/dev/null", str(DELAY_MS)]
+            busy, floor = quiet_moment(), order_floor(answers.parent / "order", place, needs, command)
             services = {
-                name: {"command": [str(answers), f"{place}/starts", name, "/dev/null", str(DELAY_MS)],
-                       "ports": {"http": 8080}, "depends_on": before}
+                name: {"command": command(name), "ports": {"http": 8080}, "depends_on": before}
                 for name, before in needs.items()
             }
-            busy = quiet_moment()
             with Workspace(nagaya, place, services) as world:
                 starts = {name: (begun, listening) for name, _, begun, listening, _ in world.starts()}
-                first = world.begun
+                first, own = world.begun, world.own()
+                cpu = sum(map(cpu_ns, own[0])) / 1e6
         wrong = [name for name, before in needs.items() if any(starts[it][1] > starts[name][0] for it in before)]
         ends = {}
         for name, before in needs.items():  # Each comes after what it needs.
             own = starts[name][1] - starts[name][0]
             ends[name] = own + max((ends[it] for it in before), default=0)
         critical, took = max(ends.values()) / 1e6, (max(end for _, end in starts.values()) - first) / 1e6
-        row = {"what": what, "busy_before": busy, "boot_ms": took, "critical_ms": critical, "over": took / critical}
+        row = {"what": what, "busy_before": busy, "boot_ms": took, "critical_ms": critical, "over_critical": took / critical,
+               "floor_ms": floor, "over_floor": took / floor, "cpu_ms": cpu}
         if wrong or len(starts) != len(needs):
             row["problem"] = f"{len(starts)} of {len(needs)} started, {len(wrong)} before what they need"
         yield row
+
+
+def order_floor(order, place, needs, command):
+    """Milliseconds in which the floor boots the same programs in the same order."""
+    numbers = {name: str(at) for at, name in enumerate(needs)}
+    lines = [f"{name} {','.join(numbers[it] for it in before) or '-'} {' '.join(command(name))}"
+             for name, before in needs.items()]
+    starts = Path(place) / "starts"
+    (Path(place) / "order").write_text("\n".join(lines) + "\n")
+    floor = Started([str(order), "order", str(starts)], place, {"PORT": "8080"})
+    try:
+        listening = lambda: len(read(starts).splitlines())
+        if not until(lambda: listening() == len(needs), BOOT_SECONDS):
+            raise RuntimeError(f"the floor started {listening()} of {len(needs)}: {floor.said()}")
+        return (max(int(line.split()[3]) for line in read(starts).splitlines()) - floor.begun) / 1e6
+    finally:
+        floor.sweep()
+        starts.unlink()
 
 
 # --------------------------------------------------------------------------------------------------------- probed
@@ -261,6 +283,8 @@ def targets(rows):
         table.verdict("save to first answer above the program's own start, ms", 15, of("reload", "above_ms")),
         table.verdict("first request to a lazy service above its own start, ms", 10, of("lazy", "above_ms")),
         table.verdict(f"starts for {AT_ONCE} first requests at once", 1, worst("lazy", "starts")),
+        *(table.verdict(f"boot of a {what} ÷ the floor's in the same order", most, of(what, "over_floor"))
+          for what, most in MOST_OVER_FLOOR.items()),
         table.verdict(f"CPU with {PROBED:,} services probed every {PROBE_SECONDS} s, %", 2, of("probed", "cpu_percent")),
         table.verdict(f"PSS of engine and launcher with {PROBED:,} services, MiB", 30, of("probed", "pss_mib")),
     ]

@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+pub mod alarm;
 pub mod authority;
 pub mod bundle;
 pub mod cache;

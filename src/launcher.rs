@@ -21,6 +21,7 @@ mod pods;
 mod server;
 mod spawn;
 mod stock;
+mod thrift;
 mod wire;
 
 pub use client::{Client, Input, Launch, Process, Report};
@@ -31,3 +32,4 @@ pub use fork::{Forked, close_others, fork, leave};
 pub use line::Line;
 pub use server::serve;
 pub use spawn::{Account, Seat};
+pub use thrift::give_back;

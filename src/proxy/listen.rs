@@ -37,7 +37,8 @@ impl Listener {
             match self.socket.accept().await {
                 Ok((stream, from)) if descriptors::is_kept_back(&stream) => self.refuse(stream, from),
                 Ok(arrived) => return Ok(arrived),
-                Err(error) if is_passing(&error) => breathe().await,
+                // In a place of its own: thousands wait here for their first connection.
+                Err(error) if is_passing(&error) => Box::pin(breathe()).await,
                 Err(error) => return Err(error),
             }
         }
@@ -73,7 +74,7 @@ pub async fn each_connection(socket: StdListener, what: String, mut serve: impl 
             Ok((stream, from)) => serve(stream, from),
             Err(error) => {
                 listener.tell(&format!("nobody can call: {error}"));
-                tokio::time::sleep(LONG_BREATH).await;
+                Box::pin(tokio::time::sleep(LONG_BREATH)).await;
             }
         }
     }

@@ -92,7 +92,8 @@ pub struct Surroundings {
 
 /// Serves pods as they come, until no more can come.
 pub async fn serve(mut news: mpsc::UnboundedReceiver<News>, around: Surroundings) {
-    let Surroundings { tables, context, .. } = &around;
+    let around = Rc::new(around);
+    let Surroundings { tables, context, .. } = &*around;
     let pods = context.pool.dialer.pods.clone();
     pods.tables.replace(Some(tables.clone()));
     let mut tasks: HashMap<Incarnation, Vec<JoinHandle<()>>> = HashMap::new();
@@ -117,8 +118,8 @@ pub async fn serve(mut news: mpsc::UnboundedReceiver<News>, around: Surroundings
     }
 }
 
-fn open(pod: Opened, around: &Surroundings) -> Vec<JoinHandle<()>> {
-    let Surroundings { tables, context, .. } = around;
+fn open(pod: Opened, around: &Rc<Surroundings>) -> Vec<JoinHandle<()>> {
+    let Surroundings { tables, context, .. } = &**around;
     let Opened { service, address, line, listener, names, datagrams, .. } = pod;
     let pods = context.pool.dialer.pods.clone();
     let pod = Names::new((service.clone(), address), line.clone(), tables.clone(), pods, context.router.clone());
@@ -127,7 +128,7 @@ fn open(pod: Opened, around: &Surroundings) -> Vec<JoinHandle<()>> {
     let names = spawn_local(async move {
         let _ = serve_udp(socket, asked, forwarder).await;
     });
-    let outlet = Outlet { line, caller: caller.clone(), tables: tables.clone(), context: context.clone() };
+    let outlet = Outlet { line, caller: caller.clone(), around: around.clone() };
     let datagrams = datagrams.into_iter().map(|socket| {
         let outlet = outlet.clone();
         spawn_local(async move {
@@ -152,7 +153,7 @@ impl PodCaller {
     }
 }
 
-async fn accept(listener: StdListener, caller: Rc<PodCaller>, around: Surroundings) {
+async fn accept(listener: StdListener, caller: Rc<PodCaller>, around: Rc<Surroundings>) {
     let what = format!("the way out of {}'s pod", caller.service);
     each_connection(listener, what, |stream, from| arrived(stream, from, &caller, &around)).await;
 }

@@ -34,12 +34,13 @@ use super::publish::{Calls, Publisher};
 use super::rest::away;
 use super::wanted::wanted;
 use crate::effects::Host;
+use crate::effects::alarm::Alarm;
 use crate::effects::clock::Clock;
 use crate::effects::places::Home;
 use crate::effects::pods::Inbox;
 use crate::effects::registry::{self, Lock};
 use crate::effects::tries::clear;
-use crate::launcher::{Client, Process, Report};
+use crate::launcher::{Client, Process, Report, give_back};
 use crate::model::Workspace;
 use crate::plan::{Plan, Site, shadow_notice};
 use crate::route::remotes::Away;
@@ -88,6 +89,8 @@ pub struct Engine {
 
 /// CPU and memory are looked at this often while somebody watches.
 const SAMPLE: Duration = Duration::from_secs(1);
+/// After so long without a change nobody expects more.
+const SETTLED: Duration = Duration::from_secs(3);
 /// Effects carried out before others get their turn.
 const GULP: usize = 8;
 /// Inputs taken before the outcome is published.
@@ -206,9 +209,11 @@ impl Engine {
         self.asked = first;
         self.begin_watching();
         let mut sample_at = None;
+        let mut settled_at = Some(tokio::time::Instant::now() + SETTLED);
+        let alarm = Alarm::of_this_runtime();
         while !(*self.ending.borrow() && self.world.is_quiet() && self.tries.is_idle()) {
             let look_at = self.shifts.look_at();
-            let deadline = self.world.next_deadline().map(|at| self.clock.instant(at).into());
+            let deadline = self.world.next_deadline().map(|at| self.clock.instant(at));
             tokio::select! {
                 biased;
                 Some(report) = self.reports.recv() => self.report(report),
@@ -223,7 +228,11 @@ impl Engine {
                 Some(done) = self.tries.done() => self.take_done(done),
                 Some(moved) = self.shifts.moved() => self.take_moved(moved),
                 () = sleep_until(look_at) => self.look_at_shifts(),
-                () = sleep_until(deadline) => self.step(Input::Tick),
+                () = sleep_until(settled_at) => {
+                    settled_at = None;
+                    give_back();
+                }
+                () = alarm.wait(deadline) => self.step(Input::Tick),
                 () = sleep_until(sample_at) => {
                     self.publisher.sample(&self.world);
                     sample_at = Some(tokio::time::Instant::now() + SAMPLE);
@@ -238,7 +247,9 @@ impl Engine {
             self.guard_shifts();
             self.guard_mirrors();
             // First what is seen: whoever was just answered must not look at rows from before.
-            self.publish();
+            if self.publish() {
+                settled_at = Some(tokio::time::Instant::now() + SETTLED);
+            }
             self.perform().await;
         }
         // With the launcher's end every pipe has ended, and the log thread with them.
@@ -296,13 +307,16 @@ impl Engine {
         self.look_away();
     }
 
-    fn publish(&mut self) {
+    /// Publishes what has changed, and says whether anything has.
+    fn publish(&mut self) -> bool {
         let changed = self.world.take_changed();
-        if !changed.is_empty() {
+        let has_changed = !changed.is_empty();
+        if has_changed {
             self.publisher.changed(&self.world, changed);
             self.publisher.events(&mut self.world);
         }
         self.tell_notes();
+        has_changed
     }
 
     /// Tells of something that is no change of a service's state.

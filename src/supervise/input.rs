@@ -108,8 +108,8 @@ pub enum Fact {
     LogMatched(Incarnation, ProbeKind),
     /// It said something of itself, by sd_notify(3).
     Said(Incarnation, Said),
-    /// The sweep that was asked for is done.
-    Swept(Vec<Swept>),
+    /// The sweep that was asked for is done, and no other is to be asked for so soon.
+    Swept(Vec<Swept>, Duration),
     /// What a look at the clock showed.
     Looked(Ticket, Hour),
     /// A setup step is through; the text says why it failed.

@@ -71,6 +71,8 @@ pub struct Up {
     pub startup: Option<Startup>,
     /// Of readiness.
     pub probing: Probing,
+    /// When it was last looked whether it listens, if that is how it gets ready.
+    pub looked_at: Option<Moment>,
     /// Of liveness. Where the program is to say itself that it lives, `next` is when it must have.
     pub liveness: Probing,
     pub shown: Shown,

@@ -139,7 +139,6 @@ pub enum SetupState {
 pub struct Sweep {
     next: Option<Moment>,
     under_way: bool,
-    waiting: usize,
 }
 
 impl World {

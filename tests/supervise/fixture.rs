@@ -134,7 +134,8 @@ impl Fixture {
     }
 
     pub fn listens(&mut self, name: &str) -> String {
-        self.tell(Fact::Swept(vec![Swept { incarnation: self.life(name), listening: true, finding: None }]))
+        let found = Swept { incarnation: self.life(name), listening: true, finding: None };
+        self.tell(Fact::Swept(vec![found], Duration::ZERO))
     }
 
     /// The clock says whether it is time, and when it is next: in so many seconds of that clock and of this world.

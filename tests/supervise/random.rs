@@ -199,7 +199,7 @@ impl Outside {
                     let listening = random.bool();
                     nagaya::supervise::Swept { incarnation, listening, finding: None }
                 });
-                Some(Fact::Swept(swept.collect()))
+                Some(Fact::Swept(swept.collect(), std::time::Duration::from_millis(random.u64(..50))))
             }
             7 => {
                 let run = (!self.setups.is_empty()).then(|| self.setups.swap_remove(0))?;

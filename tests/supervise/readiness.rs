@@ -1,7 +1,9 @@
 //! When a service is ready, and when it no longer is.
 
+use std::time::Duration;
+
 use nagaya::model::ProbeKind;
-use nagaya::supervise::{Fact, Said};
+use nagaya::supervise::{Fact, Said, Swept};
 
 use super::fixture::Fixture;
 
@@ -10,8 +12,8 @@ fn a_port_is_looked_for_quickly_and_then_not_at_all() {
     let mut world = Fixture::new("a: ports: 80");
     world.up();
     world.launched("a");
-    assert_eq!(world.next(), Some(2));
-    assert_eq!(world.pass(2), "sweep a");
+    assert_eq!(world.next(), Some(1));
+    assert_eq!(world.pass(1), "sweep a");
     // One look at a time.
     assert_eq!(world.pass(100), "");
     assert_eq!(world.listens("a"), "");
@@ -25,18 +27,37 @@ fn looks_get_rarer_as_a_service_takes_longer() {
     world.up();
     world.launched("a");
     let mut pauses = Vec::new();
-    for _ in 0..30 {
+    for _ in 0..200 {
         let pause = u64::try_from(world.next().unwrap()).unwrap();
         pauses.push(pause);
         assert_eq!(world.pass(pause), "sweep a");
-        let finding = nagaya::supervise::Swept {
-            incarnation: world.life("a"),
-            listening: false,
-            finding: Some("not yet".into()),
-        };
-        world.tell(nagaya::supervise::Fact::Swept(vec![finding]));
+        let finding = Swept { incarnation: world.life("a"), listening: false, finding: Some("not yet".into()) };
+        world.tell(Fact::Swept(vec![finding], Duration::ZERO));
     }
-    assert!(pauses.is_sorted() && pauses.first() == Some(&2) && pauses.last() == Some(&500), "{pauses:?}");
+    assert!(pauses.is_sorted() && pauses.first() == Some(&1) && pauses.last() == Some(&500), "{pauses:?}");
+}
+
+#[test]
+fn one_that_takes_long_is_not_looked_at_with_each_that_has_just_started() {
+    let mut world = Fixture::new("a: ports: 80 | b: ports: 81");
+    world.start(&["a"]);
+    world.launched("a");
+    let nothing = |world: &mut Fixture, name: &str, rest| {
+        let finding = Swept { incarnation: world.life(name), listening: false, finding: None };
+        world.tell(Fact::Swept(vec![finding], Duration::from_millis(rest)));
+    };
+    assert_eq!(world.pass(1600), "sweep a");
+    nothing(&mut world, "a", 0);
+    world.start(&["b"]);
+    world.launched("b");
+    for _ in 0..20 {
+        assert_eq!(world.pass(1), "sweep b");
+        nothing(&mut world, "b", 0);
+    }
+    // And a look that took long is followed by a rest.
+    assert_eq!(world.pass(100), "sweep a+b");
+    nothing(&mut world, "b", 70);
+    assert_eq!((world.next(), world.pass(69), world.pass(1)), (Some(70), String::new(), "sweep b".to_owned()));
 }
 
 #[test]
@@ -77,7 +98,7 @@ fn a_probe_runs_fast_then_at_its_period_then_quietly() {
     world.launched("a");
     assert_eq!(world.pass(10), "probe a");
     world.probed("a", Err("refused"));
-    assert_eq!(world.next(), Some(15));
+    assert_eq!(world.next(), Some(5));
     for _ in 0..20 {
         world.pass(2000);
         world.probed("a", Err("refused"));
@@ -122,7 +143,7 @@ fn news_of_a_dead_process_is_no_news_of_the_next() {
     world.pass(1000);
     world.launched("a");
     assert_ne!(first, world.life("a"));
-    world.tell(nagaya::supervise::Fact::Probed(first, ProbeKind::Readiness, Ok(())));
-    world.tell(nagaya::supervise::Fact::Gone(first));
+    world.tell(Fact::Probed(first, ProbeKind::Readiness, Ok(())));
+    world.tell(Fact::Gone(first));
     assert_eq!(world.state("a"), "starting");
 }

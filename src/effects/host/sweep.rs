@@ -40,13 +40,9 @@ impl Host {
             };
             Some(Swept { incarnation, listening: finding.is_none(), finding })
         });
-        let findings = Fact::Swept(findings.collect());
+        let findings = findings.collect();
         let rest = self.clock.now().since(begun) * SWEEP_REST;
-        let facts = self.facts.clone();
-        tokio::spawn(async move {
-            tokio::time::sleep(rest).await;
-            let _ = facts.send(findings);
-        });
+        let _ = self.facts.send(Fact::Swept(findings, rest));
     }
 
     /// The main processes of all instances but one.

@@ -18,16 +18,16 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 
-use super::PodCaller;
 use super::bound::{Bound, Carried, NAMES, bound};
+use super::{PodCaller, Surroundings};
 use crate::discovery::{Transport, answer};
 use crate::effects::clock;
 use crate::effects::flows::{Flow, Tracker};
 use crate::launcher::Line;
 use crate::proxy::body::Recording;
 use crate::proxy::headers::{Given, Identity};
-use crate::proxy::http::{Caller, Context, Target};
-use crate::route::{Availability, Location, Table};
+use crate::proxy::http::{Caller, Target};
+use crate::route::{Availability, Location};
 use crate::telemetry::requests::Words;
 
 /// A flow is given up so long after its last datagram (RFC 4787 section 4.3).
@@ -48,8 +48,7 @@ const LONGEST: usize = 64 << 10;
 pub struct Outlet {
     pub line: Arc<Line>,
     pub caller: Rc<PodCaller>,
-    pub tables: watch::Receiver<Arc<Table>>,
-    pub context: Context,
+    pub around: Rc<Surroundings>,
 }
 
 /// What all flows of a pod share.
@@ -77,6 +76,11 @@ impl Outlet {
     pub async fn serve(self, socket: StdSocket) -> io::Result<()> {
         let socket = UdpSocket::from_std(socket)?;
         socket.readable().await?;
+        // Most pods never come here: what waits for a first datagram is to be small.
+        Box::pin(self.pass_on(socket)).await
+    }
+
+    async fn pass_on(self, socket: UdpSocket) -> io::Result<()> {
         let tracker = Tracker::new(self.line.tracking().await?);
         let at = socket.local_addr()?;
         // Whether it answers at all; a single failure later is one datagram's.
@@ -119,8 +123,9 @@ impl Post {
         if is_question && tasks.len() < MOST {
             let (post, bytes) = (self.clone(), bytes.to_vec());
             tasks.spawn_local(async move {
-                let Outlet { caller, context, .. } = &post.outlet;
-                if let Some(reply) = answer(&bytes, Transport::Udp, &*caller.names, &context.forwarder).await {
+                let Outlet { caller, around, .. } = &post.outlet;
+                let forwarder = &around.context.forwarder;
+                if let Some(reply) = answer(&bytes, Transport::Udp, &*caller.names, forwarder).await {
                     let _ = post.socket.send_to(&reply, sender).await;
                 }
             });
@@ -158,7 +163,7 @@ impl Post {
 
     /// Where a flow leads by the present table.
     fn bound(&self, flow: Flow) -> Bound {
-        bound(&self.outlet.caller.service, Carried::Datagram, flow.to, &self.outlet.tables.borrow())
+        bound(&self.outlet.caller.service, Carried::Datagram, flow.to, &self.outlet.around.tables.borrow())
     }
 }
 
@@ -222,7 +227,7 @@ impl Passage {
         let identity = Identity::of(now, &Given::default());
         let words = Words::new(identity.request_id(), "", "");
         let caller = outlet.caller.caller();
-        let mut recording = outlet.context.recording(words, identity.trace_id, (begun, now), &caller, to, "udp");
+        let mut recording = outlet.around.context.recording(words, identity.trace_id, (begun, now), &caller, to, "udp");
         if matches!(bound, Bound::Elsewhere(_)) {
             recording.known_as(outlet.caller.names.name_of(self.flow.to.ip()));
         }
@@ -247,7 +252,7 @@ impl Passage {
     }
 
     async fn to_service(&self, target: &Target, caller: &Caller) -> Result<Outside, String> {
-        let context = &self.post.outlet.context;
+        let context = &self.post.outlet.around.context;
         let call = context.available(target).await.map_err(|refusal| refusal.to_string())?;
         let location = call.location();
         let socket = match location {

@@ -49,13 +49,14 @@ impl World {
 
     /// The dependency that will never be there unless somebody acts, if there is one.
     pub(in crate::supervise) fn doomed_by(&self, service: usize) -> Option<usize> {
-        self.unmet_dependencies(service).map(|it| it.service).find(|&other| self.is_hopeless(other))
+        // Shared by all walks: what one has seen without finding anything, the others need not see.
+        let mut seen = vec![false; self.rows.len()];
+        self.unmet_dependencies(service).map(|it| it.service).find(|&other| self.is_hopeless(other, &mut seen))
     }
 
     /// Whether a service that is waited for cannot come by itself. Follows the chain of waiting; the graph has no
     /// cycle, and a mask keeps a wide one from being walked twice.
-    fn is_hopeless(&self, service: usize) -> bool {
-        let mut seen = vec![false; self.rows.len()];
+    fn is_hopeless(&self, service: usize, seen: &mut [bool]) -> bool {
         let mut todo = vec![service];
         while let Some(service) = todo.pop() {
             if std::mem::replace(&mut seen[service], true) {

@@ -14,15 +14,7 @@ impl World {
             self.deadlines.set(service, self.rows[service].deadline());
         }
         self.look_at_memory(now);
-        if self.sweep.next.is_some_and(|next| next <= now) && !self.sweep.under_way {
-            self.sweep.next = None;
-            let waiting: Vec<_> = self.awaiting_listeners().map(|(service, up)| (service, up.incarnation)).collect();
-            self.sweep.waiting = waiting.len();
-            if !waiting.is_empty() {
-                self.sweep.under_way = true;
-                self.effects.push(Effect::Sweep(waiting));
-            }
-        }
+        self.look_for_listeners(now);
     }
 
     fn due(&mut self, now: Moment, spot: Spot) {

@@ -28,7 +28,7 @@ impl World {
             Fact::Said(incarnation, Said::Alive) => self.said_alive(now, incarnation),
             Fact::Said(incarnation, Said::Dead) => self.said_dead(now, incarnation),
             Fact::Said(incarnation, Said::Status(status)) => self.said(incarnation, &status),
-            Fact::Swept(findings) => self.swept(now, findings),
+            Fact::Swept(findings, rest) => self.swept(now, findings, rest),
             Fact::Looked(ticket, hour) => self.looked(ticket, hour),
             Fact::SetupEnded(run, result) => self.setup_ended(run, result),
         }
@@ -46,6 +46,7 @@ impl World {
             health: Health::Starting,
             startup: None,
             probing: Probing::default(),
+            looked_at: None,
             liveness: Probing::default(),
             shown,
         };
