@@ -20,6 +20,7 @@ pub mod disco;
 pub mod doctor;
 pub mod environment;
 pub mod etc;
+pub mod feed;
 pub mod flows;
 pub mod fs;
 mod git;
@@ -69,5 +70,5 @@ mod twins;
 pub mod watch;
 pub mod worktree;
 
-pub use host::{Dialled, Host};
+pub use host::{Dialled, Host, Typed};
 pub use process::{Owner, alive, describe, end_groups, kill, signal, start_time, wait};

@@ -42,7 +42,9 @@ pub use replicas::{Autoscale, MOST_REPLICAS, Strategy};
 pub use restart::{BackoffSpec, Jitter, Restart, RestartPolicy, Stop};
 pub use rule::{Match, Miss, PathMatch, Pattern, Rule, Rules, TextMatch};
 pub use schedule::{BadSchedule, Schedule};
-pub use service::{Condition, Dependency, Environment, Inputs, LogKeeping, Run, Service, SetupStep, Value, Version};
+pub use service::{
+    Condition, Dependency, Environment, Inputs, LogKeeping, Run, Service, SetupStep, Stdin, Value, Version,
+};
 pub use signal::Signal;
 pub use task::{BadTaskName, Caching, Task, TaskName};
 pub use template::{Form, Piece, Reference, Template};

@@ -214,7 +214,7 @@ fn planned(place: usize, service: &Service, outlook: &edges::Outlook<'_>, setups
         addresses: Addresses::of(&service.name, instance, &surroundings.ports),
         replicas: service.replicas.max(1),
         autoscale: service.autoscale,
-        tty: service.tty,
+        stdin: service.stdin,
         strategy: strategy(service, network),
         idle_timeout: service.idle_timeout,
         max_age: service.max_age,

@@ -21,7 +21,8 @@ pub use board::{Board, Changes};
 pub use draft::Draft;
 pub use engine::Engine;
 pub use handle::{
-    Ask, EndTry, Environment, Handle, InPod, Problem, Scale, Scaled, ShiftRequest, Source, TryRequest, UpRequest, Upped,
+    Ask, Attachment, EndTry, Environment, Handle, InPod, Problem, Scale, Scaled, ShiftRequest, Source, TryRequest,
+    UpRequest, Upped,
 };
 pub use keeper::Waiting;
 pub use mirrors::{Mirror, MirrorRequest};

@@ -1,6 +1,6 @@
 //! The terminal of a service, from the engine to whoever attaches.
 //!
-//! The request is upgraded; then what is drawn comes as it is. What goes the other way is in frames: a byte that says what
+//! Of a program that has an input alone, nothing is drawn. The request is upgraded; then what is drawn comes as it is. What goes the other way is in frames: a byte that says what
 //! it is, a length of two bytes, the high one first, and so many bytes. 0 is what is typed, 1 the size: rows and columns in
 //! two bytes each.
 
@@ -16,11 +16,14 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 
 use super::server::Shared;
+use crate::effects::feed::Feed;
 use crate::effects::terminal::{Attached, Size, Typist};
-use crate::runtime::{Ask, Problem};
+use crate::runtime::{Ask, Attachment, Problem};
 
 /// What is spoken after the upgrade.
 pub(super) const PROTOCOL: &str = "nagaya-terminal";
+/// The same where nothing is drawn: the program has an input and no terminal.
+pub(super) const FEED: &str = "nagaya-input";
 const TYPED: u8 = 0;
 const SIZE: u8 = 1;
 
@@ -41,12 +44,15 @@ pub(super) async fn attach(
     let size = asked.rows.zip(asked.columns).map(|(rows, columns)| Size { rows, columns });
     let instance = asked.instance;
     let attached = shared.handle.ask(|reply| Ask::Attach { service, instance, size, reply }).await?;
+    let protocol = if matches!(attached, Attachment::Feed(_)) { FEED } else { PROTOCOL };
     tokio::spawn(async move {
-        if let Ok(upgraded) = hyper::upgrade::on(request).await {
-            serve(upgraded, attached).await;
+        match (hyper::upgrade::on(request).await, attached) {
+            (Ok(upgraded), Attachment::Terminal(attached)) => serve(upgraded, attached).await,
+            (Ok(upgraded), Attachment::Feed(feed)) => serve_feed(upgraded, feed).await,
+            (Err(_), _) => {}
         }
     });
-    let headers = [(CONNECTION, "Upgrade"), (UPGRADE, PROTOCOL)];
+    let headers = [(CONNECTION, "Upgrade"), (UPGRADE, protocol)];
     Ok((StatusCode::SWITCHING_PROTOCOLS, headers).into_response())
 }
 
@@ -69,12 +75,33 @@ async fn serve(upgraded: Upgraded, mut attached: Attached) {
     }
 }
 
-async fn type_on(from: &mut (impl AsyncRead + Unpin), typist: &Typist) -> io::Result<()> {
+/// Until nobody reads any more, or nobody types.
+async fn serve_feed(upgraded: Upgraded, feed: Feed) {
+    let (mut from, mut to) = tokio::io::split(TokioIo::new(upgraded));
+    let typing = async {
+        while let Ok((TYPED, typed)) = frame(&mut from).await
+            && feed.write(&typed).await.is_ok()
+        {}
+    };
+    tokio::select! {
+        () = typing => {}
+        () = feed.closed() => {}
+    }
+    let _ = to.shutdown().await;
+}
+
+/// What came, and what it is.
+async fn frame(from: &mut (impl AsyncRead + Unpin)) -> io::Result<(u8, Vec<u8>)> {
     let mut head = [0; 3];
     from.read_exact(&mut head).await?;
     let [kind, high, low] = head;
     let mut body = vec![0; usize::from(u16::from_be_bytes([high, low]))];
     from.read_exact(&mut body).await?;
+    Ok((kind, body))
+}
+
+async fn type_on(from: &mut (impl AsyncRead + Unpin), typist: &Typist) -> io::Result<()> {
+    let (kind, body) = frame(from).await?;
     match (kind, body.as_slice()) {
         (TYPED, typed) => typist.write(typed).await,
         (SIZE, &[a, b, c, d]) => {

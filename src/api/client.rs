@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
-use super::attach::{Attach, Drawn, Keys, PROTOCOL, halves};
+use super::attach::{Attach, Drawn, FEED, Keys, PROTOCOL, halves};
 use super::remotes::Switched;
 use super::routes::{Explain, Put};
 use super::server::{Happened, Identity};
@@ -210,8 +210,8 @@ impl Client {
         self.post(&format!("/v1/down?force={force}"), &()).await
     }
 
-    /// Attaches to the terminal of a service.
-    pub async fn attach(&self, service: &str, asked: Attach) -> Result<(Drawn, Keys), CallError> {
+    /// Attaches to the terminal of a service, or to its input where that is all it has: then the last is false.
+    pub async fn attach(&self, service: &str, asked: Attach) -> Result<(Drawn, Keys, bool), CallError> {
         let size = asked.rows.zip(asked.columns).map(|(rows, columns)| format!("&rows={rows}&columns={columns}"));
         let (name, instance) = (segment(service), asked.instance);
         let path = format!("/v1/services/{name}/attach?instance={instance}{}", size.unwrap_or_default());
@@ -220,12 +220,17 @@ impl Client {
             let request = request.body(Full::default()).map_err(|error| CallError::Broken(error.to_string()))?;
             let response = self.exchange(request).await?;
             match response.status() {
-                StatusCode::SWITCHING_PROTOCOLS => Ok(hyper::upgrade::on(response).await.map_err(broken)?),
+                StatusCode::SWITCHING_PROTOCOLS => {
+                    let is_terminal = response.headers().get(UPGRADE).is_none_or(|protocol| protocol != FEED);
+                    Ok((hyper::upgrade::on(response).await.map_err(broken)?, is_terminal))
+                }
                 status => Err(refusal(status, response.into_body()).await),
             }
         };
-        let upgraded = tokio::time::timeout(PATIENCE, connecting).await.unwrap_or(Err(CallError::Silent))?;
-        Ok(halves(upgraded))
+        let (upgraded, is_terminal) =
+            tokio::time::timeout(PATIENCE, connecting).await.unwrap_or(Err(CallError::Silent))?;
+        let (drawn, keys) = halves(upgraded);
+        Ok((drawn, keys, is_terminal))
     }
 
     /// Follows a stream of the engine.

@@ -1,4 +1,4 @@
-//! `nagaya attach`: the terminal of a service, here.
+//! `nagaya attach`: the terminal of a service, here; or what it reads.
 
 mod keys;
 
@@ -29,7 +29,7 @@ const RESTORED: &[u8] =
 
 #[derive(Debug, Args)]
 pub struct Attach {
-    /// The service; it has `tty: true`
+    /// The service; it has `tty: true`, or `stdin_open: true`
     pub service: String,
     /// Which of its instances
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -48,18 +48,23 @@ enum End {
     Interrupted,
 }
 
-/// Shows the terminal and types what is typed here, until the program ends or the keys are typed that detach. Its exit code
-/// is the program's.
+/// Shows the terminal and types what is typed here, until the program ends or the keys are typed that detach; where there is
+/// none, until what is typed ends. Its exit code is the program's.
 pub async fn run(global: &Global, args: Attach, output: &Output) -> Result<ExitCode, Error> {
     let (client, _) = connect(global, output)?;
     let Attach { service, index, detach_keys } = args;
     let size = size();
     let before = instance(&client, &service, index).await?;
     let (rows, columns) = size.map(|size| (size.rows, size.columns)).unzip();
-    let (drawn, keys) = client.attach(&service, api::Attach { instance: index, rows, columns }).await?;
+    let (drawn, keys, is_terminal) = client.attach(&service, api::Attach { instance: index, rows, columns }).await?;
     let failed = |error: io::Error| Error::failed(format!("the terminal: {error}"));
-    let screen = Screen::enter(size).map_err(failed)?;
-    let end = show(drawn, keys, Watch::new(detach_keys)).await.map_err(failed)?;
+    let screen = is_terminal.then(|| Screen::enter(size)).transpose().map_err(failed)?;
+    if !is_terminal {
+        output.say(&format!(
+            "{service} has no terminal: it reads what is typed here, `nagaya logs -f {service}` has its words"
+        ));
+    }
+    let end = show(drawn, keys, Watch::new(detach_keys), is_terminal).await.map_err(failed)?;
     drop(screen);
     match end {
         End::Detached => {
@@ -144,7 +149,7 @@ impl Drop for Screen {
     }
 }
 
-async fn show(mut drawn: Drawn, mut keys: Keys, mut watch: Watch) -> io::Result<End> {
+async fn show(mut drawn: Drawn, mut keys: Keys, mut watch: Watch, is_terminal: bool) -> io::Result<End> {
     let mut resized = signal(SignalKind::window_change())?;
     let (mut terminate, mut hangup) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
     // In a raw terminal this is a key; else it is meant for this process.
@@ -162,7 +167,13 @@ async fn show(mut drawn: Drawn, mut keys: Keys, mut watch: Watch) -> io::Result<
                 out.flush()?;
             }
             count = typed.next(&mut buffer) => {
-                let Some(count) = count else { continue };
+                let Some(count) = count else {
+                    // Nothing more is to be seen either.
+                    if !is_terminal && typed.is_over() {
+                        return Ok(End::Detached);
+                    }
+                    continue;
+                };
                 let (passed, is_over) = watch.typed(&buffer[..count]);
                 // One that is gone is seen where it draws.
                 let _ = keys.write(&passed).await;
@@ -197,6 +208,10 @@ impl Typed {
             Ok(waits) => Self::Waits(waits),
             Err(refused) => Self::File(refused.into_parts().0),
         }
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self, Self::Over)
     }
 
     /// The next bytes; never ready again after the last ones.

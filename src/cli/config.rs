@@ -14,7 +14,7 @@ use crate::effects::fs::Disk;
 use crate::manifest::{self, print_yaml};
 use crate::model::{
     Autoscale, Check, Command, Liveness, NetworkMode, Probe, Publish, Readiness, Service, ServicePort, Sign, Startup,
-    Task, Value, Workspace, show_duration,
+    Stdin, Task, Value, Workspace, show_duration,
 };
 use crate::plan::{Reference, references};
 
@@ -98,7 +98,8 @@ fn service_json(place: usize, service: &Service, references: &[Reference], works
         "stop_signal": service.stop.signal.to_string(),
         "stop_grace_period": show_duration(service.stop.grace),
         "lazy": service.lazy,
-        "tty": service.tty,
+        "tty": service.stdin == Stdin::Terminal,
+        "stdin_open": service.stdin != Stdin::Empty,
         "watch": service.watch.iter().map(|it| json!({
             "paths": it.paths, "ignore": it.ignore, "action": it.reaction.word(),
         })).collect::<Vec<_>>(),

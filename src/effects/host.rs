@@ -23,6 +23,7 @@ use ends::Ends;
 
 use super::accounts::{self, Found};
 use super::clock::Clock;
+use super::feed::Feed;
 use super::fs;
 use super::helpers::Helpers;
 use super::listeners::{Listeners, Listening};
@@ -37,7 +38,7 @@ use super::twins::Twins;
 use super::{survivors, texts};
 use crate::launcher::pod::{Failure, Step};
 use crate::launcher::{Client, Launch, Report};
-use crate::model::{NetworkMode, ProbeKind, Signal};
+use crate::model::{NetworkMode, ProbeKind, Signal, Stdin};
 use crate::plan::{Plan, Planned, PlannedPort};
 use crate::supervise::{Effect, Exit, Fact, Incarnation, Left, Moment};
 use crate::telemetry::logs::{Collector, Matched, Origin, Source, Stream};
@@ -78,10 +79,16 @@ struct Life {
     init: Option<u32>,
     /// What was dialled in vain, told at its end.
     dialled: Vec<SocketAddrV4>,
-    /// Its own, where it has one.
-    terminal: Option<Terminal>,
+    typed: Option<Typed>,
     /// Where it says that it is ready, if it is to do that itself.
     _notify: Option<Notify>,
+}
+
+/// Where a program's input is typed.
+#[derive(Debug, Clone)]
+pub enum Typed {
+    Terminal(Terminal),
+    Feed(Feed),
 }
 
 /// Whom a service dialled in vain.
@@ -258,8 +265,8 @@ impl Host {
         let mut variables = texts::variables(planned, instance, found.as_ref());
         self.helpers.mark(&mut variables, incarnation);
         let account = found.and_then(Found::change);
-        let Ends { read, input, stdout, stderr, terminal } = Ends::open(planned.tty, account.as_ref())?;
-        if terminal.is_some() {
+        let Ends { read, input, stdout, stderr, typed } = Ends::open(planned.stdin, account.as_ref())?;
+        if planned.stdin == Stdin::Terminal {
             texts::suggest(&mut variables, "TERM", "xterm-256color");
         }
         for (stream, pipe) in read {
@@ -300,7 +307,7 @@ impl Host {
             pod,
             init: None,
             dialled: Vec::new(),
-            terminal,
+            typed,
             _notify: notify,
         };
         self.lives.insert(incarnation, life);

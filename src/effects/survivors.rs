@@ -23,7 +23,7 @@ pub fn end(id: &str) -> usize {
     let mut count = 0;
     // Again, until a look finds none: a process may have started another in the meantime.
     loop {
-        let found: Vec<OwnedFd> = marked(id).into_iter().filter(|pid| !spared.contains(pid)).filter_map(open).collect();
+        let found: Vec<OwnedFd> = all().filter(|pid| !spared.contains(pid)).filter_map(|pid| marked(id, pid)).collect();
         if found.is_empty() || Instant::now() >= deadline {
             return count;
         }
@@ -47,15 +47,27 @@ fn wait(process: &OwnedFd, deadline: Instant) {
     }
 }
 
-/// The processes whose environment bears a workspace's mark, among those that this user may look at.
-fn marked(id: &str) -> Vec<u32> {
+/// The numbers of all processes.
+fn all() -> impl Iterator<Item = u32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// A process, if its environment bears a workspace's mark and this user may look there. A number may become another
+/// process's at any time: what lives still once the mark was read again was the one that bears it.
+fn marked(id: &str, pid: u32) -> Option<OwnedFd> {
     let mark = format!("{TOKEN}={id}:").into_bytes();
-    let bears = |pid: &u32| {
+    let bears = || {
         let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
         environment.split(|&byte| byte == 0).any(|entry| entry.starts_with(&mark))
     };
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(bears).collect()
+    let process = bears().then(|| open(pid)).flatten()?;
+    (bears() && lives(&process)).then_some(process)
+}
+
+fn lives(process: &OwnedFd) -> bool {
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&now)) == Ok(0)
 }
 
 /// This process and those above it: a command that a survivor's shell gave is not to end itself.

@@ -15,6 +15,7 @@ mod maps;
 mod netlink;
 mod redirect;
 mod rules;
+mod spare;
 mod step;
 
 use std::net::Ipv4Addr;
@@ -24,6 +25,7 @@ pub use clone::{Nursery, signal_pod};
 pub use control::{MOST_DOORS, MOST_SOCKETS, OpenPort, Request, Sockets, WayIn, decode_addresses};
 pub use init::{EVENT, Event, event};
 pub use netlink::find as find_attribute;
+pub use spare::Spare;
 pub use step::{Failure, Step};
 
 /// Where calls and datagrams to everybody else arrive, on a pod's loopback, above the ephemeral range.

@@ -6,13 +6,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendFlags, recvmsg, send};
 use rustix::process::{Pid, WaitOptions, wait};
 
 use super::family::{Family, TOKEN, number};
-use super::pod::{Failure, Pod, Step};
+use super::pod::{Failure, Step};
 use super::pods::Pods;
 use super::spawn::{Program, Seat, Spawner, variable};
 use super::wire::{Frames, Notice, Order};
@@ -79,7 +79,14 @@ impl Launcher {
                 PollFd::new(&self.woken, PollFlags::IN),
                 PollFd::from_borrowed_fd(inbox, PollFlags::IN),
             ];
-            match poll(&mut descriptors, None) {
+            // Only where nothing else is to be done a pod is made ahead.
+            let spare = self.pods.wants_spare();
+            let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+            match poll(&mut descriptors, spare.then_some(&at_once)) {
+                Ok(0) => {
+                    self.pods.make_spare(&mut self.spawner);
+                    continue;
+                }
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -144,39 +151,45 @@ impl Launcher {
                     self.report_gone();
                 }
             }
-            Order::Launch { key, argv, environment, folder, account, pod, input } => {
-                let output = self.descriptors.pop_front().zip(self.descriptors.pop_front());
-                let stdin = input.is_some().then(|| self.descriptors.pop_front()).flatten();
-                let engine = pod.is_some().then(|| self.descriptors.pop_front()).flatten();
-                let Some((stdout, stderr)) = output else {
-                    let failure = Failure { step: Step::Exec, errno: Errno::BADF.raw_os_error() };
-                    return self.tell([Notice::Refused { key, failure }]);
-                };
-                let program = Program {
-                    argv: &argv,
-                    environment: &environment,
-                    folder: &folder,
-                    account: account.as_ref(),
-                    stdin,
-                    seat: input.unwrap_or(Seat::Own),
-                    stdout,
-                    stderr,
-                };
-                let notice = match (pod, engine) {
-                    (Some(pod), Some(engine)) => self.launch_in_pod(key, &pod, &program, &engine),
-                    // Without its line it would have to run outside.
-                    (Some(_), None) => {
-                        let failure = Failure { step: Step::Exec, errno: Errno::BADF.raw_os_error() };
-                        Some(Notice::Refused { key, failure })
-                    }
-                    (None, _) => Some(self.launch(key, &program)),
-                };
+            Order::Launch { .. } => {
+                let notice = self.start(&order);
                 self.tell(notice);
                 // Told in time, but not one by one: each telling wakes the engine on the other processor.
                 if self.flushed.elapsed() >= PATIENCE {
                     let _ = self.flush();
                 }
             }
+        }
+    }
+
+    /// Starts what is ordered. What there is to tell at once; of a pod the rest is its event.
+    fn start(&mut self, order: &Order) -> Option<Notice> {
+        let Order::Launch { key, argv, environment, folder, account, pod, input } = order else { return None };
+        let key = *key;
+        let output = self.descriptors.pop_front().zip(self.descriptors.pop_front());
+        let stdin = input.is_some().then(|| self.descriptors.pop_front()).flatten();
+        let engine = pod.is_some().then(|| self.descriptors.pop_front()).flatten();
+        let lacking = || Notice::Refused { key, failure: Step::Exec.failed()(Errno::BADF) };
+        let Some((stdout, stderr)) = output else { return Some(lacking()) };
+        let program = Program {
+            argv,
+            environment,
+            folder,
+            account: account.as_ref(),
+            stdin,
+            seat: input.unwrap_or(Seat::Own),
+            stdout,
+            stderr,
+        };
+        match (pod, engine) {
+            (Some(pod), Some(engine)) => {
+                let is_ahead = pod.network.is_some() && self.pods.launch_in_spare(key, order, &program, &engine);
+                let born = (!is_ahead).then(|| self.pods.launch(key, pod, &program, &engine, &mut self.spawner));
+                born?.err().map(|failure| Notice::Refused { key, failure })
+            }
+            // Without its line it would have to run outside.
+            (Some(_), None) => Some(lacking()),
+            (None, _) => Some(self.launch(key, &program)),
         }
     }
 
@@ -189,12 +202,6 @@ impl Launcher {
             }
             Err(errno) => Notice::Refused { key, failure: Failure { step: Step::Exec, errno } },
         }
-    }
-
-    /// What there is to tell at once; the rest is an event of the pod.
-    fn launch_in_pod(&mut self, key: u64, pod: &Pod, program: &Program<'_>, engine: &OwnedFd) -> Option<Notice> {
-        let born = self.pods.launch(key, pod, program, engine, &mut self.spawner);
-        born.err().map(|failure| Notice::Refused { key, failure })
     }
 
     fn tell(&mut self, notices: impl IntoIterator<Item = Notice>) {
@@ -267,7 +274,7 @@ impl Launcher {
                 Ok(Some(_)) => {}
                 Ok(None) if Instant::now() < deadline => {
                     let mut wake = [PollFd::from_borrowed_fd(self.wake_fd(), PollFlags::IN)];
-                    let pause = rustix::event::Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+                    let pause = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
                     let _ = poll(&mut wake, Some(&pause));
                     self.drain_wakes();
                 }

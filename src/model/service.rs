@@ -11,6 +11,29 @@ use super::{
     Restart, Schedule, ServiceName, Sign, Size, Startup, Stop, Strategy, Template, User, Watch,
 };
 
+/// What a program reads from its standard input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stdin {
+    /// Nothing: it is at its end from the beginning.
+    #[default]
+    Empty,
+    /// What is typed by whoever is attached; it never ends.
+    Open,
+    /// The same, from a terminal of its own.
+    Terminal,
+}
+
+impl Stdin {
+    /// As Compose says it: with `tty`, with `stdin_open`.
+    pub fn of(tty: bool, open: bool) -> Self {
+        match (tty, open) {
+            (true, _) => Self::Terminal,
+            (false, true) => Self::Open,
+            (false, false) => Self::Empty,
+        }
+    }
+}
+
 /// A member of the workspace. One that lives elsewhere has nothing of what is about processes but its default.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Service {
@@ -64,8 +87,7 @@ pub struct Service {
     /// What follows from changes of its files.
     pub watch: Vec<Watch>,
     pub logs: LogKeeping,
-    /// It has a terminal of its own.
-    pub tty: bool,
+    pub stdin: Stdin,
     /// Where it is declared, for messages: the file and its line, from 1.
     pub declared: (PathBuf, usize),
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::model::{
     Autoscale, Dependency, Egress, External, HostName, Liveness, LogKeeping, NetworkMode, ProbeKind, Protocol, Restart,
-    Rhythm, Schedule, ServiceName, Sign, Startup, Stop, Strategy, User, Version, Watch,
+    Rhythm, Schedule, ServiceName, Sign, Startup, Stdin, Stop, Strategy, User, Version, Watch,
 };
 
 use super::{Addresses, Layers};
@@ -66,8 +66,7 @@ pub struct Planned {
     pub watch: Vec<PlannedWatch>,
     pub profiles: Vec<String>,
     pub logs: LogKeeping,
-    /// It has a terminal of its own.
-    pub tty: bool,
+    pub stdin: Stdin,
     /// Places in [`Plan::setups`](super::Plan::setups), in order.
     pub setup: Vec<usize>,
 }
@@ -179,7 +178,7 @@ impl Planned {
             && self.working_dir == other.working_dir
             && self.environment == other.environment
             && self.ports == other.ports
-            && self.tty == other.tty
+            && self.stdin == other.stdin
             && self.is_probed_like(other)
             && (self.network, self.addresses, &self.user) == (other.network, other.addresses, &other.user)
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Board, Mirror, MirrorRequest, Waiting};
+use crate::effects::feed::Feed;
 use crate::effects::pods::Inbox;
 use crate::effects::terminal::{Attached, Size};
 use crate::launcher::Account;
@@ -44,6 +45,13 @@ pub struct Handle {
     pub ending: watch::Receiver<bool>,
 }
 
+/// Somebody who types.
+#[derive(Debug)]
+pub enum Attachment {
+    Terminal(Attached),
+    Feed(Feed),
+}
+
 /// What can be asked of the loop.
 #[derive(Debug)]
 pub enum Ask {
@@ -60,12 +68,12 @@ pub enum Ask {
     Scale(Scale, oneshot::Sender<Result<Scaled, Problem>>),
     /// Make the place in which a task runs, and keep it until its process is asked to end.
     Hold(String, oneshot::Sender<Result<(), Problem>>),
-    /// Look at the terminal of an instance, and type.
+    /// Look at the terminal of an instance, and type; or only type.
     Attach {
         service: String,
         instance: u32,
         size: Option<Size>,
-        reply: oneshot::Sender<Result<Attached, Problem>>,
+        reply: oneshot::Sender<Result<Attachment, Problem>>,
     },
     Why(String, oneshot::Sender<Result<Explanation, Problem>>),
     /// Who calls whom by the manifest.

@@ -26,6 +26,8 @@ pub enum Phase {
     Launching {
         incarnation: Incarnation,
         shown: Shown,
+        /// How far it is, in its words.
+        said: Option<String>,
     },
     Up(Up),
     /// It gets no calls any more, and is stopped when those that it has are answered.

@@ -16,6 +16,14 @@ while read -r line; do
 done
 "#;
 
+const READER: &str = r#"
+while read -r line; do
+  [ "$line" = quit ] && exit 5
+  echo "read <$line>"
+done
+echo "its input has ended"
+"#;
+
 const MANIFEST: &str = "
 name: typed
 services:
@@ -75,12 +83,40 @@ fn what_has_no_terminal_says_so() {
     let sandbox = Sandbox::new(MANIFEST);
     sandbox.write("shell.sh", SHELL);
     sandbox.up();
-    sandbox.nagaya(&["attach", "plain"]).ended(2).says(&["plain has no terminal", "`tty: true` gives it one"]);
+    sandbox.nagaya(&["attach", "plain"]).ended(2).says(&[
+        "plain has no terminal",
+        "`tty: true` gives it one",
+        "`stdin_open: true`",
+    ]);
     sandbox.nagaya(&["attach", "nobody"]).ended(2).says(&["there is no service `nobody`"]);
     sandbox.nagaya(&["attach", "shell", "--detach-keys", "ctrl-1"]).ended(2).says(&["is no key"]);
     sandbox.nagaya(&["attach", "shell", "--index", "2"]).ended(2).says(&["shell#2 does not run"]);
     sandbox.nagaya(&["stop", "shell"]).good();
     sandbox.nagaya(&["attach", "shell"]).ended(2).says(&["shell does not run", "nagaya start shell"]);
+}
+
+/// Compose's `stdin_open`: the input stays open while nobody types, and whoever does may come and go.
+#[test]
+fn an_input_without_a_terminal_stays_open_and_is_typed_to() {
+    for account in Account::all() {
+        let sandbox = Sandbox::of(account, "services: { reader: { command: [sh, reader.sh], stdin_open: true } }");
+        sandbox.write("reader.sh", READER);
+        sandbox.up();
+        let nagaya = crate::support::sandbox::binary().display().to_string();
+        let attach = |words: &str| {
+            let words = format!("{{ {words}; }} | {nagaya} attach reader");
+            crate::support::sandbox::finish(sandbox.command("sh").args(["-c", &words]))
+        };
+        for words in ["one", "two words"] {
+            let run = attach(&format!("echo {words}"));
+            run.good().says(&["reader has no terminal", "detached from reader, which runs on"]);
+            until("it has read", || sandbox.nagaya(&["logs", "reader"]).out.contains(&format!("read <{words}>")));
+        }
+        assert_eq!(sandbox.row("reader")["state"], "running");
+        // It ends while somebody could still type.
+        attach(&format!("echo quit; {nagaya} -q wait --for completed reader")).ended(5).says(&["reader ended with 5"]);
+        sandbox.nagaya(&["attach", "reader"]).ended(2).says(&["reader does not run"]);
+    }
 }
 
 #[test]

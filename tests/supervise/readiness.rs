@@ -50,7 +50,7 @@ fn one_that_takes_long_is_not_looked_at_with_each_that_has_just_started() {
     nothing(&mut world, "a", 0);
     world.start(&["b"]);
     world.launched("b");
-    for _ in 0..20 {
+    for _ in 0..15 {
         assert_eq!(world.pass(1), "sweep b");
         nothing(&mut world, "b", 0);
     }
@@ -86,6 +86,11 @@ fn a_service_says_itself_that_it_is_ready() {
     world.restart(&["a"]);
     world.exited("a", 0);
     world.tell(Fact::Said(first, Said::Ready));
+    world.said("a", Said::Status("early".into()));
+    world.launched("a");
+    assert_eq!(world.world.why(0).last_probe.as_deref(), Some("it says: early"));
+    world.restart(&["a"]);
+    world.exited("a", 0);
     world.said("a", Said::Ready);
     world.launched("a");
     assert_eq!(world.state("a"), "ready");
@@ -99,7 +104,7 @@ fn a_probe_runs_fast_then_at_its_period_then_quietly() {
     assert_eq!(world.pass(10), "probe a");
     world.probed("a", Err("refused"));
     assert_eq!(world.next(), Some(5));
-    for _ in 0..20 {
+    for _ in 0..40 {
         world.pass(2000);
         world.probed("a", Err("refused"));
     }

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Dialled, Host, Life};
+use super::{Dialled, Host, Life, Typed};
 use crate::effects::accounts::{self, Found};
-use crate::effects::terminal::Terminal;
 use crate::effects::texts;
 use crate::launcher::Account;
 use crate::supervise::Incarnation;
@@ -28,9 +27,9 @@ impl Host {
         self.lives.values().filter(|life| life.service == service).min_by_key(|life| life.instance)
     }
 
-    /// The terminal of an instance that runs now.
-    pub fn terminal(&self, service: usize, instance: u32) -> Option<&Terminal> {
-        self.lives.values().find(|life| (life.service, life.instance) == (service, instance))?.terminal.as_ref()
+    /// Where the input of an instance is typed that runs now.
+    pub fn typed(&self, service: usize, instance: u32) -> Option<&Typed> {
+        self.lives.values().find(|life| (life.service, life.instance) == (service, instance))?.typed.as_ref()
     }
 
     /// The variables in which a service runs, and the account that it takes on.

@@ -2,13 +2,15 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::super::spawn::{Program, Spawner};
-use super::init::{self, Birth};
+use super::init::{self, Birth, Origin};
 use super::maps::{self, Identity};
+use super::spare::{self, Spare, Waiting};
 use super::{Failure, Pod, Step};
 
 /// What all pods have in common: made once, by the launcher.
@@ -43,10 +45,32 @@ impl Nursery {
         engine: &OwnedFd,
         spawner: &mut Spawner,
     ) -> Result<Pid, Failure> {
-        let mut flags = libc::CLONE_NEWNS | libc::CLONE_NEWPID;
-        if pod.network.is_some() {
-            flags |= libc::CLONE_NEWNET | libc::CLONE_NEWUTS;
+        let network = if pod.network.is_some() { NETWORK } else { 0 };
+        match self.divide(libc::CLONE_NEWNS | libc::CLONE_NEWPID | network)? {
+            Divided::Outside(child) => Ok(child),
+            Divided::Within(origin) => {
+                let arrived = init::arrive(origin);
+                let gid = self.ids.1;
+                init::live(arrived, Birth { key, pod, program, engine, spawner, events: &self.events, gid })
+            }
         }
+    }
+
+    /// Makes a pod's namespaces and their pid 1 for whoever is launched next and has a network.
+    pub fn bear_ahead(&self, spawner: &mut Spawner) -> Result<Spare, Failure> {
+        let (ours, theirs) = UnixStream::pair().map_err(Step::Namespaces.broke())?;
+        // What is mounted is looked at when it is launched: until then it may change.
+        match self.divide(libc::CLONE_NEWPID | NETWORK)? {
+            Divided::Outside(child) => Ok(Spare::new(child, ours)),
+            Divided::Within(origin) => spare::wait(
+                init::arrive(origin),
+                Waiting { line: theirs, spawner, events: &self.events, gid: self.ids.1 },
+            ),
+        }
+    }
+
+    /// Becomes two processes, of which one is pid 1 of fresh namespaces.
+    fn divide(&self, mut flags: i32) -> Result<Divided<'_>, Failure> {
         if self.identity != Identity::Shared {
             flags |= libc::CLONE_NEWUSER;
         }
@@ -61,26 +85,25 @@ impl Nursery {
                 drop(write);
                 read
             });
-            init::live(Birth {
-                key,
-                pod,
-                program,
-                engine,
-                launcher: &self.launcher,
-                spawner,
-                events: &self.events,
-                identity: self.identity,
-                ids: self.ids,
-                mapped,
-            })
+            let (identity, ids) = (self.identity, self.ids);
+            return Ok(Divided::Within(Origin { launcher: &self.launcher, identity, ids, mapped }));
         };
         if let Some((_, write)) = maps
             && maps::map_all(child.as_raw_nonzero().get().unsigned_abs()).is_ok()
         {
             let _ = rustix::io::write(&write, &[1]);
         }
-        Ok(child)
+        Ok(Divided::Outside(child))
     }
+}
+
+/// The namespaces of a pod that has a network.
+const NETWORK: i32 = libc::CLONE_NEWNET | libc::CLONE_NEWUTS;
+
+/// Which of the two this is.
+enum Divided<'a> {
+    Outside(Pid),
+    Within(Origin<'a>),
 }
 
 /// Becomes two processes, of which the child (`None`) has all signals blocked.
@@ -131,6 +154,16 @@ pub fn signal_everybody(signal: i32) {
     // SAFETY: takes two numbers. Pid 1 of a pod is alone with what it started: -1 reaches nobody else.
     unsafe {
         libc::kill(-1, signal);
+    }
+}
+
+/// Gives this process a copy of what is mounted, which nobody else sees.
+#[allow(unsafe_code)]
+pub fn copy_mounts() -> Result<(), Errno> {
+    // SAFETY: takes a number. This process has one thread, so no other one is left with what it had.
+    match unsafe { libc::unshare(libc::CLONE_NEWNS) } {
+        0 => Ok(()),
+        _ => Err(Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::PERM)),
     }
 }
 

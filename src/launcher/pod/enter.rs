@@ -35,14 +35,13 @@ pub struct Entrant<'a> {
     pub mapped: Option<&'a OwnedFd>,
 }
 
-/// Makes this process, which is alone in fresh namespaces, at home in `pod`. What is handed over comes from its
-/// network, where it has one.
-pub fn enter(pod: &Pod, entrant: &Entrant<'_>) -> Result<Option<Connected>, Failure> {
-    identify(entrant)?;
+/// Makes this process, which has ids and is alone in fresh namespaces, at home in `pod`; `gid` is whose programs may
+/// `ping`. What is handed over comes from its network, where it has one.
+pub fn enter(pod: &Pod, gid: u32) -> Result<Option<Connected>, Failure> {
     let etc = Path::new(text(&pod.etc));
     mounts(etc).map_err(Step::Mounts.failed())?;
     match &pod.network {
-        Some(network) => connect(network, entrant.ids.1).map(Some),
+        Some(network) => connect(network, gid).map(Some),
         // Here names are what the hosts file says, and nothing else: one that is not there is no name at all.
         None => {
             mount_bind(etc.join(HOSTS), Path::new("/etc").join(HOSTS)).map_err(Step::Mounts.failed()).map(|()| None)
@@ -74,7 +73,8 @@ fn text(bytes: &[u8]) -> &std::ffi::OsStr {
     std::os::unix::ffi::OsStrExt::from_bytes(bytes)
 }
 
-fn identify(entrant: &Entrant<'_>) -> Result<(), Failure> {
+/// Gives this process, which is alone in fresh namespaces, the ids that it has outside.
+pub fn identify(entrant: &Entrant<'_>) -> Result<(), Failure> {
     match (entrant.identity, entrant.mapped) {
         (Identity::Shared, _) => Ok(()),
         (Identity::Single, _) => map_own(entrant.ids.0, entrant.ids.1).map_err(Step::Maps.broke()),

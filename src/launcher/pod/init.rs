@@ -23,9 +23,15 @@ pub struct Birth<'a> {
     pub program: &'a Program<'a>,
     /// The engine's line to this pod.
     pub engine: &'a OwnedFd,
-    pub launcher: &'a OwnedFd,
     pub spawner: &'a mut Spawner,
     pub events: &'a UnixDatagram,
+    /// Whose programs may `ping`.
+    pub gid: u32,
+}
+
+/// Where it is born.
+pub struct Origin<'a> {
+    pub launcher: &'a OwnedFd,
     pub identity: Identity,
     pub ids: (u32, u32),
     pub mapped: Option<OwnedFd>,
@@ -98,10 +104,22 @@ pub fn event(inbox: &UnixDatagram) -> Option<(u64, Event, Option<Pid>)> {
     Event::decode(&bytes).map(|(key, event)| (key, event, sender))
 }
 
-/// The life of pid 1.
-pub fn live(birth: Birth<'_>) -> ! {
+/// What every pid 1 does first, whoever's it will be.
+pub fn arrive(origin: Origin<'_>) -> Result<(), Failure> {
+    let Origin { launcher, identity, ids, mapped } = origin;
+    let own_end = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
+    own_end.map_err(Step::Namespaces.failed())?;
+    if is_dead(launcher) {
+        clone::end(1);
+    }
+    let _ = rustix::thread::set_name(c"nagaya-pod");
+    enter::identify(&Entrant { identity, ids, mapped: mapped.as_ref() })
+}
+
+/// The life of pid 1 once it has arrived.
+pub fn live(arrived: Result<(), Failure>, birth: Birth<'_>) -> ! {
     let (key, events) = (birth.key, birth.events);
-    let code = match start(birth) {
+    let code = match arrived.and_then(|()| start(birth)) {
         Ok(mut init) => init.run(),
         Err(failure) => {
             tell(events, key, Event::Refused(failure));
@@ -116,14 +134,8 @@ fn tell(events: &UnixDatagram, key: u64, event: Event) {
 }
 
 fn start(birth: Birth<'_>) -> Result<Init<'_>, Failure> {
-    let Birth { key, pod, program, engine, launcher, spawner, events, identity, ids, mapped } = birth;
-    let own_end = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
-    own_end.map_err(Step::Namespaces.failed())?;
-    if is_dead(launcher) {
-        clone::end(1);
-    }
-    let _ = rustix::thread::set_name(c"nagaya-pod");
-    let connected = enter::enter(pod, &Entrant { identity, ids, mapped: mapped.as_ref() })?;
+    let Birth { key, pod, program, engine, spawner, events, gid } = birth;
+    let connected = enter::enter(pod, gid)?;
     let families = connected.as_ref().map_or(NONE, |(_, families)| *families);
     if let Some((handover, _)) = &connected {
         let Handover { listener, names, datagrams, diagnosis, datagrams6 } = handover;
@@ -132,7 +144,7 @@ fn start(birth: Birth<'_>) -> Result<Init<'_>, Failure> {
         control::send(engine, &sockets).map_err(Step::Handover.failed())?;
     }
     // Before all that is open is closed: none may be closed twice.
-    drop((connected, mapped));
+    drop(connected);
     let signals = clone::signals().map_err(Step::Exec.broke())?;
     spawner.settle(events, Event::Main.encode(key));
     let main = spawner.spawn(program).map_err(|errno| Failure { step: Step::Exec, errno })?;

@@ -3,7 +3,7 @@
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixDatagram;
 use std::ptr;
 
@@ -74,6 +74,11 @@ impl Spawner {
     pub fn settle(&mut self, events: &UnixDatagram, hello: [u8; EVENT]) {
         self.parent = 1;
         self.hello = Some((events.as_raw_fd(), hello));
+    }
+
+    /// What it needs to have open.
+    pub fn kept(&self) -> BorrowedFd<'_> {
+        self.null.as_fd()
     }
 
     /// Starts a process, by default as the leader of a new group and with no input. The error is that of the system call that

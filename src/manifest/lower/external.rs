@@ -4,7 +4,7 @@ use crate::manifest::problem::{Problem, Problems};
 use crate::manifest::raw::{ExternalUrl, RawService};
 use crate::manifest::read::At;
 use crate::manifest::source::Span;
-use crate::model::{Egress, Environment, LogKeeping, Port, Readiness, Restart, Run, Service, ServiceName, Stop};
+use crate::model::{Egress, Environment, LogKeeping, Port, Readiness, Restart, Run, Service, ServiceName, Stdin, Stop};
 
 use super::network::{aliases, hostnames, publish};
 use super::service::{Context, declared_at, ports};
@@ -50,7 +50,7 @@ pub fn lower(
         lazy: false,
         replicas: 1,
         autoscale: None,
-        tty: false,
+        stdin: Stdin::Empty,
         stateful: false,
         idle_timeout: None,
         max_age: None,

@@ -9,7 +9,7 @@ use crate::manifest::load::GUEST;
 use crate::manifest::problem::{Problem, Problems};
 use crate::model::{
     Command, Egress, Environment, Form, LogKeeping, Piece, Protocol, Readiness, Reference, Restart, Run, Service,
-    ServiceName, Signal, Stop, Template, Value,
+    ServiceName, Signal, Stdin, Stop, Template, Value,
 };
 
 /// A variable whose addresses make the guest a caller of every service; by it come the usual variables of callers.
@@ -58,7 +58,7 @@ pub fn add(services: &mut IndexMap<ServiceName, Service>, root: &Path, manifest:
         lazy: false,
         replicas: 1,
         autoscale: None,
-        tty: false,
+        stdin: Stdin::Empty,
         stateful: false,
         idle_timeout: None,
         max_age: None,

@@ -14,7 +14,7 @@ use crate::manifest::read::{At, Entry, OrBrief};
 use crate::manifest::source::Span;
 use crate::model::{
     BackoffSpec, Command, Condition, Dependency, Environment, Inputs, LogKeeping, Port, Reaction, Readiness, Reference,
-    Restart, Run, Service, ServiceName, SetupStep, Size, Stop, Template, Value,
+    Restart, Run, Service, ServiceName, SetupStep, Size, Stdin, Stop, Template, Value,
 };
 
 use super::network::{aliases, hostnames, publish};
@@ -63,7 +63,8 @@ pub fn lower(
         grace: raw.stop_grace_period.as_ref().map_or(stop.grace, |grace| grace.value),
     };
     let logs = logs(raw.logs.as_ref().map(|logs| &logs.value), problems);
-    let lazy = raw.lazy.as_ref().is_some_and(|lazy| lazy.value);
+    let is_set = |flag: Option<&At<bool>>| flag.is_some_and(|flag| flag.value);
+    let lazy = is_set(raw.lazy.as_ref());
     if lazy && ports.is_empty() {
         let problem = Problem::error("lazy_without_ports", format!("`{name}` is lazy but has no ports"));
         problems.push(problem.at(key).hint("a lazy service is started by its first request, so it needs `ports`"));
@@ -108,7 +109,7 @@ pub fn lower(
         strategy,
         watch,
         logs,
-        tty: raw.tty.as_ref().is_some_and(|tty| tty.value),
+        stdin: Stdin::of(is_set(raw.tty.as_ref()), is_set(raw.stdin_open.as_ref())),
         declared: declared_at(key, problems),
     };
     Some(service)

@@ -12,7 +12,7 @@ use crate::manifest::read::{At, Entry, OneOrMany, OrBrief};
 use crate::manifest::source::Span;
 use crate::model::{
     BadName, Caching, Condition, Dependency, Egress, Environment, Graph, LogKeeping, Readiness, Restart, Run, Service,
-    ServiceName, Stop, Task, TaskName, Template, Value,
+    ServiceName, Stdin, Stop, Task, TaskName, Template, Value,
 };
 
 use super::service::{declared_at, lower_command};
@@ -158,7 +158,7 @@ fn as_service(task: &Task, name: &ServiceName, depends_on: Vec<Dependency>) -> S
         lazy: false,
         replicas: 1,
         autoscale: None,
-        tty: false,
+        stdin: Stdin::Empty,
         stateful: false,
         idle_timeout: None,
         max_age: None,

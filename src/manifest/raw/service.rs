@@ -151,8 +151,8 @@ record! {
         [later] pull_policy: String,
         /// Compose's log driver.
         [later] logging: Any,
-        /// An open standard input.
-        [later] stdin_open: bool,
+        /// Whether its standard input stays open, for `nagaya attach`.
+        stdin_open: At<bool>,
         /// A memory limit.
         [later] mem_limit: Size,
         /// Shared memory of the container.

@@ -36,7 +36,8 @@ impl World {
 
     fn launched(&mut self, now: Moment, incarnation: Incarnation, pid: u32) {
         let Some(spot) = self.find(incarnation) else { return };
-        let Phase::Launching { shown, .. } = self.instance(spot).phase else { return };
+        let Phase::Launching { shown, said, .. } = &mut self.instance_mut(spot).phase else { return };
+        let (shown, said) = (*shown, said.take());
         let up = Up {
             incarnation,
             pid,
@@ -57,6 +58,9 @@ impl World {
         instance.aged_at = max_age.map(|age| now.after(age));
         instance.stable_at = (instance.streak > 0).then(|| now.after(reset));
         self.begin_probes(now, spot);
+        if let Some(status) = said {
+            self.said(incarnation, &status);
+        }
         self.weigh_soon(now);
         self.touch_neighbours(spot.service);
     }

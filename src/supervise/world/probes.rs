@@ -157,7 +157,12 @@ impl World {
     pub(super) fn said(&mut self, incarnation: Incarnation, status: &str) {
         let Some(spot) = self.find(incarnation) else { return };
         let plan = self.plan.clone();
-        let Phase::Up(up) = &mut self.instance_mut(spot).phase else { return };
+        let up = match &mut self.instance_mut(spot).phase {
+            Phase::Up(up) => up,
+            // It may be quicker than the launcher's answer.
+            Phase::Launching { said, .. } => return *said = Some(status.to_owned()),
+            _ => return,
+        };
         let words = Some(format!("it says: {status}"));
         match &mut up.startup {
             Some(startup) if plan.services[spot.service].says(ProbeKind::Startup) => startup.probing.error = words,
