@@ -1,6 +1,6 @@
 //! Pods from the engine's side: made with each launch, known to the proxy as long as they are there.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -47,6 +47,50 @@ pub struct Opened {
     pub serves: bool,
 }
 
+/// The pods in which services are to be reached; clones are the same. It is shared and not told of, because whoever is
+/// led to an instance finds its pod here, however soon that is.
+#[derive(Debug, Clone, Default)]
+pub struct Directory(Arc<Mutex<Entries>>);
+
+/// By services and the numbers of their instances.
+type Entries = HashMap<Arc<str>, BTreeMap<u32, Reached>>;
+
+/// A pod by which an instance is reached.
+#[derive(Debug)]
+struct Reached {
+    incarnation: Incarnation,
+    line: Arc<Line>,
+    ears: Ears,
+}
+
+impl Directory {
+    /// The line to an instance's pod, if it has one.
+    pub fn line(&self, service: &str, instance: u32) -> Option<Arc<Line>> {
+        Some(self.lock().get(service)?.get(&instance)?.line.clone())
+    }
+
+    /// Where programs listen in the pod of a service's first instance.
+    pub fn ears(&self, service: &str) -> Option<Ears> {
+        Some(self.lock().get(service)?.values().next()?.ears.clone())
+    }
+
+    fn enter(&self, pod: &Opened) {
+        let reached = Reached { incarnation: pod.incarnation, line: pod.line.clone(), ears: pod.ears.clone() };
+        self.lock().entry(pod.service.clone()).or_default().insert(pod.instance, reached);
+    }
+
+    fn leave(&self, incarnation: Incarnation) {
+        self.lock().retain(|_, pods| {
+            pods.retain(|_, pod| pod.incarnation != incarnation);
+            !pods.is_empty()
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Entries> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Tells the proxy of pods. One whose program ended before its sockets had come is never opened: the proxy would hold
 /// them, and with them the pod's network, for as long as the engine lives.
 #[derive(Debug, Clone)]
@@ -54,6 +98,7 @@ pub struct Announcer {
     news: mpsc::UnboundedSender<News>,
     /// Pods that were ordered and have not been closed.
     open: Arc<Mutex<HashSet<Incarnation>>>,
+    directory: Directory,
 }
 
 impl Announcer {
@@ -65,6 +110,9 @@ impl Announcer {
         // The lock is held while it is told, lest the end be told before.
         let open = self.lock();
         if open.contains(&pod.incarnation) {
+            if pod.serves {
+                self.directory.enter(&pod);
+            }
             let _ = self.news.send(News::Opened(pod));
         }
     }
@@ -73,6 +121,7 @@ impl Announcer {
     pub fn close(&self, incarnation: Incarnation) {
         let mut open = self.lock();
         if open.remove(&incarnation) {
+            self.directory.leave(incarnation);
             let _ = self.news.send(News::Closed(incarnation));
         }
     }
@@ -93,20 +142,25 @@ impl Announcer {
     }
 }
 
-/// The proxy's end of the news, to be taken once.
+/// The proxy's end of the news, to be taken once, and the directory.
 #[derive(Debug, Clone, Default)]
-pub struct Inbox(Arc<Mutex<Option<mpsc::UnboundedReceiver<News>>>>);
+pub struct Inbox {
+    news: Arc<Mutex<Option<mpsc::UnboundedReceiver<News>>>>,
+    pub directory: Directory,
+}
 
 impl Inbox {
     /// An inbox and the way to it.
     pub fn new() -> (Announcer, Self) {
         let (news, receiver) = mpsc::unbounded_channel();
-        (Announcer { news, open: Arc::default() }, Self(Arc::new(Mutex::new(Some(receiver)))))
+        let directory = Directory::default();
+        let announcer = Announcer { news, open: Arc::default(), directory: directory.clone() };
+        (announcer, Self { news: Arc::new(Mutex::new(Some(receiver))), directory })
     }
 
     /// Takes it; `None` for everybody but the first.
     pub fn take(&self) -> Option<mpsc::UnboundedReceiver<News>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.news.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -268,8 +322,12 @@ mod tests {
         announcer.order(usual);
         announcer.close(quick);
         announcer.open(opened(quick));
+        assert!(inbox.directory.line("web", 1).is_none());
         announcer.open(opened(usual));
+        // Before anybody has read the news: its calls may come at once.
+        assert!(inbox.directory.line("web", 1).is_some() && inbox.directory.line("web", 2).is_none());
         announcer.close(usual);
+        assert!(inbox.directory.line("web", 1).is_none() && inbox.directory.ears("web").is_none());
         // One that never had a pod.
         announcer.close(none);
         drop(announcer);

@@ -6,7 +6,7 @@ mod names;
 mod told;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener as StdListener};
 use std::rc::Rc;
@@ -28,24 +28,27 @@ use super::http::{Caller, Context};
 use super::listen::each_connection;
 use super::wire::Io;
 use crate::discovery::{serve_tcp, serve_udp};
-use crate::effects::pods::{Ears, News, Opened};
+use crate::effects::pods::{Directory, News, Opened};
 use crate::launcher::Line;
 use crate::model::Protocol;
 use crate::plan::FRONT_DOOR;
 use crate::route::{Location, Table, Upstream};
 use crate::supervise::Incarnation;
 
-/// The pods of each service that can be reached, by the numbers of its instances.
-type Known = HashMap<Arc<str>, BTreeMap<u32, (Incarnation, Arc<Line>, Ears)>>;
-
 /// The pods in which services are to be reached, by name; clones share them.
 #[derive(Clone, Default)]
 pub struct Pods {
-    known: Rc<RefCell<Known>>,
+    directory: Rc<RefCell<Directory>>,
     tables: Rc<RefCell<Option<watch::Receiver<Arc<Table>>>>>,
 }
 
 impl Pods {
+    /// Looks pods up here from now on, and services in these tables.
+    pub fn look_in(&self, directory: Directory, tables: watch::Receiver<Arc<Table>>) {
+        self.directory.replace(directory);
+        self.tables.replace(Some(tables));
+    }
+
     /// A stream to a program in its pod, from the address of its caller.
     pub async fn connect(&self, callee: (&str, u32), caller: &Caller, port: u16) -> io::Result<TcpStream> {
         self.line(callee)?.connect(self.source(caller), port).await
@@ -57,16 +60,13 @@ impl Pods {
     }
 
     fn line(&self, (service, instance): (&str, u32)) -> io::Result<Arc<Line>> {
-        let known = self.known.borrow();
-        let line = known.get(service).and_then(|pods| pods.get(&instance)).map(|(_, line, _)| line.clone());
+        let line = self.directory.borrow().line(service, instance);
         line.ok_or_else(|| io::ErrorKind::ConnectionRefused.into())
     }
 
     /// Whether a service listens by IPv6 and by that alone, on any of its ports.
     fn is_ipv6(&self, upstream: &Upstream) -> bool {
-        let known = self.known.borrow();
-        let first = known.get(&upstream.name).and_then(|pods| pods.values().next());
-        let Some((_, _, ears)) = first else { return false };
+        let Some(ears) = self.directory.borrow().ears(&upstream.name) else { return false };
         let mut streams = upstream.ports.iter().filter(|port| port.protocol != Protocol::Udp);
         streams.any(|port| matches!(port.location, Location::Pod { port, .. } if ears.by_ipv6_alone(port)))
     }
@@ -93,25 +93,15 @@ pub struct Surroundings {
 /// Serves pods as they come, until no more can come.
 pub async fn serve(mut news: mpsc::UnboundedReceiver<News>, around: Surroundings) {
     let around = Rc::new(around);
-    let Surroundings { tables, context, .. } = &*around;
-    let pods = context.pool.dialer.pods.clone();
-    pods.tables.replace(Some(tables.clone()));
+    let context = &around.context;
     let mut tasks: HashMap<Incarnation, Vec<JoinHandle<()>>> = HashMap::new();
     while let Some(news) = news.recv().await {
         match news {
             News::Opened(pod) => {
-                if pod.serves {
-                    let known = (pod.incarnation, pod.line.clone(), pod.ears.clone());
-                    pods.known.borrow_mut().entry(pod.service.clone()).or_default().insert(pod.instance, known);
-                }
                 tasks.insert(pod.incarnation, open(pod, &around));
             }
             News::Closed(incarnation) => {
                 tasks.remove(&incarnation).into_iter().flatten().for_each(|task| task.abort());
-                pods.known.borrow_mut().retain(|_, pods| {
-                    pods.retain(|_, (known, ..)| *known != incarnation);
-                    !pods.is_empty()
-                });
             }
             News::Withdrawn(locations) => locations.iter().for_each(|it| context.pool.withdraw(it)),
         }

@@ -57,6 +57,7 @@ async fn serve(handle: Handle, entrance: Entrance) {
     let front = Rc::new(Door::new(tables.clone(), context.clone(), handle.board.clone(), places.clone(), logs, began));
     let standard = standard.map(|claim| spawn_local(standard::serve(claim, tables.clone(), places)));
     let mut ending = handle.ending.clone();
+    context.pool.dialer.pods.look_in(handle.pods.directory.clone(), handle.table.clone());
     if let Some(news) = handle.pods.take() {
         let (tables, context, door) = (handle.table.clone(), context.clone(), front.clone());
         spawn_local(pods::serve(news, pods::Surroundings { tables, context, door }));
