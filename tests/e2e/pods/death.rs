@@ -63,6 +63,56 @@ fn launcher(engine: u32) -> u32 {
     children.trim().parse().unwrap_or_else(|_| panic!("the engine has the children {children:?}"))
 }
 
+/// Pid 1 of the pod that is made ahead: nobody is below it yet.
+fn ahead(sandbox: &Sandbox) -> Option<u32> {
+    let children = |pid: u32| {
+        let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+        Some(list.split_whitespace().map(|word| word.parse().unwrap()).collect::<Vec<u32>>())
+    };
+    let mut pods = children(launcher(engine(sandbox)))?.into_iter();
+    pods.find(|pod| children(*pod).is_some_and(|below| below.is_empty()))
+}
+
+#[test]
+fn what_is_made_ahead_may_be_killed_sees_what_is_mounted_later_and_goes_with_the_rest() {
+    for account in Account::all() {
+        let sandbox =
+            workspace(account, "name: ahead\nservices: { web: { command: 'ls later; exec sleep infinity' } }");
+        fs::create_dir(sandbox.path("later")).unwrap();
+        sandbox.up();
+        until("one is made ahead", || ahead(&sandbox).is_some());
+        let first = ahead(&sandbox).unwrap();
+        signal("KILL", first);
+        sandbox.nagaya(&["restart", "web"]).good();
+        until("another is made ahead", || ahead(&sandbox).is_some_and(|pid| pid != first));
+        let mounted = Mounted::tmpfs(&sandbox.path("later"));
+        fs::write(sandbox.path("later/file"), "").unwrap();
+        sandbox.nagaya(&["restart", "web"]).good();
+        until("it sees the file", || sandbox.nagaya(&["logs", "web"]).good().out.contains("file"));
+        sandbox.nagaya(&["down"]).good();
+        drop(mounted);
+        sandbox.empties();
+    }
+}
+
+/// Something that is mounted while a test runs; where it may not, the folder itself does as well.
+struct Mounted(Option<std::path::PathBuf>);
+
+impl Mounted {
+    fn tmpfs(at: &std::path::Path) -> Self {
+        let mount = std::process::Command::new("mount").args(["-t", "tmpfs", "nagaya-test"]).arg(at).output();
+        Self(mount.is_ok_and(|it| it.status.success()).then(|| at.to_owned()))
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        if let Some(at) = &self.0 {
+            let _ = std::process::Command::new("umount").arg("-l").arg(at).status();
+        }
+    }
+}
+
 #[test]
 fn a_stop_reaches_everybody_in_the_pod() {
     for account in Account::all() {
