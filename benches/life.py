@@ -133,9 +133,10 @@ def reload(nagaya, answers):
             watcher, above, failed = Caller(door, "web"), [], []
             for word in range(1, RELOADS + 1):
                 time.sleep(period)
-                (source / "new").write_text(str(word))
+                # Made aside: on a busy machine the two steps may be further apart than one save's are.
+                Path(place, "new").write_text(str(word))
                 saved = time.monotonic_ns()
-                os.rename(source / "new", source / "word")
+                os.rename(f"{place}/new", source / "word")
                 while True:
                     status, body = watcher.ask()
                     if status != 200:
