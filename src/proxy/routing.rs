@@ -159,7 +159,8 @@ impl Router {
         let drawn = snapshot.draw(&binding, target.endpoint(), caller)?;
         let via = drawn.leaves().then(|| inner.pass(call)).transpose()?;
         let target = drawn.below(named.uri.or(brought.target), call.target);
-        Ok(drawn.routed(binding, More { local: brought.local, target, via, ..More::default() }))
+        let local = drawn.hands_on(brought.local);
+        Ok(drawn.routed(binding, More { local, target, via, ..More::default() }))
     }
 
     /// Where a connection of bytes leads that was addressed to a service: by the table alone.

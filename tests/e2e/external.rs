@@ -78,6 +78,17 @@ fn what_lives_elsewhere_is_called_through_the_proxy_by_its_own_host() {
     }
 }
 
+/// Who it is has nothing to do with what is tried here.
+#[test]
+fn it_is_told_nothing_of_a_requests_entries() {
+    let (sandbox, _) = calling(Account::unprivileged());
+    let fields = "-H 'l5d-dtab: /svc/users => /svc/users-v2 | ~' -H 'l5d-ctx-dtab: /svc/x => /svc/y'";
+    for version in ["", "--http2-prior-knowledge"] {
+        let head = shell(&sandbox, &format!("curl -sS {version} {fields} $MIRROR_URL/x")).good().out;
+        assert!(head.starts_with("GET /base/x HTTP/1.1") && !head.to_lowercase().contains("l5d-"), "{head}");
+    }
+}
+
 #[test]
 fn it_is_shown_as_what_it_is_and_never_as_a_process() {
     let (sandbox, port) = calling(Account::Own);

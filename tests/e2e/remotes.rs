@@ -41,7 +41,10 @@ fn serve(mut stream: TcpStream, config: Arc<rustls::ServerConfig>) {
         let text = String::from_utf8_lossy(&head).into_owned();
         let line = text.lines().next().unwrap();
         let host = text.lines().find_map(|line| line.strip_prefix("Host: ")).unwrap_or("none");
-        let body = format!("staging: {line}, host {host}, sni {}", stream.conn.server_name().unwrap_or("none"));
+        let mut body = format!("staging: {line}, host {host}, sni {}", stream.conn.server_name().unwrap_or("none"));
+        for field in text.lines().filter(|line| line.to_ascii_lowercase().starts_with("l5d-")) {
+            body = format!("{body}\n{field}");
+        }
         if write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).is_err() {
             return;
         }
@@ -125,6 +128,29 @@ fn two_services_run_here_and_the_rest_is_elsewhere() {
         assert!(sandbox.last_author().ends_with("(up web cart --rest staging)"), "{}", sandbox.last_author());
         let story = sandbox.nagaya(&["dtab", "explain", "users"]).good().out;
         assert!(story.contains("/#/remote/staging/users"), "{story}");
+    }
+}
+
+/// As linkerd does, but for what means something of this machine.
+#[test]
+fn entries_of_a_request_go_with_it_to_another_place() {
+    for account in Account::all() {
+        let (sandbox, _) = mixed(account);
+        let here = "/svc/pay => /#/local/pay ; /svc/news => /$/inet/127.0.0.1/9000";
+        let there = "/svc/orders=>/svc/orders-v2 | ~;/svc/stock=>0.001*/#/io.l5d.fs/stock-v2 & /svc/stock";
+        let curl = |fields: &[String]| {
+            let fields: Vec<&str> = fields.iter().flat_map(|field| ["-H", field.as_str()]).collect();
+            let words = ["exec", "web", "--", "curl", "-sS", "-m", "20", "http://orders/x"];
+            let answer = sandbox.nagaya(&[&words[..], &fields].concat()).good().out;
+            answer.lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let dtab = format!("l5d-dtab: {here} ; {there}");
+        let handed_on = format!("l5d-ctx-dtab: {there}");
+        assert_eq!(curl(&[dtab]), [handed_on.as_str()]);
+        let [first, second] = there.split(';').collect::<Vec<_>>()[..] else { panic!("{there}") };
+        assert_eq!(curl(&[format!("l5d-ctx-dtab: {first}"), format!("L5d-Dtab: {second}")]), [handed_on.as_str()]);
+        assert_eq!(curl(&[format!("l5d-dtab: {here}")]), [""; 0]);
+        assert_eq!(curl(&[]), [""; 0]);
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::binding::Binding;
+use super::own::Local;
 use super::{More, Routed, loopback, target_name};
 use crate::dtab::Address;
 use crate::model::{Egress, Protocol};
@@ -30,6 +31,16 @@ impl Drawn {
     /// Whether a request leaves this machine's workspace, to come back perhaps.
     pub fn leaves(&self) -> bool {
         self.is_outside || self.remote().is_some()
+    }
+
+    /// What of a request's entries goes on with it: whole, as linkerd hands them on; to another place what is not of this
+    /// machine; and to somebody else's service nothing.
+    pub fn hands_on(&self, local: Option<Rc<Local>>) -> Option<Rc<Local>> {
+        match self.remote() {
+            Some(_) => local?.abroad().map(Rc::new),
+            None if self.target.upstream.is_external() && !self.is_outside => None,
+            None => local,
+        }
     }
 
     /// The path and query to send: at a remote all paths may be below one.

@@ -5,8 +5,10 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::Call;
+use super::permits::loopback;
+use crate::dtab::namers::Kind;
 use crate::dtab::overrides::{self, BadOverride};
-use crate::dtab::{Dtab, NameTree, Path, SyntaxError};
+use crate::dtab::{Dentry, Dtab, NameTree, Path, SyntaxError};
 use crate::proxy::answer::Refusal;
 
 /// The parameter of a URL, and the cookie, at the front door.
@@ -31,6 +33,12 @@ impl Local {
 
     pub fn dtab(&self) -> &Dtab {
         &self.dtab
+    }
+
+    /// What of them goes to another place. What names something of this machine would be somebody else's there, or nobody's.
+    pub fn abroad(&self) -> Option<Self> {
+        let goes = |entry: &&Dentry| !leads(&entry.tree, &is_of_here);
+        Self::new(self.dtab.entries().iter().filter(goes).cloned().collect())
     }
 
     /// The value of the field that hands them on.
@@ -117,11 +125,27 @@ fn refusal(bad: &BadOverride) -> Refusal {
 
 /// Whether no name of a tree can become one of `/$/…`, whatever follows it.
 fn stays_inside(tree: &NameTree<Path>) -> bool {
+    !leads(tree, &|path| path.labels().first().is_none_or(|label| label.as_bytes() == b"$"))
+}
+
+/// Whether any name of a tree is such a one.
+fn leads(tree: &NameTree<Path>, is_such: &impl Fn(&Path) -> bool) -> bool {
     match tree {
-        NameTree::Leaf(path) => path.labels().first().is_some_and(|label| label.as_bytes() != b"$"),
-        NameTree::Alt(trees) => trees.iter().all(stays_inside),
-        NameTree::Union(branches) => branches.iter().all(|branch| stays_inside(&branch.tree)),
-        NameTree::Neg | NameTree::Fail | NameTree::Empty => true,
+        NameTree::Leaf(path) => is_such(path),
+        NameTree::Alt(trees) => trees.iter().any(|tree| leads(tree, is_such)),
+        NameTree::Union(branches) => branches.iter().any(|branch| leads(&branch.tree, is_such)),
+        NameTree::Neg | NameTree::Fail | NameTree::Empty => false,
+    }
+}
+
+/// Whether a name means something of this machine: what a workspace's own namers know, or the loopback.
+fn is_of_here(path: &Path) -> bool {
+    let labels: Vec<&str> = path.labels().iter().map(|label| label.as_str().unwrap_or_default()).collect();
+    match labels.as_slice() {
+        ["#", kind, ..] => Kind::ALL.iter().any(|known| known.word() == *kind),
+        ["$", "inet" | "fixedinet"] | ["$", "inet" | "fixedinet", _] => true,
+        ["$", "inet" | "fixedinet", host, ..] | ["$", "io.buoyant.rinet", _, host, ..] => loopback(host).is_some(),
+        _ => false,
     }
 }
 
@@ -229,6 +253,32 @@ mod tests {
         assert_eq!(attributes, "Domain=shop.localhost; Path=/; HttpOnly; SameSite=Lax");
         assert!(set_cookie(" ", "shop").ends_with("; Max-Age=0"));
         assert_eq!(cookie_value(b"xnagaya-dtab=1"), None);
+    }
+
+    #[test]
+    fn what_names_something_of_this_machine_does_not_leave_it() {
+        let abroad = |text: &str| {
+            let local = Local::new(text.parse().unwrap())?;
+            local.abroad().map(|it| it.text().to_owned())
+        };
+        for stays in [
+            "/svc/a => /#/local/a-v2",
+            "/svc/a => /svc/b | 2 * /#/fs/a & /svc/c",
+            "/svc/a => /#/external/a ; /svc/b => /#/remote/staging/b | ~",
+            "/svc/a => /$/inet/127.0.0.1/80 | /$/inet/80",
+            "/svc/a => /$/inet/localhost/80/rest ; /svc/b => /$/io.buoyant.rinet/80/127.1.2.3",
+        ] {
+            assert_eq!(abroad(stays), None, "{stays}");
+        }
+        for goes in [
+            "/svc/a=>/svc/a-v2",
+            "/svc/a=>/#/io.l5d.consul/dc1/a-v2",
+            "/svc/a=>/$/inet/10.1.2.3/80 | !",
+            "/svc/a=>~;/svc=>/$/io.buoyant.hostportPfx/host",
+        ] {
+            assert_eq!(abroad(goes).as_deref(), Some(goes));
+        }
+        assert_eq!(abroad("/a=>/b;/svc/a=>/#/local/b;/c=>/d").as_deref(), Some("/a=>/b;/c=>/d"));
     }
 
     #[test]
