@@ -77,7 +77,11 @@ async fn exchange(copy: &Copy, request: Request<()>, body: Vec<u8>) -> Result<An
     let begun = (clock::instant(), clock::utc());
     let to = target.upstream.service().clone();
     let is_http2 = is_http2(&request, &target);
-    let protocol = if is_http2 { "h2" } else { "http" };
+    let protocol = match is_http2 {
+        true if is_grpc(&request) => "grpc",
+        true => "h2",
+        false => "http",
+    };
     let mut recording = context.recording(words, copy.identity.trace_id, begun, &copy.caller, to, protocol);
     recording.copied();
     let mut routed = Routed::plainly(target);
@@ -94,11 +98,13 @@ async fn exchange(copy: &Copy, request: Request<()>, body: Vec<u8>) -> Result<An
     Ok(answer)
 }
 
+fn is_grpc(request: &Request<()>) -> bool {
+    request.headers().get("content-type").is_some_and(|it| it.as_bytes().starts_with(b"application/grpc"))
+}
+
 fn is_http2(request: &Request<()>, target: &Target) -> bool {
-    let is_grpc =
-        request.headers().get("content-type").is_some_and(|it| it.as_bytes().starts_with(b"application/grpc"));
     let protocol = &target.endpoint().protocol;
-    protocol.is_http2() || (is_grpc && *protocol == Protocol::Detect)
+    protocol.is_http2() || (is_grpc(request) && *protocol == Protocol::Detect)
 }
 
 /// Over a connection of its own: those of the originals are theirs.
