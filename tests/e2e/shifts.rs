@@ -121,26 +121,30 @@ fn a_shift_is_broken_off_by_hand_and_gives_way_to_others_hands() {
     assert_eq!(routes(&sandbox), "/svc/users=>/#/local/users-v3");
 }
 
-/// Answers with a status.
+/// Answers with a status, after so many seconds.
 const SERVER: &str = r#"
-import http.server, os, sys
+import http.server, os, sys, time
 
 class Server(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
+        time.sleep(float(sys.argv[2]))
         self.send_response(int(sys.argv[1]))
         self.send_header("Content-Length", "0")
         self.end_headers()
     def log_message(self, *words):
         pass
 
-http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), Server).serve_forever()
+class Listener(http.server.ThreadingHTTPServer):
+    request_queue_size = 128
+
+Listener(("", int(os.environ["PORT"])), Server).serve_forever()
 "#;
 
 #[test]
 fn a_version_that_fails_more_than_the_others_gets_nothing_any_more() {
     let sandbox = Sandbox::new(
-        "name: shop\nservices:\n  users:\n    command: [python3, server.py, '200']\n    ports: { http: 8080 }\n    \
-         versions: { v1: {}, v2: { command: [python3, server.py, '503'] } }\n",
+        "name: shop\nservices:\n  users:\n    command: [python3, server.py, '200', '0']\n    ports: { http: 8080 }\n    \
+         versions: { v1: {}, v2: { command: [python3, server.py, '503', '0'] } }\n",
     );
     sandbox.write("server.py", SERVER);
     sandbox.up();
@@ -153,4 +157,76 @@ fn a_version_that_fails_more_than_the_others_gets_nothing_any_more() {
     let said = shift.end().ended(1).err;
     assert!(said.contains("100.0 % of its requests failed, of the others' 0.0 %"), "{said}");
     assert_eq!(routes(&sandbox), "");
+}
+
+const SLOW: &str = "
+name: shop
+services:
+  users:
+    command: [python3, server.py, '200', '0']
+    ports: { http: 8080 }
+    versions: { v1: {}, v2: { command: [python3, server.py, '200', '0.4'] }, v3: {} }
+";
+
+/// Asks `users` so many times, some at once.
+fn crowd(sandbox: &Sandbox, count: usize) -> Vec<String> {
+    let url = format!("{}/?[1-{count}]", sandbox.nagaya(&["url", "users"]).good().out.trim());
+    let words = ["-sS", "-o", "/dev/null", "-w", "%{http_code}\n", "--parallel", "--parallel-max", "40", &url];
+    finish(sandbox.command("curl").args(words)).good().out.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_version_that_is_slower_than_the_others_gets_nothing_any_more() {
+    let sandbox = Sandbox::new(SLOW);
+    sandbox.write("server.py", SERVER);
+    sandbox.up();
+    let begin = |to: &str, over: &str| {
+        let words = ["shift", "users", to, "--over", over, "--step", "50", "--abort-errors", "1%", "--abort-p99", "2x"];
+        sandbox.start(&words)
+    };
+    let shift = begin("v2=100", "10m");
+    until("it has begun", || routes(&sandbox).contains("50*/#/local/users-v2"));
+    // Half of four hundred is more than the hundred of which one is the slowest hundredth, as good as always.
+    let answers = crowd(&sandbox, 400);
+    assert!(answers.len() == 400 && answers.iter().all(|status| status == "200"), "{answers:?}");
+    let said = shift.end().ended(1).err;
+    assert!(said.contains("all requests to users go to its other versions again: its p99 was 4"), "{said}");
+    assert!(said.contains("; 2 times that is allowed"), "{said}");
+    assert_eq!((routes(&sandbox), state(&sandbox)), (String::new(), "aborted".to_owned()));
+    let shift = sandbox.nagaya(&["shift", "users", "--status", "--json"]).good().json();
+    assert!(shift["reason"].as_str().unwrap().starts_with("its p99 was 4"), "{shift}");
+    // All are answered at once again.
+    let last = sandbox.requests().len();
+    crowd(&sandbox, 40);
+    assert!(sandbox.requests()[last..].iter().all(|it| it["version"] == "v1"));
+}
+
+#[test]
+fn a_version_that_does_as_well_as_the_others_gets_all() {
+    let sandbox = Sandbox::new(SLOW);
+    sandbox.write("server.py", SERVER);
+    sandbox.up();
+    let words =
+        ["shift", "users", "v3=100", "--over", "6s", "--step", "50", "--abort-errors", "1%", "--abort-p99", "50x"];
+    let shift = sandbox.start(&words);
+    until("it has begun", || routes(&sandbox).contains("50*/#/local/users-v3"));
+    crowd(&sandbox, 400);
+    shift.end().good().says(&["100 %", "done"]);
+    assert_eq!((routes(&sandbox), state(&sandbox)), ("/svc/users=>/#/local/users-v3".to_owned(), "done".to_owned()));
+}
+
+#[test]
+fn a_version_that_dies_while_it_is_called_takes_no_more_with_it_than_it_served() {
+    let sandbox = Sandbox::new(SLOW);
+    sandbox.write("server.py", SERVER);
+    sandbox.up();
+    let shift = sandbox.start(&["shift", "users", "v3=100", "--over", "10m", "--step", "50", "--abort-errors", "1%"]);
+    until("it has begun", || routes(&sandbox).contains("50*/#/local/users-v3"));
+    crowd(&sandbox, 40);
+    signal("KILL", sandbox.pid("users-v3"));
+    until("all is back", || routes(&sandbox).is_empty());
+    let answers = crowd(&sandbox, 100);
+    assert!(answers.iter().all(|status| status == "200"), "{answers:?}");
+    let said = shift.end().ended(1).err;
+    assert!(said.contains("go to its other versions again: users-v3 is failed"), "{said}");
 }
