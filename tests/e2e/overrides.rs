@@ -248,7 +248,8 @@ fn changes_of_the_table_under_load_lose_no_request() {
     sandbox.nagaya(&["up", "-d", "--wait", "--wait-timeout", "60s", "--namerd", &at]).good();
     let door = door(&sandbox);
     let crowd = Crowd::at(door);
-    let mut took: Vec<Duration> = (0..if full() { 1000 } else { 200 })
+    let probe = std::fs::File::create(sandbox.path("probe")).unwrap();
+    let (mut took, mut bare): (Vec<Duration>, Vec<Duration>) = (0..if full() { 1000 } else { 200 })
         .map(|number| {
             let version = ["v1", "v2"][number % 2];
             let (dtab, begun) = (format!("/svc/users => /#/local/users-{version}"), Instant::now());
@@ -257,21 +258,33 @@ fn changes_of_the_table_under_load_lose_no_request() {
             assert_eq!(put.status, 204, "{put:?}");
             let answer = ask(door, "/", "");
             assert!(ends_with(&answer, version), "{number}: {answer}");
-            took
+            // What a request and the disk take just then, of which a change has one each.
+            let begun = Instant::now();
+            assert_eq!(api.ask("GET", "/api/1/dtabs/default", &[], "").status, 200);
+            (&probe).write_all(&[b'x'; 200]).and_then(|()| probe.sync_data()).unwrap();
+            (took, begun.elapsed())
         })
-        .collect();
+        .unzip();
     let others = crowd.end();
     assert!(others.iter().all(|answer| answer.starts_with("HTTP/1.1 200")), "{others:?}");
-    took.sort();
-    let (median, worst) = (took[took.len() / 2], took[took.len() - 1]);
+    let of_100 = |times: &mut Vec<Duration>| {
+        times.sort();
+        [50, 99, 100].map(|part: usize| times[(times.len() * part).div_ceil(100) - 1])
+    };
+    let (changes, bare) = (of_100(&mut took), of_100(&mut bare));
     println!(
-        "{} changes, each in force for the next request: {median:?} from the change to its answer in the middle, {worst:?} \
-         at most; {} other requests, none lost",
+        "{} changes, each in force for the next request: {changes:?} from the change to its answer in the middle, for 99 of \
+         100, and at most; {bare:?} for a request and the disk alone; {} other requests, none lost",
         took.len(),
         others.len()
     );
-    // With what the disk takes. A machine that others use as well says nothing.
-    assert!(!full() || median < Duration::from_millis(5), "{median:?}");
+    let limit = Duration::from_millis(5);
+    assert!(!full() || changes[0] < limit, "{changes:?}, {bare:?}");
+    // On a machine that others use as well a request and the disk alone are late so often that the last of 100 says nothing.
+    match bare[1] < limit {
+        true => assert!(!full() || changes[1].saturating_sub(bare[1]) < limit, "{changes:?}, {bare:?}"),
+        false => println!("the machine is not quiet: only the middle is held to {limit:?}"),
+    }
 }
 
 #[test]
