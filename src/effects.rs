@@ -18,6 +18,7 @@ pub mod clock;
 pub mod descriptors;
 pub mod disco;
 pub mod doctor;
+mod ears;
 pub mod environment;
 pub mod etc;
 pub mod feed;
@@ -70,5 +71,6 @@ mod twins;
 pub mod watch;
 pub mod worktree;
 
-pub use host::{Dialled, Host, Typed};
+pub use ears::Unheard;
+pub use host::{Dialled, Host, Typed, Whereabouts};
 pub use process::{Owner, alive, describe, end_groups, kill, signal, start_time, wait};

@@ -30,7 +30,7 @@ pub use addresses::Hosts;
 pub use delegate_tree::DelegateTree;
 pub use delegation::story;
 pub use event::Event;
-pub use explain::{Blocker, Explanation};
+pub use explain::{Blocker, Explanation, SilentPort};
 pub use graph::{Edge, Graph, Node};
 pub use log::{LogLine, level};
 pub use mirror::Mirror;

@@ -55,6 +55,9 @@ async fn service(global: &Global, args: &One, output: &Output) -> Result<ExitCod
     for refused in &why.refused {
         output.line(&format!("  its call to {} was refused: {}", refused.to, refused.hint));
     }
+    for port in &why.silent_ports {
+        output.line(&format!("  its port {}: {}", port.name, port.finding));
+    }
     if let Some(lost) = lost_lines(why.lost_lines) {
         output.line(&format!("  {lost}"));
     }

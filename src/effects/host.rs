@@ -7,6 +7,7 @@ mod errands;
 mod known;
 mod misplaced;
 mod sweep;
+mod whereabouts;
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -20,6 +21,8 @@ use regex::bytes::Regex;
 use tokio::sync::mpsc;
 
 use ends::Ends;
+
+pub use whereabouts::Whereabouts;
 
 use super::accounts::{self, Found};
 use super::clock::Clock;
@@ -187,6 +190,7 @@ impl Host {
                 if let Some(life) = self.lives.get_mut(&incarnation) {
                     life.pids = vec![pid];
                     life.init = init;
+                    life.pod.iter().zip(init).for_each(|(pod, init)| pod.ears.descend_from(init));
                     life.launched = self.clock.now();
                     return vec![Fact::Launched(incarnation, pid)];
                 }
@@ -246,7 +250,7 @@ impl Host {
         let ports = planned.map(|planned| planned.ports.as_slice()).unwrap_or_default();
         let mut numbers = ports.iter().filter_map(PlannedPort::listen);
         let serves = match &life.pod {
-            Some(pod) => numbers.any(|port| pod.listens(port)),
+            Some(pod) => numbers.any(|port| pod.ears.hear(port)),
             None => {
                 Listeners::look().is_ok_and(|listeners| numbers.any(|port| is_theirs(&listeners, port, &life.pids)))
             }

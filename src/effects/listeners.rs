@@ -3,14 +3,15 @@
 //! Readiness by connecting would disturb the program and could be answered by somebody else; a listening socket
 //! that one of its own processes holds is proof. One dump serves every service that is waited for.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::OwnedFd;
 
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with};
 
-use super::process::{Kin, Owner, holder, sockets, tree};
+use super::process::{Kin, Owner, describe, holder, sockets, tree};
 
 /// All listening TCP sockets of this network namespace, by port.
 #[derive(Debug, Default)]
@@ -21,6 +22,22 @@ pub struct Listeners(HashMap<u16, Vec<Listener>>);
 struct Listener {
     inode: u64,
     address: IpAddr,
+}
+
+/// A port on which a program listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Open {
+    pub port: u16,
+    pub address: IpAddr,
+    /// Its name, where that can be seen.
+    pub program: Option<String>,
+}
+
+impl fmt::Display for Open {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.port)?;
+        self.program.as_ref().map_or(Ok(()), |program| write!(f, " ({program})"))
+    }
 }
 
 /// What is known about one port.
@@ -52,11 +69,31 @@ impl Listeners {
         Ok(found)
     }
 
-    /// All their ports.
-    pub fn ports(&self) -> Vec<u16> {
-        let mut ports: Vec<u16> = self.0.keys().copied().collect();
-        ports.sort_unstable();
-        ports
+    /// All of them, by port. Their programs are looked for among the descendants of a process.
+    pub fn open(&self, root: Option<u32>) -> Vec<Open> {
+        let mut programs = HashMap::new();
+        for pid in root.into_iter().flat_map(tree) {
+            // A child has what its parent holds too: the parent comes first.
+            for inode in sockets(pid).unwrap_or_default() {
+                programs.entry(inode).or_insert(pid);
+            }
+        }
+        let open = |port: u16, it: &Listener| {
+            let program = programs.get(&it.inode).map(|pid| describe(*pid).program).filter(|name| !name.is_empty());
+            Open { port, address: it.address, program }
+        };
+        let sorted: BTreeMap<_, _> = self.0.iter().collect();
+        sorted
+            .into_iter()
+            .flat_map(|(port, all)| all.iter().map(move |it| (*port, it)))
+            .map(|(port, it)| open(port, it))
+            .collect()
+    }
+
+    /// Of all, those that a process or a descendant of it holds.
+    pub fn open_of(&self, pids: &[u32]) -> Vec<Open> {
+        let of = |pid: u32| self.open(Some(pid)).into_iter().filter(|it| it.program.is_some());
+        pids.iter().copied().flat_map(of).collect()
     }
 
     /// Who gets the connections to a port of the loopback: a family's processes, others, or both.

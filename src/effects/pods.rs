@@ -1,18 +1,20 @@
 //! Pods from the engine's side: made with each launch, known to the proxy as long as they are there.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use super::listeners::{Listeners, listens};
+use super::ears::{Ears, Unheard, astray};
 use crate::launcher::Line;
-use crate::launcher::pod::{self, ENGINE, Handover};
+use crate::launcher::pod::{self, Handover};
 use crate::model::Egress;
-use crate::plan::{HOST, Location, Planned, RANGE, twin};
+use crate::plan::{HOST, Location, Planned, RANGE};
 use crate::supervise::Incarnation;
 
 /// What the proxy is told of pods.
@@ -34,15 +36,13 @@ pub struct Opened {
     pub instance: u32,
     /// Its own address.
     pub address: Ipv4Addr,
-    pub line: Arc<Line>,
+    pub pod: Pod,
     /// All streams that leave the pod.
     pub listener: OwnedFd,
     /// All its questions of names.
     pub names: OwnedFd,
     /// All other datagrams that leave the pod, a socket for each family of addresses.
     pub datagrams: Vec<OwnedFd>,
-    /// Where its programs listen.
-    pub ears: Ears,
     /// Whether the service's callers are to be sent there; a setup step's pod only calls.
     pub serves: bool,
 }
@@ -53,35 +53,27 @@ pub struct Opened {
 pub struct Directory(Arc<Mutex<Entries>>);
 
 /// By services and the numbers of their instances.
-type Entries = HashMap<Arc<str>, BTreeMap<u32, Reached>>;
-
-/// A pod by which an instance is reached.
-#[derive(Debug)]
-struct Reached {
-    incarnation: Incarnation,
-    line: Arc<Line>,
-    ears: Ears,
-}
+type Entries = HashMap<Arc<str>, BTreeMap<u32, (Incarnation, Pod)>>;
 
 impl Directory {
-    /// The line to an instance's pod, if it has one.
-    pub fn line(&self, service: &str, instance: u32) -> Option<Arc<Line>> {
-        Some(self.lock().get(service)?.get(&instance)?.line.clone())
+    /// The pod of an instance, if it has one.
+    pub fn pod(&self, service: &str, instance: u32) -> Option<Pod> {
+        self.lock().get(service)?.get(&instance).map(|(_, pod)| pod.clone())
     }
 
-    /// Where programs listen in the pod of a service's first instance.
-    pub fn ears(&self, service: &str) -> Option<Ears> {
-        Some(self.lock().get(service)?.values().next()?.ears.clone())
+    /// The pod of a service's first instance.
+    pub fn first(&self, service: &str) -> Option<Pod> {
+        self.lock().get(service)?.values().next().map(|(_, pod)| pod.clone())
     }
 
-    fn enter(&self, pod: &Opened) {
-        let reached = Reached { incarnation: pod.incarnation, line: pod.line.clone(), ears: pod.ears.clone() };
-        self.lock().entry(pod.service.clone()).or_default().insert(pod.instance, reached);
+    fn enter(&self, opened: &Opened) {
+        let entry = (opened.incarnation, opened.pod.clone());
+        self.lock().entry(opened.service.clone()).or_default().insert(opened.instance, entry);
     }
 
     fn leave(&self, incarnation: Incarnation) {
         self.lock().retain(|_, pods| {
-            pods.retain(|_, pod| pod.incarnation != incarnation);
+            pods.retain(|_, (known, _)| *known != incarnation);
             !pods.is_empty()
         });
     }
@@ -169,24 +161,16 @@ pub type PodOrder = (pod::Pod, OwnedFd);
 
 /// What the launcher needs to start a program that has only its own files, in network mode `names`. Nothing comes out of
 /// there and nothing is asked for, so the line's other end is closed at once.
-pub fn private_files(etc: &Path) -> std::io::Result<PodOrder> {
+pub fn private_files(etc: &Path) -> io::Result<PodOrder> {
     let (_closed, end) = std::os::unix::net::UnixStream::pair()?;
     Ok((pod::Pod { etc: etc.as_os_str().as_encoded_bytes().to_vec(), network: None }, end.into()))
 }
 
-/// A pod as the engine's loop knows it.
+/// A pod as it is called and asked; clones share the ways there.
 #[derive(Debug, Clone)]
 pub struct Pod {
     pub line: Arc<Line>,
-    ears: Ears,
-}
-
-/// Where the programs of a pod listen, asked of its kernel; clones share the way there.
-#[derive(Debug, Clone)]
-pub struct Ears {
-    address: Ipv4Addr,
-    /// There once the pod is complete. One question at a time: the answers come in order.
-    diagnosis: Arc<OnceLock<Mutex<OwnedFd>>>,
+    pub ears: Ears,
 }
 
 /// What is to run in a pod.
@@ -206,11 +190,11 @@ impl Pod {
         etc: &Path,
         front_door: u16,
         announcer: &Announcer,
-    ) -> std::io::Result<(Self, PodOrder)> {
+    ) -> io::Result<(Self, PodOrder)> {
         let &Whose { incarnation, planned, instance, serves } = whose;
         let address = planned.own_address(instance);
         let (line, end) = Line::new(address)?;
-        let pod = Self { line: Arc::new(line), ears: Ears { address, diagnosis: Arc::default() } };
+        let pod = Self { line: Arc::new(line), ears: Ears::new(address) };
         let listens_itself = |number: u16| planned.ports.iter().any(|port| port.number == number);
         let order = pod::Pod {
             etc: etc.as_os_str().as_encoded_bytes().to_vec(),
@@ -231,56 +215,35 @@ impl Pod {
             let Ok(handover) = known.line.handover().await else { return };
             let Handover { listener, names, datagrams, datagrams6, diagnosis } = handover;
             let datagrams = std::iter::once(datagrams).chain(datagrams6).collect();
-            let Self { line, ears } = known;
-            let _ = ears.diagnosis.set(diagnosis.into());
+            known.ears.complete(diagnosis);
             announcer.open(Opened {
                 incarnation,
                 service,
                 instance,
                 address,
-                line,
+                pod: known,
                 listener,
                 names,
                 datagrams,
-                ears,
                 serves,
             });
         });
         Ok((pod, (order, end)))
     }
 
-    /// Whether a program in it listens on a port.
-    pub fn listens(&self, port: u16) -> bool {
-        self.ears.by_ipv4(port) || self.ears.by_ipv6(port)
-    }
-
-    /// All ports on which programs in it listen.
-    pub fn ports(&self) -> Vec<u16> {
-        let listeners = self.ears.ask(|socket| Listeners::look_by(socket).ok()).flatten().unwrap_or_default();
-        listeners.ports().into_iter().filter(|port| *port != ENGINE).collect()
-    }
-}
-
-impl Ears {
-    /// Whether a program is there for callers by IPv6, and by that alone.
-    pub fn by_ipv6_alone(&self, port: u16) -> bool {
-        !self.by_ipv4(port) && self.by_ipv6(port)
-    }
-
-    fn by_ipv4(&self, port: u16) -> bool {
-        self.any(port, &[self.address.into(), Ipv4Addr::LOCALHOST.into()])
-    }
-
-    fn by_ipv6(&self, port: u16) -> bool {
-        self.any(port, &[twin(self.address).into(), Ipv6Addr::LOCALHOST.into()])
-    }
-
-    fn any(&self, port: u16, addresses: &[IpAddr]) -> bool {
-        self.ask(|socket| listens(socket, port, addresses)).unwrap_or(false)
-    }
-
-    fn ask<T>(&self, question: impl FnOnce(&OwnedFd) -> T) -> Option<T> {
-        self.diagnosis.get().map(|socket| question(&socket.lock().unwrap_or_else(PoisonError::into_inner)))
+    /// A stream from `source` to a port of a program in it. Where nobody listens, what is open is told; a program that
+    /// listens on an odd address of the loopback is found all the same.
+    pub async fn connect(&self, source: Ipv4Addr, port: u16) -> io::Result<TcpStream> {
+        let refused = match self.line.connect(source, port).await {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => error,
+            settled => return settled,
+        };
+        let ears = self.ears.clone();
+        let Ok(open) = tokio::task::spawn_blocking(move || ears.lately()).await else { return Err(refused) };
+        match astray(&open, port) {
+            Some(address) => self.line.connect_to(address, source, port).await,
+            None => Err(io::Error::new(io::ErrorKind::ConnectionRefused, Unheard::new(port, open))),
+        }
     }
 }
 
@@ -304,11 +267,10 @@ mod tests {
             service: "web".into(),
             instance: 1,
             address,
-            line: line.into(),
+            pod: Pod { line: line.into(), ears: Ears::new(address) },
             listener: socket(),
             names: socket(),
             datagrams: vec![socket()],
-            ears: Ears { address, diagnosis: Arc::default() },
             serves: true,
         }
     }
@@ -322,12 +284,12 @@ mod tests {
         announcer.order(usual);
         announcer.close(quick);
         announcer.open(opened(quick));
-        assert!(inbox.directory.line("web", 1).is_none());
+        assert!(inbox.directory.pod("web", 1).is_none());
         announcer.open(opened(usual));
         // Before anybody has read the news: its calls may come at once.
-        assert!(inbox.directory.line("web", 1).is_some() && inbox.directory.line("web", 2).is_none());
+        assert!(inbox.directory.pod("web", 1).is_some() && inbox.directory.pod("web", 2).is_none());
         announcer.close(usual);
-        assert!(inbox.directory.line("web", 1).is_none() && inbox.directory.ears("web").is_none());
+        assert!(inbox.directory.pod("web", 1).is_none() && inbox.directory.first("web").is_none());
         // One that never had a pod.
         announcer.close(none);
         drop(announcer);

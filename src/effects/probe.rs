@@ -25,12 +25,18 @@ pub enum Way {
     Loopback,
     /// In its pod.
     Pod(Arc<Line>),
+    /// The same, and wherever it may listen there.
+    Anywhere(Pod),
 }
 
 impl Way {
-    /// The way to a program in a pod, or without one.
-    pub fn to(pod: Option<&Pod>) -> Self {
-        pod.map_or(Self::Loopback, |pod| Self::Pod(pod.line.clone()))
+    /// The way to a program in a pod, or without one. Where it may listen is looked for only if it had the time to.
+    pub fn to(pod: Option<&Pod>, is_late: bool) -> Self {
+        match pod {
+            None => Self::Loopback,
+            Some(pod) if is_late => Self::Anywhere(pod.clone()),
+            Some(pod) => Self::Pod(pod.line.clone()),
+        }
     }
 
     async fn connect(&self, port: u16) -> Result<TcpStream, Missed> {
@@ -38,6 +44,7 @@ impl Way {
             Self::Loopback => connect(port).await,
             // As in production, probes come from elsewhere.
             Self::Pod(line) => line.connect(FRONT_DOOR, port).await,
+            Self::Anywhere(pod) => pod.connect(FRONT_DOOR, port).await,
         };
         stream.map_err(|error| match error.kind() {
             io::ErrorKind::ConnectionRefused => Missed::NobodyListens(port),

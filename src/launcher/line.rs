@@ -85,10 +85,9 @@ impl Line {
         let mut refused = None;
         // First where it was found the last time.
         for place in iter::once(known).chain((0..Side::ALL.len()).filter(|place| *place != known)) {
-            match self.try_side(Side::ALL[place], source, port).await {
+            match self.connect_to(Side::ALL[place].target(self.address), source, port).await {
                 Ok(stream) => {
                     self.side.store(u8::try_from(place).unwrap_or(0), Ordering::Relaxed);
-                    stream.set_nodelay(true)?;
                     return Ok(stream);
                 }
                 Err(error) if is_elsewhere(&error) => refused = Some(error),
@@ -126,13 +125,16 @@ impl Line {
         Ok(decode_addresses(&packet[..length]))
     }
 
-    async fn try_side(&self, side: Side, source: Ipv4Addr, port: u16) -> io::Result<TcpStream> {
-        let target = side.target(self.address);
+    /// A stream from `source` to a port of one address in the pod.
+    pub async fn connect_to(&self, target: impl Into<IpAddr>, source: Ipv4Addr, port: u16) -> io::Result<TcpStream> {
+        let target = target.into();
         let socket = if target.is_ipv4() { self.socket().await? } else { self.socket6().await? };
         let socket = TcpSocket::from_std_stream(StdStream::from(socket));
         let source: IpAddr = if target.is_ipv4() { source.into() } else { twin(source).into() };
         socket.bind((source, 0).into())?;
-        socket.connect((target, port).into()).await
+        let stream = socket.connect((target, port).into()).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
     }
 
     /// Has calls from the pod to an address refused by its kernel, but for those to its doors: some open, some shut.

@@ -213,6 +213,7 @@ mod tests {
             blockers: Vec::new(),
             last_probe: None,
             refused: Vec::new(),
+            silent_ports: Vec::new(),
             last_lines: Vec::new(),
             next: None,
             scaling: None,

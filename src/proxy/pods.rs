@@ -28,8 +28,7 @@ use super::http::{Caller, Context};
 use super::listen::each_connection;
 use super::wire::Io;
 use crate::discovery::{serve_tcp, serve_udp};
-use crate::effects::pods::{Directory, News, Opened};
-use crate::launcher::Line;
+use crate::effects::pods::{Directory, News, Opened, Pod};
 use crate::model::Protocol;
 use crate::plan::FRONT_DOOR;
 use crate::route::{Location, Table, Upstream};
@@ -51,22 +50,22 @@ impl Pods {
 
     /// A stream to a program in its pod, from the address of its caller.
     pub async fn connect(&self, callee: (&str, u32), caller: &Caller, port: u16) -> io::Result<TcpStream> {
-        self.line(callee)?.connect(self.source(caller), port).await
+        self.pod(callee)?.connect(self.source(caller), port).await
     }
 
     /// A socket for datagrams between a caller and a program in its pod.
     pub async fn datagrams(&self, callee: (&str, u32), caller: &Caller, port: u16) -> io::Result<UdpSocket> {
-        self.line(callee)?.datagrams(self.source(caller), port).await
+        self.pod(callee)?.line.datagrams(self.source(caller), port).await
     }
 
-    fn line(&self, (service, instance): (&str, u32)) -> io::Result<Arc<Line>> {
-        let line = self.directory.borrow().line(service, instance);
-        line.ok_or_else(|| io::ErrorKind::ConnectionRefused.into())
+    fn pod(&self, (service, instance): (&str, u32)) -> io::Result<Pod> {
+        let pod = self.directory.borrow().pod(service, instance);
+        pod.ok_or_else(|| io::ErrorKind::ConnectionRefused.into())
     }
 
     /// Whether a service listens by IPv6 and by that alone, on any of its ports.
     fn is_ipv6(&self, upstream: &Upstream) -> bool {
-        let Some(ears) = self.directory.borrow().ears(&upstream.name) else { return false };
+        let Some(Pod { ears, .. }) = self.directory.borrow().first(&upstream.name) else { return false };
         let mut streams = upstream.ports.iter().filter(|port| port.protocol != Protocol::Udp);
         streams.any(|port| matches!(port.location, Location::Pod { port, .. } if ears.by_ipv6_alone(port)))
     }
@@ -110,7 +109,7 @@ pub async fn serve(mut news: mpsc::UnboundedReceiver<News>, around: Surroundings
 
 fn open(pod: Opened, around: &Rc<Surroundings>) -> Vec<JoinHandle<()>> {
     let Surroundings { tables, context, .. } = &**around;
-    let Opened { service, address, line, listener, names, datagrams, .. } = pod;
+    let Opened { service, address, pod: Pod { line, .. }, listener, names, datagrams, .. } = pod;
     let pods = context.pool.dialer.pods.clone();
     let pod = Names::new((service.clone(), address), line.clone(), tables.clone(), pods, context.router.clone());
     let (socket, forwarder) = (names.into(), context.forwarder.clone());

@@ -4,6 +4,7 @@ mod asks;
 mod attach;
 mod disco;
 mod edits;
+mod explain;
 mod mirrors;
 mod remotes;
 mod setup;

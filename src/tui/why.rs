@@ -110,6 +110,9 @@ fn told(app: &App, why: &Explanation, width: usize) -> Vec<Line<'static>> {
     for refused in &why.refused {
         text(&format!("its call to {} was refused: {}", refused.to, refused.hint), plain);
     }
+    for port in &why.silent_ports {
+        text(&format!("its port {}: {}", port.name, port.finding), plain);
+    }
     if let Some(lost) = lost_lines(why.lost_lines) {
         text(&lost, plain);
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::refused::Refused;
 use super::wording::{elapsed, reason, scaling};
-use crate::plan::Plan;
+use crate::plan::{Plan, PlannedPort};
 use crate::supervise::{Moment, Next, State, Why};
 
 /// The answer to `why SERVICE`.
@@ -19,6 +19,9 @@ pub struct Explanation {
     /// Calls of it that its own pod refused; filled in by whoever can ask the pod.
     #[serde(default)]
     pub refused: Vec<Refused>,
+    /// Its declared ports on which nobody listens; filled in by whoever can ask its pod.
+    #[serde(default)]
+    pub silent_ports: Vec<SilentPort>,
     /// The last lines of its output; filled in by whoever can read the logs.
     pub last_lines: Vec<String>,
     pub next: Option<String>,
@@ -28,6 +31,23 @@ pub struct Explanation {
     /// Lines of its output that could not be written; filled in by whoever counts them.
     #[serde(default)]
     pub lost_lines: u64,
+}
+
+/// A declared port on which nobody listens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SilentPort {
+    pub name: String,
+    /// Production's.
+    pub number: u16,
+    /// What was expected, and which are open instead.
+    pub finding: String,
+}
+
+impl SilentPort {
+    /// What is to be said of a port.
+    pub fn new(port: &PlannedPort, finding: &impl ToString) -> Self {
+        Self { name: port.name.clone(), number: port.number, finding: finding.to_string() }
+    }
 }
 
 /// A dependency that is not there yet.
@@ -72,6 +92,7 @@ impl Explanation {
             blockers: blockers.collect(),
             last_probe,
             refused: Vec::new(),
+            silent_ports: Vec::new(),
             last_lines: Vec::new(),
             lost_lines: 0,
             scaling: why.scaling.as_ref().map(scaling),
@@ -109,6 +130,7 @@ mod tests {
             ],
             last_probe: None,
             refused: Vec::new(),
+            silent_ports: Vec::new(),
             last_lines: Vec::new(),
             next: None,
             scaling: None,

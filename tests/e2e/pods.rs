@@ -20,6 +20,7 @@ mod replicas;
 mod resolvers;
 mod rolling;
 mod scale;
+mod silent;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

@@ -6,13 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::misplaced::misplaced;
 use super::sweep::PATIENCE;
+use super::whereabouts::Whereabouts;
 use super::{Host, Life, source};
 use crate::effects::accounts::{self, Found};
 use crate::effects::clock::Clock;
 use crate::effects::helpers::{Place, Task};
-use crate::effects::listeners::Listeners;
 use crate::effects::pods::{Pod, Whose, private_files};
 use crate::effects::probe::{Missed, Way, try_network};
 use crate::effects::process::Kin;
@@ -20,7 +19,7 @@ use crate::effects::twins::Twins;
 use crate::effects::{environment, texts};
 use crate::launcher::Entering;
 use crate::model::{NetworkMode, ProbeKind, Signal};
-use crate::plan::{Plan, PlannedCheck, Setup};
+use crate::plan::{PlannedCheck, Setup};
 use crate::supervise::{Fact, Incarnation, SetupRun};
 use crate::telemetry::logs::Stream;
 
@@ -32,9 +31,9 @@ impl Host {
         let facts = self.facts.clone();
         let PlannedCheck::Exec(argv) = check else {
             let Some(life) = self.lives.get(&incarnation) else { return };
-            let way = Way::to(life.pod.as_ref());
             // A program that has had no time to listen anywhere is not looked at.
             let is_late = self.clock.now().since(life.launched) >= PATIENCE;
+            let way = Way::to(life.pod.as_ref(), is_late);
             let (plan, pod, pids) = (self.plan.clone(), life.pod.clone(), life.pids.clone());
             let whereabouts = Some(Whereabouts { plan, place: (service, instance), pod, pids }).filter(|_| is_late);
             let alone = self.alone(incarnation, life, kind, check.port());
@@ -235,27 +234,6 @@ impl Alone {
         let kin = Kin { pids: &self.pids, others: &self.others };
         let mut twins = self.twins.lock().unwrap_or_else(PoisonError::into_inner);
         twins.complaint(self.clock.now(), self.incarnation, self.port, kin).map_or(Ok(()), Err)
-    }
-}
-
-/// Where the program of an instance may listen.
-struct Whereabouts {
-    plan: Arc<Plan>,
-    /// Its service, and its number.
-    place: (usize, u32),
-    pod: Option<Pod>,
-    pids: Vec<u32>,
-}
-
-impl Whereabouts {
-    /// What is said where nobody listens on a port, but the program on another one.
-    fn misplaced(&self, port: u16) -> Option<String> {
-        let open = match &self.pod {
-            Some(pod) => pod.ports(),
-            None => Listeners::look().map(|listeners| listeners.of(&self.pids)).unwrap_or_default(),
-        };
-        let (service, instance) = self.place;
-        misplaced(&self.plan.services[service].instance(instance).ports, self.pod.is_some(), port, &open)
     }
 }
 

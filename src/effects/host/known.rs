@@ -23,7 +23,7 @@ impl Host {
     }
 
     /// What is known of a service's first instance.
-    fn first_of(&self, service: usize) -> Option<&Life> {
+    pub(super) fn first_of(&self, service: usize) -> Option<&Life> {
         self.lives.values().filter(|life| life.service == service).min_by_key(|life| life.instance)
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::misplaced::misplaced;
+use super::whereabouts::not_found;
 use super::{Host, Life};
 use crate::effects::listeners::{Listeners, Listening};
 use crate::effects::process::Kin;
@@ -31,8 +32,9 @@ impl Host {
                 return None;
             };
             let finding = match &life.pod {
-                Some(pod) if pod.listens(port) => None,
-                Some(pod) => Some(self.not_listening(life, port, begun, || pod.ports())),
+                Some(pod) if pod.ears.hear(port) => None,
+                Some(_) if begun.since(life.launched) < PATIENCE => Some(not_yet(port)),
+                Some(pod) => not_found(pod, port, |open| self.elsewhere(life, port, open)),
                 None => match listeners.on(port, Kin { pids: &life.pids, others: &self.main_pids(incarnation) }) {
                     Listening::Nobody => Some(self.not_listening(life, port, begun, || listeners.of(&life.pids))),
                     known => complaint(port, known),
@@ -52,9 +54,17 @@ impl Host {
     }
 
     fn not_listening(&self, life: &Life, port: u16, now: Moment, open: impl FnOnce() -> Vec<u16>) -> String {
-        let planned = self.plan.services.get(life.service);
-        let elsewhere = || misplaced(&planned?.instance(life.instance).ports, life.pod.is_some(), port, &open());
         let is_late = now.since(life.launched) >= PATIENCE;
-        is_late.then(elsewhere).flatten().unwrap_or_else(|| format!("it does not listen on port {port} yet"))
+        is_late.then(|| self.elsewhere(life, port, &open())).flatten().unwrap_or_else(|| not_yet(port))
     }
+
+    fn elsewhere(&self, life: &Life, port: u16, open: &[u16]) -> Option<String> {
+        let planned = self.plan.services.get(life.service)?;
+        misplaced(&planned.instance(life.instance).ports, life.pod.is_some(), port, open)
+    }
+}
+
+/// What is said of a program that may only need more time.
+pub(super) fn not_yet(port: u16) -> String {
+    format!("it does not listen on port {port} yet")
 }

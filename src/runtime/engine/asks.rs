@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::Engine;
 use super::setup::{make_plan, write_files};
 use crate::effects::places::workspace_id;
-use crate::effects::{Dialled, ledger, ports};
+use crate::effects::{ledger, ports};
 use crate::manifest::{Request, did_you_mean};
 use crate::model::Workspace;
 use crate::plan::PlannedPort;
@@ -22,8 +22,8 @@ use crate::runtime::network::{choose, has_room};
 use crate::runtime::scale::{by_hand, kept, scaled};
 use crate::runtime::wanted::wanted;
 use crate::runtime::{Ask, Environment, InPod, Problem, Scale, Scaled, UpRequest, Upped};
-use crate::supervise::{Command, Input, Status, Want};
-use crate::view::{Explanation, Graph, Judge};
+use crate::supervise::{Command, Input, Want};
+use crate::view::Graph;
 
 /// A manifest that was read again.
 pub(super) struct Loaded {
@@ -159,32 +159,6 @@ impl Engine {
         self.host.hold(name, &self.setup.program);
         self.step(Input::Asked(Command::UpAlone(vec![(place, Want::Up)])));
         Ok(())
-    }
-
-    /// Answers at once, or when the service's pod has been asked.
-    fn explain(&self, name: &str, reply: oneshot::Sender<Result<Explanation, Problem>>) {
-        let place = match self.place(name) {
-            Ok(place) => place,
-            Err(problem) => return drop(reply.send(Err(problem))),
-        };
-        let plan = self.world.plan().clone();
-        let explained = Explanation::new(&plan, place, &self.world.why(place), self.clock.now());
-        let statuses: Vec<Status> = (0..plan.services.len()).map(|place| self.world.status(place)).collect();
-        // What was before its present run is no reason for a call that this one made.
-        let past = self.publisher.past(&plan, statuses[place].started);
-        let known = self.host.dialled(place);
-        tokio::spawn(async move {
-            let judge = Judge { plan: &plan, place, statuses: &statuses, past: &past };
-            let refused = match known {
-                Dialled::Before(dialled) => judge.refused(&dialled, |_| false),
-                Dialled::Ask(pod) => {
-                    // A pod that is gone by now has nothing to say.
-                    let dialled = pod.line.dialled().await.unwrap_or_default();
-                    judge.refused(&dialled, |port| pod.listens(port))
-                }
-            };
-            let _ = reply.send(Ok(Explanation { refused, ..explained }));
-        });
     }
 
     fn environment(&self, name: &str) -> Result<Environment, Problem> {
