@@ -4,6 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 
 use clap::Args;
 
@@ -12,9 +13,15 @@ use super::enter::not_run;
 use super::error::{Code, Error};
 use super::locate::connect;
 use super::output::Output;
+use crate::api::Client;
 use crate::effects::{environment, fs};
 use crate::launcher::{Account, Entering};
-use crate::runtime::{Environment, InPod};
+use crate::runtime::{Changes, Environment, InPod};
+use crate::supervise::State;
+use crate::view::Service;
+
+/// How long a pod that is to come is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What `exec` is asked for.
 #[derive(Debug, Args)]
@@ -36,7 +43,7 @@ pub struct Exec {
 pub async fn run(global: &Global, args: Exec, output: &Output) -> Result<ExitCode, Error> {
     let as_exec = |error: Error| Error { code: Code::Exec, ..error };
     let (client, _) = connect(global, output).map_err(as_exec)?;
-    let environment = client.env(&args.service).await.map_err(Error::from).map_err(as_exec)?;
+    let environment = place_of(&client, &args.service, output).await.map_err(as_exec)?;
     let Some((program, arguments)) = args.command.split_first() else {
         return Err(Error::new(Code::Exec, "there is no command to execute"));
     };
@@ -54,6 +61,39 @@ pub async fn run(global: &Global, args: Exec, output: &Output) -> Result<ExitCod
         .exec();
     let path = environment.variables.get("PATH").map(OsStr::new);
     Err(not_run(program, path, &failed))
+}
+
+/// The place of a service; while one that has a pod is about to start, this waits for the pod.
+async fn place_of(client: &Client, service: &str, output: &Output) -> Result<Environment, Error> {
+    let found = client.env(service).await?;
+    if found.pod != InPod::Absent {
+        return Ok(found);
+    }
+    let mut rows = client.events("/v1/services/stream").await?;
+    let coming = async {
+        let mut is_told = false;
+        while let Some(changes) = rows.next::<Changes>().await {
+            // Of several instances one that comes is enough.
+            let of_it: Vec<_> = changes.services.iter().filter(|row| row.name == service).collect();
+            if of_it.iter().any(|row| row.pid.is_some()) {
+                return;
+            }
+            let Some(row) = of_it.iter().find(|row| is_coming(row)) else {
+                if of_it.is_empty() && !changes.whole { continue } else { return }
+            };
+            if output.is_interactive() && !std::mem::replace(&mut is_told, true) {
+                output.say(&format!("{service} is {}: waiting for its pod", row.state.word()));
+            }
+        }
+    };
+    let _ = tokio::time::timeout(PATIENCE, coming).await;
+    Ok(client.env(service).await?)
+}
+
+/// Whether a process of it is to start without more being asked for.
+fn is_coming(row: &Service) -> bool {
+    let begins = matches!(row.state, State::Waiting | State::Setup | State::Starting | State::Backoff);
+    row.wanted && begins && !row.stuck
 }
 
 /// A program in the place of a service: in its pod, where it has one, and as its account.

@@ -66,6 +66,34 @@ fn where_nothing_runs_there_is_no_pod() {
 }
 
 #[test]
+fn a_pod_that_is_about_to_come_is_waited_for() {
+    let manifest = "
+name: coming
+services:
+  web: { command: [sleep, infinity], depends_on: { first: { condition: service_completed_successfully } } }
+  first: { command: 'while [ ! -e go ]; do sleep 0.02; done' }
+  never: { command: [sleep, infinity], depends_on: { failed: { condition: service_completed_successfully } } }
+  failed: { command: 'false' }
+";
+    for account in Account::all() {
+        let sandbox = workspace(account, manifest);
+        sandbox.nagaya(&["up", "-d"]).good();
+        let terminal = Terminal::open(&sandbox, (80, 24), "exec web hostname");
+        terminal.shows("web is waiting: waiting for its pod");
+        let run = sandbox.start(&["exec", "web", "--", "hostname"]);
+        sandbox.write("go", "");
+        let run = run.end().good();
+        assert_eq!((run.out.as_str(), run.err.as_str()), ("web\n", ""));
+        terminal.shows("ended with 0");
+        // What waits for what failed does not come.
+        until("it has failed", || sandbox.row("failed")["state"] == "failed");
+        sandbox.nagaya(&["exec", "never", "--", "true"]).ended(125).says(&["never does not run"]);
+        sandbox.nagaya(&["stop", "web"]).good();
+        sandbox.nagaya(&["exec", "web", "--", "true"]).ended(125).says(&["web does not run"]);
+    }
+}
+
+#[test]
 fn nothing_of_it_survives_its_pod() {
     for account in Account::all() {
         let sandbox = pods(account);
