@@ -8,7 +8,7 @@ use super::args::Global;
 use super::error::Error;
 use super::locate::connect;
 use super::output::Output;
-use super::wait::{Goal, settle};
+use super::wait::{Goal, settle, settle_after};
 use crate::api::Client;
 
 #[derive(Debug, Args)]
@@ -32,8 +32,9 @@ pub struct Restart {
 /// serving.
 pub async fn restart(global: &Global, args: &Restart, output: &Output) -> Result<ExitCode, Error> {
     let (client, engine) = connect(global, output)?;
+    let before = client.services().await?;
     client.restart(&args.services, args.recreate).await?;
-    settle(&client, &engine.state, &args.services, Goal::Ready, None, output).await?;
+    settle_after(&before, &client, &engine.state, &args.services, Goal::Ready, None, output).await?;
     show(&client, &args.services, output).await
 }
 

@@ -105,7 +105,9 @@ fn services_are_stopped_started_and_restarted_alone() {
     let sandbox = small(Account::Own);
     sandbox.up();
     let before = sandbox.pid("web");
-    sandbox.nagaya(&["restart", "web"]).good();
+    let restarted = sandbox.nagaya(&["restart", "web"]).good();
+    // Of the old one, which was ready once, nothing is told.
+    assert_eq!(restarted.err.matches("web").count(), 1, "{}", restarted.err);
     sandbox.nagaya(&["wait", "web"]).good();
     assert_ne!(sandbox.pid("web"), before);
 
