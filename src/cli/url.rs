@@ -9,6 +9,7 @@ use super::args::Global;
 use super::error::Error;
 use super::locate::connect;
 use super::output::{Output, dim};
+use crate::effects::ports;
 use crate::plan::LOOPBACK;
 use crate::view::{Align, Port, Service, Table, by_service};
 
@@ -30,6 +31,8 @@ struct Address {
     https: Option<String>,
     /// The program's own address, for programs that do not resolve `*.localhost`. None where others have its number.
     loopback: Option<String>,
+    /// The number that `publish` chose and that others have.
+    unpublished: Option<u16>,
     /// The URL is one for services alone: nothing leads there from this machine.
     only_in_pods: bool,
 }
@@ -67,7 +70,16 @@ pub async fn run(global: &Global, args: &Url, output: &Output) -> Result<ExitCod
 /// Tells which ports cannot be reached from this machine, and how they would be.
 fn hidden(addresses: &[Address], output: &Output) {
     let name = |address: &Address| format!("{}'s {}", address.service, address.port);
-    let hidden: Vec<String> = addresses.iter().filter(|address| address.only_in_pods).map(name).collect();
+    for address in addresses {
+        let Some(number) = address.unpublished else { continue };
+        output.say(&dim(&format!(
+            "  {} is not published on {number}: {}; `nagaya up` tries again",
+            name(address),
+            ports::taken_message(number)
+        )));
+    }
+    let is_hidden = |address: &&Address| address.only_in_pods && address.unpublished.is_none();
+    let hidden: Vec<String> = addresses.iter().filter(is_hidden).map(name).collect();
     if !hidden.is_empty() {
         output.say(&dim(&format!(
             "  services alone reach {}: on 127.0.0.1 the number is below 1024 or another's too; `publish` gives it one",
@@ -85,6 +97,7 @@ impl Address {
             port: port.name.clone(),
             url: url.cloned().unwrap_or_default(),
             https: port.https.clone(),
+            unpublished: port.unpublished,
             only_in_pods: port.only_in_pods,
             loopback: port.published.map(|number| format!("{scheme}://{LOOPBACK}:{number}")),
         }

@@ -83,6 +83,9 @@ pub struct Port {
     pub https: Option<String>,
     /// The number of this machine that leads there: chosen with `publish`, or that on which the program listens.
     pub published: Option<u16>,
+    /// The number that was chosen with `publish` and that others have, so that it does not lead there.
+    #[serde(default)]
+    pub unpublished: Option<u16>,
     /// Services can call it, and nobody else.
     #[serde(default)]
     pub only_in_pods: bool,
@@ -219,8 +222,8 @@ impl Port {
     }
 
     fn new(plan: &Plan, service: &Planned, at: usize, port: &PlannedPort, taken: &HashSet<u16>) -> Self {
-        let mut chosen = service.publish.iter().filter(|it| it.port == at && !taken.contains(&it.host));
-        let chosen = chosen.next().map(|publish| publish.host);
+        let publish = || service.publish.iter().filter(|it| it.port == at);
+        let chosen = publish().find(|it| !taken.contains(&it.host)).map(|it| it.host);
         // In a pod it listens where nobody else can see it.
         let published = chosen.or(port.listen().filter(|_| !service.in_pod()));
         let scheme = port.protocol.scheme();
@@ -241,6 +244,7 @@ impl Port {
             only_in_pods: is_hidden && !at_the_door,
             https: at_the_door.then(|| front("https")),
             published,
+            unpublished: publish().find(|it| it.chosen && taken.contains(&it.host)).map(|it| it.host),
         }
     }
 }

@@ -165,6 +165,13 @@ services: {{ web: {{ command: {SERVER} $PORT, ports: {{ http: 8080 }}, publish: 
     sandbox.up().says(&[&told, &format!("(pid {pid})")]);
     assert_eq!(sandbox.row("web")["state"], "ready");
     assert_ne!(sandbox.row("web")["ports"][0]["published"], port);
+    let url = sandbox.nagaya(&["url", "web"]).good();
+    assert!(
+        url.err.contains(&format!("web's http is not published on {port}: port {port} is taken by")),
+        "{}",
+        url.err
+    );
+    assert_eq!(sandbox.nagaya(&["url", "web", "--json"]).good().json()[0]["unpublished"], port);
     drop(stranger);
     let up = sandbox.up();
     assert!(!up.err.contains("not published"), "{}", up.err);
