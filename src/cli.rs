@@ -1,6 +1,7 @@
 //! The command line: arguments, one file a command, the only printer of errors, exit codes.
 
 mod add;
+mod again;
 mod args;
 mod attach;
 mod change;

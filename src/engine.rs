@@ -19,7 +19,7 @@ use crate::api::Identity;
 use crate::manifest::Request;
 use crate::runtime::{Problem, UpRequest};
 
-pub use aftermath::clear;
+pub use aftermath::{clear, wait_for_end};
 pub use possible::{all_possible, modes_possible};
 pub use process::launcher;
 pub use start::{Found, Owned, find_or_start};

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anstyle::AnsiColor;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::again::again;
 use super::args::{Global, Up};
 use super::dtab::author;
 use super::error::{Code, Error};
@@ -14,14 +15,14 @@ use super::stream::Stream;
 use super::tries::tell_kept;
 use super::wait::{Goal, settle_after};
 use super::{block, dry_run, events, locate, ui};
-use crate::api::{Client, Identity};
+use crate::api::{CallError, Client, Identity};
 use crate::effects::fs;
 use crate::effects::places::LENT;
 use crate::effects::registry::Registration;
-use crate::engine::{Found, Order, Owned, Running, find_or_start};
+use crate::engine::{Found, Order, Owned, Running, find_or_start, wait_for_end};
 use crate::manifest::Request;
 use crate::plan::Selection;
-use crate::runtime::UpRequest;
+use crate::runtime::{Problem, UpRequest};
 use crate::view::{Service, by_service};
 
 /// Boots the workspace, or attaches to it and starts what is missing.
@@ -50,12 +51,35 @@ pub fn boot(global: &Global, load: Request, args: Up, output: &Output) -> Result
     }
     // Before there is a runtime: the engine is a fork of this process.
     let order = Order { load, up: request, standard_ports: args.door_80, namerd: args.namerd };
-    let found = find_or_start(&locate::places()?, &order, &|word| output.say(word))?;
+    let session = enter(&order, args, output)?;
     block(async {
-        let session = Session::open(found, &order.up, args).await?;
         session.notices.iter().for_each(|notice| output.say(notice));
         session.accompany(output).await
     })
+}
+
+/// Finds the engine or starts it. One that is about to end is of no use: once it is gone, another takes its place.
+fn enter(order: &Order, args: Up, output: &Output) -> Result<Session, Error> {
+    let tell = |word: &str| output.say(word);
+    let engine = match find_or_start(&locate::places()?, order, &tell)? {
+        Found::Started(running, owned) => return Ok(Session::own(*running, owned, &order.up, args)),
+        Found::Running(engine) => engine,
+    };
+    match block(Session::attach(&engine, &order.up, args))? {
+        Attached::Yes(session) => Ok(*session),
+        Attached::Leaving(why) => {
+            // It may only hang, where it did not say that it ends.
+            let says_so = matches!(why, CallError::Refused(Problem::Ending));
+            Err(if wait_for_end(&engine, says_so, &tell) { again() } else { why.into() })
+        }
+    }
+}
+
+/// What became of the attempt to attach to an engine.
+enum Attached {
+    Yes(Box<Session>),
+    /// It ends, or has ended meanwhile.
+    Leaving(CallError),
 }
 
 /// What was typed, as the history of the routes has it.
@@ -91,22 +115,25 @@ struct Session {
 }
 
 impl Session {
-    async fn open(found: Found, up: &UpRequest, args: Up) -> Result<Self, Error> {
-        match found {
-            Found::Running(engine) => Self::attach(&engine, up, args).await,
-            Found::Started(running, owned) => Ok(Self::own(*running, owned, up, args)),
-        }
-    }
-
-    async fn attach(engine: &Registration, up: &UpRequest, args: Up) -> Result<Self, Error> {
+    async fn attach(engine: &Registration, up: &UpRequest, args: Up) -> Result<Attached, Error> {
         let client = Client::new(&engine.socket);
-        let before = client.services().await?;
-        // What runs of tasks had started for a while is wanted for longer now.
-        let _ = fs::remove(&engine.state.join(LENT));
-        let upped = client.up(up).await.map_err(|error| {
-            let error = Error::from(error);
-            if error.code == Code::Manifest { error.hint("what runs stays as it is") } else { error }
-        })?;
+        let asked = async {
+            let before = client.services().await?;
+            // What runs of tasks had started for a while is wanted for longer now.
+            let _ = fs::remove(&engine.state.join(LENT));
+            let upped = client.up(up).await?;
+            Ok((before, client.identity().await?, upped))
+        };
+        let (before, identity, upped) = match asked.await {
+            Ok(asked) => asked,
+            Err(why @ (CallError::Refused(Problem::Ending) | CallError::NoEngine(..) | CallError::Broken(_))) => {
+                return Ok(Attached::Leaving(why));
+            }
+            Err(error) => {
+                let error = Error::from(error);
+                return Err(if error.code == Code::Manifest { error.hint("what runs stays as it is") } else { error });
+            }
+        };
         let mut notices = upped.notices;
         if args.door_80 && !engine.standard_ports {
             notices
@@ -115,10 +142,10 @@ impl Session {
         if let Some(at) = args.namerd.filter(|at| engine.namerd != Some(*at)) {
             notices.push(format!("namerd's API at {at} is for an engine that starts: `nagaya down`, then `nagaya up`"));
         }
-        Ok(Self {
+        Ok(Attached::Yes(Box::new(Self {
             args,
             named: named(up),
-            identity: client.identity().await?,
+            identity,
             client,
             state: engine.state.clone(),
             owned: None,
@@ -127,7 +154,7 @@ impl Session {
             before,
             notices,
             events_from: upped.events_from,
-        })
+        })))
     }
 
     fn own(running: Running, owned: Owned, up: &UpRequest, args: Up) -> Self {

@@ -40,6 +40,9 @@ pub struct Registration {
     pub namerd: Option<SocketAddr>,
     /// RFC 3339, UTC.
     pub started: String,
+    /// It stops all that it runs, and starts nothing any more.
+    #[serde(default)]
+    pub ending: bool,
 }
 
 impl Registration {
@@ -64,14 +67,14 @@ pub fn killed(places: &Places) -> Vec<Registration> {
     ids.into_iter().filter_map(|id| read(&places.home(&id))).filter(|engine| !engine.is_alive()).collect()
 }
 
-/// The running engine of a manifest, by its real path, under the name that is asked for.
+/// The running engine of a manifest, by its real path, under the name that is asked for; none that is about to end.
 pub fn find(places: &Places, manifest: Option<&PathBuf>, project: Option<&str>) -> Option<Registration> {
     let same = |engine: &Registration| {
         let name = match project {
             Some(name) => engine.explicit && engine.name == name,
             None => !engine.explicit,
         };
-        name && Some(&engine.manifest) == manifest
+        name && Some(&engine.manifest) == manifest && !engine.ending
     };
     engines(places).into_iter().find(same)
 }
@@ -91,6 +94,14 @@ pub fn began(state: &Path) -> Option<Timestamp> {
 /// Leaves a note.
 pub fn write(home: &Home, registration: &Registration) -> io::Result<()> {
     fs::replace(&home.registration(), serde_json::to_string_pretty(registration)?.as_bytes())
+}
+
+/// Adds to the note that its engine ends.
+pub fn note_end(home: &Home) {
+    if let Some(note) = read(home).filter(|note| !note.ending) {
+        // Without it, whoever asks the engine for something is told.
+        let _ = write(home, &Registration { ending: true, ..note });
+    }
 }
 
 /// Takes the note away.

@@ -19,9 +19,9 @@ const PAUSE: rustix::thread::Timespec = rustix::thread::Timespec { tv_sec: 0, tv
 pub(super) fn wait(home: &Home, tell: &dyn Fn(&str)) -> Result<(), Refusal> {
     let clock = Clock::start();
     let mut told = false;
-    while is_held(home) {
+    while let Some(ends) = held(home) {
         let waited = clock.now().0;
-        if waited > PATIENCE {
+        if waited > PATIENCE && !ends {
             return Err(Refusal::surroundings("another engine of this workspace neither answers nor ends")
                 .hint(format!("{} is locked; its owner may be stuck", home.lock().display())));
         }
@@ -33,11 +33,32 @@ pub(super) fn wait(home: &Home, tell: &dyn Fn(&str)) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Waits for the end of an engine, and says whether it came. One that `ends` ends in its own time, as its services do;
+/// another is waited for as long as a crash may take.
+pub fn wait_for_end(engine: &Registration, ends: bool, tell: &dyn Fn(&str)) -> bool {
+    let clock = Clock::start();
+    let mut told = false;
+    while engine.is_alive() {
+        let waited = clock.now().0;
+        if !ends && waited > PATIENCE {
+            return false;
+        }
+        if waited > SILENCE && !std::mem::replace(&mut told, true) {
+            tell("waiting for the earlier engine to end");
+        }
+        let _ = rustix::thread::nanosleep(&PAUSE);
+    }
+    true
+}
+
 /// Whether somebody has the workspace who cannot be talked to: an engine that is coming or going, or the launcher of
-/// one that was killed.
-fn is_held(home: &Home) -> bool {
-    let answers = registry::read(home).is_some_and(|engine| engine.is_alive());
-    !answers && matches!(registry::lock(&home.lock()), Ok(None))
+/// one that was killed. Of an engine that ends, which takes as long as its services do, that is told.
+fn held(home: &Home) -> Option<bool> {
+    let ends = match registry::read(home).filter(Registration::is_alive) {
+        Some(engine) if !engine.ending => return None,
+        engine => engine.is_some(),
+    };
+    matches!(registry::lock(&home.lock()), Ok(None)).then_some(ends)
 }
 
 /// Ends what a killed engine left, takes its note away, and returns how many processes there were.

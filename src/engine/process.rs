@@ -209,5 +209,6 @@ fn registration(home: &Home, order: &Order, name: String, engine: &Engine, began
         standard_ports: order.standard_ports,
         namerd: order.namerd,
         started: format!("{began:.9}"),
+        ending: false,
     }
 }

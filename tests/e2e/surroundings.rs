@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use crate::support::sandbox::{Sandbox, binary, finish, signal, until};
+use crate::support::sandbox::{Sandbox, binary, finish, full, signal, until};
 
 fn one(service: &str) -> Sandbox {
     Sandbox::new(&format!("name: one\nservices:\n  web: {service}\n"))
@@ -71,9 +71,31 @@ fn nothing_is_started_in_an_engine_that_ends() {
     let down = sandbox.start(&["down"]);
     until("it stops", || sandbox.row("web")["state"] == "stopping");
     sandbox.nagaya(&["restart", "web"]).ended(1).says(&["shutting down"]);
-    sandbox.nagaya(&["up", "-d"]).ended(1).says(&["shutting down"]);
+    // An `up` waits until that one is gone, and starts another.
+    let before = sandbox.engine()["pid"].clone();
+    sandbox.nagaya(&["up", "-d"]).good().says(&["waiting for the processes of an earlier engine to end"]);
     down.end().good();
-    sandbox.empties();
+    assert_ne!(sandbox.engine()["pid"], before);
+    assert_eq!(sandbox.row("web")["wanted"], true);
+}
+
+#[test]
+fn an_up_straight_after_one_that_ends_starts_anew() {
+    let sandbox = one("{ command: \"trap 'sleep 0.1; exit 0' TERM; echo here; while :; do sleep 0.05; done\" }");
+    for round in 0..if full() { 50 } else { 8 } {
+        // One that is killed, and one whose job failed: the engine ends with either.
+        let first = match round % 2 {
+            0 => sandbox.start(&["up", "--no-tui"]),
+            _ => sandbox.start(&["up", "--no-tui", "--exit-code-from", "web"]),
+        };
+        until("it runs", || first.out().contains("here"));
+        first.signal(if round % 4 < 2 { "KILL" } else { "TERM" });
+        sandbox.nagaya(&["up", "-d"]).good();
+        first.end();
+        let rows = sandbox.nagaya(&["ps", "--json"]).good().json();
+        assert_eq!(rows[0]["wanted"], true, "round {round}: {rows}");
+        sandbox.nagaya(&["down"]).good();
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::Engine;
 use super::setup::{make_plan, write_files};
 use crate::effects::places::workspace_id;
-use crate::effects::{ledger, ports};
+use crate::effects::{ledger, ports, registry};
 use crate::manifest::{Request, did_you_mean};
 use crate::model::Workspace;
 use crate::plan::PlannedPort;
@@ -105,6 +105,7 @@ impl Engine {
             Ask::History(namespace, reply) => self.history(namespace, reply),
             Ask::Down { force } => {
                 self.ending.send_replace(true);
+                registry::note_end(&self.setup.home);
                 if force {
                     self.tries.call_off();
                 }

@@ -1,0 +1,25 @@
+//! A command from its beginning once more, in the same process.
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this process becomes itself again")]
+
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use super::error::Error;
+use crate::effects::environment;
+
+/// Begins again with the same words. An engine is a fork of its `up`, and a process that has once had a runtime may not be
+/// forked for that: descriptors would be inherited that a runtime keeps for the life of its process, and takes for its own.
+/// What this returns is why it could not be done.
+pub fn again() -> Error {
+    let program = match environment::program() {
+        Ok(program) => program,
+        Err(error) => return Error::failed(format!("this program cannot be found: {error}")),
+    };
+    let mut words = std::env::args_os();
+    let mut command = Command::new(&program);
+    if let Some(name) = words.next() {
+        command.arg0(name);
+    }
+    let failed = command.args(words).exec();
+    Error::failed(format!("{} cannot be executed again: {failed}", program.display()))
+}
