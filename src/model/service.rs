@@ -112,6 +112,46 @@ pub enum Run {
 }
 
 impl Service {
+    /// A service of which nothing is said but what it is, and where it is declared.
+    pub fn plain(name: ServiceName, run: Run, working_dir: PathBuf, declared: (PathBuf, usize)) -> Self {
+        Self {
+            name,
+            version: None,
+            task: false,
+            aliases: Vec::new(),
+            hostnames: Vec::new(),
+            run,
+            working_dir,
+            setup: Vec::new(),
+            ports: Vec::new(),
+            listen: Vec::new(),
+            publish: Vec::new(),
+            network: None,
+            egress: Egress::default(),
+            user: None,
+            depends_on: Vec::new(),
+            environment: Environment::default(),
+            readiness: Readiness::Started,
+            startup: None,
+            liveness: None,
+            restart: Restart::default(),
+            schedule: None,
+            stop: Stop::default(),
+            profiles: Vec::new(),
+            lazy: false,
+            replicas: 1,
+            autoscale: None,
+            stateful: false,
+            idle_timeout: None,
+            max_age: None,
+            strategy: None,
+            watch: Vec::new(),
+            logs: LogKeeping::default(),
+            stdin: Stdin::Empty,
+            declared,
+        }
+    }
+
     /// How many instances there may be wanted.
     pub fn most_replicas(&self) -> u32 {
         self.autoscale.map_or(self.replicas, |autoscale| autoscale.max)

@@ -4,7 +4,7 @@ use crate::manifest::problem::{Problem, Problems};
 use crate::manifest::raw::{ExternalUrl, RawService};
 use crate::manifest::read::At;
 use crate::manifest::source::Span;
-use crate::model::{Egress, Environment, LogKeeping, Port, Readiness, Restart, Run, Service, ServiceName, Stdin, Stop};
+use crate::model::{Port, Run, Service, ServiceName};
 
 use super::network::{aliases, hostnames, publish};
 use super::service::{Context, declared_at, ports};
@@ -23,41 +23,15 @@ pub fn lower(
     let declared = ports(raw.ports.as_ref());
     let ports: Vec<Port> = if declared.is_empty() { vec![external.port()] } else { declared };
     let listen = vec![None; ports.len()];
+    let (run, folder) = (Run::External(external.clone()), context.unit.dir.clone());
     Some(Service {
-        name: name.clone(),
-        version: None,
-        task: false,
         aliases: aliases(raw, problems),
         hostnames: hostnames(raw, problems),
-        run: Run::External(external.clone()),
-        working_dir: context.unit.dir.clone(),
-        setup: Vec::new(),
         publish: publish(raw, &ports, &listen, problems),
         ports,
         listen,
-        network: None,
-        egress: Egress::default(),
-        user: None,
-        depends_on: Vec::new(),
-        environment: Environment::default(),
-        readiness: Readiness::Started,
-        startup: None,
-        liveness: None,
-        restart: Restart::default(),
-        schedule: None,
-        stop: Stop::default(),
         profiles: raw.profiles.clone().unwrap_or_default().0,
-        lazy: false,
-        replicas: 1,
-        autoscale: None,
-        stdin: Stdin::Empty,
-        stateful: false,
-        idle_timeout: None,
-        max_age: None,
-        strategy: None,
-        watch: Vec::new(),
-        logs: LogKeeping::default(),
-        declared: declared_at(key, problems),
+        ..Service::plain(name.clone(), run, folder, declared_at(key, problems))
     })
 }
 

@@ -8,8 +8,7 @@ use indexmap::IndexMap;
 use crate::manifest::load::GUEST;
 use crate::manifest::problem::{Problem, Problems};
 use crate::model::{
-    Command, Egress, Environment, Form, LogKeeping, Piece, Protocol, Readiness, Reference, Restart, Run, Service,
-    ServiceName, Signal, Stdin, Stop, Template, Value,
+    Command, Environment, Form, Piece, Protocol, Reference, Run, Service, ServiceName, Signal, Stop, Template, Value,
 };
 
 /// A variable whose addresses make the guest a caller of every service; by it come the usual variables of callers.
@@ -30,42 +29,12 @@ pub fn add(services: &mut IndexMap<ServiceName, Service>, root: &Path, manifest:
         }
     }
     let own = IndexMap::from([(ALL.to_owned(), Value::Is(urls))]);
+    // It only has to be there: commands come into its pod.
+    let run = Run::Process(Command::Argv(["tail", "-f", "/dev/null"].map(Template::text).to_vec()));
     let guest = Service {
-        name: name.clone(),
-        version: None,
-        task: false,
-        aliases: Vec::new(),
-        hostnames: Vec::new(),
-        // It only has to be there: commands come into its pod.
-        run: Run::Process(Command::Argv(["tail", "-f", "/dev/null"].map(Template::text).to_vec())),
-        working_dir: root.to_owned(),
-        setup: Vec::new(),
-        ports: Vec::new(),
-        listen: Vec::new(),
-        publish: Vec::new(),
-        network: None,
-        egress: Egress::default(),
-        user: None,
-        depends_on: Vec::new(),
         environment: Environment { shared: Arc::default(), own, ..Environment::default() },
-        readiness: Readiness::Started,
-        startup: None,
-        liveness: None,
-        restart: Restart::default(),
-        schedule: None,
         stop: Stop { signal: Signal::KILL, ..Stop::default() },
-        profiles: Vec::new(),
-        lazy: false,
-        replicas: 1,
-        autoscale: None,
-        stdin: Stdin::Empty,
-        stateful: false,
-        idle_timeout: None,
-        max_age: None,
-        strategy: None,
-        watch: Vec::new(),
-        logs: LogKeeping::default(),
-        declared: (manifest.to_owned(), 1),
+        ..Service::plain(name.clone(), run, root.to_owned(), (manifest.to_owned(), 1))
     };
     services.insert(name, guest);
 }

@@ -11,8 +11,8 @@ use crate::manifest::raw::{DependsOn, DependsOnEntry, RawTask};
 use crate::manifest::read::{At, Entry, OneOrMany, OrBrief};
 use crate::manifest::source::Span;
 use crate::model::{
-    BadName, Caching, Condition, Dependency, Egress, Environment, Graph, LogKeeping, Readiness, Restart, Run, Service,
-    ServiceName, Stdin, Stop, Task, TaskName, Template, Value,
+    BadName, Caching, Condition, Dependency, Environment, Graph, Run, Service, ServiceName, Task, TaskName, Template,
+    Value,
 };
 
 use super::service::{declared_at, lower_command};
@@ -131,41 +131,12 @@ pub fn services(tasks: &IndexMap<TaskName, Task>, among: &Among<'_>) -> Vec<(Ser
 }
 
 fn as_service(task: &Task, name: &ServiceName, depends_on: Vec<Dependency>) -> Service {
+    let run = Run::Process(task.command.clone());
     Service {
-        name: name.clone(),
-        version: None,
         task: true,
-        aliases: Vec::new(),
-        hostnames: Vec::new(),
-        run: Run::Process(task.command.clone()),
-        working_dir: task.working_dir.clone(),
-        setup: Vec::new(),
-        ports: Vec::new(),
-        listen: Vec::new(),
-        publish: Vec::new(),
-        network: None,
-        egress: Egress::default(),
-        user: None,
         depends_on,
         environment: task.environment.clone(),
-        readiness: Readiness::Started,
-        startup: None,
-        liveness: None,
-        restart: Restart::default(),
-        schedule: None,
-        stop: Stop::default(),
-        profiles: Vec::new(),
-        lazy: false,
-        replicas: 1,
-        autoscale: None,
-        stdin: Stdin::Empty,
-        stateful: false,
-        idle_timeout: None,
-        max_age: None,
-        strategy: None,
-        watch: Vec::new(),
-        logs: LogKeeping::default(),
-        declared: task.declared.clone(),
+        ..Service::plain(name.clone(), run, task.working_dir.clone(), task.declared.clone())
     }
 }
 
