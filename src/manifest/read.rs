@@ -417,6 +417,13 @@ fn unknown_key(key: &Key, kind: &str, known: &[&str]) -> Problem {
         "version" => Some("remove it; a manifest has no format version".to_owned()),
         "processes" => Some("a process is an entry of `services`".to_owned()),
         "ready_log_line" => Some("write `readiness: { log: … }`".to_owned()),
+        "namespace" => Some("it is the workspace's: write it at the top level".to_owned()),
+        "strict" => Some(
+            "it is the workspace's: write it at the top level; what one service may call outside is its `egress`"
+                .to_owned(),
+        ),
+        "network" => Some("it is a service's, or the workspace's: write it there or at the top level".to_owned()),
+        "egress" => Some("it is a service's: write it there".to_owned()),
         other => did_you_mean(other, known.iter().copied()),
     };
     Problem::error("unknown_key", format!("{kind} has no key `{}`", key.text))
