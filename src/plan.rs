@@ -30,8 +30,8 @@ use crate::model::{
 };
 
 pub use addresses::{
-    Addresses, FRONT_DOOR, HOST, LOOPBACK_RANGES, NAMESERVER, NUMBERS, PAIRS, RANGE, RANGE6, is_ours, of_twin,
-    on_loopback, twin,
+    Addresses, FRONT_DOOR, HOST, LOOPBACK_RANGES, NAMESERVER, NUMBERS, PAIRS, RANGE, RANGE6, is_ours, of_strict,
+    of_twin, on_loopback, twin,
 };
 pub use edges::{Edge, Reference, references};
 pub use environment::{Layers, Shell, shadow_notice};

@@ -62,6 +62,8 @@ pub struct Table {
     pub declared: HashMap<Arc<str>, HashSet<Arc<str>>>,
     /// Nobody else may call.
     pub strict: bool,
+    /// The front door is at ports 80 and 443 too.
+    pub standard_ports: bool,
     /// What names mean in pods.
     pub zone: Arc<Zone>,
     /// What names requests, in turn; where nothing does, it is the name of whoever is called.

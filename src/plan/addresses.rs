@@ -35,6 +35,12 @@ pub fn on_loopback(range: u8, pair: u16) -> Ipv4Addr {
     Ipv4Addr::new(127, range, high, low)
 }
 
+/// The address of this machine's loopback from which pods of a strict workspace call ports that engines share, by its
+/// front door: passed on to that door, they are not taken for somebody outside.
+pub fn of_strict(front_door: u16) -> Ipv4Addr {
+    on_loopback(LOOPBACK_RANGES.start - 1, front_door)
+}
+
 /// The address of a service, and that of one of its instances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Addresses {

@@ -25,6 +25,7 @@ use super::tunnel::{self, Meant, Tunnel};
 use super::wire::Io;
 use crate::effects::places::Places;
 use crate::effects::ports;
+use crate::plan::of_strict;
 use crate::route::{Place, Table, Upstream};
 use crate::runtime::Board;
 
@@ -60,6 +61,10 @@ pub async fn serve(listener: StdListener, number: u16, door: Rc<Door>) {
 async fn accept(listener: Option<StdListener>, door: &Rc<Door>) {
     let Some(listener) = listener else { return };
     let serve = |stream: TcpStream, peer: SocketAddr| {
+        // One of our pods, on its way round over a port that engines share: who it is nobody knows here.
+        if peer.ip() == of_strict(door.tables.borrow().front_door) {
+            return stream.reset();
+        }
         let _ = stream.set_nodelay(true);
         spawn_local(connection(stream, Caller::Outside, peer.ip(), door.clone()));
     };

@@ -1,9 +1,10 @@
 //! Calls that leave the workspace: dialled from the host, passed on as bytes.
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::headers::{Given, Identity};
 use super::http::{Caller, Context};
@@ -12,13 +13,19 @@ use super::wire::Wire;
 use crate::effects::clock;
 use crate::telemetry::requests::Words;
 
-/// Serves one connection to somewhere else, which its caller knows by a name or not; it is recorded when it is made.
-pub async fn serve(
-    stream: TcpStream,
-    caller: Caller,
-    (address, name): (SocketAddr, Option<Arc<str>>),
-    context: Context,
-) {
+/// Where a call leads that leaves the workspace.
+#[derive(Debug)]
+pub struct Onward {
+    pub address: SocketAddr,
+    /// The name by which its caller knows it.
+    pub name: Option<Arc<str>>,
+    /// The address of this machine from which it is made, where that tells something.
+    pub from: Option<Ipv4Addr>,
+}
+
+/// Serves one connection to somewhere else; it is recorded when it is made.
+pub async fn serve(stream: TcpStream, caller: Caller, onward: Onward, context: Context) {
+    let Onward { address, name, from } = onward;
     let (begun, now) = (clock::instant(), clock::utc());
     let _ = stream.set_nodelay(true);
     let wire = Wire::new(stream, context.pool.spare.clone());
@@ -27,7 +34,7 @@ pub async fn serve(
     let to: Arc<str> = address.to_string().into();
     let mut recording = context.recording(words, identity.trace_id, (begun, now), &caller, to, "tcp");
     recording.known_as(name);
-    let outside = match TcpStream::connect(address).await {
+    let outside = match connect(address, from).await {
         Ok(outside) => outside,
         Err(error) => {
             recording.fail(format!("{address}: {error}"));
@@ -38,4 +45,12 @@ pub async fn serve(
     let _ = outside.set_nodelay(true);
     let outside = Wire::new(outside, context.pool.spare.clone());
     let _ = relay::join(&wire, &outside).await;
+}
+
+/// A stream to an address, from one of this machine where that is given.
+pub async fn connect(address: SocketAddr, from: Option<Ipv4Addr>) -> io::Result<TcpStream> {
+    let Some(from) = from else { return TcpStream::connect(address).await };
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((from, 0).into())?;
+    socket.connect(address).await
 }

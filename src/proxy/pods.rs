@@ -23,9 +23,10 @@ use names::Names;
 
 use super::door::{self, Door};
 use super::edge::{Callee, connection};
-use super::egress;
+use super::egress::{self, Onward};
 use super::http::{Caller, Context};
 use super::listen::each_connection;
+use super::standard;
 use super::wire::Io;
 use crate::discovery::{serve_tcp, serve_udp};
 use crate::effects::pods::{Directory, News, Opened, Pod};
@@ -169,8 +170,12 @@ fn arrived(stream: TcpStream, from: SocketAddr, caller: &PodCaller, around: &Sur
             spawn_local(door::connection(stream, who, caller.address.into(), door.clone()));
         }
         Bound::Elsewhere(address) => {
-            let name = caller.names.name_of(meant.ip());
-            spawn_local(egress::serve(stream, who, (address, name), context.clone()));
+            let onward = Onward {
+                address,
+                name: caller.names.name_of(meant.ip()),
+                from: standard::source(address, &tables.borrow()),
+            };
+            spawn_local(egress::serve(stream, who, onward, context.clone()));
         }
         Bound::Names => {
             let (names, forwarder) = (caller.names.clone(), context.forwarder.clone());

@@ -4,7 +4,7 @@
 //! that door's business, TLS too. HTTP/2 in clear text names nobody in words that can be read here, and is for this
 //! engine's own door.
 
-use std::net::{Ipv4Addr, TcpListener as StdListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,12 +13,14 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::{JoinSet, spawn_local};
 
+use super::egress::connect;
 use super::hello::{self, HANDSHAKE};
 use super::listen::each_connection;
 use crate::effects::places::Places;
 use crate::effects::registry;
-use crate::effects::standard_ports::{Claim, Ports, listen_soon};
-use crate::route::{Place, Table, host_name};
+use crate::effects::standard_ports::{Claim, Ports, STANDARD, listen_soon};
+use crate::plan::of_strict;
+use crate::route::{Place, Table, host_name, on_loopback};
 
 /// The longest beginning that is read for a name.
 const LONGEST: usize = 64 << 10;
@@ -50,23 +52,37 @@ async fn accept_all(mut ports: Ports, tables: &watch::Receiver<Arc<Table>>, plac
 }
 
 async fn accept(listener: StdListener, tables: watch::Receiver<Arc<Table>>, places: Places) {
-    let serve = |stream, _| {
+    let serve = |stream, from: SocketAddr| {
         let table = tables.borrow().clone();
-        spawn_local(connection(stream, table, places.clone()));
+        spawn_local(connection(stream, from.ip(), table, places.clone()));
     };
     each_connection(listener, "port 80 or 443".to_owned(), serve).await;
 }
 
-async fn connection(mut stream: TcpStream, table: Arc<Table>, places: Places) {
+async fn connection(mut stream: TcpStream, from: IpAddr, table: Arc<Table>, places: Places) {
     let _ = stream.set_nodelay(true);
     let mut beginning = Vec::new();
     let named = tokio::time::timeout(PATIENCE, name(&mut stream, &mut beginning)).await;
     let Ok(Some(name)) = named else { return };
     let number = door(name, &table, places).await;
-    let Ok(mut onward) = TcpStream::connect((Ipv4Addr::LOCALHOST, number)).await else { return };
+    let Ok(mut onward) = connect(on_loopback(number).into(), onward_from(from)).await else { return };
     let _ = onward.set_nodelay(true);
     if onward.write_all(&beginning).await.is_ok() {
         let _ = copy_bidirectional(&mut stream, &mut onward).await;
+    }
+}
+
+/// From where pods of a strict workspace call a standard port of this machine, which may lead back to their own door.
+pub fn source(address: SocketAddr, table: &Table) -> Option<Ipv4Addr> {
+    let is_shared = address.ip() == Ipv4Addr::LOCALHOST && STANDARD.contains(&address.port());
+    (table.strict && is_shared).then(|| of_strict(table.front_door))
+}
+
+/// From where a call is passed on that came from an address: as a pod's, where it is one.
+fn onward_from(from: IpAddr) -> Option<Ipv4Addr> {
+    match from {
+        IpAddr::V4(from) if from.octets()[..2] == of_strict(0).octets()[..2] => Some(from),
+        _ => None,
     }
 }
 

@@ -190,6 +190,7 @@ impl Publisher {
             first_versions: first_versions(plan),
             declared,
             strict: plan.strict,
+            standard_ports: plan.standard_ports,
             identifiers: plan.identifiers.clone(),
             rules: plan.rules.clone(),
             zone: Arc::new(zone(world)),

@@ -328,6 +328,47 @@ fn one_engine_holds_the_standard_ports_for_all_and_another_takes_over() {
     assert_eq!(run.out, expected, "{}", run.err);
 }
 
+/// In a network of its own, where nobody has ports 80 and 443.
+#[test]
+fn a_strict_pod_gets_nowhere_by_the_standard_ports_that_it_may_not_go() {
+    const STRICT: &str = "
+name: tight
+strict: true
+services:
+  web: { command: [sleep, infinity], depends_on: [users] }
+  users: { command: [python3, http1.py, '80'], ports: { http: 80 } }
+  db: { command: [python3, http1.py, '80'], ports: { http: 80 } }
+";
+    let sandbox = Sandbox::new(STRICT);
+    for folder in ["", "two/"] {
+        sandbox.write(&format!("{folder}http1.py"), HTTP1);
+    }
+    sandbox.write(
+        "two/nagaya.yaml",
+        "name: two\nservices: { other: { command: [python3, http1.py, '80'], ports: { http: 80 } } }",
+    );
+    let script = r#"
+        ip link set lo up
+        get() {
+            "$NAGAYA" exec web -- curl -sS -m 10 -o /dev/null -w '%{http_code}\n' -H "Host: $1" http://host.nagaya.internal/
+        }
+        tight() { for host in users.tight.localhost db.tight.localhost; do get $host; done 2>/dev/null; }
+        "$NAGAYA" up -d --wait -q --door-80
+        tight
+        "$NAGAYA" down -q 2>/dev/null
+        (cd two; "$NAGAYA" up -d --wait -q --door-80)
+        "$NAGAYA" up -d --wait -q
+        tight; get other.two.localhost
+        "$NAGAYA" down -q 2>/dev/null
+        (cd two; "$NAGAYA" down -q 2>/dev/null)
+    "#;
+    let mut shell = sandbox.command("unshare");
+    shell.args(["--net", "--map-root-user", "--", "bash", "-uc", script]).env("NAGAYA", binary());
+    let run = finish(&mut shell).good();
+    // Over the engine's own ports it is known who calls; over another's it is not, so nobody is let in.
+    assert_eq!(run.out, "200\n403\n000\n000\n200\n", "{}", run.err);
+}
+
 #[test]
 fn a_crowd_at_the_door_is_refused_and_leaves_room_for_commands() {
     let sandbox = Sandbox::of(Account::unprivileged(), &manifest());

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
+use crate::effects::standard_ports::STANDARD;
 use crate::model::{Egress, Protocol};
 use crate::plan::{FRONT_DOOR, HOST, NAMESERVER, is_ours, of_twin};
 use crate::proxy::http::Target;
@@ -52,7 +53,9 @@ pub fn bound(caller: &str, carried: Carried, meant: SocketAddr, table: &Table) -
         // The pod's own loopback comes here for the front door's number alone.
         Ipv4Addr::LOCALHOST | FRONT_DOOR if is_door => Bound::Door,
         HOST if is_confined => Bound::Nobody,
-        HOST if is_door => Bound::Door,
+        HOST if is_door || (table.standard_ports && carried == Carried::Stream && STANDARD.contains(&port)) => {
+            Bound::Door
+        }
         HOST => host(caller, carried, port, table),
         address if is_confined || is_ours(address) || !is_sent_on(address) => Bound::Nobody,
         address => outside(address.into(), port),
@@ -203,6 +206,16 @@ mod tests {
             }
         }
         assert_eq!(told("db", Carried::Stream, "10.66.0.5:80", &table(true)), "db at 80", "itself");
+    }
+
+    #[test]
+    fn the_hosts_standard_ports_are_the_door_where_the_engine_has_them() {
+        for (standard_ports, expected) in [(false, ["127.0.0.1:443", "nobody"]), (true, ["door", "nobody"])] {
+            let table = Table { standard_ports, ..table(true) };
+            let found = ["open", "shut"].map(|caller| told(caller, Carried::Stream, "10.66.255.1:443", &table));
+            assert_eq!(found, expected);
+            assert_eq!(told("open", Carried::Datagram, "10.66.255.1:443", &table), "127.0.0.1:443");
+        }
     }
 
     #[test]
