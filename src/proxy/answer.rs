@@ -73,6 +73,9 @@ pub enum Refusal {
     Looped(String),
     #[error("the request cannot be read: its version is neither HTTP/1.0 nor HTTP/1.1")]
     Version,
+    /// Its head was begun and took longer than this.
+    #[error("the request cannot be read: its head did not come within {0:?}")]
+    Late(Duration),
 }
 
 /// What the asker understands.
@@ -110,7 +113,7 @@ impl Refusal {
             Self::Failed(name, _) | Self::Outside(name, _) | Self::NotGrpc(name, _) | Self::Silent(name) => Some(name),
             Self::Unrouted(_, _, name) => name.as_deref(),
             Self::OnlyHttp2(name, ..) | Self::NotWeb(name, _) | Self::Unprocessed(name) => Some(name),
-            Self::Away(_) | Self::Version => None,
+            Self::Away(_) | Self::Version | Self::Late(_) => None,
             Self::Unknown(_) | Self::Malformed(_) | Self::TooLarge(_) | Self::Unsupported(_) => None,
             // What it said last is nothing for whoever may not call it.
             Self::BadOverride { .. } | Self::Looped(_) | Self::Undeclared(..) => None,
@@ -129,6 +132,7 @@ impl Refusal {
             Self::OnlyHttp2(..) | Self::NotWeb(..) => StatusCode::BAD_GATEWAY,
             Self::Unprocessed(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            Self::Late(_) => StatusCode::REQUEST_TIMEOUT,
             Self::Unknown(_) => StatusCode::NOT_FOUND,
             Self::Silent(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::BadOverride { is_too_large: false, .. } | Self::Malformed(_) => StatusCode::BAD_REQUEST,
@@ -172,7 +176,7 @@ impl Refusal {
                 format!("`depends_on: [{to}]` in {from}, or an address of {to} in its variables")
             }
             Self::Unprocessed(name) => format!("nagaya logs {name}"),
-            Self::Version => "look at what the client sends".to_owned(),
+            Self::Version | Self::Late(_) => "look at what the client sends".to_owned(),
             Self::Absent(name, State::Stopped) => format!("nagaya start {name}"),
             Self::Absent(name, _) | Self::StillComing(name, ..) | Self::Silent(name) => format!("nagaya why {name}"),
             Self::Failed(name, _) => format!("nagaya logs {name}"),

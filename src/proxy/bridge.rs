@@ -192,7 +192,12 @@ async fn answer<W: Way>(request: Request<Incoming>, shared: &Shared<W>) -> Respo
     let asker = Asker::of(&request, is_grpc(&request));
     let host = match host(&request) {
         Ok(host) => host,
-        Err(reason) => return shared.way.refuse(Refusal::Malformed(reason.to_owned()), asker).await.map(Body::own),
+        Err(reason) => {
+            let refusal = Refusal::Malformed(reason.to_owned());
+            let status = refusal.response(asker).status().as_u16();
+            shared.context.unread(&shared.caller, shared.way.addressee(), &refusal, status);
+            return shared.way.refuse(refusal, asker).await.map(Body::own);
+        }
     };
     let path = request.uri().path_and_query().map_or("", |path| path.as_str());
     match shared.way.lead(&Asked { host: &host, path, is_connect, asker }) {

@@ -11,12 +11,14 @@ use super::answer::Refusal;
 use super::body::Recording;
 use super::copies::Mirrors;
 use super::dial::Dialer;
-use super::headers::Identity;
+use super::headers::{Given, Identity};
 use super::http::{Caller, Target};
 use super::link::{InFlight, Links};
 use super::pool::Pool;
 use super::routing::{Routed, Router};
+use super::unread::Unread;
 use crate::discovery::Forwarder;
+use crate::effects::clock;
 use crate::route::{Availability, Call, Picked, Tried};
 use crate::runtime::Ask;
 use crate::telemetry::requests::{Record, Requests, Words};
@@ -55,6 +57,7 @@ pub struct Context {
     pub router: Router,
     pub links: Links,
     pub mirrors: Mirrors,
+    unread: Unread,
     /// How long a call waits for a callee that is on its way.
     hold: Duration,
 }
@@ -71,6 +74,7 @@ impl Context {
             router: Router::default(),
             links: Links::default(),
             mirrors: Mirrors::default(),
+            unread: Unread::default(),
             hold: HOLD,
         }
     }
@@ -174,6 +178,21 @@ impl Context {
         let (reply, answer) = oneshot::channel();
         self.asks.send(Ask::Why(service.to_string(), reply)).ok()?;
         tokio::time::timeout(PATIENCE, answer).await.ok()?.ok()?.ok()?.in_a_line()
+    }
+
+    /// Records a request that was refused because it could not be read. Of what was sent nothing is kept, as nobody knows
+    /// what it was.
+    pub fn unread(&self, caller: &Caller, to: Arc<str>, refusal: &Refusal, status: u16) {
+        let (begun, now) = (clock::instant(), clock::utc());
+        let Some(passed_over) = self.unread.admit(begun) else { return };
+        let identity = Identity::of(now, &Given::default());
+        let words = Words::new(identity.request_id(), "", "");
+        let mut recording = self.recording(words, identity.trace_id, (begun, now), caller, to, "http");
+        recording.status(status);
+        recording.fail(match passed_over {
+            0 => refusal.to_string(),
+            more => format!("{refusal}; {more} more that could not be read were not recorded"),
+        });
     }
 
     /// A record of a call that begins now; it is kept when it is dropped.

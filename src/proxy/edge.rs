@@ -14,7 +14,7 @@ use tokio::task::spawn_local;
 use super::closing::Closing;
 use super::detect::Beginning;
 use super::http::{Asked, Caller, Context, Lead, Target, Way};
-use super::listen::{Listener, breathe};
+use super::listen::Listener;
 use super::routing::Router;
 use super::{detect, http, tcp};
 use crate::effects::ports;
@@ -30,14 +30,8 @@ pub async fn serve(at: SocketAddrV4, listener: StdListener, mut tables: watch::R
     loop {
         let Some(arrival) = find(&tables, at) else { return };
         let reach = context.router.reach(&arrival.target.upstream);
-        socket = match socket.turned(at, reach.is_refused) {
-            Ok(socket) => socket,
-            // Somebody of this account was faster, or descriptors ran out.
-            Err(_) => {
-                breathe().await;
-                Socket::Lost
-            }
-        };
+        // Where it cannot be had, somebody of this account was faster, or descriptors ran out.
+        socket = socket.turned(at, reach.is_refused).unwrap_or(Socket::Lost);
         let present = tables.clone();
         let accepted = async {
             match &socket {
@@ -47,8 +41,8 @@ pub async fn serve(at: SocketAddrV4, listener: StdListener, mut tables: watch::R
         };
         tokio::select! {
             result = accepted => if result.is_err() {
-                breathe().await;
                 socket = Socket::Lost;
+                tokio::time::sleep(RETRY).await;
             },
             () = reach.changed() => {}
             changed = tables.changed() => if changed.is_err() { return },
@@ -167,6 +161,10 @@ struct ToCallee {
 impl Way for ToCallee {
     fn lead(&self, _: &Asked<'_>) -> Lead {
         Lead::Service(self.callee.borrow_mut().target())
+    }
+
+    fn addressee(&self) -> Arc<str> {
+        self.callee.borrow_mut().target().upstream.service().clone()
     }
 
     fn closing(&self) -> Closing {

@@ -4,6 +4,7 @@
 //! What this file does not speak, HTTP/2 on either side, it leaves to `bridge`.
 
 mod answering;
+mod attempts;
 mod exchange;
 mod framing;
 mod head;
@@ -11,6 +12,7 @@ mod idle;
 mod lead;
 mod origin;
 pub mod outbound;
+mod refuse;
 mod reply;
 mod request;
 mod response;
@@ -24,15 +26,17 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use attempts::Attempts;
 use exchange::{Call, Outcome};
 use framing::{Encoder, Framing};
 use head::{Fault, MOST_FIELDS};
 use idle::{Idle, Next};
+use refuse::refusal;
 use request::{Request, of_later_version};
 use response::Asked;
 use transfer::Transfer;
 
-use super::answer::{Answer, Asker, Refusal};
+use super::answer::{Asker, Refusal};
 use super::body::{GONE, Recording};
 use super::copies::{Copy, Tee, read_head};
 use super::dial::Stream;
@@ -86,10 +90,8 @@ pub async fn serve<S: Io, W: Way>(wire: &Wire<S>, caller: &Caller, way: &W, cont
     loop {
         let after = match idle.next(wire, server.ended.get()).await {
             Next::Head { length, is_last } => server.request(length, is_last).await,
-            Next::Wrong(fault) => {
-                server.reply(&refusal(fault).response(Asker::default()), Asked::LAST, None).await;
-                After::Linger
-            }
+            Next::Wrong(fault) => server.refuse_unread(refusal(fault)).await,
+            Next::Late => server.refuse_unread(Refusal::Late(context.limits.head)).await,
             Next::Http2 => After::Other(Spoken::Http2),
             Next::Closed => return End::Closed,
         };
@@ -106,15 +108,6 @@ pub async fn serve<S: Io, W: Way>(wire: &Wire<S>, caller: &Caller, way: &W, cont
                 return End::Closed;
             }
         }
-    }
-}
-
-fn refusal(fault: Fault) -> Refusal {
-    match fault {
-        Fault::Malformed(reason) => Refusal::Malformed(reason.to_owned()),
-        Fault::TooLarge => Refusal::TooLarge(fault.to_string()),
-        Fault::Unsupported(reason) => Refusal::Unsupported(reason.to_owned()),
-        Fault::Version | Fault::Http2 => Refusal::Version,
     }
 }
 
@@ -169,10 +162,7 @@ impl<S: Io, W: Way> Server<'_, S, W> {
         let (call, words) = match read {
             Read::Call(call, words) => (call, words),
             Read::Other => return After::Other(Spoken::Http1),
-            Read::Wrong(fault) => {
-                self.reply(&refusal(fault).response(Asker::default()), Asked::LAST, None).await;
-                return After::Linger;
-            }
+            Read::Wrong(fault) => return self.refuse_unread(refusal(fault)).await,
             Read::Tunnel(tunnel, asker) => return Box::pin(self.connect(&tunnel, asker)).await,
             Read::Here(making, asked, framing) => {
                 let Some(answer) = idle::unless_gone(self.wire, making).await else { return After::Cut };
@@ -277,27 +267,22 @@ impl<S: Io, W: Way> Server<'_, S, W> {
     async fn exchange(
         &self,
         call: &Prepared,
-        mut place: Place,
+        place: Place,
         body: &mut Transfer,
         recording: &RefCell<Recording>,
     ) -> Result<After, Refusal> {
         let upstream = &call.routed.target.upstream;
         let (pool, begun, mut tried) = (&self.context.pool, recording.borrow().begun, Tried::default());
-        let mut shelf = self.shelf(place.location());
+        let shelf = self.shelf(place.location());
+        let mut attempts = Attempts { pool, caller: self.caller, begun, place, shelf };
         loop {
-            let kept = shelf.take(begun);
-            let is_kept = kept.is_some();
-            let callee = match kept {
-                Some(wire) => wire,
-                None => match idle::unless_gone(self.wire, pool.dial_wire(place.location(), self.caller)).await {
-                    Some(Ok(wire)) => wire,
-                    Some(Err(_)) if self.another(call, &mut place, &mut tried, recording) => {
-                        shelf = self.shelf(place.location());
-                        continue;
-                    }
-                    Some(Err(error)) => return Err(http::unreached(upstream, place.location(), &error)),
-                    None => return Ok(gone(recording, "it went away")),
-                },
+            let another = |place: &mut Place| {
+                self.another(call, place, &mut tried, recording).then(|| self.shelf(place.location()))
+            };
+            let (callee, is_kept) = match idle::unless_gone(self.wire, attempts.next(another)).await {
+                Some(Ok(next)) => next,
+                Some(Err(error)) => return Err(http::unreached(upstream, attempts.place.location(), &error)),
+                None => return Ok(gone(recording, "it went away")),
             };
             let id = call.identity.id();
             let sent = Call { text: &call.text.bytes, asked: call.asked, id, is_idempotent: call.is_idempotent };
@@ -315,7 +300,7 @@ impl<S: Io, W: Way> Server<'_, S, W> {
                     let ended = recording.borrow_mut().finish();
                     self.ended.set(ended);
                     if answer.keeps && is_uploaded {
-                        pool.keep(&shelf, callee, ended);
+                        pool.keep(&attempts.shelf, callee, ended);
                     }
                     return Ok(match (is_uploaded, answer.caller_keeps) {
                         (false, _) => After::Linger,
@@ -364,30 +349,6 @@ impl<S: Io, W: Way> Server<'_, S, W> {
         match relay::join(self.wire, callee).await {
             Ok(()) => After::Close,
             Err(_) => After::Cut,
-        }
-    }
-
-    async fn refuse(&self, refusal: Refusal, call: &Prepared, is_read: bool, recording: RefCell<Recording>) -> After {
-        let stays = is_read && !matches!(refusal, Refusal::Absent(..) | Refusal::Gone(_));
-        let asked = Asked { keeps: call.asked.keeps && stays, ..call.asked };
-        let mut recording = recording.into_inner();
-        recording.fail(refusal.to_string());
-        let answer = self.way.refuse(refusal, call.asker).await;
-        recording.status(answer.status().as_u16());
-        drop(recording);
-        self.reply(&answer, asked, Some(call.identity.id())).await
-    }
-
-    /// Sends an answer of our own.
-    async fn reply(&self, answer: &Answer, asked: Asked, id: Option<&[u8]>) -> After {
-        let mut text = self.wire.spare().text();
-        reply::write(answer, asked, id, &mut text.bytes);
-        let written = self.wire.write_all(&text.bytes).await;
-        self.ended.set(clock::instant());
-        match (written, asked.keeps) {
-            (Err(_), _) => After::Close,
-            (Ok(()), true) => After::Next,
-            (Ok(()), false) => After::Linger,
         }
     }
 }

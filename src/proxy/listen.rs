@@ -89,6 +89,6 @@ fn is_passing(error: &io::Error) -> bool {
 }
 
 /// Waits a moment for a shortage to pass.
-pub async fn breathe() {
+async fn breathe() {
     tokio::time::sleep(BREATH).await;
 }

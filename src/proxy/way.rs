@@ -2,12 +2,16 @@
 
 use std::future::ready;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use super::answer::{Answer, Asker, Refusal};
 use super::closing::Closing;
 use super::http::Target;
 use super::routing::Router;
 use super::tunnel::Tunnel;
+
+/// In the place of a callee that nobody can tell.
+const UNKNOWN: &str = "(unknown)";
 
 /// What a way is chosen by.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +55,11 @@ pub trait Way: 'static {
         Box::pin(ready(refusal.response(asker)))
     }
 
+    /// Whom a request that cannot be read was meant for, as far as its connection tells.
+    fn addressee(&self) -> Arc<str> {
+        UNKNOWN.into()
+    }
+
     /// The outside, where requests come from there.
     fn origin(&self) -> Option<&Origin> {
         None
@@ -67,6 +76,10 @@ pub trait Way: 'static {
 impl<F: Fn() -> Target + 'static> Way for F {
     fn lead(&self, _asked: &Asked<'_>) -> Lead {
         Lead::Service(self())
+    }
+
+    fn addressee(&self) -> Arc<str> {
+        self().upstream.service().clone()
     }
 
     fn closing(&self) -> Closing {

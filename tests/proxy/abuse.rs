@@ -66,6 +66,44 @@ fn what_is_malformed_is_refused_and_the_connection_closed() {
 }
 
 #[test]
+fn what_cannot_be_read_is_recorded_with_the_reason_and_nothing_of_what_was_sent() {
+    let lab = Lab::http(unreached());
+    let cases = [
+        (
+            "GET /secret HTTP/1.1\r\nHost: a\r\nHost: secret\r\n\r\n",
+            400,
+            "the request is malformed: there are two Host fields",
+        ),
+        ("GET /secret HTTP/1.1\nHost: a\n\n", 400, "the request is malformed: "),
+        ("GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: secret\r\n\r\n", 501, "the request cannot be read: "),
+        ("GET / HTTP/3.0\r\nHost: secret\r\n\r\n", 505, "the request cannot be read: its version"),
+    ];
+    for (at, (bytes, status, said)) in cases.into_iter().enumerate() {
+        lab.ask(bytes);
+        let record = lab.records(at + 1).pop().unwrap();
+        let error = record.error.clone().unwrap_or_default();
+        assert!(record.status == Some(status) && error.starts_with(said), "{record:?}");
+        assert_eq!((record.from.as_deref(), &*record.to, record.protocol), (Some("shell"), "web", "http"));
+        assert!(!format!("{record:?}").contains("secret"), "{record:?}");
+    }
+    lab.ask(format!("GET / HTTP/1.1\r\nHost: a\r\nX-Large: {}\r\n\r\n", "y".repeat(70_000)));
+    assert_eq!(lab.records(5)[4].status, Some(431));
+}
+
+#[test]
+fn a_flood_of_what_cannot_be_read_leaves_room_for_other_records() {
+    let lab = Lab::http(answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+    for _ in 0..300 {
+        lab.ask("?\r\n\r\n");
+    }
+    assert!(lab.ask("GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").starts_with("HTTP/1.1 200 "));
+    let records = lab.records(2);
+    // Ten in each second or part of one.
+    assert!(records.len() <= 201, "{}", records.len());
+    assert_eq!(records.last().unwrap().path(), Some("/last"));
+}
+
+#[test]
 fn a_chunk_that_turns_out_malformed_later_is_the_callers_fault() {
     let (seen, saw) = mpsc::channel();
     let lab = Lab::http(callee(move |mut stream, _| {
@@ -122,8 +160,10 @@ fn a_head_that_drips_is_cut_off_and_an_idle_connection_closed() {
             std::thread::park_timeout(Duration::from_millis(50));
         }
     });
-    read_all(&mut stream);
+    let told = text(&read_all(&mut stream));
     assert!(begun.elapsed() >= Duration::from_millis(600), "{:?}", begun.elapsed());
+    assert!(told.starts_with("HTTP/1.1 408 "), "{told}");
+    assert_eq!(lab.records(1)[0].status, Some(408));
     drip.join().unwrap();
 }
 

@@ -28,6 +28,8 @@ pub enum Next {
     },
     Http2,
     Wrong(Fault),
+    /// A head that had begun and did not come to its end in time.
+    Late,
     Closed,
 }
 
@@ -67,13 +69,16 @@ impl Idle {
                 (has_begun, limit) = (true, self.limits.head);
                 since = clock::instant();
             }
-            let is_open = poll_fn(|context| match wire.poll_fill(context) {
-                Poll::Ready(read) => Poll::Ready(read.is_ok_and(|count| count > 0)),
-                Poll::Pending if wire.is_empty() && self.is_closing(context) => Poll::Ready(false),
-                Poll::Pending => self.poll_due(context, since + limit).map(|()| false),
+            let end = poll_fn(|context| match wire.poll_fill(context) {
+                Poll::Ready(read) => Poll::Ready((!read.is_ok_and(|count| count > 0)).then_some(Next::Closed)),
+                Poll::Pending if wire.is_empty() && self.is_closing(context) => Poll::Ready(Some(Next::Closed)),
+                Poll::Pending => {
+                    let late = || if has_begun { Next::Late } else { Next::Closed };
+                    self.poll_due(context, since + limit).map(|()| Some(late()))
+                }
             });
-            if !is_open.await {
-                return Next::Closed;
+            if let Some(end) = end.await {
+                return end;
             }
         }
     }

@@ -11,6 +11,7 @@ use hyper::header::{COOKIE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::answering::{self, Missing, may_be_sent_again};
+use super::attempts::Attempts;
 use super::framing::{Decoder, Framing};
 use super::head::{Fault, Kind, line};
 use super::origin::Forwarded;
@@ -62,31 +63,22 @@ impl Outbound {
     pub async fn send(
         self,
         pool: &Pool,
-        mut call: Call,
+        call: Call,
         caller: &Caller,
         begun: Instant,
         mut another: impl FnMut(&mut Call) -> bool,
     ) -> Result<Response<Inbound>, CallError> {
-        let mut shelf = pool.shelf(call.location(), caller);
+        let shelf = pool.shelf(call.location(), caller);
+        let mut attempts = Attempts { pool, caller, begun, place: call, shelf };
         let asked = Asked { is_head: self.is_head, keeps: true, ..Asked::LAST };
         loop {
-            let kept = shelf.take(begun);
-            let is_kept = kept.is_some();
-            let wire = match kept {
-                Some(wire) => wire,
-                None => match Box::pin(pool.dial_wire(call.location(), caller)).await {
-                    Ok(wire) => wire,
-                    Err(_) if another(&mut call) => {
-                        shelf = pool.shelf(call.location(), caller);
-                        continue;
-                    }
-                    Err(error) => return Err(CallError::Connect(call.location().clone(), error)),
-                },
-            };
+            let next = attempts.next(|call| another(call).then(|| pool.shelf(call.location(), caller))).await;
+            let failed = |error| CallError::Connect(attempts.place.location().clone(), error);
+            let (wire, is_kept) = next.map_err(failed)?;
             let is_sent = wire.write_all(&self.text.bytes).await.is_ok();
             match head(&wire, asked).await {
                 Ok((answer, headers)) => {
-                    let kept = (pool.clone(), shelf, call);
+                    let kept = (pool.clone(), attempts.shelf, attempts.place);
                     return Ok(inbound(wire, answer, headers, kept));
                 }
                 // It had been closed before, or while this was on its way.
