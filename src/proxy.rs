@@ -35,6 +35,7 @@ pub mod tcp;
 mod tls;
 pub mod tunnel;
 mod unreached;
+mod unread;
 mod upload;
 mod way;
 mod wire;
