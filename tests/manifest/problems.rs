@@ -148,7 +148,7 @@ fn each_mistake_is_told_plainly() {
         ),
         (
             "ports: { http: { port: 80, network: pod } }",
-            "4:24 unknown_key a port has no key `network` | it is a service's, or the workspace's: write it there or at the \
+            "4:32 unknown_key a port has no key `network` | it is a service's, or the workspace's: write it there or at the \
              top level",
         ),
         ("setup: [{ inputs: x }]", "4:13 missing_key a setup step needs a `command`"),
