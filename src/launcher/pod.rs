@@ -10,6 +10,8 @@
 mod clone;
 mod control;
 mod enter;
+mod event;
+mod home;
 mod init;
 mod maps;
 mod netlink;
@@ -23,7 +25,7 @@ use std::os::fd::OwnedFd;
 
 pub use clone::{Nursery, signal_pod};
 pub use control::{MOST_DOORS, MOST_SOCKETS, OpenPort, Request, Sockets, WayIn, decode_addresses};
-pub use init::{EVENT, Event, event};
+pub use event::{EVENT, Event, event};
 pub use netlink::find as find_attribute;
 pub use spare::Spare;
 pub use step::{Failure, Step};

@@ -2,11 +2,17 @@
 //!
 //! Both ends are the same binary, so there is no version and no schema; texts are bytes, as paths and variables are.
 
-use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+mod coding;
+mod frames;
 
-use super::pod::{Failure, Network, Pod, Step};
+use std::io;
+use std::net::SocketAddrV4;
+
+use super::pod::{Failure, Pod};
 use super::spawn::{Account, Seat};
+use coding::{Reader, Writer, malformed};
+
+pub use frames::Frames;
 
 /// Nobody's arguments and variables are larger than the kernel's own limit for them, by far.
 const LARGEST: usize = 16 << 20;
@@ -78,7 +84,7 @@ impl Order {
 
     /// The message in a frame's body.
     pub fn decode(body: &[u8]) -> io::Result<Self> {
-        let mut input = Reader(body);
+        let mut input = Reader::new(body);
         match input.byte()? {
             0 => Ok(Self::Launch {
                 key: input.number()?,
@@ -126,7 +132,7 @@ impl Notice {
             Self::Dialled { key, address } => {
                 out.byte(4);
                 out.number(*key);
-                out.0.extend_from_slice(&address.ip().octets());
+                out.address(*address.ip());
                 out.id(address.port().into());
             }
         }
@@ -135,7 +141,7 @@ impl Notice {
 
     /// The message in a frame's body.
     pub fn decode(body: &[u8]) -> io::Result<Self> {
-        let mut input = Reader(body);
+        let mut input = Reader::new(body);
         Ok(match input.byte()? {
             0 => Self::Launched { key: input.number()?, pid: input.pid()?, init: input.list(Reader::pid)?.pop() },
             1 => Self::Refused { key: input.number()?, failure: input.failure()? },
@@ -151,186 +157,12 @@ impl Notice {
     }
 }
 
-/// Bytes received so far, from which whole frames are taken.
-#[derive(Debug, Default)]
-pub struct Frames {
-    buffer: Vec<u8>,
-    read: usize,
-}
-
-impl Frames {
-    /// Adds what was received.
-    pub fn extend(&mut self, bytes: &[u8]) {
-        if self.read == self.buffer.len() {
-            self.buffer.clear();
-            self.read = 0;
-        }
-        self.buffer.extend_from_slice(bytes);
-    }
-
-    /// Takes the body of the next whole frame.
-    pub fn next(&mut self) -> io::Result<Option<&[u8]>> {
-        let Some((prefix, rest)) = self.buffer[self.read..].split_first_chunk::<4>() else { return Ok(None) };
-        let length = u32::from_le_bytes(*prefix) as usize;
-        if length > LARGEST {
-            return Err(malformed());
-        }
-        if rest.len() < length {
-            return Ok(None);
-        }
-        let start = self.read + 4;
-        self.read = start + length;
-        Ok(Some(&self.buffer[start..start + length]))
-    }
-}
-
-fn malformed() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "a malformed message between engine and launcher")
-}
-
-struct Writer(Vec<u8>);
-
-impl Writer {
-    fn new() -> Self {
-        Self(vec![0; 4])
-    }
-
-    fn byte(&mut self, byte: u8) {
-        self.0.push(byte);
-    }
-
-    fn number(&mut self, number: u64) {
-        self.0.extend_from_slice(&number.to_le_bytes());
-    }
-
-    fn int(&mut self, number: i32) {
-        self.0.extend_from_slice(&number.to_le_bytes());
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.length(bytes.len());
-        self.0.extend_from_slice(bytes);
-    }
-
-    fn account(&mut self, account: &Account) {
-        self.id(account.uid);
-        self.id(account.gid);
-        self.list(account.groups.iter(), |out, group| out.id(*group));
-    }
-
-    fn id(&mut self, id: u32) {
-        self.0.extend_from_slice(&id.to_le_bytes());
-    }
-
-    fn pod(&mut self, pod: &Pod) {
-        self.bytes(&pod.etc);
-        self.list(pod.network.iter(), Self::network);
-    }
-
-    fn network(&mut self, network: &Network) {
-        self.0.extend_from_slice(&network.address.octets());
-        self.0.extend_from_slice(&network.range.0.octets());
-        self.byte(network.range.1);
-        self.byte(network.world6.into());
-        self.bytes(&network.host_name);
-        self.byte(network.answers_names.into());
-        self.id(network.front_door.into());
-        self.list(network.confined.iter(), |out, host| out.0.extend_from_slice(&host.octets()));
-    }
-
-    fn list<T>(&mut self, items: impl ExactSizeIterator<Item = T>, mut write: impl FnMut(&mut Self, T)) {
-        self.length(items.len());
-        items.for_each(|item| write(self, item));
-    }
-
-    fn length(&mut self, length: usize) {
-        self.number(length as u64);
-    }
-
-    fn finish(mut self) -> Vec<u8> {
-        let length = u32::try_from(self.0.len() - 4).unwrap_or(u32::MAX);
-        self.0[..4].copy_from_slice(&length.to_le_bytes());
-        self.0
-    }
-}
-
-struct Reader<'a>(&'a [u8]);
-
-impl Reader<'_> {
-    fn take<const N: usize>(&mut self) -> io::Result<[u8; N]> {
-        let (head, rest) = self.0.split_first_chunk::<N>().ok_or_else(malformed)?;
-        self.0 = rest;
-        Ok(*head)
-    }
-
-    fn byte(&mut self) -> io::Result<u8> {
-        self.take::<1>().map(|[byte]| byte)
-    }
-
-    fn number(&mut self) -> io::Result<u64> {
-        self.take().map(u64::from_le_bytes)
-    }
-
-    fn int(&mut self) -> io::Result<i32> {
-        self.take().map(i32::from_le_bytes)
-    }
-
-    fn pid(&mut self) -> io::Result<u32> {
-        self.number().and_then(|number| u32::try_from(number).map_err(|_| malformed()))
-    }
-
-    fn length(&mut self) -> io::Result<usize> {
-        usize::try_from(self.number()?).ok().filter(|length| *length <= LARGEST).ok_or_else(malformed)
-    }
-
-    fn bytes(&mut self) -> io::Result<Vec<u8>> {
-        let length = self.length()?;
-        let (head, rest) = self.0.split_at_checked(length).ok_or_else(malformed)?;
-        self.0 = rest;
-        Ok(head.to_vec())
-    }
-
-    fn id(&mut self) -> io::Result<u32> {
-        self.take().map(u32::from_le_bytes)
-    }
-
-    fn account(&mut self) -> io::Result<Account> {
-        Ok(Account { uid: self.id()?, gid: self.id()?, groups: self.list(Self::id)? })
-    }
-
-    fn address(&mut self) -> io::Result<Ipv4Addr> {
-        self.take::<4>().map(Ipv4Addr::from)
-    }
-
-    fn pod(&mut self) -> io::Result<Pod> {
-        Ok(Pod { etc: self.bytes()?, network: self.list(Self::network)?.pop() })
-    }
-
-    fn network(&mut self) -> io::Result<Network> {
-        Ok(Network {
-            address: self.address()?,
-            range: (self.address()?, self.byte()?),
-            world6: self.byte()? != 0,
-            host_name: self.bytes()?,
-            answers_names: self.byte()? != 0,
-            front_door: u16::try_from(self.id()?).map_err(|_| malformed())?,
-            confined: self.list(Self::address)?.pop(),
-        })
-    }
-
-    fn failure(&mut self) -> io::Result<Failure> {
-        let step = Step::from_number(self.byte()?).ok_or_else(malformed)?;
-        Ok(Failure { step, errno: self.int()? })
-    }
-
-    fn list<T>(&mut self, mut read: impl FnMut(&mut Self) -> io::Result<T>) -> io::Result<Vec<T>> {
-        (0..self.length()?).map(|_| read(self)).collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
+    use crate::launcher::pod::{Network, Step};
 
     #[test]
     fn what_is_written_is_read_in_pieces_too() {

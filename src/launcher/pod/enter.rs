@@ -11,8 +11,8 @@ use rustix::net::netlink::{NETFILTER, SOCK_DIAG};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, ipproto, listen, socket_with, sockopt};
 use rustix::thread::{CapabilitySet, configure_capability_in_ambient_set};
 
+use super::home::{self, Place};
 use super::maps::{Identity, map_own};
-use super::netlink::{self, Place};
 use super::redirect::{self, Families};
 use super::rules::Family;
 use super::step::{Failure, Step};
@@ -59,10 +59,10 @@ fn connect(network: &Network, gid: u32) -> Result<Connected, Failure> {
     // For `ping` without rights of its own; where it cannot be set, only that is missing.
     let _ = fs::write("/proc/sys/net/ipv4/ping_group_range", format!("{gid} {gid}"));
     let place = Place { own: network.address.into(), range: (network.range.0.into(), network.range.1), world: true };
-    netlink::settle(place).map_err(Step::Addresses.failed())?;
+    home::settle(place).map_err(Step::Addresses.failed())?;
     let mut families = redirect::install(network).map_err(Step::Redirects.failed())?;
     let twin = Place { own: twin(network.address).into(), range: (RANGE6.0.into(), RANGE6.1), world: network.world6 };
-    if families.contains(&Family::V6) && netlink::settle(twin).is_err() {
+    if families.contains(&Family::V6) && home::settle(twin).is_err() {
         families = redirect::V4;
     }
     let handover = sockets(families.contains(&Family::V6)).map_err(Step::Sockets.failed())?;

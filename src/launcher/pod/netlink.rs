@@ -1,10 +1,13 @@
-//! Messages to the kernel's network configuration (netlink(7), rtnetlink(7)), as bytes.
+//! Messages to the kernel's network configuration (netlink(7)), as bytes, and its answers.
 
-use std::net::IpAddr;
+mod attributes;
+
 use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with};
+
+pub use attributes::{all, find};
 
 const REQUEST: u16 = 0x1;
 const ACKNOWLEDGE: u16 = 0x4;
@@ -181,142 +184,6 @@ fn is_answered(datagram: &[u8]) -> Result<bool, Errno> {
         None => Ok(false),
         Some((_, content)) => error(content).map_or(Ok(true), Err),
     }
-}
-
-/// The value of the first attribute of a kind.
-pub fn find(mut attributes: &[u8], wanted: u16) -> Option<&[u8]> {
-    loop {
-        let (kind, value, rest) = attribute(attributes)?;
-        if kind == wanted {
-            return Some(value);
-        }
-        attributes = rest;
-    }
-}
-
-/// The values of all attributes of a kind.
-pub fn all(mut attributes: &[u8], wanted: u16) -> impl Iterator<Item = &[u8]> {
-    std::iter::from_fn(move || {
-        loop {
-            let (kind, value, rest) = attribute(attributes)?;
-            attributes = rest;
-            if kind == wanted {
-                return Some(value);
-            }
-        }
-    })
-}
-
-/// The first attribute, and what is behind it.
-fn attribute(attributes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
-    let ([l0, l1, k0, k1], _) = attributes.split_first_chunk::<4>()?;
-    let length = usize::from(u16::from_ne_bytes([*l0, *l1]));
-    let value = attributes.get(4..length)?;
-    let kind = u16::from_ne_bytes([*k0, *k1]) & !NESTED;
-    Some((kind, value, attributes.get(length.next_multiple_of(4)..).unwrap_or_default()))
-}
-
-/// The loopback is the first interface of every network namespace.
-const LOOPBACK: u32 = 1;
-
-/// Where a pod is at home, in one family.
-#[derive(Debug, Clone, Copy)]
-pub struct Place {
-    /// Its own address.
-    pub own: IpAddr,
-    /// What is local to it: sockets may be bound to any of these, and a caller's may be a source.
-    pub range: (IpAddr, u8),
-    /// There is a way to everywhere else. Without one `connect` fails before a redirect sees it, and
-    /// `getaddrinfo(AI_ADDRCONFIG)` denies even known names.
-    pub world: bool,
-}
-
-/// Brings the loopback up, and puts addresses and routes on it.
-pub fn settle(place: Place) -> Result<(), Errno> {
-    let mut batch = Batch::default();
-    raise(&mut batch);
-    address(&mut batch, place.own);
-    route(&mut batch, Some(place.range), place.own);
-    if place.world {
-        route(&mut batch, None, place.own);
-    }
-    batch.send(Protocol::Route)
-}
-
-fn raise(batch: &mut Batch) {
-    const NEW_LINK: u16 = 16;
-    const UP: u32 = 1;
-    batch.begin(NEW_LINK, 0);
-    // struct ifinfomsg: family, type, index, flags, and which of those change.
-    batch.put(&[0; 4]);
-    for word in [LOOPBACK, UP, UP] {
-        batch.put(&word.to_ne_bytes());
-    }
-    batch.end();
-}
-
-fn family(address: IpAddr) -> u8 {
-    if address.is_ipv4() { 2 } else { 10 }
-}
-
-fn octets(address: IpAddr) -> Vec<u8> {
-    match address {
-        IpAddr::V4(address) => address.octets().to_vec(),
-        IpAddr::V6(address) => address.octets().to_vec(),
-    }
-}
-
-fn address(batch: &mut Batch, own: IpAddr) {
-    const NEW_ADDRESS: u16 = 20;
-    const LOCAL: u16 = 2;
-    const ADDRESS: u16 = 1;
-    const LIFETIME: u16 = 6;
-    // Nobody else can have it: it need not be looked for first.
-    const NO_DETECTION: u8 = 2;
-    let (length, flags) = if own.is_ipv4() { (32, 0) } else { (128, NO_DETECTION) };
-    batch.create(NEW_ADDRESS);
-    // struct ifaddrmsg: family, prefix length, flags, scope, index.
-    batch.put(&[family(own), length, flags, 0]);
-    batch.put(&LOOPBACK.to_ne_bytes());
-    batch.attribute(LOCAL, &octets(own));
-    batch.attribute(ADDRESS, &octets(own));
-    if own.is_ipv6() {
-        // struct ifa_cacheinfo: preferred for no time, valid forever. Whoever has the choice takes IPv4 (RFC 6724 section
-        // 5, rule 3): a call is accepted here before it is known whether the host reaches anybody by IPv6.
-        let lifetime = [0, u32::MAX, 0, 0].map(u32::to_ne_bytes).concat();
-        batch.attribute(LIFETIME, &lifetime);
-    }
-    batch.end();
-}
-
-/// A route over the loopback: a range of local addresses, or the way to everywhere else.
-fn route(batch: &mut Batch, local: Option<(IpAddr, u8)>, source: IpAddr) {
-    const NEW_ROUTE: u16 = 24;
-    const DESTINATION: u16 = 1;
-    const INTERFACE: u16 = 4;
-    const SOURCE: u16 = 7;
-    const MAIN_TABLE: u8 = 254;
-    const LOCAL_TABLE: u8 = 255;
-    const BOOT: u8 = 3;
-    const LINK_SCOPE: u8 = 253;
-    const HOST_SCOPE: u8 = 254;
-    const UNICAST: u8 = 1;
-    const LOCAL: u8 = 2;
-    let (prefix, table, scope, kind) = match local {
-        Some((_, prefix)) => (prefix, LOCAL_TABLE, HOST_SCOPE, LOCAL),
-        None if source.is_ipv4() => (0, MAIN_TABLE, LINK_SCOPE, UNICAST),
-        // IPv6 has no others over a loopback (`fib6_is_reject` in net/ipv6/route.c).
-        None => (0, MAIN_TABLE, HOST_SCOPE, LOCAL),
-    };
-    batch.create(NEW_ROUTE);
-    // struct rtmsg: family, lengths of destination and source, type of service, table, protocol, scope, type, flags.
-    batch.put(&[family(source), prefix, 0, 0, table, BOOT, scope, kind, 0, 0, 0, 0]);
-    if let Some((range, _)) = local {
-        batch.attribute(DESTINATION, &octets(range));
-    }
-    batch.attribute(SOURCE, &octets(source));
-    batch.attribute(INTERFACE, &LOOPBACK.to_ne_bytes());
-    batch.end();
 }
 
 #[cfg(test)]
