@@ -68,6 +68,26 @@ socketserver.ThreadingTCPServer.allow_reuse_address = True
 socketserver.ThreadingTCPServer(("0.0.0.0", int(sys.argv[1])), Peer).serve_forever()
 "#;
 
+/// `slow.py PORT SECONDS` takes so long for each answer.
+const SLOW: &str = r#"
+import http.server, sys, time
+
+class Slow(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        time.sleep(float(sys.argv[2]))
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+    def log_message(self, *args): pass
+
+class Listener(http.server.ThreadingHTTPServer):
+    request_queue_size = 128
+
+Listener(("0.0.0.0", int(sys.argv[1])), Slow).serve_forever()
+"#;
+
 /// `dial.py HOST PORT` connects once and tells how that went, by the error that connect(2) itself returned.
 pub const DIAL: &str = r#"
 import errno, socket, sys, time

@@ -2,35 +2,15 @@
 
 use serde_json::json;
 
-use super::workspace;
+use super::{SLOW, workspace};
 use crate::support::sandbox::{Account, until};
-
-/// Answers after a third of a second.
-const SLOW: &str = r#"
-import http.server, sys, time
-
-class Slow(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def do_GET(self):
-        time.sleep(0.3)
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"ok")
-    def log_message(self, *args): pass
-
-class Listener(http.server.ThreadingHTTPServer):
-    request_queue_size = 128
-
-Listener(("0.0.0.0", int(sys.argv[1])), Slow).serve_forever()
-"#;
 
 const MANIFEST: &str = "
 name: auto
 services:
   web: { command: [sleep, infinity] }
   api:
-    command: [python3, slow.py, '80']
+    command: [python3, slow.py, '80', '0.3']
     ports: { http: 80 }
     replicas: { max: 4, in_flight: 2, period: 1s, stabilization_window: 2s }
 ";

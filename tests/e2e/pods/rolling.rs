@@ -14,33 +14,13 @@ use serde_json::json;
 use tokio::net::TcpStream;
 use tokio::time::MissedTickBehavior;
 
-use super::workspace;
+use super::{SLOW, workspace};
 use crate::support::sandbox::{Account, Sandbox, binary, full, until};
-
-/// Takes a while for its answers, so that some are always under way.
-const SLOW: &str = r#"
-import http.server, sys, time
-
-class Slow(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def do_GET(self):
-        time.sleep(0.02)
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"ok")
-    def log_message(self, *args): pass
-
-class Listener(http.server.ThreadingHTTPServer):
-    request_queue_size = 128
-
-Listener(("0.0.0.0", int(sys.argv[1])), Slow).serve_forever()
-"#;
 
 fn manifest() -> String {
     format!(
         "name: rolling\nservices:\n  \
-         web: {{ command: [python3, slow.py, '8080'], ports: {{ http: 8080 }} }}\n  \
+         web: {{ command: [python3, slow.py, '8080', '0.02'], ports: {{ http: 8080 }} }}\n  \
          greeter: {{ command: [{:?}, demo-service, greeter], ports: {{ grpc: 50051 }}, readiness: {{ grpc: {{}} }} }}\n",
         binary()
     )
@@ -192,7 +172,7 @@ fn no_request_is_lost_while_services_are_replaced_again_and_again() {
 fn a_new_version_that_does_not_come_leaves_the_old_one_serving() {
     let sandbox = rolling(Account::Own);
     let pid = sandbox.pid("web");
-    sandbox.write("nagaya.yaml", manifest().replace("[python3, slow.py, '8080']", "[sh, -c, exit 3]"));
+    sandbox.write("nagaya.yaml", manifest().replace("[python3, slow.py, '8080', '0.02']", "[sh, -c, exit 3]"));
     sandbox.nagaya(&["up", "-d"]).good();
     until("the new one has failed", || sandbox.rows("web").iter().any(|row| row["state"] == "failed"));
     let rows = sandbox.rows("web");
@@ -242,7 +222,7 @@ fn a_hundred_first_calls_start_a_lazy_service_once_and_it_goes_when_nobody_calls
 name: rolling
 services:
   web: { command: [sleep, infinity] }
-  lazy: { command: [sh, -c, 'echo $$ >> started; exec python3 slow.py 80'], ports: { http: 80 }, lazy: true, idle_timeout: 2s }
+  lazy: { command: [sh, -c, 'echo $$ >> started; exec python3 slow.py 80 0.02'], ports: { http: 80 }, lazy: true, idle_timeout: 2s }
 ";
     let sandbox = workspace(Account::unprivileged(), manifest);
     sandbox.write("slow.py", SLOW);
