@@ -142,6 +142,18 @@ fn each_mistake_is_told_plainly() {
         ("logs: { max_size: 1k }", "4:23 too_small `max_size` is at least 64KiB"),
         ("network: bridge", "4:14 unknown_word `bridge` is none of `auto`, `pod`, `names`, `env`"),
         ("extends: b", "4:5 unknown_key a service has no key `extends` | share keys with a YAML anchor and `<<`"),
+        ("setup: [{ inputs: x }]", "4:13 missing_key a setup step needs a `command`"),
+        ("command: []", "4:5 duplicate_key `command` stands here twice | merge the two, or remove one"),
+        ("readiness: { tcp: 1, failureThreshold: 0 }", "4:44 bad_threshold a threshold is at least 1"),
+    ];
+    for (keys, problem) in cases {
+        assert_eq!(service(keys), [problem], "{keys}");
+    }
+}
+
+#[test]
+fn keys_of_the_network_are_told_where_they_belong() {
+    let cases = [
         (
             "namespace: pay",
             "4:5 unknown_key a service has no key `namespace` | it is the workspace's: write it at the top level",
@@ -151,9 +163,6 @@ fn each_mistake_is_told_plainly() {
             "4:32 unknown_key a port has no key `network` | it is a service's, or the workspace's: write it there or at the \
              top level",
         ),
-        ("setup: [{ inputs: x }]", "4:13 missing_key a setup step needs a `command`"),
-        ("command: []", "4:5 duplicate_key `command` stands here twice | merge the two, or remove one"),
-        ("readiness: { tcp: 1, failureThreshold: 0 }", "4:44 bad_threshold a threshold is at least 1"),
     ];
     for (keys, problem) in cases {
         assert_eq!(service(keys), [problem], "{keys}");
