@@ -29,6 +29,7 @@ mod restarts;
 mod rounds;
 mod routes;
 mod shifts;
+mod standard_ports;
 mod surroundings;
 mod terminal;
 mod tour;
