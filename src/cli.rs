@@ -26,6 +26,7 @@ mod init;
 mod locate;
 mod logs;
 mod ls;
+mod matrix;
 mod mirror;
 mod output;
 mod ps;
@@ -38,6 +39,7 @@ mod shift;
 mod status;
 mod stream;
 mod tasks;
+mod temporary;
 mod tries;
 mod trust;
 mod ui;
@@ -98,6 +100,7 @@ fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Error> {
         None => block(status::run(&global, output)),
         Some(Command::Up(args)) => up::run(&global, args, output),
         Some(Command::Ci(args)) => ci::run(&global, args, output),
+        Some(Command::Matrix(args)) => matrix::run(&global, args, output),
         Some(Command::Down(args)) => block(down::run(&global, &args, output)),
         Some(Command::Ps(args)) => block(ps::run(&global, &args, output)),
         Some(Command::Ls(_)) => ls::run(output),

@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::Identity;
 use crate::manifest::Request;
-use crate::runtime::{Problem, UpRequest};
+use crate::runtime::{MatrixRequest, Problem, UpRequest};
+use crate::view;
 
 pub use aftermath::{clear, wait_for_end};
 pub use possible::{all_possible, modes_possible};
@@ -33,6 +34,21 @@ pub struct Order {
     pub standard_ports: bool,
     /// Where namerd's API is served, if it is.
     pub namerd: Option<SocketAddr>,
+    /// Versions to be compared: then the engine is another one than the workspace's own, with data of its own, and ends
+    /// with what it is for.
+    pub matrix: Option<MatrixRequest>,
+}
+
+impl Order {
+    /// What the engine is called, of a workspace.
+    fn name(&self, workspace: &str) -> String {
+        // With its ending a label of DNS has at most 63 characters.
+        const LONGEST: usize = 56;
+        match self.matrix {
+            Some(_) => format!("{}-matrix", workspace.get(..LONGEST).unwrap_or(workspace)),
+            None => workspace.to_owned(),
+        }
+    }
 }
 
 /// An engine that has a plan and listens.
@@ -44,6 +60,8 @@ pub struct Running {
     pub services: Vec<String>,
     /// Warnings, drawn.
     pub notices: Vec<String>,
+    /// The combinations of versions that it runs.
+    pub matrix: Option<view::matrix::Matrix>,
 }
 
 /// Why there is no engine.

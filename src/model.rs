@@ -43,12 +43,12 @@ pub use restart::{BackoffSpec, Jitter, Restart, RestartPolicy, Stop};
 pub use rule::{Match, Miss, PathMatch, Pattern, Rule, Rules, TextMatch};
 pub use schedule::{BadSchedule, Schedule};
 pub use service::{
-    Condition, Dependency, Environment, Inputs, LogKeeping, Run, Service, SetupStep, Stdin, Value, Version,
+    Condition, Dependency, Environment, Inputs, Leads, LogKeeping, Part, Run, Service, SetupStep, Stdin, Value, Version,
 };
 pub use signal::Signal;
 pub use task::{BadTaskName, Caching, Task, TaskName};
 pub use template::{Form, Piece, Reference, Template};
-pub use tried::{NotTried, Tried};
+pub use tried::{NotTried, Tried, stand_in};
 pub use user::{Account, User};
 pub use watch::{Reaction, Watch};
 pub use workspace::Workspace;

@@ -10,6 +10,7 @@ mod environment;
 mod instances;
 mod lint;
 mod listening;
+mod matrix;
 mod names;
 mod planned;
 mod proxies;
@@ -37,6 +38,7 @@ pub use edges::{Edge, Reference, references};
 pub use environment::{Layers, Shell, shadow_notice};
 pub use instances::crowded;
 pub use lint::{Lint, lints};
+pub use matrix::{Combination, Matrix, VersionFiles, bases, calls, combined};
 pub use names::{clashes, uses_names, wildcards};
 pub use planned::{
     Location, Others, Planned, PlannedCheck, PlannedPort, PlannedProbe, PlannedPublish, PlannedRun, PlannedWatch, Ready,
@@ -157,7 +159,10 @@ pub fn plan(workspace: &Workspace, surroundings: &Surroundings) -> Plan {
             Planned { others: others(&first, service, one), ..first }
         })
         .collect();
-    same_number::publish(&mut services, surroundings.ports.front_door());
+    // Of combinations side by side none may have what all programs of this machine look at.
+    if services.iter().all(|it| it.leads.is_none()) {
+        same_number::publish(&mut services, surroundings.ports.front_door());
+    }
     Plan {
         workspace: workspace.name.clone(),
         root: workspace.root.clone(),
@@ -197,6 +202,7 @@ fn planned(place: usize, service: &Service, outlook: &edges::Outlook<'_>, setups
     Planned {
         name: service.name.clone(),
         version: service.version.clone(),
+        leads: service.leads().cloned(),
         task: service.task,
         aliases: service.aliases.clone(),
         hostnames: service.hostnames.clone(),
@@ -221,7 +227,7 @@ fn planned(place: usize, service: &Service, outlook: &edges::Outlook<'_>, setups
         others: Others::None,
         egress: service.egress,
         user: service.user.clone(),
-        depends_on: service.depends_on.clone(),
+        depends_on: matrix::needs(outlook.workspace, service).collect(),
         restart: service.restart.clone(),
         schedule: service.schedule.clone(),
         stop: service.stop,

@@ -3,6 +3,7 @@
 mod backoff;
 mod balance;
 pub mod compare;
+pub mod compat;
 mod scaler;
 
 mod shift;

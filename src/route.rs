@@ -5,6 +5,7 @@
 //! The runtime makes a new table when the plan changes; what changes from moment to moment, whether a service can
 //! take a call, is a watched value inside it. The proxy reads both and never asks the supervisor.
 
+mod apart;
 mod availability;
 pub mod disco;
 pub mod files;
@@ -34,6 +35,7 @@ use crate::dtab::Identifier;
 use crate::model::{Egress, Rules};
 
 pub use crate::plan::Location;
+pub use apart::Apart;
 pub use availability::Availability;
 pub use hosts::{Place, host_name};
 pub use known::{Asking, Known};
@@ -76,6 +78,8 @@ pub struct Table {
     pub rules: Arc<Rules>,
     /// Further names of services, at the front door too.
     pub aliases: HashMap<Arc<str>, usize>,
+    /// Callers for whom names mean something else.
+    pub apart: HashMap<Arc<str>, Arc<Apart>>,
     /// Services that the manifest has no longer, which still have to end: no name leads to them.
     pub leaving: HashSet<usize>,
 }

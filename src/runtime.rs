@@ -8,6 +8,7 @@ mod draft;
 mod engine;
 mod handle;
 mod keeper;
+mod matrix;
 mod mirrors;
 mod network;
 mod past;
@@ -21,10 +22,11 @@ pub use board::{Board, Changes};
 pub use draft::Draft;
 pub use engine::Engine;
 pub use handle::{
-    Ask, Attachment, EndTry, Environment, Handle, InPod, Problem, Scale, Scaled, ShiftRequest, Source, TryRequest,
-    UpRequest, Upped,
+    Ask, Attachment, EndTry, Environment, Flaw, Handle, InPod, Problem, Scale, Scaled, ShiftRequest, Source,
+    TryRequest, UpRequest, Upped,
 };
 pub use keeper::Waiting;
+pub use matrix::{Laid, MatrixRequest, Meant, Word, lay};
 pub use mirrors::{Mirror, MirrorRequest};
 pub use network::{add_clashes, choose};
 pub use rest::away;

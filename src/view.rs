@@ -9,6 +9,7 @@ mod event;
 mod explain;
 mod graph;
 mod log;
+pub mod matrix;
 mod mirror;
 mod problems;
 mod refused;

@@ -16,6 +16,7 @@ mod faults;
 mod json;
 mod logs;
 mod matching;
+mod matrix;
 mod mirrors;
 mod namerd;
 mod names;

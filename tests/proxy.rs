@@ -2,6 +2,7 @@
 
 mod abuse;
 mod answers;
+mod apart;
 mod bodies;
 mod city;
 mod door;

@@ -99,7 +99,8 @@ impl IntoResponse for Problem {
             | Self::Remote { .. }
             | Self::NoTerminal { .. }
             | Self::NoMode { .. }
-            | Self::Try { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            | Self::Try { .. }
+            | Self::Matrix { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Routes(refused) => super::routes::status(refused),
             Self::Ending => StatusCode::SERVICE_UNAVAILABLE,
         };

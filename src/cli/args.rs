@@ -16,6 +16,7 @@ use super::dtab::Dtab;
 use super::events::Events;
 use super::exec::Exec;
 use super::init::Init;
+use super::matrix::Matrix;
 use super::mirror::Mirror;
 use super::ps::Ps;
 use super::remote::Remote;
@@ -161,6 +162,8 @@ commands! {
     Attach(Attach) = "attach",
     /// Boot, run a command among the services, take everything down
     Ci(Ci) = "ci",
+    /// Boot combinations of versions side by side, run a command against each, and tell which versions go together
+    Matrix(Matrix) = "matrix",
     /// What this machine allows, and what is in the way of more
     Doctor(Nothing) = "doctor",
     /// The manifest as it is understood

@@ -9,18 +9,17 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
 use super::args::{Global, duration};
 use super::enter;
 use super::error::{Code, Error};
 use super::exec;
-use super::output::{Output, dim};
+use super::output::Output;
+use super::temporary::{Stop, Temporary};
 use super::wait::{Goal, settle};
 use super::{block, events, locate};
-use crate::api::Client;
-use crate::effects::{self, clock, environment};
+use crate::effects::{clock, environment};
 use crate::engine::{Found, Order, Owned, Running, find_or_start};
 use crate::manifest::{GUEST, Request};
 use crate::plan::Selection;
@@ -66,7 +65,7 @@ fn boot(global: &Global, args: Ci, output: &Output) -> Result<ExitCode, Error> {
     let selection = Selection { services, profiles: global.profile.clone(), no_deps: false };
     let color = output.error_colors() && !output.json;
     let up = UpRequest { load: Some(load.clone()), selection, color, ..UpRequest::default() };
-    let order = Order { load, up, standard_ports: false, namerd: None };
+    let order = Order { load, up, standard_ports: false, namerd: None, matrix: None };
     match find_or_start(&locate::places()?, &order, &|word| output.say(word))? {
         Found::Running(engine) => {
             Err(Error::failed(format!("{} is running already, and `ci` takes down what it runs", engine.name))
@@ -82,20 +81,17 @@ fn boot(global: &Global, args: Ci, output: &Output) -> Result<ExitCode, Error> {
 
 /// An engine that is there for one command.
 struct Session {
-    client: Client,
-    running: Running,
-    /// With this process the engine ends.
-    _owned: Owned,
+    engine: Temporary,
     args: Ci,
 }
 
 impl Session {
     fn new(running: Running, owned: Owned, args: Ci) -> Self {
-        Self { client: Client::new(&running.socket), running, _owned: owned, args }
+        Self { engine: Temporary::new(running, owned), args }
     }
 
     async fn run(self, output: &Output) -> Result<ExitCode, Error> {
-        let mut printer = events::Printer { client: self.client.clone(), next: 0 };
+        let mut printer = events::Printer { client: self.engine.client.clone(), next: 0 };
         let begun = Instant::now();
         let ready = self.wait(&mut printer, output).await;
         let mut ran = match ready {
@@ -108,10 +104,10 @@ impl Session {
         }
         let seen = self.seen().await;
         let took = begun.elapsed();
-        self.end(output).await;
+        self.engine.end(output).await;
         // Now the logs are complete.
         let (rows, events) = seen?;
-        let report = Report::new(&self.running.identity, rows, events, &ran, took, &self.args);
+        let report = Report::new(&self.engine.running.identity, rows, events, &ran, took, &self.args);
         if let Err(error) = report.write(&self.args, output) {
             // Where the command itself was fine, its result was asked for in vain.
             ran.result = ran.result.and_then(|code| if code == 0 { Err(error) } else { Ok(code) });
@@ -120,9 +116,10 @@ impl Session {
     }
 
     async fn wait(&self, printer: &mut events::Printer, output: &Output) -> Result<(), Error> {
-        let services: Vec<String> = self.running.services.iter().filter(|name| *name != GUEST).cloned().collect();
-        let state = self.running.identity.state();
-        let waiting = settle(&self.client, &state, &services, Goal::Ready, self.args.timeout, output);
+        let services: Vec<String> =
+            self.engine.running.services.iter().filter(|name| *name != GUEST).cloned().collect();
+        let state = self.engine.running.identity.state();
+        let waiting = settle(&self.engine.client, &state, &services, Goal::Ready, self.args.timeout, output);
         let following = async {
             match output.json {
                 true => printer.follow(output).await,
@@ -146,9 +143,16 @@ impl Session {
 
     async fn spawned(&self) -> Result<u8, Error> {
         // The guest was started with the rest, and is quicker than most.
-        settle(&self.client, &self.running.identity.state(), &[GUEST.to_owned()], Goal::Ready, None, &Output::plain())
-            .await?;
-        let surroundings = self.client.env(GUEST).await?;
+        settle(
+            &self.engine.client,
+            &self.engine.running.identity.state(),
+            &[GUEST.to_owned()],
+            Goal::Ready,
+            None,
+            &Output::plain(),
+        )
+        .await?;
+        let surroundings = self.engine.client.env(GUEST).await?;
         let folder =
             environment::folder().map_err(|error| Error::failed(format!("there is no current folder: {error}")))?;
         let Some((program, arguments)) = self.args.command.split_first() else {
@@ -162,27 +166,9 @@ impl Session {
 
     /// How the services are, and what happened to them.
     async fn seen(&self) -> Result<(Vec<Service>, Vec<Event>), Error> {
-        let rows = self.client.services().await?.into_iter().filter(|row| row.wanted && row.name != GUEST).collect();
-        Ok((rows, self.client.happened(0).await?.events))
-    }
-
-    /// Stops everything in order; Ctrl-C meanwhile kills it.
-    async fn end(&self, output: &Output) {
-        let pid = self.running.identity.pid;
-        let Some(started) = effects::start_time(pid) else { return };
-        output.say(&dim("taking everything down"));
-        if self.client.down(false).await.is_err() {
-            return effects::kill(pid, started);
-        }
-        let gone = tokio::task::spawn_blocking(move || effects::wait(pid, started));
-        tokio::pin!(gone);
-        let Ok(mut stop) = Stop::new() else { return drop(gone.await) };
-        tokio::select! {
-            _ = &mut gone => return,
-            () = stop.asked() => {}
-        }
-        let _ = self.client.down(true).await;
-        let _ = gone.await;
+        let rows =
+            self.engine.client.services().await?.into_iter().filter(|row| row.wanted && row.name != GUEST).collect();
+        Ok((rows, self.engine.client.happened(0).await?.events))
     }
 }
 
@@ -194,24 +180,4 @@ fn ended(ran: &Ran) -> Event {
     };
     let event = Event::told("ci", None, message, clock::utc());
     Event { code, duration_ms: u64::try_from(ran.took.as_millis()).ok(), ..event }
-}
-
-/// Ctrl-C or a request to end.
-struct Stop {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-impl Stop {
-    fn new() -> Result<Self, Error> {
-        let listen = |kind| signal(kind).map_err(|error| Error::failed(format!("no signals: {error}")));
-        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
-    }
-
-    async fn asked(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }

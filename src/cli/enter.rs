@@ -58,7 +58,8 @@ fn pass_on(child: &Child, signal: Signal) {
     }
 }
 
-fn code(status: std::process::ExitStatus) -> u8 {
+/// The exit code of what ended, as a shell tells it.
+pub fn code(status: std::process::ExitStatus) -> u8 {
     use std::os::unix::process::ExitStatusExt;
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
     u8::try_from(code).unwrap_or(1)

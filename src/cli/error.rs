@@ -94,6 +94,9 @@ impl From<Problem> for Error {
             Problem::UnknownRemote { hint, .. } | Problem::Remote { hint, .. } => Self::usage(message).hint(hint),
             Problem::Scale { hint, .. } | Problem::NoTerminal { hint, .. } => Self::usage(message).hint(hint),
             Problem::Try { hint, .. } => hint.into_iter().fold(Self::failed(message), Self::hint),
+            Problem::Matrix { flaws } => {
+                flaws.into_iter().filter_map(|flaw| flaw.hint).fold(Self::usage(message), Self::hint)
+            }
             Problem::NoMode { .. } => {
                 Self::failed(message).hint("`nagaya doctor` tells why, and `network: auto` takes what there is")
             }

@@ -8,6 +8,7 @@ use anstream::ColorChoice;
 use anstream::adapter::strip_str;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
+use unicode_width::UnicodeWidthChar;
 
 use super::args::{Color, Global};
 use super::error::Error;
@@ -66,6 +67,26 @@ impl Output {
     /// Whether somebody sits at a terminal that a program can be given to.
     pub fn is_interactive(&self) -> bool {
         io::stdin().is_terminal()
+    }
+
+    /// Whether a line beside the data can be drawn anew while something goes on.
+    pub fn is_live(&self) -> bool {
+        let dumb = environment::variable("TERM").is_some_and(|term| term == "dumb");
+        io::stderr().is_terminal() && !dumb && !self.quiet && !self.json
+    }
+
+    /// Draws that line in the place of the one before, no wider than the terminal; an empty one takes it away.
+    pub fn status(&self, text: &str) {
+        let mut err = io::stderr();
+        let size = rustix::termios::tcgetwinsize(&err).map_or(0, |size| usize::from(size.ws_col));
+        let most = if size > 1 { size - 1 } else { 79 };
+        let mut width = 0;
+        let fits = |c: &char| {
+            width += c.width().unwrap_or(0);
+            width <= most
+        };
+        let shown: String = text.chars().take_while(fits).collect();
+        let _ = write!(err, "\r\x1b[K{shown}").and_then(|()| err.flush());
     }
 
     /// Prints a line of somebody else's, as it is, after a prefix of ours.

@@ -50,7 +50,7 @@ pub fn boot(global: &Global, load: Request, args: Up, output: &Output) -> Result
         return dry_run::run(&load, &request, output);
     }
     // Before there is a runtime: the engine is a fork of this process.
-    let order = Order { load, up: request, standard_ports: args.door_80, namerd: args.namerd };
+    let order = Order { load, up: request, standard_ports: args.door_80, namerd: args.namerd, matrix: None };
     let session = enter(&order, args, output)?;
     block(async {
         session.notices.iter().for_each(|notice| output.say(notice));

@@ -205,6 +205,19 @@ pub fn read_text(path: &Path) -> io::Result<String> {
     String::from_utf8(Disk.read(path)?).map_err(io::Error::other)
 }
 
+/// The last bytes of a file, as text; of more than `most` those from the next line on.
+pub fn read_end(path: &Path, most: u64) -> io::Result<String> {
+    use std::io::{Read, Seek, SeekFrom};
+    let mut file = fs::File::open(path)?;
+    let from = file.metadata()?.len().saturating_sub(most);
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let whole = if from > 0 { text.split_once('\n').map_or("", |(_, rest)| rest) } else { &text };
+    Ok(whole.to_owned())
+}
+
 /// All of standard input.
 pub fn read_stdin() -> io::Result<String> {
     io::read_to_string(io::stdin())

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +47,9 @@ pub struct Stamp {
     fingerprint: String,
     /// The folders that were there afterwards: when one is gone (`rm -r node_modules`), the step runs again.
     folders: Vec<String>,
+    /// When the step's own folder was made, where the file system tells: another one in its place has nothing of it.
+    #[serde(default)]
+    made: Option<SystemTime>,
 }
 
 /// All remembered steps of a workspace.
@@ -65,13 +69,17 @@ impl Stamps {
     pub fn is_fresh(&self, setup: &Setup) -> bool {
         let Some(stamp) = self.read().remove(&key(setup)) else { return false };
         let present = folders(&setup.working_dir);
+        if stamp.made.is_some() && stamp.made != made(&setup.working_dir) {
+            return false;
+        }
         fingerprint(setup).is_ok_and(|now| now == stamp.fingerprint)
             && stamp.folders.iter().all(|folder| present.contains(folder))
     }
 
     /// Remembers a success.
     pub fn mark(&self, setup: &Setup) -> io::Result<()> {
-        let stamp = Stamp { fingerprint: fingerprint(setup)?, folders: folders(&setup.working_dir) };
+        let folder = &setup.working_dir;
+        let stamp = Stamp { fingerprint: fingerprint(setup)?, folders: folders(folder), made: made(folder) };
         // Steps that end together would each write what it read before the other's.
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all = self.read();
@@ -134,6 +142,10 @@ fn matches(folder: &Path, pattern: &str) -> Vec<PathBuf> {
     files
 }
 
+fn made(folder: &Path) -> Option<SystemTime> {
+    std::fs::metadata(folder).and_then(|metadata| metadata.created()).ok()
+}
+
 fn folders(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries
@@ -168,6 +180,28 @@ mod tests {
         stamps.mark(&step).unwrap();
         std::fs::remove_dir(folder.join("node_modules")).unwrap();
         assert!(!stamps.is_fresh(&step));
+    }
+
+    #[test]
+    fn a_folder_that_was_made_anew_is_another_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("app");
+        let stamps = Stamps::new(dir.path().join("setups.json"));
+        let step = setup(&folder, Inputs::LockFiles);
+        let make = || {
+            std::fs::create_dir(&folder).unwrap();
+            std::fs::write(folder.join("go.sum"), "1").unwrap();
+        };
+        make();
+        stamps.mark(&step).unwrap();
+        assert!(stamps.is_fresh(&step));
+        // Clocks of file systems tick slowly, and some do not know when a folder was made.
+        let first = made(&folder);
+        while first.is_some() && made(&folder) == first {
+            std::fs::remove_dir_all(&folder).unwrap();
+            make();
+        }
+        assert_eq!(stamps.is_fresh(&step), first.is_none());
     }
 
     #[test]

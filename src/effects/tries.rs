@@ -57,3 +57,10 @@ pub async fn clear(home: &Home, tries: Vec<Try>) -> Vec<Try> {
     let _ = write(home, &kept.iter().collect::<Vec<_>>());
     kept
 }
+
+/// The same of those of an engine that came to nothing, where it had made any.
+pub async fn clear_made(home: &Home, made: Vec<Try>) {
+    if !made.is_empty() {
+        clear(home, made).await;
+    }
+}

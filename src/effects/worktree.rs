@@ -72,28 +72,54 @@ fn reason(reason: &str) -> String {
     if reason.is_empty() { String::new() } else { format!(": {reason}") }
 }
 
+/// What a branch is in a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    pub repository: PathBuf,
+    pub branch: String,
+    pub commit: String,
+}
+
 /// Makes a worktree at `path` with what `branch` is in the repository of `folder`.
 pub async fn add(folder: &Path, branch: &str, path: &Path) -> Result<Worktree, NoWorktree> {
+    find(folder, branch).await?.check_out(path).await
+}
+
+/// Looks for what `branch` is in the repository of `folder`.
+pub async fn find(folder: &Path, branch: &str) -> Result<Found, NoWorktree> {
     let repository = match git(folder, &["rev-parse", "--show-toplevel"]).await {
         Ok(top) => PathBuf::from(top.trim_end_matches('\n')),
         Err(GitError::Refused(reason)) => return Err(NoWorktree::NoRepository(folder.to_owned(), reason)),
         Err(error) => return Err(error.into()),
     };
     let commit = commit(&repository, branch).await?;
-    if fs::exists(path) {
-        return Err(NoWorktree::Taken(path.to_owned()));
+    Ok(Found { repository, branch: branch.to_owned(), commit })
+}
+
+impl Found {
+    /// Its worktree, which is not there yet.
+    pub fn worktree(self, path: &Path) -> Worktree {
+        let Self { repository, branch, commit } = self;
+        Worktree { repository, path: path.to_owned(), branch, commit }
     }
-    let above = path.parent().unwrap_or(path);
-    fs::make_private_folder(above).map_err(|error| NoWorktree::Folder(above.to_owned(), error.to_string()))?;
-    let worktree = Worktree { repository, path: path.to_owned(), branch: branch.to_owned(), commit };
-    let text = path.to_string_lossy();
-    let made = git(&worktree.repository, &["worktree", "add", "--detach", &text, &worktree.commit]).await;
-    if let Err(error) = made {
-        // Whatever of it was there before it failed.
-        let _ = worktree.remove(true).await;
-        return Err(error.into());
+
+    /// Makes a worktree of it.
+    pub async fn check_out(self, path: &Path) -> Result<Worktree, NoWorktree> {
+        if fs::exists(path) {
+            return Err(NoWorktree::Taken(path.to_owned()));
+        }
+        let above = path.parent().unwrap_or(path);
+        fs::make_private_folder(above).map_err(|error| NoWorktree::Folder(above.to_owned(), error.to_string()))?;
+        let worktree = self.worktree(path);
+        let text = path.to_string_lossy();
+        let made = git(&worktree.repository, &["worktree", "add", "--detach", &text, &worktree.commit]).await;
+        if let Err(error) = made {
+            // Whatever of it was there before it failed.
+            let _ = worktree.remove(true).await;
+            return Err(error.into());
+        }
+        Ok(worktree)
     }
-    Ok(worktree)
 }
 
 /// The commit of a branch, of the same one of `origin` where there is none here, or of another name that git knows.
@@ -102,7 +128,10 @@ async fn commit(repository: &Path, branch: &str) -> Result<String, NoWorktree> {
         let name = format!("{name}^{{commit}}");
         git(repository, &["rev-parse", "--verify", "--quiet", "--end-of-options", &name]).await
     };
-    for name in [format!("refs/heads/{branch}"), format!("refs/remotes/origin/{branch}"), branch.to_owned()] {
+    // A clone has an `origin/HEAD`, which is where `origin` is and not where the user is.
+    let elsewhere = [format!("refs/heads/{branch}"), format!("refs/remotes/origin/{branch}")];
+    let elsewhere = elsewhere.into_iter().filter(|_| branch != "HEAD");
+    for name in elsewhere.chain([branch.to_owned()]) {
         match known(name).await {
             Ok(commit) => return Ok(commit.trim().to_owned()),
             Err(GitError::Refused(_)) => {}

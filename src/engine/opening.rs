@@ -13,6 +13,7 @@ use crate::effects::places::{Home, LONGEST_SOCKET};
 use crate::effects::registry::{self, Registration};
 use crate::proxy::{self, Entrance};
 use crate::runtime::{Ask, Handle};
+use crate::view;
 
 /// An engine that runs its first services already, but that nobody can reach yet.
 pub struct Opening {
@@ -20,6 +21,7 @@ pub struct Opening {
     pub registration: Registration,
     pub services: Vec<String>,
     pub notices: Vec<String>,
+    pub matrix: Option<view::matrix::Matrix>,
     pub handle: Handle,
     pub entrance: Entrance,
     /// For namerd's API.
@@ -40,7 +42,7 @@ impl Opening {
     }
 
     fn serve(self, listener: UnixListener) -> Result<Reply, Refusal> {
-        let Self { home, registration, services, notices, handle, entrance, namerd } = self;
+        let Self { home, registration, services, notices, matrix, handle, entrance, namerd } = self;
         proxy::start(handle.clone(), entrance)
             .map_err(|error| broken("the proxy could not be started", &home, &error))?;
         registry::write(&home, &registration)
@@ -52,7 +54,7 @@ impl Opening {
             tokio::spawn(async move { api::namerd::serve(listener, handle, &name).await });
         }
         tokio::spawn(end_on_signal(handle));
-        Ok(Reply::Running(Box::new(Running { socket: home.socket, identity, services, notices })))
+        Ok(Reply::Running(Box::new(Running { socket: home.socket, identity, services, notices, matrix })))
     }
 }
 

@@ -19,11 +19,11 @@ use crate::api;
 use crate::effects::places::{Home, Places, workspace_id};
 use crate::effects::registry::{self, Registration};
 use crate::effects::standard_ports::{self, Claim, STANDARD};
-use crate::effects::{bundle, clock, environment, fs, ports, start_time, survivors};
+use crate::effects::{bundle, clock, environment, fs, ports, start_time, survivors, tries};
 use crate::launcher::{Process, close_others};
 use crate::plan::Site;
 use crate::proxy::Entrance;
-use crate::runtime::{Draft, Engine};
+use crate::runtime::{Draft, Engine, Laid, lay};
 
 /// The process of a launcher that takes the place of a lost one: its standard input is the socket to the engine.
 pub fn launcher() -> ExitCode {
@@ -96,7 +96,8 @@ async fn run_engine(order: Order, launcher: Process, owner: &UnixStream) -> Resu
         .map_err(Refusal::Asked)?;
     let places = Places::find().map_err(|error| Refusal::surroundings(error.to_string()))?;
     let manifest = order.load.files.first().map_or(Path::new(""), |path| path);
-    let id = workspace_id(draft.workspace.name.as_str(), manifest);
+    let name = order.name(draft.workspace.name.as_str());
+    let id = workspace_id(&name, manifest);
     let home = places.home(&id);
     make_folders(&places, &home)?;
     let lock = registry::lock(&home.lock()).map_err(|error| broken("the state cannot be locked", &home, &error))?;
@@ -104,7 +105,6 @@ async fn run_engine(order: Order, launcher: Process, owner: &UnixStream) -> Resu
     write_own_log(&home).map_err(|error| broken("the engine's log cannot be written", &home, &error))?;
     let left = end_survivors(&home);
     let listener = listen(&home)?;
-    let name = draft.workspace.name.to_string();
     let own_use =
         draft.workspace.services.values().any(|it| it.listen.iter().flatten().any(|it| STANDARD.contains(it)));
     let (standard, refused) = claim_standard_ports(&places, order.standard_ports, own_use);
@@ -115,13 +115,27 @@ async fn run_engine(order: Order, launcher: Process, owner: &UnixStream) -> Resu
         trust: bundle::variables(&places),
     };
     let began = clock::utc();
-    let (engine, handle) = Engine::new(draft, home.clone(), lock, site).map_err(Refusal::Asked)?;
-    let services = engine.selected(&order.up).map_err(Refusal::Asked)?;
+    let laid = lay_matrix(&draft, &order, &home).await?;
+    let matrix = laid.as_ref().map(|laid| laid.shown.clone());
+    let worktrees = laid.as_ref().map(|laid| laid.worktrees.clone()).unwrap_or_default();
+    let draft = match laid {
+        Some(laid) => draft.comparing(laid),
+        None => draft,
+    };
+    let made = Engine::new(draft, home.clone(), lock, site)
+        .and_then(|(engine, handle)| Ok((engine.selected(&order.up)?, engine, handle)));
+    let (services, engine, handle) = match made {
+        Ok(made) => made,
+        Err(problem) => {
+            tries::clear_made(&home, worktrees).await;
+            return Err(Refusal::Asked(problem).into());
+        }
+    };
     let registration = registration(&home, &order, name, &engine, began);
     let notices = left.into_iter().chain(refused).chain(unserved).chain(engine.notices().iter().cloned());
     let notices = notices.chain(engine.rest_notice(&order.up)).collect();
     let entrance = Entrance { places, logs: home.logs(), began, standard };
-    let opening = Opening { home: home.clone(), registration, services, notices, handle, entrance, namerd };
+    let opening = Opening { home: home.clone(), registration, services, notices, matrix, handle, entrance, namerd };
     let owner = owner.try_clone().map_err(|error| Refusal::surroundings(error.to_string()))?;
     // After the first launches, which need none of it: connections to the proxy wait in its listeners meanwhile.
     let (published, ready) = tokio::sync::oneshot::channel();
@@ -131,6 +145,21 @@ async fn run_engine(order: Order, launcher: Process, owner: &UnixStream) -> Resu
     });
     let result = engine.run(order.up, published).await;
     result.map_err(|problem| Refusal::Asked(problem).into())
+}
+
+/// The versions that are to be compared. Nothing that an earlier matrix wrote may be taken for what comes of them.
+async fn lay_matrix(draft: &Draft, order: &Order, home: &Home) -> Result<Option<Laid>, Refusal> {
+    let Some(request) = &order.matrix else { return Ok(None) };
+    let data = home.data_dirs();
+    for folder in [data.own, data.of_accounts] {
+        let is_there = fs::exists(&folder);
+        let removed = if is_there { fs::remove_folder(&folder) } else { Ok(()) };
+        removed.map_err(|error| broken("the data of an earlier matrix cannot be removed", home, &error))?;
+    }
+    fs::remove(&home.routes())
+        .map_err(|error| broken("the routes of an earlier matrix cannot be removed", home, &error))?;
+    fs::make_private_folder(&home.data()).map_err(|error| broken("there is no place for data", home, &error))?;
+    lay(&draft.workspace, request, draft.network, home).await.map(Some).map_err(Refusal::Asked)
 }
 
 /// Ports 80 and 443, where they were asked for, and a word to the user where they are not ours now.
@@ -197,7 +226,8 @@ fn registration(home: &Home, order: &Order, name: String, engine: &Engine, began
     Registration {
         id: home.id.clone(),
         name,
-        explicit: order.load.project.is_some(),
+        // Who looks for the workspace's own engine is not to find this one.
+        explicit: order.load.project.is_some() || order.matrix.is_some(),
         manifest: order.load.files.first().cloned().unwrap_or_default(),
         pid,
         process_started: start_time(pid).unwrap_or(0),

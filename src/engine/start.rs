@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use rustix::process::WaitOptions;
 
 use super::{Order, Refusal, Reply, Running, aftermath, owner, process};
-use crate::effects::places::Places;
+use crate::effects::places::{Home, Places};
 use crate::effects::registry::{self, Registration};
 use crate::launcher::{Forked, fork, leave};
 
@@ -31,16 +31,23 @@ pub enum Found {
 /// Finds the running engine or starts one, which is a fork of this process: it must have one thread still. `tell`
 /// takes a word to the user about a wait.
 pub fn find_or_start(places: &Places, order: &Order, tell: &dyn Fn(&str)) -> Result<Found, Refusal> {
+    let mut taken: Option<Home> = None;
     loop {
-        let manifest = order.load.files.first();
-        if let Some(engine) = registry::find(places, manifest, order.load.project.as_deref()) {
+        let found = match (&order.matrix, &taken) {
+            (None, _) => registry::find(places, order.load.files.first(), order.load.project.as_deref()),
+            // What it is called is known only when its manifest has been read.
+            (Some(_), Some(home)) => registry::read(home).filter(Registration::is_alive),
+            (Some(_), None) => None,
+        };
+        if let Some(engine) = found {
             return Ok(Found::Running(Box::new(engine)));
         }
         let id = match start(order)? {
             Started::Now(running, owned) => return Ok(Found::Started(running, owned)),
             Started::Taken(id) => id,
         };
-        aftermath::wait(&places.home(&id), tell)?;
+        let home = taken.insert(places.home(&id));
+        aftermath::wait(home, tell)?;
     }
 }
 

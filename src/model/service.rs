@@ -40,6 +40,8 @@ pub struct Service {
     pub name: ServiceName,
     /// Which of several versions it is.
     pub version: Option<Version>,
+    /// What it is where versions are compared.
+    pub part: Part,
     /// It is a task of the manifest, which runs to its end for those that need it.
     pub task: bool,
     /// Other names of it in the workspace.
@@ -102,6 +104,21 @@ pub struct Version {
     pub name: String,
 }
 
+/// What a service is where combinations of versions run side by side.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Part {
+    /// There is one of it, for all.
+    #[default]
+    Shared,
+    /// It is a name alone, which leads each caller to the copy of its own combination; it never runs.
+    Name,
+    /// It belongs to a combination, for which each of these names means the other service.
+    Copy(Arc<Leads>),
+}
+
+/// What names mean in one combination: a service's own name, and that of its copy.
+pub type Leads = IndexMap<ServiceName, ServiceName>;
+
 /// What a service is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Run {
@@ -117,6 +134,7 @@ impl Service {
         Self {
             name,
             version: None,
+            part: Part::Shared,
             task: false,
             aliases: Vec::new(),
             hostnames: Vec::new(),
@@ -188,6 +206,14 @@ impl Service {
             Check::Exec(command) => Some(command),
             Check::Http { .. } | Check::Tcp { .. } | Check::Grpc { .. } => None,
         })
+    }
+
+    /// What names mean for it alone, where they do.
+    pub fn leads(&self) -> Option<&Arc<Leads>> {
+        match &self.part {
+            Part::Copy(leads) => Some(leads),
+            Part::Shared | Part::Name => None,
+        }
     }
 
     /// Where it lives, where that is elsewhere.

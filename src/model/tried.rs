@@ -30,14 +30,18 @@ pub enum NotTried {
     Named { name: ServiceName },
 }
 
+/// What a path is where a folder takes the place of another; what is not below that is the folder itself.
+pub fn stand_in(path: &Path, stands_for: &Path, folder: &Path) -> PathBuf {
+    match path.strip_prefix(stands_for) {
+        Ok(inside) if !inside.as_os_str().is_empty() => folder.join(inside),
+        Ok(_) | Err(_) => folder.to_owned(),
+    }
+}
+
 impl Tried {
     /// Where the version has what the service has at a path.
     pub fn folder_of(&self, path: &Path) -> PathBuf {
-        match path.strip_prefix(&self.stands_for) {
-            Ok(inside) if inside.as_os_str().is_empty() => self.folder.clone(),
-            Ok(inside) => self.folder.join(inside),
-            Err(_) => self.folder.clone(),
-        }
+        stand_in(path, &self.stands_for, &self.folder)
     }
 
     /// The version as a service. Names and numbers by which a service is reached from outside stay with the first, which

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use crate::model::{self, Command, Form, Names, NetworkMode, Protocol, Reaction, Service, Value, Workspace};
+use crate::model::{self, Command, Form, Names, NetworkMode, Part, Protocol, Reaction, Service, Value, Workspace};
 
 use super::addresses::on_loopback;
 use super::proxies::Proxies;
@@ -153,13 +153,15 @@ pub fn wanted_edges(workspace: &Workspace, references: &[Reference]) -> Vec<(usi
             out.push(edge);
         }
     };
-    for (from, service) in workspace.services.values().enumerate() {
+    // What is a name alone calls nobody.
+    let calls = |from: usize| workspace.service(from).part != Part::Name;
+    for (from, service) in workspace.services.values().enumerate().filter(|(from, _)| calls(*from)) {
         for dependency in &service.depends_on {
             let ports = workspace.service(dependency.service).ports.len();
             (0..ports).for_each(|port| want((from, dependency.service, port)));
         }
     }
-    for reference in references {
+    for reference in references.iter().filter(|reference| calls(reference.from)) {
         let ports = workspace.service(reference.to).ports.len();
         match reference.port {
             Some(port) => want((reference.from, reference.to, port)),

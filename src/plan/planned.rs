@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{
-    Autoscale, Dependency, Egress, External, HostName, Liveness, LogKeeping, NetworkMode, ProbeKind, Protocol, Restart,
-    Rhythm, Schedule, ServiceName, Sign, Startup, Stdin, Stop, Strategy, User, Version, Watch,
+    Autoscale, Dependency, Egress, External, HostName, Leads, Liveness, LogKeeping, NetworkMode, ProbeKind, Protocol,
+    Restart, Rhythm, Schedule, ServiceName, Sign, Startup, Stdin, Stop, Strategy, User, Version, Watch,
 };
 
 use super::{Addresses, Layers};
@@ -19,6 +19,8 @@ pub struct Planned {
     pub name: ServiceName,
     /// Which of several versions it is.
     pub version: Option<Version>,
+    /// What names mean for it alone: it belongs to a combination of versions.
+    pub leads: Option<Arc<Leads>>,
     /// It is a task of the manifest.
     pub task: bool,
     /// Other names of it in the workspace.

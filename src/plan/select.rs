@@ -1,6 +1,6 @@
 //! Which services an `up` means.
 
-use crate::model::{Service, Workspace};
+use crate::model::{Part, Service, Workspace};
 
 /// What the user asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -69,7 +69,8 @@ pub fn select(
 fn versions(workspace: &Workspace, mask: &[bool]) -> Vec<usize> {
     let of = |service: &Service| workspace.index(service.version.as_ref()?.of.as_str());
     let services = workspace.services.values().enumerate();
-    let missing = services.filter(|(place, service)| !mask[*place] && of(service).is_some_and(|first| mask[first]));
+    let can_run = services.filter(|(_, service)| service.part != Part::Name);
+    let missing = can_run.filter(|(place, service)| !mask[*place] && of(service).is_some_and(|first| mask[first]));
     missing.map(|(place, _)| place).collect()
 }
 
@@ -81,7 +82,7 @@ fn enabled(workspace: &Workspace, profiles: &[String]) -> Vec<usize> {
         .services
         .values()
         .enumerate()
-        .filter(|(_, service)| !service.task && on(&service.profiles))
+        .filter(|(_, service)| !service.task && service.part != Part::Name && on(&service.profiles))
         .map(|(place, _)| place)
         .collect()
 }

@@ -28,13 +28,13 @@ impl Closing {
         Self(None)
     }
 
-    /// It should when its callee goes, and calls to it lead to nobody else.
-    pub fn with(callee: Arc<Upstream>, router: Router) -> Self {
+    /// It should when its callee goes, and calls to it lead to nobody else. `caller` is the service that calls, if it is one.
+    pub fn with(callee: Arc<Upstream>, router: Router, caller: Option<Arc<str>>) -> Self {
         let mut availability = callee.availability.clone();
         let changes = availability.clone();
         let absent = Box::pin(async move {
             while availability.wait_for(|now| matches!(now, Availability::Absent(_))).await.is_ok() {
-                let reach = router.reach(&callee);
+                let reach = router.reach(&callee, caller.as_ref());
                 if reach.is_refused {
                     return;
                 }
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn whoever_asked_last_is_woken_by_every_change() {
         let (sender, upstream) = upstream();
-        let mut closing = Closing::with(upstream, Router::default());
+        let mut closing = Closing::with(upstream, Router::default(), None);
         let (first, second) = (Arc::default(), Arc::default());
         assert_eq!(poll(&mut closing, &first), (false, 0));
         sender.send_replace(Availability::Coming(State::Starting));
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn a_service_that_is_no_more_is_not_called_on() {
         let (sender, upstream) = upstream();
-        let (mut closing, task) = (Closing::with(upstream, Router::default()), Arc::default());
+        let (mut closing, task) = (Closing::with(upstream, Router::default(), None), Arc::default());
         assert_eq!(poll(&mut closing, &task), (false, 0));
         drop(sender);
         assert_eq!(poll(&mut closing, &task), (true, 1));

@@ -29,7 +29,7 @@ pub async fn serve(at: SocketAddrV4, listener: StdListener, mut tables: watch::R
     let mut socket = Socket::Open(listener);
     loop {
         let Some(arrival) = find(&tables, at) else { return };
-        let reach = context.router.reach(&arrival.target.upstream);
+        let reach = context.router.reach(&arrival.target.upstream, arrival.caller.service());
         // Where it cannot be had, somebody of this account was faster, or descriptors ran out.
         socket = socket.turned(at, reach.is_refused).unwrap_or(Socket::Lost);
         let present = tables.clone();
@@ -156,6 +156,8 @@ impl Callee {
 struct ToCallee {
     callee: RefCell<Callee>,
     router: Router,
+    /// The service that calls.
+    caller: Option<Arc<str>>,
 }
 
 impl Way for ToCallee {
@@ -168,7 +170,7 @@ impl Way for ToCallee {
     }
 
     fn closing(&self) -> Closing {
-        Closing::with(self.callee.borrow_mut().target().upstream, self.router.clone())
+        Closing::with(self.callee.borrow_mut().target().upstream, self.router.clone(), self.caller.clone())
     }
 }
 
@@ -179,7 +181,8 @@ pub async fn connection(stream: TcpStream, caller: Caller, mut callee: Callee, c
     let beginning = detect::beginning(&stream, target.endpoint().protocol).await;
     match beginning {
         Beginning::Http => {
-            let way = ToCallee { callee: RefCell::new(callee), router: context.router.clone() };
+            let (callee, router) = (RefCell::new(callee), context.router.clone());
+            let way = ToCallee { callee, router, caller: caller.service().cloned() };
             http::serve(stream, caller, way, context).await;
         }
         Beginning::Bytes => tcp::serve(stream, &caller, &target, &context, None).await,

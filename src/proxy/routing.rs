@@ -148,14 +148,15 @@ impl Router {
     ) -> Result<Routed, Refusal> {
         let Some(inner) = &self.0 else { return Ok(Routed::plainly(target)) };
         let snapshot = inner.snapshot();
+        let view = snapshot.view(caller.service());
         let is_given = inherited.is_some() || call.brings || (call.is_at_door && own::has_parameter(call.target));
-        if snapshot.is_plain && !is_given {
+        if view.is_plain && !is_given {
             return Ok(Routed::plainly(target));
         }
         let brought = own::read(call, inherited)?;
         let named = snapshot.name(&target, call, brought.target.as_deref());
         let rules = snapshot.holding(&named, call, brought.target.as_deref());
-        let binding = snapshot.binding(&named.path, &rules, brought.local.as_deref());
+        let binding = snapshot.binding(&view, &named.path, &rules, brought.local.as_deref());
         let drawn = snapshot.draw(&binding, target.endpoint(), caller)?;
         let via = drawn.leaves().then(|| inner.pass(call)).transpose()?;
         let target = drawn.below(named.uri.or(brought.target), call.target);
@@ -167,11 +168,12 @@ impl Router {
     pub fn lead_bytes(&self, target: Target, caller: &Caller) -> Result<Routed, Refusal> {
         let Some(inner) = &self.0 else { return Ok(Routed::plainly(target)) };
         let snapshot = inner.snapshot();
-        if snapshot.routes.are_built_in() {
+        let view = snapshot.view(caller.service());
+        if view.routes.are_built_in() {
             return Ok(Routed::plainly(target));
         }
         let name = service_name(&target.upstream);
-        let binding = snapshot.binding(&name, &[], None);
+        let binding = snapshot.binding(&view, &name, &[], None);
         let drawn = snapshot.draw(&binding, target.endpoint(), caller)?;
         drawn.check_bytes()?;
         Ok(drawn.routed(binding, More::default()))
@@ -183,9 +185,10 @@ impl Router {
         let (inner, more) = (self.0.as_ref()?, routed.more.as_ref()?);
         let before = more.binding.as_ref()?;
         let snapshot = inner.snapshot();
+        let view = snapshot.view(caller.service());
         let binding = match before.rules.as_slice() {
-            [] => snapshot.binding(&before.name, &[], more.local.as_deref()),
-            rules => snapshot.bind(&before.name, rules.to_vec(), more.local.as_deref()),
+            [] => snapshot.binding(&view, &before.name, &[], more.local.as_deref()),
+            rules => snapshot.bind(&view, &before.name, rules.to_vec(), more.local.as_deref()),
         };
         let drawn = snapshot.draw(&binding, routed.target.endpoint(), caller).ok()?;
         let (now, then) = (drawn.target.endpoint(), routed.target.endpoint());
@@ -198,15 +201,16 @@ impl Router {
         (is_alike && is_other).then(|| drawn.routed(binding, more))
     }
 
-    /// Whether somebody is there for calls to a service.
-    pub fn reach(&self, upstream: &Arc<Upstream>) -> Reach {
+    /// Whether somebody is there for calls to a service, of a caller that is one itself or of somebody outside.
+    pub fn reach(&self, upstream: &Arc<Upstream>, caller: Option<&Arc<str>>) -> Reach {
         let Some(inner) = &self.0 else { return Reach::of(upstream, &[], None) };
         let routes = seen(&inner.routes);
         let snapshot = inner.snapshot();
         let name = service_name(upstream);
-        let is_plain = snapshot.routes.are_built_in() && snapshot.table.rules.is_empty();
+        let view = snapshot.view(caller);
+        let is_plain = view.routes.are_built_in() && snapshot.table.rules.is_empty();
         loop {
-            let bindings = if is_plain { Vec::new() } else { snapshot.bindings(&name) };
+            let bindings = if is_plain { Vec::new() } else { snapshot.bindings(&view, &name) };
             let reach = Reach::of(upstream, &bindings, Some(routes.clone()));
             // What has changed since then would not be told.
             if bindings.iter().all(|binding| binding.holds()) {
@@ -220,7 +224,7 @@ impl Inner {
     fn snapshot(&self) -> Rc<Snapshot> {
         let has_changed = {
             let now = self.now.borrow();
-            !Arc::ptr_eq(&now.table, &self.tables.borrow()) || !Arc::ptr_eq(&now.routes, &self.routes.borrow())
+            !Arc::ptr_eq(&now.table, &self.tables.borrow()) || !Arc::ptr_eq(&now.common.routes, &self.routes.borrow())
         };
         if has_changed {
             let next = Snapshot::new(self.tables.borrow().clone(), self.routes.borrow().clone());

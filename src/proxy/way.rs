@@ -83,6 +83,6 @@ impl<F: Fn() -> Target + 'static> Way for F {
     }
 
     fn closing(&self) -> Closing {
-        Closing::with(self().upstream, Router::default())
+        Closing::with(self().upstream, Router::default(), None)
     }
 }

@@ -23,6 +23,13 @@ impl Routes {
         Self { version, table: Table::new(all), built_in }
     }
 
+    /// The same with entries behind all others.
+    pub fn with(&self, own: &Dtab) -> Self {
+        let mut all = self.table.dtab().clone();
+        all.extend(own.clone());
+        Self { version: self.version, table: Table::new(all), built_in: self.built_in }
+    }
+
     /// Whether users wrote none: then every name leads to the service of that name.
     pub fn are_built_in(&self) -> bool {
         self.table.dtab().entries().len() == self.built_in
@@ -36,7 +43,7 @@ fn built_in<'a>(external: impl IntoIterator<Item = &'a str>) -> Dtab {
 }
 
 /// `None` for what is no name; services have none such.
-fn entry(prefix: &[&str], leaf: &[&str]) -> Option<Dentry> {
+pub(super) fn entry(prefix: &[&str], leaf: &[&str]) -> Option<Dentry> {
     let path = |labels: &[&str]| Path::of(labels.iter().copied());
     let prefix = path(prefix)?.labels().iter().cloned().map(Element::Label).collect();
     Some(Dentry { prefix: Prefix::new(prefix), tree: NameTree::Leaf(path(leaf)?) })

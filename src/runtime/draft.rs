@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use tokio::sync::mpsc;
 
 use super::Problem;
+use super::matrix::Laid;
 use super::network::{add_clashes, choose};
 use crate::effects::fs::Witness;
 use crate::effects::ports;
@@ -23,13 +24,15 @@ pub struct Draft {
     pub(super) notices: Vec<String>,
     /// Of what the manifest consists.
     pub(super) files: Vec<PathBuf>,
+    /// The versions that are compared, where that is what the engine is for.
+    pub(super) laid: Option<Laid>,
     pub(super) load: Request,
     pub(super) shell: Shell,
     pub(super) program: PathBuf,
     /// What this machine allows.
     pub(super) possible: Possible,
     /// What `auto` means here.
-    pub(super) network: NetworkMode,
+    pub network: NetworkMode,
     pub(super) launcher: Client,
     pub(super) reports: mpsc::UnboundedReceiver<Report>,
     pub(super) report_sender: mpsc::UnboundedSender<Report>,
@@ -59,6 +62,7 @@ impl Draft {
             workspace,
             notices,
             files,
+            laid: None,
             load,
             shell,
             program,
@@ -68,6 +72,11 @@ impl Draft {
             reports,
             report_sender,
         })
+    }
+
+    /// Has the engine compare versions. These stay as they are from now on: edits of the manifest are not for it.
+    pub fn comparing(self, laid: Laid) -> Self {
+        Self { laid: Some(laid), files: Vec::new(), ..self }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod asks;
 mod attach;
+mod beginning;
 mod disco;
 mod edits;
 mod explain;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use asks::Loaded;
+use beginning::begin;
 use edits::Edits;
 use remotes::Sending;
 use setup::{Setup, collect, make_plan, make_room, write_files};
@@ -102,9 +104,10 @@ impl Engine {
     pub fn new(draft: Draft, home: Home, lock: Lock, site: Site) -> Result<(Self, Handle), Problem> {
         let clock = Clock::start();
         let Draft {
-            workspace,
+            workspace: manifest,
             notices,
             files,
+            laid,
             load,
             shell,
             program,
@@ -115,6 +118,7 @@ impl Engine {
             report_sender,
         } = draft;
         hold(&launcher, &lock);
+        let (manifest, workspace, tries) = begin(manifest, laid, &home);
         let scale = Scale::new();
         let mut setup = Setup { home, lock, load, shell, site, program, possible, network, scale, range: None };
         let plan = Arc::new(make_plan(&workspace, &mut setup, &HashSet::new())?);
@@ -132,8 +136,7 @@ impl Engine {
         let shadowed = shadow_notice(world.plan().services.iter().map(|planned| &planned.environment));
         let notices = [notices, shadowed.into_iter().chain(unkept).chain(publisher.plan(&world)).collect()].concat();
         write_files(&setup, &world, &publisher)?;
-        let (ask_sender, asks) = mpsc::unbounded_channel();
-        let (load_sender, loaded) = mpsc::unbounded_channel();
+        let ((ask_sender, asks), (load_sender, loaded)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
         let (watchers, ending) = (watch::Sender::new(0), watch::Sender::new(false));
         let (shifts, mirrors) = (Shifts::new(Requests::default()), watch::Sender::default());
         let handle = Handle {
@@ -150,14 +153,13 @@ impl Engine {
             watchers: watchers.clone(),
             ending: ending.subscribe(),
         };
-        let workspace = Arc::new(workspace);
         let engine = Self {
-            tries: Tries::new(&setup.home),
+            tries,
             shifts,
             mirrors,
             setup,
             clock,
-            manifest: Arc::clone(&workspace),
+            manifest,
             workspace,
             world,
             host,

@@ -239,6 +239,9 @@ pub enum Problem {
     /// A version cannot be tried, or not be ended.
     #[error("{message}")]
     Try { message: String, hint: Option<String> },
+    /// Versions cannot be compared, for all of these reasons.
+    #[error("{}", .flaws.iter().map(|it| it.message.as_str()).collect::<Vec<_>>().join("\n  "))]
+    Matrix { flaws: Vec<Flaw> },
     /// The manifest cannot be used; its problems are drawn.
     #[error("the manifest has {}", counted(*.errors))]
     Manifest { rendered: String, errors: usize },
@@ -247,6 +250,13 @@ pub enum Problem {
     Routes(Refused),
     #[error("the engine is shutting down")]
     Ending,
+}
+
+/// One of several things that are wrong with what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flaw {
+    pub message: String,
+    pub hint: Option<String>,
 }
 
 impl From<Refused> for Problem {

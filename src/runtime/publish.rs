@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicU64;
 
 use tokio::sync::{mpsc, watch};
 
-use names::{aliases, first_versions, remotes, zone};
+use names::{aliases, apart, first_versions, remotes, zone};
 
 use super::Board;
 use super::past::Pasts;
@@ -195,6 +195,7 @@ impl Publisher {
             rules: plan.rules.clone(),
             zone: Arc::new(zone(world)),
             aliases: aliases(plan),
+            apart: apart(plan),
             leaving: (0..plan.services.len()).filter(|place| world.is_leaving(*place)).collect(),
             remotes: remotes(plan, &upstreams),
             disco: listeners.before.disco.clone(),

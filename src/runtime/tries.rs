@@ -89,7 +89,7 @@ pub(super) async fn files(service: Service, source: Source, path: PathBuf) -> Re
 }
 
 /// A folder stands for that of the service's manifest, or for the service's own.
-fn beside(service: &Service, given: &Path) -> Result<Files, Problem> {
+pub(super) fn beside(service: &Service, given: &Path) -> Result<Files, Problem> {
     let Ok(folder) = fs::real(given) else {
         return Err(refused(format!("{} does not exist", given.display()), None));
     };
@@ -118,7 +118,7 @@ fn beside(service: &Service, given: &Path) -> Result<Files, Problem> {
 }
 
 /// The folder of a service in a worktree stands for the one in the user's checkout.
-fn of_worktree(service: &Service, worktree: &Worktree) -> Result<(PathBuf, PathBuf), Problem> {
+pub(super) fn of_worktree(service: &Service, worktree: &Worktree) -> Result<(PathBuf, PathBuf), Problem> {
     let top = &worktree.repository;
     let inside = service.working_dir.strip_prefix(top).unwrap_or(Path::new(""));
     let folder = if inside.as_os_str().is_empty() { worktree.path.clone() } else { worktree.path.join(inside) };
@@ -152,7 +152,7 @@ fn has_files(service: &Service, folder: &Path) -> Result<(), Problem> {
     Err(refused(message, Some(hint.to_owned())))
 }
 
-fn no_worktree(error: NoWorktree) -> Problem {
+pub(super) fn no_worktree(error: NoWorktree) -> Problem {
     let hint = match &error {
         NoWorktree::NoBranch { near: Some(near), .. } => Some(near.clone()),
         NoWorktree::NoBranch { .. } => Some("`git fetch` brings the branches of others".to_owned()),

@@ -10,7 +10,7 @@ use nagaya::model::{Egress, Protocol};
 use nagaya::proxy::http::{self, Asked, Caller, Context, Lead, Target, Way};
 use nagaya::proxy::routing::Router;
 use nagaya::proxy::tcp;
-use nagaya::route::{Availability, Endpoint, Location, Routes, Table, Upstream, Version};
+use nagaya::route::{Apart, Availability, Endpoint, Location, Routes, Table, Upstream, Version};
 use nagaya::telemetry::requests::{Record, Requests};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
@@ -86,6 +86,12 @@ impl City {
             declared.entry(from.into()).or_default().insert(to.into());
         }
         Self::made(houses, routes, Table { strict: true, declared, ..Table::default() })
+    }
+
+    /// One in which names mean something else to some callers: each with services, and who takes their places.
+    pub fn apart(houses: &[House], routes: &str, callers: &[(&str, &[(&str, &str)])]) -> Self {
+        let apart = callers.iter().map(|(name, leads)| ((*name).into(), Arc::new(Apart::new(leads.iter().copied()))));
+        Self::made(houses, routes, Table { apart: apart.collect(), ..Table::default() })
     }
 
     fn made(houses: &[House], routes: &str, table: Table) -> Self {

@@ -47,7 +47,7 @@ pub fn come(global: &Global, needed: Vec<Needed>, output: &Output) -> Result<Sta
     };
     let color = output.error_colors() && !output.json;
     let up = UpRequest { load: Some(load.clone()), selection, color, ..UpRequest::default() };
-    let order = Order { load, up, standard_ports: false, namerd: None };
+    let order = Order { load, up, standard_ports: false, namerd: None, matrix: None };
     let found = find_or_start(&locate::places()?, &order, &|word| output.say(word))?;
     let (socket, home, owned) = match found {
         Found::Running(engine) => (engine.socket.clone(), engine.state.clone(), None),

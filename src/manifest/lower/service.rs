@@ -13,8 +13,8 @@ use crate::manifest::raw::{
 use crate::manifest::read::{At, Entry, OrBrief};
 use crate::manifest::source::Span;
 use crate::model::{
-    BackoffSpec, Command, Condition, Dependency, Environment, Inputs, LogKeeping, Port, Reaction, Readiness, Reference,
-    Restart, Run, Service, ServiceName, SetupStep, Size, Stdin, Stop, Template, Value,
+    BackoffSpec, Command, Condition, Dependency, Environment, Inputs, LogKeeping, Part, Port, Reaction, Readiness,
+    Reference, Restart, Run, Service, ServiceName, SetupStep, Size, Stdin, Stop, Template, Value,
 };
 
 use super::network::{aliases, hostnames, publish};
@@ -79,6 +79,7 @@ pub fn lower(
     let service = Service {
         name: name.clone(),
         version: None,
+        part: Part::Shared,
         task: false,
         aliases,
         hostnames,

@@ -44,6 +44,8 @@ pub fn bound(caller: &str, carried: Carried, meant: SocketAddr, table: &Table) -
         Err(address) => return outside(address.into(), port),
     };
     if let Some(upstream) = table.called(address) {
+        // The routes lead streams, and nobody asks them about datagrams.
+        let upstream = if carried == Carried::Datagram { table.led(caller, upstream) } else { upstream };
         let place = upstream.ports.iter().position(|known| known.number == port && carried.is_for(known.protocol));
         return place.map_or(Bound::Nobody, |place| service(caller, upstream, place, table));
     }

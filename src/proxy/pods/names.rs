@@ -91,7 +91,7 @@ impl Names {
             loop {
                 // Reloads change who may call, whose the address is, and which ports it has.
                 let (upstream, ports) = callable(&tables.borrow_and_update(), &caller, address).unzip();
-                let reach = upstream.map(|upstream| router.reach(&upstream));
+                let reach = upstream.map(|upstream| router.reach(&upstream, Some(&caller)));
                 let is_there = reach.as_ref().is_some_and(|reach| !reach.is_refused);
                 let now = ports.filter(|_| is_there).unwrap_or_default();
                 let is_known = known.as_ref() == Some(&now);

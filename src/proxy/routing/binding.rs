@@ -38,11 +38,18 @@ pub enum Leaf {
 
 impl Binding {
     /// Binds a name. The first entries of the table are built in: that they led somewhere is not worth telling.
-    pub fn new(interpreter: &Interpreter<'_, Arc<Upstream>>, name: &Path, known: &Known, built_in: usize) -> Self {
+    /// `is_led` where the last ones are the caller's own.
+    pub fn new(
+        interpreter: &Interpreter<'_, Arc<Upstream>>,
+        name: &Path,
+        known: &Known,
+        built_in: usize,
+        is_led: bool,
+    ) -> Self {
         drop(known.take_asked());
         let trace = interpreter.delegate(name);
         let asked = known.take_asked();
-        let end = end(name, &trace, &asked, built_in);
+        let end = end(name, &trace, &asked, built_in, is_led);
         let mut depends: Vec<(Arc<Upstream>, Standing)> = asked.into_iter().filter_map(|it| it.found).collect();
         depends.dedup_by(|(one, _), (other, _)| Arc::ptr_eq(one, other));
         // It leads to one service or nowhere: whether that is there is seen when it is called.
@@ -80,7 +87,7 @@ impl Binding {
     }
 }
 
-fn end(name: &Path, trace: &Trace<Arc<Upstream>>, asked: &[Asking], built_in: usize) -> End {
+fn end(name: &Path, trace: &Trace<Arc<Upstream>>, asked: &[Asking], built_in: usize, is_led: bool) -> End {
     if let Some(dentry) = vain(trace) {
         let what = format!("the override `{dentry}`");
         return End::Refused(nowhere(what, asked));
@@ -94,7 +101,11 @@ fn end(name: &Path, trace: &Trace<Arc<Upstream>>, asked: &[Asking], built_in: us
             Some((absent, _)) => service(absent),
             None => End::Refused(nowhere(name.to_string(), asked)),
         },
-        Ok(NameTree::Fail) => refused("a route says that it is to fail (`!`)".to_owned()),
+        Ok(NameTree::Fail) => match asked.iter().filter_map(|it| it.found.as_ref()).next() {
+            // What the caller is led to is written as `users-c2 | !`, and by nobody who has to be told of the `!`.
+            Some((absent, Standing::Absent)) if is_led => service(absent),
+            Some(_) | None => refused("a route says that it is to fail (`!`)".to_owned()),
+        },
         Ok(NameTree::Empty) => refused("a route says that nobody is there (`$`)".to_owned()),
         Ok(tree) => {
             let mut by = Vec::new();

@@ -20,14 +20,29 @@ const MOST_NAMES: usize = 1000;
 /// What names mean for as long as neither table nor routes change.
 pub(super) struct Snapshot {
     pub table: Arc<Table>,
-    pub routes: Arc<Routes>,
     known: Arc<Known>,
     namers: Namers<Arc<Upstream>>,
+    /// What they mean for most callers.
+    pub common: Rc<View>,
+    /// And for those who have entries of their own, by name.
+    apart: RefCell<HashMap<Arc<str>, Rc<View>>>,
+}
+
+/// The routes as some callers have them, and what was bound by them.
+pub(super) struct View {
+    pub routes: Arc<Routes>,
     /// Every name leads to the service of that name.
     pub is_plain: bool,
     bound: RefCell<Kept>,
     /// The same of requests that rules are for, by the numbers of these.
     ruled: RefCell<HashMap<Box<[usize]>, Kept>>,
+}
+
+impl View {
+    fn new(table: &Table, routes: Arc<Routes>) -> Rc<Self> {
+        let is_plain = routes.are_built_in() && table.identifiers.is_empty() && table.rules.is_empty();
+        Rc::new(Self { routes, is_plain, bound: RefCell::default(), ruled: RefCell::default() })
+    }
 }
 
 type Kept = HashMap<Path, Rc<Binding>>;
@@ -36,8 +51,18 @@ impl Snapshot {
     pub fn new(table: Arc<Table>, routes: Arc<Routes>) -> Self {
         let known = Arc::new(Known::new(table.clone()));
         let namers = Namers::of_workspace(known.clone());
-        let is_plain = routes.are_built_in() && table.identifiers.is_empty() && table.rules.is_empty();
-        Self { table, routes, known, namers, is_plain, bound: RefCell::default(), ruled: RefCell::default() }
+        let common = View::new(&table, routes);
+        Self { table, known, namers, common, apart: RefCell::default() }
+    }
+
+    /// What names mean for a caller.
+    pub fn view(&self, caller: Option<&Arc<str>>) -> Rc<View> {
+        let own = caller.filter(|_| !self.table.apart.is_empty());
+        let Some((caller, apart)) = own.and_then(|caller| Some((caller, self.table.apart.get(caller)?))) else {
+            return self.common.clone();
+        };
+        let new = || View::new(&self.table, Arc::new(self.common.routes.with(apart.dtab())));
+        self.apart.borrow_mut().entry(caller.clone()).or_insert_with(new).clone()
     }
 
     /// The name of a request: what the first identifier says that says anything, else that of whoever is called.
@@ -72,13 +97,13 @@ impl Snapshot {
         rules.holding(&named.path, &request)
     }
 
-    pub fn binding(&self, name: &Path, rules: &[usize], local: Option<&Local>) -> Rc<Binding> {
-        let bind = || self.bind(name, self.table.rules.entries(rules), local);
+    pub fn binding(&self, view: &View, name: &Path, rules: &[usize], local: Option<&Local>) -> Rc<Binding> {
+        let bind = || self.bind(view, name, self.table.rules.entries(rules), local);
         match (local, rules) {
             (Some(_), _) => bind(),
-            (None, []) => kept(&mut self.bound.borrow_mut(), name, bind),
+            (None, []) => kept(&mut view.bound.borrow_mut(), name, bind),
             (None, rules) => {
-                let mut ruled = self.ruled.borrow_mut();
+                let mut ruled = view.ruled.borrow_mut();
                 if let Some(of_rules) = ruled.get_mut(rules) {
                     return kept(of_rules, name, bind);
                 }
@@ -90,22 +115,23 @@ impl Snapshot {
         }
     }
 
-    pub fn bind(&self, name: &Path, rules: Vec<Ruled>, local: Option<&Local>) -> Rc<Binding> {
+    pub fn bind(&self, view: &View, name: &Path, rules: Vec<Ruled>, local: Option<&Local>) -> Rc<Binding> {
         let none = Dtab::default();
         let interpreter = Interpreter {
-            table: &self.routes.table,
+            table: &view.routes.table,
             rules: &rules,
             local: local.map_or(&none, Local::dtab),
             namers: &self.namers,
             limits: Limits::default(),
         };
-        Rc::new(Binding::new(&interpreter, name, &self.known, self.routes.built_in))
+        let is_led = !std::ptr::eq(view, &*self.common);
+        Rc::new(Binding::new(&interpreter, name, &self.known, view.routes.built_in, is_led))
     }
 
     /// All that a name may be bound to: without any rule, and by each of those for it.
-    pub fn bindings(&self, name: &Path) -> Vec<Rc<Binding>> {
-        let by_rule = self.table.rules.of_name(name).map(|(number, _)| self.binding(name, &[number], None));
-        std::iter::once(self.binding(name, &[], None)).chain(by_rule).collect()
+    pub fn bindings(&self, view: &View, name: &Path) -> Vec<Rc<Binding>> {
+        let by_rule = self.table.rules.of_name(name).map(|(number, _)| self.binding(view, name, &[number], None));
+        std::iter::once(self.binding(view, name, &[], None)).chain(by_rule).collect()
     }
 
     /// Draws one of those to whom a name is bound, at the port that has the part of the one that was called.

@@ -10,6 +10,8 @@ use crate::effects::places::Home;
 use crate::effects::tries::{self, Try};
 use crate::effects::worktree::{Kept, Worktree};
 use crate::model::{NetworkMode, Service, Tried, Workspace};
+use crate::plan::{Matrix, combined};
+use crate::runtime::matrix::Laid;
 use crate::runtime::tries::{Files, files, named, refused, tried};
 use crate::runtime::{EndTry, Problem, Source, TryRequest};
 use crate::view;
@@ -21,6 +23,8 @@ type Reply<T> = oneshot::Sender<Result<T, Problem>>;
 pub(super) struct Tries {
     list: Vec<Entry>,
     jobs: JoinSet<Done>,
+    /// The versions that are compared, where that is what the engine is for.
+    matrix: Option<Matrix>,
 }
 
 #[derive(Debug)]
@@ -41,6 +45,8 @@ enum Stage {
     Removing,
     /// Only its worktree is left.
     Kept,
+    /// It is a worktree of versions that are compared, and stays as long as the engine.
+    Lent,
 }
 
 /// What a job has brought.
@@ -66,7 +72,13 @@ impl Tries {
             jobs.spawn(async move { Done::Cleared(tries::clear(&home, left).await) });
         }
         let list = left.into_iter().map(|it| Entry { it, stage: Stage::Removing }).collect();
-        Self { list, jobs }
+        Self { list, jobs, matrix: None }
+    }
+
+    /// Nothing is tried but what is compared, whose worktrees are removed in the end.
+    pub fn comparing(laid: Laid) -> Self {
+        let list = laid.worktrees.into_iter().map(|it| Entry { it, stage: Stage::Lent }).collect();
+        Self { list, jobs: JoinSet::new(), matrix: Some(laid.matrix) }
     }
 
     /// What a job has brought; `None` where none is under way.
@@ -116,9 +128,10 @@ impl Tries {
 }
 
 impl Engine {
-    /// The workspace of a manifest with all that is tried, and why some of that is left out.
+    /// The workspace of a manifest with all that is tried or compared, and why some of that is left out.
     pub(super) fn with_tries(&self, manifest: &Workspace) -> (Workspace, Vec<String>) {
         let (workspace, left_out) = manifest.trying(&self.tries.tried());
+        let workspace = self.tries.matrix.as_ref().map(|matrix| combined(&workspace, matrix)).unwrap_or(workspace);
         (workspace, left_out.iter().map(ToString::to_string).collect())
     }
 
@@ -199,6 +212,10 @@ impl Engine {
             Stage::Making | Stage::Removing | Stage::Leaving { .. } => {
                 let message = format!("{} is being started or ended", ask.name);
                 drop(reply.send(Err(refused(message, Some("wait a moment, then call again".to_owned())))));
+            }
+            Stage::Lent => {
+                let message = format!("{} is a worktree of the versions that are compared", ask.name);
+                drop(reply.send(Err(refused(message, Some("it is removed when that has ended".to_owned())))));
             }
             Stage::Tried | Stage::Kept => {
                 let worktree = entry.it.worktree.clone().filter(|_| !ask.force);
@@ -361,7 +378,8 @@ impl Engine {
                 header: view::Steering::header(&it.service, &it.name),
             }
         };
-        self.tries.list.iter().map(shown).collect()
+        let is_shown = |entry: &&Entry| !matches!(entry.stage, Stage::Lent);
+        self.tries.list.iter().filter(is_shown).map(shown).collect()
     }
 }
 

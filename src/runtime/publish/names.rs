@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::model::{External, Port};
+use crate::model::{External, Leads, Port};
 use crate::plan::{FRONT_DOOR, HOST, Plan, Planned, PlannedPort};
 use crate::route::zone::{Entry, Origin, Zone};
-use crate::route::{Availability, Endpoint, Location, Remote, Replicas, Upstream, Upstreams, Version};
+use crate::route::{Apart, Availability, Endpoint, Location, Remote, Replicas, Upstream, Upstreams, Version};
 use crate::supervise::World;
 
 /// Further names of services; where two claim one, the first has it.
@@ -20,6 +20,18 @@ pub(super) fn aliases(plan: &Plan) -> HashMap<Arc<str>, usize> {
         }
     }
     out
+}
+
+/// The callers of each combination of versions; all of one share what names mean there.
+pub(super) fn apart(plan: &Plan) -> HashMap<Arc<str>, Arc<Apart>> {
+    let mut known: HashMap<*const Leads, Arc<Apart>> = HashMap::new();
+    let callers = plan.services.iter().filter_map(|planned| Some((planned, planned.leads.as_ref()?)));
+    let led = |(planned, leads): (&Planned, &Arc<Leads>)| {
+        let names = || leads.iter().map(|(name, copy)| (name.as_str(), copy.as_str()));
+        let apart = known.entry(Arc::as_ptr(leads)).or_insert_with(|| Arc::new(Apart::new(names())));
+        (planned.name.as_str().into(), apart.clone())
+    };
+    callers.map(led).collect()
 }
 
 /// Services as they run in other places. A port of theirs leads to the URL, where that can take its calls.
