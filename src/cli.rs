@@ -9,6 +9,7 @@ mod change;
 mod check;
 mod ci;
 mod config;
+mod contained;
 mod control;
 mod demo;
 mod doctor;
@@ -55,7 +56,7 @@ use args::{Args, Command};
 use error::{Code, Error};
 use output::Output;
 
-use crate::effects::environment;
+use crate::effects::{containers, environment};
 
 /// Runs the program with this process's arguments.
 pub fn run() -> ExitCode {
@@ -65,6 +66,8 @@ pub fn run() -> ExitCode {
         Some("launcher") if words.len() == 2 => return crate::engine::launcher(),
         Some("demo-service") => return demo::service(&words[2..]),
         Some("hold") if words.len() == 2 => return hold::run(),
+        Some("router") => return contained::router(&words[2..]),
+        Some(containers::CLEAR) => return contained::clear(&words[2..]),
         Some("enter") => return enter::run(&words[2..]).unwrap_or_else(|error| Output::plain().fail(&error)),
         _ => {}
     }

@@ -15,6 +15,7 @@ pub mod bundle;
 pub mod cache;
 pub mod changes;
 pub mod clock;
+pub mod containers;
 pub mod descriptors;
 pub mod disco;
 pub mod doctor;

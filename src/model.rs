@@ -4,6 +4,7 @@
 //! no name, a port 0 or a cycle cannot be expressed.
 
 mod command;
+mod container;
 mod external;
 mod graph;
 mod host_name;
@@ -28,6 +29,9 @@ mod watch;
 mod workspace;
 
 pub use command::Command;
+pub use container::{
+    Build, Container, HEALTH_INTERVAL, Image, Limits, Mount, Pull, Settings, Source as MountSource, Ulimit,
+};
 pub use external::{BadUrl, External, Scheme};
 pub use graph::{Cycle, Graph};
 pub use host_name::{BadHostName, HostName};

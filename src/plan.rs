@@ -5,6 +5,7 @@
 //! decides when.
 
 mod addresses;
+mod contained;
 mod edges;
 mod environment;
 mod instances;
@@ -21,19 +22,21 @@ mod slots;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use contained::contained;
 use instances::{most_instances, strategy};
 use listening::Listening;
 
 use crate::dtab::{Dtab, Identifier};
 use crate::model::{
-    Command, Graph, Inputs, Namespace, NetworkMode, Reaction, Remotes, Rules, Run, Service, SetupStep, Size, Watch,
-    Workspace, WorkspaceName,
+    Command, Graph, Image, Inputs, Namespace, NetworkMode, Reaction, Remotes, Rules, Run, Service, SetupStep, Size,
+    Watch, Workspace, WorkspaceName,
 };
 
 pub use addresses::{
-    Addresses, FRONT_DOOR, HOST, LOOPBACK_RANGES, NAMESERVER, NUMBERS, PAIRS, RANGE, RANGE6, is_ours, of_strict,
-    of_twin, on_loopback, twin,
+    Addresses, FRONT_DOOR, HOST, LOOPBACK_RANGES, NAMESERVER, NUMBERS, PAIRS, RANGE, RANGE6, Subnet, is_ours,
+    of_strict, of_twin, on_loopback, twin,
 };
+pub use contained::PlannedContainer;
 pub use edges::{Edge, Reference, references};
 pub use environment::{Layers, Shell, shadow_notice};
 pub use instances::crowded;
@@ -75,6 +78,8 @@ pub struct DataDirs {
 /// Where a workspace is found from outside, and whom its programs trust: settled when its engine starts.
 #[derive(Debug, Clone, Default)]
 pub struct Site {
+    /// The workspace's id: its name and a hash of its manifest's path.
+    pub id: String,
     /// The workspace's label in host names: its name, with a suffix where another engine has that name.
     pub host_label: String,
     /// The front door is at ports 80 and 443 too, so that addresses need no number.
@@ -115,12 +120,40 @@ pub struct Plan {
 /// A setup step of one folder, shared by the services that ask for the same.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Setup {
+    /// For people.
     pub command: String,
+    pub work: Work,
+    /// The first service that asks for it; its variables and its log are used.
+    pub service: usize,
+}
+
+/// What a setup step does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Work {
+    Command(Step),
+    /// Has an image there, by fetching or building it.
+    Image(Image),
+}
+
+/// A command that prepares a folder.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
     pub argv: Vec<String>,
     pub working_dir: PathBuf,
     pub inputs: Inputs,
-    /// The first service that asks for it; its variables and its log are used.
-    pub service: usize,
+}
+
+impl Setup {
+    /// Whether it is the same step, whoever asks for it first.
+    pub fn is_like(&self, other: &Self) -> bool {
+        match (&self.work, &other.work) {
+            (Work::Command(step), Work::Command(other)) => {
+                (&step.argv, &step.working_dir) == (&other.argv, &other.working_dir)
+            }
+            (Work::Image(image), Work::Image(other)) => image == other,
+            _ => false,
+        }
+    }
 }
 
 impl Plan {
@@ -195,6 +228,10 @@ fn planned(place: usize, service: &Service, outlook: &edges::Outlook<'_>, setups
     let (run, environment) = match &service.run {
         Run::Process(command) => (
             PlannedRun::Process { command: command.written(), argv: argv(command) },
+            environment::layers(service, outlook, (&ports, &data_dir), surroundings),
+        ),
+        Run::Container(container) => (
+            PlannedRun::Container(Box::new(contained(service, container, outlook))),
             environment::layers(service, outlook, (&ports, &data_dir), surroundings),
         ),
         Run::External(external) => (PlannedRun::External(external.clone()), Layers::default()),
@@ -279,18 +316,22 @@ fn steps(
     setups: &mut Vec<Setup>,
 ) -> Vec<usize> {
     let step = |step: &SetupStep| {
-        let wanted = Setup {
-            command: step.command.written(),
-            argv: argv(&step.command),
-            working_dir: service.working_dir.clone(),
-            inputs: step.inputs.clone(),
-            service: place,
-        };
-        let same = |known: &Setup| known.argv == wanted.argv && known.working_dir == wanted.working_dir;
-        setups.iter().position(same).unwrap_or_else(|| {
-            setups.push(wanted);
-            setups.len() - 1
-        })
+        let (working_dir, inputs) = (service.working_dir.clone(), step.inputs.clone());
+        let work = Work::Command(Step { argv: argv(&step.command), working_dir, inputs });
+        Setup { command: step.command.written(), work, service: place }
     };
-    service.setup.iter().map(step).collect()
+    let image = service.container().map(|container| {
+        let image = &container.image;
+        let verb = if image.build.is_some() { "build" } else { "pull" };
+        Setup { command: format!("{verb} {}", image.shown()), work: Work::Image(image.clone()), service: place }
+    });
+    let wanted = service.setup.iter().map(step).chain(image);
+    wanted
+        .map(|wanted| {
+            setups.iter().position(|known| known.is_like(&wanted)).unwrap_or_else(|| {
+                setups.push(wanted);
+                setups.len() - 1
+            })
+        })
+        .collect()
 }

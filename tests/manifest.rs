@@ -1,5 +1,6 @@
 //! The manifest: every key, every problem, from text in memory.
 
+mod containers;
 mod matrix;
 mod network;
 mod problems;

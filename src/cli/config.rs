@@ -63,12 +63,12 @@ fn service_json(place: usize, service: &Service, references: &[Reference], works
     let name = |place: usize| workspace.service(place).name.to_string();
     let own = references.iter().filter(|reference| reference.from == place);
     json!({
-        "kind": if service.external().is_some() { "external" } else { "process" },
+        "kind": service.kind(),
         "version": service.version.as_ref().map(|it| json!({ "service": it.of, "name": it.name })),
-        "command": service.command().map(Command::written),
+        "command": service.own_command().map(Command::written),
         "external": service.external().map(ToString::to_string),
-        "image": null,
-        "build": null,
+        "image": service.container().and_then(|it| it.image.name.as_ref()),
+        "build": service.container().and_then(|it| it.image.build.as_ref()).map(|it| &it.context),
         "working_dir": service.working_dir,
         "setup": service.setup.iter().map(|step| step.command.written()).collect::<Vec<_>>(),
         "environment": environment(service),

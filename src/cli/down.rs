@@ -10,7 +10,7 @@ use super::output::Output;
 use super::tries::tell_kept;
 use crate::api::Client;
 use crate::effects::registry::{self, Registration};
-use crate::effects::{self, tries, wait};
+use crate::effects::{self, containers, tries, wait};
 use crate::engine;
 use crate::runtime::Changes;
 use crate::supervise::State;
@@ -58,6 +58,9 @@ async fn sweep_up(killed: &Registration, output: &Output) -> Result<ExitCode, Er
     // Unless there is an engine again, whose versions these are.
     if let Ok(Some(_lock)) = registry::lock(&home.lock()) {
         tries::clear(&home, tries::read(&home.tries())).await;
+        if let Err(reason) = containers::clear(&home.containers()).await {
+            output.say(&format!("its containers could not be removed: {reason}"));
+        }
     }
     tell_kept(&killed.state, output);
     if output.json {

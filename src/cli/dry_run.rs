@@ -67,6 +67,7 @@ fn port(port: &PlannedPort) -> String {
 fn what(service: &Planned) -> String {
     match &service.run {
         PlannedRun::Process { command, .. } => command.clone(),
+        PlannedRun::Container(container) => container.written.clone(),
         PlannedRun::External(external) => external.to_string(),
     }
 }

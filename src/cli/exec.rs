@@ -3,6 +3,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ use super::error::{Code, Error};
 use super::locate::connect;
 use super::output::Output;
 use crate::api::Client;
-use crate::effects::{environment, fs};
+use crate::effects::places::CONTAINERS as NOTE;
+use crate::effects::{containers, environment, fs};
 use crate::launcher::{Account, Entering};
 use crate::runtime::{Changes, Environment, InPod};
 use crate::supervise::State;
@@ -42,11 +44,14 @@ pub struct Exec {
 /// Becomes the command, so that its terminal, signals and exit code are its own.
 pub async fn run(global: &Global, args: Exec, output: &Output) -> Result<ExitCode, Error> {
     let as_exec = |error: Error| Error { code: Code::Exec, ..error };
-    let (client, _) = connect(global, output).map_err(as_exec)?;
+    let (client, engine) = connect(global, output).map_err(as_exec)?;
     let environment = place_of(&client, &args.service, output).await.map_err(as_exec)?;
     let Some((program, arguments)) = args.command.split_first() else {
         return Err(Error::new(Code::Exec, "there is no command to execute"));
     };
+    if let InPod::Container(container) = &environment.pod {
+        return in_container(&engine.state.join(NOTE), container, &args.command).await;
+    }
     if !fs::is_folder(&environment.folder) {
         let message = format!("the folder {} of {} is not there", environment.folder.display(), args.service);
         return Err(Error::new(Code::Exec, message));
@@ -96,13 +101,24 @@ fn is_coming(row: &Service) -> bool {
     row.wanted && begins && !row.stuck
 }
 
+/// Runs a command in a container, with the streams of this process.
+async fn in_container(note: &Path, container: &str, command: &[OsString]) -> Result<ExitCode, Error> {
+    let words = command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let code = containers::exec(note, container, words).await.map_err(|reason| Error::new(Code::Exec, reason))?;
+    Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+}
+
 /// A program in the place of a service: in its pod, where it has one, and as its account.
 pub fn command(environment: &Environment, service: &str, program: &OsStr) -> Result<Command, Error> {
-    match environment.pod {
+    match &environment.pod {
         InPod::No => here(program, environment.account.as_ref()),
-        InPod::Pid(init) => into_pod(&Entering { init, account: environment.account.clone() }, program),
+        InPod::Pid(init) => into_pod(&Entering { init: *init, account: environment.account.clone() }, program),
+        InPod::Container(container) => Err(Error::new(
+            Code::Exec,
+            format!("{service} is the container {container}, in which no program of here runs"),
+        )),
         InPod::Absent => {
-            let message = format!("{service} does not run, so there is no pod to run this in");
+            let message = format!("{service} does not run, so there is nothing to run this in");
             Err(Error::new(Code::Exec, message).hint(format!("nagaya start {service}")))
         }
     }

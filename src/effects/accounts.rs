@@ -28,7 +28,8 @@ impl Found {
 /// The account that a service is to run as, where it names one; its folder for data is there then. The error is for the
 /// user.
 pub fn of(planned: &Planned) -> Result<Option<Found>, String> {
-    let Some(user) = &planned.user else { return Ok(None) };
+    // Whoever runs what is in a container is known to its image.
+    let Some(user) = planned.user.as_ref().filter(|_| planned.container().is_none()) else { return Ok(None) };
     let found = find(user)?;
     if rustix::process::geteuid().is_root() {
         // Only root can make it. Services that have no use for it need not hear that it could not be made.

@@ -17,7 +17,7 @@ pub fn write(home: &Home, plan: &Plan, zone: &Zone) -> io::Result<()> {
     let host = |name: &str| fs::read_to_string(Path::new("/etc").join(name)).ok();
     let host_hosts = host("hosts").unwrap_or_default();
     let nsswitch = nsswitch(host("nsswitch.conf").as_deref());
-    if plan.services.iter().any(Planned::in_pod) {
+    if plan.services.iter().any(Planned::has_pod) {
         let hosts = hosts(&host_hosts, zone, None);
         // A link that leads nowhere is as good as no file.
         let resolv = resolv_conf(&host("resolv.conf").unwrap_or_default(), NAMESERVER, &plan.namespace.to_string());

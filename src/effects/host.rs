@@ -5,13 +5,13 @@ mod ends;
 
 mod errands;
 mod known;
+mod launching;
 mod misplaced;
 mod sweep;
+mod vessels;
 mod whereabouts;
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
-use std::io;
 use std::net::SocketAddrV4;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -21,28 +21,29 @@ use regex::bytes::Regex;
 use tokio::sync::mpsc;
 
 use ends::Ends;
+use vessels::Vessel;
 
 pub use whereabouts::Whereabouts;
 
 use super::accounts::{self, Found};
 use super::clock::Clock;
+use super::containers::Containers;
 use super::feed::Feed;
-use super::fs;
 use super::helpers::Helpers;
 use super::listeners::{Listeners, Listening};
 use super::notify::{self, Notify};
 use super::places::Home;
-use super::pods::{Announcer, Pod, PodOrder, Whose, private_files};
+use super::pods::{Announcer, Pod};
 use super::ports::{is_free, taken_message};
 use super::process::{Kin, end_groups};
 use super::setup::Stamps;
 use super::terminal::Terminal;
 use super::twins::Twins;
 use super::{survivors, texts};
-use crate::launcher::pod::{Failure, Step};
 use crate::launcher::{Client, Launch, Report};
-use crate::model::{NetworkMode, ProbeKind, Signal, Stdin};
+use crate::model::{ProbeKind, Signal, Stdin};
 use crate::plan::{Plan, Planned, PlannedPort};
+use crate::route::zone::Zone;
 use crate::supervise::{Effect, Exit, Fact, Incarnation, Left, Moment};
 use crate::telemetry::logs::{Collector, Matched, Origin, Source, Stream};
 
@@ -58,6 +59,15 @@ pub struct Host {
     announcer: Announcer,
     stamps: Stamps,
     lives: HashMap<Incarnation, Life>,
+    /// Instances that are containers.
+    vessels: HashMap<Incarnation, Vessel>,
+    containers: Containers,
+    /// Services whose containers were lost with an engine that is back.
+    returned: mpsc::UnboundedReceiver<Vec<String>>,
+    /// The launcher knows what to run should this process be killed.
+    has_will: bool,
+    /// All names, for who reads a hosts file.
+    zone: Arc<Zone>,
     twins: Arc<Mutex<Twins>>,
     /// What services whose last run went wrong had dialled in vain, by name.
     dialled: HashMap<String, Vec<SocketAddrV4>>,
@@ -119,6 +129,8 @@ impl Host {
         facts: mpsc::UnboundedSender<Fact>,
         announcer: Announcer,
     ) -> Self {
+        let (return_sender, returned) = mpsc::unbounded_channel();
+        let containers = Containers::new(home, announcer.clone(), facts.clone(), return_sender);
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         Self {
             clock,
@@ -130,6 +142,11 @@ impl Host {
             announcer,
             stamps: Stamps::new(home.setups()),
             lives: HashMap::new(),
+            vessels: HashMap::new(),
+            containers,
+            returned,
+            has_will: false,
+            zone: Arc::default(),
             twins: Arc::default(),
             dialled: HashMap::new(),
             held: HashMap::new(),
@@ -144,6 +161,7 @@ impl Host {
             let name = &planned.name;
             life.service = plan.index(name.as_str()).unwrap_or(GONE);
         }
+        self.move_vessels(&plan);
         self.plan = plan;
     }
 
@@ -155,6 +173,7 @@ impl Host {
     /// A new launcher took the place of a lost one.
     pub fn set_launcher(&mut self, launcher: Client) {
         self.helpers.set_launcher(launcher);
+        self.has_will = false;
     }
 
     /// Ends the launcher, and with it the helpers that are under way; the log thread is what is left.
@@ -169,11 +188,19 @@ impl Host {
     pub fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Launch { service, instance, incarnation } => {
-                if let Err(reason) = self.launch(service, instance, incarnation) {
+                let launched = match self.is_vessel(service) {
+                    true => self.launch_vessel(service, instance, incarnation),
+                    false => self.launch(service, instance, incarnation),
+                };
+                if let Err(reason) = launched {
                     let _ = self.facts.send(Fact::NotLaunched(incarnation, reason));
                 }
             }
-            Effect::Signal { incarnation, signal } => self.helpers.launcher().signal(incarnation, signal),
+            Effect::Signal { incarnation, signal } => {
+                if !self.signal_vessel(incarnation, signal) {
+                    self.helpers.launcher().signal(incarnation, signal);
+                }
+            }
             Effect::Probe { service, incarnation, kind } => self.probe(service, incarnation, kind),
             // Answered where calls are listed.
             Effect::Measure { .. } | Effect::Alert { .. } | Effect::Weigh => {}
@@ -333,51 +360,6 @@ impl Host {
             Some((pattern, Matched(Box::new(matched))))
         };
         KINDS.into_iter().filter_map(one).collect()
-    }
-
-    /// What an instance has of its own, by its network mode: a pod that is to be known, and the launcher's order.
-    fn apart(
-        &self,
-        service: usize,
-        instance: u32,
-        incarnation: Incarnation,
-    ) -> io::Result<(Option<Pod>, Option<PodOrder>)> {
-        let planned = &self.plan.services[service];
-        match planned.network {
-            NetworkMode::Pod => {
-                let whose = Whose { incarnation, planned, instance, serves: true };
-                let (pod, order) = Pod::order(&whose, &self.home.etc(), self.plan.front_door, &self.announcer)?;
-                Ok((Some(pod), Some(order)))
-            }
-            NetworkMode::Names => {
-                private_files(&self.home.etc_of(planned.name.as_str())).map(|order| (None, Some(order)))
-            }
-            NetworkMode::Env => Ok((None, None)),
-        }
-    }
-
-    /// The system's error, in terms of what the manifest says.
-    fn launch_error(&self, service: usize, failure: Failure) -> String {
-        let Some(planned) = self.plan.services.get(service) else { return failure.to_string() };
-        if failure.step != Step::Exec {
-            let what = if planned.in_pod() { "its pod" } else { "its view of names" };
-            return format!("{what} could not be made: {failure}; `nagaya doctor` tells more");
-        }
-        let error = failure.error();
-        let folder = planned.working_dir.display();
-        if !planned.working_dir.is_dir() {
-            return format!("the folder {folder} does not exist");
-        }
-        let program = planned.argv().first().map_or("", String::as_str);
-        let variables = planned.environment.resolve();
-        let path = variables.get("PATH").map(OsStr::new);
-        match error.kind() {
-            _ if fs::is_missing(OsStr::new(program), path, &error) => {
-                format!("`{program}` is not a command that can be found")
-            }
-            io::ErrorKind::PermissionDenied => format!("`{program}` may not be executed"),
-            _ => format!("`{program}`: {error}"),
-        }
     }
 }
 

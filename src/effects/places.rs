@@ -173,6 +173,16 @@ impl Home {
         self.state.join("routes.jsonl")
     }
 
+    /// Which engine of containers has something of the workspace.
+    pub fn containers(&self) -> PathBuf {
+        self.state.join(CONTAINERS)
+    }
+
+    /// Where the router of the containers finds the engine.
+    pub fn router(&self) -> PathBuf {
+        self.socket.with_extension("router")
+    }
+
     /// Versions that are tried.
     pub fn tries(&self) -> PathBuf {
         self.state.join(TRIES)
@@ -189,6 +199,8 @@ impl Home {
     }
 }
 
+/// The name, in a workspace's state, of the note on its containers.
+pub const CONTAINERS: &str = "containers.json";
 /// Shared by the runs of tasks that use an engine, in its workspace's state.
 pub const RUNS: &str = "runs.lock";
 /// What runs of tasks started there, and the last of them stops: names, `*` for the engine itself.

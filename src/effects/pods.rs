@@ -14,13 +14,17 @@ use super::ears::{Ears, Unheard, astray};
 use crate::launcher::Line;
 use crate::launcher::pod::{self, Handover};
 use crate::model::Egress;
-use crate::plan::{HOST, Location, Planned, RANGE};
+use crate::plan::{HOST, Location, Planned, RANGE, Subnet};
 use crate::supervise::Incarnation;
 
 /// What the proxy is told of pods.
 #[derive(Debug)]
 pub enum News {
     Opened(Opened),
+    /// The network of the containers is there.
+    Router(Router),
+    /// A container in it runs.
+    Joined(Joined),
     /// Nothing in it runs any more.
     Closed(Incarnation),
     /// No calls are sent there any more, by whatever way they went.
@@ -66,9 +70,8 @@ impl Directory {
         self.lock().get(service)?.values().next().map(|(_, pod)| pod.clone())
     }
 
-    fn enter(&self, opened: &Opened) {
-        let entry = (opened.incarnation, opened.pod.clone());
-        self.lock().entry(opened.service.clone()).or_default().insert(opened.instance, entry);
+    fn enter(&self, (service, instance): (&Arc<str>, u32), incarnation: Incarnation, pod: Pod) {
+        self.lock().entry(service.clone()).or_default().insert(instance, (incarnation, pod));
     }
 
     fn leave(&self, incarnation: Incarnation) {
@@ -81,6 +84,24 @@ impl Directory {
     fn lock(&self) -> MutexGuard<'_, Entries> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The network of a workspace's containers, for whoever serves what they call.
+#[derive(Debug)]
+pub struct Router {
+    pub line: Arc<Line>,
+    pub subnet: Subnet,
+    /// All streams of all containers to addresses of the workspace.
+    pub listener: OwnedFd,
+}
+
+/// A container that runs.
+#[derive(Debug)]
+pub struct Joined {
+    pub incarnation: Incarnation,
+    pub service: Arc<str>,
+    /// Its own address, as in a pod.
+    pub address: Ipv4Addr,
 }
 
 /// Tells the proxy of pods. One whose program ended before its sockets had come is never opened: the proxy would hold
@@ -103,10 +124,26 @@ impl Announcer {
         let open = self.lock();
         if open.contains(&pod.incarnation) {
             if pod.serves {
-                self.directory.enter(&pod);
+                self.directory.enter((&pod.service, pod.instance), pod.incarnation, pod.pod.clone());
             }
             let _ = self.news.send(News::Opened(pod));
         }
+    }
+
+    /// The router of the containers has handed over its sockets.
+    pub fn open_router(&self, line: Arc<Line>, subnet: Subnet, handover: Handover) {
+        let _ = self.news.send(News::Router(Router { line, subnet, listener: handover.listener }));
+    }
+
+    /// A container runs.
+    pub fn join(&self, incarnation: Incarnation, planned: &Planned, instance: u32, line: Arc<Line>) {
+        let (service, address): (Arc<str>, _) = (planned.name.as_str().into(), planned.own_address(instance));
+        // The lock is held while it is told, as with pods.
+        let mut open = self.lock();
+        open.insert(incarnation);
+        // Nobody has to be asked where it listens: what the network of the containers does not reach is not there.
+        self.directory.enter((&service, instance), incarnation, Pod { line, ears: Ears::new(address) });
+        let _ = self.news.send(News::Joined(Joined { incarnation, service, address }));
     }
 
     /// The proxy may let go of a pod, if there was one: as long as it holds a socket of it, the kernel keeps its network.
@@ -298,7 +335,7 @@ mod tests {
             told.push(match one {
                 News::Opened(pod) => ("opened", pod.incarnation),
                 News::Closed(incarnation) => ("closed", incarnation),
-                News::Withdrawn(locations) => panic!("{locations:?}"),
+                other => panic!("{other:?}"),
             });
         }
         assert_eq!(told, [("closed", quick), ("opened", usual), ("closed", usual)]);

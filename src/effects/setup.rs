@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fs;
 use crate::model::Inputs;
-use crate::plan::Setup;
+use crate::plan::Step;
 
 /// The lock files and manifests of the usual package managers.
 const LOCK_FILES: [&str; 24] = [
@@ -66,24 +66,24 @@ impl Stamps {
     }
 
     /// Whether the step succeeded before on the very same inputs. Reads files, so it belongs off the loop.
-    pub fn is_fresh(&self, setup: &Setup) -> bool {
-        let Some(stamp) = self.read().remove(&key(setup)) else { return false };
-        let present = folders(&setup.working_dir);
-        if stamp.made.is_some() && stamp.made != made(&setup.working_dir) {
+    pub fn is_fresh(&self, step: &Step) -> bool {
+        let Some(stamp) = self.read().remove(&key(step)) else { return false };
+        let present = folders(&step.working_dir);
+        if stamp.made.is_some() && stamp.made != made(&step.working_dir) {
             return false;
         }
-        fingerprint(setup).is_ok_and(|now| now == stamp.fingerprint)
+        fingerprint(step).is_ok_and(|now| now == stamp.fingerprint)
             && stamp.folders.iter().all(|folder| present.contains(folder))
     }
 
     /// Remembers a success.
-    pub fn mark(&self, setup: &Setup) -> io::Result<()> {
-        let folder = &setup.working_dir;
-        let stamp = Stamp { fingerprint: fingerprint(setup)?, folders: folders(folder), made: made(folder) };
+    pub fn mark(&self, step: &Step) -> io::Result<()> {
+        let folder = &step.working_dir;
+        let stamp = Stamp { fingerprint: fingerprint(step)?, folders: folders(folder), made: made(folder) };
         // Steps that end together would each write what it read before the other's.
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all = self.read();
-        all.insert(key(setup), stamp);
+        all.insert(key(step), stamp);
         fs::replace(&self.file, serde_json::to_string(&all)?.as_bytes())
     }
 
@@ -93,17 +93,17 @@ impl Stamps {
     }
 }
 
-fn key(setup: &Setup) -> String {
+fn key(step: &Step) -> String {
     let mut hasher = blake3::Hasher::new();
-    feed(&mut hasher, setup.working_dir.to_string_lossy().as_bytes());
-    setup.argv.iter().for_each(|word| feed(&mut hasher, word.as_bytes()));
+    feed(&mut hasher, step.working_dir.to_string_lossy().as_bytes());
+    step.argv.iter().for_each(|word| feed(&mut hasher, word.as_bytes()));
     hasher.finalize().to_hex().chars().take(32).collect()
 }
 
 /// The hash of every input: names and contents. A file that cannot be read is an error, not an unchanged one.
-fn fingerprint(setup: &Setup) -> io::Result<String> {
+fn fingerprint(step: &Step) -> io::Result<String> {
     let mut hasher = blake3::Hasher::new();
-    for path in inputs(&setup.working_dir, &setup.inputs) {
+    for path in inputs(&step.working_dir, &step.inputs) {
         feed(&mut hasher, path.to_string_lossy().as_bytes());
         feed(&mut hasher, &std::fs::read(&path)?);
     }
@@ -160,8 +160,8 @@ fn folders(folder: &Path) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn setup(folder: &Path, inputs: Inputs) -> Setup {
-        Setup { command: "x".into(), argv: vec!["x".into()], working_dir: folder.to_owned(), inputs, service: 0 }
+    fn setup(folder: &Path, inputs: Inputs) -> Step {
+        Step { argv: vec!["x".into()], working_dir: folder.to_owned(), inputs }
     }
 
     #[test]

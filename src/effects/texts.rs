@@ -9,7 +9,7 @@ use crate::plan::Planned;
 pub type Variables = Vec<u8>;
 
 /// Tells an instance which of several it is.
-const INSTANCE: &str = "NAGAYA_INSTANCE";
+pub const INSTANCE: &str = "NAGAYA_INSTANCE";
 
 /// All variables of an instance, with the folder it runs in: a shell's own `PWD` would be wrong there.
 pub fn variables(planned: &Planned, instance: u32, account: Option<&Found>) -> Variables {

@@ -19,7 +19,7 @@ use crate::api;
 use crate::effects::places::{Home, Places, workspace_id};
 use crate::effects::registry::{self, Registration};
 use crate::effects::standard_ports::{self, Claim, STANDARD};
-use crate::effects::{bundle, clock, environment, fs, ports, start_time, survivors, tries};
+use crate::effects::{bundle, clock, containers, environment, fs, ports, start_time, survivors, tries};
 use crate::launcher::{Process, close_others};
 use crate::plan::Site;
 use crate::proxy::Entrance;
@@ -104,12 +104,14 @@ async fn run_engine(order: Order, launcher: Process, owner: &UnixStream) -> Resu
     let Some(lock) = lock else { return Err(Reply::Taken { id }) };
     write_own_log(&home).map_err(|error| broken("the engine's log cannot be written", &home, &error))?;
     let left = end_survivors(&home);
+    let uncleared = clear_containers(&home).await;
     let listener = listen(&home)?;
     let own_use =
         draft.workspace.services.values().any(|it| it.listen.iter().flatten().any(|it| STANDARD.contains(it)));
     let (standard, refused) = claim_standard_ports(&places, order.standard_ports, own_use);
     let (namerd, unserved) = listen_for_namerd(order.namerd);
     let site = Site {
+        id: id.clone(),
         host_label: registry::host_label(&places, &id, &name),
         standard_ports: matches!(standard, Some(Claim::Held(_))),
         trust: bundle::variables(&places),
@@ -132,7 +134,8 @@ async fn run_engine(order: Order, launcher: Process, owner: &UnixStream) -> Resu
         }
     };
     let registration = registration(&home, &order, name, &engine, began);
-    let notices = left.into_iter().chain(refused).chain(unserved).chain(engine.notices().iter().cloned());
+    let notices =
+        left.into_iter().chain(uncleared).chain(refused).chain(unserved).chain(engine.notices().iter().cloned());
     let notices = notices.chain(engine.rest_notice(&order.up)).collect();
     let entrance = Entrance { places, logs: home.logs(), began, standard };
     let opening = Opening { home: home.clone(), registration, services, notices, matrix, handle, entrance, namerd };
@@ -198,6 +201,12 @@ fn end_survivors(home: &Home) -> Option<String> {
     registry::read(home)?;
     let count = survivors::end(&home.id);
     (count > 0).then(|| format!("an engine of this workspace was killed; {count} processes that it left were ended"))
+}
+
+/// Containers that an engine left which was killed, with its launcher.
+async fn clear_containers(home: &Home) -> Option<String> {
+    let cleared = containers::clear(&home.containers()).await;
+    cleared.err().map(|reason| format!("containers of an engine that was killed could not be removed: {reason}"))
 }
 
 /// From here on whatever the engine has to say goes into a file: the terminal is the `up`'s.

@@ -147,6 +147,13 @@ impl Client {
         self.send(Order::Hold, vec![descriptor]);
     }
 
+    /// Has the launcher run a command should this process be killed, once all that was started is gone. What keeps the
+    /// workspace to itself is held until then.
+    pub fn at_last(&self, words: &[String]) {
+        let argv = words.iter().flat_map(|word| word.bytes().chain([0])).collect();
+        self.send(Order::Last(argv), Vec::new());
+    }
+
     /// Has the launcher end all that it started, and itself, whoever has a share of this still.
     pub fn end(&self) {
         let _ = self.orders.send(None);

@@ -5,7 +5,7 @@ use std::iter;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, TcpStream as StdStream, UdpSocket as StdSocket};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use rustix::io::Errno;
@@ -15,7 +15,7 @@ use tokio::net::{TcpSocket, TcpStream, UdpSocket, UnixStream};
 
 use super::pod::{Handover, MOST_DOORS, OpenPort, Request, Sockets, Tracking, WayIn, decode_addresses};
 use super::stock::Stock;
-use crate::plan::twin;
+use crate::plan::{Subnet, twin};
 
 /// More than any answer has that is told by its bytes.
 const MOST_BYTES: usize = 1024;
@@ -23,15 +23,23 @@ const MOST_BYTES: usize = 1024;
 /// A line to a pod that may have come up or not. Shared by all that call into it, in whichever thread.
 #[derive(Debug)]
 pub struct Line {
-    /// The pod's own address.
+    /// Of the pod, or of the container to which this is the way.
     address: Ipv4Addr,
+    wire: Arc<Wire>,
+    /// Where its program may listen.
+    sides: &'static [Side],
+    /// Where the program was found to listen, as a place in `sides`.
+    side: AtomicU8,
+}
+
+/// What sockets and requests go through. All containers of a workspace share their router's.
+#[derive(Debug)]
+struct Wire {
     /// Of packets, which only the types call a stream.
     socket: UnixStream,
     /// One request at a time, and how many answers are still to come: whoever asks may give up in between.
     turn: tokio::sync::Mutex<usize>,
     stock: Mutex<Stock>,
-    /// Where the program was found to listen, as a place in [`Side::ALL`].
-    side: AtomicU8,
 }
 
 /// Where in its pod a program listens: on its addresses, or only on one of the loopbacks.
@@ -44,7 +52,9 @@ enum Side {
 }
 
 impl Side {
-    const ALL: [Self; 4] = [Self::Address, Self::Loopback, Self::Address6, Self::Loopback6];
+    const OF_POD: &'static [Self] = &[Self::Address, Self::Loopback, Self::Address6, Self::Loopback6];
+    /// The router is another network: nobody's loopback is reached from there.
+    const OF_CONTAINER: &'static [Self] = &[Self::Address];
 
     /// The program's address in the pod that has `own`.
     fn target(self, own: Ipv4Addr) -> IpAddr {
@@ -62,20 +72,33 @@ impl Line {
     pub fn new(address: Ipv4Addr) -> io::Result<(Self, OwnedFd)> {
         let flags = SocketFlags::CLOEXEC;
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
-        rustix::io::ioctl_fionbio(&ours, true)?;
-        let line = Self {
-            address,
-            socket: UnixStream::from_std(ours.into())?,
+        Ok((Self::of(ours, address)?, theirs))
+    }
+
+    /// A line by this end of a socket of packets.
+    pub fn of(socket: OwnedFd, address: Ipv4Addr) -> io::Result<Self> {
+        rustix::io::ioctl_fionbio(&socket, true)?;
+        let wire = Wire {
+            socket: UnixStream::from_std(socket.into())?,
             turn: tokio::sync::Mutex::new(0),
             stock: Mutex::default(),
-            side: AtomicU8::new(0),
         };
-        Ok((line, theirs))
+        Ok(Self { address, wire: Arc::new(wire), sides: Side::OF_POD, side: AtomicU8::new(0) })
+    }
+
+    /// The way to a container that has `address`, over the line of its router.
+    pub fn to_container(router: &Self, address: Ipv4Addr) -> Self {
+        Self { address, wire: router.wire.clone(), sides: Side::OF_CONTAINER, side: AtomicU8::new(0) }
+    }
+
+    /// Until the other end is gone, where nobody asks for anything.
+    pub async fn closed(&self) {
+        let _ = self.wire.socket.ready(Interest::ERROR).await;
     }
 
     /// Waits for the pod's sockets, which it sends when it is complete. An error where it never is.
     pub async fn handover(&self) -> io::Result<Handover> {
-        let _turn = self.turn.lock().await;
+        let _turn = self.wire.turn.lock().await;
         self.receive().await??.into_handover().ok_or_else(gone)
     }
 
@@ -84,8 +107,8 @@ impl Line {
         let known = usize::from(self.side.load(Ordering::Relaxed));
         let mut refused = None;
         // First where it was found the last time.
-        for place in iter::once(known).chain((0..Side::ALL.len()).filter(|place| *place != known)) {
-            match self.connect_to(Side::ALL[place].target(self.address), source, port).await {
+        for place in iter::once(known).chain((0..self.sides.len()).filter(|place| *place != known)) {
+            match self.connect_to(self.sides[place].target(self.address), source, port).await {
                 Ok(stream) => {
                     self.side.store(u8::try_from(place).unwrap_or(0), Ordering::Relaxed);
                     return Ok(stream);
@@ -102,7 +125,7 @@ impl Line {
     pub async fn datagrams(&self, source: Ipv4Addr, port: u16) -> io::Result<UdpSocket> {
         let request = Request::Sockets { way: WayIn::Datagram, count: 1 };
         let socket = StdSocket::from(self.ask(request).await?.0.pop().ok_or_else(exhausted)?);
-        rustix::net::bind(&socket, &SocketAddr::from((source, 0)))?;
+        rustix::net::bind(&socket, &SocketAddr::from((self.seen(source), 0)))?;
         socket.connect((self.address, port))?;
         UdpSocket::from_std(socket)
     }
@@ -116,18 +139,19 @@ impl Line {
     /// Whom programs in the pod dialled in vain since it was made: what the kernel refused them, and ports of its own
     /// loopback, where perhaps somebody listens.
     pub async fn dialled(&self) -> io::Result<Vec<SocketAddrV4>> {
-        let mut owed = self.turn.lock().await;
+        let mut owed = self.wire.turn.lock().await;
         self.send(&mut owed, &Request::Dialled).await?;
         let mut packet = [0; MOST_BYTES];
-        let read = || rustix::net::recv(&self.socket, &mut packet[..], RecvFlags::DONTWAIT).map_err(io::Error::from);
-        let (length, _) = self.socket.async_io(Interest::READABLE, read).await?;
+        let read =
+            || rustix::net::recv(&self.wire.socket, &mut packet[..], RecvFlags::DONTWAIT).map_err(io::Error::from);
+        let (length, _) = self.wire.socket.async_io(Interest::READABLE, read).await?;
         *owed -= 1;
         Ok(decode_addresses(&packet[..length]))
     }
 
     /// A stream from `source` to a port of one address in the pod.
     pub async fn connect_to(&self, target: impl Into<IpAddr>, source: Ipv4Addr, port: u16) -> io::Result<TcpStream> {
-        let target = target.into();
+        let (target, source) = (target.into(), self.seen(source));
         let socket = if target.is_ipv4() { self.socket().await? } else { self.socket6().await? };
         let socket = TcpSocket::from_std_stream(StdStream::from(socket));
         let source: IpAddr = if target.is_ipv4() { source.into() } else { twin(source).into() };
@@ -135,6 +159,11 @@ impl Line {
         let stream = socket.connect((target, port).into()).await?;
         stream.set_nodelay(true)?;
         Ok(stream)
+    }
+
+    /// A caller's address as the callee sees it.
+    fn seen(&self, source: Ipv4Addr) -> Ipv4Addr {
+        if self.sides == Side::OF_CONTAINER { Subnet::of(self.address).of_caller(source) } else { source }
     }
 
     /// Has calls from the pod to an address refused by its kernel, but for those to its doors: some open, some shut.
@@ -165,7 +194,7 @@ impl Line {
         if let Some(socket) = self.stock().take() {
             return Ok(socket);
         }
-        let mut owed = self.turn.lock().await;
+        let mut owed = self.wire.turn.lock().await;
         if let Some(socket) = self.stock().take() {
             return Ok(socket);
         }
@@ -175,11 +204,11 @@ impl Line {
     }
 
     fn stock(&self) -> std::sync::MutexGuard<'_, Stock> {
-        self.stock.lock().unwrap_or_else(PoisonError::into_inner)
+        self.wire.stock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn ask(&self, request: Request) -> io::Result<Sockets> {
-        let mut owed = self.turn.lock().await;
+        let mut owed = self.wire.turn.lock().await;
         self.answered(&mut owed, &request).await
     }
 
@@ -196,15 +225,15 @@ impl Line {
             let _ = self.receive().await?;
             *owed -= 1;
         }
-        send(&self.socket, &request.encode(), SendFlags::NOSIGNAL | SendFlags::DONTWAIT)?;
+        send(&self.wire.socket, &request.encode(), SendFlags::NOSIGNAL | SendFlags::DONTWAIT)?;
         *owed += 1;
         Ok(())
     }
 
     /// The next answer, which may be a refusal.
     async fn receive(&self) -> io::Result<Result<Sockets, Errno>> {
-        let received = self.socket.async_io(Interest::READABLE, || {
-            Sockets::receive(&self.socket, RecvFlags::DONTWAIT).map_err(io::Error::from)
+        let received = self.wire.socket.async_io(Interest::READABLE, || {
+            Sockets::receive(&self.wire.socket, RecvFlags::DONTWAIT).map_err(io::Error::from)
         });
         received.await?.ok_or_else(gone)
     }

@@ -16,6 +16,7 @@ mod init;
 mod maps;
 mod netlink;
 mod redirect;
+pub mod router;
 mod rules;
 mod spare;
 mod step;

@@ -43,6 +43,7 @@ pub fn serve(engine: UnixStream) -> io::Result<()> {
         frames: Frames::default(),
         descriptors: VecDeque::new(),
         held: Vec::new(),
+        last: None,
         family: Family::default(),
         spawner: Spawner::new()?,
         pods: Pods::new()?,
@@ -51,6 +52,9 @@ pub fn serve(engine: UnixStream) -> io::Result<()> {
     };
     let result = launcher.run();
     launcher.end();
+    if let Some(words) = &launcher.last {
+        run_last(words);
+    }
     result
 }
 
@@ -61,6 +65,8 @@ struct Launcher {
     descriptors: VecDeque<OwnedFd>,
     /// Kept open for the engine: see `Order::Hold`.
     held: Vec<OwnedFd>,
+    /// Run when all is over: see `Order::Last`.
+    last: Option<Vec<u8>>,
     family: Family,
     spawner: Spawner,
     pods: Pods,
@@ -145,6 +151,7 @@ impl Launcher {
     fn obey(&mut self, order: Order) {
         match order {
             Order::Hold => self.held.extend(self.descriptors.pop_front()),
+            Order::Last(argv) => self.last = Some(argv),
             Order::Signal { key, signal } => {
                 if !self.pods.signal(key, signal) {
                     self.family.signal(key, signal);
@@ -286,6 +293,16 @@ impl Launcher {
     fn wake_fd(&self) -> BorrowedFd<'_> {
         self.woken.as_fd()
     }
+}
+
+/// Runs a command to its end. Nobody is left who could be told how that went.
+fn run_last(words: &[u8]) {
+    use std::os::unix::ffi::OsStrExt;
+    let mut words = words.split_inclusive(|&byte| byte == 0).filter_map(|word| word.strip_suffix(&[0]));
+    let Some(program) = words.next() else { return };
+    let mut command = std::process::Command::new(std::ffi::OsStr::from_bytes(program));
+    command.args(words.map(std::ffi::OsStr::from_bytes)).stdin(std::process::Stdio::null());
+    let _ = command.status();
 }
 
 /// The present children of this process.

@@ -36,6 +36,8 @@ pub enum Order {
     Signal { key: u64, signal: i32 },
     /// Keep the descriptor that comes along open until the end.
     Hold,
+    /// Should the engine be killed, run this when all that was started is gone, and wait for it.
+    Last(Vec<u8>),
 }
 
 /// From the launcher.
@@ -78,6 +80,10 @@ impl Order {
                 out.int(*signal);
             }
             Self::Hold => out.byte(2),
+            Self::Last(argv) => {
+                out.byte(3);
+                out.bytes(argv);
+            }
         }
         out.finish()
     }
@@ -97,6 +103,7 @@ impl Order {
             }),
             1 => Ok(Self::Signal { key: input.number()?, signal: input.int()? }),
             2 => Ok(Self::Hold),
+            3 => Ok(Self::Last(input.bytes()?)),
             _ => Err(malformed()),
         }
     }
@@ -188,6 +195,7 @@ mod tests {
                 input: Some(Seat::Group(7)),
             },
             Order::Signal { key: u64::MAX, signal: -1 },
+            Order::Last(b"x\0y\0".to_vec()),
         ];
         let bytes: Vec<u8> = orders.iter().flat_map(Order::encode).collect();
         let mut frames = Frames::default();

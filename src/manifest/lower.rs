@@ -1,5 +1,6 @@
 //! From what is written to what is meant: [`RawWorkspace`]s to one [`Workspace`].
 
+mod container;
 mod external;
 mod guest;
 mod identifiers;

@@ -3,11 +3,13 @@
 //! Keys marked `later` are read for their shape and refused as not built; building one means taking the mark away
 //! and lowering the value (`lower`).
 
+mod container;
 mod identifier;
 mod network;
 mod policy;
 mod ports;
 mod probe;
+mod replicas;
 mod route;
 mod schedule;
 mod service;
@@ -24,16 +26,16 @@ use super::problem::{Problem, Problems};
 use super::read::{Any, At, Brief, Definitions, Dict, Entry, OneOrMany, OrBrief, Read, record, wrong_type};
 use super::source::Span;
 
+pub use container::{Build, HealthCheck, NamedVolumes, Pairs, Volume, VolumeWord};
 pub use identifier::IdentifierRecord;
 pub use network::{ExternalUrl, PublishSpec, bad_url};
 pub use policy::{Backoff, Policy};
 pub use ports::{Listen, PortSpec, Ports};
 pub use probe::{ExecCheck, GrpcCheck, HttpCheck, PortRef, Probe, TcpCheck};
+pub use replicas::Replicas;
 pub use route::{MatchRecord, PathRecord, RouteRecord, RouteSpec, TextRecord, Texts};
 pub use schedule::ScheduleRecord;
-pub use service::{
-    CommandSpec, DependsOn, DependsOnEntry, EnvFile, Logs, RawService, Replicas, RestartRecord, SetupRecord,
-};
+pub use service::{CommandSpec, DependsOn, DependsOnEntry, EnvFile, Logs, RawService, RestartRecord, SetupRecord};
 pub use task::RawTask;
 pub use watch::Watch;
 pub use words::{Action, ConditionWord, EgressWord, NamedBy, NetworkWord, SignalWord};
@@ -71,6 +73,8 @@ record! {
         remotes: Dict<Dict<At<String>>>,
         /// Named groups of services, switched on with `--profile`.
         profiles: Dict<OneOrMany<At<String>>>,
+        /// Volumes of containers, by name: data that outlives them.
+        volumes: NamedVolumes,
         /// Where traces and metrics go.
         [later] telemetry: Any,
         /// Values for `${NAME}`, weaker than the shell and `.env`.

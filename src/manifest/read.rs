@@ -150,6 +150,7 @@ macro_rules! whole_number {
 }
 
 whole_number!(u32, "a whole number", 0);
+whole_number!(i64, "a whole number", -1);
 whole_number!(u16, "a port number from 1 to 65535", 1);
 
 impl Read for f64 {

@@ -32,6 +32,15 @@ impl Command {
         argv
     }
 
+    /// The words of a container's command: a text is split as a shell would, but no shell runs it. Nothing where a
+    /// quote is not closed.
+    pub fn words(&self, mut fill: impl FnMut(&Template) -> String) -> Option<Vec<String>> {
+        match self {
+            Self::Shell(line) => shlex::split(&fill(line)),
+            Self::Argv(words) => Some(words.iter().map(fill).collect()),
+        }
+    }
+
     /// The parts that may hold references.
     pub fn templates(&self) -> &[Template] {
         match self {

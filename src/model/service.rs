@@ -7,8 +7,8 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::{
-    Autoscale, Check, Command, Egress, External, HostName, Liveness, NetworkMode, Port, Probe, Publish, Readiness,
-    Restart, Schedule, ServiceName, Sign, Size, Startup, Stop, Strategy, Template, User, Watch,
+    Autoscale, Check, Command, Container, Egress, External, HostName, Liveness, NetworkMode, Port, Probe, Publish,
+    Readiness, Restart, Schedule, ServiceName, Sign, Size, Startup, Stop, Strategy, Template, User, Watch,
 };
 
 /// What a program reads from its standard input.
@@ -124,6 +124,8 @@ pub type Leads = IndexMap<ServiceName, ServiceName>;
 pub enum Run {
     /// A process of this machine.
     Process(Command),
+    /// A container of this machine.
+    Container(Box<Container>),
     /// Nothing that is run here.
     External(External),
 }
@@ -179,8 +181,35 @@ impl Service {
     pub fn command(&self) -> Option<&Command> {
         match &self.run {
             Run::Process(command) => Some(command),
-            Run::External(_) => None,
+            Run::Container(_) | Run::External(_) => None,
         }
+    }
+
+    /// The command that the manifest writes for it, in a container too.
+    pub fn own_command(&self) -> Option<&Command> {
+        self.command().or_else(|| self.container()?.command.as_ref())
+    }
+
+    /// `process`, `container` or `external`.
+    pub fn kind(&self) -> &'static str {
+        match &self.run {
+            Run::Process(_) => "process",
+            Run::Container(_) => "container",
+            Run::External(_) => "external",
+        }
+    }
+
+    /// Its container, where it is one.
+    pub fn container(&self) -> Option<&Container> {
+        match &self.run {
+            Run::Container(container) => Some(container),
+            Run::Process(_) | Run::External(_) => None,
+        }
+    }
+
+    /// All commands that it runs as itself.
+    pub fn commands(&self) -> impl Iterator<Item = &Command> {
+        self.command().into_iter().chain(self.container().into_iter().flat_map(Container::commands))
     }
 
     /// All its probes.
@@ -219,7 +248,7 @@ impl Service {
     /// Where it lives, where that is elsewhere.
     pub fn external(&self) -> Option<&External> {
         match &self.run {
-            Run::Process(_) => None,
+            Run::Process(_) | Run::Container(_) => None,
             Run::External(external) => Some(external),
         }
     }

@@ -60,6 +60,8 @@ impl Workspace {
 
     /// How a service sees the network, where `auto` means the mode that is given.
     pub fn network_of(&self, service: &Service, auto: NetworkMode) -> NetworkMode {
-        service.network.or(self.network).unwrap_or(auto)
+        // Containers have networks of their own wherever there are containers.
+        let own = service.container().map(|_| NetworkMode::Pod);
+        own.or(service.network).or(self.network).unwrap_or(auto)
     }
 }

@@ -78,9 +78,87 @@ pub fn of_twin(address: Ipv6Addr) -> Option<Ipv4Addr> {
     (is_ours(own) && twin(own) == address).then_some(own)
 }
 
+/// A workspace's network of containers: all that has an address in pods has one there, with the same last two bytes, and
+/// so have the router and the engine's own gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subnet(pub [u8; 2]);
+
+impl Subnet {
+    /// The length of its prefix.
+    pub const PREFIX: u8 = 16;
+
+    /// That of an address.
+    pub fn of(address: Ipv4Addr) -> Self {
+        let [a, b, ..] = address.octets();
+        Self([a, b])
+    }
+
+    /// Its first address.
+    pub fn base(self) -> Ipv4Addr {
+        self.with([0, 0])
+    }
+
+    /// Where the engine of containers has its end of it.
+    pub fn gateway(self) -> Ipv4Addr {
+        self.with([255, 254])
+    }
+
+    /// The router's own address.
+    pub fn router(self) -> Ipv4Addr {
+        self.with([255, 253])
+    }
+
+    /// What the router answers for: ranges with the lengths of their prefixes.
+    pub fn answered(self) -> [(Ipv4Addr, u8); 4] {
+        // Services are called in the lower half; instances have addresses in the upper one.
+        let alone = |address| (self.outside(address), 32);
+        [(self.base(), 17), alone(HOST), alone(FRONT_DOOR), alone(NAMESERVER)]
+    }
+
+    /// The address here of whoever has this one in pods.
+    pub fn outside(self, address: Ipv4Addr) -> Ipv4Addr {
+        let [.., high, low] = address.octets();
+        self.with([high, low])
+    }
+
+    /// The address in pods of whoever has this one here.
+    pub fn inside(address: Ipv4Addr) -> Ipv4Addr {
+        let ([a, b, ..], [.., high, low]) = (RANGE.0.octets(), address.octets());
+        Ipv4Addr::new(a, b, high, low)
+    }
+
+    /// The address that a container sees of a caller: one of the router's. That of an instance is the one at which it
+    /// would be called.
+    pub fn of_caller(self, own: Ipv4Addr) -> Ipv4Addr {
+        let [.., high, low] = own.octets();
+        let is_special = high == u8::MAX;
+        self.with([if is_special { high } else { high & 0x7f }, low])
+    }
+
+    fn with(self, [high, low]: [u8; 2]) -> Ipv4Addr {
+        Ipv4Addr::new(self.0[0], self.0[1], high, low)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_network_of_containers_mirrors_the_range() {
+        let subnet = Subnet([10, 80]);
+        let (called, own) = (Ipv4Addr::new(10, 66, 1, 2), Ipv4Addr::new(10, 66, 129, 2));
+        assert_eq!(subnet.outside(called), Ipv4Addr::new(10, 80, 1, 2));
+        assert_eq!(Subnet::inside(subnet.outside(own)), own);
+        assert_eq!(subnet.of_caller(own), subnet.outside(called));
+        assert_eq!(subnet.of_caller(FRONT_DOOR), subnet.outside(FRONT_DOOR));
+        let answered = |address: Ipv4Addr| {
+            let bits = |address: Ipv4Addr, length: u8| address.to_bits() >> (32 - u32::from(length));
+            subnet.answered().iter().any(|(range, length)| bits(address, *length) == bits(*range, *length))
+        };
+        assert!([HOST, FRONT_DOOR, NAMESERVER, called].iter().all(|it| answered(subnet.outside(*it))));
+        assert!([subnet.outside(own), subnet.gateway(), subnet.router()].iter().all(|it| !answered(*it)));
+    }
 
     #[test]
     fn twins_are_those_of_a_workspaces_addresses() {

@@ -65,8 +65,7 @@ fn commands(service: &Service) -> impl Iterator<Item = &Command> {
         Reaction::Restart | Reaction::Rebuild | Reaction::Signal(_) => None,
     });
     service
-        .command()
-        .into_iter()
+        .commands()
         .chain(service.setup.iter().map(|step| &step.command))
         .chain(service.probe_commands())
         .chain(watch)

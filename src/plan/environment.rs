@@ -29,6 +29,8 @@ pub type Shell = Arc<BTreeMap<String, String>>;
 pub struct Layers {
     /// Addresses and identity, made by us.
     pub generated: Vec<(String, String)>,
+    /// It is a container: of the shell's and of `.env` it has what the manifest asks for by name, and nothing else.
+    pub sealed: bool,
     pub shell: Shell,
     /// What takes the place of the shell's in a pod.
     pub proxies: Proxies,
@@ -43,9 +45,11 @@ impl Layers {
     pub fn resolve(&self) -> IndexMap<&str, &str> {
         let mut out: IndexMap<&str, &str> = IndexMap::with_capacity(self.shell.len() + self.generated.len() + 8);
         out.extend(self.generated.iter().map(|(key, value)| (key.as_str(), value.as_str())));
-        out.extend(self.shell.iter().map(|(key, value)| (key.as_str(), value.as_str())));
-        out.extend(self.proxies.iter().map(|(key, value)| (key.as_str(), value.as_str())));
-        out.extend(self.dotenv.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+        if !self.sealed {
+            out.extend(self.shell.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+            out.extend(self.proxies.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+            out.extend(self.dotenv.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+        }
         out.extend(self.files.iter().map(|(key, value)| (key.as_str(), value.as_str())));
         for (key, value) in &self.declared {
             match value.as_deref().or_else(|| self.inherited(key)) {
@@ -62,7 +66,8 @@ impl Layers {
 
     /// Generated variables whose place the shell takes with another value. The manifest's own settings are meant so.
     fn shadowed(&self) -> impl Iterator<Item = &str> {
-        let differs = |(key, value): &&(String, String)| self.shell.get(key).is_some_and(|set| set != value);
+        let differs =
+            |(key, value): &&(String, String)| !self.sealed && self.shell.get(key).is_some_and(|set| set != value);
         let meant = |key: &str| {
             self.declared.iter().any(|(declared, _)| declared == key)
                 || self.files.iter().chain(self.dotenv.iter()).any(|(set, _)| set == key)
@@ -111,6 +116,7 @@ pub fn layers(
     });
     Layers {
         generated: generated(service, outlook, own, surroundings),
+        sealed: service.container().is_some(),
         shell: surroundings.shell.clone(),
         proxies: if outlook.calls_by_name() { outlook.proxies.clone() } else { Proxies::default() },
         dotenv: environment.dotenv.clone(),
@@ -126,11 +132,15 @@ fn generated(
     (ports, data_dir): (&[PlannedPort], &Path),
     surroundings: &Surroundings,
 ) -> Vec<(String, String)> {
-    let mut out = surroundings.site.trust.clone();
+    let is_container = service.container().is_some();
+    // Files of this machine are not seen from a container.
+    let mut out = if is_container { Vec::new() } else { surroundings.site.trust.clone() };
     let mut set = |key: String, value: String| out.push((key, value));
     set("NAGAYA_WORKSPACE".into(), outlook.workspace.name.to_string());
     set("NAGAYA_SERVICE".into(), service.name.to_string());
-    set("NAGAYA_DATA_DIR".into(), data_dir.to_string_lossy().into_owned());
+    if !is_container {
+        set("NAGAYA_DATA_DIR".into(), data_dir.to_string_lossy().into_owned());
+    }
     // Python holds lines back when nobody sits before a terminal, and a log that comes late is no log.
     set(UNBUFFERED.into(), "1".into());
     if outlook.calls_by_name() {

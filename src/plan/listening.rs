@@ -62,10 +62,10 @@ impl Listening<'_> {
                 },
                 tls: external.scheme.is_tls(),
             },
-            (Run::Process(_), NetworkMode::Pod) => {
+            (Run::Process(_) | Run::Container(_), NetworkMode::Pod) => {
                 Location::Pod { service: service.name.as_str().into(), instance: self.instance, port: number }
             }
-            (Run::Process(_), NetworkMode::Names | NetworkMode::Env) => Location::Loopback(number),
+            (Run::Process(_) | Run::Container(_), NetworkMode::Names | NetworkMode::Env) => Location::Loopback(number),
         }
     }
 

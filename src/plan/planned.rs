@@ -11,6 +11,7 @@ use crate::model::{
     Restart, Rhythm, Schedule, ServiceName, Sign, Startup, Stdin, Stop, Strategy, User, Version, Watch,
 };
 
+use super::contained::PlannedContainer;
 use super::{Addresses, Layers};
 
 /// One service, ready to be launched or called.
@@ -100,6 +101,7 @@ pub enum PlannedRun {
         command: String,
         argv: Vec<String>,
     },
+    Container(Box<PlannedContainer>),
     /// Nothing that is run here.
     External(External),
 }
@@ -286,27 +288,49 @@ impl Planned {
     /// Where it lives, where that is elsewhere.
     pub fn external(&self) -> Option<&External> {
         match &self.run {
-            PlannedRun::Process { .. } => None,
+            PlannedRun::Process { .. } | PlannedRun::Container(_) => None,
             PlannedRun::External(external) => Some(external),
         }
     }
 
-    /// The program and its arguments; nothing where it lives elsewhere.
-    pub fn argv(&self) -> &[String] {
+    /// Its container, where it is one.
+    pub fn container(&self) -> Option<&PlannedContainer> {
         match &self.run {
-            PlannedRun::Process { argv, .. } => argv,
-            PlannedRun::External(_) => &[],
+            PlannedRun::Container(container) => Some(container),
+            PlannedRun::Process { .. } | PlannedRun::External(_) => None,
         }
     }
 
-    /// Whether it runs in a pod.
+    /// `process`, `container` or `external`.
+    pub fn kind(&self) -> &'static str {
+        match &self.run {
+            PlannedRun::Process { .. } => "process",
+            PlannedRun::Container(_) => "container",
+            PlannedRun::External(_) => "external",
+        }
+    }
+
+    /// The program and its arguments; nothing where it lives elsewhere or in a container.
+    pub fn argv(&self) -> &[String] {
+        match &self.run {
+            PlannedRun::Process { argv, .. } => argv,
+            PlannedRun::Container(_) | PlannedRun::External(_) => &[],
+        }
+    }
+
+    /// Whether it runs in a pod: a container is as good as one, for whoever calls or is called.
     pub fn in_pod(&self) -> bool {
         self.network == NetworkMode::Pod && self.external().is_none()
     }
 
+    /// Whether it is a process in a pod.
+    pub fn has_pod(&self) -> bool {
+        self.in_pod() && self.container().is_none()
+    }
+
     /// Whether it has namespaces of its own: a pod, or only private files.
     pub fn is_apart(&self) -> bool {
-        self.network != NetworkMode::Env && self.external().is_none()
+        self.network != NetworkMode::Env && self.external().is_none() && self.container().is_none()
     }
 
     /// The first port that a stream can be opened to.

@@ -29,9 +29,9 @@ use super::listen::each_connection;
 use super::standard;
 use super::wire::Io;
 use crate::discovery::{serve_tcp, serve_udp};
-use crate::effects::pods::{Directory, News, Opened, Pod};
+use crate::effects::pods::{Directory, Joined, News, Opened, Pod, Router};
 use crate::model::Protocol;
-use crate::plan::FRONT_DOOR;
+use crate::plan::{FRONT_DOOR, HOST, HOST_NAME, Subnet};
 use crate::route::{Location, Table, Upstream};
 use crate::supervise::Incarnation;
 
@@ -95,12 +95,24 @@ pub async fn serve(mut news: mpsc::UnboundedReceiver<News>, around: Surroundings
     let around = Rc::new(around);
     let context = &around.context;
     let mut tasks: HashMap<Incarnation, Vec<JoinHandle<()>>> = HashMap::new();
+    let (berths, mut routed) = (Berths::default(), None::<JoinHandle<()>>);
     while let Some(news) = news.recv().await {
         match news {
             News::Opened(pod) => {
                 tasks.insert(pod.incarnation, open(pod, &around));
             }
+            News::Router(router) => {
+                let task = spawn_local(serve_router(router, berths.clone(), around.clone()));
+                // One that comes again takes the place of one that is gone.
+                if let Some(gone) = routed.replace(task) {
+                    gone.abort();
+                }
+            }
+            News::Joined(Joined { incarnation, service, address }) => {
+                berths.borrow_mut().insert(address, (incarnation, service));
+            }
             News::Closed(incarnation) => {
+                berths.borrow_mut().retain(|_, (known, _)| *known != incarnation);
                 tasks.remove(&incarnation).into_iter().flatten().for_each(|task| task.abort());
             }
             News::Withdrawn(locations) => locations.iter().for_each(|it| context.pool.withdraw(it)),
@@ -149,42 +161,70 @@ async fn accept(listener: StdListener, caller: Rc<PodCaller>, around: Rc<Surroun
 }
 
 fn arrived(stream: TcpStream, from: SocketAddr, caller: &PodCaller, around: &Surroundings) {
-    let Surroundings { tables, context, door } = around;
     // Without it the pod is gone already.
     let Ok(meant) = meant(&stream, from) else { return };
-    let bound = bound(&caller.service, Carried::Stream, meant, &tables.borrow());
+    let tables = &around.tables;
     let called = in_workspace(meant.ip()).ok().filter(|address| tables.borrow().called(*address).is_some());
     if let Some(called) = called {
         // It knew the address from before: the kernel may have to be told.
         let names = caller.names.clone();
         spawn_local(async move { names.meet(called).await });
     }
-    let who = caller.caller();
-    match bound {
-        Bound::Service(target) => {
+    lead(stream, meant, (&caller.service, caller.address), Some(&caller.names), around);
+}
+
+/// Leads a stream to where a caller meant it to go. Containers have no `names`: they read a file.
+fn lead(
+    stream: TcpStream,
+    meant: SocketAddr,
+    (service, address): (&Arc<str>, Ipv4Addr),
+    names: Option<&Rc<Names>>,
+    around: &Surroundings,
+) {
+    let Surroundings { tables, context, door } = around;
+    let bound = bound(service, Carried::Stream, meant, &tables.borrow());
+    let who = Caller::Pod(service.clone(), address);
+    match (bound, names) {
+        (Bound::Service(target), _) => {
             let callee = Callee::named(target, tables.clone());
             spawn_local(connection(stream, who, callee, context.clone()));
         }
-        Bound::Door => {
+        (Bound::Door, _) => {
             let _ = stream.set_nodelay(true);
-            spawn_local(door::connection(stream, who, caller.address.into(), door.clone()));
+            spawn_local(door::connection(stream, who, address.into(), door.clone()));
         }
-        Bound::Elsewhere(address) => {
-            let onward = Onward {
-                address,
-                name: caller.names.name_of(meant.ip()),
-                from: standard::source(address, &tables.borrow()),
-            };
-            spawn_local(egress::serve(stream, who, onward, context.clone()));
+        (Bound::Elsewhere(to), names) => {
+            let host = || (meant.ip() == IpAddr::V4(HOST)).then(|| HOST_NAME.into());
+            let name = names.map_or_else(host, |names| names.name_of(meant.ip()));
+            let from = standard::source(to, &tables.borrow());
+            spawn_local(egress::serve(stream, who, Onward { address: to, name, from }, context.clone()));
         }
-        Bound::Names => {
-            let (names, forwarder) = (caller.names.clone(), context.forwarder.clone());
+        (Bound::Names, Some(names)) => {
+            let (names, forwarder) = (names.clone(), context.forwarder.clone());
             spawn_local(async move {
                 let _ = serve_tcp(stream, names, forwarder).await;
             });
         }
-        Bound::Nobody => stream.reset(),
+        (Bound::Names, None) | (Bound::Nobody, _) => stream.reset(),
     }
+}
+
+/// Containers by their addresses, as those in pods have them.
+type Berths = Rc<RefCell<HashMap<Ipv4Addr, (Incarnation, Arc<str>)>>>;
+
+/// Serves all that containers call: a caller is known by its address, which its engine lets nobody else have.
+async fn serve_router(router: Router, berths: Berths, around: Rc<Surroundings>) {
+    let what = "the way out of the containers".to_owned();
+    each_connection(router.listener.into(), what, |stream, from| {
+        let IpAddr::V4(source) = from.ip().to_canonical() else { return };
+        let address = Subnet::inside(source);
+        let known = berths.borrow().get(&address).map(|(_, service)| service.clone());
+        // Somebody who joined the network by himself is nobody of ours.
+        let (Some(service), Ok(meant)) = (known, sockopt::ip_original_dst(&stream)) else { return stream.reset() };
+        let meant = SocketAddr::from((Subnet::inside(*meant.ip()), meant.port()));
+        lead(stream, meant, (&service, address), None, &around);
+    })
+    .await;
 }
 
 /// Whom a stream was meant for. One listener has both families: callers by IPv4 are mapped there (RFC 4291 section

@@ -179,6 +179,21 @@ impl Zone {
         self.services.get(service).map(|entry| format!("{}{}", entry.name, self.suffixes[0]))
     }
 
+    /// How many services there are.
+    pub fn len(&self) -> usize {
+        self.services.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.services.is_empty()
+    }
+
+    /// The address at which a service is called.
+    pub fn address(&self, service: usize) -> Option<Ipv4Addr> {
+        self.services.get(service).map(|entry| entry.address)
+    }
+
     /// The name of a service.
     pub fn name(&self, service: usize) -> Option<&str> {
         self.services.get(service).map(|entry| entry.name.as_str())

@@ -128,14 +128,14 @@ impl Engine {
         let collector = collect(&setup.home, &ends)?;
         let ((fact_sender, facts), (news, pods)) = (mpsc::unbounded_channel(), Inbox::new());
         let calls = Calls { facts: fact_sender.clone(), announcer: news.clone(), order: Arc::default() };
-        let host = Host::new(clock, &setup.home, plan.clone(), launcher, collector, fact_sender, news);
+        let mut host = Host::new(clock, &setup.home, plan.clone(), launcher, collector, fact_sender, news);
         let world = World::new(plan, fastrand::u64(..));
         let (written_sender, written) = mpsc::unbounded_channel();
         let (keeper, unkept) = Keeper::open(&setup.home, world.plan().routes.clone(), written_sender);
         let mut publisher = Publisher::new(clock, board.clone(), keeper.routes(), calls);
         let shadowed = shadow_notice(world.plan().services.iter().map(|planned| &planned.environment));
         let notices = [notices, shadowed.into_iter().chain(unkept).chain(publisher.plan(&world)).collect()].concat();
-        write_files(&setup, &world, &publisher)?;
+        write_files(&setup, &world, &publisher, &mut host)?;
         let ((ask_sender, asks), (load_sender, loaded)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
         let (watchers, ending) = (watch::Sender::new(0), watch::Sender::new(false));
         let (shifts, mirrors) = (Shifts::new(Requests::default()), watch::Sender::default());
@@ -230,6 +230,7 @@ impl Engine {
                 Some(ended) = self.watching.ended.recv() => self.run_ended(ended),
                 Some(done) = self.tries.done() => self.take_done(done),
                 Some(moved) = self.shifts.moved() => self.take_moved(moved),
+                Some(names) = self.host.returned() => self.start_again(&names),
                 () = sleep_until(look_at) => self.look_at_shifts(),
                 () = sleep_until(settled_at) => {
                     settled_at = None;
@@ -256,6 +257,7 @@ impl Engine {
             self.perform().await;
         }
         // With the launcher's end every pipe has ended, and the log thread with them.
+        self.host.containers().end().await;
         let Self { setup, host, mut reports, report_sender, tries, .. } = self;
         let collector = host.end();
         drop(report_sender);
@@ -345,6 +347,15 @@ impl Engine {
                 Err(error) => eprintln!("the launcher could not be started again: {error}"),
             }
             self.step(Input::Asked(Command::Start(running)));
+        }
+    }
+
+    /// Starts services that lost their containers and are still wanted.
+    fn start_again(&mut self, names: &[String]) {
+        let places = names.iter().filter_map(|name| self.world.plan().index(name));
+        let places = places.filter(|place| self.world.status(*place).wanted).collect();
+        if !*self.ending.borrow() {
+            self.step(Input::Asked(Command::Start(places)));
         }
     }
 

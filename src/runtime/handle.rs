@@ -200,7 +200,7 @@ pub struct Environment {
 }
 
 /// Whether a service runs in a pod.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InPod {
     No,
@@ -208,6 +208,8 @@ pub enum InPod {
     Absent,
     /// Pid 1 of the pod, as the host counts.
     Pid(u32),
+    /// It is this container.
+    Container(String),
 }
 
 /// Why an ask was refused.

@@ -54,7 +54,7 @@ pub fn add_clashes(workspace: &Workspace, problems: &mut Problems, lowest: u16) 
 
 /// The first service whose mode this is; `None` is `auto`.
 fn asks(workspace: &Workspace, mode: Option<NetworkMode>) -> Option<String> {
-    let mut processes = workspace.services.values().filter(|service| service.external().is_none());
+    let mut processes = workspace.services.values().filter(|service| service.command().is_some());
     processes.find(|service| service.network.or(workspace.network) == mode).map(|service| service.name.to_string())
 }
 

@@ -111,7 +111,7 @@ impl World {
         let mut setups = vec![SetupState::Due; plan.setups.len()];
         self.runs.clear();
         for (setup, state) in old.setups.iter().zip(&self.setups) {
-            let same = |other: &Setup| other.argv == setup.argv && other.working_dir == setup.working_dir;
+            let same = |other: &Setup| other.is_like(setup);
             let Some(place) = plan.setups.iter().position(same) else { continue };
             if let SetupState::Running(run) = state {
                 self.runs.insert(*run, place);

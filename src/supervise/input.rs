@@ -166,6 +166,8 @@ pub enum Exit {
     NotLaunched(String),
     /// It had gone into the background and its processes are gone.
     Vanished,
+    /// Nobody knows any more how it is, or ever will; the text says why.
+    Lost(String),
     /// It was ended because this probe of it failed; the text says how.
     Failed(ProbeKind, String),
 }
@@ -181,7 +183,7 @@ impl Exit {
         match self {
             Self::Code(code) => Some(*code),
             Self::Signal(signal) => Some(128 + signal.number()),
-            Self::NotLaunched(_) | Self::Vanished | Self::Failed(..) => None,
+            Self::NotLaunched(_) | Self::Vanished | Self::Lost(_) | Self::Failed(..) => None,
         }
     }
 }
@@ -194,6 +196,7 @@ impl fmt::Display for Exit {
             Self::Code(code) => write!(f, "exited with {code}"),
             Self::Signal(signal) => write!(f, "was ended by {signal}"),
             Self::NotLaunched(reason) => write!(f, "could not be started: {reason}"),
+            Self::Lost(reason) => write!(f, "was lost: {reason}"),
             Self::Vanished => f.write_str("its background processes are gone"),
             Self::Failed(kind, error) => write!(f, "was ended, as its {} probe failed: {error}", kind.word()),
         }

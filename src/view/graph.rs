@@ -42,7 +42,7 @@ impl Graph {
             kind: match &plan.services[place] {
                 planned if planned.external().is_some() => "external",
                 planned if planned.task => "task",
-                _ => "process",
+                planned => planned.kind(),
             }
             .to_owned(),
         });

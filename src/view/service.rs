@@ -119,13 +119,13 @@ impl Service {
             kind: match planned.external() {
                 Some(_) => EXTERNAL,
                 None if planned.task => TASK,
-                None => "process",
+                None => planned.kind(),
             }
             .to_owned(),
             network: planned.network.word().to_owned(),
             pid: status.pid,
-            container: None,
-            image: None,
+            container: planned.container().map(|it| it.name_of(status.instance)),
+            image: planned.container().map(|it| it.image.shown()),
             ports: planned
                 .all_ports()
                 .enumerate()

@@ -1,15 +1,20 @@
-//! nagaya inside a Docker container: what each degree of confinement leaves, and the word for it.
+//! nagaya inside a Docker container: what each degree of confinement leaves, and the word for it. In `services` it is the
+//! other way round.
+
+mod services;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tempfile::TempDir;
 
 use super::doctor::finding;
 use crate::support::sandbox::{Account, Run, Sandbox, binary, finish, until};
 
-/// A daemon of the test's own, without any network; its end is that of its containers.
+/// A daemon of the test's own, in a network of its own; its end is that of its containers.
 struct Docker {
     child: Child,
     folder: TempDir,
@@ -18,29 +23,75 @@ struct Docker {
 /// The image has nothing but folders: programs are this machine's.
 const IMAGE: &str = "nagaya-tests:1";
 
+/// The daemon of all tests that need nothing of it for themselves; it ends with the last of them.
+static SHARED: Mutex<Weak<Docker>> = Mutex::new(Weak::new());
+
 impl Docker {
+    fn shared() -> Arc<Self> {
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.upgrade().unwrap_or_else(|| {
+            let docker = Arc::new(Self::start());
+            *shared = Arc::downgrade(&docker);
+            docker
+        })
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("socket")
+    }
+
     fn start() -> Self {
         let folder = tempfile::Builder::new().prefix("nagaya-docker-").tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        let log = fs::File::create(at("log")).unwrap();
-        // Where this is not root, sudo has to do without a password, as for `tests/run`.
-        let mut command = if is_root() { Command::new("dockerd") } else { Command::new("sudo") };
-        if !is_root() {
-            command.args(["-n", "dockerd"]);
+        if test_account().is_some() {
+            // The account of the tests may use it, as one in the group `docker` may.
+            fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         }
-        for (flag, name) in [("--data-root", "data"), ("--exec-root", "exec"), ("--pidfile", "pid")] {
-            command.arg(flag).arg(at(name));
-        }
-        command.arg("--host").arg(format!("unix://{}", at("socket").display()));
-        command.args(["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"]);
-        let child = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn();
-        let docker = Self { child: child.expect("dockerd is here: `tests/run` installs it"), folder };
-        until("the daemon listens", || {
-            assert!(docker.folder.path().join("log").exists());
-            finish(docker.client().arg("version")).code == 0
-        });
+        let docker = Self { child: Self::spawn(folder.path()), folder };
+        docker.listens();
         docker.import();
         docker
+    }
+
+    fn spawn(folder: &Path) -> Child {
+        let log = fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
+        // Where this is not root, sudo has to do without a password, as for `tests/run`.
+        let mut command = if is_root() { Command::new("unshare") } else { Command::new("sudo") };
+        if !is_root() {
+            command.args(["-n", "unshare"]);
+        }
+        // In a network of its own it neither meets the rules of this machine's Docker nor makes any.
+        command.args(["--net", "dockerd"]);
+        for (flag, name) in [("--data-root", "data"), ("--exec-root", "exec"), ("--pidfile", "pid")] {
+            command.arg(flag).arg(folder.join(name));
+        }
+        command.arg("--host").arg(format!("unix://{}", folder.join("socket").display()));
+        command.args(["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"]);
+        if let Some(account) = test_account() {
+            command.arg("--group").arg(account);
+        }
+        let child = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn();
+        child.expect("dockerd is here: `tests/run` installs it")
+    }
+
+    fn listens(&self) {
+        until("the daemon listens", || finish(self.client().arg("version")).code == 0);
+    }
+
+    /// Ends the daemon, in order.
+    fn end(&mut self) {
+        let pid = fs::read_to_string(self.folder.path().join("pid")).unwrap_or_default();
+        let mut kill = if is_root() { Command::new("kill") } else { Command::new("sudo") };
+        if !is_root() {
+            kill.args(["-n", "kill"]);
+        }
+        let _ = kill.arg(pid.trim()).status();
+        let _ = self.child.wait();
+    }
+
+    /// Has a daemon that was ended come back.
+    fn come_back(&mut self) {
+        self.child = Self::spawn(self.folder.path());
+        self.listens();
     }
 
     fn client(&self) -> Command {
@@ -48,7 +99,7 @@ impl Docker {
         if !is_root() {
             command.args(["-n", "docker"]);
         }
-        command.arg("--host").arg(format!("unix://{}", self.folder.path().join("socket").display()));
+        command.arg("--host").arg(format!("unix://{}", self.socket().display()));
         command
     }
 
@@ -60,6 +111,7 @@ impl Docker {
         for name in ["bin", "sbin", "lib", "lib64"] {
             std::os::unix::fs::symlink(format!("usr/{name}"), root.join(name)).unwrap();
         }
+        fs::write(root.join("etc/nsswitch.conf"), "hosts: files dns\n").unwrap();
         fs::write(root.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\n").unwrap();
         let archive = self.folder.path().join("root.tar");
         finish(Command::new("tar").arg("-C").arg(&root).arg("-cf").arg(&archive).arg(".")).good();
@@ -90,18 +142,16 @@ impl Docker {
 
 impl Drop for Docker {
     fn drop(&mut self) {
-        let pid: PathBuf = self.folder.path().join("pid");
-        let pid = fs::read_to_string(pid).unwrap_or_default();
-        let mut kill = if is_root() { Command::new("kill") } else { Command::new("sudo") };
-        if !is_root() {
-            kill.args(["-n", "kill"]);
-        }
-        let _ = kill.arg(pid.trim()).status();
-        let _ = self.child.wait();
+        self.end();
         if !is_root() {
             let _ = Command::new("sudo").args(["-n", "rm", "-rf"]).arg(self.folder.path()).status();
         }
     }
+}
+
+/// The account of tests that must not be root's, where these are.
+fn test_account() -> Option<std::ffi::OsString> {
+    std::env::var_os("NAGAYA_TEST_USER").filter(|_| is_root())
 }
 
 fn is_root() -> bool {

@@ -26,7 +26,7 @@ services:
         [
             "1:7 bad_name `Shop` is no workspace name: `S` cannot stand in a name | `shop` would do",
             "2:1 unknown_key a manifest has no key `serivces` | did you mean `services`?",
-            "4:3 missing_command `web` says nothing of what it runs | add `command: …`",
+            "4:3 missing_command `web` says nothing of what it runs | add `command: …`, or `image: …` for a container",
             "5:5 unknown_key a service has no key `comand` | did you mean `command`?",
             "6:20 wrong_type expected a port number from 1 to 65535, found `eighty`",
             "7:18 unknown_service there is no service `usres` | did you mean `users`?",
@@ -288,7 +288,7 @@ fn huge_and_explosive_manifests_are_refused() {
 
 #[test]
 fn keys_of_later_versions_are_refused_by_name() {
-    let text = "telemetry: {}\nservices:\n  a: { image: postgres, volumes: [a], policy: { timeout: 2s, retry: { budget: 20% } } }\n  b: { command: x, stop_command: x }\n";
+    let text = "telemetry: {}\nservices:\n  a: { template: postgres, snapshot: true, policy: { timeout: 2s, retry: { budget: 20% } } }\n  b: { command: x, stop_command: x }\n";
     let codes: Vec<String> = bad(text).into_iter().map(|line| line.split(' ').nth(1).unwrap().to_owned()).collect();
     assert_eq!(codes, ["not_built"; 5]);
 }
@@ -311,8 +311,8 @@ fn versions_say_what_they_lack() {
     assert_eq!(
         bad("services:\n  a: { versions: { V_2!: {}, v3: {} } }\n"),
         [
-            "2:3 missing_command `a` says nothing of what it runs | add `command: …`",
-            "2:30 missing_command `a-v3` says nothing of what it runs | add `command: …`",
+            "2:3 missing_command `a` says nothing of what it runs | add `command: …`, or `image: …` for a container",
+            "2:30 missing_command `a-v3` says nothing of what it runs | add `command: …`, or `image: …` for a container",
         ]
     );
     assert_eq!(

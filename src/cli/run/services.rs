@@ -116,6 +116,7 @@ impl Stay {
         let given = self.client.env(name).await?;
         job.pod = match given.pod {
             InPod::No => None,
+            InPod::Container(_) => return Err(Error::failed(format!("{name} is a container"))),
             InPod::Pid(init) => Some(init),
             InPod::Absent => return Err(Error::failed(format!("the pod of {name} is gone"))),
         };

@@ -11,6 +11,7 @@ use super::whereabouts::Whereabouts;
 use super::{Host, Life, source};
 use crate::effects::accounts::{self, Found};
 use crate::effects::clock::Clock;
+use crate::effects::containers::Freshness;
 use crate::effects::helpers::{Place, Task};
 use crate::effects::pods::{Pod, Whose, private_files};
 use crate::effects::probe::{Missed, Way, try_network};
@@ -18,13 +19,16 @@ use crate::effects::process::Kin;
 use crate::effects::twins::Twins;
 use crate::effects::{environment, texts};
 use crate::launcher::Entering;
-use crate::model::{NetworkMode, ProbeKind, Signal};
-use crate::plan::{PlannedCheck, Setup};
+use crate::model::{Image, NetworkMode, ProbeKind, Signal};
+use crate::plan::{PlannedCheck, Setup, Step, Work};
 use crate::supervise::{Fact, Incarnation, SetupRun};
 use crate::telemetry::logs::Stream;
 
 impl Host {
     pub(super) fn probe(&self, service: usize, incarnation: Incarnation, kind: ProbeKind) {
+        if self.probe_vessel(service, incarnation, kind) {
+            return;
+        }
         let instance = self.lives.get(&incarnation).map_or(1, |life| life.instance);
         let Some(probe) = self.plan.services[service].instance(instance).probe(kind) else { return };
         let (check, timeout) = (probe.check.clone(), probe.rhythm.timeout);
@@ -91,8 +95,8 @@ impl Host {
     }
 
     /// A setup step, which sees network and names as its service does, and runs as whom that runs.
-    fn setup_task(&self, step: &Setup) -> Result<Task, String> {
-        self.task_beside(step.service, step.argv.clone())
+    fn setup_task(&self, setup: &Setup, step: &Step) -> Result<Task, String> {
+        self.task_beside(setup.service, step.argv.clone())
     }
 
     /// A command that sees network and names as a service does, and runs as whom that runs, but not in its pod.
@@ -121,14 +125,18 @@ impl Host {
 
     pub(super) fn setup(&self, setup: usize, run: SetupRun) {
         let step = self.plan.setups[setup].clone();
-        let task = self.setup_task(&step);
+        let work = match step.work.clone() {
+            Work::Command(work) => work,
+            Work::Image(image) => return self.prepare_image(&step, image, run),
+        };
+        let task = self.setup_task(&step, &work);
         let (facts, helpers, stamps) = (self.facts.clone(), self.helpers.clone(), self.stamps.clone());
         let turn = self.setups.clone();
         let result = self.output(step.service);
         tokio::spawn(async move {
             // Closed when all ends; its end of the pipe goes then, for which the log thread waits.
             let Ok(_turn) = turn.acquire().await else { return };
-            let (known, checked) = (stamps.clone(), step.clone());
+            let (known, checked) = (stamps.clone(), work.clone());
             let fresh = tokio::task::spawn_blocking(move || known.is_fresh(&checked)).await.unwrap_or(false);
             let result = match (fresh, result) {
                 (true, _) => Ok(()),
@@ -140,14 +148,14 @@ impl Host {
             };
             if result.is_ok() && !fresh {
                 // A step that is not remembered runs once more; that is all.
-                let _ = tokio::task::spawn_blocking(move || stamps.mark(&step)).await;
+                let _ = tokio::task::spawn_blocking(move || stamps.mark(&work)).await;
             }
             let _ = facts.send(Fact::SetupEnded(run, result));
         });
     }
 
     /// A pipe into the log of a service.
-    fn output(&self, service: usize) -> io::Result<OwnedFd> {
+    pub(super) fn output(&self, service: usize) -> io::Result<OwnedFd> {
         let (output, end) = pipe_with(PipeFlags::CLOEXEC)?;
         self.collector.add(source(&self.plan.services[service], 1, Stream::Setup, output));
         Ok(end)
@@ -161,6 +169,9 @@ impl Host {
         shown: String,
         done: impl FnOnce(Result<(), String>) + Send + 'static,
     ) {
+        if self.is_vessel(service) {
+            return self.run_in_vessel(service, argv, &shown, done);
+        }
         let life = self.lives.iter().find(|(_, life)| life.service == service && life.init.is_some());
         let task = match life {
             Some((&incarnation, _)) => self.probe_task(service, incarnation, argv),
@@ -183,25 +194,36 @@ impl Host {
         let prepared: Vec<_> = steps
             .into_iter()
             .map(|step| {
-                let (task, output) = (self.setup_task(&step), self.output(service));
-                (step, task, output)
+                let output = self.output(service);
+                let errand = match &step.work {
+                    Work::Command(work) => Errand::Step(work.clone(), self.setup_task(&step, work)),
+                    Work::Image(image) => Errand::Image(image.clone()),
+                };
+                (step.command, errand, output)
             })
             .collect();
         let (helpers, stamps, turn) = (self.helpers.clone(), self.stamps.clone(), self.setups.clone());
+        let containers = self.containers.clone();
         tokio::spawn(async move {
             let Ok(_turn) = turn.acquire().await else { return };
-            for (step, task, output) in prepared {
-                let result = match (task, output) {
-                    (Ok(task), Ok(end)) => helpers.run_setup(task, end, &step.command).await,
-                    (Err(reason), _) => Err(reason),
-                    (_, Err(error)) => Err(not_started(&step.command, &error)),
+            for (command, errand, output) in prepared {
+                let end = match output {
+                    Ok(end) => end,
+                    Err(error) => return done(Err(not_started(&command, &error))),
+                };
+                let (result, step) = match errand {
+                    Errand::Image(image) => (containers.prepare(&image, Freshness::New, end).await, None),
+                    Errand::Step(_, Err(reason)) => (Err(reason), None),
+                    Errand::Step(step, Ok(task)) => (helpers.run_setup(task, end, &command).await, Some(step)),
                 };
                 if result.is_err() {
                     return done(result);
                 }
                 // The restart that follows need not run it once more.
                 let stamps = stamps.clone();
-                let _ = tokio::task::spawn_blocking(move || stamps.mark(&step)).await;
+                if let Some(step) = step {
+                    let _ = tokio::task::spawn_blocking(move || stamps.mark(&step)).await;
+                }
             }
             done(Ok(()));
         });
@@ -209,12 +231,22 @@ impl Host {
 
     /// Signals the main process of a service alone, as `docker kill` does: a shell above it would not survive it.
     pub fn signal_main(&self, service: usize, signal: Signal) {
+        let vessels = self.vessels.iter().filter(|(_, vessel)| vessel.service == service);
+        vessels.for_each(|(incarnation, _)| {
+            self.signal_vessel(*incarnation, signal);
+        });
         let lives = self.lives.values().filter(|life| life.service == service);
         lives.filter_map(|life| life.pids.first()).for_each(|&pid| crate::effects::signal(pid, signal));
     }
 }
 
-fn not_started(command: &str, error: &io::Error) -> String {
+/// What prepares a service once more.
+enum Errand {
+    Step(Step, Result<Task, String>),
+    Image(Image),
+}
+
+pub(super) fn not_started(command: &str, error: &io::Error) -> String {
     format!("`{command}` could not be started: {error}")
 }
 

@@ -19,7 +19,11 @@ impl Host {
         let family = |(incarnation, life): (&Incarnation, &Life)| {
             (*incarnation, life.service, life.pids.iter().copied().chain(life.init).collect())
         };
-        self.lives.iter().map(family).collect()
+        let contained = self.vessels.iter().filter_map(|(incarnation, vessel)| {
+            let pid = vessel.running()?.pid;
+            (pid != 0).then(|| (*incarnation, vessel.service, vec![pid]))
+        });
+        self.lives.iter().map(family).chain(contained).collect()
     }
 
     /// What is known of a service's first instance.

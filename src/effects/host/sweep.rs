@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::misplaced::misplaced;
+use super::vessels::sweep_vessels;
 use super::whereabouts::not_found;
 use super::{Host, Life};
 use crate::effects::listeners::{Listeners, Listening};
@@ -42,9 +43,18 @@ impl Host {
             };
             Some(Swept { incarnation, listening: finding.is_none(), finding })
         });
-        let findings = findings.collect();
+        let findings: Vec<Swept> = findings.collect();
+        let (vessels, facts) = (self.waiting_vessels(waiting), self.facts.clone());
         let rest = self.clock.now().since(begun) * SWEEP_REST;
-        let _ = self.facts.send(Fact::Swept(findings, rest));
+        if vessels.is_empty() {
+            let _ = facts.send(Fact::Swept(findings, rest));
+            return;
+        }
+        let clock = self.clock;
+        tokio::spawn(async move {
+            let findings = findings.into_iter().chain(sweep_vessels(vessels).await).collect();
+            let _ = facts.send(Fact::Swept(findings, clock.now().since(begun) * SWEEP_REST));
+        });
     }
 
     /// The main processes of all instances but one.

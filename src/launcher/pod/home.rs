@@ -1,6 +1,6 @@
 //! A pod's own addresses and routes, all on its loopback (rtnetlink(7)).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use rustix::io::Errno;
 
@@ -29,6 +29,15 @@ pub fn settle(place: Place) -> Result<(), Errno> {
     route(&mut batch, Some(place.range), place.own);
     if place.world {
         route(&mut batch, None, place.own);
+    }
+    batch.send(Protocol::Route)
+}
+
+/// Makes ranges local to this network, beside what it has: it answers for them, and may call from them.
+pub fn answer_for(ranges: &[(Ipv4Addr, u8)], own: Ipv4Addr) -> Result<(), Errno> {
+    let mut batch = Batch::default();
+    for (range, length) in ranges {
+        route(&mut batch, Some(((*range).into(), *length)), own.into());
     }
     batch.send(Protocol::Route)
 }

@@ -161,33 +161,37 @@ impl Init<'_> {
 
     /// Answers one request; false when the engine wants nothing more.
     fn serve(&self) -> bool {
-        let Some(engine) = self.engine else { return false };
-        let mut packet = [0; control::LONGEST];
-        let count = match recv(engine, &mut packet[..], RecvFlags::DONTWAIT) {
-            Ok((0, _)) => return false,
-            Ok((count, _)) => count,
-            Err(Errno::AGAIN | Errno::INTR) => return true,
-            Err(_) => return false,
-        };
-        let sockets = match Request::decode(&packet[..count]) {
-            Some(Request::Dialled) => {
-                let dialled = rules::dialled().unwrap_or_default();
-                return send(engine, &control::encode_addresses(&dialled), SendFlags::NOSIGNAL).is_ok();
-            }
-            Some(Request::Sockets { way, count }) => {
-                // As many as there can be: fewer are told by their number.
-                (0..count.min(MOST_SOCKETS)).map_while(|_| enter::way_in(way).ok()).collect()
-            }
-            Some(Request::Tracking) => enter::tracking().unwrap_or_default(),
-            Some(Request::Doors { address, open, shut }) => {
-                if let Err(errno) = redirect::doors(self.families, address, &open, &shut) {
-                    return control::refuse(engine, errno).is_ok();
-                }
-                Vec::new()
-            }
-            None => Vec::new(),
-        };
-        let borrowed: Vec<_> = sockets.iter().map(AsFd::as_fd).collect();
-        control::send(engine, &borrowed).is_ok()
+        self.engine.is_some_and(|engine| answer(engine, self.families))
     }
+}
+
+/// Answers one request of the engine; false when it wants nothing more.
+pub fn answer(engine: &OwnedFd, families: Families) -> bool {
+    let mut packet = [0; control::LONGEST];
+    let count = match recv(engine, &mut packet[..], RecvFlags::DONTWAIT) {
+        Ok((0, _)) => return false,
+        Ok((count, _)) => count,
+        Err(Errno::AGAIN | Errno::INTR) => return true,
+        Err(_) => return false,
+    };
+    let sockets = match Request::decode(&packet[..count]) {
+        Some(Request::Dialled) => {
+            let dialled = rules::dialled().unwrap_or_default();
+            return send(engine, &control::encode_addresses(&dialled), SendFlags::NOSIGNAL).is_ok();
+        }
+        Some(Request::Sockets { way, count }) => {
+            // As many as there can be: fewer are told by their number.
+            (0..count.min(MOST_SOCKETS)).map_while(|_| enter::way_in(way).ok()).collect()
+        }
+        Some(Request::Tracking) => enter::tracking().unwrap_or_default(),
+        Some(Request::Doors { address, open, shut }) => {
+            if let Err(errno) = redirect::doors(families, address, &open, &shut) {
+                return control::refuse(engine, errno).is_ok();
+            }
+            Vec::new()
+        }
+        None => Vec::new(),
+    };
+    let borrowed: Vec<_> = sockets.iter().map(AsFd::as_fd).collect();
+    control::send(engine, &borrowed).is_ok()
 }

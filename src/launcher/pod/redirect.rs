@@ -11,9 +11,9 @@ use rustix::io::Errno;
 
 use super::control::OpenPort;
 use super::netlink::Protocol;
-use super::rules::{Family, Match, TCP, Table, UDP, Verdict, whole};
+use super::rules::{Family, Hook, Match, TCP, Table, UDP, Verdict, whole};
 use super::{ENGINE, NAMES, NOBODY, Network};
-use crate::plan::{RANGE6, twin};
+use crate::plan::{RANGE6, Subnet, twin};
 
 /// The families of a pod.
 pub type Families = &'static [Family];
@@ -27,7 +27,7 @@ pub fn install(pod: &Network) -> Result<Families, Errno> {
     let commit = |(families, notes): (Families, bool)| {
         let batch = whole(|batch| {
             for &family in families {
-                fill(&mut Table { batch, family, notes: notes && family == Family::V4 }, pod);
+                fill(&mut Table { batch, family, notes: notes && family == Family::V4, hook: Hook::Output }, pod);
             }
         });
         batch.send(Protocol::Netfilter).map(|()| families)
@@ -35,6 +35,20 @@ pub fn install(pod: &Network) -> Result<Families, Errno> {
     // A kernel may know no IPv6, or no nat for it, or no sets that rules add to.
     let lesser = [(BOTH, false), (V4, true), (V4, false)];
     lesser.into_iter().fold(commit((BOTH, true)), |done, less| done.or_else(|_| commit(less)))
+}
+
+/// Sets up the rules of a router: what arrives for a range comes to the engine, but for what is the router's own.
+pub fn install_router(subnet: Subnet) -> Result<(), Errno> {
+    let batch = whole(|batch| {
+        let mut table = Table { batch, family: Family::V4, notes: false, hook: Hook::Arrival };
+        table.make();
+        table.rule(&[Match::Address(subnet.router().into())], Verdict::Accept);
+        table.rule(&[Match::HasPorts, Match::Refused], Verdict::Redirect(NOBODY));
+        table.rule(&[Match::Transport(UDP), Match::Port(53)], Verdict::Redirect(NAMES));
+        let range = Match::Range((subnet.base().into(), Subnet::PREFIX));
+        table.rule(&[Match::HasPorts, range], Verdict::Redirect(ENGINE));
+    });
+    batch.send(Protocol::Netfilter)
 }
 
 fn fill(table: &mut Table<'_>, pod: &Network) {
@@ -94,7 +108,8 @@ fn of(family: Family, address: Ipv4Addr) -> IpAddr {
 pub fn doors(families: Families, address: Ipv4Addr, open: &[OpenPort], shut: &[OpenPort]) -> Result<(), Errno> {
     let batch = whole(|batch| {
         for &family in families {
-            let (mut table, address) = (Table { batch: &mut *batch, family, notes: false }, of(family, address));
+            let mut table = Table { batch: &mut *batch, family, notes: false, hook: Hook::Output };
+            let address = of(family, address);
             // One that is not open cannot be shut, and would undo all the rest.
             table.open(address, shut);
             table.shut(address, shut);

@@ -1,4 +1,4 @@
-//! The words of nf_tables for one table of a pod (`linux/netfilter/nf_tables.h`): a nat chain on output, sets, rules.
+//! The words of nf_tables for one table of a pod (`linux/netfilter/nf_tables.h`): a nat chain, sets, rules.
 
 mod expressions;
 
@@ -138,6 +138,17 @@ pub struct Table<'a> {
     pub family: Family,
     /// It has a set for [`Verdict::Note`].
     pub notes: bool,
+    pub hook: Hook,
+}
+
+/// Where packets are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Hook {
+    /// As they arrive from another network.
+    Arrival = 0,
+    /// As programs here send them.
+    Output = 3,
 }
 
 impl Table<'_> {
@@ -163,13 +174,12 @@ impl Table<'_> {
     }
 
     fn chain(&mut self) {
-        const OUTPUT: u32 = 3;
         const DESTINATION_NAT: i32 = -100;
         self.message(NEW_CHAIN, 0);
         self.batch.text(1, TABLE);
         self.batch.text(3, CHAIN);
         let hook = self.batch.open(4);
-        self.batch.number(1, OUTPUT);
+        self.batch.number(1, self.hook as u32);
         self.batch.number(2, DESTINATION_NAT.cast_unsigned());
         self.batch.close(hook);
         self.batch.text(7, "nat");

@@ -52,6 +52,8 @@ fn of_a_process(raw: &RawService) -> impl Iterator<Item = (&'static str, Span)> 
     let watch: Vec<Span> = raw.watch.iter().flat_map(|watches| &watches.0).map(|watch| watch.span).collect();
     let keys = [
         ("command", span(raw.command.as_ref())),
+        ("image", span(raw.image.as_ref())),
+        ("build", span(raw.build.as_ref())),
         ("working_dir", span(raw.working_dir.as_ref())),
         ("setup", first(setup.first())),
         ("listen", span(raw.listen.as_ref())),

@@ -23,7 +23,7 @@ use super::scale::{Scale, scale};
 use super::schedule::lower_schedule;
 use super::task::{Jobs, check_task_condition};
 use super::watch::lower_watch;
-use super::{Unit, env_values, external, unknown_service};
+use super::{Unit, container, env_values, external, unknown_service};
 
 /// What one service is lowered among.
 pub struct Context<'a> {
@@ -42,21 +42,24 @@ pub fn lower(
     context: &Context<'_>,
     problems: &mut Problems,
 ) -> Option<Service> {
-    let Entry { key, value: raw } = entry;
+    let Entry { key, value: mut raw } = entry;
+    let is_container = container::is_one(name, &mut raw, key, problems);
     if let Some(url) = &raw.external {
         return external::lower(name, &raw, url, key, context, problems);
     }
-    let dir = working_dir(&raw, context, problems);
+    // That of a container is in its image.
+    let dir = if is_container { Some(context.unit.dir.clone()) } else { working_dir(&raw, context, problems) };
     let ports = ports(raw.ports.as_ref());
     let listen = listen(raw.listen.as_ref().map(|listen| &listen.value), &ports, problems);
     let publish = publish(&raw, &ports, &listen, problems);
     let depends_on = depends_on(raw.depends_on.as_ref().map(|on| &on.value), context, problems);
     let environment = environment(&raw, context, problems);
-    let readiness = lower_readiness(raw.readiness.as_ref(), &ports, problems);
+    let healthy = container::health(&raw, problems).filter(|_| raw.readiness.is_none());
+    let readiness = healthy.unwrap_or_else(|| lower_readiness(raw.readiness.as_ref(), &ports, problems));
     let startup = lower_startup(raw.startup.as_ref(), &ports, problems);
     let liveness = lower_liveness(raw.liveness.as_ref(), &ports, problems);
     let setup = setup(raw.setup.as_ref().map(|steps| steps.0.as_slice()).unwrap_or_default(), problems);
-    let watch = lower_watch(raw.watch.as_ref(), !setup.is_empty(), problems);
+    let watch = lower_watch(raw.watch.as_ref(), !setup.is_empty() || raw.build.is_some(), problems);
     let stop = Stop::default();
     let stop = Stop {
         signal: raw.stop_signal.as_ref().map_or(stop.signal, |word| word.value.0),
@@ -75,7 +78,10 @@ pub fn lower(
     let profiles = raw.profiles.clone().unwrap_or_default().0;
     let (aliases, hostnames) = (aliases(&raw, problems), hostnames(&raw, problems));
     let network = raw.network.as_ref().and_then(|word| word.value.0);
-    let command = command(name, &raw, key, problems)?;
+    let run = match is_container {
+        true => Run::Container(Box::new(container::lower(&raw, context, problems)?)),
+        false => Run::Process(command(name, &raw, key, problems)?),
+    };
     let service = Service {
         name: name.clone(),
         version: None,
@@ -83,7 +89,7 @@ pub fn lower(
         task: false,
         aliases,
         hostnames,
-        run: Run::Process(command),
+        run,
         working_dir: dir?,
         setup,
         ports,
@@ -125,10 +131,9 @@ fn command(name: &ServiceName, raw: &RawService, key: Span, problems: &mut Probl
     if let Some(command) = &raw.command {
         return Some(lower_command(&command.value));
     }
-    let runs_otherwise = raw.image.is_some() || raw.build.is_some() || raw.template.is_some();
-    if !runs_otherwise {
+    if raw.template.is_none() {
         let problem = Problem::error("missing_command", format!("`{name}` says nothing of what it runs"));
-        problems.push(problem.at(key).hint("add `command: …`"));
+        problems.push(problem.at(key).hint("add `command: …`, or `image: …` for a container"));
     }
     None
 }
@@ -320,7 +325,7 @@ fn references_of(service: &Service) -> impl Iterator<Item = &Reference> {
     });
     let setup = service.setup.iter().flat_map(|step| step.command.templates());
     let probes = service.probe_commands().flat_map(Command::templates);
-    let command = service.command().map(Command::templates).unwrap_or_default();
+    let command = service.commands().flat_map(Command::templates);
     let watch = service.watch.iter().flat_map(|watch| match &watch.reaction {
         Reaction::Run(command) => command.templates(),
         _ => &[],

@@ -10,6 +10,8 @@ use crate::manifest::read::{Any, At, Brief, Definitions, Dict, OneOrMany, OrBrie
 use crate::manifest::source::Span;
 use crate::model::{HostName, RestartPolicy, Size, Template, User};
 
+use super::container::{Build, Deploy, HealthCheck, Pairs, PullWord, Ulimit, Volumes};
+use super::replicas::Replicas;
 use super::words::{BalanceWord, StrategyWord};
 use super::{
     Backoff, ConditionWord, EgressWord, Env, ExternalUrl, Listen, NetworkWord, Policy, Ports, Probe, PublishSpec,
@@ -94,25 +96,25 @@ record! {
         /// The account that runs it: a name or a number, and after a `:` a group.
         user: At<User>,
         /// Words for selecting it.
-        [later] labels: Any,
+        labels: At<Pairs>,
         /// Where its own metrics are.
         [later] metrics: Any,
         /// Whether it gets a terminal of its own, for `nagaya attach`.
         tty: At<bool>,
         /// A container image.
-        [later] image: String,
+        image: At<String>,
         /// How its image is built.
-        [later] build: Any,
+        build: At<OrBrief<Build>>,
         /// Folders and volumes of the container.
-        [later] volumes: Any,
+        volumes: Volumes,
         /// The container's entry point.
-        [later] entrypoint: CommandSpec,
+        entrypoint: At<CommandSpec>,
         /// Compose's probe.
-        [later] healthcheck: Any,
+        healthcheck: At<HealthCheck>,
         /// The container's name.
-        [later] container_name: String,
+        container_name: At<String>,
         /// The container's host name.
-        [later] hostname: String,
+        hostname: String,
         /// Compose's networks.
         [later] networks: Any,
         /// Compose's network mode.
@@ -120,45 +122,49 @@ record! {
         /// Ports that only other containers see.
         [later] expose: Any,
         /// Replicas and resources, as Compose writes them.
-        [later] deploy: Any,
+        deploy: At<Deploy>,
         /// Linux capabilities to add.
-        [later] cap_add: OneOrMany<String>,
+        cap_add: OneOrMany<String>,
         /// Linux capabilities to drop.
-        [later] cap_drop: OneOrMany<String>,
+        cap_drop: OneOrMany<String>,
         /// All capabilities.
-        [later] privileged: bool,
+        privileged: bool,
         /// Files in memory.
-        [later] tmpfs: OneOrMany<String>,
+        tmpfs: OneOrMany<At<String>>,
         /// A read-only root.
-        [later] read_only: bool,
+        read_only: bool,
         /// Hosts file entries.
-        [later] extra_hosts: Any,
+        extra_hosts: At<Pairs>,
         /// A small init in the container.
-        [later] init: bool,
+        init: bool,
         /// Limits of the process.
-        [later] ulimits: Any,
+        ulimits: Dict<OrBrief<Ulimit>>,
         /// Kernel settings of the container.
-        [later] sysctls: Any,
+        sysctls: At<Pairs>,
         /// Security options of the container.
-        [later] security_opt: OneOrMany<String>,
+        security_opt: OneOrMany<String>,
         /// Secrets of the container.
         [later] secrets: Any,
         /// Configuration files of the container.
         [later] configs: Any,
         /// The platform of the image.
-        [later] platform: String,
+        platform: String,
         /// When the image is pulled.
-        [later] pull_policy: String,
+        pull_policy: PullWord,
         /// Compose's log driver.
         [later] logging: Any,
         /// Whether its standard input stays open, for `nagaya attach`.
         stdin_open: At<bool>,
         /// A memory limit.
-        [later] mem_limit: Size,
+        mem_limit: Size,
+        /// Processors, in parts too: `0.5`.
+        cpus: f64,
+        /// How many processes there may be.
+        pids_limit: u32,
         /// Shared memory of the container.
-        [later] shm_size: Size,
+        shm_size: Size,
         /// DNS servers of the container.
-        [later] dns: OneOrMany<String>,
+        dns: OneOrMany<String>,
         /// Compose's file watching.
         [later] develop: Any,
     }
@@ -366,31 +372,5 @@ record! {
         max_size: At<Size>,
         /// Full segments that stay; 5.
         max_files: u32,
-    }
-}
-
-record! {
-    /// A number of instances, or a range within which calls decide.
-    Replicas is "replicas" {
-        /// At least; 1.
-        min: u32,
-        /// At most.
-        max: At<u32>,
-        /// Calls under way that one instance is to have; 10.
-        in_flight: At<u32>,
-        /// How often it is decided; 15s, as in Kubernetes.
-        period: At<Duration>,
-        /// There are as many as were worth having at any time within it; 5m, as in Kubernetes.
-        stabilization_window: At<Duration>,
-    }
-}
-
-impl Brief for Replicas {
-    fn brief(node: &Node, problems: &mut Problems) -> Option<Self> {
-        u32::read(node, problems).map(|count| Self { min: Some(count), ..Self::default() })
-    }
-
-    fn brief_schema(definitions: &mut Definitions) -> Json {
-        u32::schema(definitions)
     }
 }

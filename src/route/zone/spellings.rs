@@ -5,11 +5,20 @@ use super::{HOSTS, Zone, normal};
 impl Zone {
     /// The names of the front door and of the host.
     pub fn on_loopback(&self) -> Vec<String> {
+        [self.at_front_door(), self.of_host()].concat()
+    }
+
+    /// The names of the front door.
+    pub fn at_front_door(&self) -> Vec<String> {
         let label = &self.origin.label;
         let names = self.services.iter().flat_map(|entry| std::iter::once(&entry.name).chain(&entry.aliases));
         let services = names.map(|name| format!("{}.{label}.localhost", normal(name)));
-        let hosts = HOSTS.into_iter().map(str::to_owned);
-        std::iter::once(format!("{label}.localhost")).chain(services).chain(hosts).collect()
+        std::iter::once(format!("{label}.localhost")).chain(services).collect()
+    }
+
+    /// The names of the host.
+    pub fn of_host(&self) -> Vec<String> {
+        HOSTS.into_iter().map(str::to_owned).collect()
     }
 
     /// Every full spelling under which a service is found; what a wildcard stands for cannot be listed.

@@ -166,6 +166,7 @@ impl Engine {
         let place = self.processes(vec![self.place(name)?])?[0];
         let planned = &self.world.plan().services[place];
         let pod = match planned.is_apart() {
+            _ if planned.container().is_some() => self.host.vessel_of(place).map_or(InPod::Absent, InPod::Container),
             true => self.host.pod_of(place).map_or(InPod::Absent, InPod::Pid),
             false => InPod::No,
         };
@@ -271,7 +272,7 @@ impl Engine {
         self.host.set_plan(self.world.plan().clone());
         self.effects.extend(effects);
         let notices = self.publisher.plan(&self.world);
-        write_files(&self.setup, &self.world, &self.publisher)?;
+        write_files(&self.setup, &self.world, &self.publisher, &mut self.host)?;
         self.workspace = Arc::new(workspace.clone());
         self.setup.scale = scale;
         Ok(notices)

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
+use crate::effects::Host;
 use crate::effects::places::Home;
 use crate::effects::registry::Lock;
 use crate::effects::trial::Possible;
@@ -51,8 +52,9 @@ pub(super) fn collect(home: &Home, ends: &Ends) -> Result<Collector, Problem> {
         .map_err(|error| Problem::Nothing { message: format!("the log thread could not be started: {error}") })
 }
 
-/// The files that services have in the place of the host's.
-pub(super) fn write_files(setup: &Setup, world: &World, publisher: &Publisher) -> Result<(), Problem> {
+/// The files that services have in the place of the host's; those of containers are made with them.
+pub(super) fn write_files(setup: &Setup, world: &World, publisher: &Publisher, host: &mut Host) -> Result<(), Problem> {
+    host.set_zone(publisher.zone());
     etc::write(&setup.home, world.plan(), &publisher.zone()).map_err(|error| Problem::Nothing {
         message: format!("the services' files in {} cannot be written: {error}", setup.home.etc().display()),
     })

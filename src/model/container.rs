@@ -1,0 +1,151 @@
+//! A service that runs in a container: what an engine such as Docker's is asked for.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Command, Size};
+
+/// What a container is made of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Container {
+    pub image: Image,
+    /// The image's own where there is none. A text is split into words; there is no shell.
+    pub entrypoint: Option<Command>,
+    /// Likewise.
+    pub command: Option<Command>,
+    pub settings: Settings,
+}
+
+/// Where an image comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Image {
+    /// `postgres:16`; of one that is built, the name it is to have.
+    pub name: Option<String>,
+    pub build: Option<Build>,
+    pub pull: Pull,
+    /// `linux/arm64`; the engine's own where there is none.
+    pub platform: Option<String>,
+}
+
+/// How an image is built.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Build {
+    /// Absolute.
+    pub context: PathBuf,
+    /// Relative to the context, or absolute.
+    pub dockerfile: Option<PathBuf>,
+    /// The Dockerfile itself, where it is written in the manifest.
+    pub inline: Option<String>,
+    /// `None` takes the shell's value.
+    pub args: Vec<(String, Option<String>)>,
+    pub target: Option<String>,
+    pub labels: Vec<(String, String)>,
+    pub no_cache: bool,
+    /// Look for newer images to build on.
+    pub pull: bool,
+}
+
+/// When an image is fetched.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Pull {
+    Always,
+    /// Where it is not there.
+    #[default]
+    Missing,
+    Never,
+    /// Built although it is there.
+    Build,
+}
+
+/// All that is said of a container and refers to no other service.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Settings {
+    pub working_dir: Option<String>,
+    pub mounts: Vec<Mount>,
+    /// Its own name instead of one of ours.
+    pub name: Option<String>,
+    /// What it calls itself; the service's name where there is none.
+    pub host_name: Option<String>,
+    pub labels: Vec<(String, String)>,
+    /// `NAME:ADDRESS`.
+    pub extra_hosts: Vec<String>,
+    pub dns: Vec<String>,
+    pub cap_add: Vec<String>,
+    pub cap_drop: Vec<String>,
+    pub security_opt: Vec<String>,
+    pub privileged: bool,
+    pub read_only: bool,
+    /// A small init as its first process.
+    pub init: bool,
+    pub ulimits: Vec<Ulimit>,
+    pub sysctls: Vec<(String, String)>,
+    pub limits: Limits,
+}
+
+/// What a container may take.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Limits {
+    pub memory: Option<Size>,
+    /// Billionths of a processor.
+    pub nano_cpus: Option<i64>,
+    pub processes: Option<u32>,
+    pub shared_memory: Option<Size>,
+}
+
+/// A limit of a process (getrlimit(2)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ulimit {
+    /// `nofile`.
+    pub name: String,
+    pub soft: i64,
+    pub hard: i64,
+}
+
+/// Something that is seen at a place in a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    pub source: Source,
+    /// An absolute path in the container.
+    pub target: String,
+    pub read_only: bool,
+}
+
+/// What is seen there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A file or folder of this machine.
+    Host(PathBuf),
+    /// A volume that the engine keeps: one of the workspace, or of everybody, by that very name.
+    Volume { name: String, shared: bool },
+    /// A volume of this container alone.
+    Anonymous,
+    /// Memory; the options are those of `mount -t tmpfs`.
+    Memory { options: String },
+}
+
+/// Compose's defaults for a container's health check.
+pub const HEALTH_INTERVAL: Duration = Duration::from_secs(30);
+
+impl Image {
+    /// What people call it.
+    pub fn shown(&self) -> String {
+        match (&self.name, &self.build) {
+            (Some(name), _) => name.clone(),
+            (None, Some(build)) => build.context.display().to_string(),
+            (None, None) => String::new(),
+        }
+    }
+}
+
+impl Container {
+    /// One line for people.
+    pub fn written(&self) -> String {
+        let command = self.command.as_ref().map(|command| format!(" {}", command.written())).unwrap_or_default();
+        format!("{}{command}", self.image.shown())
+    }
+
+    /// The commands in it.
+    pub fn commands(&self) -> impl Iterator<Item = &Command> {
+        self.entrypoint.iter().chain(&self.command)
+    }
+}
