@@ -17,6 +17,7 @@ mod raw;
 mod read;
 mod schema;
 mod source;
+mod templates;
 mod versions;
 mod yaml;
 
@@ -25,4 +26,5 @@ pub use load::{Files, GUEST, Request, Shell, check_text, load};
 pub use problem::{Problem, Problems, Severity, did_you_mean};
 pub use schema::schema;
 pub use source::{Position, Source, Sources, Span};
+pub use templates::{BUILT_IN as TEMPLATES, BuiltIn};
 pub use yaml::print as print_yaml;

@@ -32,6 +32,7 @@ mod routes;
 mod shifts;
 mod standard_ports;
 mod surroundings;
+mod templates;
 mod terminal;
 mod tour;
 mod traffic;

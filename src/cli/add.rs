@@ -12,13 +12,28 @@ use super::output::Output;
 use super::run::{FoundTask, find_task};
 use super::{init, locate};
 use crate::effects::fs;
-use crate::manifest::{self, Addition};
-use crate::model::TaskName;
+use crate::manifest::{self, Addition, BuiltIn, TEMPLATES};
+use crate::model::{ServiceName, TaskName};
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Add {
     #[command(subcommand)]
-    pub what: What,
+    pub what: Option<What>,
+    #[command(flatten)]
+    pub template: AddTemplate,
+}
+
+#[derive(Debug, Args)]
+pub struct AddTemplate {
+    /// A backing service from a template: `postgres`, `redis@7`; without one, those that there are
+    pub template: Option<String>,
+    /// What the service is called [default: the template's name]
+    #[arg(long = "as", value_name = "NAME")]
+    pub name: Option<String>,
+    /// Show the change, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -49,9 +64,45 @@ pub struct AddTask {
 }
 
 pub fn run(global: &Global, args: &Add, output: &Output) -> Result<ExitCode, Error> {
-    match &args.what {
-        What::Task(args) => task(global, args, output),
+    match (&args.what, &args.template.template) {
+        (Some(What::Task(args)), _) => task(global, args, output),
+        (None, Some(wanted)) => template(global, wanted, &args.template, output),
+        (None, None) => list(global, output),
     }
+}
+
+/// The templates that come with nagaya.
+fn list(global: &Global, output: &Output) -> Result<ExitCode, Error> {
+    if global.json {
+        let row = |it: &BuiltIn| serde_json::json!({ "name": it.name, "about": it.about() });
+        output.json(&TEMPLATES.iter().map(row).collect::<Vec<_>>());
+        return Ok(ExitCode::SUCCESS);
+    }
+    for it in TEMPLATES {
+        output.line(&format!("{:<12} {}", it.name, it.about()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn template(global: &Global, wanted: &str, args: &AddTemplate, output: &Output) -> Result<ExitCode, Error> {
+    let request = locate::manifest(global).map_err(|error| error.hint("`nagaya init` writes one"))?;
+    let path = request.files[0].clone();
+    let name = args.name.as_deref().unwrap_or_else(|| wanted.split('@').next().unwrap_or(wanted));
+    ServiceName::new(name)
+        .map_err(|error| Error::usage(format!("`{name}`: {error}")).hint("`--as NAME` gives it another name"))?;
+    let before = fs::read_text(&path).map_err(|error| Error::failed(format!("{}: {error}", path.display())))?;
+    let lines = vec![format!("{}:", manifest::scalar(name)), format!("  template: {}", manifest::literal(wanted))];
+    let additions = [Addition { name: name.to_owned(), lines }];
+    let after = manifest::add(&before, "services", &additions).map_err(|error| match error {
+        manifest::CannotAdd::Known(name) => Error::usage(format!("the manifest has a service `{name}` already"))
+            .hint("`--as NAME` gives it another name"),
+        error => init::cannot(&path, &error, &additions),
+    })?;
+    init::check(&path, &after, output)?;
+    if (Change { path, before: Some(before), after }).make(args.dry_run, &[], global, output)? {
+        output.say(&format!("next: `depends_on: [{name}]` where it is needed, then `nagaya up`"));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn task(global: &Global, args: &AddTask, output: &Output) -> Result<ExitCode, Error> {

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use super::programs;
 use crate::manifest::Files;
 
 /// The disk as manifests are read from it.
@@ -30,6 +31,18 @@ impl Files for Disk {
 
     fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
         path.canonicalize()
+    }
+
+    fn programs(&self, name: &str, path: Option<&str>, folders: &[String]) -> (Vec<PathBuf>, Vec<PathBuf>) {
+        programs::all(name, path, folders)
+    }
+
+    fn version(&self, program: &Path) -> Option<String> {
+        programs::version(program)
+    }
+
+    fn is_root(&self) -> bool {
+        rustix::process::geteuid().is_root()
     }
 }
 
@@ -62,6 +75,18 @@ impl Files for Witness {
     fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
         self.see(path);
         Disk.canonical(path)
+    }
+
+    fn programs(&self, name: &str, path: Option<&str>, folders: &[String]) -> (Vec<PathBuf>, Vec<PathBuf>) {
+        Disk.programs(name, path, folders)
+    }
+
+    fn version(&self, program: &Path) -> Option<String> {
+        Disk.version(program)
+    }
+
+    fn is_root(&self) -> bool {
+        Disk.is_root()
     }
 }
 

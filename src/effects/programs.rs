@@ -1,8 +1,11 @@
-//! Programs on PATH, and whose they are where several have one name. None is executed.
+//! Programs on PATH, and whose they are where several have one name. None is executed, but a server is asked for its
+//! version where a manifest names one.
 
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use crate::tasks::{Ambiguous, owner};
 
@@ -42,4 +45,37 @@ pub fn find(program: &str, folder: &Path, path: Option<&OsStr>) -> Program {
         Some(owner) => Program::Wrong { path: found, owner, wanted: ambiguous.wanted, hint: ambiguous.hint },
         None => Program::Unknown { path: found, wanted: ambiguous.wanted },
     }
+}
+
+/// The programs of a name on PATH, and those in other folders; `*` in these stands for a part of one name.
+pub fn all(name: &str, path: Option<&str>, folders: &[String]) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let on_path = which::which_in_all(name, path, Path::new("/")).map(Iterator::collect).unwrap_or_default();
+    let is_program =
+        |path: &PathBuf| path.metadata().is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0);
+    let elsewhere = folders.iter().flat_map(|folder| matching(folder)).map(|folder| folder.join(name));
+    (on_path, elsewhere.filter(is_program).collect())
+}
+
+/// The folders that a pattern means.
+fn matching(pattern: &str) -> Vec<PathBuf> {
+    let mut found = vec![PathBuf::from("/")];
+    for part in pattern.split('/').filter(|part| !part.is_empty()) {
+        let Some((before, after)) = part.split_once('*') else {
+            found.iter_mut().for_each(|path| path.push(part));
+            continue;
+        };
+        let fits = |name: &str| name.len() + 1 >= part.len() && name.starts_with(before) && name.ends_with(after);
+        let inside = |folder: &PathBuf| fs::read_dir(folder).into_iter().flatten().flatten().map(|it| it.path());
+        let named = |path: &PathBuf| path.file_name().and_then(OsStr::to_str).is_some_and(fits);
+        found = found.iter().flat_map(inside).filter(named).collect();
+    }
+    found
+}
+
+/// The first number with a dot that a program says at `--version`.
+pub fn version(program: &Path) -> Option<String> {
+    let output = Command::new(program).arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let words = text.split(|c: char| !c.is_ascii_digit() && c != '.').map(|word| word.trim_matches('.'));
+    words.filter(|word| word.contains('.')).map(str::to_owned).next()
 }

@@ -18,7 +18,7 @@ use super::problem::{Problem, Problems};
 use super::raw::RawWorkspace;
 use super::read::{At, Read};
 use super::source::Span;
-use super::{versions, yaml};
+use super::{templates, versions, yaml};
 
 /// The file system, as far as a manifest needs it.
 pub trait Files {
@@ -28,6 +28,18 @@ pub trait Files {
     fn is_dir(&self, path: &Path) -> bool;
     /// The path without links and `..`.
     fn canonical(&self, path: &Path) -> io::Result<PathBuf>;
+    /// The programs of a name: on a PATH, and in other folders, in whose paths `*` stands for a part of one name.
+    fn programs(&self, _name: &str, _path: Option<&str>, _folders: &[String]) -> (Vec<PathBuf>, Vec<PathBuf>) {
+        Default::default()
+    }
+    /// The version that a program tells of itself.
+    fn version(&self, _program: &Path) -> Option<String> {
+        None
+    }
+    /// Whether services may be run as other accounts.
+    fn is_root(&self) -> bool {
+        false
+    }
 }
 
 /// What to load and under which circumstances.
@@ -100,6 +112,18 @@ impl Files for Unwritten<'_> {
     fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
         if path == self.path { Ok(path.to_owned()) } else { self.files.canonical(path) }
     }
+
+    fn programs(&self, name: &str, path: Option<&str>, folders: &[String]) -> (Vec<PathBuf>, Vec<PathBuf>) {
+        self.files.programs(name, path, folders)
+    }
+
+    fn version(&self, program: &Path) -> Option<String> {
+        self.files.version(program)
+    }
+
+    fn is_root(&self) -> bool {
+        self.files.is_root()
+    }
 }
 
 struct Loader<'a> {
@@ -155,11 +179,14 @@ impl Loader<'_> {
             return;
         };
         let versions = versions::expand(&mut merged, &mut self.problems);
+        let place = templates::Place { dir, shell: self.shell, files: self.files };
+        let bound = templates::expand(&mut merged, &place, &mut self.problems);
         let Some(raw) = RawWorkspace::read(&merged, &mut self.problems) else { return };
         let includes = raw.include.clone().unwrap_or_default();
-        self.units.push(Unit { dir: dir.to_owned(), dotenv: Arc::new(dotenv), raw, versions, span: merged.span });
+        let (dir, dotenv) = (dir.to_owned(), Arc::new(dotenv));
+        self.units.push(Unit { dir: dir.clone(), dotenv, raw, versions, bound, span: merged.span });
         for include in includes.0 {
-            self.include(dir, &include);
+            self.include(&dir, &include);
         }
     }
 

@@ -20,13 +20,16 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::model::{BadName, Graph, Namespace, Service, ServiceName, Size, Value, Version, Workspace, WorkspaceName};
+use crate::model::{
+    BadName, Graph, Namespace, Service, ServiceName, Size, Template, Value, Version, Workspace, WorkspaceName,
+};
 
 use super::load::{Files, Request, Shell};
 use super::problem::{Problem, Problems, did_you_mean};
 use super::raw::{Env, RawService, RawWorkspace};
 use super::read::{At, Entry};
 use super::source::Span;
+use super::templates::Bound;
 use super::versions::Versioned;
 
 /// One manifest, overlays merged, that takes part in the workspace; the first is the main one.
@@ -36,6 +39,8 @@ pub struct Unit {
     pub raw: RawWorkspace,
     /// The services that are versions of one.
     pub versions: Vec<(String, Versioned)>,
+    /// What those get that depend on services of templates.
+    pub bound: Bound,
     pub span: Span,
 }
 
@@ -75,7 +80,8 @@ pub fn lower(
         let context = service::Context { names: &names, jobs: &jobs, unit, shared: &shared[found.unit], shell, files };
         let version = version(&name, unit);
         if let Some(service) = service::lower(&name, found.service, &context, problems) {
-            services.insert(name, Service { version, ..service });
+            let binds = binds(&name, unit);
+            services.insert(name, Service { version, binds, ..service });
         }
     }
     let among = task::Among { names: &names, jobs: &jobs, units: &units, shared: &shared, files };
@@ -123,6 +129,11 @@ pub fn lower(
 fn version(name: &ServiceName, unit: &Unit) -> Option<Version> {
     let (_, versioned) = unit.versions.iter().find(|(known, _)| known == name.as_str())?;
     Some(Version { of: ServiceName::new(&versioned.service).ok()?, name: versioned.version.clone() })
+}
+
+/// What the dependents of a service of a unit get.
+fn binds(name: &ServiceName, unit: &Unit) -> Vec<(String, Template)> {
+    unit.bound.iter().find(|(known, _)| known == name.as_str()).map(|(_, binds)| binds.clone()).unwrap_or_default()
 }
 
 struct Declared {

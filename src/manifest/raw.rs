@@ -14,6 +14,7 @@ mod route;
 mod schedule;
 mod service;
 mod task;
+mod template;
 mod watch;
 mod words;
 
@@ -37,8 +38,9 @@ pub use route::{MatchRecord, PathRecord, RouteRecord, RouteSpec, TextRecord, Tex
 pub use schedule::ScheduleRecord;
 pub use service::{CommandSpec, DependsOn, DependsOnEntry, EnvFile, Logs, RawService, RestartRecord, SetupRecord};
 pub use task::RawTask;
+pub use template::TemplateUse;
 pub use watch::Watch;
-pub use words::{Action, ConditionWord, EgressWord, NamedBy, NetworkWord, SignalWord};
+pub use words::{Action, ConditionWord, EgressWord, NamedBy, NetworkWord, RunsOn, SignalWord};
 
 record! {
     /// A workspace: the services that are booted together.
@@ -71,6 +73,8 @@ record! {
         /// Places where services run that are not run here: a URL for each service, and under `*` one for all, with
         /// `{name}` for a service's.
         remotes: Dict<Dict<At<String>>>,
+        /// Folders with templates of one's own, `NAME.yaml` each; they come before nagaya's.
+        templates: OneOrMany<At<String>>,
         /// Named groups of services, switched on with `--profile`.
         profiles: Dict<OneOrMany<At<String>>>,
         /// Volumes of containers, by name: data that outlives them.

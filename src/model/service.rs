@@ -64,6 +64,8 @@ pub struct Service {
     pub user: Option<User>,
     pub depends_on: Vec<Dependency>,
     pub environment: Environment,
+    /// Variables that its dependents get, such as `DATABASE_URL`.
+    pub binds: Vec<(String, Template)>,
     pub readiness: Readiness,
     pub startup: Option<Startup>,
     pub liveness: Option<Liveness>,
@@ -151,6 +153,7 @@ impl Service {
             user: None,
             depends_on: Vec::new(),
             environment: Environment::default(),
+            binds: Vec::new(),
             readiness: Readiness::Started,
             startup: None,
             liveness: None,

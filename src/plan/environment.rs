@@ -154,6 +154,7 @@ fn generated(
     for port in ports {
         set(format!("PORT_{}", in_variable(&port.name)), own(port));
     }
+    bound(service, outlook).into_iter().for_each(|(key, value)| set(key, value));
     let mut previous = None;
     for edge in outlook.edges() {
         let callee = outlook.workspace.service(edge.to);
@@ -174,6 +175,23 @@ fn generated(
         set(format!("{name}_{port_name}_URL"), url.clone());
         set(format!("{name}_SERVICE_PORT_{port_name}"), number);
         set(format!("services__{}__{}__0", callee.name, port.name), url);
+    }
+    out
+}
+
+/// What the services it depends on give to those that do: `DATABASE_URL`, and `DB_DATABASE_URL` for `db`. Where several
+/// give the same one, it is nobody's.
+fn bound(service: &Service, outlook: &Outlook<'_>) -> Vec<(String, String)> {
+    let callees: BTreeSet<usize> = service.depends_on.iter().map(|dependency| dependency.service).collect();
+    let callees: Vec<&Service> = callees.into_iter().map(|place| outlook.workspace.service(place)).collect();
+    let binds = || callees.iter().flat_map(|callee| callee.binds.iter().map(move |bind| (callee, bind)));
+    let mut out = Vec::new();
+    for (callee, (key, value)) in binds() {
+        let value = value.fill(|reference| outlook.fill(reference));
+        if binds().filter(|(_, (other, _))| other == key).count() == 1 {
+            out.push((key.clone(), value.clone()));
+        }
+        out.push((format!("{}_{key}", callee.name.in_variable()), value));
     }
     out
 }

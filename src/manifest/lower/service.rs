@@ -100,6 +100,7 @@ pub fn lower(
         user: raw.user.as_ref().map(|user| user.value.clone()),
         depends_on,
         environment,
+        binds: Vec::new(),
         readiness,
         startup,
         liveness,

@@ -15,7 +15,7 @@ use super::replicas::Replicas;
 use super::words::{BalanceWord, StrategyWord};
 use super::{
     Backoff, ConditionWord, EgressWord, Env, ExternalUrl, Listen, NetworkWord, Policy, Ports, Probe, PublishSpec,
-    ScheduleRecord, SignalWord, Watch,
+    ScheduleRecord, SignalWord, TemplateUse, Watch,
 };
 
 record! {
@@ -70,7 +70,7 @@ record! {
         /// How an endpoint is chosen.
         [later] balance: BalanceWord,
         /// A backing service from a template.
-        [later] template: String,
+        template: At<OrBrief<TemplateUse>>,
         /// Owns data: there are never two of it.
         stateful: At<bool>,
         /// Part of snapshots.

@@ -56,6 +56,19 @@ pub enum NamedBy {
 }
 
 words! {
+    /// What runs the service of a template.
+    RunsOnWord(RunsOn) = [("host", RunsOn::Host), ("container", RunsOn::Container)]
+}
+
+/// What runs the service of a template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunsOn {
+    /// The host's own program.
+    Host,
+    Container,
+}
+
+words! {
     /// A dependency's condition.
     ConditionWord(Condition) = Condition::WORDS
 }

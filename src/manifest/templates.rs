@@ -1,0 +1,229 @@
+//! Backing services: what a template says is laid under what the service itself says.
+//!
+//! A template is one readable file. It says how the host's own program is run and which image takes its place where
+//! there is none; what both have in common; and which variables a service gets that depends on it. Texts in it may name
+//! its options, `${version}`, `${seeds}` and, where the host's program runs, `${program}` and `${dir}`, its folder.
+
+mod choice;
+mod library;
+
+use std::path::Path;
+
+use crate::model::{Piece, ServiceName, Template};
+
+use super::interpolate::{Lookup, interpolate};
+use super::load::{Files, Shell};
+use super::merge::merge_service;
+use super::node::{Key, Node, Scalar, Value};
+use super::problem::{Problem, Problems, did_you_mean};
+use super::raw::{Env, RunsOn, TemplateUse};
+use super::read::{At, Definitions, Dict, Entry, OneOrMany, OrBrief, Read, record};
+use super::source::Span;
+use super::yaml;
+
+use choice::{Choice, choose};
+pub use library::{BUILT_IN, BuiltIn};
+
+/// Where templates and their programs are looked for.
+pub struct Place<'a> {
+    /// The manifest's folder.
+    pub dir: &'a Path,
+    pub shell: &'a Shell,
+    pub files: &'a dyn Files,
+}
+
+/// The variables that the dependents of a service get, by the service's name.
+pub type Bound = Vec<(String, Vec<(String, Template)>)>;
+
+record! {
+    /// A template.
+    RawTemplate is "a template" {
+        /// What it is, in a few words.
+        about: String,
+        /// What whoever uses it may set, and what holds where they do not.
+        options: Dict<String>,
+        /// How the host's own program is run.
+        host: Host,
+        /// What is said of its container.
+        container: Body,
+        /// What is said of both.
+        service: Body,
+        /// Variables of those that depend on it; `${self.addr}` and its kin are its address.
+        bind: Env,
+    }
+}
+
+record! {
+    /// The host's own program.
+    Host is "the host's own program" {
+        /// Its name.
+        program: String,
+        /// Folders besides those of PATH; `*` stands for a part of a folder's name.
+        places: OneOrMany<String>,
+        /// Who runs it where nagaya is run by root, which it refuses.
+        user_of_root: String,
+        /// How it is run.
+        service: Body,
+    }
+}
+
+/// A part of a service, as it is written.
+#[derive(Debug, Clone)]
+pub struct Body(Node);
+
+impl Read for Body {
+    fn read(node: &Node, _: &mut Problems) -> Option<Self> {
+        Some(Self(node.clone()))
+    }
+
+    fn schema(_: &mut Definitions) -> serde_json::Value {
+        serde_json::json!({ "type": "object" })
+    }
+}
+
+/// Puts templates in the place of their names, in a document whose versions are services already.
+pub fn expand(document: &mut Node, place: &Place<'_>, problems: &mut Problems) -> Bound {
+    let Value::Map(entries) = &mut document.value else { return Vec::new() };
+    let own = entries.iter().find(|(key, _)| key.text == "templates").map(|(_, node)| node.clone());
+    let folders =
+        own.and_then(|node| OneOrMany::<At<String>>::read(&node, &mut Problems::default())).unwrap_or_default();
+    let Some((_, services)) = entries.iter_mut().find(|(key, _)| key.text == "services") else { return Vec::new() };
+    let Value::Map(services) = &mut services.value else { return Vec::new() };
+    let mut bound = Vec::new();
+    for (key, service) in services {
+        let Some((at, node)) = take(service, "template") else { continue };
+        let Some(wanted) = OrBrief::<TemplateUse>::read(&node, problems).map(|it| it.0) else { continue };
+        let user = User { name: &key.text, at: Span { start: at.span.start, ..node.span }, wanted: &wanted };
+        if let Some(variables) = user.lay_under(service, &folders.0, place, problems) {
+            bound.push((key.text.clone(), variables));
+        }
+    }
+    bound
+}
+
+/// A service that uses a template.
+struct User<'a> {
+    name: &'a str,
+    at: Span,
+    wanted: &'a TemplateUse,
+}
+
+impl User<'_> {
+    fn lay_under(
+        &self,
+        service: &mut Node,
+        folders: &[At<String>],
+        place: &Place<'_>,
+        problems: &mut Problems,
+    ) -> Option<Vec<(String, Template)>> {
+        let Some(name) = &self.wanted.name else {
+            let problem = Problem::error("missing_key", "a template has a `name`").at(self.at);
+            problems.push(problem.hint(library::known()));
+            return None;
+        };
+        let source = library::find(name, folders, place, problems)?;
+        let mut document = yaml::parse(source, problems)?;
+        // Once for what decides; what is filled in then is read again.
+        let raw = RawTemplate::read(&document, problems)?;
+        let options = self.options(&raw, problems);
+        let choice = choose(&raw, self.wanted, self.at, place, problems)?;
+        let mut values = Values(options);
+        values.set("seeds", self.seeds(place));
+        choice.fill(&mut values);
+        without(&mut document, if matches!(choice, Choice::Host { .. }) { "container" } else { "host" });
+        interpolate(&mut document, &values, problems);
+        let filled = RawTemplate::read(&document, problems)?;
+        let own = std::mem::replace(service, Node { value: Value::Map(Vec::new()), span: self.at, tag: None });
+        let account = filled.host.as_ref().and_then(|host| host.user_of_root.clone()).filter(|_| place.files.is_root());
+        let form = filled.host.and_then(|host| host.service).or(filled.container);
+        for part in [filled.service, form].into_iter().flatten() {
+            merge_service(service, part.0, self.name);
+        }
+        if let (Some(account), Value::Map(fields)) = (account, &mut service.value) {
+            fields.push(field("user", account, self.at));
+        }
+        merge_service(service, own, self.name);
+        Some(self.binds(filled.bind.unwrap_or_default()))
+    }
+
+    /// What the template's options are here.
+    fn options(&self, raw: &RawTemplate, problems: &mut Problems) -> Vec<(String, String)> {
+        let defaults = raw.options.clone().unwrap_or_default().0;
+        let mut options: Vec<(String, String)> =
+            defaults.into_iter().map(|(name, entry)| (name, entry.value)).collect();
+        for (name, Entry { key, value }) in self.wanted.options.clone().unwrap_or_default().0 {
+            if let Some(option) = options.iter_mut().find(|(known, _)| *known == name) {
+                option.1 = value;
+                continue;
+            }
+            let names: Vec<&str> = options.iter().map(|(known, _)| known.as_str()).collect();
+            let hint = did_you_mean(&name, names.iter().copied()).unwrap_or_else(|| match names.is_empty() {
+                true => "it has none".to_owned(),
+                false => format!("it has {}", names.join(", ")),
+            });
+            problems
+                .push(Problem::error("unknown_key", format!("the template has no option `{name}`")).at(key).hint(hint));
+        }
+        options
+    }
+
+    /// The files that fill fresh data, as words of a shell.
+    fn seeds(&self, place: &Place<'_>) -> String {
+        let seeds = self.wanted.seed.clone().unwrap_or_default().0;
+        let quoted = |seed: &At<String>| {
+            let path = place.dir.join(&seed.value).display().to_string();
+            format!("'{}'", path.replace('\'', r"'\''"))
+        };
+        seeds.iter().map(quoted).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The variables of its dependents, with its own name in the place of `self`.
+    fn binds(&self, bind: Env) -> Vec<(String, Template)> {
+        let Ok(name) = ServiceName::new(self.name) else { return Vec::new() };
+        let mine = |mut piece: Piece| {
+            if let Piece::Address(reference) = &mut piece
+                && reference.service.as_str() == "self"
+            {
+                reference.service = name.clone();
+            }
+            piece
+        };
+        let value = |template: Template| Template(template.0.into_iter().map(mine).collect());
+        bind.0.into_iter().filter_map(|(key, entry)| Some((key, value(entry.value?)))).collect()
+    }
+}
+
+/// What the texts of a template may name.
+struct Values(Vec<(String, String)>);
+
+impl Values {
+    fn set(&mut self, name: &str, value: String) {
+        self.0.push((name.to_owned(), value));
+    }
+}
+
+impl Lookup for Values {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+fn field(name: &str, text: String, span: Span) -> (Key, Node) {
+    let value = Value::Scalar(Scalar { text: Template(vec![Piece::Text(text)]), plain: true });
+    (Key { text: name.to_owned(), span }, Node { value, span, tag: None })
+}
+
+fn take(node: &mut Node, name: &str) -> Option<(Key, Node)> {
+    let Value::Map(fields) = &mut node.value else { return None };
+    let at = fields.iter().position(|(key, _)| key.text == name)?;
+    Some(fields.remove(at))
+}
+
+fn without(node: &mut Node, name: &str) {
+    let _ = take(node, name);
+}
+
+/// Whether a form may be had.
+fn allows(wanted: &TemplateUse, form: RunsOn) -> bool {
+    wanted.run.as_ref().is_none_or(|run| run.value.0 == form)
+}

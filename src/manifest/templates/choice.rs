@@ -1,0 +1,137 @@
+//! Whether the host's own program runs, or a container.
+
+use std::cmp::Ordering;
+use std::path::PathBuf;
+
+use super::super::problem::{Problem, Problems};
+use super::super::raw::{RunsOn, TemplateUse};
+use super::super::source::Span;
+use super::{Host, Place, RawTemplate, Values, allows};
+
+/// How a template's service is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// By the host's own program.
+    Host { program: PathBuf, version: Option<String> },
+    /// In a container, of this version where one was asked for.
+    Container { version: Option<String> },
+}
+
+impl Choice {
+    /// Tells texts of it.
+    pub fn fill(&self, values: &mut Values) {
+        let version = match self {
+            Self::Host { program, version } => {
+                values.set("program", program.display().to_string());
+                let dir = program.parent().map(|dir| dir.display().to_string());
+                values.set("dir", dir.unwrap_or_default());
+                version
+            }
+            Self::Container { version } => version,
+        };
+        if let Some(version) = version {
+            values.set("version", version.clone());
+        }
+    }
+}
+
+/// The host's program where it is there in the version that is asked for, else a container; never another version.
+pub fn choose(
+    raw: &RawTemplate,
+    wanted: &TemplateUse,
+    at: Span,
+    place: &Place<'_>,
+    problems: &mut Problems,
+) -> Option<Choice> {
+    let version = wanted.version.as_ref().map(|it| it.value.clone());
+    let found = raw.host.as_ref().map(|host| programs(host, version.is_some(), place)).unwrap_or_default();
+    let fits = |known: &Option<String>| match (&version, known) {
+        (None, _) => true,
+        (Some(wanted), Some(known)) => is_version(known, wanted),
+        (Some(_), None) => false,
+    };
+    if allows(wanted, RunsOn::Host)
+        && let Some((program, known)) = found.iter().find(|(_, known)| fits(known))
+    {
+        return Some(Choice::Host { program: program.clone(), version: known.clone() });
+    }
+    if raw.container.is_some() && allows(wanted, RunsOn::Container) {
+        return Some(Choice::Container { version });
+    }
+    let here = || {
+        found.iter().map(|(path, known)| match known {
+            Some(known) => format!("{known} at {}", path.display()),
+            None => path.display().to_string(),
+        })
+    };
+    let name = raw.host.as_ref().and_then(|host| host.program.clone()).unwrap_or_default();
+    let asked = version.as_ref().map(|it| format!(" in version {it}")).unwrap_or_default();
+    let problem = Problem::error("no_program", format!("`{name}` is not on this machine{asked}")).at(at);
+    problems.push(match found.is_empty() {
+        true => problem.hint(format!("install it, so that `{name}` is on PATH")),
+        false => problem.hint(format!("there is {}", here().collect::<Vec<_>>().join(", "))),
+    });
+    None
+}
+
+/// The programs of a template and their versions, on PATH first, then the newest. A program whose path does not tell its
+/// version is asked for it, where that matters.
+fn programs(host: &Host, versions: bool, place: &Place<'_>) -> Vec<(PathBuf, Option<String>)> {
+    let Some(name) = &host.program else { return Vec::new() };
+    let path = place.shell.get("PATH").map(String::as_str);
+    let places = host.places.clone().unwrap_or_default().0;
+    let (on_path, mut elsewhere) = place.files.programs(name, path, &places);
+    let told = |path: PathBuf| {
+        let version = version_in(&path).or_else(|| versions.then(|| place.files.version(&path)).flatten());
+        (path, version)
+    };
+    elsewhere.sort();
+    let mut elsewhere: Vec<_> = elsewhere.into_iter().map(told).collect();
+    elsewhere.sort_by(|(_, a), (_, b)| by_version(b.as_deref(), a.as_deref()));
+    on_path.into_iter().map(told).chain(elsewhere).collect()
+}
+
+/// `16` in `/usr/lib/postgresql/16/bin/postgres`, `16` in `…/postgresql@16/bin/postgres`.
+fn version_in(path: &std::path::Path) -> Option<String> {
+    let is_version = |text: &str| {
+        text.starts_with(|c: char| c.is_ascii_digit()) && text.chars().all(|c| c.is_ascii_digit() || c == '.')
+    };
+    let parts = path.parent()?.components().filter_map(|part| part.as_os_str().to_str());
+    parts.filter_map(|part| part.rsplit(['@', '-']).next()).rfind(|text| is_version(text)).map(str::to_owned)
+}
+
+/// Whether `17.2` is what is meant by `17`.
+fn is_version(known: &str, wanted: &str) -> bool {
+    known == wanted || known.strip_prefix(wanted).is_some_and(|rest| rest.starts_with('.'))
+}
+
+fn by_version(a: Option<&str>, b: Option<&str>) -> Ordering {
+    let numbers = |text: &str| text.split('.').map(|part| part.parse::<u64>().unwrap_or(0)).collect::<Vec<_>>();
+    a.map(numbers).cmp(&b.map(numbers))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn versions_are_told_by_folders_and_compared_by_numbers() {
+        let cases = [
+            ("/usr/lib/postgresql/16/bin/postgres", Some("16")),
+            ("/opt/homebrew/opt/postgresql@17/bin/postgres", Some("17")),
+            ("/usr/pgsql-15/bin/postgres", Some("15")),
+            ("/usr/bin/redis-server", None),
+            ("/opt/app-x/bin/a", None),
+        ];
+        for (path, version) in cases {
+            assert_eq!(version_in(Path::new(path)).as_deref(), version, "{path}");
+        }
+        assert!(
+            is_version("17", "17") && is_version("17.2", "17") && !is_version("17", "1") && !is_version("1.70", "1.7")
+        );
+        assert_eq!(by_version(Some("9.6"), Some("16")), Ordering::Less);
+        assert_eq!(by_version(None, Some("1")), Ordering::Less);
+    }
+}

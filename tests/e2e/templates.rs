@@ -1,0 +1,108 @@
+//! Backing services from templates, by the host's own programs.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::sandbox::{Account, Sandbox, until};
+
+/// A service that can call what it depends on.
+fn workspace(account: Account, network: &str, services: &str, needs: &str) -> Sandbox {
+    let app = format!("  app: {{ command: [sleep, infinity], depends_on: [{needs}] }}\n");
+    Sandbox::of(account, &format!("name: backing\nnetwork: {network}\nservices:\n{services}{app}"))
+}
+
+/// What a line of a shell says in the service's place.
+#[track_caller]
+fn shell(sandbox: &Sandbox, line: &str) -> String {
+    sandbox.nagaya(&["exec", "app", "--", "sh", "-ec", line]).good().out
+}
+
+const DB: &str = "  db: { template: { name: postgres, seed: [seed.sql], options: { database: shop } } }\n";
+const COUNT: &str = "psql -qtA \"$DATABASE_URL\" -c 'SELECT count(*) FROM items'";
+
+#[test]
+fn a_database_is_made_filled_once_and_kept() {
+    for account in Account::all() {
+        for network in ["pod", "env"] {
+            let sandbox = workspace(account, network, DB, "db");
+            sandbox.write("seed.sql", "CREATE TABLE items (name text);\nINSERT INTO items VALUES ('it''s one');\n");
+            sandbox.up();
+            assert_eq!(shell(&sandbox, COUNT), "1\n");
+            assert_eq!(shell(&sandbox, "echo $PGDATABASE $PGUSER $DB_PGDATABASE"), "shop app shop\n");
+            assert_eq!(
+                shell(&sandbox, "PGPASSWORD=wrong psql -qtA -c 'SELECT 1' 2>&1 || echo refused").lines().last(),
+                Some("refused")
+            );
+            shell(&sandbox, "psql -q \"$DATABASE_URL\" -c \"INSERT INTO items VALUES ('two')\"");
+            sandbox.nagaya(&["restart", "db", "--wait"]).good();
+            assert_eq!(shell(&sandbox, COUNT), "2\n");
+            sandbox.nagaya(&["down"]).good();
+            sandbox.up();
+            assert_eq!(shell(&sandbox, COUNT), "2\n");
+            assert_eq!(sandbox.row("db")["kind"], "process");
+            sandbox.nagaya(&["down"]).good();
+            sandbox.empties();
+        }
+    }
+}
+
+#[test]
+fn half_a_database_never_counts() {
+    for account in Account::all() {
+        let sandbox = workspace(account, "pod", DB, "db");
+        sandbox.write("seed.sql", "CREATE TABLE items (name text);\nSELECT pg_sleep(600);\n");
+        sandbox.nagaya(&["up", "-d"]).good();
+        let log = || sandbox.nagaya(&["logs", "db"]).good().out;
+        until("it is being filled", || log().contains("seed: "));
+        sandbox.nagaya(&["kill", "db"]).good();
+        sandbox.nagaya(&["down"]).good();
+        sandbox.empties();
+        sandbox.write("seed.sql", "CREATE TABLE items (name text);\n");
+        sandbox.up();
+        assert_eq!(shell(&sandbox, COUNT), "0\n");
+        sandbox.nagaya(&["down"]).good();
+    }
+}
+
+#[test]
+fn a_bad_seed_is_told_and_leaves_no_data() {
+    let sandbox = workspace(Account::unprivileged(), "pod", DB, "db");
+    sandbox.write("seed.sql", "SELECT nonsense;\n");
+    let run = sandbox.nagaya(&["up", "-d", "--wait"]).ended(1);
+    run.says(&["db", "nonsense"]);
+    sandbox.nagaya(&["down"]).good();
+    sandbox.empties();
+    sandbox.write("seed.sql", "CREATE TABLE items (name text);\n");
+    sandbox.up();
+    assert_eq!(shell(&sandbox, COUNT), "0\n");
+}
+
+/// Says one line to an address and prints the first that comes back.
+const ASK: &str = "import os, socket, sys
+host, port = sys.argv[1].rsplit('/', 1)[-1].rsplit(':', 1)
+server = socket.create_connection((host, int(port)), 5)
+server.sendall(sys.argv[2].encode().decode('unicode_escape').encode('latin-1'))
+print(server.recv(64).split(b'\\r')[0])
+";
+
+#[test]
+fn each_template_runs_by_the_hosts_program() {
+    let services = "  redis: { template: redis }
+  nats: { template: nats }
+  mosquitto: { template: mosquitto }
+  memcached: { template: memcached }
+  mariadb: { template: mariadb }
+";
+    for account in Account::all() {
+        let sandbox = workspace(account, "pod", services, "redis, nats, mosquitto, memcached, mariadb");
+        sandbox.write("ask.py", ASK);
+        sandbox.up();
+        let ask = |variable: &str, words: &str| shell(&sandbox, &format!("python3 ask.py \"${variable}\" '{words}'"));
+        assert_eq!(ask("REDIS_URL", "PING\\r\\n"), "b'+PONG'\n");
+        assert!(ask("NATS_URL", "PING\\r\\n").starts_with("b'INFO {"));
+        assert!(ask("MEMCACHED_URL", "version\\r\\n").starts_with("b'VERSION "));
+        // CONNECT with a clean session, and the answer that it is accepted.
+        assert_eq!(ask("MQTT_URL", "\\x10\\x0c\\x00\\x04MQTT\\x04\\x02\\x00\\x3c\\x00\\x00"), "b' \\x02\\x00\\x00'\n");
+        let query = "mariadb --no-defaults -h mariadb -u app -papp app -Nse 'CREATE TABLE t (a INT); SHOW TABLES'";
+        assert_eq!(shell(&sandbox, query), "t\n");
