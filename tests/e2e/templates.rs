@@ -106,3 +106,61 @@ fn each_template_runs_by_the_hosts_program() {
         assert_eq!(ask("MQTT_URL", "\\x10\\x0c\\x00\\x04MQTT\\x04\\x02\\x00\\x3c\\x00\\x00"), "b' \\x02\\x00\\x00'\n");
         let query = "mariadb --no-defaults -h mariadb -u app -papp app -Nse 'CREATE TABLE t (a INT); SHOW TABLES'";
         assert_eq!(shell(&sandbox, query), "t\n");
+        sandbox.nagaya(&["down"]).good();
+        sandbox.empties();
+    }
+}
+
+#[test]
+fn what_several_give_is_nobodys() {
+    let services = "  one: { template: redis }\n  two: { template: redis }\n";
+    let sandbox = workspace(Account::Own, "pod", services, "one, two");
+    sandbox.up();
+    let variables = "echo \"${REDIS_URL-none} $ONE_REDIS_URL $TWO_REDIS_URL\"";
+    assert_eq!(shell(&sandbox, variables), "none redis://one:6379 redis://two:6379\n");
+    sandbox.nagaya(&["down"]).good();
+}
+
+#[test]
+fn what_cannot_be_had_is_said() {
+    let cases = [
+        ("postgers", "did you mean `postgres`?"),
+        ("{ name: postgres, run: host, version: '7' }", "`postgres` is not on this machine in version 7"),
+        ("{ name: postgres, run: host, version: '7' }", "there is "),
+        ("{ name: redis, options: { size: 1 } }", "the template has no option `size`"),
+        ("{ name: postgres, options: { databse: x } }", "did you mean `database`?"),
+        ("{ version: '16' }", "a template has a `name`"),
+    ];
+    for (written, words) in cases {
+        let sandbox = Sandbox::new(&format!("services:\n  db: {{ template: {written} }}\n"));
+        let run = sandbox.nagaya(&["check"]).ended(3);
+        assert!(run.out.contains(words) || run.err.contains(words), "{written}: {run:?}");
+    }
+}
+
+#[test]
+fn templates_of_ones_own_come_first() {
+    let sandbox = Sandbox::new("templates: mine\nservices:\n  db: { template: redis, environment: { A: own } }\n");
+    let mine = "about: mine
+host: { program: sleep, service: { command: ['${program}', infinity] } }
+service: { environment: { A: theirs, B: theirs } }
+";
+    sandbox.write("mine/redis.yaml", mine);
+    let config = sandbox.nagaya(&["config", "--json"]).good().json();
+    let db = &config["services"]["db"];
+    let command: Vec<&str> = db["command"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert!(command[0].ends_with("/sleep") && command[1] == "infinity", "{command:?}");
+    assert_eq!((&db["environment"]["A"], &db["environment"]["B"]), (&"own".into(), &"theirs".into()));
+}
+
+#[test]
+fn a_template_is_added_to_the_manifest() {
+    let sandbox = Sandbox::new("# ours\nservices:\n  web: { command: run } # first\n");
+    let list = sandbox.nagaya(&["add"]).good().out;
+    assert!(list.contains("postgres     PostgreSQL, a relational database"), "{list}");
+    sandbox.nagaya(&["add", "redis", "--as", "cache", "--yes"]).good();
+    let text = fs::read_to_string(sandbox.path("nagaya.yaml")).unwrap();
+    assert_eq!(text, "# ours\nservices:\n  web: { command: run } # first\n  cache:\n    template: redis\n");
+    sandbox.nagaya(&["add", "redis", "--as", "cache", "--yes"]).ended(2).says(&["already", "--as NAME"]);
+    sandbox.nagaya(&["add", "nosql", "--yes"]).ended(3).says(&["there is no template `nosql`"]);
+}
