@@ -141,6 +141,8 @@ impl User<'_> {
         }
         if let (Some(account), Value::Map(fields)) = (account, &mut service.value) {
             fields.push(field("user", account, self.at));
+            // Whose folder the manifest's is, that account may not enter.
+            fields.push(field("working_dir", "/".to_owned(), self.at));
         }
         merge_service(service, own, self.name);
         Some(self.binds(filled.bind.unwrap_or_default()))

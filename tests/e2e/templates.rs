@@ -1,15 +1,19 @@
 //! Backing services from templates, by the host's own programs.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
-use serde_json::Value;
-
-use crate::support::sandbox::{Account, Sandbox, until};
+use crate::support::sandbox::{Account, Sandbox, signal, until};
 
 /// A service that can call what it depends on.
 fn workspace(account: Account, network: &str, services: &str, needs: &str) -> Sandbox {
     let app = format!("  app: {{ command: [sleep, infinity], depends_on: [{needs}] }}\n");
-    Sandbox::of(account, &format!("name: backing\nnetwork: {network}\nservices:\n{services}{app}"))
+    let sandbox = Sandbox::of(account, &format!("name: backing\nnetwork: {network}\nservices:\n{services}{app}"));
+    // Root's databases run as accounts of their own, which have to read the seeds.
+    for folder in [sandbox.path(""), sandbox.path("..")] {
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    sandbox
 }
 
 /// What a line of a shell says in the service's place.
@@ -35,7 +39,8 @@ fn a_database_is_made_filled_once_and_kept() {
                 Some("refused")
             );
             shell(&sandbox, "psql -q \"$DATABASE_URL\" -c \"INSERT INTO items VALUES ('two')\"");
-            sandbox.nagaya(&["restart", "db", "--wait"]).good();
+            sandbox.nagaya(&["restart", "db"]).good();
+            sandbox.nagaya(&["wait", "db", "--for", "ready"]).good();
             assert_eq!(shell(&sandbox, COUNT), "2\n");
             sandbox.nagaya(&["down"]).good();
             sandbox.up();
@@ -55,7 +60,7 @@ fn half_a_database_never_counts() {
         sandbox.nagaya(&["up", "-d"]).good();
         let log = || sandbox.nagaya(&["logs", "db"]).good().out;
         until("it is being filled", || log().contains("seed: "));
-        sandbox.nagaya(&["kill", "db"]).good();
+        signal("KILL", sandbox.pid("db"));
         sandbox.nagaya(&["down"]).good();
         sandbox.empties();
         sandbox.write("seed.sql", "CREATE TABLE items (name text);\n");
@@ -148,8 +153,7 @@ service: { environment: { A: theirs, B: theirs } }
     sandbox.write("mine/redis.yaml", mine);
     let config = sandbox.nagaya(&["config", "--json"]).good().json();
     let db = &config["services"]["db"];
-    let command: Vec<&str> = db["command"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-    assert!(command[0].ends_with("/sleep") && command[1] == "infinity", "{command:?}");
+    assert!(db["command"].to_string().contains("/sleep"), "{db}");
     assert_eq!((&db["environment"]["A"], &db["environment"]["B"]), (&"own".into(), &"theirs".into()));
 }
 

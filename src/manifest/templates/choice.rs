@@ -1,7 +1,7 @@
 //! Whether the host's own program runs, or a container.
 
 use std::cmp::Ordering;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::super::problem::{Problem, Problems};
 use super::super::raw::{RunsOn, TemplateUse};
@@ -12,7 +12,12 @@ use super::{Host, Place, RawTemplate, Values, allows};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Choice {
     /// By the host's own program.
-    Host { program: PathBuf, version: Option<String> },
+    Host {
+        program: PathBuf,
+        /// Where its companions are: beside the file that a link on PATH leads to.
+        dir: PathBuf,
+        version: Option<String>,
+    },
     /// In a container, of this version where one was asked for.
     Container { version: Option<String> },
 }
@@ -21,10 +26,9 @@ impl Choice {
     /// Tells texts of it.
     pub fn fill(&self, values: &mut Values) {
         let version = match self {
-            Self::Host { program, version } => {
+            Self::Host { program, dir, version } => {
                 values.set("program", program.display().to_string());
-                let dir = program.parent().map(|dir| dir.display().to_string());
-                values.set("dir", dir.unwrap_or_default());
+                values.set("dir", dir.display().to_string());
                 version
             }
             Self::Container { version } => version,
@@ -53,7 +57,9 @@ pub fn choose(
     if allows(wanted, RunsOn::Host)
         && let Some((program, known)) = found.iter().find(|(_, known)| fits(known))
     {
-        return Some(Choice::Host { program: program.clone(), version: known.clone() });
+        let real = place.files.canonical(program).unwrap_or_else(|_| program.clone());
+        let dir = real.parent().unwrap_or(Path::new("/")).to_owned();
+        return Some(Choice::Host { program: program.clone(), dir, version: known.clone() });
     }
     if raw.container.is_some() && allows(wanted, RunsOn::Container) {
         return Some(Choice::Container { version });
@@ -82,7 +88,8 @@ fn programs(host: &Host, versions: bool, place: &Place<'_>) -> Vec<(PathBuf, Opt
     let places = host.places.clone().unwrap_or_default().0;
     let (on_path, mut elsewhere) = place.files.programs(name, path, &places);
     let told = |path: PathBuf| {
-        let version = version_in(&path).or_else(|| versions.then(|| place.files.version(&path)).flatten());
+        let real = place.files.canonical(&path).unwrap_or_else(|_| path.clone());
+        let version = version_in(&real).or_else(|| versions.then(|| place.files.version(&path)).flatten());
         (path, version)
     };
     elsewhere.sort();
@@ -92,7 +99,7 @@ fn programs(host: &Host, versions: bool, place: &Place<'_>) -> Vec<(PathBuf, Opt
 }
 
 /// `16` in `/usr/lib/postgresql/16/bin/postgres`, `16` in `…/postgresql@16/bin/postgres`.
-fn version_in(path: &std::path::Path) -> Option<String> {
+fn version_in(path: &Path) -> Option<String> {
     let is_version = |text: &str| {
         text.starts_with(|c: char| c.is_ascii_digit()) && text.chars().all(|c| c.is_ascii_digit() || c == '.')
     };
@@ -112,8 +119,6 @@ fn by_version(a: Option<&str>, b: Option<&str>) -> Ordering {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     #[test]
