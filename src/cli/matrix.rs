@@ -26,6 +26,11 @@ use crate::view;
 use cells::Cells;
 use show::{Progress, report};
 
+/// How long an engine that was killed can take to be gone.
+const LAST_BREATH: Duration = Duration::from_secs(2);
+/// The code of a command that SIGKILL ended.
+const KILLED: u8 = 137;
+
 /// What `matrix` is asked for.
 #[derive(Debug, Args)]
 pub struct Matrix {
@@ -95,6 +100,17 @@ enum Ended {
     Lost,
 }
 
+impl Ended {
+    /// Whether it is as if the engine were gone: it did not answer, or a command was killed.
+    fn looks_lost(&self) -> bool {
+        match self {
+            Self::Lost | Self::Interrupted => false,
+            Self::Cells(Err(_)) => true,
+            Self::Cells(Ok(cells)) => cells.iter().any(|cell| cell.code == Some(KILLED)),
+        }
+    }
+}
+
 impl Session {
     async fn run(mut self, output: &Output) -> Result<ExitCode, Error> {
         // Only what is booted, by profiles and for want of those who need it.
@@ -127,15 +143,19 @@ impl Session {
         let mut stop = Stop::new()?;
         let pid = self.engine.running.identity.pid;
         let Some(started) = effects::start_time(pid) else { return Ok(Ended::Lost) };
-        let lost = tokio::task::spawn_blocking(move || effects::wait(pid, started));
+        let mut lost = tokio::task::spawn_blocking(move || effects::wait(pid, started));
         let progress = Progress::new(&self.matrix, output);
         let cells = Cells::new(&self.engine, &self.args, &self.matrix, &progress, output)?;
         let ended = tokio::select! {
             biased;
-            _ = lost => Ended::Lost,
+            _ = &mut lost => Ended::Lost,
             () = stop.asked() => Ended::Interrupted,
             cells = cells.all() => Ended::Cells(cells),
         };
+        // Who is killed has let go of all its own some time before it is gone.
+        if ended.looks_lost() {
+            let _ = tokio::time::timeout(LAST_BREATH, lost).await;
+        }
         progress.end();
         // What failed because nothing was there any more says nothing of any version.
         Ok(if effects::alive(pid, started) { ended } else { Ended::Lost })

@@ -94,8 +94,10 @@ pub fn expand(document: &mut Node, place: &Place<'_>, problems: &mut Problems) -
         let Some((at, node)) = take(service, "template") else { continue };
         let Some(wanted) = OrBrief::<TemplateUse>::read(&node, problems).map(|it| it.0) else { continue };
         let user = User { name: &key.text, at: Span { start: at.span.start, ..node.span }, wanted: &wanted };
-        if let Some(variables) = user.lay_under(service, &folders.0, place, problems) {
-            bound.push((key.text.clone(), variables));
+        match user.lay_under(service, &folders.0, place, problems) {
+            Some(variables) => bound.push((key.text.clone(), variables)),
+            // It stays, so that nobody asks for a command in its place.
+            None => put(service, at, node),
         }
     }
     bound
@@ -219,6 +221,12 @@ fn take(node: &mut Node, name: &str) -> Option<(Key, Node)> {
     let Value::Map(fields) = &mut node.value else { return None };
     let at = fields.iter().position(|(key, _)| key.text == name)?;
     Some(fields.remove(at))
+}
+
+fn put(node: &mut Node, key: Key, field: Node) {
+    if let Value::Map(fields) = &mut node.value {
+        fields.push((key, field));
+    }
 }
 
 fn without(node: &mut Node, name: &str) {

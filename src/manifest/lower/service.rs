@@ -13,8 +13,8 @@ use crate::manifest::raw::{
 use crate::manifest::read::{At, Entry, OrBrief};
 use crate::manifest::source::Span;
 use crate::model::{
-    BackoffSpec, Command, Condition, Dependency, Environment, Inputs, LogKeeping, Part, Port, Reaction, Readiness,
-    Reference, Restart, Run, Service, ServiceName, SetupStep, Size, Stdin, Stop, Template, Value,
+    BackoffSpec, Command, Condition, Dependency, Environment, Inputs, LogKeeping, Port, Reaction, Readiness, Reference,
+    Restart, Run, Service, ServiceName, SetupStep, Size, Stdin, Stop, Template, Value,
 };
 
 use super::network::{aliases, hostnames, publish};
@@ -83,14 +83,8 @@ pub fn lower(
         false => Run::Process(command(name, &raw, key, problems)?),
     };
     let service = Service {
-        name: name.clone(),
-        version: None,
-        part: Part::Shared,
-        task: false,
         aliases,
         hostnames,
-        run,
-        working_dir: dir?,
         setup,
         ports,
         listen,
@@ -100,7 +94,6 @@ pub fn lower(
         user: raw.user.as_ref().map(|user| user.value.clone()),
         depends_on,
         environment,
-        binds: Vec::new(),
         readiness,
         startup,
         liveness,
@@ -118,7 +111,7 @@ pub fn lower(
         watch,
         logs,
         stdin: Stdin::of(is_set(raw.tty.as_ref()), is_set(raw.stdin_open.as_ref())),
-        declared: declared_at(key, problems),
+        ..Service::plain(name.clone(), run, dir?, declared_at(key, problems))
     };
     Some(service)
 }
