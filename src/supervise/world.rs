@@ -176,7 +176,9 @@ impl World {
 
     /// When `Input::Tick` is wanted next.
     pub fn next_deadline(&self) -> Option<Moment> {
-        self.deadlines.earliest().into_iter().chain(self.sweep.next).chain(self.budget.next()).min()
+        // While a sweep is under way its end decides about the next: until then nothing can be done about one that is due.
+        let sweep = self.sweep.next.filter(|_| !self.sweep.under_way);
+        self.deadlines.earliest().into_iter().chain(sweep).chain(self.budget.next()).min()
     }
 
     /// The plan that it runs.

@@ -38,6 +38,20 @@ fn looks_get_rarer_as_a_service_takes_longer() {
 }
 
 #[test]
+fn a_look_that_takes_long_is_waited_for_without_a_deadline() {
+    let mut world = Fixture::new("a: ports: 80 | b: ports: 81");
+    world.start(&["a"]);
+    world.launched("a");
+    assert_eq!(world.pass(1), "sweep a");
+    // Another that is to be looked at cannot be before that look is over.
+    world.start(&["b"]);
+    world.launched("b");
+    assert_eq!((world.pass(100), world.next()), (String::new(), None));
+    assert_eq!(world.listens("a"), "");
+    assert_eq!((world.next(), world.pass(1)), (Some(1), "sweep b".to_owned()));
+}
+
+#[test]
 fn one_that_takes_long_is_not_looked_at_with_each_that_has_just_started() {
     let mut world = Fixture::new("a: ports: 80 | b: ports: 81");
     world.start(&["a"]);
