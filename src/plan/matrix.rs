@@ -18,6 +18,8 @@ use super::edges::references;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Matrix {
     pub combinations: Vec<Combination>,
+    /// A caller of all of them, which each has for itself.
+    pub guest: Option<ServiceName>,
     /// Each has a copy of everything.
     pub isolate: bool,
 }
@@ -71,7 +73,8 @@ pub fn bases(workspace: &Workspace, matrix: &Matrix) -> Vec<usize> {
     let is_here = |place: usize| workspace.service(place).external().is_none();
     let tested = |place: usize| {
         let name = &workspace.service(place).name;
-        matrix.combinations.iter().any(|combination| combination.versions.contains_key(name))
+        let is_guest = matrix.guest.as_ref() == Some(name);
+        is_guest || matrix.combinations.iter().any(|combination| combination.versions.contains_key(name))
     };
     let mut is_apart: Vec<bool> = firsts.iter().map(|&place| tested(place) || matrix.isolate).collect();
     let calls = calls(workspace);

@@ -300,7 +300,11 @@ fn matrix(rows: &[Row<'_>], paths: &Paths, isolate: bool) -> Matrix {
         let files = |(row, version): (&Row<'_>, usize)| (row.service.name.clone(), row.files(version, paths));
         Combination { name: format!("c{}", place + 1), versions: rows.iter().zip(versions).map(files).collect() }
     };
-    Matrix { combinations: combinations(&counts).into_iter().enumerate().map(combination).collect(), isolate }
+    Matrix {
+        combinations: combinations(&counts).into_iter().enumerate().map(combination).collect(),
+        guest: ServiceName::new(GUEST).ok(),
+        isolate,
+    }
 }
 
 /// Why the workspace has no room for a matrix.

@@ -10,6 +10,7 @@ use crate::support::sandbox::{Account, Sandbox, binary, finish, signal, until};
 const SHOP: &str = r#"
 name: shop
 network: NETWORK
+strict: true
 services:
   web: { command: [python3, server.py], ports: { http: 8080 }, depends_on: [orders] }
   orders:
@@ -250,6 +251,8 @@ fn repository(account: Account) -> Sandbox {
     git(&sandbox, &["init", "-q", "-b", "main"]);
     git(&sandbox, &["add", "-A"]);
     git(&sandbox, &["commit", "-q", "-m", "begin"]);
+    // As in a clone: where `origin` is says nothing of where this is.
+    git(&sandbox, &["update-ref", "refs/remotes/origin/HEAD", "main"]);
     git(&sandbox, &["checkout", "-q", "-b", "fix/text"]);
     sandbox.write("users/text", "new");
     git(&sandbox, &["commit", "-q", "-a", "-m", "fix"]);
@@ -356,9 +359,44 @@ fn what_runs_already_is_not_disturbed() {
         second.says(&["shop-matrix is running already", "nagaya down -p shop-matrix"]);
         assert!(sandbox.nagaya(&["-p", "shop-matrix", "ps", "--names"]).good().out.contains("users-c2\n"));
         assert_eq!(asked(), "stock 2\n");
+        // What is shared is of no combination, and finds none of their services.
+        let words = ["-p", "shop-matrix", "exec", "stock", "--", "curl", "-sS", "http://users:8080/"];
+        if network == "pod" {
+            sandbox.nagaya(&words).ended(7);
+        }
         sandbox.write("go", "");
         running.end().good();
         assert_eq!(["web", "orders", "users", "stock"].map(|name| sandbox.pid(name)), before, "{network}");
         assert_eq!(asked(), "stock 3\n");
     }
+}
+
+const ECHO: &str = r#"
+name: echo
+network: pod
+services:
+  echo:
+    command: [python3, echo.py]
+    ports: { tell: { port: 9000, protocol: udp } }
+    readiness: { log: listening }
+    versions: { v1: { environment: { SAYS: one } }, v2: { environment: { SAYS: two } } }
+"#;
+
+#[test]
+fn datagrams_stay_in_their_combination_too() {
+    let sandbox = Sandbox::of(Account::unprivileged(), ECHO);
+    sandbox.write(
+        "echo.py",
+        "import os, socket\nown = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\nown.bind(('', 9000))\nprint('listening')\n\
+         while True:\n    own.sendto(os.environ['SAYS'].encode(), own.recvfrom(99)[1])\n",
+    );
+    sandbox.write(
+        "ask.py",
+        "import socket\nown = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\nown.settimeout(20)\n\
+         own.sendto(b'?', ('echo', 9000))\nprint(own.recv(99).decode())\n",
+    );
+    let told = matrix(&sandbox, &["echo=v1,v2", "--json", "--", "python3", "ask.py"]).good().json();
+    let said = told["combinations"].as_array().unwrap().iter().map(|cell| cell["last_lines"][0].clone());
+    assert_eq!(said.collect::<Vec<_>>(), ["one", "two"]);
+    sandbox.empties();
 }

@@ -34,7 +34,7 @@ fn matrix(versions: &[&str], isolate: bool) -> Matrix {
         name: format!("c{}", place + 1),
         versions: [(name("users"), VersionFiles::Declared(name(version)))].into(),
     };
-    Matrix { combinations: versions.iter().enumerate().map(combination).collect(), isolate }
+    Matrix { combinations: versions.iter().enumerate().map(combination).collect(), guest: None, isolate }
 }
 
 fn names(workspace: &Workspace, places: &[usize]) -> Vec<String> {
@@ -130,7 +130,8 @@ fn a_service_is_apart_in_all_its_versions() {
     );
     let a = manifest.services["a"].name.clone();
     let versions = [(a.clone(), VersionFiles::Declared(a))].into();
-    let one = Matrix { combinations: vec![Combination { name: "c1".to_owned(), versions }], isolate: false };
+    let one =
+        Matrix { combinations: vec![Combination { name: "c1".to_owned(), versions }], guest: None, isolate: false };
     assert_eq!(names(&manifest, &bases(&manifest, &one)), ["a", "b", "c"]);
     let workspace = combined(&manifest, &one);
     assert_eq!(selected(&workspace, &[]), ["a-c1", "b-c1", "c-c1"]);
