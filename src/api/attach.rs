@@ -1,8 +1,8 @@
 //! The terminal of a service, from the engine to whoever attaches.
 //!
-//! Of a program that has an input alone, nothing is drawn. The request is upgraded; then what is drawn comes as it is. What goes the other way is in frames: a byte that says what
-//! it is, a length of two bytes, the high one first, and so many bytes. 0 is what is typed, 1 the size: rows and columns in
-//! two bytes each.
+//! The request is upgraded; then what is drawn comes as it is: nothing, of a program that has only an input. What goes the
+//! other way is in frames: a byte that says what it is, a length of two bytes, the high one first, and so many bytes. 0 is
+//! what is typed, 1 the size: rows and columns in two bytes each.
 
 use std::io;
 

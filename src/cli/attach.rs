@@ -3,12 +3,10 @@
 mod keys;
 
 use std::io::{self, IsTerminal, Write};
-use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::keys::{DetachKeys, Watch};
@@ -17,6 +15,7 @@ use super::error::{Code, Error};
 use super::locate::connect;
 use super::output::Output;
 use crate::api::{self, Client, Drawn, Keys};
+use crate::effects::standard_input::StandardInput;
 use crate::effects::terminal::Size;
 
 /// Bytes passed on at once.
@@ -154,7 +153,7 @@ async fn show(mut drawn: Drawn, mut keys: Keys, mut watch: Watch, is_terminal: b
     let (mut terminate, mut hangup) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
     // In a raw terminal this is a key; else it is meant for this process.
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut typed = Typed::open();
+    let mut typed = StandardInput::open();
     let (mut picture, mut buffer) = (vec![0; PIECE], vec![0; PIECE]);
     loop {
         tokio::select! {
@@ -189,61 +188,4 @@ async fn show(mut drawn: Drawn, mut keys: Keys, mut watch: Watch, is_terminal: b
             _ = interrupt.recv() => return Ok(End::Interrupted),
         }
     }
-}
-
-/// What is typed, or comes in through a pipe or a file.
-enum Typed {
-    Waits(AsyncFd<std::os::fd::OwnedFd>),
-    /// Files are always readable.
-    File(std::os::fd::OwnedFd),
-    Over,
-}
-
-impl Typed {
-    fn open() -> Self {
-        let Ok(stdin) = io::stdin().as_fd().try_clone_to_owned() else { return Self::Over };
-        #[expect(deprecated, reason = "the other way is unsafe; a descriptor that is owned is never another")]
-        let registered = AsyncFd::try_new(stdin);
-        match registered {
-            Ok(waits) => Self::Waits(waits),
-            Err(refused) => Self::File(refused.into_parts().0),
-        }
-    }
-
-    fn is_over(&self) -> bool {
-        matches!(self, Self::Over)
-    }
-
-    /// The next bytes; never ready again after the last ones.
-    async fn next(&mut self, buffer: &mut [u8]) -> Option<usize> {
-        let read = match self {
-            Self::Over => std::future::pending().await,
-            Self::File(file) => rustix::io::read(&*file, &mut *buffer),
-            Self::Waits(waits) => match waits.readable().await {
-                Ok(mut guard) => {
-                    // Without changing it for others who have it, as the shell has: it stays one that waits.
-                    if !is_readable(waits.get_ref()) {
-                        guard.clear_ready();
-                        return None;
-                    }
-                    rustix::io::read(waits.get_ref(), &mut *buffer)
-                }
-                Err(_) => Ok(0),
-            },
-        };
-        match read {
-            Ok(0) => *self = Self::Over,
-            Ok(count) => return Some(count),
-            Err(error) if error == rustix::io::Errno::INTR || error == rustix::io::Errno::AGAIN => {}
-            Err(_) => *self = Self::Over,
-        }
-        None
-    }
-}
-
-/// Whether a read would not wait.
-fn is_readable(file: &std::os::fd::OwnedFd) -> bool {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    poll(&mut [PollFd::new(file, PollFlags::IN)], Some(&now)).is_ok_and(|count| count > 0)
 }

@@ -173,7 +173,9 @@ impl Host {
     /// A new launcher took the place of a lost one.
     pub fn set_launcher(&mut self, launcher: Client) {
         self.helpers.set_launcher(launcher);
-        self.has_will = false;
+        if let Some(will) = self.containers.last_will().filter(|_| self.has_will) {
+            self.helpers.launcher().at_last(&will);
+        }
     }
 
     /// Ends the launcher, and with it the helpers that are under way; the log thread is what is left.

@@ -91,11 +91,6 @@ impl Line {
         Self { address, wire: router.wire.clone(), sides: Side::OF_CONTAINER, side: AtomicU8::new(0) }
     }
 
-    /// Until the other end is gone, where nobody asks for anything.
-    pub async fn closed(&self) {
-        let _ = self.wire.socket.ready(Interest::ERROR).await;
-    }
-
     /// Waits for the pod's sockets, which it sends when it is complete. An error where it never is.
     pub async fn handover(&self) -> io::Result<Handover> {
         let _turn = self.wire.turn.lock().await;

@@ -7,6 +7,7 @@
 mod choice;
 mod library;
 
+use std::cell::Cell;
 use std::path::Path;
 
 use crate::model::{Piece, ServiceName, Template};
@@ -129,11 +130,17 @@ impl User<'_> {
         let raw = RawTemplate::read(&document, problems)?;
         let options = self.options(&raw, problems);
         let choice = choose(&raw, self.wanted, self.at, place, problems)?;
-        let mut values = Values(options);
+        let mut values = Values { known: options, seeds_asked: Cell::new(false) };
         values.set("seeds", self.seeds(place));
         choice.fill(&mut values);
         without(&mut document, if matches!(choice, Choice::Host { .. }) { "container" } else { "host" });
         interpolate(&mut document, &values, problems);
+        if self.wanted.seed.is_some() && !values.seeds_asked.get() {
+            let problem =
+                Problem::error("no_seed", format!("`{}` takes no `seed` in this form", name.value)).at(self.at);
+            problems.push(problem.hint("only databases that the host's own program runs are filled"));
+            return None;
+        }
         let filled = RawTemplate::read(&document, problems)?;
         let own = std::mem::replace(service, Node { value: Value::Map(Vec::new()), span: self.at, tag: None });
         let account = filled.host.as_ref().and_then(|host| host.user_of_root.clone()).filter(|_| place.files.is_root());
@@ -156,7 +163,13 @@ impl User<'_> {
         let mut options: Vec<(String, String)> =
             defaults.into_iter().map(|(name, entry)| (name, entry.value)).collect();
         for (name, Entry { key, value }) in self.wanted.options.clone().unwrap_or_default().0 {
+            let is_plain = value.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
             if let Some(option) = options.iter_mut().find(|(known, _)| *known == name) {
+                if !is_plain || value.is_empty() {
+                    // It stands in addresses, in lines of a shell and of SQL.
+                    let problem = Problem::error("bad_option", format!("`{name}` cannot be `{value}`")).at(key);
+                    problems.push(problem.hint("letters, digits, `_`, `.` and `-` will do everywhere"));
+                }
                 option.1 = value;
                 continue;
             }
@@ -198,17 +211,22 @@ impl User<'_> {
 }
 
 /// What the texts of a template may name.
-struct Values(Vec<(String, String)>);
+struct Values {
+    known: Vec<(String, String)>,
+    /// Somewhere the seeds are made use of.
+    seeds_asked: Cell<bool>,
+}
 
 impl Values {
     fn set(&mut self, name: &str, value: String) {
-        self.0.push((name.to_owned(), value));
+        self.known.push((name.to_owned(), value));
     }
 }
 
 impl Lookup for Values {
     fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.seeds_asked.set(self.seeds_asked.get() || name == "seeds");
+        self.known.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 

@@ -211,6 +211,8 @@ impl Engine {
         let _ = published.send(());
         self.asked = first;
         self.begin_watching();
+        // What changed since it was read, and before anybody watched.
+        self.read_disco();
         let mut sample_at = None;
         let mut settled_at = Some(tokio::time::Instant::now() + SETTLED);
         let alarm = Alarm::of_this_runtime();

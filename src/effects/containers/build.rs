@@ -51,10 +51,14 @@ pub async fn build(engine: &Engine, build: &Build, job: &Job<'_>, words: &mut Wo
         .iter()
         .filter_map(|(key, value)| Some((key.clone(), value.clone().or_else(|| job.shell.get(key).cloned())?)))
         .collect();
-    let wanted = build.clone();
-    let context = tokio::task::spawn_blocking(move || Context::read(&wanted)).await;
-    let context = context.map_err(|error| error.to_string())?.map_err(|error| format!("the build: {error}"))?;
-    let made_of = context.hash(build, &args, job.image.platform.as_deref());
+    let (wanted, own, platform) = (build.clone(), args.clone(), job.image.platform.clone());
+    let read = tokio::task::spawn_blocking(move || {
+        let context = Context::read(&wanted)?;
+        let made_of = context.hash(&wanted, &own, platform.as_deref());
+        Ok::<_, io::Error>((context, made_of))
+    });
+    let read = read.await.map_err(|error| error.to_string())?;
+    let (context, made_of) = read.map_err(|error| format!("the build: {error}"))?;
     let labels = |it: bollard::models::ImageInspect| it.config?.labels;
     let known = engine.docker.inspect_image(job.name).await.ok().and_then(labels);
     if !job.is_old && known.is_some_and(|labels| labels.get(MADE_OF) == Some(&made_of)) {
@@ -118,7 +122,7 @@ impl Context {
         own.push(".dockerignore");
         let rules = [PathBuf::from(own), folder.join(".dockerignore")];
         let text = rules.iter().find_map(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
-        let (ignored, mut paths) = (Ignored::read(&text), Vec::new());
+        let (ignored, mut paths) = (Ignored::read(&text).map_err(io::Error::other)?, Vec::new());
         gather(&folder, Path::new(""), &ignored, &mut paths)?;
         // The engine needs these two whatever the rules say.
         for needed in inside.into_iter().chain([PathBuf::from(".dockerignore")]) {

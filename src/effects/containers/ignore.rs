@@ -19,18 +19,23 @@ struct Rule {
 
 impl Ignored {
     /// Reads the lines of a file. A pattern is relative to the context, with or without a slash before it.
-    pub fn read(text: &str) -> Self {
-        let rule = |line: &str| {
+    /// One that cannot be read is an error: what it was to keep out would come into the image.
+    pub fn read(text: &str) -> Result<Self, String> {
+        let rule = |(number, line): (usize, &str)| {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
                 return None;
             }
             let (keeps, pattern) = line.strip_prefix('!').map_or((false, line), |rest| (true, rest.trim()));
             let pattern = pattern.trim_start_matches("./").trim_matches('/');
-            let glob = GlobBuilder::new(pattern).literal_separator(true).backslash_escape(true).build().ok()?;
-            Some(Rule { keeps, glob: glob.compile_matcher() })
+            if pattern.is_empty() || pattern == "." {
+                return None;
+            }
+            let glob = GlobBuilder::new(pattern).literal_separator(true).backslash_escape(true).build();
+            let failed = |error: globset::Error| format!(".dockerignore, line {}: {}", number + 1, error.kind());
+            Some(glob.map(|glob| Rule { keeps, glob: glob.compile_matcher() }).map_err(failed))
         };
-        Self { rules: text.lines().filter_map(rule).collect() }
+        Ok(Self { rules: text.lines().enumerate().filter_map(rule).collect::<Result<_, _>>()? })
     }
 
     /// Whether a path, relative to the context, is left out. A pattern that matches a folder is about all in it.
@@ -52,7 +57,8 @@ mod tests {
     #[test]
     fn the_last_rule_that_matches_counts() {
         let ignored =
-            Ignored::read("# built\nnode_modules\n/dist/\n**/*.log\n*.md\n!README.md\nsrc/*/tmp\n!dist/keep\n");
+            Ignored::read("# built\nnode_modules\n/dist/\n**/*.log\n*.md\n!README.md\nsrc/*/tmp\n!dist/keep\n")
+                .unwrap();
         let cases = [
             ("node_modules", true),
             ("node_modules/a/b.js", true),
@@ -71,8 +77,14 @@ mod tests {
         for (path, expected) in cases {
             assert_eq!(ignored.leaves_out(Path::new(path)), expected, "{path}");
         }
-        assert!(ignored.has_exceptions() && !Ignored::read("a\n").has_exceptions());
-        assert!(Ignored::read("*\n!src\n").leaves_out(Path::new("x")));
-        assert!(!Ignored::read("*\n!src\n").leaves_out(Path::new("src/x")));
+        assert!(ignored.has_exceptions() && !Ignored::read("a\n").unwrap().has_exceptions());
+        assert!(Ignored::read("*\n!src\n").unwrap().leaves_out(Path::new("x")));
+        assert!(!Ignored::read("*\n!src\n").unwrap().leaves_out(Path::new("src/x")));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_and_what_names_nothing_is_nothing() {
+        assert!(Ignored::read("a\n[b\n").is_err_and(|error| error.starts_with(".dockerignore, line 2: ")));
+        assert!(!Ignored::read("/\n./\n.\n").unwrap().leaves_out(Path::new("x")));
     }
 }

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use bollard::exec::{CreateExecOptions, ResizeExecOptions, StartExecOptions, StartExecResults};
 use futures_util::StreamExt;
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::clear::Note;
 use super::engine::{Engine, said};
+use crate::effects::standard_input::StandardInput;
 
 /// Runs a command in a container of the workspace whose note this is; its exit code.
 pub async fn exec(note: &Path, container: &str, command: Vec<String>) -> Result<i64, String> {
@@ -44,7 +45,8 @@ pub async fn exec(note: &Path, container: &str, command: Vec<String>) -> Result<
         resizing.abort();
     }
     let ended = engine.docker.inspect_exec(&made.id).await.map_err(|error| said(&error))?;
-    Ok(ended.exit_code.unwrap_or(0))
+    // Where it runs on, or nobody knows, it has not gone well.
+    Ok(ended.exit_code.unwrap_or(1))
 }
 
 fn write(mut out: impl Write, bytes: &[u8]) -> std::io::Result<()> {
@@ -69,8 +71,9 @@ impl Drop for Raw {
 
 /// What is typed here goes there; the end of it too.
 async fn type_into(mut input: std::pin::Pin<Box<dyn AsyncWrite + Send>>) {
-    let (mut stdin, mut bytes) = (tokio::io::stdin(), [0; 4096]);
-    while let Ok(count @ 1..) = stdin.read(&mut bytes).await {
+    let (mut typed, mut bytes) = (StandardInput::open(), [0; 4096]);
+    while !typed.is_over() {
+        let Some(count) = typed.next(&mut bytes).await else { continue };
         if input.write_all(&bytes[..count]).await.is_err() || input.flush().await.is_err() {
             return;
         }

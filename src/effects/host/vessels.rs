@@ -67,7 +67,7 @@ impl Host {
     }
 
     /// Whether a service is a container.
-    pub(super) fn is_vessel(&self, service: usize) -> bool {
+    pub fn is_vessel(&self, service: usize) -> bool {
         self.plan.services.get(service).is_some_and(|planned| planned.container().is_some())
     }
 
@@ -169,12 +169,11 @@ impl Host {
         shown: &str,
         done: impl FnOnce(Result<(), String>) + Send + 'static,
     ) {
-        let vessel = self.vessels.values().find(|vessel| vessel.service == service);
-        let running = vessel.and_then(Vessel::running).cloned();
+        let running = self.vessel_of(service);
         let (containers, output, shown) = (self.containers.clone(), self.output(service), shown.to_owned());
         tokio::spawn(async move {
             done(match (running, output) {
-                (Some(running), Ok(end)) => containers.run(&running.id, argv, end).await,
+                (Some(id), Ok(end)) => containers.run(&id, argv, end).await,
                 (None, _) => Err(format!("`{shown}` could not be started: its container does not run")),
                 (_, Err(error)) => Err(not_started(&shown, &error)),
             });
