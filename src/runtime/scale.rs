@@ -37,6 +37,12 @@ pub fn scaled(workspace: &Workspace, scale: &Scale) -> Result<Workspace, Problem
                     "what can be there several times is not `stateful`".to_owned(),
                 );
             }
+            2.. if service.schedule.is_some() => {
+                return refused(
+                    format!("{name} runs at its times, one at once"),
+                    "what is to run several times at once has no `schedule`".to_owned(),
+                );
+            }
             count => (service.replicas, service.autoscale) = (count, None),
         }
     }

@@ -71,6 +71,27 @@ fn half_a_database_never_counts() {
 }
 
 #[test]
+fn a_database_is_ready_when_it_takes_callers_in_also_after_a_crash() {
+    let services = "  db: { template: postgres }\n";
+    let app = "  asks: { command: 'psql -qtA \"$DATABASE_URL\" -c \"SELECT 1\"', depends_on: [db] }\n";
+    let sandbox = workspace(Account::unprivileged(), "pod", &format!("{services}{app}"), "db");
+    for _ in 0..3 {
+        sandbox.up();
+        until("it has asked", || sandbox.row("asks")["exit_code"].is_i64());
+        assert_eq!(sandbox.row("asks")["exit_code"], 0, "{}", sandbox.nagaya(&["logs", "asks", "db"]).out);
+        signal("KILL", sandbox.engine()["pid"].as_u64().unwrap().try_into().unwrap());
+    }
+}
+
+#[test]
+fn what_runs_at_its_times_is_there_once() {
+    let sandbox = Sandbox::new("services:\n  cron: { command: 'true', schedule: '@yearly' }\n");
+    sandbox.nagaya(&["up", "-d"]).good();
+    sandbox.nagaya(&["scale", "cron=2"]).ended(2).says(&["cron runs at its times, one at once"]);
+    sandbox.nagaya(&["down"]).good();
+}
+
+#[test]
 fn a_bad_seed_is_told_and_leaves_no_data() {
     let sandbox = workspace(Account::unprivileged(), "pod", DB, "db");
     sandbox.write("seed.sql", "SELECT nonsense;\n");

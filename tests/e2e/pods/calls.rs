@@ -175,8 +175,12 @@ services:
         assert!(answer.contains(&format!("\"host\": \"{}\"", host.trim())), "{answer}");
         let answer = sandbox.told("outside", "curl -sS $INSIDE/");
         assert!(answer.contains(r#""host": "inside", "peer": "10.66."#), "{answer}");
-        let seen: Vec<_> = sandbox.requests().iter().map(|it| json!([it["from"], it["to"], it["status"]])).collect();
-        assert_eq!(json!(seen), json!([["inside", "outside", 200], ["outside", "inside", 200]]));
+        let seen = || {
+            let records = sandbox.requests();
+            json!(records.iter().map(|it| json!([it["from"], it["to"], it["status"]])).collect::<Vec<_>>())
+        };
+        // A record is written when its answer has been sent, which its caller may know before.
+        until("both calls are recorded", || seen() == json!([["inside", "outside", 200], ["outside", "inside", 200]]));
     }
 }
 
