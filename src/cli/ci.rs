@@ -25,7 +25,7 @@ use crate::manifest::{GUEST, Request};
 use crate::plan::Selection;
 use crate::runtime::UpRequest;
 use crate::view::{Event, Service};
-use report::{Ran, Report};
+use report::{Ran, Report, Seen};
 
 /// What `ci` is asked for.
 #[derive(Debug, Args)]
@@ -103,11 +103,13 @@ impl Session {
             output.json_line(&ended(&ran));
         }
         let seen = self.seen().await;
+        let at = clock::utc();
         let took = begun.elapsed();
         self.engine.end(output).await;
         // Now the logs are complete.
         let (rows, events) = seen?;
-        let report = Report::new(&self.engine.running.identity, rows, events, &ran, took, &self.args);
+        let seen = Seen { rows, events, at, took };
+        let report = Report::new(&self.engine.running.identity, seen, &ran, &self.args);
         if let Err(error) = report.write(&self.args, output) {
             // Where the command itself was fine, its result was asked for in vain.
             ran.result = ran.result.and_then(|code| if code == 0 { Err(error) } else { Ok(code) });
@@ -149,7 +151,7 @@ impl Session {
             &[GUEST.to_owned()],
             Goal::Ready,
             None,
-            &Output::plain(),
+            &Output::plain().silent(),
         )
         .await?;
         let surroundings = self.engine.client.env(GUEST).await?;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::wording::reason;
-use crate::model::{Protocol, web_port};
+use crate::model::{Protocol, RestartPolicy, web_port};
 use crate::plan::{LOOPBACK, Plan, Planned, PlannedPort};
 use crate::supervise::{Moment, State, Status};
 
@@ -62,6 +62,9 @@ pub struct Service {
     pub stuck: bool,
     /// It was asked for, by name or by `up`.
     pub wanted: bool,
+    /// It is started again however it ends: that it runs is all there is to it.
+    #[serde(default)]
+    pub lasting: bool,
     /// From launch to ready.
     pub startup_ms: Option<u64>,
     /// Lines of its output that could not be written, as on a full disk.
@@ -150,6 +153,7 @@ impl Service {
             settled: status.settled,
             stuck: status.stuck,
             wanted: status.wanted,
+            lasting: planned.restart.policy == RestartPolicy::Always,
             startup_ms: status.startup.map(|it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX)),
             lost_lines: 0,
         }

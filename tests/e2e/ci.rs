@@ -86,6 +86,54 @@ fn where_only_the_command_fails_all_logs_are_kept() {
 }
 
 #[test]
+fn what_still_runs_has_no_outcome_and_times_are_from_start_to_outcome() {
+    let sandbox = Sandbox::new(
+        r#"
+name: outcomes
+services:
+  migrate: { command: "echo begun; sleep 60", replicas: 2 }
+  worker: { command: sleep 60, restart: always }
+  quick: { command: sleep 0.3 }
+"#,
+    );
+    let words =
+        ["ci", "--junit", "junit.xml", "--artifacts", "out", "migrate", "worker", "quick", "--", "sleep", "0.5"];
+    let run = sandbox.nagaya(&words).good();
+    assert!(run.err.contains("without an outcome: migrate, migrate#2 (still running at the end"), "{run:?}");
+    let junit = fs::read_to_string(sandbox.path("junit.xml")).unwrap();
+    let document = roxmltree::Document::parse(&junit).unwrap();
+    let case = |name: &str| {
+        let case =
+            document.descendants().find(|node| node.attribute("name") == Some(name) && node.has_tag_name("testcase"));
+        let case = case.unwrap_or_else(|| panic!("no case {name} in {junit}"));
+        let time: f64 = case.attribute("time").unwrap().parse().unwrap();
+        (time, case.first_element_child().map(|child| child.tag_name().name().to_owned()))
+    };
+    for name in ["migrate", "migrate#2"] {
+        let (time, outcome) = case(name);
+        assert_eq!(outcome.as_deref(), Some("skipped"), "{junit}");
+        assert!(time >= 0.5, "it ran for as long as the command: {junit}");
+    }
+    assert_eq!((case("worker").1, case("quick").1), (None, None), "{junit}");
+    assert!(case("quick").0 >= 0.3, "{junit}");
+    assert!(junit.contains("skipped=\"2\""), "{junit}");
+    assert!(!sandbox.path("out/migrate.log").exists(), "nothing failed");
+}
+
+#[test]
+fn the_last_words_of_what_failed_have_their_instance_in_front() {
+    let sandbox = Sandbox::new(
+        "name: bad\nservices:\n  web: { command: 'echo no disk; exit 3' }\n  \
+         users: { command: 'echo mine; sleep 0.2; exit 4', replicas: 2, restart: 'no' }\n",
+    );
+    let run = sandbox.nagaya(&["ci", "--artifacts", "out", "web", "--", "true"]).ended(125);
+    assert!(run.err.contains("the last lines of web:\nweb | no disk\n"), "{run:?}");
+    assert!(run.err.contains("the log of web is in out"), "{run:?}");
+    let run = sandbox.nagaya(&["ci", "--artifacts", "both", "users", "--", "true"]).ended(125);
+    assert!(run.err.contains("users   | mine\n") || run.err.contains("users#2 | mine\n"), "{run:?}");
+}
+
+#[test]
 fn a_wait_has_an_end_and_json_is_a_line_each() {
     let sandbox = Sandbox::new(
         "name: slow\nservices:\n  web: { command: sleep 60, readiness: { exec: 'exit 1', period: 50ms } }\n",

@@ -1,5 +1,7 @@
 //! What `ci` leaves: logs of what failed, and the outcomes as JUnit has them.
 
+mod took;
+
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,11 +12,13 @@ use jiff::Timestamp;
 use super::Ci;
 use crate::api::Identity;
 use crate::cli::error::{Code, Error};
+use crate::cli::logs::{Owned, Printer};
 use crate::cli::output::{Output, dim, paint};
 use crate::effects::fs;
 use crate::supervise::State;
-use crate::telemetry::logs::{Reader, Start};
-use crate::view::{Event, Service};
+use crate::telemetry::logs::{Line, Reader, Start, Stream};
+use crate::view::{Event, Service, label};
+use took::took;
 
 /// How the command went.
 pub struct Ran {
@@ -23,16 +27,26 @@ pub struct Ran {
     pub took: Duration,
 }
 
+/// The services when the command had ended, and before they were told to.
+pub struct Seen {
+    pub rows: Vec<Service>,
+    pub events: Vec<Event>,
+    pub at: Timestamp,
+    /// From the beginning of the run.
+    pub took: Duration,
+}
+
 /// All that is told afterwards.
 pub struct Report {
     workspace: String,
     cases: Vec<Case>,
     events: Vec<Event>,
-    logs: Vec<(String, String)>,
+    /// The lines of services.
+    logs: Vec<(String, Vec<Owned>)>,
     took: Duration,
 }
 
-/// One service, or the command.
+/// One instance of a service, or the command.
 struct Case {
     name: String,
     took: Duration,
@@ -43,51 +57,62 @@ enum Outcome {
     Passed,
     /// It never began, for lack of others.
     Skipped(String),
+    /// It still ran, and had shown nothing by which one could tell that it does what it should.
+    Unknown,
     Failed {
         message: String,
-        detail: String,
+        lines: Vec<Owned>,
     },
 }
 
+/// Why there is no outcome of what runs.
+const UNKNOWN: &str = "still running at the end: nothing tells whether it is to end, or works; a `readiness` probe would, or `restart: always`";
 /// Lines of a failure that JUnit's readers see at once.
 const SHOWN: usize = 50;
 /// Lines of a service that are told on the terminal.
 const TOLD: usize = 10;
 
 impl Report {
-    /// The outcomes of a run: `rows` are the services as they were at its end. Their logs are read when nothing runs any
-    /// more that could write to them.
-    pub fn new(
-        identity: &Identity,
-        rows: Vec<Service>,
-        events: Vec<Event>,
-        ran: &Ran,
-        took: Duration,
-        args: &Ci,
-    ) -> Self {
+    /// The outcomes of a run. The logs are read when nothing runs any more that could write to them.
+    pub fn new(identity: &Identity, seen: Seen, ran: &Ran, args: &Ci) -> Self {
         let since = identity.started.parse::<Timestamp>().ok();
-        let log = |service: &str| text_of(&identity.logs, service, since);
+        let log = |service: &str| lines_of(&identity.logs, service, since);
+        let Seen { rows, events, at, took } = seen;
         // Nobody waited to the end for those that were on their way when another failed.
         let cut_short = ran.result.as_ref().is_err_and(|error| error.code != Code::TimedOut);
-        let mut cases: Vec<Case> = rows.iter().map(|row| case(row, cut_short, &log)).collect();
-        cases.push(command_case(ran, args));
+        let case = |row: &Service| Case {
+            name: row.label(),
+            took: self::took(row, &events, at),
+            outcome: outcome(row, cut_short, &log),
+        };
+        let mut cases: Vec<Case> = rows.iter().map(case).collect();
         // Where the command failed and no service did, any of them may be why.
         let command_failed = !matches!(ran.result, Ok(0));
-        let services = cases.iter().take(rows.len());
-        let failed: Vec<&str> = services.filter(|case| case.failed()).map(|case| case.name.as_str()).collect();
-        let wanted = |row: &&Service| failed.contains(&row.name.as_str()) || (failed.is_empty() && command_failed);
-        let logs = rows.iter().filter(|row| !row.is_external()).filter(wanted);
-        let logs = logs.map(|row| (row.name.clone(), log(&row.name))).collect();
+        let any_failed = cases.iter().any(Case::failed);
+        let is_wanted = |case: &Case| case.failed() || (!any_failed && command_failed);
+        let wanted = rows.iter().zip(&cases).filter(|(row, case)| !row.is_external() && is_wanted(case));
+        let mut names: Vec<&str> = wanted.map(|(row, _)| row.name.as_str()).collect();
+        // Instances of one service stand together.
+        names.dedup();
+        let logs = names.into_iter().map(|name| (name.to_owned(), log(name))).collect();
+        cases.push(command_case(ran, args));
         Self { workspace: identity.name.clone(), logs, cases, events, took }
     }
 
-    /// Writes what was asked for, and says where.
+    /// Writes what was asked for, and says where; and whose outcome nobody knows.
     pub fn write(&self, args: &Ci, output: &Output) -> Result<(), Error> {
+        let unknown: Vec<&str> =
+            self.cases.iter().filter(|case| case.is_unknown()).map(|it| it.name.as_str()).collect();
+        if !unknown.is_empty() {
+            output.say(&dim(&format!("without an outcome: {} ({UNKNOWN})", unknown.join(", "))));
+        }
         if let Some(folder) = &args.artifacts {
             let written = self.write_artifacts(folder);
             written.map_err(|error| Error::failed(format!("{}: {error}", folder.display())))?;
-            if !self.logs.is_empty() {
-                output.say(&dim(&format!("logs of {} services are in {}", self.logs.len(), folder.display())));
+            match self.logs.as_slice() {
+                [] => {}
+                [(only, _)] => output.say(&dim(&format!("the log of {only} is in {}", folder.display()))),
+                logs => output.say(&dim(&format!("the logs of {} services are in {}", logs.len(), folder.display()))),
             }
         }
         if let Some(file) = &args.junit {
@@ -98,23 +123,28 @@ impl Report {
         Ok(())
     }
 
-    /// What the services that failed said last, drawn to stand before an error.
+    /// What failed said last, drawn to stand before an error: lines with their instance in front, as `logs` has them.
     pub fn last_lines(&self) -> String {
         let failures = self.cases.iter().filter_map(|case| match &case.outcome {
-            Outcome::Failed { detail, .. } if !detail.is_empty() => {
-                let lines: Vec<String> = detail.lines().map(|line| format!("  {line}")).collect();
-                let head = paint(&format!("the last lines of {}:", case.name), AnsiColor::Yellow);
-                Some(format!("{head}\n{}", lines[lines.len().saturating_sub(TOLD)..].join("\n")))
-            }
+            Outcome::Failed { lines, .. } if !lines.is_empty() => Some((&case.name, lines)),
             _ => None,
         });
-        failures.collect::<Vec<_>>().join("\n")
+        let failures: Vec<_> = failures.collect();
+        let names: Vec<String> = failures.iter().map(|(name, _)| (*name).clone()).collect();
+        let printer = Printer::new(&names, true, false);
+        let part = |(name, lines): &(&String, &Vec<Owned>)| {
+            let head = paint(&format!("the last lines of {name}:"), AnsiColor::Yellow);
+            let last = &lines[lines.len().saturating_sub(TOLD)..];
+            let lines = last.iter().map(|(service, line)| printer.prefixed((service, line.instance), &line.text));
+            [head].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
+        };
+        failures.iter().map(part).collect::<Vec<_>>().join("\n")
     }
 
     fn write_artifacts(&self, folder: &Path) -> std::io::Result<()> {
         fs::make_folder(folder)?;
-        for (service, text) in &self.logs {
-            fs::replace_public(&folder.join(format!("{service}.log")), text.as_bytes())?;
+        for (service, lines) in &self.logs {
+            fs::replace_public(&folder.join(format!("{service}.log")), text(lines).as_bytes())?;
         }
         let lines = self.events.iter().filter_map(|event| serde_json::to_string(event).ok());
         let lines: String = lines.map(|line| line + "\n").collect();
@@ -128,7 +158,7 @@ impl Report {
             "tests=\"{}\" failures=\"{}\" errors=\"0\" skipped=\"{}\" time=\"{:.3}\"",
             self.cases.len(),
             count(Case::failed),
-            count(|case| matches!(case.outcome, Outcome::Skipped(_))),
+            count(|case| matches!(case.outcome, Outcome::Skipped(_) | Outcome::Unknown)),
             self.took.as_secs_f64()
         );
         let name = escaped(&self.workspace);
@@ -143,14 +173,13 @@ impl Report {
             );
             let _ = match &case.outcome {
                 Outcome::Passed => writeln!(out, "{head}/>"),
-                Outcome::Skipped(why) => {
-                    writeln!(out, "{head}>\n      <skipped message=\"{}\"/>\n    </testcase>", escaped(why))
-                }
-                Outcome::Failed { message, detail } => writeln!(
+                Outcome::Skipped(why) => skipped(&mut out, &head, why),
+                Outcome::Unknown => skipped(&mut out, &head, UNKNOWN),
+                Outcome::Failed { message, lines } => writeln!(
                     out,
                     "{head}>\n      <failure message=\"{}\">{}</failure>\n    </testcase>",
                     escaped(message),
-                    escaped(detail)
+                    escaped(text(&lines[lines.len().saturating_sub(SHOWN)..]).trim_end())
                 ),
             };
         }
@@ -163,45 +192,62 @@ impl Case {
     fn failed(&self) -> bool {
         matches!(self.outcome, Outcome::Failed { .. })
     }
+
+    fn is_unknown(&self) -> bool {
+        matches!(self.outcome, Outcome::Unknown)
+    }
 }
 
-fn case(row: &Service, cut_short: bool, log: &dyn Fn(&str) -> String) -> Case {
+fn skipped(out: &mut String, head: &str, why: &str) -> std::fmt::Result {
+    writeln!(out, "{head}>\n      <skipped message=\"{}\"/>\n    </testcase>", escaped(why))
+}
+
+fn outcome(row: &Service, cut_short: bool, log: &dyn Fn(&str) -> Vec<Owned>) -> Outcome {
     let reason = || row.reason.clone().unwrap_or_else(|| row.state.word().to_owned());
-    let outcome = match row.state {
+    match row.state {
+        // It may be a job that has not done its work, or one that is never through: its running tells neither.
+        State::Running if !row.lasting => Outcome::Unknown,
         _ if row.settled => Outcome::Passed,
         State::Waiting => Outcome::Skipped(reason()),
         State::Setup | State::Starting if cut_short => Outcome::Skipped(reason()),
         _ => {
-            let text = log(&row.name);
-            let lines: Vec<&str> = text.lines().collect();
-            let detail = lines[lines.len().saturating_sub(SHOWN)..].join("\n");
-            Outcome::Failed { message: reason(), detail }
+            let is_its = |line: &Line| line.instance == row.instance || line.stream == Stream::Setup;
+            let lines = log(&row.name).into_iter().filter(|(_, line)| is_its(line)).collect();
+            Outcome::Failed { message: reason(), lines }
         }
-    };
-    Case { name: row.name.clone(), took: Duration::from_millis(row.startup_ms.unwrap_or(0)), outcome }
+    }
 }
 
 fn command_case(ran: &Ran, args: &Ci) -> Case {
     let words: Vec<_> = args.command.iter().map(|word| word.to_string_lossy()).collect();
     let outcome = match &ran.result {
         Ok(0) => Outcome::Passed,
-        Ok(code) => Outcome::Failed { message: format!("exited with {code}"), detail: String::new() },
+        Ok(code) => Outcome::Failed { message: format!("exited with {code}"), lines: Vec::new() },
         Err(error) => Outcome::Skipped(error.message.clone()),
     };
     Case { name: words.join(" "), took: ran.took, outcome }
 }
 
-/// All that a service wrote since a time, a line each: when, where, what.
-fn text_of(logs: &Path, service: &str, since: Option<Timestamp>) -> String {
+/// All that a service wrote since a time.
+fn lines_of(logs: &Path, service: &str, since: Option<Timestamp>) -> Vec<Owned> {
     let mut reader = Reader::new(logs, service, Start::Oldest).not_before(since);
-    let mut text = String::new();
+    let mut out = Vec::new();
     while let Ok(lines) = reader.next_lines() {
         if lines.is_empty() {
             break;
         }
-        for line in lines {
-            let _ = writeln!(text, "{:.3} {} {}", line.time, line.stream.word(), line.text);
-        }
+        out.extend(lines.into_iter().map(|line| (service.to_owned(), line)));
+    }
+    out
+}
+
+/// Lines as they are kept: when, of which of several instances, where, what.
+fn text(lines: &[Owned]) -> String {
+    let is_one = lines.iter().all(|(_, line)| line.instance == 1);
+    let mut text = String::new();
+    for (service, Line { time, instance, stream, text: line, .. }) in lines {
+        let whose = if is_one { String::new() } else { format!("{} ", label(service, *instance)) };
+        let _ = writeln!(text, "{time:.3} {whose}{} {line}", stream.word());
     }
     text
 }
@@ -236,11 +282,12 @@ mod tests {
     fn outcomes_are_xml_whatever_is_in_them() {
         let case =
             |name: &str, outcome: Outcome| Case { name: name.to_owned(), took: Duration::from_millis(1500), outcome };
+        let words = Line::parse(b"2026-11-21T19:12:00.123456789Z o 1 \x1b[31m]]> 1 < 2").unwrap();
         let report = Report {
             workspace: "a & b".to_owned(),
             cases: vec![
                 case("web", Outcome::Passed),
-                case("db", Outcome::Failed { message: "\"<x>\"".to_owned(), detail: "\x1b[31m]]> 1 < 2".to_owned() }),
+                case("db", Outcome::Failed { message: "\"<x>\"".to_owned(), lines: vec![("db".to_owned(), words)] }),
                 case("api", Outcome::Skipped("waits for db".to_owned())),
             ],
             events: Vec::new(),
@@ -253,7 +300,10 @@ mod tests {
         let attribute = |name: &str| suite.attribute(name).unwrap();
         assert_eq!(["name", "tests", "failures", "skipped", "time"].map(attribute), ["a & b", "3", "1", "1", "2.000"]);
         let failure = document.descendants().find(|node| node.has_tag_name("failure")).unwrap();
-        assert_eq!((failure.attribute("message"), failure.text()), (Some("\"<x>\""), Some("\u{fffd}[31m]]> 1 < 2")));
+        assert_eq!(
+            (failure.attribute("message"), failure.text()),
+            (Some("\"<x>\""), Some("2026-11-21T19:12:00.123Z stdout \u{fffd}[31m]]> 1 < 2"))
+        );
         let skipped = document.descendants().find(|node| node.has_tag_name("skipped")).unwrap();
         assert_eq!(skipped.attribute("message"), Some("waits for db"));
     }
