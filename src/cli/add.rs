@@ -98,8 +98,9 @@ fn template(global: &Global, wanted: &str, args: &AddTemplate, output: &Output) 
             .hint("`--as NAME` gives it another name"),
         error => init::cannot(&path, &error, &additions),
     })?;
-    init::check(&path, &after, output)?;
+    let remain = init::check_added(&path, &before, &after, output)?;
     if (Change { path, before: Some(before), after }).make(args.dry_run, &[], global, output)? {
+        init::say_remaining(remain, output);
         output.say(&format!("next: `depends_on: [{name}]` where it is needed, then `nagaya up`"));
     }
     Ok(ExitCode::SUCCESS)
@@ -120,8 +121,9 @@ fn task(global: &Global, args: &AddTask, output: &Output) -> Result<ExitCode, Er
         }
         error => init::cannot(&path, &error, &additions),
     })?;
-    init::check(&path, &after, output)?;
+    let remain = init::check_added(&path, &before, &after, output)?;
     if (Change { path, before: Some(before), after }).make(args.dry_run, &[], global, output)? {
+        init::say_remaining(remain, output);
         output.say(&format!("next: nagaya run {name}"));
     }
     Ok(ExitCode::SUCCESS)

@@ -12,7 +12,7 @@ use super::locate;
 use super::output::Output;
 use crate::effects::fs::{self, Disk};
 use crate::effects::{environment, tree};
-use crate::manifest::{self, Addition, CannotAdd, Problems, Request};
+use crate::manifest::{self, Addition, CannotAdd, Problem, Problems, Request, Severity};
 use crate::model::{BadName, Workspace, WorkspaceName};
 use crate::tasks::{Proposal, Proposed, propose};
 
@@ -157,6 +157,40 @@ pub fn check(path: &Path, text: &str, output: &Output) -> Result<(), Error> {
         return Err(output.manifest_error(&problems));
     }
     Ok(())
+}
+
+/// What is added makes nothing wrong by itself. What was wrong before is no reason against it; that is how many problems
+/// remain.
+pub fn check_added(path: &Path, before: &str, after: &str, output: &Output) -> Result<usize, Error> {
+    let shell = environment::shell();
+    let problems = |text: &str| manifest::check_text(path, text, &shell, &Disk);
+    let mut known: Vec<(&'static str, String)> =
+        problems(before).list.into_iter().filter(is_error).map(|it| (it.code, it.message)).collect();
+    let all = problems(after);
+    let remain = all.errors();
+    // Lines have moved, so an old one is known by its words; each stands for one.
+    let is_new = |problem: &Problem| {
+        let place = known.iter().position(|(code, message)| *code == problem.code && *message == problem.message);
+        place.map(|place| known.swap_remove(place)).is_none()
+    };
+    let new: Vec<Problem> = all.list.into_iter().filter(is_error).filter(is_new).collect();
+    match new.is_empty() {
+        true => Ok(remain),
+        false => Err(output.manifest_error(&Problems { sources: all.sources, list: new })),
+    }
+}
+
+fn is_error(problem: &Problem) -> bool {
+    problem.severity == Severity::Error
+}
+
+/// A word for whoever added something to a manifest that has other problems.
+pub fn say_remaining(remain: usize, output: &Output) {
+    if remain > 0 {
+        let problems = if remain == 1 { "a problem that was" } else { "problems that were" };
+        let count = if remain == 1 { String::new() } else { format!("{remain} ") };
+        output.say(&format!("the manifest has {count}{problems} there before: `nagaya check` shows more"));
+    }
 }
 
 /// The lines themselves, where they cannot be put in.

@@ -188,4 +188,15 @@ fn a_template_is_added_to_the_manifest() {
     assert_eq!(text, "# ours\nservices:\n  web: { command: run } # first\n  cache:\n    template: redis\n");
     sandbox.nagaya(&["add", "redis", "--as", "cache", "--yes"]).ended(2).says(&["already", "--as NAME"]);
     sandbox.nagaya(&["add", "nosql", "--yes"]).ended(3).says(&["there is no template `nosql`"]);
+    // What was wrong before is no reason against it, and may be mended by it.
+    let broken = "services:\n  web: { command: run, port: 80, depends_on: [db, queue] }\n";
+    sandbox.write("nagaya.yaml", broken);
+    let run = sandbox.nagaya(&["add", "postgres", "--as", "db", "--yes"]).good();
+    assert!(
+        run.err.contains("the manifest has 2 problems that were there before: `nagaya check` shows more"),
+        "{run:?}"
+    );
+    assert!(fs::read_to_string(sandbox.path("nagaya.yaml")).unwrap().ends_with("  db:\n    template: postgres\n"));
+    let refused = sandbox.nagaya(&["add", "nosql", "--yes"]).ended(3).says(&["there is no template `nosql`"]);
+    assert!(!refused.err.contains("queue"), "only what is new: {refused:?}");
 }
