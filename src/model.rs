@@ -35,7 +35,7 @@ pub use container::{
 pub use external::{BadUrl, External, Scheme};
 pub use graph::{Cycle, Graph};
 pub use host_name::{BadHostName, HostName};
-pub use name::{BadName, Namespace, ServiceName, WorkspaceName};
+pub use name::{BadName, Namespace, ServiceName, WorkspaceName, in_variable};
 pub use names::{Names, short_name};
 pub use network::{Egress, NetworkMode, Publish};
 pub use port::{Port, Protocol, ServicePort, web_port};

@@ -1,5 +1,5 @@
 //! A command from its beginning once more, in the same process.
-#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "this process becomes itself again")]
+#![allow(clippy::disallowed_types, reason = "this process becomes itself again")]
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -15,11 +15,11 @@ pub fn again() -> Error {
         Ok(program) => program,
         Err(error) => return Error::failed(format!("this program cannot be found: {error}")),
     };
-    let mut words = std::env::args_os();
+    let words = environment::arguments();
     let mut command = Command::new(&program);
-    if let Some(name) = words.next() {
-        command.arg0(name);
+    if let [name, words @ ..] = words.as_slice() {
+        command.arg0(name).args(words);
     }
-    let failed = command.args(words).exec();
+    let failed = command.exec();
     Error::failed(format!("{} cannot be executed again: {failed}", program.display()))
 }

@@ -117,10 +117,15 @@ impl Default for Namespace {
 }
 
 impl ServiceName {
-    /// The spelling inside an environment variable: `user-db` becomes `USER_DB`.
+    /// The spelling inside an environment variable.
     pub fn in_variable(&self) -> String {
-        self.0.to_uppercase().replace('-', "_")
+        in_variable(&self.0)
     }
+}
+
+/// The spelling of a name inside an environment variable: `user-db` becomes `USER_DB`.
+pub fn in_variable(name: &str) -> String {
+    name.to_uppercase().replace('-', "_")
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::model::{Form, Protocol, Service, Value};
+use crate::model::{Form, Protocol, Service, Value, in_variable};
 
 use super::edges::{Outlook, show};
 use super::proxies::{HOST_NAME, Proxies};
@@ -194,8 +194,4 @@ fn bound(service: &Service, outlook: &Outlook<'_>) -> Vec<(String, String)> {
         out.push((format!("{}_{key}", callee.name.in_variable()), value));
     }
     out
-}
-
-fn in_variable(port: &str) -> String {
-    port.to_uppercase().replace('-', "_")
 }

@@ -21,7 +21,7 @@ use crate::cli::wait::{Goal, settle};
 use crate::cli::{enter, exec};
 use crate::effects::programs::{self, Program};
 use crate::effects::{self, environment, fs};
-use crate::model::Signal;
+use crate::model::{Signal, in_variable};
 use crate::runtime::Environment;
 use crate::view;
 use crate::view::elapsed;
@@ -191,10 +191,10 @@ impl Drop for Group {
 fn variables(combined: &Combined) -> Vec<(String, String)> {
     let pairs: Vec<String> =
         combined.versions.iter().map(|(service, version)| format!("{service}={version}")).collect();
-    let each = combined.versions.iter().map(|(service, version)| {
-        let name = service.to_uppercase().replace('-', "_");
-        (format!("NAGAYA_MATRIX_{name}"), version.clone())
-    });
+    let each = combined
+        .versions
+        .iter()
+        .map(|(service, version)| (format!("NAGAYA_MATRIX_{}", in_variable(service)), version.clone()));
     let all = [("NAGAYA_MATRIX".to_owned(), pairs.join(" ")), ("NAGAYA_COMBINATION".to_owned(), combined.name.clone())];
     all.into_iter().chain(each).collect()
 }
