@@ -99,6 +99,7 @@ impl IntoResponse for Problem {
             | Self::Remote { .. }
             | Self::NoTerminal { .. }
             | Self::NoMode { .. }
+            | Self::Renamed { .. }
             | Self::Try { .. }
             | Self::Matrix { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Routes(refused) => super::routes::status(refused),

@@ -91,6 +91,9 @@ impl From<Problem> for Error {
             Problem::UnknownProfile { hint, .. } => hint.into_iter().fold(Self::usage(message), Self::hint),
             Problem::Manifest { rendered, .. } => Self::new(Code::Manifest, message).detail(rendered),
             Problem::Nothing { .. } => Self::failed(message),
+            Problem::Renamed { .. } => {
+                Self::failed(message).hint("`nagaya down`, then `nagaya up`; until then all is as it was before")
+            }
             Problem::UnknownRemote { hint, .. } | Problem::Remote { hint, .. } => Self::usage(message).hint(hint),
             Problem::Scale { hint, .. } | Problem::NoTerminal { hint, .. } => Self::usage(message).hint(hint),
             Problem::Try { hint, .. } => hint.into_iter().fold(Self::failed(message), Self::hint),

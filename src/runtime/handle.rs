@@ -234,6 +234,11 @@ pub enum Problem {
     /// A service that cannot be looked for elsewhere as asked.
     #[error("{message}")]
     Remote { message: String, hint: String },
+    /// The name is that of folders, sockets and addresses, which are settled when an engine starts.
+    #[error(
+        "the manifest calls the workspace `{name}` now, and it runs as `{known}`: another name needs another engine"
+    )]
+    Renamed { known: String, name: String },
     #[error("there is no profile `{name}`")]
     UnknownProfile { name: String, hint: Option<String> },
     #[error("{message}")]

@@ -31,6 +31,40 @@ fn manifest_events(sandbox: &Sandbox) -> Vec<String> {
     lines.filter(|line| line["event"] == "manifest").map(|line| line["message"].as_str().unwrap().to_owned()).collect()
 }
 
+/// All events, as `service state` or the message, with their times.
+fn told(sandbox: &Sandbox) -> Vec<(String, String)> {
+    let out = sandbox.nagaya(&["events", "--json"]).good().out;
+    let lines = out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let word = |line: &Value| match &line["state"] {
+        Value::Null => text(&line["message"]),
+        state => format!("{} {}", text(&line["service"]), text(state)),
+    };
+    lines.map(|line| (word(&line), text(&line["time"]))).collect()
+}
+
+#[test]
+fn another_name_is_refused_and_changes_nothing() {
+    let sandbox = Sandbox::new(&format!("{BASE}{WEB}{DB}"));
+    sandbox.up();
+    let (web, db) = (sandbox.pid("web"), sandbox.pid("db"));
+    let other = format!("name: other\nservices:\n{}{DB}", WEB.replace("sleep infinity", "sleep 1000"));
+    sandbox.write("nagaya.yaml", &other);
+    let words =
+        ["the manifest calls the workspace `other` now, and it runs as `edited`", "what runs is as it was before"];
+    until("ps tells of it", || !sandbox.nagaya(&["ps"]).good().err.is_empty());
+    sandbox.nagaya(&["ps"]).good().says(&words);
+    sandbox.nagaya(&["up", "-d"]).ended(1).says(&[words[0], "`nagaya down`, then `nagaya up`"]);
+    assert_eq!((sandbox.pid("web"), sandbox.pid("db")), (web, db));
+    assert_eq!(sandbox.nagaya(&["env", "web", "--json"]).good().json()["NAGAYA_WORKSPACE"], "edited");
+    sandbox.write("nagaya.yaml", format!("{BASE}{WEB}{DB}"));
+    until("ps has nothing to tell", || sandbox.nagaya(&["ps"]).good().err.is_empty());
+    sandbox.write("nagaya.yaml", &other);
+    sandbox.nagaya(&["down"]).good();
+    sandbox.up();
+    assert_eq!(sandbox.nagaya(&["env", "web", "--json"]).good().json()["NAGAYA_WORKSPACE"], "other");
+}
+
 #[test]
 fn a_good_edit_is_applied_as_a_difference() {
     for account in Account::all() {
@@ -49,6 +83,14 @@ fn a_good_edit_is_applied_as_a_difference() {
         sandbox.write("nagaya.yaml", format!("{BASE}{changed}{DB}"));
         comes_to(&sandbox, "new", "absent");
         assert_eq!(sandbox.pid("db"), db);
+        assert_eq!(manifest_events(&sandbox)[1..], ["applied: new is gone, stopped is gone"], "at once");
+        sandbox.write("nagaya.yaml", format!("{BASE}{WEB}  last: {{ command: sleep infinity }}\n"));
+        comes_to(&sandbox, "last", "running");
+        assert_eq!(manifest_events(&sandbox)[2..], ["applied: db is gone, web runs otherwise, last is new"]);
+        until("db has stopped", || told(&sandbox).iter().any(|(what, _)| what == "db stopped"));
+        let told = told(&sandbox);
+        let times: Vec<&str> = told.iter().map(|(_, time)| time.as_str()).collect();
+        assert!(times.is_sorted(), "what is told first was first: {told:#?}");
     }
 }
 

@@ -22,7 +22,7 @@ use crate::runtime::network::{choose, has_room};
 use crate::runtime::scale::{by_hand, kept, scaled};
 use crate::runtime::wanted::wanted;
 use crate::runtime::{Ask, Environment, InPod, Problem, Scale, Scaled, UpRequest, Upped};
-use crate::supervise::{Command, Input, Want};
+use crate::supervise::{Command, Input, State, Status, Want};
 use crate::view::Graph;
 
 /// A manifest that was read again.
@@ -232,12 +232,13 @@ impl Engine {
         notices: Vec<String>,
         request: &UpRequest,
     ) -> Result<(Upped, Away), Problem> {
+        self.refuse_other_name(&manifest)?;
         let (workspace, left_out) = self.with_tries(&manifest);
         // A wrong selection must change nothing.
         let away = self.away_for(&workspace, request)?;
         let services = wanted(&workspace, request, &away)?;
+        self.refuse_to_run_again(&request.scale)?;
         let mut notices = notices;
-        notices.extend(self.renamed(&workspace));
         let events_from = self.publisher.next_event();
         let mut scale = kept(&self.setup.scale, &self.workspace, &workspace);
         scale.extend(request.scale.clone());
@@ -284,24 +285,41 @@ impl Engine {
         all.extend(scale.clone());
         let workspace = self.workspace.clone();
         let notices = by_hand(&workspace, scale);
+        self.refuse_to_run_again(scale)?;
         if all != self.setup.scale {
             self.lay(&workspace, all)?;
         }
         Ok(Scaled { notices })
     }
 
-    /// A word to whoever gives the workspace another name: what hangs from the old one is settled when an engine starts.
-    fn renamed(&self, workspace: &Workspace) -> Option<String> {
+    /// More instances of what has done its work would do it again, which nobody asked for.
+    fn refuse_to_run_again(&self, scale: &Scale) -> Result<(), Problem> {
+        for (name, count) in scale {
+            let Some(place) = self.world.plan().index(name) else { continue };
+            let there: Vec<Status> = self.world.statuses(place).collect();
+            let is_more = count.is_some_and(|count| usize::try_from(count).is_ok_and(|count| count > there.len()));
+            if is_more && there.iter().any(|status| status.state == State::Completed) {
+                return Err(Problem::Scale {
+                    message: format!("{name} has completed: another instance of it would only do its work again"),
+                    hint: format!(
+                        "`nagaya start {name}` does that; `replicas` in the manifest has several do it at the next `up`"
+                    ),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// A workspace under another name is another one: what hangs from a name is settled when an engine starts.
+    pub(super) fn refuse_other_name(&self, workspace: &Workspace) -> Result<(), Problem> {
         let manifest = self.setup.load.files.first().map_or(Path::new(""), PathBuf::as_path);
         let id = &self.setup.home.id;
-        let known = id.strip_suffix(workspace_id("", manifest).as_str())?;
-        let name = workspace.name.as_str();
-        (known != name).then(|| {
-            format!(
-                "the manifest calls the workspace `{name}` now; it runs as `{known}`, with that name's addresses, logs and data, \
-                 until `nagaya down` and `nagaya up`"
-            )
-        })
+        match (id.strip_suffix(workspace_id("", manifest).as_str()), workspace.name.as_str()) {
+            (Some(known), name) if known != name => {
+                Err(Problem::Renamed { known: known.to_owned(), name: name.to_owned() })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Has a new workspace take the place of the present one, as a difference. What is returned are notices.

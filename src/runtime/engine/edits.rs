@@ -7,8 +7,9 @@ use tokio::sync::oneshot;
 
 use super::Engine;
 use super::asks::{Cause, Loaded};
-use crate::model::Workspace;
-use crate::plan::Plan;
+use crate::dtab::Dtab;
+use crate::model::{ServiceName, Workspace};
+use crate::plan::Planned;
 use crate::runtime::keeper::of_manifest;
 use crate::runtime::scale::kept;
 use crate::runtime::wanted::wanted;
@@ -63,6 +64,13 @@ impl Engine {
         }
     }
 
+    /// What is in the plan to stay.
+    fn stays(&self) -> Standing {
+        let plan = self.world.plan();
+        let staying = plan.services.iter().enumerate().filter(|(place, _)| !self.world.is_leaving(*place));
+        Standing { services: staying.map(|(_, planned)| planned.clone()).collect(), routes: plan.routes.clone() }
+    }
+
     fn refuse_edit(&mut self, problem: Problem) {
         let short = format!("{problem}; what runs is as it was before");
         let text = match problem {
@@ -79,6 +87,7 @@ impl Engine {
     /// Lays an edited manifest over what runs. What is new is started where an `up` would have started it; what was
     /// stopped, or was never asked for, stays as it is.
     fn lay_edited(&mut self, manifest: Workspace) -> Result<(), Problem> {
+        self.refuse_other_name(&manifest)?;
         let (workspace, left_out) = self.with_tries(&manifest);
         if workspace == *self.workspace {
             return Ok(());
@@ -102,7 +111,7 @@ impl Engine {
         // What is tried comes back with its service.
         let is_back = |name: &String| self.workspace.index(name).is_none() && workspace.index(name).is_some();
         let back: Vec<String> = self.tries.tried().into_iter().map(|it| it.name.to_string()).filter(is_back).collect();
-        let old = self.world.plan().clone();
+        let (old, at) = (self.stays(), self.clock.now());
         let scale = kept(&self.setup.scale, &self.workspace, &workspace);
         self.lay(&workspace, scale)?;
         self.manifest = Arc::new(manifest);
@@ -112,9 +121,9 @@ impl Engine {
         let (waiting, _) = oneshot::channel();
         self.keeper.change(of_manifest(self.world.plan().routes.clone()), waiting);
         self.send_edited(away);
-        if let Some(difference) = difference(&old, self.world.plan()) {
-            let text = format!("applied: {difference}");
-            self.tell(Event::told("manifest", None, text, self.clock.wall(self.clock.now())));
+        if let Some(difference) = difference(&old, &self.stays()) {
+            // What follows from it is told after it, and was later.
+            self.tell(Event::told("manifest", None, format!("applied: {difference}"), self.clock.wall(at)));
         }
         let command = if self.asked.selection.no_deps { Command::UpAlone(new) } else { Command::Up(new) };
         self.step(Input::Asked(command));
@@ -159,6 +168,12 @@ impl Engine {
     }
 }
 
+/// What a plan has but for those that are in it for their end alone.
+struct Standing {
+    services: Vec<Planned>,
+    routes: Dtab,
+}
+
 /// What was asked for, as far as a manifest has it; nothing, where it has nothing of it.
 fn known_in(asked: &UpRequest, workspace: &Workspace) -> Option<UpRequest> {
     let mut asked = asked.clone();
@@ -171,20 +186,18 @@ fn known_in(asked: &UpRequest, workspace: &Workspace) -> Option<UpRequest> {
     is_known.then_some(asked)
 }
 
-/// What is different in another plan, in words.
-fn difference(old: &Plan, new: &Plan) -> Option<String> {
-    let find = |plan: &Plan, name: &str| plan.index(name).map(|place| plan.services[place].clone());
-    let mut parts = Vec::new();
-    for planned in &new.services {
-        match find(old, planned.name.as_str()) {
-            None => parts.push(format!("{} is new", planned.name)),
-            Some(before) if !planned.launches_like(&before) => parts.push(format!("{} runs otherwise", planned.name)),
-            Some(before) if *planned != before => parts.push(format!("{} is kept otherwise", planned.name)),
-            Some(_) => {}
-        }
-    }
-    let gone = old.services.iter().filter(|planned| new.index(planned.name.as_str()).is_none());
-    parts.extend(gone.map(|planned| format!("{} is gone", planned.name)));
+/// What is different in another plan, in words: what goes, what changes, what comes.
+fn difference(old: &Standing, new: &Standing) -> Option<String> {
+    let find = |of: &Standing, name: &ServiceName| of.services.iter().position(|planned| planned.name == *name);
+    let gone = old.services.iter().filter(|planned| find(new, &planned.name).is_none());
+    let mut parts: Vec<String> = gone.map(|planned| format!("{} is gone", planned.name)).collect();
+    let before = new.services.iter().map(|planned| (planned, find(old, &planned.name).map(|at| &old.services[at])));
+    parts.extend(before.clone().filter_map(|(planned, before)| match before? {
+        before if !planned.launches_like(before) => Some(format!("{} runs otherwise", planned.name)),
+        before if planned != before => Some(format!("{} is kept otherwise", planned.name)),
+        _ => None,
+    }));
+    parts.extend(before.filter(|(_, before)| before.is_none()).map(|(planned, _)| format!("{} is new", planned.name)));
     if old.routes != new.routes {
         parts.push("the routes are different".to_owned());
     }
