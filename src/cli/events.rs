@@ -6,10 +6,10 @@ use clap::Args;
 
 use super::args::Global;
 use super::error::Error;
-use super::locate::connect;
+use super::locate::{connect, gone};
 use super::output::{Output, dim, state};
 use crate::api::{Client, Happened};
-use crate::view::Event;
+use crate::view::{Event, label};
 
 #[derive(Debug, Args)]
 pub struct Events {
@@ -20,13 +20,13 @@ pub struct Events {
 
 /// Prints the changes of state so far, and what comes with `--follow`.
 pub async fn run(global: &Global, args: &Events, output: &Output) -> Result<ExitCode, Error> {
-    let (client, _) = connect(global, output)?;
+    let (client, engine) = connect(global, output)?;
     let mut printer = Printer { client, next: 0 };
     if args.follow {
         printer.follow(output).await?;
-    } else {
-        printer.catch_up(output).await?;
+        return gone(&engine, output);
     }
+    printer.catch_up(output).await?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -66,5 +66,6 @@ fn print(event: &Event, output: &Output) {
     let time = event.time.get(11..23).unwrap_or(&event.time);
     let word = event.state.map(state).unwrap_or_default();
     let message = event.message.as_deref().map(|message| format!("  {message}")).unwrap_or_default();
-    output.line(&format!("{} {}  {word}{}", dim(time), event.service.as_deref().unwrap_or(""), dim(&message)));
+    let whose = event.service.as_deref().map(|service| label(service, event.instance.unwrap_or(1))).unwrap_or_default();
+    output.line(&format!("{} {whose}  {word}{}", dim(time), dim(&message)));
 }

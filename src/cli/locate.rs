@@ -1,10 +1,11 @@
 //! Which manifest and which engine a command is about.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use super::args::Global;
 use super::error::{Code, Error};
-use super::output::Output;
+use super::output::{Output, dim};
 use crate::api::Client;
 use crate::effects::fs::{self, Disk};
 use crate::effects::places::{Places, workspace_id};
@@ -149,6 +150,16 @@ fn pick(global: &Global, running: &[Registration]) -> Result<Registration, Error
             (None, None) => none_running("this workspace is not running"),
         }),
     }
+}
+
+/// What there is to say when an engine has ended that was followed: one that was killed ends nothing well.
+pub fn gone(engine: &Registration, output: &Output) -> Result<ExitCode, Error> {
+    if registry::was_killed(engine) {
+        return Err(Error::failed("the engine ended unexpectedly")
+            .hint("`engine.log` in the workspace's state may tell why; `nagaya up` starts again"));
+    }
+    output.say(&dim(&format!("{} has ended", engine.name)));
+    Ok(ExitCode::SUCCESS)
 }
 
 fn none_running(message: &str) -> Error {

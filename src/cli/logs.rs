@@ -13,7 +13,8 @@ use super::error::{Code, Error};
 use super::locate;
 use super::output::{Output, dim, tint};
 use crate::api::{Client, Events};
-use crate::effects::{clock, registry};
+use crate::effects::clock;
+use crate::effects::registry::{self, Registration};
 use crate::model::parse_duration;
 use crate::telemetry::logs::{Line, Reader, Start};
 use crate::view::{LogLine, by_service, label, level};
@@ -58,6 +59,9 @@ pub async fn run(global: &Global, args: Logs, output: &Output) -> Result<ExitCod
                     ));
                 }
             }
+            if let Some(engine) = &source.engine {
+                return locate::gone(engine, output);
+            }
         }
         None => {
             // What is written from here on is for another time: a busy service would never come to an end.
@@ -79,6 +83,7 @@ struct Source {
     /// The start of the engine: what earlier ones left is shown only on request.
     since: Option<Timestamp>,
     client: Option<Client>,
+    engine: Option<Registration>,
 }
 
 impl Source {
@@ -89,7 +94,8 @@ impl Source {
                 let external = rows.iter().filter(|row| row.is_external()).map(|row| row.name.clone()).collect();
                 let services = rows.into_iter().map(|row| row.name).collect();
                 let since = engine.started.parse().ok();
-                Ok(Self { logs: engine.state.join("logs"), services, external, since, client: Some(client) })
+                let logs = engine.state.join("logs");
+                Ok(Self { logs, services, external, since, client: Some(client), engine: Some(engine) })
             }
             Err(error) if error.code == Code::NoEngine => {
                 let request = locate::manifest(global).map_err(|_| error)?;
@@ -99,7 +105,7 @@ impl Source {
                 let external = workspace.services.values().filter(|service| service.external().is_some());
                 let external = external.map(|service| service.name.to_string()).collect();
                 let since = registry::read(&home).and_then(|last| last.started.parse().ok());
-                Ok(Self { logs: home.logs(), services, external, since, client: None })
+                Ok(Self { logs: home.logs(), services, external, since, client: None, engine: None })
             }
             Err(error) => Err(error),
         }

@@ -9,6 +9,7 @@ use super::args::Global;
 use super::error::Error;
 use super::locate::connect;
 use super::output::{Output, state};
+use crate::supervise::State;
 use crate::view::{Align, Port, Service, Table, by_service, elapsed, lost_lines};
 
 #[derive(Debug, Args)]
@@ -76,8 +77,9 @@ pub fn table(rows: &[Service], output: &Output) {
 
 /// What there is to say of it in words.
 fn remarks(row: &Service) -> String {
+    let joint = if row.state == State::Backoff { " " } else { ", next " };
     let next = row.next_in(crate::effects::clock::utc()).map(|next| format!("in {}", elapsed(next)));
-    let reason = row.reason.iter().cloned().chain(next).collect::<Vec<_>>().join(" ");
+    let reason = row.reason.iter().cloned().chain(next).collect::<Vec<_>>().join(joint);
     Some(reason)
         .filter(|it| !it.is_empty())
         .into_iter()

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::args::Global;
 use super::error::Error;
-use super::locate::connect;
+use super::locate::{connect, gone};
 use super::output::{Output, dim, tint};
 use crate::view::Request;
 
@@ -25,7 +25,7 @@ pub struct Requests {
 
 /// Prints the last requests, and what comes with `--follow`.
 pub async fn run(global: &Global, args: &Requests, output: &Output) -> Result<ExitCode, Error> {
-    let (client, _) = connect(global, output)?;
+    let (client, engine) = connect(global, output)?;
     let wanted = |request: &Request| {
         let names = &args.services;
         let version = request.version.as_ref().map(|version| format!("{}-{version}", request.to));
@@ -45,7 +45,7 @@ pub async fn run(global: &Global, args: &Requests, output: &Output) -> Result<Ex
         let skip = past.take().map_or(0, |tail| requests.len().saturating_sub(tail));
         requests[skip..].iter().for_each(|request| print(request, output));
     }
-    Ok(ExitCode::SUCCESS)
+    gone(&engine, output)
 }
 
 fn print(request: &Request, output: &Output) {

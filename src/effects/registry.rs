@@ -91,6 +91,13 @@ pub fn began(state: &Path) -> Option<Timestamp> {
     serde_json::from_str::<Registration>(&text).ok()?.started.parse().ok()
 }
 
+/// Whether an engine that is gone was killed: its note is there, and does not say that it was about to end.
+pub fn was_killed(engine: &Registration) -> bool {
+    let left = fs::read_own(&engine.state.join(places::NOTE)).ok().flatten();
+    let note = left.and_then(|text| serde_json::from_str::<Registration>(&text).ok());
+    note.is_some_and(|note| !note.ending && note.pid == engine.pid && !note.is_alive())
+}
+
 /// Leaves a note.
 pub fn write(home: &Home, registration: &Registration) -> io::Result<()> {
     fs::replace(&home.registration(), serde_json::to_string_pretty(registration)?.as_bytes())

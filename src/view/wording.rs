@@ -25,7 +25,7 @@ pub fn state_mark(state: State) -> &'static str {
 pub fn reason(reason: &Reason, plan: &Plan) -> String {
     let name = |service: &usize| plan.services[*service].name.to_string();
     match reason {
-        Reason::Scheduled => "it runs at its times, next".to_owned(),
+        Reason::Scheduled => "it runs at its times".to_owned(),
         Reason::WaitsFor(services) => format!("waits for {}", listed(services.iter().map(name))),
         Reason::Blocked(service) => format!("blocked: {} will not come by itself", name(service)),
         Reason::SetupRuns(setup) => format!("runs `{}`", plan.setups[*setup].command),

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::sandbox::{Sandbox, full, until};
+use crate::support::sandbox::{Sandbox, full, signal, until};
 
 /// Numbered lines of 100 bytes, then a word, then quiet.
 fn numbered(count: usize) -> Sandbox {
@@ -36,6 +36,24 @@ fn none_are_lost_and_all_are_in_order_while_somebody_follows() {
     assert!(seen.iter().enumerate().all(|(place, number)| place == *number));
     follower.signal("INT");
     follower.end();
+}
+
+#[test]
+fn a_follower_says_that_the_engine_has_ended() {
+    for (words, shown) in [(["logs", "-f"], "web | begun"), (["events", "-f"], "web  ● running")] {
+        let sandbox = Sandbox::new("name: ends\nservices:\n  web: { command: 'echo begun; exec sleep infinity' }\n");
+        sandbox.up();
+        let follower = sandbox.start(&words);
+        until("it follows", || follower.out().contains(shown));
+        sandbox.nagaya(&["down"]).good();
+        follower.end().good().says(&["ends has ended"]);
+        sandbox.up();
+        let follower = sandbox.start(&words);
+        until("it follows", || follower.out().contains(shown));
+        signal("KILL", sandbox.engine()["pid"].as_u64().unwrap().try_into().unwrap());
+        follower.end().ended(1).says(&["the engine ended unexpectedly", "nagaya up"]);
+        sandbox.nagaya(&["down"]);
+    }
 }
 
 #[test]

@@ -52,6 +52,19 @@ fn who_depends_on_a_restarted_service_so_is_restarted_after_it() {
 }
 
 #[test]
+fn what_has_completed_is_not_run_again_by_scale() {
+    let sandbox = Sandbox::new("services:\n  job: { command: echo x >> runs }\n  web: { command: sleep infinity }\n");
+    sandbox.up();
+    until("it has completed", || sandbox.row("job")["state"] == "completed");
+    sandbox.nagaya(&["scale", "job=2"]).ended(2).says(&["job has completed", "`nagaya start job`"]);
+    sandbox.nagaya(&["up", "-d", "--scale", "job=3"]).ended(2).says(&["job has completed"]);
+    sandbox.nagaya(&["scale", "web=2"]).good();
+    let events = sandbox.nagaya(&["events"]).good().out;
+    assert!(events.contains(" web#2  ● running"), "an event says of which instance it is: {events}");
+    assert_eq!(std::fs::read_to_string(sandbox.path("runs")).unwrap(), "x\n");
+}
+
+#[test]
 fn a_service_with_a_schedule_runs_at_its_times() {
     for account in Account::all() {
         let sandbox = Sandbox::of(
