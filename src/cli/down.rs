@@ -1,5 +1,6 @@
 //! `nagaya down`: stop everything, in reverse order, and end the engine.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,11 +10,15 @@ use super::locate::{self, connect};
 use super::output::Output;
 use super::tries::tell_kept;
 use crate::api::Client;
+use crate::effects::places::CONTAINERS;
 use crate::effects::registry::{self, Registration};
 use crate::effects::{self, containers, tries, wait};
 use crate::engine;
 use crate::runtime::Changes;
 use crate::supervise::State;
+
+/// A wait that takes longer is told of.
+const LATE: Duration = Duration::from_secs(1);
 
 /// Returns when the engine's process is gone.
 pub async fn run(global: &Global, args: &Down, output: &Output) -> Result<ExitCode, Error> {
@@ -24,11 +29,18 @@ pub async fn run(global: &Global, args: &Down, output: &Output) -> Result<ExitCo
     if let Err(error) = client.down(args.force).await {
         return if args.force { kill(&engine, output).await } else { Err(error.into()) };
     }
+    let note = engine.state.join(CONTAINERS);
     if !output.json {
-        report(&client, output).await;
+        report(&client, &note, output).await;
     }
     let (pid, started) = (engine.pid, engine.process_started);
     let _ = tokio::task::spawn_blocking(move || wait(pid, started)).await;
+    if let Some(place) = containers::left(&note) {
+        tell_kept(&engine.state, output);
+        let message =
+            format!("{} is down, but for its containers: their engine at {place} does not answer", engine.name);
+        return Err(Error::failed(message).hint("once it does, `nagaya down` or `nagaya up` removes them"));
+    }
     if output.json {
         output.json(&serde_json::json!({ "stopped": engine.name }));
     } else {
@@ -55,30 +67,40 @@ async fn sweep_up(killed: &Registration, output: &Output) -> Result<ExitCode, Er
     let places = locate::places()?;
     let count = engine::clear(&places, killed, &|text| output.say(text))?;
     let home = places.home(&killed.id);
+    let mut cleared = Ok(());
+    let had_containers = containers::left(&home.containers()).is_some();
     // Unless there is an engine again, whose versions these are.
     if let Ok(Some(_lock)) = registry::lock(&home.lock()) {
         tries::clear(&home, tries::read(&home.tries())).await;
-        if let Err(reason) = containers::clear(&home.containers()).await {
-            output.say(&format!("its containers could not be removed: {reason}"));
+        cleared = containers::clear(&home.containers()).await;
+        if cleared.is_err() {
+            // Whoever comes next is to find them still.
+            let _ = registry::write(&home, killed);
         }
     }
     tell_kept(&killed.state, output);
+    if let Err(reason) = cleared {
+        return Err(Error::failed(format!("{} is down, but for its containers: {reason}", killed.name)));
+    }
     if output.json {
         output.json(&serde_json::json!({ "stopped": killed.name }));
     } else {
-        let ended = if count > 0 { format!("; {count} processes that it had left were ended") } else { String::new() };
-        output.say(&format!("{} is down: its engine had been killed{ended}", killed.name));
+        let ended = match (count, killed.ending && had_containers) {
+            (0, true) => "its containers, which had been left, are removed".to_owned(),
+            (0, false) => "its engine had been killed".to_owned(),
+            (count, _) => format!("its engine had been killed; {count} processes that it had left were ended"),
+        };
+        output.say(&format!("{} is down: {ended}", killed.name));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says what is still stopping when it takes longer than people like to wait without a word.
-async fn report(client: &Client, output: &Output) {
+/// Says what is waited for when it takes longer than people like to wait without a word.
+async fn report(client: &Client, note: &Path, output: &Output) {
     let Ok(mut stream) = client.events("/v1/services/stream").await else { return };
     let mut stopping: Vec<String> = Vec::new();
-    let deadline = tokio::time::sleep(Duration::from_secs(1));
-    tokio::pin!(deadline);
-    let mut late = false;
+    let mut late = tokio::time::interval_at(tokio::time::Instant::now() + LATE, LATE);
+    let mut told = None;
     loop {
         tokio::select! {
             changes = stream.next::<Changes>() => {
@@ -90,11 +112,26 @@ async fn report(client: &Client, output: &Output) {
                     }
                 }
             }
-            () = &mut deadline, if !late => {
-                late = true;
-                let whom = if stopping.is_empty() { "the engine".to_owned() } else { stopping.join(", ") };
-                output.say(&format!("waiting for {whom} to stop"));
+            _ = late.tick() => {
+                let (awaited, whom) = match containers::left(note) {
+                    _ if !stopping.is_empty() => (Awaited::Services, stopping.join(", ")),
+                    Some(place) => {
+                        (Awaited::Containers, format!("the containers at {place}"))
+                    }
+                    None => (Awaited::Engine, "the engine".to_owned()),
+                };
+                if told.replace(awaited) != Some(awaited) {
+                    output.say(&format!("waiting for {whom} to stop"));
+                }
             }
         }
     }
+}
+
+/// What keeps a workspace from being down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Awaited {
+    Services,
+    Containers,
+    Engine,
 }

@@ -21,10 +21,9 @@ mod visit;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Mutex, OnceCell, mpsc};
+use tokio::sync::{Mutex, OnceCell, mpsc, watch};
 
 use super::environment;
 use super::places::Home;
@@ -32,13 +31,14 @@ use super::pods::Announcer;
 use crate::model::{Image, Signal};
 use crate::supervise::{Exit, Fact, Left};
 use clear::Note;
-use engine::Engine;
+use engine::{AGAIN, Engine, told};
 use image::Words;
+use inside::Tries;
 use losses::Losses;
 use network::{Ground, Site};
 
 pub use body::Wanted;
-pub use clear::clear;
+pub use clear::{clear, left};
 pub use image::Freshness;
 pub use life::{Birth, Running};
 pub use visit::exec;
@@ -55,9 +55,11 @@ struct Shared {
     engine: OnceCell<Engine>,
     site: Mutex<Standing>,
     losses: Losses,
+    tries: Tries,
     /// Services that an engine which is back had taken along.
     returned: mpsc::UnboundedSender<Vec<String>>,
-    ending: AtomicBool,
+    /// All is over, and nobody waits for anything any more.
+    ending: watch::Sender<bool>,
 }
 
 /// Whether there is a place for containers.
@@ -70,18 +72,26 @@ enum Standing {
     Away(String),
 }
 
+/// What is said while it is not known yet which engine there is.
+const WAITS: &str = "nagaya: waiting for the engine of containers to answer";
+
 /// What is said of containers meanwhile.
 fn away(engine: &Engine) -> String {
     format!(
-        "the engine of containers at {} stopped, or their router did; they are started when it is back",
-        engine.place
+        "the engine of containers at {} stopped, or their router did; they are started when it is back within {} minutes",
+        engine.place,
+        RETURN.as_secs() / 60
     )
 }
 
 /// The word with which this program cleans up.
 pub const CLEAR: &str = "clear-containers";
-/// How often an engine that was lost is looked for.
-const AGAIN: Duration = Duration::from_millis(500);
+/// How long the making of a site may take that is under way when all ends.
+const MAKING: Duration = Duration::from_secs(15);
+/// What is said then, should anybody hear.
+const OVER: &str = "all containers are being removed";
+/// For how long an engine that was lost is looked for.
+const RETURN: Duration = Duration::from_secs(10 * 60);
 
 impl Containers {
     /// None yet. Services that are to be started again, as their engine is back, are told.
@@ -98,8 +108,9 @@ impl Containers {
             engine: OnceCell::new(),
             site: Mutex::new(Standing::None),
             losses: Losses::default(),
+            tries: Tries::default(),
             returned,
-            ending: AtomicBool::new(false),
+            ending: watch::Sender::new(false),
         }))
     }
 
@@ -117,6 +128,9 @@ impl Containers {
     /// Where containers are started. It is made for the first one.
     async fn site(&self) -> Result<Arc<Site>, String> {
         let mut standing = self.0.site.lock().await;
+        if *self.0.ending.borrow() {
+            return Err(OVER.to_owned());
+        }
         match &*standing {
             Standing::Here(site) => return Ok(site.clone()),
             Standing::Away(reason) => return Err(reason.clone()),
@@ -161,7 +175,7 @@ impl Containers {
     /// answers again, what is left of them is removed, and whoever lost one is told.
     async fn watch(&self, site: &Site) {
         site.ended().await;
-        if self.0.ending.load(Ordering::Relaxed) {
+        if *self.0.ending.borrow() {
             return;
         }
         let lost = Instant::now();
@@ -171,16 +185,20 @@ impl Containers {
         self.await_return(&site.engine, lost).await;
     }
 
-    /// Waits until an engine that was missed first at `lost` is back.
+    /// Waits until an engine that was missed first at `lost` is back. One that stays away is looked for again when a
+    /// container is asked for.
     async fn await_return(&self, engine: &Engine, lost: Instant) {
-        while !engine.answers().await {
-            tokio::time::sleep(AGAIN).await;
-        }
-        while clear::remove_all(engine, &self.0.home.id).await.is_err() {
-            tokio::time::sleep(AGAIN).await;
-        }
+        let back = async {
+            while !engine.answers().await || clear::remove_all(engine, &self.0.home.id).await.is_err() {
+                tokio::time::sleep(AGAIN).await;
+            }
+        };
+        let is_back = tokio::time::timeout(RETURN, back).await.is_ok();
         *self.0.site.lock().await = Standing::None;
-        let _ = self.0.returned.send(self.0.losses.take(lost));
+        let names = self.0.losses.take(lost);
+        if is_back {
+            let _ = self.0.returned.send(names);
+        }
     }
 
     /// Has network and router made while something else is waited for.
@@ -194,9 +212,29 @@ impl Containers {
 
     /// Has an image there; what that tells goes into a pipe.
     pub async fn prepare(&self, image: &Image, freshness: Freshness, output: OwnedFd) -> Result<(), String> {
-        let engine = self.engine().await?;
-        let shell: HashMap<String, String> = environment::everything().into_iter().collect();
+        self.unless_over(self.prepare_here(image, freshness, output)).await
+    }
+
+    /// Work that is let go of when all is over, with its pipes.
+    async fn unless_over(&self, work: impl Future<Output = Result<(), String>>) -> Result<(), String> {
+        let mut ending = self.0.ending.subscribe();
+        tokio::select! {
+            done = work => done,
+            _ = ending.wait_for(|is_over| *is_over) => Err(OVER.to_owned()),
+        }
+    }
+
+    async fn prepare_here(&self, image: &Image, freshness: Freshness, output: OwnedFd) -> Result<(), String> {
         let mut words = Words::into_pipe(output);
+        let engine = told(self.engine(), words.line(WAITS)).await;
+        let engine = match engine {
+            Ok(engine) => engine,
+            Err(reason) => {
+                words.line(&reason).await;
+                return Err(reason);
+            }
+        };
+        let shell: HashMap<String, String> = environment::everything().into_iter().collect();
         let result = image::prepare(engine, image, (&self.0.home.id, &shell), freshness, &mut words).await;
         let result = match result {
             Err(_) if !engine.answers().await => Err(away(engine)),
@@ -213,10 +251,11 @@ impl Containers {
         let own = self.clone();
         tokio::spawn(async move {
             let Shared { announcer, facts, losses, .. } = &*own.0;
-            let (incarnation, wanted) = (birth.incarnation, birth.wanted.clone());
+            let Birth { incarnation, wanted, stdout, stderr, running } = birth;
+            let mut words = [Words::into_pipe(stdout), Words::into_pipe(stderr)];
             let name = wanted.planned.name.as_str();
             let site = tokio::select! {
-                site = own.site() => site,
+                site = told(own.site(), words[1].line(WAITS)) => site,
                 Some(signal) = signals.recv() => {
                     return drop(facts.send(Fact::Exited(incarnation, Exit::Signal(signal), Left::Nothing)));
                 }
@@ -232,7 +271,7 @@ impl Containers {
                 announcer.join(incarnation, &wanted.planned, wanted.instance, running.line.clone());
                 let _ = facts.send(Fact::Launched(incarnation, running.pid));
             };
-            let (end, is_asked) = Box::pin(life::live(&site, birth, signals, launched)).await;
+            let (end, is_asked) = Box::pin(life::live(&site, &wanted, (&running, words), signals, launched)).await;
             announcer.close(incarnation);
             if !is_asked {
                 losses.forget(Instant::now());
@@ -244,17 +283,25 @@ impl Containers {
 
     /// One try of a probe that is a command.
     pub async fn probe(&self, container: &str, argv: Vec<String>, timeout: Duration) -> Result<(), String> {
-        inside::probe(self.engine().await?, container, argv, timeout).await
+        self.0.tries.probe(self.engine().await?, container, argv, timeout).await
     }
 
     /// Runs a command in a container; what it says goes into a pipe.
     pub async fn run(&self, container: &str, argv: Vec<String>, output: OwnedFd) -> Result<(), String> {
-        inside::run(self.engine().await?, container, argv, Some(&mut Words::into_pipe(output))).await
+        let mut words = Words::into_pipe(output);
+        let run = async { inside::run(self.engine().await?, container, argv, Some(&mut words)).await };
+        self.unless_over(run).await
     }
 
     /// Removes all that was made. Where that fails, the note stays for the next one who comes.
     pub async fn end(&self) {
-        self.0.ending.store(true, Ordering::Relaxed);
+        self.0.ending.send_replace(true);
+        // What is being made at this moment is waited for: it would not be found.
+        if let Ok(standing) = tokio::time::timeout(MAKING, self.0.site.lock()).await
+            && let Standing::Here(site) = &*standing
+        {
+            site.lose(OVER);
+        }
         let _ = clear(&self.0.home.containers()).await;
         let _ = std::fs::remove_file(self.0.home.router());
     }

@@ -3,9 +3,14 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Read;
+use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::tasks::{Ambiguous, owner};
 
@@ -72,10 +77,38 @@ fn matching(pattern: &str) -> Vec<PathBuf> {
     found
 }
 
+/// How long a program may take to say its version.
+const VERSION: Duration = Duration::from_secs(5);
+
+/// What comes out of a pipe until its end, or until so long.
+fn read_within(limit: Duration, mut output: impl Read + AsFd) -> Vec<u8> {
+    let (begun, mut all, mut piece) = (Instant::now(), Vec::new(), [0; 4096]);
+    loop {
+        let left = Timespec::try_from(limit.saturating_sub(begun.elapsed())).ok();
+        let is_there = poll(&mut [PollFd::new(&output, PollFlags::IN)], left.as_ref());
+        match is_there {
+            Ok(count) if count > 0 => {}
+            Err(rustix::io::Errno::INTR) => continue,
+            Ok(_) | Err(_) => return all,
+        }
+        match output.read(&mut piece) {
+            Ok(count) if count > 0 => all.extend_from_slice(&piece[..count]),
+            _ => return all,
+        }
+    }
+}
+
 /// The first number with a dot that a program says at `--version`.
 pub fn version(program: &Path) -> Option<String> {
-    let output = Command::new(program).arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout);
+    let mut command = Command::new(program);
+    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().ok()?;
+    let said = child.stdout.take().map(|output| read_within(VERSION, output));
+    // What has not ended by now has nothing more to say.
+    let _ = child.kill();
+    let _ = child.wait();
+    let said = said?;
+    let text = String::from_utf8_lossy(&said);
     let words = text.split(|c: char| !c.is_ascii_digit() && c != '.').map(|word| word.trim_matches('.'));
     words.filter(|word| word.contains('.')).map(str::to_owned).next()
 }

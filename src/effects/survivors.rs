@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use super::process::{fields, number};
+use super::process::{fields, number, tree};
 use crate::launcher::TOKEN;
 
 /// Processes that SIGKILL does not end within this time are the kernel's.
@@ -32,6 +32,18 @@ pub fn end(id: &str) -> usize {
             let _ = pidfd_send_signal(process, Signal::KILL);
         }
         found.iter().for_each(|process| wait(process, deadline));
+    }
+}
+
+/// Kills a process with its children, where it is in a container of this name. Control groups are called after the containers
+/// for which engines make them (cgroups(7)), so nothing else is met where an engine counts processes otherwise.
+pub fn kill_within(pid: u32, container: &str) {
+    let is_inside =
+        |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/cgroup")).is_ok_and(|it| it.contains(container));
+    for pid in tree(pid) {
+        if let Some(process) = open(pid).filter(|_| is_inside(pid)) {
+            let _ = pidfd_send_signal(process, Signal::KILL);
+        }
     }
 }
 

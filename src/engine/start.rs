@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixStream;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::WaitOptions;
 
 use super::{Order, Refusal, Reply, Running, aftermath, owner, process};
@@ -42,7 +43,7 @@ pub fn find_or_start(places: &Places, order: &Order, tell: &dyn Fn(&str)) -> Res
         if let Some(engine) = found {
             return Ok(Found::Running(Box::new(engine)));
         }
-        let id = match start(order)? {
+        let id = match start(order, tell)? {
             Started::Now(running, owned) => return Ok(Found::Started(running, owned)),
             Started::Taken(id) => id,
         };
@@ -58,7 +59,7 @@ enum Started {
 }
 
 /// Starts an engine and waits until it has a plan and listens, or says why not.
-fn start(order: &Order) -> Result<Started, Refusal> {
+fn start(order: &Order, tell: &dyn Fn(&str)) -> Result<Started, Refusal> {
     let (ours, theirs) =
         UnixStream::pair().map_err(|error| Refusal::surroundings(format!("no socket can be made: {error}")))?;
     let forked = fork().map_err(|error| Refusal::surroundings(format!("the engine could not be started: {error}")))?;
@@ -70,6 +71,10 @@ fn start(order: &Order) -> Result<Started, Refusal> {
         }
     };
     drop(theirs);
+    let late = Timespec { tv_sec: 2, tv_nsec: 0 };
+    if poll(&mut [PollFd::new(&ours, PollFlags::IN)], Some(&late)) == Ok(0) {
+        tell("waiting for the engine, which has to clear up after an earlier one, or reads much");
+    }
     let reply = read_reply(&ours).map_err(|error| {
         Refusal::surroundings(format!("the engine ended before it was ready: {error}"))
             .hint("its own words are in `engine.log` in the workspace's state")

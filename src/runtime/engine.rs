@@ -39,6 +39,7 @@ use super::wanted::wanted;
 use crate::effects::Host;
 use crate::effects::alarm::Alarm;
 use crate::effects::clock::Clock;
+use crate::effects::containers;
 use crate::effects::places::Home;
 use crate::effects::pods::Inbox;
 use crate::effects::registry::{self, Lock};
@@ -266,8 +267,11 @@ impl Engine {
         while reports.recv().await.is_some() {}
         let _ = tokio::task::spawn_blocking(move || collector.finish()).await;
         clear(&setup.home, tries.into_list()).await;
-        // While the lock is held: the next engine's note and socket have the same names.
-        registry::remove(&setup.home);
+        // While the lock is held: the next engine's note and socket have the same names. Where containers are left, whoever
+        // looks for this engine is to find that.
+        if containers::left(&setup.home.containers()).is_none() {
+            registry::remove(&setup.home);
+        }
         Ok(())
     }
 

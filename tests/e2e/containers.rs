@@ -1,6 +1,7 @@
 //! nagaya inside a Docker container: what each degree of confinement leaves, and the word for it. In `services` it is the
 //! other way round.
 
+mod hangs;
 mod services;
 
 use std::fs;
@@ -77,14 +78,21 @@ impl Docker {
         until("the daemon listens", || finish(self.client().arg("version")).code == 0);
     }
 
-    /// Ends the daemon, in order.
-    fn end(&mut self) {
+    /// Signals the daemon.
+    fn signal(&self, name: &str) {
         let pid = fs::read_to_string(self.folder.path().join("pid")).unwrap_or_default();
         let mut kill = if is_root() { Command::new("kill") } else { Command::new("sudo") };
         if !is_root() {
             kill.args(["-n", "kill"]);
         }
-        let _ = kill.arg(pid.trim()).status();
+        let _ = kill.args([&format!("-{name}"), pid.trim()]).status();
+    }
+
+    /// Ends the daemon, in order.
+    fn end(&mut self) {
+        self.signal("TERM");
+        // A test that failed may have stopped it.
+        self.signal("CONT");
         let _ = self.child.wait();
     }
 

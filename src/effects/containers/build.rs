@@ -13,7 +13,7 @@ use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
 
 use super::credentials;
-use super::engine::{Engine, said};
+use super::engine::{Engine, said, told};
 use super::ignore::Ignored;
 use super::image::Words;
 use crate::model::{Build, Image};
@@ -80,7 +80,10 @@ pub async fn build(engine: &Engine, build: &Build, job: &Job<'_>, words: &mut Wo
         ..BuildImageOptions::default()
     };
     let archive = bollard::body_try_stream(context.stream());
-    let mut news = engine.docker.build_image(options, credentials::all().await, Some(archive));
+    let docker = engine.patient();
+    let asked = "waiting for the helpers that Docker's configuration names for registries";
+    let credentials = told(credentials::all(), words.line(asked)).await;
+    let mut news = docker.build_image(options, credentials, Some(archive));
     while let Some(one) = news.next().await {
         let failed = |error| format!("the image {} could not be built: {}", job.name, said(&error));
         let one = one.map_err(failed)?;

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use bollard::query_parameters::{ListContainersOptions, ListNetworksOptions, RemoveContainerOptions};
 use futures_util::future::join_all;
@@ -19,6 +20,9 @@ use crate::effects::fs;
 pub const WORKSPACE: &str = "nagaya.workspace";
 /// The account whose workspace it is.
 pub const OWNER: &str = "nagaya.owner";
+
+/// How long the removal may take. An engine that takes longer is left to the next who comes.
+const CLEARING: Duration = Duration::from_secs(15);
 
 /// What is written down.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,9 +58,15 @@ fn filters(workspace: &str) -> Option<HashMap<String, Vec<String>>> {
 pub async fn clear(file: &Path) -> Result<(), String> {
     let Some(note) = Note::read(file) else { return Ok(()) };
     let engine = Engine::at(note.engine.clone()).await.map_err(|absent| absent.to_string())?;
-    remove_all(&engine, &note.workspace).await?;
+    let removed = tokio::time::timeout(CLEARING, remove_all(&engine, &note.workspace)).await;
+    removed.map_err(|_| format!("the engine of containers at {} did not remove them in time", engine.place))??;
     let _ = fs::remove(file);
     Ok(())
+}
+
+/// The engine where something of a workspace may be left, by its note.
+pub fn left(file: &Path) -> Option<Place> {
+    Note::read(file).map(|note| note.engine)
 }
 
 /// Removes all containers and networks of a workspace. Volumes stay: they are data.

@@ -1,20 +1,25 @@
 //! Credentials of registries, as `docker login` left them: in Docker's configuration, or with a helper that it names.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bollard::auth::DockerCredentials;
+use futures_util::future::join_all;
 use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use crate::effects::environment::variable;
+use crate::model::show_duration;
 
 /// Docker's own registry, as its configuration calls it.
 const HUB: &str = "https://index.docker.io/v1/";
+/// How long a helper may take: some ask their user in a window.
+const HELPING: Duration = Duration::from_secs(60);
 
 /// What of the configuration is about registries.
 #[derive(Debug, Default, Deserialize)]
@@ -53,16 +58,21 @@ pub async fn of_image(image: &str) -> Result<Option<DockerCredentials>, String> 
 /// Those for all registries that are known: a build may fetch from any.
 pub async fn all() -> Option<HashMap<String, DockerCredentials>> {
     let config = config()?;
-    let mut out = HashMap::new();
-    for registry in config.auths.keys().chain(config.cred_helpers.keys()) {
-        let found = match helper(&config, registry) {
-            // Whether it is needed is not known: then the engine says what is lacking.
-            Some(helper) => ask(helper, registry).await.ok().flatten(),
-            None => config.auths.get(registry).and_then(|auth| stored(registry, auth)),
-        };
-        out.extend(found.map(|found| (registry.clone(), found)));
-    }
-    (!out.is_empty()).then_some(out)
+    let registries: BTreeSet<&String> = config.auths.keys().chain(config.cred_helpers.keys()).collect();
+    let config = &config;
+    let one = |registry: &String| {
+        let registry = registry.clone();
+        async move {
+            let found = match helper(config, &registry) {
+                // Whether it is needed is not known: then the engine says what is lacking.
+                Some(helper) => ask(helper, &registry).await.ok().flatten(),
+                None => config.auths.get(&registry).and_then(|auth| stored(&registry, auth)),
+            };
+            Some((registry, found?))
+        }
+    };
+    let found: HashMap<_, _> = join_all(registries.into_iter().map(one)).await.into_iter().flatten().collect();
+    (!found.is_empty()).then_some(found)
 }
 
 fn config() -> Option<Config> {
@@ -102,18 +112,27 @@ fn stored(registry: &str, auth: &Auth) -> Option<DockerCredentials> {
 
 /// Asks a helper, a program that Docker's own client would ask in the same way.
 async fn ask(helper: &str, registry: &str) -> Result<Option<DockerCredentials>, String> {
-    let program = format!("docker-credential-{helper}");
+    ask_within(HELPING, &format!("docker-credential-{helper}"), registry).await
+}
+
+async fn ask_within(limit: Duration, program: &str, registry: &str) -> Result<Option<DockerCredentials>, String> {
     let failed = |error: std::io::Error| {
         format!("`{program}`, which Docker's configuration names for {registry}, cannot be run: {error}")
     };
-    let mut command = Command::new(&program);
+    let mut command = Command::new(program);
     command.arg("get").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
     let mut child = command.spawn().map_err(failed)?;
     if let Some(mut input) = child.stdin.take() {
         // One that reads nothing says so by its exit code.
         let _ = input.write_all(registry.as_bytes()).await;
     }
-    let output = child.wait_with_output().await.map_err(failed)?;
+    let Ok(output) = tokio::time::timeout(limit, child.wait_with_output()).await else {
+        let limit = show_duration(limit);
+        return Err(format!(
+            "`{program}`, which Docker's configuration names for {registry}, did not answer within {limit}"
+        ));
+    };
+    let output = output.map_err(failed)?;
     // That is how it says that it knows none.
     if !output.status.success() {
         return Ok(None);
@@ -171,5 +190,18 @@ mod tests {
     async fn a_helper_that_is_not_there_is_named() {
         let error = ask("no-such-helper", "ghcr.io").await.unwrap_err();
         assert!(error.contains("docker-credential-no-such-helper") && error.contains("ghcr.io"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_helper_is_waited_for_no_longer_than_its_limit() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("docker-credential-slow");
+        std::fs::write(&program, "#!/bin/sh\nexec sleep 1000\n").unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let asked = ask_within(Duration::from_millis(50), program.to_str().unwrap(), "ghcr.io");
+        let error = asked.await.unwrap_err();
+        assert!(error.contains("did not answer within 50ms"), "{error}");
     }
 }

@@ -10,7 +10,8 @@ use futures_util::StreamExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
 
-use super::engine::{Engine, said, status};
+use super::engine::{Engine, said, status, told};
+use super::life::waits;
 use super::{build, credentials};
 use crate::model::{Image, Pull};
 
@@ -71,7 +72,8 @@ pub async fn prepare(
         let is_old = freshness == Freshness::New || image.pull == Pull::Build;
         return build::build(engine, wanted, &build::Job { name: &name, image, shell, is_old }, words).await;
     }
-    let is_there = match engine.docker.inspect_image(&name).await {
+    let waits = waits(&engine.place);
+    let is_there = match told(engine.docker.inspect_image(&name), words.line(&waits)).await {
         Ok(_) => true,
         Err(error) if status(&error) == Some(404) => false,
         Err(error) => return Err(said(&error)),
@@ -100,8 +102,10 @@ async fn pull(engine: &Engine, name: &str, platform: Option<&str>, words: &mut W
         platform: platform.unwrap_or_default().to_owned(),
         ..CreateImageOptions::default()
     };
-    let credentials = credentials::of_image(name).await?;
-    let mut news = engine.docker.create_image(Some(options), None, credentials);
+    let asked = format!("waiting for the helper that Docker's configuration names for the registry of {name}");
+    let credentials = told(credentials::of_image(name), words.line(&asked)).await?;
+    let docker = engine.patient();
+    let mut news = docker.create_image(Some(options), None, credentials);
     let (mut layers, mut told) = (Layers::default(), Instant::now());
     while let Some(one) = news.next().await {
         let one = one.map_err(|error| format!("the image {name} cannot be fetched: {}", said(&error)))?;

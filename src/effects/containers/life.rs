@@ -9,14 +9,15 @@ use bollard::errors::Error;
 use bollard::models::ContainerInspectResponse;
 use bollard::query_parameters::{
     AttachContainerOptions, CreateContainerOptions, InspectContainerOptions, KillContainerOptions,
-    StartContainerOptions, WaitContainerOptions,
+    StartContainerOptions,
 };
 use futures_util::{Stream, StreamExt};
 use tokio::sync::mpsc;
 
 use super::body::{Wanted, body};
 use super::clear::{WORKSPACE, remove};
-use super::engine::{said, status};
+use super::engine::{AGAIN, Ended, said, status, told};
+use super::found::Place;
 use super::image::Words;
 use super::network::Site;
 use crate::launcher::Line;
@@ -25,9 +26,6 @@ use crate::supervise::{Exit, Fact, Incarnation, Left};
 
 /// How long after a container's end its last output may come.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-
-/// Between two questions to an engine that does not answer.
-const AGAIN: Duration = Duration::from_millis(500);
 
 /// What is known of a container once it runs.
 #[derive(Debug, Clone)]
@@ -71,14 +69,15 @@ impl End {
 /// Lives it to the end. `launched` is called when it runs. Also, whether it was asked to end.
 pub async fn live(
     site: &Site,
-    birth: Birth,
+    wanted: &Wanted,
+    (running, mut words): (&OnceLock<Running>, [Words; 2]),
     mut signals: mpsc::UnboundedReceiver<Signal>,
     launched: impl FnOnce(&Running),
 ) -> (End, bool) {
-    let Birth { wanted, stdout, stderr, running, .. } = birth;
     let name = wanted.name();
+    let waits = waits(&site.engine.place);
     let started = tokio::select! {
-        started = start(site, &wanted) => started,
+        started = told(start(site, wanted), words[1].line(&waits)) => started,
         why = site.lost() => return (End::NotLaunched(why), false),
     };
     let (output, inspected) = match started {
@@ -91,7 +90,7 @@ pub async fn live(
     let now = running.get_or_init(|| Running { id: id.clone(), pid: pid.unwrap_or(0), line: Arc::new(line) });
     launched(now);
     let stop = inspected.config.and_then(|config| config.stop_signal).and_then(|word| Signal::parse(&word));
-    let pump = pump(output, [Words::into_pipe(stdout), Words::into_pipe(stderr)]);
+    let pump = pump(output, words);
     tokio::pin!(pump);
     let ended = ended(site, &id);
     tokio::pin!(ended);
@@ -103,20 +102,26 @@ pub async fn live(
             why = site.lost() => return (End::Exited(Exit::Lost(why)), is_asked),
             Some(signal) = signals.recv() => {
                 is_asked = true;
-                kill(site, &id, if signal == Signal::TERM { stop.unwrap_or(signal) } else { signal }).await;
+                kill(site, &id, if signal == Signal::TERM { stop.unwrap_or(signal) } else { signal });
             }
         }
     }
-    let mut words = match words {
-        Some(words) => Some(words),
-        None => tokio::time::timeout(LAST_WORDS, &mut pump).await.ok(),
+    let over = async {
+        let mut words = match words {
+            Some(words) => Some(words),
+            None => tokio::time::timeout(LAST_WORDS, &mut pump).await.ok(),
+        };
+        if is_out_of_memory(site, &id).await
+            && let Some([_, stderr]) = &mut words
+        {
+            stderr.line("nagaya: the kernel ended it, as it took more memory than its limit (`mem_limit`)").await;
+        }
+        let _ = remove(&site.engine, &id).await;
     };
-    if is_out_of_memory(site, &id).await
-        && let Some([_, stderr]) = &mut words
-    {
-        stderr.line("nagaya: the kernel ended it, as it took more memory than its limit (`mem_limit`)").await;
+    tokio::select! {
+        () = over => {}
+        _ = site.lost() => {}
     }
-    let _ = remove(&site.engine, &id).await;
     (End::Exited(exit.unwrap_or(Exit::Vanished)), is_asked)
 }
 
@@ -183,6 +188,11 @@ async fn make_way(site: &Site, name: &str, workspace: &str) -> Result<(), String
     }
 }
 
+/// What is said where an engine is slow.
+pub fn waits(place: &Place) -> String {
+    format!("nagaya: waiting for the engine of containers at {place}")
+}
+
 /// The engine's words, with what helps.
 fn refused(error: &Error, wanted: &Wanted) -> String {
     let words = said(error);
@@ -215,33 +225,24 @@ async fn pump(mut output: Output, [mut stdout, mut stderr]: [Words; 2]) -> [Word
 
 /// How it ended, when it has. A process that a signal ended has 128 and its number, as with a shell.
 async fn ended(site: &Site, id: &str) -> Exit {
-    let options = WaitContainerOptions { condition: "not-running".to_owned() };
     loop {
-        let mut waiting = Box::pin(site.engine.docker.wait_container(id, Some(options.clone())));
-        match waiting.next().await {
-            Some(Ok(answer)) => return code(answer.status_code),
-            Some(Err(Error::DockerContainerWaitError { code: number, .. })) => return code(number),
-            _ => {}
-        }
-        // Not every engine answers for as long as it takes.
-        match site.engine.docker.inspect_container(id, None::<InspectContainerOptions>).await {
-            Ok(found) if found.state.as_ref().and_then(|state| state.running) != Some(true) => {
-                return found.state.and_then(|state| state.exit_code).map_or(Exit::Vanished, code);
-            }
-            Err(error) if status(&error) == Some(404) => return Exit::Vanished,
-            _ => tokio::time::sleep(AGAIN).await,
+        match site.engine.ended(id).await {
+            Ended::With(number) => return Exit::Code(i32::try_from(number).unwrap_or(i32::MAX)),
+            Ended::Removed => return Exit::Vanished,
+            // Where it is gone for good, the site is lost.
+            Ended::Unknown => tokio::time::sleep(AGAIN).await,
         }
     }
 }
 
-fn code(number: i64) -> Exit {
-    Exit::Code(i32::try_from(number).unwrap_or(i32::MAX))
-}
-
-async fn kill(site: &Site, id: &str, signal: Signal) {
+/// Does not wait for an engine that may hang.
+fn kill(site: &Site, id: &str, signal: Signal) {
+    let (engine, id) = (site.engine.clone(), id.to_owned());
     let options = KillContainerOptions { signal: signal.number().to_string() };
-    // It may have ended meanwhile.
-    let _ = site.engine.docker.kill_container(id, Some(options)).await;
+    tokio::spawn(async move {
+        // It may have ended meanwhile.
+        let _ = engine.docker.kill_container(&id, Some(options)).await;
+    });
 }
 
 async fn is_out_of_memory(site: &Site, id: &str) -> bool {

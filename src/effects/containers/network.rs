@@ -15,9 +15,8 @@ use bollard::models::{
 };
 use bollard::query_parameters::{
     CreateContainerOptions, CreateImageOptions, ListNetworksOptions, LogsOptions, StartContainerOptions,
-    WaitContainerOptions,
 };
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::TryStreamExt;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
 use tokio::net::UnixListener;
 use tokio::sync::watch;
@@ -55,7 +54,7 @@ pub struct Site {
 impl Site {
     /// Until the router has ended, or its engine cannot be asked.
     pub async fn ended(&self) {
-        ended(&self.engine, &self.router).await;
+        self.engine.ended(&self.router).await;
     }
 
     /// Tells all who live here that it is gone.
@@ -118,20 +117,9 @@ fn unreachable(engine: &Engine) -> String {
     )
 }
 
-async fn ended(engine: &Engine, router: &str) {
-    let wait = WaitContainerOptions { condition: "not-running".to_owned() };
-    // An answer that takes longer than the client waits for one says nothing of the router.
-    loop {
-        let mut waiting = Box::pin(engine.docker.wait_container(router, Some(wait.clone())));
-        if !matches!(waiting.next().await, Some(Err(bollard::errors::Error::RequestTimeoutError))) {
-            return;
-        }
-    }
-}
-
 /// The router's own words, once it has ended.
 async fn last_words(engine: &Engine, router: &str) -> String {
-    ended(engine, router).await;
+    engine.ended(router).await;
     let options = LogsOptions { stdout: true, stderr: true, tail: "5".to_owned(), ..LogsOptions::default() };
     let lines: Vec<_> = engine.docker.logs(router, Some(options)).try_collect().await.unwrap_or_default();
     let words = lines.iter().map(ToString::to_string).collect::<String>();

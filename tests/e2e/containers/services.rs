@@ -41,7 +41,7 @@ http.server.ThreadingHTTPServer(("", int(sys.argv[2])), Handler).serve_forever()
 "#;
 
 /// A sandbox whose Docker is this one, by a context as `docker context use` leaves it.
-fn boxed(docker: &Docker, account: Account, manifest: &str) -> Sandbox {
+pub(super) fn boxed(docker: &Docker, account: Account, manifest: &str) -> Sandbox {
     let sandbox = Sandbox::of(account, &manifest.replace("IMAGE", IMAGE).replace("USR", USR));
     let host = format!("unix://{}", docker.socket().display());
     let context = serde_json::json!({ "Name": "tests", "Endpoints": { "docker": { "Host": host } } });
@@ -52,17 +52,17 @@ fn boxed(docker: &Docker, account: Account, manifest: &str) -> Sandbox {
 }
 
 /// What the engine of containers has of a sandbox's workspace: containers and networks.
-fn left(docker: &Docker, id: &str) -> String {
+pub(super) fn left(docker: &Docker, id: &str) -> String {
     let label = format!("label=nagaya.workspace={id}");
     let list = |words: &[&str]| finish(docker.client().args(words).args(["--filter", &label])).good().out;
     [list(&["ps", "--all", "--quiet"]), list(&["network", "ls", "--quiet"])].concat()
 }
 
-fn id(sandbox: &Sandbox) -> String {
+pub(super) fn id(sandbox: &Sandbox) -> String {
     sandbox.engine()["id"].as_str().unwrap().to_owned()
 }
 
-fn down(docker: &Docker, sandbox: &Sandbox) {
+pub(super) fn down(docker: &Docker, sandbox: &Sandbox) {
     let id = id(sandbox);
     sandbox.nagaya(&["down"]).good();
     assert_eq!(left(docker, &id), "", "after down");
@@ -70,13 +70,13 @@ fn down(docker: &Docker, sandbox: &Sandbox) {
 }
 
 /// What somebody hears at a URL, asked by curl in the place of a service.
-fn heard(sandbox: &Sandbox, from: &str, url: &str) -> String {
+pub(super) fn heard(sandbox: &Sandbox, from: &str, url: &str) -> String {
     sandbox.nagaya(&["exec", from, "--", "/usr/bin/curl", "-sS", "--max-time", "30", url]).good().out
 }
 
 /// `why` has these words about a service.
 #[track_caller]
-fn tells(sandbox: &Sandbox, service: &str, words: &[&str]) {
+pub(super) fn tells(sandbox: &Sandbox, service: &str, words: &[&str]) {
     let out = sandbox.nagaya(&["why", service]).good().out;
     for word in words {
         assert!(out.contains(word), "no `{word}` in {out}");
