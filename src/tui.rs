@@ -34,4 +34,3 @@ pub use routes::{Shared, Told as RoutesTold};
 pub use svg::svg;
 pub use tasks::Task;
 pub use theme::Theme;
-pub use why::culprit;

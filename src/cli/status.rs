@@ -19,7 +19,8 @@ pub async fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
                 output.json(&rows);
                 return Ok(ExitCode::SUCCESS);
             }
-            let trouble: Vec<_> = rows.iter().filter(|row| !row.settled && row.wanted).cloned().collect();
+            let trouble: Vec<_> =
+                rows.iter().filter(|row| (!row.settled || row.stale) && row.wanted).cloned().collect();
             let rows = by_service(rows);
             let ready = rows.iter().filter(|row| row.settled).count();
             output.line(&format!(

@@ -112,7 +112,8 @@ impl Stream {
                 self.follower.add(&row.name);
             }
             let before = self.rows.insert((row.name.clone(), row.instance), row.clone());
-            if before.is_none_or(|before| before.state != row.state) && !output.json {
+            let is_news = |before: Service| before.state != row.state || (row.stale && before.reason != row.reason);
+            if before.is_none_or(is_news) && !output.json {
                 self.tell(&row, output);
             }
         }

@@ -230,6 +230,7 @@ impl Session {
         }
         if !output.json {
             self.greet(output);
+            self.show_stale(output).await?;
             self.show_entrances(output).await?;
             let nagaya = self.nagaya();
             output.say(&dim(&format!(
@@ -248,6 +249,15 @@ impl Session {
             Some(_) if name == host_label => format!("nagaya -p {name}"),
             Some(manifest) => format!("nagaya -p {name} -f {}", manifest.display()),
         }
+    }
+
+    /// What runs in the place of what should.
+    async fn show_stale(&self, output: &Output) -> Result<(), Error> {
+        for row in self.client.services().await?.iter().filter(|row| row.stale) {
+            let reason = row.reason.as_deref().unwrap_or_default();
+            output.say(&format!("  {}  {}", row.label(), paint(reason, AnsiColor::Yellow)));
+        }
+        Ok(())
     }
 
     /// The addresses of services that no other needs: where one would begin to look.

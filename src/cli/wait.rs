@@ -17,8 +17,8 @@ use crate::api::{CallError, Client};
 use crate::effects::registry;
 use crate::runtime::Changes;
 use crate::supervise::State;
-use crate::telemetry::logs;
-use crate::view::{Service, by_service, elapsed};
+use crate::telemetry::logs::{self, Line, Stream};
+use crate::view::{Culprit, Service, by_service, elapsed};
 
 /// A program that lives this long has not failed at once.
 const PROOF: Duration = Duration::from_millis(300);
@@ -291,6 +291,18 @@ pub fn last_lines(home: &Path, service: &str, count: usize) -> String {
 pub fn tail(home: &Path, service: &str, count: usize) -> Vec<String> {
     let since = registry::began(home).unwrap_or_default();
     logs::last_lines(&home.join("logs"), service, count, since).into_iter().map(|line| line.text).collect()
+}
+
+/// The last lines of whoever holds a service up.
+pub fn tail_of(home: &Path, culprit: &Culprit, count: usize) -> Vec<String> {
+    let began = registry::began(home).unwrap_or_default();
+    let since = culprit.setup_since.as_ref().and_then(|since| since.parse().ok());
+    let wanted = |line: &Line| match culprit.setup_since {
+        Some(_) => line.stream == Stream::Setup,
+        None => culprit.instance.is_none_or(|instance| line.instance == instance),
+    };
+    let lines = logs::last_lines_of(&home.join("logs"), &culprit.service, count, since.unwrap_or(began), &wanted);
+    lines.into_iter().map(|line| line.text).collect()
 }
 
 async fn timed_out(rows: &Rows, goal: Goal, timeout: Option<Duration>, client: &Client, home: &Path) -> Error {

@@ -6,8 +6,8 @@ use super::args::{Global, One};
 use super::error::Error;
 use super::locate::connect;
 use super::output::{Output, dim, state};
-use super::wait::{shared_port, tail};
-use crate::view::lost_lines;
+use super::wait::{shared_port, tail_of};
+use crate::view::{label, lost_lines};
 
 /// Lines of the log that are shown.
 const LINES: usize = 10;
@@ -28,9 +28,8 @@ async fn service(global: &Global, args: &One, output: &Output) -> Result<ExitCod
     let (client, engine) = connect(global, output)?;
     let mut why = client.why(&args.service).await?;
     // The one that holds it up has the lines that matter.
-    let cause = why.blockers.iter().find(|blocker| blocker.state != crate::supervise::State::Waiting);
-    let about = cause.map_or(why.service.clone(), |blocker| blocker.service.clone());
-    why.last_lines = tail(&engine.state, &about, LINES);
+    let culprit = why.culprit();
+    why.last_lines = tail_of(&engine.state, &culprit, LINES);
     if output.json {
         output.json(&why);
         return Ok(ExitCode::SUCCESS);
@@ -38,6 +37,10 @@ async fn service(global: &Global, args: &One, output: &Output) -> Result<ExitCod
     output.line(&format!("{} is {}", why.service, state(why.state)));
     if let Some(reason) = &why.reason {
         output.line(&format!("  {reason}"));
+    }
+    for unwell in &why.instances {
+        let reason = unwell.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        output.line(&format!("  {} is {}{reason}", label(&why.service, unwell.instance), state(unwell.state)));
     }
     for (depth, blocker) in why.blockers.iter().enumerate() {
         let reason = blocker.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
@@ -49,7 +52,7 @@ async fn service(global: &Global, args: &One, output: &Output) -> Result<ExitCod
             state(blocker.state)
         ));
     }
-    if let Some(probe) = why.last_probe.filter(|probe| !why.ready && why.reason.as_ref() != Some(probe)) {
+    if let Some(probe) = why.last_probe.as_ref().filter(|probe| !why.ready && why.reason.as_ref() != Some(*probe)) {
         output.line(&format!("  last probe: {probe}"));
     }
     for refused in &why.refused {
@@ -62,7 +65,7 @@ async fn service(global: &Global, args: &One, output: &Output) -> Result<ExitCod
         output.line(&format!("  {lost}"));
     }
     let rows = client.services().await?;
-    let shared = rows.iter().find(|row| row.name == about).and_then(|row| shared_port(row, &why.last_lines));
+    let shared = rows.iter().find(|row| row.name == culprit.service).and_then(|row| shared_port(row, &why.last_lines));
     if let Some(shared) = shared.filter(|_| !why.ready) {
         output.line(&format!("  {shared}"));
     }
@@ -72,8 +75,8 @@ async fn service(global: &Global, args: &One, output: &Output) -> Result<ExitCod
     if let Some(next) = &why.next {
         output.line(&format!("  {next}"));
     }
-    if !why.last_lines.is_empty() && !why.ready {
-        output.line(&dim(&format!("  the last lines of {about}:")));
+    if !why.last_lines.is_empty() && why.is_wanting() {
+        output.line(&dim(&format!("  the last lines of {}:", culprit.label())));
         why.last_lines.iter().for_each(|line| output.line(&format!("    {line}")));
     }
     Ok(ExitCode::SUCCESS)

@@ -230,6 +230,8 @@ mod tests {
             ready: false,
             reason: Some("it listens on 3000 instead of 8080".to_owned()),
             blockers: Vec::new(),
+            instances: Vec::new(),
+            not_rebuilt_since: None,
             last_probe: None,
             refused: Vec::new(),
             silent_ports: Vec::new(),

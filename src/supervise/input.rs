@@ -76,6 +76,8 @@ pub enum Command {
     /// The same, but where a service may have two instances for a while, a new one takes the place of each that serves
     /// once it is ready itself.
     Replace(Vec<usize>),
+    /// The rebuild of what runs of a service failed with this, so it is older than its files.
+    NotRebuilt(usize, Arc<str>),
     /// A request arrived for a service that was idle.
     Wake(usize),
     /// Stop everything.

@@ -62,6 +62,8 @@ pub struct Status {
     pub stuck: bool,
     /// It was asked for.
     pub wanted: bool,
+    /// It runs, and is older than its files, which could not be built: the reason says why.
+    pub stale: bool,
     pub pid: Option<u32>,
     pub restarts: u32,
     /// Times in a row that it ended and was started again, or will be, without having been up for long.
@@ -105,6 +107,8 @@ pub enum Reason {
     ProbeFailed(ProbeKind, String),
     /// This probe fails, so many times in a row of as many that are one too many.
     ProbeFails(ProbeKind, String, u32, u32),
+    /// What runs is older than its files: this is why they could not be built.
+    NotRebuilt(Arc<str>),
     /// It answers what it was asked, and gets no more.
     Drains,
     /// It serves until the instance of this number is ready, which is in this state for this reason.
@@ -177,12 +181,14 @@ impl World {
         };
         let ready = matches!(state, State::Running | State::Ready);
         let reason = self.reason(spot);
+        let is_up = matches!(instance.phase, Phase::Up(_));
         Status {
             instance: instance.number,
             state,
             ready,
             settled: ready || matches!(state, State::Completed | State::Idle),
             wanted: row.want != Want::Down && instance.stays(),
+            stale: is_up && row.not_rebuilt.is_some(),
             pid: pid.filter(|_| !is_daemonized(&instance.phase)),
             restarts: instance.restarts,
             crashes: instance.streak,
@@ -253,7 +259,10 @@ impl World {
                     probing.error.clone().map(|error| Reason::ProbeFails(kind, error, probing.failures, most))
                 }
                 None if instance.standing == Standing::Outdated => self.serves_until(service),
-                None => up.daemonized.then_some(Reason::Daemonized).or_else(away),
+                None => {
+                    let stale = self.row(service).not_rebuilt.clone().map(Reason::NotRebuilt);
+                    stale.or(up.daemonized.then_some(Reason::Daemonized)).or_else(away)
+                }
             },
             Phase::Backoff { .. } => instance.last_exit.clone().map(|exit| Reason::Retries(exit, instance.streak)),
             Phase::Draining(_) => Some(Reason::Drains),

@@ -12,6 +12,9 @@ use crate::model::{Autoscale, Condition};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Why {
     pub status: Status,
+    /// Its instances that are neither well nor on their way out, but for the one whose status this is, where there are
+    /// several.
+    pub unwell: Vec<Status>,
     /// Nearest first; what a blocker itself waits for follows it.
     pub blockers: Vec<Blocker>,
     /// What the last try of its probe said.
@@ -70,7 +73,11 @@ impl World {
             Phase::Rest(_) => self.next_run(service).map(Next::Run),
             _ => None,
         };
+        let lead = self.lead(service);
+        let others = self.spots(service).filter(|spot| *spot != lead && self.instance(*spot).stays());
+        let unwell = others.map(|spot| self.instance_status(spot)).filter(|status| !status.settled);
         Why {
+            unwell: unwell.collect(),
             status: self.status(service),
             blockers: self.blockers(service),
             last_probe,

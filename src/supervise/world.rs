@@ -72,6 +72,8 @@ pub struct Row {
     pub called: Vec<Incarnation>,
     /// It was asked for without what it needs, so it waits for nothing.
     pub alone: bool,
+    /// What runs is older than its files: why they could not be built.
+    pub not_rebuilt: Option<Arc<str>>,
     /// The remote to which its calls go: nobody waits for it here.
     pub remote: Option<Arc<str>>,
     /// No longer in the manifest; only its stop is still to be seen.
@@ -93,6 +95,7 @@ impl Row {
             rested: None,
             called: Vec::new(),
             alone: false,
+            not_rebuilt: None,
             remote: None,
             leaving: false,
             is_dirty: false,

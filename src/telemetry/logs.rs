@@ -14,5 +14,5 @@ mod writer;
 pub use collect::{Collector, Matched, Origin, Source};
 pub use line::{Line, Stream};
 pub use plain::Plain;
-pub use reader::{Reader, Start, last_lines};
+pub use reader::{Reader, Start, last_lines, last_lines_of};
 pub use writer::Ends;

@@ -40,7 +40,7 @@ pub enum Msg {
     /// Lines, each with its service, of those services that were asked for.
     Lines(Vec<String>, Vec<(String, Line)>),
     /// Why a service is not ready, or why that is not known.
-    Why(String, Result<Explanation, String>),
+    Why(String, Box<Result<Explanation, String>>),
     /// Who calls whom by the manifest.
     Graph(Graph),
     /// Requests that passed the proxy; all that are kept, where they are the first.
@@ -251,7 +251,7 @@ impl App {
             Msg::Flow(flow) => self.traffic.add(flow),
             Msg::Lines(of, lines) if of == self.logs.of => self.logs.add(lines),
             Msg::Lines(..) => {}
-            Msg::Why(name, told) => self.why.told(name, told),
+            Msg::Why(name, told) => self.why.told(name, *told),
             Msg::Graph(graph) => self.topology.graph = graph,
             Msg::Requests { first, requests } => {
                 if first {

@@ -122,7 +122,7 @@ fn told(app: &App, why: &Explanation, width: usize) -> Vec<Line<'static>> {
     facts(app, why, &mut text);
     if !why.last_lines.is_empty() {
         text("", plain);
-        text(&format!("the last lines of {}", culprit(why)), theme.title());
+        text(&format!("the last lines of {}", why.culprit().label()), theme.title());
         why.last_lines.iter().for_each(|line| text(line, plain));
     }
     lines
@@ -144,10 +144,4 @@ fn facts(app: &App, why: &Explanation, text: &mut impl FnMut(&str, ratatui::styl
     if !lead.needed_by.is_empty() {
         text(&format!("needed by {}", lead.needed_by.join(", ")), app.theme.faint());
     }
-}
-
-/// The one that holds it up: its lines are those that matter.
-pub fn culprit(why: &Explanation) -> &str {
-    let cause = why.blockers.iter().find(|blocker| blocker.state != State::Waiting);
-    cause.map_or(&why.service, |blocker| &blocker.service)
 }

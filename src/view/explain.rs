@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::refused::Refused;
+use super::service::label;
 use super::wording::{elapsed, reason, scaling};
 use crate::plan::{Plan, PlannedPort};
-use crate::supervise::{Moment, Next, State, Why};
+use crate::supervise::{Exit, Moment, Next, State, Status, Why};
 
 /// The answer to `why SERVICE`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,6 +16,13 @@ pub struct Explanation {
     pub ready: bool,
     pub reason: Option<String>,
     pub blockers: Vec<Blocker>,
+    /// Its instances that are not well, but for the one whose state and reason are above.
+    #[serde(default)]
+    pub instances: Vec<Unwell>,
+    /// When the rebuild was begun that failed, where what runs is older than its files for that; RFC 3339, UTC. Filled in
+    /// by who watches the files.
+    #[serde(default)]
+    pub not_rebuilt_since: Option<String>,
     pub last_probe: Option<String>,
     /// Calls of it that its own pod refused; filled in by whoever can ask the pod.
     #[serde(default)]
@@ -50,6 +58,47 @@ impl SilentPort {
     }
 }
 
+/// An instance that is not well, of several.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Unwell {
+    pub instance: u32,
+    pub state: State,
+    pub reason: Option<String>,
+    /// Of its last process that ended.
+    pub exit_code: Option<i32>,
+}
+
+impl Unwell {
+    fn new(status: &Status, plan: &Plan) -> Self {
+        Self {
+            instance: status.instance,
+            state: status.state,
+            reason: status.reason.as_ref().map(|it| reason(it, plan)),
+            exit_code: status.exit.as_ref().and_then(Exit::code),
+        }
+    }
+}
+
+/// Whose last lines tell most of a service that is explained.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Culprit {
+    pub service: String,
+    /// One of its instances alone.
+    pub instance: Option<u32>,
+    /// What its rebuild said, since then, and nothing else.
+    pub setup_since: Option<String>,
+}
+
+impl Culprit {
+    /// What people call it.
+    pub fn label(&self) -> String {
+        match (&self.setup_since, self.instance) {
+            (Some(_), _) => format!("{}'s rebuild", self.service),
+            (None, instance) => label(&self.service, instance.unwrap_or(1)),
+        }
+    }
+}
+
 /// A dependency that is not there yet.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Blocker {
@@ -72,6 +121,24 @@ impl Explanation {
         })
     }
 
+    /// Who holds it up: a dependency, one of its own instances, its rebuild, or itself.
+    pub fn culprit(&self) -> Culprit {
+        let whole = |service: &str| Culprit { service: service.to_owned(), instance: None, setup_since: None };
+        if let Some(cause) = self.blockers.iter().find(|blocker| blocker.state != State::Waiting) {
+            return whole(&cause.service);
+        }
+        let own = whole(&self.service);
+        match self.instances.iter().find(|it| it.state != State::Waiting) {
+            Some(unwell) if self.ready => Culprit { instance: Some(unwell.instance), ..own },
+            _ => Culprit { setup_since: self.not_rebuilt_since.clone(), ..own },
+        }
+    }
+
+    /// Whether there are lines to look at: something of it is not as it should be.
+    pub fn is_wanting(&self) -> bool {
+        !self.ready || !self.instances.is_empty() || self.not_rebuilt_since.is_some()
+    }
+
     /// Explains a service.
     pub fn new(plan: &Plan, place: usize, why: &Why, now: Moment) -> Self {
         let blockers = why.blockers.iter().map(|blocker| Blocker {
@@ -90,6 +157,8 @@ impl Explanation {
             ready: why.status.ready,
             reason: why.status.reason.as_ref().map(|it| reason(it, plan)),
             blockers: blockers.collect(),
+            instances: why.unwell.iter().map(|status| Unwell::new(status, plan)).collect(),
+            not_rebuilt_since: None,
             last_probe,
             refused: Vec::new(),
             silent_ports: Vec::new(),
@@ -128,6 +197,8 @@ mod tests {
                 blocker("users", State::Waiting, "waits for db"),
                 blocker("db", State::Starting, "it does not listen on port 5432 yet"),
             ],
+            instances: Vec::new(),
+            not_rebuilt_since: None,
             last_probe: None,
             refused: Vec::new(),
             silent_ports: Vec::new(),

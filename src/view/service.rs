@@ -62,6 +62,9 @@ pub struct Service {
     pub stuck: bool,
     /// It was asked for, by name or by `up`.
     pub wanted: bool,
+    /// It is older than its files, which could not be built; the reason says why.
+    #[serde(default)]
+    pub stale: bool,
     /// It is started again however it ends: that it runs is all there is to it.
     #[serde(default)]
     pub lasting: bool,
@@ -153,6 +156,7 @@ impl Service {
             settled: status.settled,
             stuck: status.stuck,
             wanted: status.wanted,
+            stale: status.stale,
             lasting: planned.restart.policy == RestartPolicy::Always,
             startup_ms: status.startup.map(|it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX)),
             lost_lines: 0,

@@ -47,6 +47,7 @@ pub fn reason(reason: &Reason, plan: &Plan) -> String {
         Reason::Retries(exit, 0 | 1) => format!("{exit}; it is started again"),
         Reason::Retries(exit, crashes) => format!("{exit}, {crashes} times in a row; it is started again"),
         Reason::KilledHard => "did not stop in time and was killed".to_owned(),
+        Reason::NotRebuilt(error) => format!("the old version serves, as the rebuild failed: {error}"),
         Reason::Drains => "answers what it was asked, and gets no more".to_owned(),
         Reason::OverBudget { took, budget } => {
             format!("stopped until it is called: the services took {took}, and the budget is {budget}")

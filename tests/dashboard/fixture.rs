@@ -241,6 +241,6 @@ pub fn full_app() -> App {
     app.update(Msg::Requests { first: true, requests: requests() });
     app.update(Msg::Routes(routes()));
     app.update(Msg::Tasks(Ok(tasks())));
-    app.update(Msg::Why("mailer".to_owned(), Ok(explanation())));
+    app.update(Msg::Why("mailer".to_owned(), Box::new(Ok(explanation()))));
     app
 }

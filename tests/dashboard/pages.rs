@@ -64,7 +64,7 @@ fn why_leads_to_the_culprit_and_back() {
     let mut app = full_app();
     go(&mut app, "jjjjje");
     assert_eq!(app.wants().why.as_deref(), Some("mailer"));
-    app.update(Msg::Why("mailer".to_owned(), Ok(explanation())));
+    app.update(Msg::Why("mailer".to_owned(), Box::new(Ok(explanation()))));
     check("why", &mut app);
     go(&mut app, "j");
     assert_eq!(key(&mut app, KeyCode::Char('r')), Some(Ask::Restart("orders".to_owned())));

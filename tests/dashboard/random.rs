@@ -46,7 +46,7 @@ fn random_msg(app: &App, random: &mut fastrand::Rng) -> Msg {
         }
         1 => Msg::Flow(flow()),
         2 => Msg::Lines(app.wants().logs, lines().into_iter().map(|line| ("web".to_owned(), line)).collect()),
-        3 => Msg::Why(app.wants().why.unwrap_or_default(), Ok(explanation())),
+        3 => Msg::Why(app.wants().why.unwrap_or_default(), Box::new(Ok(explanation()))),
         4 => Msg::Graph(if random.bool() { graph() } else { nagaya::view::Graph::default() }),
         5 => Msg::Requests { first: random.bool(), requests: requests() },
         6 => Msg::Routes(if random.bool() { routes() } else { nagaya::tui::RoutesTold::default() }),

@@ -52,6 +52,55 @@ fn who_depends_on_a_restarted_service_so_is_restarted_after_it() {
 }
 
 #[test]
+fn why_has_the_exit_and_the_last_lines_of_a_version_that_does_not_come_up() {
+    let sandbox = Sandbox::new(
+        r#"
+name: rolls
+services:
+  web:
+    command: "if grep -q bad v; then echo no database; exit 4; fi; echo fine; exec python3 -m http.server 8080"
+    ports: 8080
+    watch: [v]
+    restart: { policy: on-failure, max: 2, backoff: { base: 10ms } }
+"#,
+    );
+    sandbox.write("v", "good");
+    sandbox.up();
+    sandbox.write("v", "bad");
+    let why = || sandbox.nagaya(&["why", "web"]).good().out;
+    until("the new one has failed for good", || why().contains("gave up after 2 restarts: exited with 4"));
+    let told = why();
+    assert!(
+        told.contains("web#2 is ✗ failed") && told.contains("the last lines of web#2:\n    no database\n"),
+        "{told}"
+    );
+    let told = sandbox.nagaya(&["why", "web", "--json"]).good().json();
+    let unwell = &told["instances"][0];
+    assert_eq!((&unwell["instance"], &unwell["state"], &unwell["exit_code"]), (&2.into(), &"failed".into(), &4.into()));
+    assert_eq!((sandbox.row("web")["restarts"].as_u64(), &told["ready"]), (Some(0), &true.into()));
+    // What comes then begins with a clean sheet.
+    sandbox.write("v", "good again");
+    let rows = || sandbox.nagaya(&["ps", "--json"]).good().json();
+    until("the new one serves", || rows().as_array().unwrap().iter().all(|row| row["instance"] == 2));
+    assert_eq!((&rows()[0]["state"], &rows()[0]["restarts"]), (&"ready".into(), &0.into()));
+}
+
+#[test]
+fn why_has_the_exit_and_the_last_lines_of_one_of_several_instances() {
+    let sandbox = Sandbox::new(
+        "name: several\nservices:\n  users: { command: 'mkdir taken && { echo out of luck; exit 5; }; echo lucky; exec sleep \
+         infinity', replicas: 3 }\n",
+    );
+    sandbox.nagaya(&["up", "-d"]).good();
+    let states = || sandbox.nagaya(&["ps", "--json"]).good().json();
+    let count = |state: &str| states().as_array().unwrap().iter().filter(|row| row["state"] == state).count();
+    until("one has failed", || (count("failed"), count("running")) == (1, 2));
+    let told = sandbox.nagaya(&["why", "users"]).good().out;
+    assert!(told.contains("is ✗ failed: exited with 5") && told.contains(":\n    out of luck\n"), "{told}");
+    assert!(!told.contains("    lucky"), "the lines of that one alone: {told}");
+}
+
+#[test]
 fn what_has_completed_is_not_run_again_by_scale() {
     let sandbox = Sandbox::new("services:\n  job: { command: echo x >> runs }\n  web: { command: sleep infinity }\n");
     sandbox.up();

@@ -154,7 +154,7 @@ services:
 fn a_rebuild_that_fails_leaves_the_old_one_running() {
     let sandbox = Sandbox::new(
         "name: builds\nservices:\n  web:\n    command: 'cat built >> ran; exec sleep infinity'\n    \
-         setup: [{ command: 'grep good src/v && cp src/v built', inputs: [none] }]\n    \
+         setup: [{ command: 'grep good src/v || { echo no good here; exit 1; }; cp src/v built; echo was built', inputs: [none] }]\n    \
          watch: { paths: src, action: rebuild }\n",
     );
     sandbox.write("src/v", "good 1\n");
@@ -164,10 +164,22 @@ fn a_rebuild_that_fails_leaves_the_old_one_running() {
     until("the failure is told", || !events(&sandbox, "failed").is_empty());
     let told = events(&sandbox, "failed")[0]["message"].as_str().unwrap().to_owned();
     assert!(told.contains("exited with 1; what runs is the old one"), "{told}");
+    let reason = "the old version serves, as the rebuild failed: ";
+    let row = sandbox.row("web");
+    assert!(row["stale"] == true && row["reason"].as_str().unwrap().starts_with(reason), "{row}");
+    assert!(sandbox.nagaya(&["ps"]).good().out.contains(reason));
+    assert!(sandbox.nagaya(&[]).good().out.contains(reason));
+    sandbox.nagaya(&["up", "-d"]).good().says(&[reason]);
+    let why = sandbox.nagaya(&["why", "web"]).good().out;
+    assert!(why.contains(reason) && why.contains("the last lines of web's rebuild:\n    no good here\n"), "{why}");
+    assert!(!why.contains("    was built"), "nothing of the build before: {why}");
     assert_eq!(sandbox.pid("web"), pid);
     sandbox.write("src/v", "good 2\n");
     runs_with(&sandbox, "good 2");
     assert_eq!(ran(&sandbox), ["good 1", "good 2"]);
+    until("it is up again", || sandbox.row("web")["state"] == "running");
+    let row = sandbox.row("web");
+    assert!(row["stale"] == false && row["reason"].is_null(), "{row}");
 }
 
 #[test]

@@ -9,12 +9,12 @@ use tokio::task::JoinHandle;
 use super::command::Own;
 use crate::api::{CallError, Client, Identity};
 use crate::cli::logs::{Follower, From};
-use crate::cli::wait::tail;
+use crate::cli::wait::tail_of;
 use crate::dtab::Dtab;
 use crate::route::shares;
 use crate::runtime::Changes;
 use crate::telemetry::logs::Start;
-use crate::tui::{Msg, RoutesTold, Shared, Wants, culprit};
+use crate::tui::{Msg, RoutesTold, Shared, Wants};
 use crate::view::{Flow, Request, Service, Shift, ShiftState};
 
 /// Lines of the past that are shown of a service.
@@ -140,7 +140,7 @@ impl Source {
         loop {
             let told = match self.client.why(&name).await {
                 Ok(mut why) => {
-                    why.last_lines = tail(&self.state, culprit(&why), LINES);
+                    why.last_lines = tail_of(&self.state, &why.culprit(), LINES);
                     Ok(why)
                 }
                 Err(error) => Err(error.to_string()),
@@ -148,7 +148,7 @@ impl Source {
             // What is known already need not be drawn again.
             if before.as_ref() != Some(&told) {
                 before = Some(told.clone());
-                if self.messages.send(Msg::Why(name.clone(), told)).await.is_err() {
+                if self.messages.send(Msg::Why(name.clone(), Box::new(told))).await.is_err() {
                     return;
                 }
             }

@@ -17,7 +17,10 @@ impl Engine {
             Err(problem) => return drop(reply.send(Err(problem))),
         };
         let plan = self.world.plan().clone();
-        let explained = Explanation::new(&plan, place, &self.world.why(place), self.clock.now());
+        let explained = Explanation {
+            not_rebuilt_since: self.not_rebuilt_since(place),
+            ..Explanation::new(&plan, place, &self.world.why(place), self.clock.now())
+        };
         let statuses: Vec<Status> = (0..plan.services.len()).map(|place| self.world.status(place)).collect();
         // What was before its present run is no reason for a call that this one made.
         let past = self.publisher.past(&plan, statuses[place].started);

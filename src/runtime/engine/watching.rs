@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::Engine;
@@ -23,6 +24,8 @@ pub(super) struct Watching {
     manifest: Vec<PathBuf>,
     /// Commands under way; true where files have changed since they were begun.
     running: HashMap<Key, bool>,
+    /// When each rebuild was begun last.
+    rebuilds: HashMap<ServiceName, Timestamp>,
     ends: mpsc::UnboundedSender<Ended>,
     pub ended: mpsc::UnboundedReceiver<Ended>,
     /// Files of addresses.
@@ -49,6 +52,7 @@ impl Watching {
             news,
             manifest,
             running: HashMap::new(),
+            rebuilds: HashMap::new(),
             ends,
             ended,
             reading: Reading::default(),
@@ -127,6 +131,12 @@ impl Engine {
         }
     }
 
+    /// When the rebuild was begun that failed, where what runs of a service is older than its files.
+    pub(super) fn not_rebuilt_since(&self, place: usize) -> Option<String> {
+        let begun = self.watching.rebuilds.get(&self.world.plan().services[place].name)?;
+        self.world.status(place).stale.then(|| format!("{begun:.9}"))
+    }
+
     /// One run at a time for a watch; changes that come meanwhile are worth one more.
     fn run_for(&mut self, place: usize, name: &ServiceName, at: usize, watch: &PlannedWatch) {
         let key = Key::Service(name.clone(), at);
@@ -135,11 +145,15 @@ impl Engine {
             return;
         }
         self.watching.running.insert(key, false);
+        let begun = (name.clone(), self.clock.wall(self.clock.now()));
         let (ends, name) = (self.watching.ends.clone(), name.clone());
         let done = move |result| drop(ends.send(Ended { name, at, result }));
         match &watch.files.reaction {
             Reaction::Run(command) => self.host.run_for(place, watch.argv.clone(), command.written(), done),
-            _ => self.host.rebuild(place, done),
+            _ => {
+                self.watching.rebuilds.insert(begun.0, begun.1);
+                self.host.rebuild(place, done);
+            }
         }
     }
 
@@ -158,6 +172,9 @@ impl Engine {
                 let rest = if watch.files.reaction == Reaction::Rebuild { "; what runs is the old one" } else { "" };
                 let text = format!("{}: {error}{rest}", watch.files.reaction.word());
                 self.tell(Event::told("failed", Some(&name), text, self.clock.wall(self.clock.now())));
+                if watch.files.reaction == Reaction::Rebuild && is_wanted {
+                    self.step(Input::Asked(Command::NotRebuilt(place, error.into())));
+                }
             }
             Ok(()) if watch.files.reaction == Reaction::Rebuild && is_wanted => {
                 self.step(Input::Asked(renewal(place, &watch.files)));

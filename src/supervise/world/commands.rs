@@ -25,6 +25,10 @@ impl World {
             Command::Start(services) => services.into_iter().for_each(|service| self.start(service)),
             Command::Away(services) => self.away(&services),
             Command::Stop(services) => services.into_iter().for_each(|service| self.want(service, Want::Down)),
+            Command::NotRebuilt(service, error) => {
+                self.rows[service].not_rebuilt = Some(error);
+                self.touch(service);
+            }
             Command::Restart(services) => {
                 services.iter().for_each(|&service| self.restart(now, service));
                 self.lead_on(&services);
@@ -48,6 +52,7 @@ impl World {
         let was_down = row.want == Want::Down;
         row.want = want;
         row.rested = None;
+        row.not_rebuilt.take_if(|_| want != Want::Up);
         row.alone = false;
         row.instances.iter_mut().for_each(|instance| instance.again = false);
         if want == Want::Up {
@@ -87,12 +92,17 @@ impl World {
     }
 
     fn restart(&mut self, now: Moment, service: usize) {
-        self.rows[service].want = Want::Up;
-        self.rows[service].follows = false;
-        self.afresh(service, |_| true);
+        self.begin_anew(service);
         self.spots(service).for_each(|spot| self.restart_one(now, spot));
         self.run_scheduled(service);
         self.touch_neighbours(service);
+    }
+
+    /// New processes are wanted of it, with what there is now.
+    fn begin_anew(&mut self, service: usize) {
+        let row = &mut self.rows[service];
+        (row.want, row.follows, row.not_rebuilt) = (Want::Up, false, None);
+        self.afresh(service, |_| true);
     }
 
     /// By hand one with a schedule runs at once.
@@ -123,15 +133,16 @@ impl World {
         if !self.is_rolling(service) {
             return self.restart(now, service);
         }
-        self.rows[service].want = Want::Up;
-        self.rows[service].follows = false;
-        self.afresh(service, |_| true);
+        self.begin_anew(service);
         for spot in self.spots(service) {
             let instance = self.instance_mut(spot);
-            match instance.serves() {
-                true => instance.standing = Standing::Outdated,
-                false => self.restart_one(now, spot),
+            if instance.serves() {
+                instance.standing = Standing::Outdated;
+                continue;
             }
+            // How often an earlier version was started again, and how it ended, is nothing of the new one's.
+            (instance.restarts, instance.last_exit) = (0, None);
+            self.restart_one(now, spot);
         }
         self.touch_neighbours(service);
     }

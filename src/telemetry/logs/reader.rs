@@ -50,6 +50,8 @@ struct Place {
 
 /// Bytes read at once.
 const PIECE: usize = 64 << 10;
+/// Lines that are looked through for some of them at most.
+const FARTHEST: usize = 50_000;
 /// Segments that are held open ahead at most: what is deleted takes room on the disk until it is read.
 const AHEAD: usize = 32;
 
@@ -209,6 +211,26 @@ pub fn last_lines(folder: &Path, service: &str, count: usize, since: Timestamp) 
     }
     lines.retain(|line| line.time >= since);
     lines
+}
+
+/// The same of those lines that are wanted, as far back as it is worth looking.
+pub fn last_lines_of(
+    folder: &Path,
+    service: &str,
+    count: usize,
+    since: Timestamp,
+    wanted: &dyn Fn(&Line) -> bool,
+) -> Vec<Line> {
+    let mut asked = count.max(1);
+    loop {
+        let mut lines = last_lines(folder, service, asked, since);
+        let is_all = lines.len() < asked || asked >= FARTHEST;
+        lines.retain(wanted);
+        if is_all || lines.len() >= count {
+            return lines.split_off(lines.len().saturating_sub(count));
+        }
+        asked *= 8;
+    }
 }
 
 /// Opens a segment behind its head; `None` where there is none, or its writer has only just made it.
