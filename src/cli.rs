@@ -37,6 +37,7 @@ mod run;
 mod scale;
 mod schema;
 mod shift;
+mod snapshot;
 mod status;
 mod stream;
 mod tasks;
@@ -118,6 +119,7 @@ fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Error> {
         Some(Command::Url(args)) => block(url::run(&global, &args, output)),
         Some(Command::Shift(args)) => block(shift::run(&global, args, output)),
         Some(Command::Mirror(args)) => block(mirror::run(&global, args, output)),
+        Some(Command::Snapshot(args)) => block(snapshot::run(&global, args, output)),
         Some(Command::Try(args)) => block(tries::run(&global, args, output)),
         Some(Command::Remote(args)) => block(remote::run(&global, args, output)),
         Some(Command::Trust(args)) => trust::run(&args, output),

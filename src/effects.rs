@@ -54,6 +54,7 @@ pub mod ranges;
 pub mod registry;
 pub mod roots;
 mod setup;
+pub mod snapshots;
 pub mod standard_input;
 pub mod standard_ports;
 pub mod stats;

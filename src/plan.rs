@@ -277,7 +277,8 @@ fn planned(place: usize, service: &Service, outlook: &edges::Outlook<'_>, setups
 }
 
 impl DataDirs {
-    fn of(&self, service: &Service) -> PathBuf {
+    /// The folder of a service.
+    pub fn of(&self, service: &Service) -> PathBuf {
         let all = if service.user.is_some() { &self.of_accounts } else { &self.own };
         all.join(service.name.as_str())
     }

@@ -30,6 +30,7 @@ mod restarts;
 mod rounds;
 mod routes;
 mod shifts;
+mod snapshots;
 mod standard_ports;
 mod surroundings;
 mod templates;

@@ -1,4 +1,5 @@
 //! What several test modules share.
 
+pub mod left;
 pub mod manifest;
 pub mod sandbox;

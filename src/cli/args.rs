@@ -24,6 +24,7 @@ use super::requests::Requests;
 use super::run::Run;
 use super::scale::Scale;
 use super::shift::Shift;
+use super::snapshot::Snapshot;
 use super::tasks::Tasks;
 use super::tries::Try;
 use super::trust::Trust;
@@ -185,6 +186,8 @@ commands! {
     Init(Init) = "init",
     /// Add something to the manifest: a task of a task runner
     Add(Add) = "add",
+    /// The data of stateful services as it was: save, restore, list, rm
+    Snapshot(Snapshot) = "snapshot",
     /// Changes of state
     Events(Events) = "events",
     /// The dashboard

@@ -88,6 +88,7 @@ fn service_json(place: usize, service: &Service, references: &[Reference], works
         "replicas": service.replicas,
         "autoscale": service.autoscale.map(autoscale),
         "stateful": service.stateful,
+        "snapshot": service.snapshot,
         "idle_timeout": service.idle_timeout.map(show_duration),
         "max_age": service.max_age.map(show_duration),
         "healthcheck": healthcheck(service),

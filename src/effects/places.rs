@@ -129,6 +129,11 @@ impl Home {
         DataDirs { own, of_accounts }
     }
 
+    /// Where that is kept as it was.
+    pub fn snapshots(&self) -> PathBuf {
+        self.state.join("snapshots")
+    }
+
     /// The files that take the place of the host's in pods.
     pub fn etc(&self) -> PathBuf {
         self.state.join("etc")

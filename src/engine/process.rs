@@ -19,7 +19,7 @@ use crate::api;
 use crate::effects::places::{Home, Places, workspace_id};
 use crate::effects::registry::{self, Registration};
 use crate::effects::standard_ports::{self, Claim, STANDARD};
-use crate::effects::{bundle, clock, containers, environment, fs, ports, start_time, survivors, tries};
+use crate::effects::{bundle, clock, containers, environment, fs, ports, snapshots, start_time, survivors, tries};
 use crate::launcher::{Process, close_others};
 use crate::plan::Site;
 use crate::proxy::Entrance;
@@ -105,6 +105,10 @@ async fn run_engine(order: Order, launcher: Process, owner: &UnixStream) -> Resu
     write_own_log(&home).map_err(|error| broken("the engine's log cannot be written", &home, &error))?;
     let left = end_survivors(&home);
     let uncleared = clear_containers(&home).await;
+    snapshots::settle(&home).map_err(|trouble| {
+        Refusal::surroundings(format!("a restored snapshot could not be put into its place: {trouble}"))
+            .hint("`nagaya snapshot restore` once more, or remove what is in its way")
+    })?;
     let listener = listen(&home)?;
     let own_use =
         draft.workspace.services.values().any(|it| it.listen.iter().flatten().any(|it| STANDARD.contains(it)));

@@ -82,6 +82,8 @@ pub struct Service {
     pub autoscale: Option<Autoscale>,
     /// It owns data: there are never two of it.
     pub stateful: bool,
+    /// Its data is part of snapshots.
+    pub snapshot: bool,
     /// Without a call for so long it is stopped, until the next one; for lazy services.
     pub idle_timeout: Option<Duration>,
     /// At this age an instance is replaced.
@@ -165,6 +167,7 @@ impl Service {
             replicas: 1,
             autoscale: None,
             stateful: false,
+            snapshot: false,
             idle_timeout: None,
             max_age: None,
             strategy: None,

@@ -288,7 +288,7 @@ fn huge_and_explosive_manifests_are_refused() {
 
 #[test]
 fn keys_of_later_versions_are_refused_by_name() {
-    let text = "telemetry: {}\nservices:\n  a: { command: x, snapshot: true, policy: { timeout: 2s, retry: { budget: 20% } } }\n  b: { command: x, stop_command: x }\n";
+    let text = "telemetry: {}\nservices:\n  a: { command: x, metrics: {}, policy: { timeout: 2s, retry: { budget: 20% } } }\n  b: { command: x, stop_command: x }\n";
     let codes: Vec<String> = bad(text).into_iter().map(|line| line.split(' ').nth(1).unwrap().to_owned()).collect();
     assert_eq!(codes, ["not_built"; 4]);
 }

@@ -276,6 +276,7 @@ impl Drop for Sandbox {
         for pid in &left {
             let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
         }
+        super::left::remove_data(&self.folder.path().join("state/nagaya"));
         assert!(left.is_empty() || std::thread::panicking(), "processes are left: {left:?}");
     }
 }

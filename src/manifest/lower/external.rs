@@ -70,6 +70,7 @@ fn of_a_process(raw: &RawService) -> impl Iterator<Item = (&'static str, Span)> 
         ("lazy", span(raw.lazy.as_ref())),
         ("replicas", span(raw.replicas.as_ref())),
         ("stateful", span(raw.stateful.as_ref())),
+        ("snapshot", span(raw.snapshot.as_ref())),
         ("idle_timeout", span(raw.idle_timeout.as_ref())),
         ("max_age", span(raw.max_age.as_ref())),
         ("strategy", span(raw.strategy.as_ref())),

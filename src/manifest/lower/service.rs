@@ -105,6 +105,7 @@ pub fn lower(
         replicas,
         autoscale,
         stateful,
+        snapshot: raw.snapshot.as_ref().map_or(stateful, |it| it.value),
         idle_timeout,
         max_age,
         strategy,

@@ -73,8 +73,8 @@ record! {
         template: At<OrBrief<TemplateUse>>,
         /// Owns data: there are never two of it.
         stateful: At<bool>,
-        /// Part of snapshots.
-        [later] snapshot: bool,
+        /// Part of snapshots; what is `stateful` is unless this says no.
+        snapshot: At<bool>,
         /// Stopped when nobody asked it for this long.
         idle_timeout: At<Duration>,
         /// Replaced at this age, unless it is stateful.

@@ -1,0 +1,354 @@
+//! The data of services as it was, by name, in the workspace's state.
+//!
+//! A snapshot is a folder: a copy of each service's data, and a note, which is written last. It is made beside its place
+//! and put there whole. What is restored is copied beside the data and changes places with it (`swap`), so that the one
+//! or the other is there whatever ends this process.
+
+mod extents;
+mod swap;
+mod tree;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use serde::{Deserialize, Serialize};
+
+use super::clock;
+use super::fs::{make_private_folder, names, read_own, replace};
+use super::git::git;
+use super::locks::{self, Turn};
+use super::places::Home;
+use swap::{Swap, exchange};
+pub use tree::NotCopied;
+use tree::{Earlier, Index};
+
+/// What a snapshot is, as it is written down in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    pub name: String,
+    /// RFC 3339, UTC.
+    pub time: String,
+    pub parts: Vec<Part>,
+    /// The branch of git that was checked out.
+    pub branch: Option<String>,
+}
+
+/// The data of one service in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    pub service: String,
+    pub bytes: u64,
+}
+
+/// A service's data, where it is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Live {
+    pub service: String,
+    pub folder: PathBuf,
+}
+
+/// Why something was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    #[error(transparent)]
+    NotCopied(#[from] NotCopied),
+    #[error("{path}: {error}", path = .0.display(), error = .1)]
+    Failed(PathBuf, io::Error),
+    #[error("{0} is at work on this workspace's snapshots")]
+    Busy(String),
+    #[error("there is no snapshot `{0}`")]
+    Unknown(String),
+    #[error("the snapshot has nothing of `{0}`")]
+    Lacks(String),
+}
+
+/// A copy that is not there yet.
+const NEW: &str = ".new";
+/// What is on its way out.
+const GONE: &str = ".gone";
+const NOTE: &str = "snapshot.json";
+/// Data that is about to change places.
+const SWAPS: &str = "swaps.json";
+
+impl Snapshot {
+    /// Of all its data.
+    pub fn bytes(&self) -> u64 {
+        self.parts.iter().map(|part| part.bytes).sum()
+    }
+
+    /// Whose data it has.
+    pub fn services(&self) -> Vec<&str> {
+        self.parts.iter().map(|part| part.service.as_str()).collect()
+    }
+}
+
+/// All that there are, the latest first.
+pub fn list(home: &Home) -> Vec<Snapshot> {
+    let folder = home.snapshots();
+    let names = names(&folder).unwrap_or_default().into_iter().filter(|name| !name.starts_with('.'));
+    let mut found: Vec<Snapshot> = names.filter_map(|name| read(&folder.join(name))).collect();
+    found.sort_by(|a, b| b.time.cmp(&a.time));
+    found
+}
+
+fn read(folder: &Path) -> Option<Snapshot> {
+    let text = read_own(&folder.join(NOTE)).ok()??;
+    serde_json::from_str(&text).ok()
+}
+
+/// The branch of git that is checked out in a folder.
+pub async fn branch(folder: &Path) -> Option<String> {
+    let said = git(folder, &["symbolic-ref", "--quiet", "--short", "HEAD"]).await.ok()?;
+    Some(said.trim().to_owned()).filter(|branch| !branch.is_empty())
+}
+
+/// A service's data that was begun and is not whole: templates make it beside its place, and a database that was killed
+/// meanwhile has nothing else.
+pub fn is_half_made(live: &Live) -> bool {
+    live.folder.join("data.new").exists() && !live.folder.join("data").exists()
+}
+
+/// Whether a service has data.
+pub fn has_data(live: &Live) -> bool {
+    fs::read_dir(&live.folder).is_ok_and(|mut entries| entries.next().is_some())
+}
+
+/// Completes what a process that was killed had begun. Only for whoever has the workspace's lock.
+pub fn settle(home: &Home) -> Result<(), Trouble> {
+    let note = home.snapshots().join(SWAPS);
+    let failed = |error| Trouble::Failed(note.clone(), error);
+    if let Some(text) = read_own(&note).map_err(failed)? {
+        let swaps: Vec<Swap> = serde_json::from_str(&text).map_err(|error| failed(error.into()))?;
+        swap::all(&swaps, &note)?;
+    }
+    Ok(())
+}
+
+/// The snapshots of a workspace, for as long as nobody else is at work on them.
+#[derive(Debug)]
+pub struct Store {
+    folder: PathBuf,
+    _turn: Turn,
+}
+
+impl Store {
+    /// Takes one's turn, and removes what was left by a process that was killed.
+    pub fn open(home: &Home) -> Result<Self, Trouble> {
+        let folder = home.snapshots();
+        let failed = |error| Trouble::Failed(folder.clone(), error);
+        make_private_folder(&folder).map_err(failed)?;
+        let who = format!("process {}", std::process::id());
+        let turn = locks::try_take(&folder.join(".lock"), &who).map_err(failed)?.map_err(Trouble::Busy)?;
+        let store = Self { folder: folder.clone(), _turn: turn };
+        store.sweep(home).map_err(failed)?;
+        Ok(store)
+    }
+
+    fn sweep(&self, home: &Home) -> io::Result<()> {
+        remove_tree(&self.folder.join(NEW))?;
+        remove_tree(&self.folder.join(GONE))?;
+        if self.folder.join(SWAPS).exists() {
+            // What would be removed may be wanted yet.
+            return Ok(());
+        }
+        let dirs = home.data_dirs();
+        for folder in [dirs.own, dirs.of_accounts] {
+            for name in names(&folder)?.iter().filter(|name| swap::is_aside(name)) {
+                remove_tree(&folder.join(name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One by its name.
+    pub fn find(&self, name: &str) -> Option<Snapshot> {
+        read(&self.folder.join(name))
+    }
+
+    /// A restore that was killed has not been completed.
+    pub fn is_torn(&self) -> bool {
+        self.folder.join(SWAPS).exists()
+    }
+
+    /// Copies the data of services, which must not run, under a name; what had the name before is gone then. Also returns
+    /// links that lead out of the data.
+    pub fn save(
+        &self,
+        name: &str,
+        branch: Option<String>,
+        lives: &[Live],
+        call_off: &AtomicBool,
+    ) -> Result<(Snapshot, Vec<PathBuf>), Trouble> {
+        let new = self.folder.join(NEW);
+        let saved = self.save_new(name, branch, lives, call_off);
+        let placed = saved.and_then(|saved| {
+            let place = self.folder.join(name);
+            let put = if place.exists() { exchange(&new, &place) } else { fs::rename(&new, &place) };
+            put.map(|()| saved).map_err(|error| Trouble::Failed(place, error))
+        });
+        // What is there now was the old one, or half of the new one.
+        let _ = remove_tree(&new);
+        placed
+    }
+
+    fn save_new(
+        &self,
+        name: &str,
+        branch: Option<String>,
+        lives: &[Live],
+        call_off: &AtomicBool,
+    ) -> Result<(Snapshot, Vec<PathBuf>), Trouble> {
+        let new = self.folder.join(NEW);
+        let failed = |error| Trouble::Failed(new.clone(), error);
+        make_private_folder(&new).map_err(failed)?;
+        let (mut parts, mut outside) = (Vec::new(), Vec::new());
+        for live in lives {
+            let earlier = self.earlier(&live.service);
+            let earlier = earlier.as_ref().map(|(folder, originals)| Earlier { folder, originals });
+            let done = tree::copy(&live.folder, &new.join(&live.service), earlier, call_off)?;
+            if let Some(path) = tree::changed(&live.folder, &done.originals)? {
+                return Err(NotCopied::Changed(path).into());
+            }
+            // Without it the next copy is made without links, and is as good.
+            let _ = serde_json::to_vec(&done.originals).map(|bytes| replace(&new.join(index(&live.service)), &bytes));
+            parts.push(Part { service: live.service.clone(), bytes: done.bytes });
+            outside.extend(done.outside);
+        }
+        let snapshot = Snapshot { name: name.to_owned(), time: format!("{:.3}", clock::utc()), parts, branch };
+        let note = serde_json::to_vec_pretty(&snapshot).map_err(|error| failed(error.into()))?;
+        replace(&new.join(NOTE), &note).map_err(failed)?;
+        sync(&new).map_err(failed)?;
+        Ok((snapshot, outside))
+    }
+
+    /// The copy of a service's data that knows its files best: the one that was made of it or became it last.
+    fn earlier(&self, service: &str) -> Option<(PathBuf, Index)> {
+        let names = names(&self.folder).ok()?.into_iter().filter(|name| !name.starts_with('.'));
+        let indices = names.filter_map(|name| {
+            let folder = self.folder.join(name);
+            let at = fs::metadata(folder.join(index(service))).and_then(|told| told.modified()).ok()?;
+            Some((at, folder))
+        });
+        let (_, folder) = indices.max()?;
+        let bytes = fs::read(folder.join(index(service))).ok()?;
+        Some((folder.join(service), serde_json::from_slice(&bytes).ok()?))
+    }
+
+    /// Copies what a snapshot has of services to the side of their data.
+    pub fn stage(&self, name: &str, lives: &[Live], call_off: &AtomicBool) -> Result<Staged, Trouble> {
+        let mut staged = Staged { store: self.folder.clone(), name: name.to_owned(), parts: Vec::new() };
+        let begun = lives.iter().try_for_each(|live| {
+            let from = self.folder.join(name).join(&live.service);
+            if !from.is_dir() {
+                return Err(Trouble::Lacks(live.service.clone()));
+            }
+            let aside = swap::aside(&live.folder);
+            make_room(&aside)?;
+            let done = tree::copy(&from, &aside, None, call_off)?;
+            let swap = Swap::of(&live.folder, &aside)?;
+            staged.parts.push((live.service.clone(), swap, done.copies));
+            Ok(())
+        });
+        let synced = begun.and_then(|()| {
+            staged.parts.iter().try_for_each(|(_, swap, _)| {
+                let folder = swap.live.parent().unwrap_or(&swap.live);
+                sync(folder).map_err(|error| Trouble::Failed(folder.to_owned(), error))
+            })
+        });
+        match synced {
+            Ok(()) => Ok(staged),
+            Err(trouble) => {
+                lives.iter().for_each(|live| drop(remove_tree(&swap::aside(&live.folder))));
+                Err(trouble)
+            }
+        }
+    }
+
+    /// Removes a snapshot.
+    pub fn remove(&self, name: &str) -> Result<(), Trouble> {
+        if self.find(name).is_none() {
+            return Err(Trouble::Unknown(name.to_owned()));
+        }
+        let (place, gone) = (self.folder.join(name), self.folder.join(GONE));
+        let removed = fs::rename(&place, &gone).and_then(|()| remove_tree(&gone));
+        removed.map_err(|error| Trouble::Failed(place, error))
+    }
+}
+
+/// Data that is ready to change places with that of services.
+#[derive(Debug)]
+pub struct Staged {
+    store: PathBuf,
+    name: String,
+    parts: Vec<(String, Swap, Index)>,
+}
+
+impl Staged {
+    /// Has them change places; the services must not run.
+    pub fn swap(&self) -> Result<(), Trouble> {
+        let swaps: Vec<Swap> = self.parts.iter().map(|(_, swap, _)| swap.clone()).collect();
+        self.carry_out(&swaps)
+    }
+
+    /// The other way round.
+    pub fn swap_back(&self) -> Result<(), Trouble> {
+        let swaps: Vec<Swap> = self.parts.iter().map(|(_, swap, _)| swap.back()).collect();
+        self.carry_out(&swaps)
+    }
+
+    fn carry_out(&self, swaps: &[Swap]) -> Result<(), Trouble> {
+        let note = self.store.join(SWAPS);
+        let failed = |error: io::Error| Trouble::Failed(note.clone(), error);
+        let bytes = serde_json::to_vec(swaps).map_err(|error| failed(error.into()))?;
+        replace(&note, &bytes).map_err(failed)?;
+        swap::all(swaps, &note)
+    }
+
+    /// What is in use now stays; the copies of the next snapshot are linked to those of this one.
+    pub fn keep(self) {
+        for (service, _, copies) in &self.parts {
+            let at = self.store.join(&self.name).join(index(service));
+            let _ = serde_json::to_vec(copies).map(|bytes| replace(&at, &bytes));
+        }
+        self.drop_rest();
+    }
+
+    /// Removes what is not in use.
+    pub fn drop_rest(self) {
+        self.parts.iter().for_each(|(_, swap, _)| drop(remove_tree(&swap.staged)));
+    }
+}
+
+/// The folder in which data is put aside is there, and nothing in its place.
+fn make_room(aside: &Path) -> Result<(), Trouble> {
+    let above = aside.parent().unwrap_or(aside);
+    let made = if above.is_dir() { Ok(()) } else { fs::create_dir_all(above) };
+    made.and_then(|()| remove_tree(aside)).map_err(|error| Trouble::Failed(aside.to_owned(), error))
+}
+
+/// What the originals of a service's copies were.
+fn index(service: &str) -> String {
+    format!("{service}.index.json")
+}
+
+/// Removes a folder with all in it, if it is there.
+pub fn remove_tree(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Has all that was written where a folder is on the disk.
+fn sync(folder: &Path) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    rustix::fs::syncfs(fs::File::open(folder)?)?;
+    #[cfg(not(target_os = "linux"))]
+    fs::File::open(folder)?.sync_all()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

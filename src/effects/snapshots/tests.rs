@@ -1,0 +1,111 @@
+//! Saving and restoring without services.
+
+use std::os::unix::fs::MetadataExt;
+
+use super::*;
+
+struct Lab {
+    base: tempfile::TempDir,
+    home: Home,
+}
+
+impl Lab {
+    fn new() -> Self {
+        let base = tempfile::tempdir().unwrap();
+        let home = Home { id: "lab-1".into(), state: base.path().join("state"), socket: base.path().join("socket") };
+        Self { base, home }
+    }
+
+    fn live(&self, service: &str, text: &str) -> Live {
+        let folder = self.base.path().join("data").join(service);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("file"), text).unwrap();
+        Live { service: service.to_owned(), folder }
+    }
+
+    fn store(&self) -> Store {
+        Store::open(&self.home).unwrap()
+    }
+}
+
+fn text(live: &Live) -> String {
+    fs::read_to_string(live.folder.join("file")).unwrap()
+}
+
+fn go_on() -> AtomicBool {
+    AtomicBool::new(false)
+}
+
+#[test]
+fn what_was_saved_is_restored_and_can_be_taken_back() {
+    let lab = Lab::new();
+    let lives = [lab.live("db", "first"), lab.live("queue", "first")];
+    let store = lab.store();
+    let (saved, outside) = store.save("a", Some("main".into()), &lives, &go_on()).unwrap();
+    assert_eq!((saved.bytes(), saved.services(), outside.len()), (10, vec!["db", "queue"], 0));
+    lab.live("db", "second");
+    lab.live("queue", "second");
+    let staged = store.stage("a", &lives, &go_on()).unwrap();
+    assert_eq!(text(&lives[0]), "second");
+    staged.swap().unwrap();
+    assert_eq!([text(&lives[0]), text(&lives[1])], ["first", "first"]);
+    staged.swap_back().unwrap();
+    assert_eq!([text(&lives[0]), text(&lives[1])], ["second", "second"]);
+    staged.swap().unwrap();
+    staged.keep();
+    assert_eq!(names(&lab.base.path().join("data")).unwrap().len(), 2);
+    // The very files that were restored are not copied again.
+    let number = |name: &str| fs::metadata(lab.home.snapshots().join(name).join("db/file")).unwrap().ino();
+    let is_linked = |_: &u32| {
+        store.save("b", None, &lives, &go_on()).unwrap();
+        number("a") == number("b")
+    };
+    assert!((0..10_000).find(is_linked).is_some(), "as soon as their times tell that nobody wrote them");
+    assert_eq!(list(&lab.home).iter().map(|it| it.name.as_str()).collect::<Vec<_>>(), ["b", "a"]);
+    store.remove("a").unwrap();
+    assert!(matches!(store.remove("a"), Err(Trouble::Unknown(_))));
+    assert_eq!(fs::read_to_string(lab.home.snapshots().join("b/db/file")).unwrap(), "first");
+}
+
+#[test]
+fn a_name_that_is_used_again_means_the_new_one_or_the_old_one() {
+    let lab = Lab::new();
+    let lives = [lab.live("db", "first")];
+    let store = lab.store();
+    store.save("a", None, &lives, &go_on()).unwrap();
+    lab.live("db", "second");
+    let gone = [Live { service: "gone".into(), folder: "/nowhere".into() }];
+    let both = [lives[0].clone(), gone[0].clone()];
+    assert!(matches!(store.save("a", None, &both, &go_on()), Err(Trouble::NotCopied(NotCopied::Failed(..)))));
+    assert!(matches!(store.save("a", None, &lives, &AtomicBool::new(true)), Err(Trouble::NotCopied(_))));
+    let kept = || fs::read_to_string(lab.home.snapshots().join("a/db/file")).unwrap();
+    assert_eq!(kept(), "first");
+    store.save("a", None, &lives, &go_on()).unwrap();
+    assert_eq!(kept(), "second");
+    assert!(matches!(store.stage("a", &gone, &go_on()), Err(Trouble::Lacks(name)) if name == "gone"));
+    assert!(!lab.home.snapshots().join(NEW).exists());
+}
+
+#[test]
+fn one_at_a_time_and_what_was_left_goes() {
+    let lab = Lab::new();
+    let lives = [lab.live("db", "first")];
+    let store = lab.store();
+    store.save("a", None, &lives, &go_on()).unwrap();
+    assert!(matches!(Store::open(&lab.home), Err(Trouble::Busy(_))));
+    make_private_folder(&lab.home.snapshots().join(NEW).join("db")).unwrap();
+    let left = lab.home.data().join(".restored-db");
+    make_private_folder(&left).unwrap();
+    drop(store);
+    let store = lab.store();
+    assert!(!lab.home.snapshots().join(NEW).exists() && !left.exists());
+    // A swap that was ended midway is completed.
+    lab.live("db", "second");
+    let staged = store.stage("a", &lives, &go_on()).unwrap();
+    let swaps: Vec<Swap> = staged.parts.iter().map(|(_, swap, _)| swap.clone()).collect();
+    replace(&lab.home.snapshots().join(SWAPS), &serde_json::to_vec(&swaps).unwrap()).unwrap();
+    drop(store);
+    assert!(lab.store().is_torn());
+    settle(&lab.home).unwrap();
+    assert_eq!((text(&lives[0]).as_str(), lab.store().is_torn()), ("first", false));
+}
