@@ -1,7 +1,7 @@
 //! Snapshots of the data of stateful services, with real databases and with whatever may come in between.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -132,15 +132,27 @@ fn fill(sandbox: &Sandbox, text: &str) {
     sandbox.nagaya(&["exec", "store", "--", "sh", "-ec", &line]).good();
 }
 
+/// Runs what follows with so many seconds of delay for each file that is copied.
+fn slowed(sandbox: &Sandbox, seconds: u32) -> Command {
+    let mut command = sandbox.command("strace");
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=fchmod"]);
+    command.arg("-e").arg(format!("inject=fchmod:delay_enter={seconds}000000"));
+    command
+}
+
 /// nagaya with a copy under way that takes very long: it is killed when this file of the copy is there.
 fn killed_midway(sandbox: &Sandbox, words: &[&str], copied: &Path) {
-    let mut command = sandbox.command("strace");
-    command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=fchmod", "-e", "inject=fchmod:delay_enter=600000000"]);
-    let mut traced = command.arg(binary()).args(words).spawn().unwrap();
-    until("it copies", || copied.exists());
+    let changed = || fs::metadata(copied).ok().map(|told| (told.ctime(), told.ctime_nsec()));
+    let before = changed();
+    let mut traced = slowed(sandbox, 600).arg(binary()).args(words).spawn().unwrap();
+    until("it copies", || changed() > before);
     let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", traced.id())).unwrap();
-    signal("KILL", children.trim().parse().unwrap());
+    let pid: u32 = children.trim().parse().unwrap();
+    signal("KILL", pid);
+    // It would sit out the delay.
+    traced.kill().unwrap();
     traced.wait().unwrap();
+    until("it is gone", || !Path::new(&format!("/proc/{pid}")).exists());
 }
 
 #[test]
@@ -286,10 +298,10 @@ services:
     sandbox.write("nagaya.yaml", FILES);
     let folder = half.parent().unwrap().with_file_name("store");
     fs::create_dir(&folder).unwrap();
-    let busy = "i=0; while :; do i=$((i + 1)); echo $i > \"$1/file\"; done";
+    let busy = "while :; do echo more >> \"$1/file\"; done";
     let mut writer = sandbox.command("sh").args(["-c", busy, "sh"]).arg(&folder).spawn().unwrap();
     until("it writes", || folder.join("file").exists());
-    let run = sandbox.nagaya(&["snapshot", "save", "a"]);
+    let run = finish(slowed(&sandbox, 1).arg(binary()).args(["snapshot", "save", "a"]));
     writer.kill().unwrap();
     writer.wait().unwrap();
     run.ended(1).says(&["changed while it was copied: something still writes there"]);

@@ -39,8 +39,8 @@ impl Seen {
         }
     }
 
-    /// Whether a write right after it was seen would have changed it: times have the grain of the kernel's clock.
-    fn is_settled(&self, now: SystemTime) -> bool {
+    /// Whether a write after it was seen would have changed it: times have the grain of the kernel's clock.
+    pub(super) fn is_settled(&self, now: SystemTime) -> bool {
         let seconds = u64::try_from(self.changed.0).unwrap_or(0);
         let nanos = u32::try_from(self.changed.1).unwrap_or(0);
         let changed = SystemTime::UNIX_EPOCH + Duration::new(seconds, nanos);
