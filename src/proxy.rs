@@ -33,6 +33,7 @@ mod server;
 mod standard;
 pub mod tcp;
 mod tls;
+mod together;
 pub mod tunnel;
 mod unreached;
 mod unread;

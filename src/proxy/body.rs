@@ -25,12 +25,11 @@ use crate::telemetry::requests::{Link, Record, Requests};
 pub const GONE: &str = "the caller broke off";
 
 /// The body of an answer.
-#[expect(clippy::large_enum_variant, reason = "the large one is the usual one; a box would cost each of them")]
 pub enum Body {
     /// From upstream by hyper; recorded when it ends.
     Upstream { incoming: Incoming, ending: Box<Ending> },
     /// From upstream over a connection of ours.
-    Inbound { inbound: Inbound, recording: Recording },
+    Inbound { inbound: Inbound, recording: Box<Recording> },
     /// Ours.
     Own(Full<Bytes>),
 }

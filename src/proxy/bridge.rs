@@ -7,7 +7,7 @@ mod streams;
 use std::pin::pin;
 use std::rc::Rc;
 
-use futures_util::future::Either;
+use futures_util::future::{Either, FutureExt};
 use hyper::body::Incoming;
 use hyper::ext::Protocol as Extended;
 use hyper::header::{CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, VIA};
@@ -29,7 +29,7 @@ use super::body::{Body, Ending, GONE, Recording, grpc_status};
 use super::copies::Copy;
 use super::h1::Spoken;
 use super::headers::{Identity, REQUEST_ID, given, once, strip_hop_by_hop, tell};
-use super::http::{Asked, Caller, Context, Lead, LocalExecutor, Target, Way, unreached};
+use super::http::{Asked, Caller, Context, Lead, Target, Way, unreached};
 use super::link::{Linked, Serving};
 use super::plain::Plain;
 use super::pool::{CallError, Lease};
@@ -37,6 +37,7 @@ use super::relay;
 use super::reset::{Unprocessed, is_unprocessed, or_reset};
 use super::routing::own::Local;
 use super::routing::{self, Fields, Routed};
+use super::together::{Spawner, Together};
 use super::tunnel::Tunnel;
 use super::upload::Upload;
 use super::wire::{Io, Spare, Wire};
@@ -65,7 +66,7 @@ where
         let counted = move |answer: Response<Body>| answer.map(|body| Counted::new(body, stream));
         // There is one of these for every stream: the usual one is small, the others are elsewhere.
         match Plain::of(&request, &shared) {
-            Some(plain) => Either::Left(async move { Ok(counted(plain.call(&shared).await)) }),
+            Some(plain) => Either::Left(plain.call(shared).map(counted).map(Ok)),
             None => {
                 Either::Right(Box::pin(async move { or_reset(answer(request, &shared).await, spoken).map(counted) }))
             }
@@ -87,21 +88,23 @@ where
             let _ = connection.await;
         }
         Spoken::Http2 => {
-            let mut builder = http2::Builder::new(LocalExecutor);
+            let spawner = Spawner::default();
+            let mut builder = http2::Builder::new(spawner.clone());
             builder.timer(TokioTimer::new()).max_header_list_size(MOST_HEADERS);
             builder.max_concurrent_streams(MOST_STREAMS).enable_connect_protocol();
-            let mut connection = pin!(builder.serve_connection(stream, service));
+            let mut together = Together::new(builder.serve_connection(stream, service), spawner);
             tokio::select! {
-                _ = connection.as_mut() => return,
+                _ = &mut together => return together.rest().await,
                 () = closing => {}
                 () = streams.idle(limits.idle) => {}
             }
-            connection.as_mut().graceful_shutdown();
+            together.connection().graceful_shutdown();
             // What was asked is still answered. A caller that does not say that it has understood is left.
             tokio::select! {
-                _ = connection => {}
+                _ = &mut together => {}
                 () = streams.idle(limits.head) => {}
             }
+            together.rest().await;
         }
     }
 }

@@ -5,7 +5,6 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use rustix::io::Errno;
-use tokio::task::spawn_local;
 
 use super::answer::Refusal;
 use super::unreached::Unreached;
@@ -89,15 +88,5 @@ pub async fn serve<S: Io, W: Way>(stream: S, caller: Caller, way: W, context: Co
     match h1::serve(&wire, &caller, &way, &context).await {
         h1::End::Closed => {}
         h1::End::Other(spoken) => bridge::serve(wire.rewound(), spoken, caller, way, context).await,
-    }
-}
-
-/// Spawns on the proxy's own thread, so that connections may share what no other thread sees.
-#[derive(Debug, Clone, Copy)]
-pub struct LocalExecutor;
-
-impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for LocalExecutor {
-    fn execute(&self, future: F) {
-        spawn_local(future);
     }
 }

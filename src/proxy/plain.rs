@@ -1,6 +1,8 @@
 //! The usual call over HTTP/2: without a body, to a callee that speaks HTTP/1.1 and is ready. It needs little room, for
 //! there is one for every stream; everything else goes the longer way.
 
+use std::rc::Rc;
+
 use hyper::body::{Body as _, Incoming};
 use hyper::header::HOST;
 use hyper::{Method, Request, Response, Version};
@@ -24,7 +26,8 @@ pub struct Plain {
     routed: Routed,
     place: Call,
     identity: Identity,
-    recording: Recording,
+    /// It moves on with the answer.
+    recording: Box<Recording>,
     asker: Asker,
 }
 
@@ -56,7 +59,7 @@ impl Plain {
         let words = Words::new(identity.request_id(), request.method().as_str(), path);
         let Shared { caller, way, context, .. } = shared;
         let to = target.upstream.service().clone();
-        let mut recording = context.recording(words, identity.trace_id, (begun, now), caller, to, "h2");
+        let mut recording = Box::new(context.recording(words, identity.trace_id, (begun, now), caller, to, "h2"));
         recording.linked(linked.told());
         recording.routed(&routed);
         recording.in_flight = context.serving(&routed, &place, &identity);
@@ -74,27 +77,31 @@ impl Plain {
     }
 
     /// Sends it and gives the answer.
-    pub async fn call<W: Way>(self, shared: &Shared<W>) -> Response<Body> {
+    // An `async fn` would have room for what it is called with and once more for what that becomes.
+    pub fn call<W: Way>(self, shared: Rc<Shared<W>>) -> impl Future<Output = Response<Body>> {
         let Self { outbound, routed, place, identity, mut recording, asker } = self;
-        let (context, target, begun) = (&shared.context, &routed.target, recording.begun);
-        let mut tried = Tried::default();
-        let another = |place: &mut Call| {
-            let is_other = context.another(target, place, &mut tried, &mut recording);
-            if is_other {
-                recording.in_flight = context.serving(&routed, place, &identity);
-            }
-            is_other
-        };
-        let mut response = match outbound.send(&context.pool, place, &shared.caller, begun, another).await {
-            Ok(response) => {
-                recording.succeed();
-                recording.answered(response.status(), response.headers());
-                recording.status(response.status().as_u16());
-                response.map(|inbound| Body::Inbound { inbound, recording })
-            }
-            Err(error) => refuse(failed(target, error), asker, recording, &shared.way).await,
-        };
-        tell_id(&identity, &mut response);
-        response
+        async move {
+            let (context, target, begun) = (&shared.context, &routed.target, recording.begun);
+            let mut tried = Tried::default();
+            let another = |place: &mut Call| {
+                let is_other = context.another(target, place, &mut tried, &mut recording);
+                if is_other {
+                    recording.in_flight = context.serving(&routed, place, &identity);
+                }
+                is_other
+            };
+            let mut response = match outbound.send(&context.pool, place, &shared.caller, begun, another).await {
+                Ok(response) => {
+                    recording.succeed();
+                    recording.answered(response.status(), response.headers());
+                    recording.status(response.status().as_u16());
+                    response.map(|inbound| Body::Inbound { inbound, recording })
+                }
+                // Seldom, so it has its room only then.
+                Err(error) => Box::pin(refuse(failed(target, error), asker, *recording, &shared.way)).await,
+            };
+            tell_id(&identity, &mut response);
+            response
+        }
     }
 }

@@ -273,6 +273,7 @@ mod tests {
     use tokio::task::{LocalSet, coop};
 
     use super::*;
+    use crate::proxy::together::{Spawner, Together};
 
     const CALLER: Caller = Caller::Outside;
     const PLACE: Location = Location::Loopback(1);
@@ -312,9 +313,10 @@ mod tests {
             let shelf = pool.shelf(&PLACE, &CALLER);
             let begun = clock::instant();
             let (own, mut callee) = tokio::io::duplex(1 << 10);
-            let builder = hyper::client::conn::http2::Builder::new(super::super::http::LocalExecutor);
+            let spawner = Spawner::default();
+            let builder = hyper::client::conn::http2::Builder::new(spawner.clone());
             let (sender, connection) = builder.handshake(TokioIo::new(own)).await.unwrap();
-            spawn_local(async move { drop(connection.await) });
+            spawn_local(Together::new(connection, spawner).whole());
             shelf.0.borrow_mut().http2.set(sender, begun);
             assert!(pool.close_old(begun + FRESH / 2), "it stays");
             assert!(!pool.close_old(begun + FRESH), "it goes");

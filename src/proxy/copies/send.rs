@@ -18,8 +18,9 @@ use crate::proxy::body::grpc_status;
 use crate::proxy::bridge::{as_http1, as_http2};
 use crate::proxy::dial::Offer;
 use crate::proxy::headers::strip_hop_by_hop;
-use crate::proxy::http::{LocalExecutor, Target};
+use crate::proxy::http::Target;
 use crate::proxy::routing::Routed;
+use crate::proxy::together::{Spawner, Together};
 use crate::resilience::compare::{Answer, Differences};
 use crate::route::Call;
 use crate::telemetry::requests::Words;
@@ -121,8 +122,9 @@ async fn call(
     let request = request.map(|()| Full::new(Bytes::from(body)));
     let answered = async {
         if is_http2 {
-            let (mut sender, connection) = http2::Builder::new(LocalExecutor).handshake(stream).await?;
-            spawn_local(async move { drop(connection.await) });
+            let spawner = Spawner::default();
+            let (mut sender, connection) = http2::Builder::new(spawner.clone()).handshake(stream).await?;
+            spawn_local(Together::new(connection, spawner).whole());
             return sender.send_request(as_http2(request, location)).await;
         }
         let (mut sender, connection) = http1::Builder::new().handshake(stream).await?;

@@ -60,32 +60,34 @@ impl Outbound {
 
     /// Sends it for a call that has just begun, and reads the head of its answer. Dropping either ends the call. Where the
     /// callee cannot be connected to, `another` may put another instance in its place.
-    pub async fn send(
-        self,
-        pool: &Pool,
+    pub fn send<'a>(
+        &'a self,
+        pool: &'a Pool,
         call: Call,
-        caller: &Caller,
+        caller: &'a Caller,
         begun: Instant,
-        mut another: impl FnMut(&mut Call) -> bool,
-    ) -> Result<Response<Inbound>, CallError> {
+        mut another: impl FnMut(&mut Call) -> bool + 'a,
+    ) -> impl Future<Output = Result<Response<Inbound>, CallError>> + 'a {
         let shelf = pool.shelf(call.location(), caller);
         let mut attempts = Attempts { pool, caller, begun, place: call, shelf };
         let asked = Asked { is_head: self.is_head, keeps: true, ..Asked::LAST };
-        loop {
-            let next = attempts.next(|call| another(call).then(|| pool.shelf(call.location(), caller))).await;
-            let failed = |error| CallError::Connect(attempts.place.location().clone(), error);
-            let (wire, is_kept) = next.map_err(failed)?;
-            let is_sent = wire.write_all(&self.text.bytes).await.is_ok();
-            match head(&wire, asked).await {
-                Ok((answer, headers)) => {
-                    let kept = (pool.clone(), attempts.shelf, attempts.place);
-                    return Ok(inbound(wire, answer, headers, kept));
+        async move {
+            loop {
+                let next = attempts.next(|call| another(call).then(|| pool.shelf(call.location(), caller))).await;
+                let failed = |error| CallError::Connect(attempts.place.location().clone(), error);
+                let (wire, is_kept) = next.map_err(failed)?;
+                let is_sent = wire.write_all(&self.text.bytes).await.is_ok();
+                match head(&wire, asked).await {
+                    Ok((answer, headers)) => {
+                        let kept = (pool.clone(), attempts.shelf, attempts.place);
+                        return Ok(inbound(wire, answer, headers, kept));
+                    }
+                    // It had been closed before, or while this was on its way.
+                    Err(Missing::Nothing(_)) if is_kept && may_be_sent_again(is_sent, self.is_idempotent) => {}
+                    Err(Missing::Nothing(error)) => return Err(CallError::Broken(error.to_string())),
+                    Err(Missing::Wrong(Fault::Http2)) => return Err(CallError::OnlyHttp2),
+                    Err(Missing::Wrong(fault)) => return Err(CallError::Broken(fault.to_string())),
                 }
-                // It had been closed before, or while this was on its way.
-                Err(Missing::Nothing(_)) if is_kept && may_be_sent_again(is_sent, self.is_idempotent) => {}
-                Err(Missing::Nothing(error)) => return Err(CallError::Broken(error.to_string())),
-                Err(Missing::Wrong(Fault::Http2)) => return Err(CallError::OnlyHttp2),
-                Err(Missing::Wrong(fault)) => return Err(CallError::Broken(fault.to_string())),
             }
         }
     }

@@ -14,7 +14,8 @@ use tokio::task::spawn_local;
 use super::{CallError, Failed, Pool, Shelf, is_old};
 use crate::effects::clock;
 use crate::proxy::dial::{Offer, Stream};
-use crate::proxy::http::{Caller, LocalExecutor};
+use crate::proxy::http::Caller;
+use crate::proxy::together::{Spawner, Together};
 use crate::proxy::upload::Upload;
 use crate::route::Location;
 
@@ -170,13 +171,12 @@ impl Pool {
             let error = io::Error::new(io::ErrorKind::Unsupported, "it does not speak HTTP/2");
             return Err(Failure::Connect(Arc::new(error)));
         }
-        let mut builder = http2::Builder::new(LocalExecutor);
+        let spawner = Spawner::default();
+        let mut builder = http2::Builder::new(spawner.clone());
         builder.timer(TokioTimer::new()).keep_alive_interval(QUIET).keep_alive_timeout(PATIENCE);
         let shaken = builder.handshake(TokioIo::new(stream)).await;
         let (sender, connection) = shaken.map_err(|error| Failure::Broken(error.to_string().into()))?;
-        spawn_local(async move {
-            let _ = connection.await;
-        });
+        spawn_local(Together::new(connection, spawner).whole());
         Ok(sender)
     }
 }
