@@ -68,7 +68,7 @@ impl Reader<'_> {
     /// What the names of requests to a service begin with.
     fn prefix(&mut self, At { value, span }: &At<String>) -> Option<Prefix> {
         if value.starts_with('/') {
-            return value.parse().map_err(|error| self.problems.push(syntax(*span, &error, self.problems))).ok();
+            return value.parse().map_err(|error| self.problems.push(syntax(*span, value, &error, self.problems))).ok();
         }
         if !self.is_service(value) {
             self.unknown(value, *span);
@@ -80,7 +80,7 @@ impl Reader<'_> {
     /// A tree, or a service by its name.
     fn tree(&mut self, At { value, span }: &At<String>) -> Option<NameTree<Path>> {
         if ServiceName::new(value).is_err() {
-            return value.parse().map_err(|error| self.problems.push(syntax(*span, &error, self.problems))).ok();
+            return value.parse().map_err(|error| self.problems.push(syntax(*span, value, &error, self.problems))).ok();
         }
         let external = self.services.get(value.as_str()).is_some_and(|service| service.external().is_some());
         if !self.is_service(value) && !self.is_first_version(value) {
