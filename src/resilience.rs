@@ -11,4 +11,4 @@ mod shift;
 pub use backoff::delay;
 pub use balance::two_choices;
 pub use scaler::Scaler;
-pub use shift::{Course, Limits, Reason, Served, Shift, Verdict};
+pub use shift::{Course, Lack, Limits, Reason, Served, Shift, Verdict};

@@ -9,13 +9,14 @@ use super::args::{Global, duration};
 use super::dtab::author;
 use super::error::Error;
 use super::locate::connect;
-use super::output::{Output, dim};
+use super::output::{Output, dim, paint};
 use crate::api::{CallError, Client, Put};
 use crate::dtab::Dtab;
 use crate::resilience::{Course, Limits};
 use crate::route::history::Refused;
 use crate::route::shares::{self, Shares};
 use crate::runtime::{Problem, ShiftRequest};
+use crate::supervise::State;
 use crate::view::{Service, Shift as Row, ShiftState};
 
 #[derive(Debug, Args)]
@@ -29,7 +30,7 @@ pub struct Shift {
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub over: Option<Duration>,
     /// The most that a step adds, in percent
-    #[arg(long, value_name = "PERCENT", value_parser = percent, default_value = "10", requires = "over")]
+    #[arg(long, value_name = "PERCENT", value_parser = step, default_value = "10", requires = "over")]
     pub step: f64,
     /// Send all back when so much more of its requests fail than of the others'
     #[arg(long, value_name = "PERCENT", value_parser = percent, requires = "over")]
@@ -37,6 +38,9 @@ pub struct Shift {
     /// Send all back when its p99 is so many times the others'
     #[arg(long, value_name = "FACTOR", value_parser = factor, requires = "over")]
     pub abort_p99: Option<f64>,
+    /// Have a version take requests that is not ready
+    #[arg(long, conflicts_with = "over")]
+    pub force: bool,
     /// Return when it has begun
     #[arg(short, long, requires = "over")]
     pub detach: bool,
@@ -58,9 +62,16 @@ pub(super) fn percent(text: &str) -> Result<f64, String> {
     number.filter(|it| (0.0..=100.0).contains(it)).ok_or_else(|| "a share is a number from 0 to 100".to_owned())
 }
 
+fn step(text: &str) -> Result<f64, String> {
+    percent(text).ok().filter(|it| *it > 0.0).ok_or_else(|| "a step is more than 0 and at most 100".to_owned())
+}
+
+/// Below 1, a version would have to be faster than the others to be spared.
 fn factor(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix('x').unwrap_or(text).parse::<f64>().ok();
-    number.filter(|it| it.is_finite() && *it > 0.0).ok_or_else(|| "a factor is a number like 1.5x".to_owned())
+    number
+        .filter(|it| it.is_finite() && *it >= 1.0)
+        .ok_or_else(|| "a factor is a number from 1 on, like 1.5x".to_owned())
 }
 
 /// Tells, breaks off, or shifts.
@@ -83,7 +94,10 @@ pub async fn run(global: &Global, args: Shift, output: &Output) -> Result<ExitCo
     let named = named.collect::<Result<Shares, Error>>()?;
     match (args.over, named.as_slice()) {
         (_, []) => Err(Error::usage("which version is to have which share?").hint("`nagaya shift users v2=10`")),
-        (None, named) => at_once(&client, service, first, named, output).await,
+        (None, named) => {
+            let unfit = if args.force { Vec::new() } else { unfit(&rows, service) };
+            at_once(&client, (service, first), named, &unfit, output).await
+        }
         (Some(over), [(to, share)]) => {
             let course = Course { from: 0.0, to: *share, step: args.step, over };
             let limits = Limits { errors: args.abort_errors, p99: args.abort_p99 };
@@ -123,11 +137,52 @@ pub(super) fn named(rows: &[Service], service: &str, version: &str) -> Result<St
 /// Others may change the routes meanwhile; their changes are not lost.
 const TRIES: usize = 5;
 
+/// The versions that can take no requests now.
+fn unfit(rows: &[Service], service: &str) -> Vec<Unfit> {
+    let versions = rows.iter().filter(|row| row.service == service);
+    let can = |row: &&Service| matches!(row.state, State::Ready | State::Running | State::Idle);
+    let fit: Vec<&str> = versions.clone().filter(can).map(|row| row.name.as_str()).collect();
+    let unfit = versions.filter(|row| !fit.contains(&row.name.as_str()));
+    let why = |row: &Service| row.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    let unfit = unfit.map(|row| Unfit { name: row.name.clone(), state: row.state, why: why(row) });
+    unfit.collect()
+}
+
+/// A version that can take no requests, and why.
+struct Unfit {
+    name: String,
+    state: State,
+    why: String,
+}
+
+impl Unfit {
+    fn helps(&self) -> String {
+        let name = &self.name;
+        match self.state {
+            State::Waiting | State::Setup | State::Starting | State::Backoff => {
+                format!("`nagaya wait {name}` returns when it is ready")
+            }
+            State::Stopped | State::Completed => format!("`nagaya start {name}` starts it"),
+            _ => format!("`nagaya why {name}` tells more"),
+        }
+    }
+}
+
+/// Nobody is given more requests than before who cannot take them.
+fn check(service: &str, now: &Shares, then: &Shares, unfit: &[Unfit]) -> Result<(), Error> {
+    let of = |shares: &Shares, name: &str| shares.iter().find(|(known, _)| known == name).map_or(0.0, |(_, it)| *it);
+    let Some(unfit) = unfit.iter().find(|it| of(then, &it.name) > of(now, &it.name)) else { return Ok(()) };
+    let Unfit { name, state, why } = unfit;
+    Err(Error::failed(format!("{name} cannot take requests: it is {}{why}", state.word()))
+        .hint(format!("the requests to {service} are shared as before; {}", unfit.helps()))
+        .hint("`--force` gives it its share all the same"))
+}
+
 async fn at_once(
     client: &Client,
-    service: &str,
-    first: Option<&str>,
+    (service, first): (&str, Option<&str>),
     named: &[(String, f64)],
+    unfit: &[Unfit],
     output: &Output,
 ) -> Result<ExitCode, Error> {
     for attempt in 1.. {
@@ -138,6 +193,7 @@ async fn at_once(
         let shares = shares::settle(&now, named, service).map_err(|error| {
             Error::usage(error.to_string()).hint("shares are in percent; versions that are not named have the rest")
         })?;
+        check(service, &now, &shares, unfit)?;
         let dtab = shares::with(&dtab, service, Some(shares::tree(&shares)));
         let who = author(&format!("shift {service}"));
         let put = Put { dtab: dtab.to_string(), if_version: Some(routes.version), who };
@@ -183,7 +239,9 @@ async fn follow(client: &Client, service: &str, asked: bool, output: &Output) ->
     let mut before = None;
     while let Some(all) = stream.next::<Vec<Row>>().await {
         let Some(shift) = all.into_iter().find(|shift| shift.service == service) else { continue };
-        if before.as_ref() == Some(&shift) {
+        // What a step waits for becomes less with each request.
+        let shown = Row { held: shift.held.as_ref().map(|_| String::new()), ..shift.clone() };
+        if before.as_ref() == Some(&shown) {
             continue;
         }
         if output.json {
@@ -192,9 +250,18 @@ async fn follow(client: &Client, service: &str, asked: bool, output: &Output) ->
             output.say(&line(&shift));
         }
         match shift.state {
-            ShiftState::Shifting => before = Some(shift),
+            ShiftState::Shifting => before = Some(shown),
             ShiftState::Done => return Ok(ExitCode::SUCCESS),
             ShiftState::Aborted if asked => return Ok(ExitCode::SUCCESS),
+            // It has still to be sent back.
+            ShiftState::Inconclusive if asked => before = Some(shown),
+            ShiftState::Inconclusive => {
+                let to = &shift.to;
+                let on = format!("`nagaya shift {service} {to}=100` gives it all without that");
+                let hint = format!("{on}, `nagaya shift {service} --abort` sends all back; or have more requests made");
+                output.say(&format!("{}: {hint}", paint("hint", anstyle::AnsiColor::Cyan)));
+                return Err(Error::silent(super::error::Code::Failed));
+            }
             ShiftState::Aborted | ShiftState::Stopped => return Err(Error::silent(super::error::Code::Failed)),
         }
     }
@@ -202,11 +269,22 @@ async fn follow(client: &Client, service: &str, asked: bool, output: &Output) ->
 }
 
 fn line(shift: &Row) -> String {
-    let Row { service, to, share, step, steps, state, reason } = shift;
+    let Row { service, to, share, step, steps, state, reason, held, overtaken } = shift;
     let why = reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    if let Some(who) = overtaken {
+        let ended = match state {
+            ShiftState::Done => format!("{} % of the requests to {service} went to {to}", short(*share)),
+            _ => format!("a shift to {to} has ended{why}"),
+        };
+        return format!("before: {ended}; since then {who}");
+    }
     match state {
         ShiftState::Shifting => {
-            format!("{} % of the requests to {service} go to {to} (step {step} of {steps})", short(*share))
+            let held = held.as_ref().map(|why| format!(", held: {why}")).unwrap_or_default();
+            format!("{} % of the requests to {service} go to {to} (step {step} of {steps}{held})", short(*share))
+        }
+        ShiftState::Inconclusive => {
+            format!("inconclusive: the shift to {to} has stopped at {} %{why}", short(*share))
         }
         ShiftState::Done => format!("{} % of the requests to {service} go to {to}: done", short(*share)),
         ShiftState::Aborted => format!("all requests to {service} go to its other versions again{why}"),
@@ -217,4 +295,20 @@ fn line(shift: &Row) -> String {
 pub(super) fn short(share: f64) -> String {
     let rounded = (share * 1e3).round() / 1e3;
     rounded.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_makes_no_sense_is_no_step_and_no_factor() {
+        for (text, good) in [("10", true), ("0.1%", true), ("100", true), ("0", false), ("-1", false), ("x", false)] {
+            assert_eq!(step(text).is_ok(), good, "{text}");
+        }
+        for (text, good) in [("1.5x", true), ("1", true), ("0.5x", false), ("0", false), ("inf", false), ("NaN", false)]
+        {
+            assert_eq!(factor(text).is_ok(), good, "{text}");
+        }
+    }
 }

@@ -2,9 +2,12 @@
 //!
 //! Shares and rates are in percent, times are since the shift began.
 
+mod measure;
+
 use std::fmt;
 use std::time::Duration;
 
+use measure::Measure;
 use serde::{Deserialize, Serialize};
 
 /// Where a shift goes, and how fast.
@@ -40,11 +43,24 @@ pub struct Served {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
     Stay,
+    /// The stage has had its time, and too little was served to judge the version by: it goes on.
+    Hold(Lack),
     /// Give the version this share.
     Step(f64),
     /// It has had its last share for long enough.
     Done,
     Abort(Reason),
+    /// So long was held that nothing more is to be expected. The share stays.
+    Inconclusive(Lack),
+}
+
+/// Too few requests to judge a version by: those that were served in this stage, and how many it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lack {
+    pub new: usize,
+    /// None where it does not matter how the others did.
+    pub others: Option<usize>,
+    pub needed: usize,
 }
 
 /// Why a shift is broken off.
@@ -60,30 +76,24 @@ pub struct Shift {
     shares: Vec<f64>,
     pause: Duration,
     limits: Limits,
+    /// When it is given up where there is too little to judge by.
+    patience: Duration,
     /// The place in `shares` of the present one.
     stage: usize,
+    /// When the present stage began.
+    since: Duration,
     new: Measure,
     others: Measure,
     /// The others' measure of the last stage in which they served enough.
     before: Option<Measure>,
 }
 
-/// What was served in one stage.
-#[derive(Debug, Clone, Default)]
-struct Measure {
-    count: usize,
-    failed: usize,
-    /// The last times, at most [`KEPT`].
-    took: Vec<Duration>,
-}
-
 /// Requests that say something about failures.
 const ENOUGH: usize = 20;
 /// Requests that say something about the slowest hundredth.
 const ENOUGH_TIMES: usize = 100;
-/// Times that are kept.
-const KEPT: usize = 10_000;
-
+/// How often the time of a shift may pass until it is given up for lack of requests.
+const PATIENCE: u32 = 2;
 impl Course {
     /// The shares on the way, the last one included: evenly, with steps of at most `step`.
     pub fn shares(&self) -> Vec<f64> {
@@ -108,7 +118,9 @@ impl Shift {
     pub fn new(course: Course, limits: Limits) -> Self {
         let shares = course.shares();
         let pause = course.over / u32::try_from(shares.len()).unwrap_or(u32::MAX);
-        Self { shares, pause, limits, stage: 0, new: Measure::default(), others: Measure::default(), before: None }
+        let (new, others) = (Measure::default(), Measure::default());
+        let patience = course.over.saturating_mul(PATIENCE);
+        Self { shares, pause, limits, patience, stage: 0, since: Duration::ZERO, new, others, before: None }
     }
 
     /// The share that the version is to have now.
@@ -121,9 +133,9 @@ impl Shift {
         (self.stage + 1, self.shares.len())
     }
 
-    /// When the present stage ends.
+    /// When the present stage ends, if it can be judged by then.
     pub fn next(&self) -> Duration {
-        self.pause.saturating_mul(u32::try_from(self.stage + 1).unwrap_or(u32::MAX))
+        self.since.saturating_add(self.pause)
     }
 
     /// Takes in what was served in this stage.
@@ -140,10 +152,15 @@ impl Shift {
         if now < self.next() {
             return Verdict::Stay;
         }
+        if let Some(lack) = self.lack() {
+            return if now < self.patience { Verdict::Hold(lack) } else { Verdict::Inconclusive(lack) };
+        }
         if self.stage + 1 == self.shares.len() {
             return Verdict::Done;
         }
         self.stage += 1;
+        // One that is looked at late ends late; one that had to be held gives the next one its whole time.
+        self.since = if now.saturating_sub(self.next()) < self.pause { self.next() } else { now };
         self.new = Measure::default();
         let others = std::mem::take(&mut self.others);
         if others.count >= ENOUGH {
@@ -152,8 +169,26 @@ impl Shift {
         Verdict::Step(self.share())
     }
 
+    /// What is missing to judge the version by each limit that there is.
+    fn lack(&self) -> Option<Lack> {
+        let needed = match self.limits {
+            Limits { p99: Some(_), .. } => ENOUGH_TIMES,
+            Limits { errors: Some(_), .. } => ENOUGH,
+            Limits { errors: None, p99: None } => return None,
+        };
+        // Failures of the others that served too little count as none.
+        let others = self.limits.p99.map(|_| self.compared().map_or(self.others.count, |others| others.count));
+        let is_enough = self.new.count >= needed && others.is_none_or(|count| count >= needed);
+        (!is_enough).then_some(Lack { new: self.new.count, others, needed })
+    }
+
+    /// The others' measure, where it says something.
+    fn compared(&self) -> Option<&Measure> {
+        if self.others.count >= ENOUGH { Some(&self.others) } else { self.before.as_ref() }
+    }
+
     fn trouble(&self) -> Option<Reason> {
-        let others = if self.others.count >= ENOUGH { Some(&self.others) } else { self.before.as_ref() };
+        let others = self.compared();
         if let Some(limit) = self.limits.errors.filter(|_| self.new.count >= ENOUGH) {
             let (new, others) = (self.new.failures(), others.map_or(0.0, Measure::failures));
             if new > others + limit {
@@ -167,30 +202,13 @@ impl Shift {
     }
 }
 
-impl Measure {
-    fn add(&mut self, served: Served) {
-        if self.took.len() < KEPT {
-            self.took.push(served.took);
-        } else {
-            self.took[self.count % KEPT] = served.took;
-        }
-        self.count += 1;
-        self.failed += usize::from(served.failed);
-    }
-
-    /// The share of failures.
-    #[allow(clippy::cast_precision_loss, reason = "a percentage")]
-    fn failures(&self) -> f64 {
-        self.failed as f64 * 100.0 / self.count.max(1) as f64
-    }
-
-    /// By nearest rank.
-    fn p99(&self) -> Duration {
-        let mut took = self.took.clone();
-        let rank = (took.len() * 99).div_ceil(100);
-        match rank.checked_sub(1) {
-            Some(place) => *took.select_nth_unstable(place).1,
-            None => Duration::ZERO,
+impl fmt::Display for Lack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { new, others, needed } = self;
+        write!(f, "it takes {needed} requests to judge it by, and it served {new}")?;
+        match others {
+            Some(others) => write!(f, ", the others {others}"),
+            None => Ok(()),
         }
     }
 }
@@ -255,6 +273,34 @@ mod tests {
     }
 
     #[test]
+    fn a_stage_that_cannot_be_judged_is_held_and_then_given_up() {
+        let limits = Limits { errors: Some(1.0), p99: Some(1.5) };
+        let mut shift = Shift::new(course(0.0, 100.0, 50.0), limits);
+        let at = |seconds| Duration::from_secs(seconds);
+        let lack = |new, others| Lack { new, others: Some(others), needed: 100 };
+        (0..99).for_each(|_| shift.observe(served(true, false, 5)));
+        (0..150).for_each(|_| shift.observe(served(false, false, 5)));
+        assert_eq!(shift.look(at(29)), Verdict::Stay);
+        assert_eq!(shift.look(at(30)), Verdict::Hold(lack(99, 150)));
+        assert_eq!(shift.look(at(80)), Verdict::Hold(lack(99, 150)));
+        shift.observe(served(true, false, 5));
+        assert_eq!(shift.look(at(81)), Verdict::Step(100.0));
+        // The next has all of its time, and is compared with how the others were.
+        assert_eq!(shift.look(at(110)), Verdict::Stay);
+        shift.observe(served(true, false, 5));
+        assert_eq!(shift.look(at(111)), Verdict::Hold(lack(1, 150)));
+        let Verdict::Inconclusive(lack) = shift.look(at(120)) else { panic!("it is held for ever") };
+        assert_eq!(lack.to_string(), "it takes 100 requests to judge it by, and it served 1, the others 150");
+
+        let mut errors = Shift::new(course(0.0, 100.0, 100.0), Limits { errors: Some(1.0), p99: None });
+        (0..19).for_each(|_| errors.observe(served(true, false, 5)));
+        let Verdict::Hold(lack) = errors.look(MINUTE) else { panic!("it goes on") };
+        assert_eq!(lack.to_string(), "it takes 20 requests to judge it by, and it served 19");
+        errors.observe(served(true, false, 5));
+        assert_eq!(errors.look(MINUTE), Verdict::Done);
+    }
+
+    #[test]
     fn more_failures_than_the_others_break_it_off() {
         // Requests and failures of the new version, then of the others; the limit is one point.
         let cases = [
@@ -304,20 +350,12 @@ mod tests {
     fn where_all_go_to_the_new_one_it_is_compared_with_how_the_others_were() {
         let mut shift = Shift::new(course(50.0, 100.0, 25.0), Limits { errors: Some(1.0), p99: None });
         (0..100).for_each(|place| shift.observe(served(false, place < 10, 5)));
+        (0..20).for_each(|_| shift.observe(served(true, false, 5)));
         assert_eq!(shift.look(MINUTE / 2), Verdict::Step(100.0));
         (0..100).for_each(|place| shift.observe(served(true, place < 10, 5)));
         assert_eq!(shift.look(MINUTE / 2), Verdict::Stay);
         (0..100).for_each(|place| shift.observe(served(true, place < 20, 5)));
         let Verdict::Abort(reason) = shift.look(MINUTE) else { panic!("it goes on") };
         assert_eq!(reason.to_string(), "15.0 % of its requests failed, of the others' 10.0 %; 1 more are allowed");
-    }
-
-    #[test]
-    fn times_are_kept_within_bounds() {
-        let mut measure = Measure::default();
-        (0..3 * KEPT).for_each(|_| measure.add(served(true, true, 1)));
-        (0..KEPT).for_each(|_| measure.add(served(true, false, 2)));
-        assert_eq!((measure.count, measure.took.len(), measure.p99()), (4 * KEPT, KEPT, Duration::from_millis(2)));
-        assert!((measure.failures() - 75.0).abs() < 1e-9);
     }
 }

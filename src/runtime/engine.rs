@@ -316,6 +316,7 @@ impl Engine {
         let (publisher, plan) = (&mut self.publisher, self.world.plan());
         self.keeper.take(written, |routes| publisher.reroute(plan, routes));
         self.look_away();
+        self.notice_overtaken();
     }
 
     /// Publishes what has changed, and says whether anything has.

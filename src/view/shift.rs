@@ -16,6 +16,12 @@ pub struct Shift {
     pub state: ShiftState,
     /// Why it did not come to its end.
     pub reason: Option<String>,
+    /// What the present step waits for, whose time is over.
+    #[serde(default)]
+    pub held: Option<String>,
+    /// Who has changed the routes of the service since it ended: the share is another by now.
+    #[serde(default)]
+    pub overtaken: Option<String>,
 }
 
 /// How far a shift is.
@@ -28,4 +34,6 @@ pub enum ShiftState {
     Aborted,
     /// Somebody else has changed the routes of the service, which stay as they are.
     Stopped,
+    /// Too few requests were served to judge the version by. They are shared as they were at last.
+    Inconclusive,
 }

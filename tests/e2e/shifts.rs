@@ -57,7 +57,7 @@ fn shares_are_written_as_one_entry_and_others_stay() {
     assert!(history.to_string().contains("(shift users)"));
 
     let before = routes(&sandbox);
-    let wrong: [(&[&str], &[&str]); 7] = [
+    let wrong: [(&[&str], &[&str]); 9] = [
         (&["users", "v2=60", "v3=50"], &["add up to 110 %"]),
         (&["users", "v1=60", "v2=30"], &["add up to 90 %", "nobody is left"]),
         (&["users", "v9=10"], &["no version `v9`", "v1, v2, v3"]),
@@ -65,6 +65,8 @@ fn shares_are_written_as_one_entry_and_others_stay() {
         (&["users"], &["which version"]),
         (&["user", "v2=1"], &["there is no service `user`"]),
         (&["users", "v2=1", "--step", "5"], &["--over"]),
+        (&["users", "v2=1", "--over", "1m", "--step", "0"], &["more than 0"]),
+        (&["users", "v2=1", "--over", "1m", "--abort-p99", "0.5x"], &["from 1 on"]),
     ];
     for (words, texts) in wrong {
         sandbox.nagaya(&[&["shift"], words].concat()).ended(2).says(texts);
@@ -211,8 +213,70 @@ fn a_version_that_does_as_well_as_the_others_gets_all() {
     let shift = sandbox.start(&words);
     until("it has begun", || routes(&sandbox).contains("50*/#/local/users-v3"));
     crowd(&sandbox, 400);
+    // The last step is judged too: by requests that come.
+    until("all go there", || routes(&sandbox) == "/svc/users=>/#/local/users-v3");
+    crowd(&sandbox, 110);
     shift.end().good().says(&["100 %", "done"]);
     assert_eq!((routes(&sandbox), state(&sandbox)), ("/svc/users=>/#/local/users-v3".to_owned(), "done".to_owned()));
+}
+
+#[test]
+fn what_cannot_be_judged_is_held_and_never_said_to_be_done() {
+    let sandbox = Sandbox::new(SLOW);
+    sandbox.write("server.py", SERVER);
+    sandbox.up();
+    let words = ["shift", "users", "v3=100", "--over", "2s", "--step", "50", "--abort-p99", "2x"];
+    let run = sandbox.nagaya(&words).ended(1);
+    let lack = "it takes 100 requests to judge it by, and it served 0, the others 0";
+    run.says(&[
+        &format!("step 1 of 2, held: {lack}"),
+        "inconclusive: the shift to users-v3 has stopped at 50 %: it takes",
+    ]);
+    assert_eq!(routes(&sandbox), "/svc/users=>50*/#/local/users-v3 & 50*/#/local/users");
+    sandbox.nagaya(&["shift", "users", "--status"]).good();
+    assert_eq!(state(&sandbox), "inconclusive");
+    sandbox.nagaya(&["shift", "users", "--abort"]).good().says(&["go to its other versions again: it was asked for"]);
+    assert_eq!((routes(&sandbox), state(&sandbox)), (String::new(), "aborted".to_owned()));
+}
+
+#[test]
+fn a_shift_that_was_overtaken_says_so() {
+    let sandbox = Sandbox::new(SHOP);
+    sandbox.up();
+    sandbox.nagaya(&["shift", "users", "v2=100", "--over", "1s", "--step", "100"]).good();
+    sandbox.nagaya(&["dtab", "set", "/svc/users => /#/local/users-v3"]).good();
+    let status = sandbox.nagaya(&["shift", "users", "--status"]).good().out;
+    assert!(status.contains("100 % to users-v3"), "{status}");
+    assert!(status.contains("before: 100 % of the requests to users went to users-v2; since then "), "{status}");
+    assert!(status.contains("(dtab set) has changed the routes (version 2)"), "{status}");
+    // One that is under way is told at once, and not when its next step is due.
+    sandbox.nagaya(&["shift", "users", "v2=100", "--over", "10m", "--step", "50", "--detach"]).good();
+    until("it has begun", || routes(&sandbox).contains("50*/#/local/users-v2"));
+    sandbox.nagaya(&["dtab", "set", "/svc/users => /#/local/users-v3"]).good();
+    until("it has stopped", || state(&sandbox) == "stopped");
+}
+
+#[test]
+fn a_version_that_is_not_ready_gets_no_share() {
+    let sandbox = Sandbox::new(SHOP);
+    sandbox.up();
+    sandbox.nagaya(&["stop", "users-v3"]).good();
+    sandbox.nagaya(&["shift", "users", "v2=10"]).good();
+    let before = routes(&sandbox);
+    let refused = sandbox.nagaya(&["shift", "users", "v3=100"]).ended(1);
+    refused.says(&[
+        "users-v3 cannot take requests: it is stopped",
+        "shared as before",
+        "nagaya start users-v3",
+        "--force",
+    ]);
+    assert_eq!(routes(&sandbox), before);
+    sandbox.nagaya(&["shift", "users", "v3=100", "--force"]).good();
+    assert_eq!(routes(&sandbox), "/svc/users=>/#/local/users-v3");
+    // Less can be given to whoever it is.
+    sandbox.nagaya(&["shift", "users", "v3=10", "v2=90"]).good();
+    sandbox.nagaya(&["stop", "users-v2"]).good();
+    sandbox.nagaya(&["shift", "users", "v2=0", "v1=90"]).good();
 }
 
 #[test]

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::Engine;
 use crate::dtab::{NameTree, Path};
 use crate::model::Service;
-use crate::resilience::{self, Served, Verdict};
+use crate::resilience::{self, Lack, Served, Verdict};
 use crate::route::history::{Action, Author, Change, Current, Refused};
 use crate::route::shares::{self, Shares};
 use crate::runtime::{Problem, ShiftRequest};
@@ -54,6 +54,10 @@ struct Running {
     /// The number of the next request that was not looked at.
     seen: u64,
     phase: Phase,
+    /// What is missing to judge the present step by, whose time is over.
+    held: Option<Lack>,
+    /// Who has changed the service's routes since it ended.
+    overtaken: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -113,6 +117,11 @@ impl Running {
         matches!(self.phase, Phase::Over(..))
     }
 
+    fn can_be_sent_back(&self) -> bool {
+        let is_open = matches!(self.phase, Phase::Over(ShiftState::Inconclusive, _)) && self.overtaken.is_none();
+        is_open || matches!(self.phase, Phase::Moving | Phase::Underway)
+    }
+
     fn shown(&self) -> view::Shift {
         let (step, steps) = self.plan.step();
         let (state, reason) = match &self.phase {
@@ -120,7 +129,9 @@ impl Running {
             Phase::Ending(state, reason) | Phase::Over(state, reason) => (*state, reason.clone()),
         };
         let share = if state == ShiftState::Aborted { 0.0 } else { self.plan.share() };
-        view::Shift { service: self.service.clone(), to: self.to.clone(), share, step, steps, state, reason }
+        let held = self.held.map(|lack| lack.to_string()).filter(|_| state == ShiftState::Shifting);
+        let (service, to, overtaken) = (self.service.clone(), self.to.clone(), self.overtaken.clone());
+        view::Shift { service, to, share, step, steps, state, reason, held, overtaken }
     }
 
     /// The entry by which the version has a share.
@@ -195,6 +206,8 @@ impl Engine {
             began: self.clock.now(),
             seen: 0,
             phase: Phase::Moving,
+            held: None,
+            overtaken: None,
         };
         let shown = running.shown();
         self.shifts.list.retain(|it| it.service != *service);
@@ -207,7 +220,7 @@ impl Engine {
     /// Breaks a shift off: all requests go to the other versions.
     pub(super) fn abort_shift(&mut self, service: &str) -> Result<(), Problem> {
         match self.shifts.get(service) {
-            Some(it) if matches!(it.phase, Phase::Moving | Phase::Underway) => {
+            Some(it) if it.can_be_sent_back() => {
                 self.send_back(service, "it was asked for".to_owned());
                 Ok(())
             }
@@ -232,7 +245,7 @@ impl Engine {
         let routes = self.keeper.routes();
         let Some(it) = self.shifts.get(service) else { return };
         if shares::entry(&routes, service) != it.wrote.as_ref() {
-            let who = format!("{} has changed the routes of {service} (version {})", current.who, current.version);
+            let who = format!("{} has changed the routes (version {})", current.who, current.version);
             it.phase = Phase::Over(ShiftState::Stopped, Some(who));
             return self.shifts.publish();
         }
@@ -271,6 +284,29 @@ impl Engine {
             Phase::Underway | Phase::Over(..) => {}
         }
         self.shifts.publish();
+    }
+
+    /// Ends shifts whose routes somebody else has changed; of what has ended, it is noted.
+    pub(super) fn notice_overtaken(&mut self) {
+        let current = self.keeper.dtabs().borrow().own();
+        let routes = current.dtab.clone().unwrap_or_default();
+        let who = || format!("{} has changed the routes (version {})", current.who, current.version);
+        let mut has_changed = false;
+        for it in &mut self.shifts.list {
+            let is_settled = it.overtaken.is_none() && matches!(it.phase, Phase::Underway | Phase::Over(..));
+            if !is_settled || shares::entry(&routes, &it.service) == it.wrote.as_ref() {
+                continue;
+            }
+            has_changed = true;
+            match it.phase {
+                Phase::Over(ShiftState::Stopped, _) => {}
+                Phase::Over(..) => it.overtaken = Some(who()),
+                _ => it.phase = Phase::Over(ShiftState::Stopped, Some(who())),
+            }
+        }
+        if has_changed {
+            self.shifts.publish();
+        }
     }
 
     /// Ends shifts to versions that cannot take requests any more.
@@ -315,8 +351,13 @@ impl Engine {
             it.seen = seen;
             let served: Vec<Served> = records.iter().filter_map(|record| it.served(record)).collect();
             served.into_iter().for_each(|served| it.plan.observe(served));
-            match it.plan.look(now.since(it.began)) {
-                Verdict::Stay => {}
+            let verdict = it.plan.look(now.since(it.began));
+            it.held = if let Verdict::Hold(lack) = verdict { Some(lack) } else { None };
+            match verdict {
+                Verdict::Stay | Verdict::Hold(_) => {}
+                Verdict::Inconclusive(lack) => {
+                    it.phase = Phase::Over(ShiftState::Inconclusive, Some(lack.to_string()));
+                }
                 Verdict::Step(_) => {
                     it.phase = Phase::Moving;
                     steps.push((it.service.clone(), None));
@@ -332,7 +373,9 @@ impl Engine {
             }
         }
         let ends = self.shifts.list.iter().filter(|it| it.phase == Phase::Underway);
-        let next = ends.map(|it| it.began.after(it.plan.next()).since(now).min(LOOK)).min();
+        // One that is held is looked at as all others are.
+        let pause = |it: &Running| Some(it.began.after(it.plan.next()).since(now)).filter(|left| !left.is_zero());
+        let next = ends.map(|it| pause(it).unwrap_or(LOOK).min(LOOK)).min();
         self.shifts.look_at = next.map(|pause| Instant::now() + pause);
         self.shifts.publish();
     }
