@@ -8,15 +8,18 @@ use clap::Args;
 use futures_util::future::join_all;
 
 use super::args::{Global, duration};
+use super::dtab::author;
 use super::error::{Code, Error};
 use super::locate::connect;
 use super::output::{Output, dim, state};
 use super::wait::{Goal, settle};
 use crate::api::{CallError, Client};
+use crate::dtab::{Dentry, Dtab};
 use crate::effects::places::TRIES;
 use crate::effects::registry::Registration;
 use crate::effects::{environment, tries};
 use crate::model::ServiceName;
+use crate::route::shares::without;
 use crate::runtime::{EndTry, Source, TryRequest};
 use crate::supervise::State;
 use crate::view::{Align, Steering, Table, Try as Row, entrance};
@@ -165,8 +168,9 @@ fn plain(state: State) -> String {
 async fn end(client: &Client, name: &str, args: &Try, output: &Output) -> Result<ExitCode, Error> {
     let rows = client.tries().await?;
     let names = chosen(&rows, name, args)?;
+    let before = client.routes().await?;
     let ended = join_all(names.iter().map(|name| async {
-        let ask = EndTry { name: name.clone(), force: args.force };
+        let ask = EndTry { name: name.clone(), force: args.force, who: author("try --end") };
         (name.clone(), client.end_try(&ask).await)
     }));
     let mut failures: Vec<CallError> = Vec::new();
@@ -180,6 +184,7 @@ async fn end(client: &Client, name: &str, args: &Try, output: &Output) -> Result
             Err(error) => failures.push(error),
         }
     }
+    tell_routes(&before.dtab, &client.routes().await?.dtab, &gone, output);
     let mut errors = failures.into_iter().map(Error::from);
     let Some(first) = errors.next() else {
         if output.json {
@@ -192,6 +197,22 @@ async fn end(client: &Client, name: &str, args: &Try, output: &Output) -> Result
         all.hints.extend(next.hints);
         all
     }))
+}
+
+/// Says what became of entries that led to versions which are gone.
+fn tell_routes(before: &str, now: &str, gone: &[String], output: &Output) {
+    let (before, now): (Dtab, Dtab) = (before.parse().unwrap_or_default(), now.parse().unwrap_or_default());
+    let leads_there = |entry: &&Dentry| {
+        let alone = Dtab::new(vec![(*entry).clone()]);
+        gone.iter().any(|name| without(&alone, name) != alone)
+    };
+    for entry in before.entries().iter().filter(leads_there).filter(|entry| !now.entries().contains(entry)) {
+        let left = now.entries().iter().find(|it| it.prefix == entry.prefix && !before.entries().contains(it));
+        match left {
+            Some(left) => output.say(&format!("the entry `{entry}` is `{left}` now")),
+            None => output.say(&format!("the entry `{entry}` was taken out of the routes")),
+        }
+    }
 }
 
 /// The names of those that are to end: by name, by version where one has it, or of a service.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::remotes::{Switch, made, switched};
+use super::shares::without;
 use crate::dtab::Dtab;
 
 /// Who is written down for changes that the manifest makes.
@@ -81,6 +82,8 @@ pub enum Action {
     Manifest(Dtab),
     /// Look for services elsewhere, or here again.
     Switch(Switch),
+    /// This version is no more: nothing leads there.
+    Forget(String),
 }
 
 /// Why a change is not made.
@@ -184,6 +187,13 @@ impl Dtabs {
                     return Ok(Decision::Nothing);
                 }
                 Some(all.to_string())
+            }
+            (Action::Forget(version), _) => {
+                let left = without(&own(), version);
+                if left == own() {
+                    return Ok(Decision::Nothing);
+                }
+                Some(left.to_string())
             }
             (Action::Put { dtab, .. } | Action::Create(dtab), _) => Some(dtab.to_string()),
         };

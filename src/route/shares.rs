@@ -121,6 +121,49 @@ pub fn with(dtab: &Dtab, service: &str, tree: Option<NameTree<Path>>) -> Dtab {
     Dtab::new(entries)
 }
 
+/// The table without a version that is no more: what led there is taken out, and with it entries that did nothing else.
+/// Who shared with it has its share.
+pub fn without(dtab: &Dtab, version: &str) -> Dtab {
+    let mut left: Vec<Dentry> = Vec::new();
+    for entry in dtab.entries() {
+        let Some(tree) = pruned(&entry.tree, version) else { continue };
+        let is_usual = tree != entry.tree && is_usual(&entry.prefix, &tree, &left);
+        if !is_usual {
+            left.push(Dentry { prefix: entry.prefix.clone(), tree });
+        }
+    }
+    Dtab::new(left)
+}
+
+fn pruned(tree: &NameTree<Path>, version: &str) -> Option<NameTree<Path>> {
+    match tree {
+        NameTree::Leaf(path) => {
+            let gone = Path::of(["#", "local", version])?;
+            path.strip_prefix(&gone).is_none().then(|| tree.clone())
+        }
+        NameTree::Alt(trees) => {
+            let trees: Vec<_> = trees.iter().filter_map(|tree| pruned(tree, version)).collect();
+            (!trees.is_empty()).then(|| NameTree::alternatives(trees))
+        }
+        NameTree::Union(branches) => {
+            let pruned = |it: &Weighted<Path>| Some(Weighted { weight: it.weight, tree: pruned(&it.tree, version)? });
+            let branches: Vec<_> = branches.iter().filter_map(pruned).collect();
+            (!branches.is_empty()).then(|| NameTree::union(branches))
+        }
+        NameTree::Neg | NameTree::Fail | NameTree::Empty => Some(tree.clone()),
+    }
+}
+
+/// Whether a service's requests go to itself, as they do without an entry where none before says otherwise.
+fn is_usual(prefix: &Prefix, tree: &NameTree<Path>, before: &[Dentry]) -> bool {
+    let labels: Option<Vec<&str>> =
+        prefix.elements().iter().map(|element| element.label().and_then(Label::as_str)).collect();
+    let Some(["svc", service]) = labels.as_deref() else { return false };
+    let Some(path) = Path::of(["svc", service]) else { return false };
+    let leads_home = matches!(tree, NameTree::Leaf(leaf) if name(leaf).as_deref() == Some(service));
+    leads_home && before.iter().all(|entry| entry.prefix.strip(&path).is_none())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,6 +194,23 @@ mod tests {
         for (now, named, expected) in cases {
             let settled = settle(&list(now), &list(named), "a").map(|shares| text(&shares));
             assert_eq!(settled, expected.map(str::to_owned), "{now} and {named}");
+        }
+    }
+
+    #[test]
+    fn a_version_that_is_gone_leaves_nothing_behind() {
+        let cases = [
+            ("/svc/a=>10*/#/local/a-fix & 90*/#/local/a", ""),
+            ("/svc/a=>/#/local/a-fix", ""),
+            ("/svc/a=>10*/#/local/a-fix & 30*/#/local/b & 60*/#/local/a", "/svc/a=>30*/#/local/b & 60*/#/local/a"),
+            ("/svc/a=>/x;/svc/a=>1*/#/local/a-fix & 9*/#/local/a", "/svc/a=>/x;/svc/a=>/#/local/a"),
+            ("/svc=>/x;/svc/a=>/#/local/a-fix | /#/local/a", "/svc=>/x;/svc/a=>/#/local/a"),
+            ("/svc/b=>/#/local/a-fix | /#/local/b-v2 | !", "/svc/b=>/#/local/b-v2 | !"),
+            // Nothing that was not touched is, and names that only begin alike are others'.
+            ("/svc/a=>/#/local/a;/svc/b=>/#/local/a-fix-2", "/svc/a=>/#/local/a;/svc/b=>/#/local/a-fix-2"),
+        ];
+        for (before, after) in cases {
+            assert_eq!(without(&before.parse().unwrap(), "a-fix").to_string(), after, "{before}");
         }
     }
 

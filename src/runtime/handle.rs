@@ -180,6 +180,9 @@ pub struct EndTry {
     /// Lose what is nowhere but in its worktree.
     #[serde(default)]
     pub force: bool,
+    /// In whose name the routes change that led there.
+    #[serde(default)]
+    pub who: String,
 }
 
 /// What became of numbers that were asked for.

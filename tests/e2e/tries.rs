@@ -314,3 +314,30 @@ fn a_version_that_does_not_come_up_is_explained_and_changes_nothing() {
     sandbox.nagaya(&["try", "--end", "--all"]).good();
     nothing_left(&sandbox, &sandbox.home());
 }
+
+#[test]
+fn the_end_of_a_version_takes_its_share_back() {
+    let sandbox = shop(Account::Own);
+    let boot = || sandbox.nagaya(&["try", "users", "--branch", "fix/name"]).good();
+    let routes = || sandbox.nagaya(&["dtab", "get", "--json"]).good().json()["dtab"].as_str().unwrap().to_owned();
+    boot();
+    sandbox.nagaya(&["shift", "users", "fix-name=10"]).good();
+    let entry = "/svc/users=>10*/#/local/users-fix-name & 90*/#/local/users";
+    assert_eq!(routes(), entry);
+    let ended = sandbox.nagaya(&["try", "--end", "users-fix-name"]).good();
+    ended.says(&["users-fix-name has ended", &format!("the entry `{entry}` was taken out of the routes")]);
+    assert_eq!(routes(), "");
+    let history = sandbox.nagaya(&["dtab", "history"]).good().out;
+    assert!(history.contains("(try --end)"), "{history}");
+
+    boot();
+    sandbox.nagaya(&["dtab", "set", "/svc/web => /#/local/web ; /svc/users => /#/local/users-fix-name | ! "]).good();
+    // What would be lost keeps the version, and its entries.
+    fs::write(sandbox.home().join("worktrees/users-fix-name/notes"), "new").unwrap();
+    sandbox.nagaya(&["try", "--end", "users-fix-name"]).ended(1).says(&["goes on running"]);
+    assert!(routes().contains("users-fix-name"));
+    let ended = sandbox.nagaya(&["try", "--end", "--all", "--force"]).good();
+    ended.says(&["the entry `/svc/users=>/#/local/users-fix-name | !` is `/svc/users=>!` now"]);
+    assert_eq!(routes(), "/svc/web=>/#/local/web;/svc/users=>!");
+    nothing_left(&sandbox, &sandbox.home());
+}

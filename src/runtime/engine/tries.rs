@@ -11,6 +11,7 @@ use crate::effects::tries::{self, Try};
 use crate::effects::worktree::{Kept, Worktree};
 use crate::model::{NetworkMode, Service, Tried, Workspace};
 use crate::plan::{Matrix, combined};
+use crate::route::history::{Action, Author, Change, Current};
 use crate::runtime::matrix::Laid;
 use crate::runtime::tries::{Files, files, named, refused, tried};
 use crate::runtime::{EndTry, Problem, Source, TryRequest};
@@ -40,7 +41,7 @@ enum Stage {
     /// It is a service of the workspace.
     Tried,
     /// Its service is stopping; then its worktree is removed.
-    Leaving { force: bool, reply: Reply<()> },
+    Leaving { force: bool, rerouted: oneshot::Receiver<Result<Current, Problem>>, reply: Reply<()> },
     /// Its worktree is being removed.
     Removing,
     /// Only its worktree is left.
@@ -312,7 +313,7 @@ impl Engine {
 
     /// Takes a version out of the plan; what it left is removed when it has stopped.
     fn leave(&mut self, ask: EndTry, reply: Reply<()>) {
-        let EndTry { name, force } = ask;
+        let EndTry { name, force, who } = ask;
         match self.tries.get(&name).map(|entry| &entry.stage) {
             Some(Stage::Tried | Stage::Kept) => {}
             _ => return drop(reply.send(Err(refused(format!("{name} is being ended already"), None)))),
@@ -323,8 +324,12 @@ impl Engine {
             }
             return drop(reply.send(Err(problem)));
         }
+        // Before its service is stopped nobody is led there any more.
+        let change = Change { namespace: None, who: Author::new(&who), action: Action::Forget(name.clone()) };
+        let (waiting, rerouted) = oneshot::channel();
+        self.keeper.change(change, waiting);
         if let Some(entry) = self.tries.get(&name) {
-            entry.stage = Stage::Leaving { force, reply };
+            entry.stage = Stage::Leaving { force, rerouted, reply };
         }
     }
 
@@ -340,10 +345,11 @@ impl Engine {
                 continue;
             }
             let (name, worktree) = (entry.it.name.clone(), entry.it.worktree.clone());
-            let Stage::Leaving { force, reply } = std::mem::replace(&mut entry.stage, Stage::Removing) else {
+            let Stage::Leaving { force, rerouted, reply } = std::mem::replace(&mut entry.stage, Stage::Removing) else {
                 continue;
             };
             self.tries.jobs.spawn(async move {
+                let _ = rerouted.await;
                 let result = match worktree {
                     Some(worktree) => worktree.remove(force).await,
                     None => Ok(()),
