@@ -221,6 +221,17 @@ fn keep(body: &mut Option<Vec<u8>>, data: &[u8]) {
     }
 }
 
+/// The names of a head's fields as they were written: the copy's callee sees them as the original's does.
+#[derive(Debug, Clone, Default)]
+struct Spelled(Vec<Box<str>>);
+
+impl Spelled {
+    fn of<'n>(&'n self, name: &'n HeaderName) -> &'n str {
+        let written = self.0.iter().find(|written| written.eq_ignore_ascii_case(name.as_str()));
+        written.map_or(name.as_str(), |written| written)
+    }
+}
+
 /// A head of HTTP/1.1 as it is sent.
 pub fn read_head(text: &[u8]) -> Option<Request<()>> {
     let mut fields = [httparse::EMPTY_HEADER; 128];
@@ -232,6 +243,7 @@ pub fn read_head(text: &[u8]) -> Option<Request<()>> {
     *request.headers_mut() = HeaderMap::from_iter(head.headers.iter().filter_map(|field| {
         Some((HeaderName::from_bytes(field.name.as_bytes()).ok()?, HeaderValue::from_bytes(field.value).ok()?))
     }));
+    request.extensions_mut().insert(Spelled(head.headers.iter().map(|field| field.name.into()).collect()));
     Some(request)
 }
 

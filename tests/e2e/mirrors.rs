@@ -27,6 +27,8 @@ class Server(http.server.BaseHTTPRequestHandler):
         with open(f"seen-{NAME}", "a") as seen:
             mark = self.headers.get("x-nagaya-mirror", "-")
             print(self.command, self.path, len(body), mark, self.headers.get("x-request-id"), file=seen)
+        with open(f"names-{NAME}", "a") as names:
+            print(*sorted(name for name in self.headers.keys() if name != "x-nagaya-mirror"), file=names)
         if NAME == "v2" and self.path.startswith("/hang"):
             time.sleep(600)
         if NAME == "v2" and self.path.startswith("/break"):
@@ -87,6 +89,17 @@ fn mirror(sandbox: &Sandbox) -> Value {
 fn seen(sandbox: &Sandbox, version: &str) -> Vec<Vec<String>> {
     let text = std::fs::read_to_string(sandbox.path(&format!("seen-{version}"))).unwrap_or_default();
     text.lines().map(|line| line.split(' ').map(str::to_owned).collect()).collect()
+}
+
+#[test]
+fn copies_have_the_names_of_their_fields_as_the_caller_wrote_them() {
+    let sandbox = shop(Account::Own);
+    sandbox.nagaya(&["mirror", "users", "v2", "--writes"]).good();
+    ask(&sandbox, "/same", &["-H", "X-CamelCase: 1", "-H", "SOAPAction: a", "-H", "x-lower: b", "-d", "body"]);
+    let names = |version: &str| std::fs::read_to_string(sandbox.path(&format!("names-{version}"))).unwrap_or_default();
+    until("the copy was sent", || !names("v2").is_empty());
+    assert_eq!(names("v1"), names("v2"));
+    assert!(names("v2").contains("SOAPAction") && names("v2").contains("X-CamelCase"), "{}", names("v2"));
 }
 
 fn count(mirror: &Value, key: &str) -> u64 {

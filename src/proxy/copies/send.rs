@@ -4,19 +4,20 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http2;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::task::{spawn_blocking, spawn_local};
 
-use super::{Copy, Unsent, keep};
+use super::{Copy, Spelled, Unsent, keep};
 use crate::effects::clock;
 use crate::model::Protocol;
 use crate::proxy::body::grpc_status;
 use crate::proxy::bridge::{as_http1, as_http2};
 use crate::proxy::dial::Offer;
+use crate::proxy::h1::outbound::{Inbound, Outbound};
 use crate::proxy::headers::strip_hop_by_hop;
 use crate::proxy::http::Target;
 use crate::proxy::routing::Routed;
@@ -91,7 +92,8 @@ async fn exchange(copy: &Copy, request: Request<()>, body: Vec<u8>) -> Result<An
     recording.in_flight = context.serving(&routed, &place, &copy.identity);
     recording.fail("the copy was not answered");
     let failed = |error: String| Lost::Failed(error);
-    let response = call(copy, request, body, (&place, is_http2)).await.map_err(failed)?;
+    // The callee is busy with it until its answer is whole.
+    let (response, _place) = call(copy, request, body, (place, is_http2)).await.map_err(failed)?;
     recording.status(response.status().as_u16());
     let answer = answer(response).await.map_err(failed)?;
     recording.grpc_status(answer.grpc_status);
@@ -108,33 +110,38 @@ fn is_http2(request: &Request<()>, target: &Target) -> bool {
     protocol.is_http2() || (is_grpc(request) && *protocol == Protocol::Detect)
 }
 
-/// Over a connection of its own: those of the originals are theirs.
+/// An answer whose body is still to come, and the place that gives it where the body does not hold that itself.
+type Answering = (Response<Either<Incoming, Inbound>>, Option<Call>);
+
+/// By HTTP/2 over a connection of its own; by HTTP/1.1 as the originals are sent, names of fields as they were written.
 async fn call(
     copy: &Copy,
     request: Request<()>,
     body: Vec<u8>,
-    (place, is_http2): (&Call, bool),
-) -> Result<Response<Incoming>, String> {
-    let location = place.location();
-    let offer = if is_http2 { Offer::Http2 } else { Offer::Http1 };
-    let dialled = copy.context.pool.dialer.dial(location, &copy.caller, offer).await;
+    (place, is_http2): (Call, bool),
+) -> Result<Answering, String> {
+    let (pool, location) = (&copy.context.pool, place.location().clone());
+    if !is_http2 {
+        let request = as_http1(request, &location);
+        let spelled = request.extensions().get::<Spelled>().cloned().unwrap_or_default();
+        let outbound = Outbound::whole(&request, |name| spelled.of(name), &body, &pool.spare);
+        let sent = outbound.send(pool, place, &copy.caller, clock::instant(), |_| false);
+        return sent.await.map(|response| (response.map(Either::Right), None)).map_err(|error| error.to_string());
+    }
+    let dialled = pool.dialer.dial(&location, &copy.caller, Offer::Http2).await;
     let stream = TokioIo::new(dialled.map_err(|error| format!("nothing answers on {location}: {error}"))?);
-    let request = request.map(|()| Full::new(Bytes::from(body)));
+    let request = as_http2(request.map(|()| Full::new(Bytes::from(body))), &location);
     let answered = async {
-        if is_http2 {
-            let spawner = Spawner::default();
-            let (mut sender, connection) = http2::Builder::new(spawner.clone()).handshake(stream).await?;
-            spawn_local(Together::new(connection, spawner).whole());
-            return sender.send_request(as_http2(request, location)).await;
-        }
-        let (mut sender, connection) = http1::Builder::new().handshake(stream).await?;
-        spawn_local(async move { drop(connection.await) });
-        sender.send_request(as_http1(request, location)).await
+        let spawner = Spawner::default();
+        let (mut sender, connection) = http2::Builder::new(spawner.clone()).handshake(stream).await?;
+        spawn_local(Together::new(connection, spawner).whole());
+        sender.send_request(request).await
     };
-    answered.await.map_err(|error: hyper::Error| format!("no answer: {error}"))
+    let answered = answered.await.map_err(|error: hyper::Error| format!("no answer: {error}"))?;
+    Ok((answered.map(Either::Left), Some(place)))
 }
 
-async fn answer(mut response: Response<Incoming>) -> Result<Answer, String> {
+async fn answer(mut response: Response<Either<Incoming, Inbound>>) -> Result<Answer, String> {
     strip_hop_by_hop(response.headers_mut(), false);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let fields = response.headers().iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect();

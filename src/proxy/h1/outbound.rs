@@ -53,6 +53,29 @@ impl Outbound {
         Self { text, is_head: method == Method::HEAD, is_idempotent: method.is_idempotent() }
     }
 
+    /// A request of ours with its body, and the names of its fields as `spelled` has them.
+    pub fn whole<'n>(
+        request: &'n Request<()>,
+        spelled: impl Fn(&'n HeaderName) -> &'n str,
+        body: &[u8],
+        spare: &Spare,
+    ) -> Self {
+        let (mut text, method) = (spare.text(), request.method());
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        for word in [method.as_str(), " ", path, " HTTP/1.1\r\n"] {
+            text.bytes.extend_from_slice(word.as_bytes());
+        }
+        for (name, value) in request.headers() {
+            line(spelled(name), value, &mut text.bytes);
+        }
+        if !body.is_empty() || matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
+            line("Content-Length", body.len().to_string(), &mut text.bytes);
+        }
+        text.bytes.extend_from_slice(b"\r\n");
+        text.bytes.extend_from_slice(body);
+        Self { text, is_head: method == Method::HEAD, is_idempotent: method.is_idempotent() }
+    }
+
     /// Its head, as it is sent.
     pub fn text(&self) -> &[u8] {
         &self.text.bytes
