@@ -12,6 +12,7 @@ use super::http::Target;
 use super::unreached::Unreached;
 use crate::model::Protocol;
 use crate::route::Upstream;
+use crate::route::disco::FOLDER;
 use crate::supervise::State;
 
 /// gRPC's code for "try again elsewhere or later".
@@ -63,9 +64,9 @@ pub enum Refusal {
     /// It is in another place, and cannot be called there.
     #[error(transparent)]
     Away(#[from] Unreached),
-    /// A name, or an entry, that leads nowhere; why; and the service that would have to be there.
+    /// A name, or an entry, that leads nowhere; why; and what would have to be there.
     #[error("{0} leads nowhere: {1}")]
-    Unrouted(String, String, Option<Arc<str>>),
+    Unrouted(String, String, Sought),
     /// Who calls, and whom.
     #[error("`strict: true` forbids {0} to call {1}, as the manifest does not have that call")]
     Undeclared(Arc<str>, Arc<str>),
@@ -76,6 +77,40 @@ pub enum Refusal {
     /// Its head was begun and took longer than this.
     #[error("the request cannot be read: its head did not come within {0:?}")]
     Late(Duration),
+}
+
+/// What was looked for in vain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sought {
+    /// A service that is not there now.
+    Service(Arc<str>),
+    /// A service of a remote: there is no such remote, or it has no such service.
+    Remote,
+    /// A file of addresses, by its path below their folder.
+    File(String),
+    /// This name, below which names of requests are made anyway.
+    Prefixed(String),
+    /// The end of this name's way.
+    End(String),
+    /// Nothing that has a name here.
+    Other,
+}
+
+impl Sought {
+    fn service(&self) -> Option<&str> {
+        if let Self::Service(name) = self { Some(name) } else { None }
+    }
+
+    fn next(&self) -> String {
+        match self {
+            Self::Service(name) => format!("nagaya why {name}"),
+            Self::Remote => "nagaya remote".to_owned(),
+            Self::File(name) => format!("write a line `HOST PORT` into the file {FOLDER}/{name} beside the manifest"),
+            Self::Prefixed(rest) => format!("a name is given without `/svc`, which is put before it: `{rest}`"),
+            Self::End(name) => format!("nagaya dtab explain {name}"),
+            Self::Other => "nagaya ps".to_owned(),
+        }
+    }
 }
 
 /// What the asker understands.
@@ -111,7 +146,7 @@ impl Refusal {
         match self {
             Self::Absent(name, _) | Self::StillComing(name, ..) | Self::Gone(name) => Some(name),
             Self::Failed(name, _) | Self::Outside(name, _) | Self::NotGrpc(name, _) | Self::Silent(name) => Some(name),
-            Self::Unrouted(_, _, name) => name.as_deref(),
+            Self::Unrouted(_, _, sought) => sought.service(),
             Self::OnlyHttp2(name, ..) | Self::NotWeb(name, _) | Self::Unprocessed(name) => Some(name),
             Self::Away(_) | Self::Version | Self::Late(_) => None,
             Self::Unknown(_) | Self::Malformed(_) | Self::TooLarge(_) | Self::Unsupported(_) => None,
@@ -179,11 +214,15 @@ impl Refusal {
             Self::Version | Self::Late(_) => "look at what the client sends".to_owned(),
             Self::Absent(name, State::Stopped) => format!("nagaya start {name}"),
             Self::Absent(name, _) | Self::StillComing(name, ..) | Self::Silent(name) => format!("nagaya why {name}"),
+            // Where nothing of ours runs there are no logs.
+            Self::Failed(at, _) if at.contains(':') => {
+                format!("start what is to answer at {at}, or change the entry that leads there: nagaya dtab list")
+            }
             Self::Failed(name, _) => format!("nagaya logs {name}"),
             Self::Outside(name, _) => format!("nagaya requests {name}"),
             Self::NotGrpc(name, port) => format!("declare it as `{port}: {{ port: …, protocol: grpc }}` in {name}"),
-            Self::Unrouted(_, _, Some(name)) => format!("nagaya why {name}"),
-            Self::Gone(_) | Self::Unknown(_) | Self::Unrouted(..) => "nagaya ps".to_owned(),
+            Self::Unrouted(_, _, sought) => sought.next(),
+            Self::Gone(_) | Self::Unknown(_) => "nagaya ps".to_owned(),
             Self::Away(unreached) => unreached.next(),
             Self::Looped(_) => "nagaya config".to_owned(),
             Self::BadOverride { .. } => {
@@ -278,6 +317,23 @@ mod tests {
         assert_eq!(plain.body(), "nagaya: users is failed\nto see more: nagaya why users\n");
         let grpc = refusal().response(Asker { is_grpc: true, is_browser: false });
         assert_eq!((grpc.status(), &grpc.headers()["grpc-status"]), (StatusCode::OK, &HeaderValue::from_static("14")));
+    }
+
+    #[test]
+    fn what_helps_is_what_can_be_done() {
+        let nowhere = |sought| Refusal::Unrouted("/svc/a".to_owned(), "it is not there".to_owned(), sought);
+        let cases = [
+            (Refusal::Failed("users".into(), String::new()), "nagaya logs users"),
+            (Refusal::Failed("127.0.0.1:9".into(), String::new()), "start what is to answer at 127.0.0.1:9"),
+            (nowhere(Sought::Service("users".into())), "nagaya why users"),
+            (nowhere(Sought::Remote), "nagaya remote"),
+            (nowhere(Sought::File("a/b".to_owned())), "into the file disco/a/b beside the manifest"),
+            (nowhere(Sought::Prefixed("/users".to_owned())), "without `/svc`, which is put before it: `/users`"),
+            (nowhere(Sought::Other), "nagaya ps"),
+        ];
+        for (refusal, next) in cases {
+            assert!(refusal.next().contains(next), "{}", refusal.next());
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ use super::h1::outbound::Inbound;
 use super::link::InFlight;
 use super::pool::Lease;
 use super::routing::Routed;
+use super::routing::own::Local;
 use crate::effects::clock;
 use crate::route::Call;
 use crate::telemetry::requests::{Link, Record, Requests};
@@ -50,6 +51,8 @@ pub struct Recording {
     pub in_flight: Option<InFlight>,
     /// It is copied.
     pub copy: Option<Rc<Copy>>,
+    /// The entries that go on with it.
+    pub local: Option<Rc<Local>>,
     pub begun: Instant,
     pub requests: Requests,
 }
@@ -72,13 +75,20 @@ impl Recording {
             record.routed_by.clone_from(&more.by);
             record.to_name.clone_from(&more.asked_for);
         }
+        self.local = routed.local().cloned();
     }
 
     /// Notes from which request it came, as far as that is known.
-    pub fn linked(&mut self, told: (Link, bool)) {
+    pub fn linked(&mut self, told: (Link, Option<Arc<str>>)) {
         if let Some(record) = &mut self.record {
-            (record.link, record.is_withheld) = told;
+            (record.link, record.withheld) = told;
         }
+    }
+
+    /// The service of which a call may have missed entries: this call, or one that came of it.
+    pub fn withheld(&self) -> Option<&Arc<str>> {
+        let own = self.record.as_ref().and_then(|record| record.withheld.as_ref());
+        own.or_else(|| self.local.as_ref()?.withheld())
     }
 
     /// It is a copy itself.
@@ -141,7 +151,9 @@ impl Recording {
     pub fn finish(&mut self) -> Instant {
         let now = clock::instant();
         self.in_flight = None;
+        let withheld = self.withheld().cloned();
         if let Some(mut record) = self.record.take() {
+            record.withheld = withheld;
             record.duration = now.saturating_duration_since(self.begun);
             if let Some(copy) = self.copy.take() {
                 copy.finish(&record);

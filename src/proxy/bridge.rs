@@ -28,7 +28,7 @@ use super::answer::{Asker, Refusal};
 use super::body::{Body, Ending, GONE, Recording, grpc_status};
 use super::copies::Copy;
 use super::h1::Spoken;
-use super::headers::{Identity, REQUEST_ID, given, once, strip_hop_by_hop, tell};
+use super::headers::{Identity, REQUEST_ID, given, once, strip_hop_by_hop, tell, tell_withheld};
 use super::http::{Asked, Caller, Context, Lead, Target, Way, unreached};
 use super::link::{Linked, Serving};
 use super::plain::Plain;
@@ -320,6 +320,7 @@ impl Answered {
         recording.answered(response.status(), response.headers());
         recording.status(response.status().as_u16());
         recording.grpc_status(grpc_status(response.headers()));
+        tell_withheld(recording.withheld().map(|by| &**by), response.headers_mut());
         let ending = Box::new(Ending { recording, lease, call });
         response.map(|incoming| Body::Upstream { incoming, ending })
     }

@@ -207,7 +207,8 @@ impl Context {
     ) -> Recording {
         let mut record = Record::new(words, trace_id, time, caller.service().cloned(), to);
         record.protocol = protocol;
-        Recording { record: Some(record), in_flight: None, copy: None, begun, requests: self.requests.clone() }
+        let requests = self.requests.clone();
+        Recording { record: Some(record), in_flight: None, copy: None, local: None, begun, requests }
     }
 }
 

@@ -134,7 +134,7 @@ struct Prepared {
     routed: Routed,
     /// It leads nowhere.
     refusal: Option<Box<Refusal>>,
-    link: (Link, bool),
+    link: (Link, Option<Arc<str>>),
     text: Text,
     asked: Asked,
     framing: Framing,
@@ -175,7 +175,7 @@ impl<S: Io, W: Way> Server<'_, S, W> {
         let to = upstream.service().clone();
         let mut recording =
             self.context.recording(words, call.identity.trace_id, (begun, now), self.caller, to, "http");
-        recording.linked(call.link);
+        recording.linked(call.link.clone());
         if call.refusal.is_none() {
             recording.routed(&call.routed);
         }

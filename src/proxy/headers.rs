@@ -11,6 +11,9 @@ pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// Present exactly on answers that the proxy made itself (linkerd).
 pub const L5D_ERR: HeaderName = HeaderName::from_static("l5d-err");
 
+/// Who was not given a request's entries on its way, as it is not sure that its call was of that request. In the answer.
+pub const WITHHELD: HeaderName = HeaderName::from_static("l5d-ctx-dtab-withheld");
+
 const B3: HeaderName = HeaderName::from_static("b3");
 const B3_TRACE: HeaderName = HeaderName::from_static("x-b3-traceid");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -158,6 +161,18 @@ pub fn tell(identity: &Identity, headers: &mut HeaderMap) {
         if let Ok(value) = once(value) {
             headers.insert(name, value);
         }
+    }
+}
+
+/// What is said in an answer of entries that a service's call was not given.
+pub fn withheld(by: &str) -> String {
+    format!("{by} was serving several requests and did not say for which it called")
+}
+
+/// Tells it, where that is so.
+pub fn tell_withheld(by: Option<&str>, headers: &mut HeaderMap) {
+    if let Some(Ok(value)) = by.map(|by| HeaderValue::from_str(&withheld(by))) {
+        headers.insert(WITHHELD, value);
     }
 }
 

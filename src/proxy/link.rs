@@ -29,6 +29,8 @@ pub struct Serving(Rc<RefCell<Requests>>);
 
 #[derive(Default)]
 struct Requests {
+    /// Who serves them.
+    service: Arc<str>,
     /// A place each, some of them free.
     places: Vec<Option<Inbound>>,
     free: Vec<usize>,
@@ -51,14 +53,14 @@ pub struct Linked {
     pub link: Link,
     /// The entries of the request that it came from.
     pub inherited: Option<Rc<Local>>,
-    /// There are such entries, and it is not known whether they are for this one.
-    pub is_withheld: bool,
+    /// The caller, where it was serving requests with such entries, and it is not known whether they are for this one.
+    pub withheld: Option<Arc<str>>,
 }
 
 impl Linked {
     /// What is told of it.
-    pub fn told(&self) -> (Link, bool) {
-        (self.link, self.is_withheld)
+    pub fn told(&self) -> (Link, Option<Arc<str>>) {
+        (self.link, self.withheld.clone())
     }
 }
 
@@ -74,7 +76,8 @@ impl Links {
 
     /// What an instance of a service serves.
     pub fn of(&self, service: &Arc<str>, own: Option<Ipv4Addr>) -> Serving {
-        self.0.borrow_mut().entry((service.clone(), own)).or_default().clone()
+        let new = || Serving(Rc::new(RefCell::new(Requests { service: service.clone(), ..Requests::default() })));
+        self.0.borrow_mut().entry((service.clone(), own)).or_insert_with(new).clone()
     }
 }
 
@@ -112,23 +115,25 @@ impl Serving {
                 let others = std::iter::once(second).chain(named);
                 match { others }.all(|other| other.local == one.local) {
                     true => (Link::Exact, one),
-                    false => return inferred(all()),
+                    false => return inferred(&requests.service, all()),
                 }
             }
             (None, _) if count == 1 => match all().next() {
                 Some(only) => (Link::Certain, only),
                 None => return Linked::default(),
             },
-            (None, _) => return inferred(all()),
+            (None, _) => return inferred(&requests.service, all()),
         };
         identity.follow(&from.identity);
-        Linked { link, inherited: from.local.clone(), is_withheld: false }
+        Linked { link, inherited: from.local.clone(), withheld: None }
     }
 }
 
-fn inferred<'r>(mut candidates: impl Iterator<Item = &'r Inbound>) -> Linked {
-    let is_withheld = candidates.any(|inbound| inbound.local.is_some());
-    Linked { link: Link::Inferred, inherited: None, is_withheld }
+/// Nobody's entries, and each of the requests that it may be of is told so.
+fn inferred<'r>(service: &Arc<str>, candidates: impl Iterator<Item = &'r Inbound>) -> Linked {
+    let with_entries = candidates.filter_map(|inbound| inbound.local.as_ref());
+    let withheld = with_entries.map(|local| local.withhold(service)).count() > 0;
+    Linked { link: Link::Inferred, inherited: None, withheld: withheld.then(|| service.clone()) }
 }
 
 impl Drop for InFlight {
@@ -169,7 +174,7 @@ mod tests {
         for forwarded in [identity(Some("two"), None), identity(None, Some(&traceparent(&two)))] {
             let mut made = forwarded;
             let linked = serving.link(&mut made);
-            assert_eq!((linked.link, linked.is_withheld), (Link::Exact, false));
+            assert_eq!((linked.link, linked.withheld), (Link::Exact, None));
             assert_eq!(linked.inherited.map(|local| local.text().to_owned()).as_deref(), Some("/a=>/b"));
             assert_eq!((made.request_id(), made.trace_id), ("two", two.trace_id));
         }
@@ -177,22 +182,25 @@ mod tests {
 
     #[test]
     fn one_request_that_is_served_is_certain_and_of_several_none_is() {
-        let serving = Serving::default();
+        let serving = Links::default().of(&"web".into(), None);
         assert_eq!(serving.link(&mut identity(None, None)).link, Link::None);
         let first = identity(None, None);
-        let in_flight = serving.begin(&first, Some(&local("/a=>/b")));
+        let entries = local("/a=>/b");
+        let in_flight = serving.begin(&first, Some(&entries));
         let mut made = identity(None, None);
         let linked = serving.link(&mut made);
         assert_eq!((linked.link, linked.inherited.is_some()), (Link::Certain, true));
         assert_eq!((made.request_id(), made.trace_id), (first.request_id(), first.trace_id));
+        assert_eq!(entries.withheld(), None);
         let other = serving.begin(&identity(None, None), None);
         let mut made = identity(None, None);
         let linked = serving.link(&mut made);
-        assert_eq!((linked.link, linked.inherited, linked.is_withheld), (Link::Inferred, None, true));
+        assert_eq!((linked.link, linked.inherited, linked.withheld), (Link::Inferred, None, Some("web".into())));
+        assert_eq!(entries.withheld().map(|name| &**name), Some("web"), "who brought them is told");
         assert_ne!(made.trace_id, first.trace_id);
         drop(in_flight);
         let linked = serving.link(&mut identity(None, None));
-        assert_eq!((linked.link, linked.is_withheld), (Link::Certain, false));
+        assert_eq!((linked.link, linked.withheld), (Link::Certain, None));
         drop(other);
         assert_eq!(serving.link(&mut identity(None, None)).link, Link::None);
     }
@@ -208,6 +216,6 @@ mod tests {
         assert_eq!(serving.link(&mut made).link, Link::Exact);
         let _third = serving.begin(&part, None);
         let linked = serving.link(&mut made);
-        assert_eq!((linked.link, linked.is_withheld), (Link::Inferred, true));
+        assert_eq!((linked.link, linked.withheld.is_some()), (Link::Inferred, true));
     }
 }

@@ -13,7 +13,7 @@ use super::bridge::{Shared, failed, is_grpc, refuse, tell_id};
 use super::copies::{Copy, read_head};
 use super::h1::outbound::Outbound;
 use super::h1::{self, Added};
-use super::headers::{Identity, given};
+use super::headers::{Identity, given, tell_withheld};
 use super::http::{Asked, Lead, Way};
 use super::routing::Routed;
 use crate::effects::clock;
@@ -91,10 +91,11 @@ impl Plain {
                 is_other
             };
             let mut response = match outbound.send(&context.pool, place, &shared.caller, begun, another).await {
-                Ok(response) => {
+                Ok(mut response) => {
                     recording.succeed();
                     recording.answered(response.status(), response.headers());
                     recording.status(response.status().as_u16());
+                    tell_withheld(recording.withheld().map(|by| &**by), response.headers_mut());
                     response.map(|inbound| Body::Inbound { inbound, recording })
                 }
                 // Seldom, so it has its room only then.

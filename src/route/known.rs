@@ -16,6 +16,7 @@ pub struct Known {
 /// A name that somebody asked for.
 #[derive(Debug, Clone)]
 pub struct Asking {
+    pub kind: Kind,
     pub name: String,
     /// The service of the name, and how it was found.
     pub found: Option<(Arc<Upstream>, Standing)>,
@@ -27,6 +28,10 @@ impl Known {
         Self { services: Callable(table), asked: Mutex::default() }
     }
 
+    fn note(&self, asking: Asking) {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asking);
+    }
+
     /// What was asked since this was called last, in order.
     pub fn take_asked(&self) -> Vec<Asking> {
         std::mem::take(&mut self.asked.lock().unwrap_or_else(PoisonError::into_inner))
@@ -36,12 +41,15 @@ impl Known {
 impl Services<Arc<Upstream>> for Known {
     fn find(&self, kind: Kind, name: &str) -> Presence<Arc<Upstream>> {
         if kind == Kind::File {
-            return self.services.find(kind, name);
+            let file = self.services.find(kind, name);
+            if matches!(file, Presence::Absent) {
+                self.note(Asking { kind, name: name.to_owned(), found: None });
+            }
+            return file;
         }
         let upstream = self.services.service(kind, name);
         let found = upstream.map(|upstream| (upstream.clone(), Standing::of(upstream)));
-        let asking = Asking { name: name.to_owned(), found };
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asking);
+        self.note(Asking { kind, name: name.to_owned(), found });
         upstream.map_or(Presence::Absent, presence)
     }
 }

@@ -37,8 +37,9 @@ pub struct Record {
     /// The entry of a dtab that led there, where it was not a built-in one.
     pub routed_by: Option<Arc<str>>,
     pub link: Link,
-    /// One of the requests from which it may have come has entries of its own, which it was not given.
-    pub is_withheld: bool,
+    /// The service that made it, or made a call on its way, and was serving several requests then: entries that may have
+    /// been for that call were withheld.
+    pub withheld: Option<Arc<str>>,
     /// It is a copy of another one, of which its caller knows nothing.
     pub is_copy: bool,
     /// Instances that it was tried with: where one cannot be connected to, another is.
@@ -112,7 +113,7 @@ impl Record {
             version: None,
             routed_by: None,
             link: Link::None,
-            is_withheld: false,
+            withheld: None,
             attempts: 1,
             is_copy: false,
             protocol: "tcp",

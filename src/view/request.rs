@@ -67,7 +67,7 @@ impl Request {
             fault: None,
             routed_by: record.routed_by.as_deref().map(str::to_owned),
             link: record.link.word().to_owned(),
-            withheld: record.is_withheld.then(|| withheld(record.from.as_deref().unwrap_or_default())),
+            withheld: record.withheld.as_deref().map(withheld),
             copy: record.is_copy,
             error: record.error.as_deref().map(str::to_owned),
             declared,
@@ -78,7 +78,7 @@ impl Request {
 /// What is said where it is not known whose override a request has.
 fn withheld(caller: &str) -> String {
     format!(
-        "{caller} was serving several requests, one of them with an override, and did not say for which it made this \
-         one: it would have to forward `l5d-ctx-dtab`, `traceparent` or `x-request-id`"
+        "{caller} was serving several requests, one of them with an override, and did not say for which it called: it \
+         would have to forward `l5d-ctx-dtab`, `traceparent` or `x-request-id`"
     )
 }

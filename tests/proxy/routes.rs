@@ -351,10 +351,17 @@ fn what_is_ambiguous_carries_no_entries_and_says_so() {
     let city = City::of(&houses, "");
     edge.set(city.edge("orders", "users")).unwrap();
     let door = city.edge("web", "orders");
-    let other = std::thread::spawn(move || Client::at(door).who(&[]));
-    assert_eq!(Client::at(door).who(&["l5d-dtab: /svc/users => /#/local/users-v2"]), "users");
-    assert_eq!(other.join().unwrap(), "users");
-    let inner: Vec<_> = city.records(4).into_iter().filter(|it| it.from.as_deref() == Some("orders")).collect();
-    assert!(inner.iter().all(|it| it.link == Link::Inferred && it.is_withheld), "{inner:?}");
+    let other = std::thread::spawn(move || Client::at(door).ask("/", &[]));
+    let (head, body) = Client::at(door).ask("/", &["l5d-dtab: /svc/users => /#/local/users-v2"]);
+    assert!(body.starts_with("users|"), "{body}");
+    let told = "\r\nl5d-ctx-dtab-withheld: orders was serving several requests and did not say for which it called\r\n";
+    assert!(head.contains(told), "whoever asked for the other version is told: {head}");
+    let (head, body) = other.join().unwrap();
+    assert!(body.starts_with("users|") && !head.contains("withheld"), "{head}{body}");
+    let (inner, outer): (Vec<_>, Vec<_>) =
+        city.records(4).into_iter().partition(|it| it.from.as_deref() == Some("orders"));
+    // In the record of the request that brought entries, and not in the other's.
+    assert_eq!(outer.iter().filter(|it| it.withheld.as_deref() == Some("orders")).count(), 1, "{outer:?}");
+    assert!(inner.iter().all(|it| it.link == Link::Inferred && it.withheld.as_deref() == Some("orders")), "{inner:?}");
     assert_eq!(inner.len(), 2);
 }

@@ -9,7 +9,7 @@ use std::task::Poll;
 use super::answering::{self, Missing, may_be_sent_again};
 use super::framing::{Encoder, Framing};
 use super::head::Fault;
-use super::response::{self, Answer, Asked};
+use super::response::{self, Answer, Asked, Told};
 use super::transfer::{Broken, Transfer};
 use crate::proxy::body::Recording;
 use crate::proxy::copies::{Tee, read_fields};
@@ -122,7 +122,7 @@ async fn download<S: Io>(
 ) -> Outcome {
     let answer = loop {
         // The memory for the answer is taken when there is one.
-        match head(caller, callee, call, is_uploaded).await {
+        match head(caller, callee, call, (recording, is_uploaded)).await {
             Ok((answer, text)) if answer.is_interim() => {
                 if call.asked.is_http11 && caller.write_all(&text.bytes).await.is_err() {
                     return Outcome::CallerGone("it went away".to_owned());
@@ -163,13 +163,15 @@ async fn head<S: Io>(
     caller: &Wire<S>,
     callee: &Wire<Stream>,
     call: &Call<'_>,
-    is_uploaded: &Cell<bool>,
+    (recording, is_uploaded): (&RefCell<Recording>, &Cell<bool>),
 ) -> Result<(Answer, Text), Outcome> {
     let read = answering::head(callee, |bytes| {
         let mut text = caller.spare().text();
         // A caller that is still sending cannot send another request before it is through.
         let asked = Asked { keeps: call.asked.keeps && is_uploaded.get(), ..call.asked };
-        let found = response::translate(bytes, asked, call.id, &mut text.bytes)?;
+        let recording = recording.borrow();
+        let told = Told { id: call.id, withheld: recording.withheld().map(|by| &**by) };
+        let found = response::translate(bytes, asked, told, &mut text.bytes)?;
         Ok(found.map(|(length, answer)| (length, (answer, text))))
     });
     read.await.map_err(|missing| match missing {

@@ -8,6 +8,7 @@ use super::{After, Prepared, Server, reply};
 use crate::effects::clock;
 use crate::proxy::answer::{Answer, Asker, Refusal};
 use crate::proxy::body::Recording;
+use crate::proxy::headers::tell_withheld;
 use crate::proxy::http::Way;
 use crate::proxy::wire::Io;
 
@@ -42,8 +43,9 @@ impl<S: Io, W: Way> Server<'_, S, W> {
         let asked = Asked { keeps: call.asked.keeps && stays, ..call.asked };
         let mut recording = recording.into_inner();
         recording.fail(refusal.to_string());
-        let answer = self.way.refuse(refusal, call.asker).await;
+        let mut answer = self.way.refuse(refusal, call.asker).await;
         recording.status(answer.status().as_u16());
+        tell_withheld(recording.withheld().map(|by| &**by), answer.headers_mut());
         drop(recording);
         self.reply(&answer, asked, Some(call.identity.id())).await
     }

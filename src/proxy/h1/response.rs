@@ -9,6 +9,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use super::framing::{Encoder, Framing};
 use super::head::{Delimiting, Fault, Kind, MOST_FIELDS, Options, Room, line};
 use super::text;
+use crate::proxy::headers::{WITHHELD, withheld};
 
 /// What of the request decides how its answer is read and written.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +25,15 @@ pub struct Asked {
 impl Asked {
     /// Of a request that could not be read.
     pub const LAST: Self = Self { is_http11: true, is_head: false, is_connect: false, upgrades: false, keeps: false };
+}
+
+/// What is added to an answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'a> {
+    /// The request's id.
+    pub id: &'a [u8],
+    /// The service of which a call may have missed the request's entries.
+    pub withheld: Option<&'a str>,
 }
 
 /// What follows from an answer's head.
@@ -95,7 +105,12 @@ fn is_frame(bytes: &[u8]) -> bool {
 }
 
 /// Reads the head of an answer and writes it for the caller; `None` while it is incomplete, else its length.
-pub fn translate(bytes: &[u8], asked: Asked, id: &[u8], out: &mut Vec<u8>) -> Result<Option<(usize, Answer)>, Fault> {
+pub fn translate(
+    bytes: &[u8],
+    asked: Asked,
+    told: Told<'_>,
+    out: &mut Vec<u8>,
+) -> Result<Option<(usize, Answer)>, Fault> {
     let mut room = [const { MaybeUninit::uninit() }; MOST_FIELDS];
     let Some(read) = read(bytes, asked, &mut room)? else { return Ok(None) };
     let answer = read.answer;
@@ -114,7 +129,7 @@ pub fn translate(bytes: &[u8], asked: Asked, id: &[u8], out: &mut Vec<u8>) -> Re
         line("Upgrade", upgrade, out);
     }
     if !answer.is_interim() {
-        write_end(&answer, asked, &read.delimiting, id, out);
+        write_end(&answer, asked, &read.delimiting, told, out);
     }
     out.extend_from_slice(b"\r\n");
     Ok(Some((read.length, answer)))
@@ -185,8 +200,11 @@ fn settle(
 }
 
 /// The fields that are ours.
-fn write_end(answer: &Answer, asked: Asked, delimiting: &Delimiting, id: &[u8], out: &mut Vec<u8>) {
-    line("x-request-id", id, out);
+fn write_end(answer: &Answer, asked: Asked, delimiting: &Delimiting, told: Told<'_>, out: &mut Vec<u8>) {
+    line("x-request-id", told.id, out);
+    if let Some(by) = told.withheld {
+        line(WITHHELD.as_str(), withheld(by), out);
+    }
     if answer.tunnel {
         return;
     }
@@ -216,11 +234,13 @@ fn number(value: &[u8]) -> Option<u16> {
 mod tests {
     use super::*;
 
+    const TOLD: Told<'_> = Told { id: b"id", withheld: None };
+
     const GET: Asked = Asked { is_http11: true, is_head: false, is_connect: false, upgrades: false, keeps: true };
 
     fn told(head: &str, asked: Asked) -> Result<String, Fault> {
         let mut out = Vec::new();
-        let (_, answer) = translate(head.as_bytes(), asked, b"id", &mut out)?.expect("it is complete");
+        let (_, answer) = translate(head.as_bytes(), asked, TOLD, &mut out)?.expect("it is complete");
         let text = String::from_utf8(out).unwrap();
         let lines: Vec<&str> =
             text.split("\r\n").filter(|line| !line.is_empty() && *line != "x-request-id: id").collect();
@@ -311,6 +331,6 @@ mod tests {
         ] {
             assert!(told(head, GET).is_err(), "{head}");
         }
-        assert_eq!(translate(b"HTTP/1.1 200 OK\r\nA", GET, b"id", &mut Vec::new()), Ok(None));
+        assert_eq!(translate(b"HTTP/1.1 200 OK\r\nA", GET, TOLD, &mut Vec::new()), Ok(None));
     }
 }

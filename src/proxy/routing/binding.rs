@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use super::routed_name;
+use crate::dtab::namers::Kind;
 use crate::dtab::{
     Address, Bound, Dentry, Fate, Interpreter, NameTree, Origin, Path, Place, Ruled, Step, Trace, Unbound,
 };
-use crate::proxy::answer::Refusal;
+use crate::proxy::answer::{Refusal, Sought};
+use crate::route::disco::FOLDER;
 use crate::route::{Asking, Availability, Known, Standing, Upstream};
 
 /// A name that was bound.
@@ -92,13 +94,18 @@ fn end(name: &Path, trace: &Trace<Arc<Upstream>>, asked: &[Asking], built_in: us
         let what = format!("the override `{dentry}`");
         return End::Refused(nowhere(what, asked));
     }
-    let refused = |reason: String| End::Refused(Refusal::Unrouted(name.to_string(), reason, None));
+    let refused = |reason: String| End::Refused(Refusal::Unrouted(name.to_string(), reason, Sought::Other));
     let service = |upstream: &Arc<Upstream>| End::Tree(NameTree::Leaf((Leaf::Service(upstream.clone()), None)));
     let last = |wanted| asked.iter().rev().filter_map(|it| it.found.as_ref()).find(|(_, now)| *now == wanted);
     match &trace.outcome {
         Ok(NameTree::Neg) => match last(Standing::Absent) {
             // Its own refusal says more.
             Some((absent, _)) => service(absent),
+            None if name.labels().iter().take(2).all(|label| label.as_bytes() == b"svc") && name.len() > 1 => {
+                let reason = "no service is called `svc`".to_owned();
+                let rest = name.split_at(1).1.split_at(1).1.to_string();
+                End::Refused(Refusal::Unrouted(name.to_string(), reason, Sought::Prefixed(rest)))
+            }
             None => End::Refused(nowhere(name.to_string(), asked)),
         },
         Ok(NameTree::Fail) => match asked.iter().filter_map(|it| it.found.as_ref()).next() {
@@ -120,7 +127,10 @@ fn end(name: &Path, trace: &Trace<Arc<Upstream>>, asked: &[Asking], built_in: us
                 None => refused("it is not known yet where it is".to_owned()),
             }
         }
-        Err(reason) => refused(reason.to_string()),
+        Err(reason) => {
+            let name = name.to_string();
+            End::Refused(Refusal::Unrouted(name.clone(), reason.to_string(), Sought::End(name)))
+        }
     }
 }
 
@@ -165,10 +175,18 @@ fn nowhere(what: String, asked: &[Asking]) -> Refusal {
                 Availability::Absent(state) | Availability::Coming(state) => state.word(),
                 Availability::Ready | Availability::Idle => "back by now",
             };
-            Refusal::Unrouted(what, format!("{} is {state}", upstream.name), Some(upstream.name.clone()))
+            let sought = Sought::Service(upstream.name.clone());
+            Refusal::Unrouted(what, format!("{} is {state}", upstream.name), sought)
         }
-        Some(Asking { name, found: None }) => Refusal::Unrouted(what, format!("there is no service `{name}`"), None),
-        None => Refusal::Unrouted(what, "no entry and no namer knows more".to_owned(), None),
+        Some(Asking { kind, name, found: None }) => {
+            let (reason, sought) = match kind {
+                Kind::Remote => (format!("no remote has `{name}`"), Sought::Remote),
+                Kind::File => (format!("there is no file `{FOLDER}/{name}`"), Sought::File(name.clone())),
+                Kind::Local | Kind::External => (format!("there is no service `{name}`"), Sought::Other),
+            };
+            Refusal::Unrouted(what, reason, sought)
+        }
+        None => Refusal::Unrouted(what, "no entry and no namer knows more".to_owned(), Sought::Other),
     }
 }
 

@@ -2,7 +2,9 @@
 //! parameter of its URL or in a cookie, for testers who have nothing but a browser.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::Call;
 use super::permits::loopback;
@@ -17,18 +19,37 @@ pub const PARAMETER: &str = "nagaya-dtab";
 const MOST_ENTRIES: usize = 100;
 const MOST_BYTES: usize = 8192;
 
-/// Entries that go with a request, as they are read and as they are handed on.
-#[derive(Debug, Clone, PartialEq)]
+/// Entries that go with a request, as they are read and as they are handed on. All calls that are surely of one request
+/// share them.
+#[derive(Debug, Clone)]
 pub struct Local {
     dtab: Dtab,
     text: Box<str>,
+    /// The service of which a call perhaps was to have them, and did not.
+    withheld: OnceCell<Arc<str>>,
+}
+
+impl PartialEq for Local {
+    fn eq(&self, other: &Self) -> bool {
+        self.dtab == other.dtab && self.text == other.text
+    }
 }
 
 impl Local {
     /// None where there is nothing to hand on.
     pub fn new(dtab: Dtab) -> Option<Self> {
         let (_, text) = overrides::forwarded(&dtab)?;
-        Some(Self { dtab, text: text.into() })
+        Some(Self { dtab, text: text.into(), withheld: OnceCell::new() })
+    }
+
+    /// A call of a service perhaps was to have them, and does not: whoever brought them is to know.
+    pub fn withhold(&self, service: &Arc<str>) {
+        let _ = self.withheld.set(service.clone());
+    }
+
+    /// The first service of which that is so.
+    pub fn withheld(&self) -> Option<&Arc<str>> {
+        self.withheld.get()
     }
 
     pub fn dtab(&self) -> &Dtab {
@@ -100,19 +121,24 @@ pub fn read_linked(text: &str) -> Result<Dtab, Refusal> {
         let text = format!("{PARAMETER} has {} bytes, and at most {MOST_BYTES} are read", text.len());
         return Err(Refusal::BadOverride { text, excerpt: String::new(), is_too_large: true });
     }
-    let syntax = |error: &SyntaxError| malformed(format!("{PARAMETER}: {error}{CLEARING}"), error.excerpt());
+    // A browser keeps what begins with `#` to itself.
+    let cut = if text.trim_end().ends_with('/') { CUT } else { "" };
+    let syntax = |error: &SyntaxError| malformed(format!("{PARAMETER}: {error}{cut}{CLEARING}"), error.excerpt());
     let dtab = Dtab::parse_joined(text).map_err(|error| syntax(&error))?;
     match dtab.entries().iter().find(|entry| !stays_inside(&entry.tree)) {
         None => Ok(dtab),
         Some(entry) => {
             let reason = "leads out of the workspace, which only the header l5d-dtab can do";
-            Err(malformed(format!("{PARAMETER}: `{entry}` {reason}{CLEARING}"), String::new()))
+            Err(malformed(format!("{PARAMETER}: `{entry}` {reason}{cut}{CLEARING}"), String::new()))
         }
     }
 }
 
 /// A cookie stays until it is told to go.
 const CLEARING: &str = " (to be rid of the cookie, open the page with `?nagaya-dtab=`)";
+
+/// What is said of a text that ends where a `#` may have stood.
+const CUT: &str = "; if it went on with `#`, a URL ends there for the server: write `%23` for `#`";
 
 fn refusal(bad: &BadOverride) -> Refusal {
     let excerpt = match bad {
@@ -287,6 +313,11 @@ mod tests {
         for out in ["/svc/* => /$/inet/example.com/80", "/svc => /", "/a => /b & (/c | /$/io.buoyant.rinet/80)"] {
             let refused = read_linked(out).unwrap_err().to_string();
             assert!(refused.contains("leads out of the workspace"), "{out}: {refused}");
+        }
+        // `?nagaya-dtab=/svc/users=>/#/local/users-v2`, as a browser sends it.
+        for cut in ["/svc/users=>/", "/svc/users=>1*/", "/svc/users => /svc/ "] {
+            let refused = read_linked(cut).unwrap_err().to_string();
+            assert!(refused.contains("write `%23` for `#`"), "{cut}: {refused}");
         }
         let refused = read_linked("/svc/users -> /b").unwrap_err().to_string();
         assert!(refused.contains("line 1, column 12"), "{refused}");

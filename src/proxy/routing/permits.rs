@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
 use crate::dtab::Address;
 use crate::model::Egress;
-use crate::proxy::answer::Refusal;
+use crate::proxy::answer::{Refusal, Sought};
 use crate::proxy::http::Caller;
 use crate::route::{Table, Upstream};
 
@@ -25,7 +25,7 @@ pub fn address(table: &Table, caller: &Caller, address: &Address) -> Result<(), 
         && table.egress(name) == Egress::Deny
     {
         let reason = format!("{name} may not call {host}:{port}, which is outside (egress: deny)");
-        return Err(Refusal::Unrouted(format!("{host}:{port}"), reason, None));
+        return Err(Refusal::Unrouted(format!("{host}:{port}"), reason, Sought::Other));
     }
     no_loop(table, host, *port)
 }

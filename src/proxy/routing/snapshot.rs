@@ -10,7 +10,7 @@ use super::drawn::{Drawn, outside};
 use super::own::Local;
 use super::{Call, permits, service_name};
 use crate::dtab::{self, Dtab, Identified, Interpreter, Limits, Namers, Path, Ruled};
-use crate::proxy::answer::Refusal;
+use crate::proxy::answer::{Refusal, Sought};
 use crate::proxy::http::{Caller, Target};
 use crate::route::{Endpoint, Known, Remote, Routes, Table, Upstream};
 
@@ -140,7 +140,7 @@ impl Snapshot {
             End::Tree(tree) => tree.draw(fastrand::f64()),
             End::Refused(refusal) => return Err(refusal.clone()),
         };
-        let nobody = || Refusal::Unrouted(binding.name.to_string(), "it has no endpoints".to_owned(), None);
+        let nobody = || Refusal::Unrouted(binding.name.to_string(), "it has no endpoints".to_owned(), Sought::Other);
         let (leaf, by) = found.ok_or_else(nobody)?;
         let drawn = |target, is_outside| Drawn { target, by: by.clone(), is_outside };
         match leaf {
