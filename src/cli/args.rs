@@ -108,14 +108,19 @@ fn with_words(command: clap::Command) -> clap::Command {
 
 /// A command with the flags of every command, whose description would take the place of its own.
 fn with_flags(command: clap::Command) -> clap::Command {
+    with_words(keeping_about(command, Global::augment_args))
+}
+
+/// Arguments whose description, written for who reads the code, would take the place of the command's own.
+fn keeping_about(command: clap::Command, augment: impl FnOnce(clap::Command) -> clap::Command) -> clap::Command {
     let about = command.get_about().cloned().unwrap_or_default();
-    with_words(Global::augment_args(command)).about(about)
+    augment(command).about(about).long_about(None::<&str>)
 }
 
 /// A command's own arguments and the flags of every command. `-f` is the manifest's, but for those commands that
 /// follow something: everybody has typed `logs -f`.
 fn complete<A: ClapArgs>(command: clap::Command) -> clap::Command {
-    let command = with_flags(A::augment_args(command)).mut_subcommands(with_flags);
+    let command = with_flags(keeping_about(command, A::augment_args)).mut_subcommands(with_flags);
     let follows = command.get_arguments().any(|argument| argument.get_id() == "follow");
     if follows { command.mut_arg("file", |file| file.short(None)) } else { command }
 }
@@ -326,9 +331,12 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         command_line().debug_assert();
-        for name in command_line().get_subcommands().map(|it| it.get_name().to_owned()) {
+        for command in command_line().get_subcommands() {
+            let (name, about) = (command.get_name(), command.get_about().unwrap().to_string());
             let help = parse(vec!["nagaya".into(), name.into(), "--help".into()]).unwrap_err();
             assert_eq!(help.kind(), clap::error::ErrorKind::DisplayHelp);
+            let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(words(&help.to_string()).starts_with(&words(&about)), "{name}: {help}");
         }
     }
 
