@@ -15,6 +15,7 @@ mod external;
 mod faults;
 mod json;
 mod logs;
+mod long_routes;
 mod matching;
 mod matrix;
 mod mirrors;

@@ -29,6 +29,8 @@ use crate::view::{Explanation, Graph, Mirror, Remote, Request as RequestView, Se
 
 /// The engine answers everything at once, and tells of what takes long by streams.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// What is large, or written down, may take longer where the machine is busy.
+const LONG_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Asks one engine.
 #[derive(Debug, Clone)]
@@ -46,6 +48,9 @@ pub enum CallError {
     Silent,
     #[error("the engine broke off: {0}")]
     Broken(String),
+    /// A change may have been made or not.
+    #[error("the engine gave no answer, so it is not known whether the routes were changed")]
+    Unknown,
     #[error(transparent)]
     Refused(Problem),
     /// It answers, but not as this version of nagaya does.
@@ -89,9 +94,15 @@ impl Client {
         self.get("/v1/routes").await
     }
 
-    /// Puts others in their place.
+    /// Puts others in their place. Where no answer came, the routes themselves tell whether that was done.
     pub async fn put_routes(&self, put: &Put) -> Result<Routes, CallError> {
-        self.send(Method::PUT, "/v1/routes", put).await
+        match self.send_within(LONG_PATIENCE, Method::PUT, "/v1/routes", put).await {
+            Err(CallError::Silent | CallError::Broken(_)) => match self.routes().await {
+                Ok(now) if now.dtab == put.dtab && now.who == put.who => Ok(now),
+                _ => Err(CallError::Unknown),
+            },
+            answered => answered,
+        }
     }
 
     /// All changes of the routes, the first one first.
@@ -101,7 +112,8 @@ impl Client {
 
     /// The entries of the routes, and what becomes of them.
     pub async fn route_entries(&self) -> Result<Vec<Entry>, CallError> {
-        self.get("/v1/routes/entries").await
+        let asked = self.ask(Method::GET, "/v1/routes/entries", Bytes::new());
+        read(tokio::time::timeout(LONG_PATIENCE, asked).await.unwrap_or(Err(CallError::Silent))?).await
     }
 
     /// How a name leads where it does.

@@ -172,7 +172,7 @@ impl Shared {
         let who = Author::new(&format!("namerd's API{program}"));
         match change(&self.handle, Change { namespace, who, action }).await {
             Ok(_) => Ok(StatusCode::NO_CONTENT.into_response()),
-            Err(Problem::Routes(refused)) => Err(Refusal(status(&refused), refused.to_string())),
+            Err(Problem::Routes(refused)) => Err(Refusal(status(&refused), codec::refused(&refused))),
             Err(problem) => Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, problem.to_string())),
         }
     }

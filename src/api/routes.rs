@@ -1,14 +1,18 @@
 //! The engine's routes for its clients: what they are, how they are changed, what names lead to.
 
+use std::sync::Arc;
+
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::names::{Names, with_hosts};
 use super::server::{Answer, Shared};
 use crate::dtab::{Dtab, Limits, Path, SyntaxError};
+use crate::route::Upstream;
 use crate::route::history::{Action, Author, Change, Current, Record, Refused};
 use crate::runtime::{Ask, Handle, Problem};
 use crate::view::routes::{Entry, Explained, Routes, entries};
@@ -19,6 +23,8 @@ use crate::view::{self, DelegateTree};
 pub const LONGEST: usize = 8 << 20;
 /// Names and branches that are followed for each name of a list, which is about all of them.
 const LIST_WORK: usize = 500;
+/// Steps of names that are looked at for a list, which is a second's work.
+const LIST_STEPS: usize = 300_000;
 
 /// A table that is to be in force.
 #[derive(Debug, Serialize, Deserialize)]
@@ -96,17 +102,31 @@ async fn history(State(shared): State<Shared>) -> Answer<Vec<Record>> {
     shared.handle.ask(|reply| Ask::History(None, reply)).await.map(Json)
 }
 
-/// Off the loop: a large table is walked once for each name.
-async fn list(State(shared): State<Shared>) -> Json<Vec<Entry>> {
+/// Off the loop: a large table is walked once for each name, and what is found is long. One at a time, as each takes a
+/// processor.
+async fn list(State(shared): State<Shared>) -> Answer<Box<RawValue>> {
+    let turn = shared.lists.clone().acquire_owned().await;
     let names = Names::of_workspace(&shared.handle, Dtab::default());
     let table = shared.handle.table.borrow().clone();
     let listed = tokio::task::spawn_blocking(move || {
         let services: Vec<&str> = table.upstreams.iter().map(|upstream| &*upstream.name).collect();
         let mut interpreter = names.interpreter();
         interpreter.limits = Limits { work: LIST_WORK, ..interpreter.limits };
-        entries(&interpreter, names.built_in(), &services, &table.rules)
+        let listed: Vec<Entry> =
+            entries(&interpreter, names.built_in(), &services, &table.rules, (LIST_STEPS, &has_port));
+        drop(turn);
+        serde_json::value::to_raw_value(&listed).map_err(|error| unwritten(&error))
     });
-    Json(listed.await.unwrap_or_default())
+    listed.await.map_err(|_| Problem::Ending).flatten().map(Json)
+}
+
+/// Whether somebody can be called at all.
+fn has_port(upstream: &Arc<Upstream>) -> bool {
+    !upstream.ports.is_empty()
+}
+
+fn unwritten(error: &serde_json::Error) -> Problem {
+    Problem::Nothing { message: format!("the answer cannot be written: {error}") }
 }
 
 async fn explain(State(shared): State<Shared>, Json(asked): Json<Explain>) -> Answer<Explained> {
@@ -115,5 +135,5 @@ async fn explain(State(shared): State<Shared>, Json(asked): Json<Explain>) -> An
     let OfName { entries, told } = OfName::new(&shared.handle.table.borrow().rules, &path, asked.request.as_ref());
     let trace = Names::of_workspace(&shared.handle, local).ruled(entries).interpreter().delegate(&path);
     let tree = with_hosts(|hosts| DelegateTree::new(&trace, &|place| hosts.addr(place))).await;
-    Ok(Json(Explained { story: told + &view::story(&trace), tree }))
+    Explained::new(told + &view::story(&trace), &tree, &trace).map(Json).map_err(|error| unwritten(&error))
 }

@@ -14,6 +14,7 @@ use axum::{Json, Router};
 use futures_util::stream::{Stream, unfold};
 use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
+use tokio::sync::Semaphore;
 
 use crate::effects::clock;
 use crate::route::Table;
@@ -48,11 +49,13 @@ impl Identity {
 pub(super) struct Shared {
     pub(super) handle: Handle,
     identity: Arc<Identity>,
+    /// The turn to list the entries of the routes.
+    pub(super) lists: Arc<Semaphore>,
 }
 
 /// Serves until the engine ends.
 pub async fn serve(listener: UnixListener, handle: Handle, identity: Identity) {
-    let shared = Shared { handle, identity: Arc::new(identity) };
+    let shared = Shared { handle, identity: Arc::new(identity), lists: Arc::new(Semaphore::new(1)) };
     let router = Router::new()
         .route("/v1/engine", get(engine))
         .route("/v1/services", get(services))

@@ -133,6 +133,8 @@ impl From<CallError> for Error {
                 Self::new(Code::TimedOut, message).hint("`nagaya down --force` kills it and all that it runs")
             }
             CallError::Broken(_) => Self::failed(message),
+            CallError::Unknown => Self::new(Code::TimedOut, message)
+                .hint("`nagaya dtab history` tells what was written down, also after the next `nagaya up`"),
             CallError::Strange(_) => {
                 Self::failed(message).hint("it may be of another version: `nagaya down`, then `nagaya up`")
             }

@@ -1,7 +1,13 @@
-//! What looks wrong in routes: names of nobody, and entries that no name ever comes to.
+//! What looks wrong in routes: names of nobody, entries that no name ever comes to, and names that lead back to
+//! themselves. What it costs grows as the table does, so that one of ten thousand entries is looked through at once.
 
-use crate::dtab::namers::Kind;
-use crate::dtab::{Dentry, Dtab, Element, Label, NameTree, Path, Prefix, Weighted};
+mod rounds;
+mod trie;
+
+use trie::Trie;
+
+use crate::dtab::namers::{Kind, Presence, Services};
+use crate::dtab::{Dentry, Dtab, Label, NameTree, Path, Prefix, Weighted};
 use crate::manifest::did_you_mean;
 use crate::model::Rules;
 
@@ -40,10 +46,24 @@ impl Named {
     }
 }
 
+/// All of them, as if they ran.
+impl Services<()> for Named {
+    fn find(&self, kind: Kind, name: &str) -> Presence<()> {
+        let known = match kind {
+            Kind::Local => &self.local,
+            Kind::External => &self.external,
+            Kind::Remote => &self.remote,
+            // Files come and go.
+            Kind::File => return Presence::At(()),
+        };
+        if known.iter().any(|known| known == name) { Presence::At(()) } else { Presence::Absent }
+    }
+}
+
 /// Looks through the routes that users wrote, which come behind the built-in ones, and what of these is for some requests
 /// alone.
 pub fn lint(routes: &Dtab, rules: &Rules, named: &Named) -> Vec<Finding> {
-    let lint = Lint { entries: routes.entries(), named };
+    let lint = Lint::new(routes.entries(), named);
     let mut found = Vec::new();
     for (place, entry) in routes.entries().iter().enumerate() {
         found.extend(leaves(&entry.tree).into_iter().filter_map(|leaf| lint.target(leaf)));
@@ -54,15 +74,43 @@ pub fn lint(routes: &Dtab, rules: &Rules, named: &Named) -> Vec<Finding> {
         found.extend(lint.unmatched(&rule.entry.dentry));
     }
     found.dedup();
+    found.extend(rounds::rounds(routes, &[], named));
+    for rule in rules.iter() {
+        let all = rounds::rounds(routes, std::slice::from_ref(&rule.entry), named);
+        found.extend(all.into_iter().filter(|it| !found.contains(it)).collect::<Vec<_>>());
+    }
     found
 }
 
 struct Lint<'a> {
     entries: &'a [Dentry],
     named: &'a Named,
+    /// The prefixes of entries that are for some names in particular.
+    own: Trie,
+    /// The names to which entries lead.
+    led: Trie,
+    /// The prefixes of entries behind which nothing is tried.
+    ends: Trie,
+    /// Whether the namers of linkerd are used, which make names of any form.
+    makes_names: bool,
 }
 
-impl Lint<'_> {
+impl<'a> Lint<'a> {
+    fn new(entries: &'a [Dentry], named: &'a Named) -> Self {
+        let numbered = || entries.iter().enumerate();
+        let elements = |(number, entry): (usize, &'a Dentry)| (number, entry.prefix.elements());
+        let names = || entries.iter().flat_map(|entry| leaves(&entry.tree));
+        let led: Vec<Prefix> = names().cloned().map(Prefix::from).collect();
+        Self {
+            entries,
+            named,
+            own: Trie::of(numbered().filter(|(_, entry)| entry.prefix.len() > 1).map(elements)),
+            led: Trie::of(led.iter().map(|name| (0, name.elements()))),
+            ends: Trie::of(numbered().filter(|(_, entry)| is_final(&entry.tree)).map(elements)),
+            makes_names: names().any(|name| name.labels().first().is_some_and(|label| label.as_bytes() == b"$")),
+        }
+    }
+
     /// A name to which an entry leads, and at which there is nobody.
     fn target(&self, leaf: &Path) -> Option<Finding> {
         let labels: Vec<&str> = leaf.labels().iter().map(Label::as_str).collect::<Option<_>>()?;
@@ -109,7 +157,7 @@ impl Lint<'_> {
 
     /// Whether an entry is for this name in particular.
     fn leads_on(&self, leaf: &Path) -> bool {
-        self.entries.iter().any(|entry| entry.prefix.len() > 1 && entry.prefix.strip(leaf).is_some())
+        self.own.wider(Prefix::from(leaf.clone()).elements()).is_some()
     }
 
     /// An entry whose prefix is that of no name.
@@ -118,40 +166,26 @@ impl Lint<'_> {
         let (first, second) = (labels.next()??, labels.next().flatten());
         let finding =
             |message, hint| Some(Finding { needle: entry.prefix.to_string(), code: "unmatched_route", message, hint });
-        if self.is_led_to(&entry.prefix) {
-            return None;
-        }
+        let is_led_to = || self.makes_names || self.led.meets(entry.prefix.elements());
         match (first, second) {
-            (LOGICAL, Some(name)) if !self.named.has(name) => {
+            (LOGICAL, Some(name)) if !self.named.has(name) && !is_led_to() => {
                 // A name of one's own choice may come with a request; one that is nearly a service's hardly does.
                 let near = self.named.near(name)?;
                 finding(format!("no service is called `{name}`, so hardly a request comes to this entry"), Some(near))
             }
             (LOGICAL | "#" | "$", _) => None,
-            (other, _) => finding(
+            (other, _) if !is_led_to() => finding(
                 format!("no name begins with `/{other}`, so no request comes to this entry"),
                 Some(format!("names of requests are `/{LOGICAL}/NAME`")),
             ),
+            _ => None,
         }
-    }
-
-    /// Whether an entry leads to names that a prefix is for. The namers of linkerd make names of any form.
-    fn is_led_to(&self, prefix: &Prefix) -> bool {
-        let agrees = |(element, label): (&Element, &Label)| match element {
-            Element::Any => true,
-            Element::Label(wanted) => wanted == label,
-        };
-        let reaches = |leaf: &Path| {
-            let makes_names = leaf.labels().first().is_some_and(|label| label.as_bytes() == b"$");
-            makes_names || prefix.elements().iter().zip(leaf.labels()).all(agrees)
-        };
-        self.entries.iter().any(|entry| leaves(&entry.tree).into_iter().any(reaches))
     }
 
     /// An entry behind a later one that is for all its names and never leaves one to it.
     fn hidden(&self, place: usize, entry: &Dentry) -> Option<Finding> {
-        let hides = |later: &&Dentry| is_wider(&later.prefix, &entry.prefix) && is_final(&later.tree);
-        let by = self.entries[place + 1..].iter().find(hides)?;
+        let by = self.ends.wider(entry.prefix.elements()).filter(|by| *by > place)?;
+        let by = self.entries.get(by)?;
         Some(Finding {
             needle: entry.prefix.to_string(),
             code: "hidden_route",
@@ -159,11 +193,6 @@ impl Lint<'_> {
             hint: Some("later entries come first; swap the two, or take this one out".to_owned()),
         })
     }
-}
-
-fn is_wider(wide: &Prefix, narrow: &Prefix) -> bool {
-    let includes = |(wide, narrow): (&Element, &Element)| *wide == Element::Any || wide == narrow;
-    wide.len() <= narrow.len() && wide.elements().iter().zip(narrow.elements()).all(includes)
 }
 
 /// Whether nothing behind a tree is ever tried, wherever its names lead.
@@ -190,14 +219,22 @@ fn leaves(tree: &NameTree<Path>) -> Vec<&Path> {
 mod tests {
     use super::*;
 
-    fn found(routes: &str) -> Vec<String> {
+    fn named() -> Named {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        let named = Named {
+        Named {
             local: owned(&["users", "users-v1", "users-v2", "web"]),
             external: owned(&["stripe"]),
             remote: owned(&["staging/users"]),
-        };
-        let all = lint(&routes.parse().unwrap(), &Rules::default(), &named);
+        }
+    }
+
+    fn endless(routes: &str) -> Vec<String> {
+        let all = lint(&routes.parse().unwrap(), &Rules::default(), &named());
+        all.into_iter().filter(|it| it.code == "endless_route").map(|it| it.message).collect()
+    }
+
+    fn found(routes: &str) -> Vec<String> {
+        let all = lint(&routes.parse().unwrap(), &Rules::default(), &named());
         all.into_iter().map(|it| format!("{} {} {}", it.code, it.needle, it.hint.unwrap_or_default())).collect()
     }
 
@@ -210,7 +247,7 @@ mod tests {
             "/svc/tomorrow => /svc/users ; /svc/web => /svc/tomorrow",
             "/host => /svc ; /svc/a.b => /host/users ; /svc/* => /#/local",
             "/anything => /b ; /svc => /$/io.buoyant.http.domainToPathPfx/anything",
-            "/ => /#/local ; /svc/users => /#/local/users-v2 | ~ ; /svc/users => /#/local/users | /svc/web",
+            "/svc => /#/local ; /svc/users => /#/local/users-v2 | ~ ; /svc/users => /#/local/users | /svc/web",
             "",
         ] {
             assert_eq!(found(right), [""; 0], "{right}");
@@ -240,6 +277,80 @@ mod tests {
         ];
         for (routes, finding) in cases {
             assert_eq!(found(routes), [finding], "{routes}");
+        }
+    }
+
+    #[test]
+    fn what_leads_back_to_itself_is_named() {
+        let cases = [
+            ("/svc/users => /svc/users", "from /svc/users on, `/svc/users=>/svc/users` leads back to itself"),
+            (
+                "/svc/web => /svc/users ; /svc/users => /a ; /a => /b ; /b => /a",
+                "from /a on, these entries lead back to each other: `/a=>/b`, `/b=>/a`",
+            ),
+            ("/svc/users => /svc/users/x", "from /svc/users on, `/svc/users=>/svc/users/x` leads back to itself"),
+            (
+                "/svc/* => /svc/users | /svc/web",
+                "from /svc/users on, `/svc/*=>/svc/users | /svc/web` leads back to itself",
+            ),
+            ("/s => /s/a & /s/b ; /svc/users => /s", "`/s=>/s/a & /s/b` leads back to itself"),
+            // Names of namers are names as others are.
+            ("/ => /#/local", "from /svc/users on, `/=>/#/local` leads back to itself"),
+            // Where it is is not there, or is only one of several.
+            (
+                "/svc/users => /#/local/gone | /svc/web ; /svc/web => /svc/users",
+                "`/svc/users=>/#/local/gone | /svc/web`, `/svc/web=>/svc/users`",
+            ),
+            (
+                "/svc/users => /#/local/users & /svc/web ; /svc/web => /svc/users",
+                "`/svc/users=>/#/local/users & /svc/web`, `/svc/web=>/svc/users`",
+            ),
+        ];
+        for (routes, told) in cases {
+            let ends = endless(routes);
+            assert!(ends.len() == 1 && ends[0].contains(told), "{routes}: {ends:?}");
+        }
+        for fine in [
+            "/svc/users => /#/local/users | /svc/users",
+            "/svc/users => /svc/web ; /svc/web => /#/local/users",
+            "/strip => / ; /svc/users => /strip/strip/svc/web",
+            "/svc/users => /#/fs/users | /svc/users",
+        ] {
+            assert_eq!(endless(fine), [""; 0], "{fine}");
+        }
+        let chain: Vec<String> = (0..300).map(|n| format!("/n{n}=>/n{}", n + 1)).collect();
+        let ends = endless(&format!("/svc/users=>/n0;{};/n300=>/#/local/users", chain.join(";")));
+        assert_eq!(ends.len(), 1, "{ends:?}");
+        assert!(ends[0].contains("100 names lead to each other"), "{ends:?}");
+    }
+
+    #[test]
+    fn the_cost_grows_as_the_table_does() {
+        type Form = fn(usize) -> String;
+        let forms: [Form; 8] = [
+            |n| format!("/svc/s{n}=>/svc/s{}", n + 1),
+            |n| format!("/svc/s{n}=>/svc/users"),
+            |n| format!("/a/s{n}=>/svc/t{n} | /svc/u{n}"),
+            |_| "/svc/users=>/svc/users | !".to_owned(),
+            |n| format!("/svc/*/x{n}=>/svc/n{n}/y"),
+            |n| format!("/a/*/x{n}=>/a/n{n}/y"),
+            |n| format!("/svc/*=>/svc/n{n} | !"),
+            |n| format!("/*/*/*/*/{n}=>/a/b/c/d/{n}"),
+        ];
+        let named = named();
+        for (place, form) in forms.into_iter().enumerate() {
+            let looks = |count: usize| {
+                let entries: Vec<String> = (0..count).map(form).collect();
+                let routes: Dtab = entries.join(";").parse().unwrap();
+                let lint = Lint::new(routes.entries(), &named);
+                for (place, entry) in routes.entries().iter().enumerate() {
+                    leaves(&entry.tree).into_iter().for_each(|leaf| drop(lint.target(leaf)));
+                    drop(lint.unmatched(entry).or_else(|| lint.hidden(place, entry)));
+                }
+                1 + [&lint.own, &lint.led, &lint.ends].map(Trie::looks).iter().sum::<usize>()
+            };
+            let (few, many) = (looks(1000), looks(4000));
+            assert!(many <= 4 * few + 10, "form {place}: {few} looks for 1000 entries, {many} for 4000");
         }
     }
 

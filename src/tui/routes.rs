@@ -185,8 +185,8 @@ fn entry_row(app: &App, entry: &Entry, width: usize) -> Line<'static> {
     let style = match entry.state {
         Use::Bound => app.theme.good(),
         Use::Error | Use::Nowhere => app.theme.bad(),
-        Use::Waiting => app.theme.level("warn"),
-        Use::Unused | Use::Standby => app.theme.faint(),
+        Use::Waiting | Use::Fails | Use::Uncallable => app.theme.level("warn"),
+        Use::Unused | Use::Standby | Use::Unknown => app.theme.faint(),
     };
     let text = entry.shown();
     let room = width.saturating_sub(3 + 15 + 2);

@@ -144,9 +144,14 @@ fn names_are_explained_by_what_runs() {
     sandbox.nagaya(&["dtab", "set", "/svc/users => /svc/nobody ; /svc/users => /#/local/users-v2 | /svc/web"]).good();
     let list = sandbox.nagaya(&["dtab", "list", "--json"]).good().json();
     let seen = |place: usize| (list[place]["state"].as_str().unwrap(), list[place]["bound"][0].as_str());
-    assert_eq!([seen(2), seen(3)], [("nowhere", None), ("bound", Some("/#/local/web"))], "{list:#}");
+    assert_eq!([seen(2), seen(3)], [("nowhere", None), ("uncallable", Some("/#/local/web"))], "{list:#}");
     let shown = sandbox.nagaya(&["dtab", "list"]).good().out;
-    assert!(shown.contains("(built in)") && shown.contains("bound: /#/local/web"), "{shown}");
+    assert!(
+        shown.contains("(built in)")
+            && shown.contains("not callable: /#/local/web")
+            && shown.contains("bound: /#/external/stripe"),
+        "{shown}"
+    );
     assert!(
         shown.lines().any(|line| line.starts_with(" 4  /svc/users") || line.starts_with("4  /svc/users")),
         "{shown}"
@@ -192,6 +197,13 @@ fn what_is_wrong_is_shown_where_it_is_and_changes_nothing() {
     sandbox.nagaya(&["dtab", "set", "--from", "missing.dtab"]).ended(2).says(&["missing.dtab"]);
     let error = sandbox.nagaya(&["dtab", "set", "--json", "nothing"]).ended(2).json();
     assert_eq!(error["error"]["code"], 2);
+    for word in ["nofile", "./routes.dtab", "/tmp/nowhere/routes"] {
+        let refused = sandbox.nagaya(&["dtab", "set", word]).ended(2);
+        refused.says(&[&format!("{word}: there is no such file"), "or the routes themselves"]);
+    }
+    sandbox.nagaya(&["dtab", "explain", "nobody"]).ended(1);
+    sandbox.nagaya(&["dtab", "explain", "nobody", "--json"]).ended(1);
+    sandbox.nagaya(&["dtab", "explain", "web", "--dtab", "/svc/web => !"]).good();
     sandbox.nagaya(&["dtab", "explain", "/svc//users"]).ended(2).says(&["nothing between these two slashes"]);
     assert_eq!(sandbox.routes().0, 1);
     let warned = sandbox.nagaya(&["dtab", "set", "/svc/users => /#/local/users-v3"]).good();

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Refusal;
 use crate::dtab::{Dentry, Dtab, NameTree, Path, Prefix, SyntaxError};
+use crate::route::history::Refused;
 
 pub const JSON: &str = "application/json";
 
@@ -99,10 +100,25 @@ pub fn stamp(version: u64) -> String {
     STANDARD.encode(version.to_be_bytes())
 }
 
-/// The version of a stamp. What is no stamp is that of nothing.
+/// The version of what is no stamp, which nothing ever has.
+const NO_VERSION: u64 = u64::MAX;
+
+/// The version of a stamp.
 pub fn version(stamp: &[u8]) -> u64 {
     let bytes = STANDARD.decode(unquoted(stamp.trim_ascii())).ok();
-    bytes.and_then(|bytes| bytes.try_into().ok()).map_or(u64::MAX, u64::from_be_bytes)
+    bytes.and_then(|bytes| bytes.try_into().ok()).map_or(NO_VERSION, u64::from_be_bytes)
+}
+
+/// Why a change was not made, in the words of this API: a version is told as its stamp.
+pub fn refused(refused: &Refused) -> String {
+    match refused {
+        Refused::Changed { wanted: NO_VERSION, version, .. } => format!(
+            "If-Match is none of the versions that this API gives as ETag; the dtab is at {} now (version {version})",
+            stamp(*version)
+        ),
+        Refused::Changed { version, .. } => format!("{refused}: a GET tells it, with its ETag {}", stamp(*version)),
+        other => other.to_string(),
+    }
 }
 
 /// A stamp in quotes is HTTP's own form; linkerd has none.
@@ -122,6 +138,16 @@ mod tests {
         }
         assert_eq!(version(b"\"AAAAAAAAAAE=\""), 1, "as HTTP has it");
         assert_eq!([b"yolo".as_slice(), b"", b"*", b"AAE="].map(version), [u64::MAX; 4]);
+    }
+
+    #[test]
+    fn what_is_no_version_is_not_told_as_one() {
+        let changed = |wanted| Refused::Changed { wanted, version: 1, who: "me".to_owned(), time: "now".to_owned() };
+        let told = refused(&changed(version(b"yolo")));
+        assert!(told.contains("If-Match is none of the versions") && told.contains("AAAAAAAAAAE="), "{told}");
+        assert!(!told.contains("18446744073709551615"), "{told}");
+        let told = refused(&changed(7));
+        assert!(told.contains("not at 7") && told.contains("ETag AAAAAAAAAAE="), "{told}");
     }
 
     #[test]

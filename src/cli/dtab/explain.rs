@@ -11,7 +11,6 @@ use crate::cli::args::Global;
 use crate::cli::error::{Code, Error};
 use crate::cli::locate::{self, connect};
 use crate::cli::output::Output;
-use crate::dtab::namers::{Kind, Presence, Services};
 use crate::dtab::{Dtab, Interpreter, Limits, Namers, Path};
 use crate::model::Workspace;
 use crate::route::Routes;
@@ -60,7 +59,8 @@ impl Explain {
     }
 }
 
-/// Tells it, by the running engine or else by the manifest; `--json` prints linkerd's tree.
+/// Tells it, by the running engine or else by the manifest; `--json` prints linkerd's tree. Exit code 1 where the name
+/// leads nowhere, or round.
 pub async fn run(global: &Global, args: &Explain, output: &Output) -> Result<ExitCode, Error> {
     let path = parse_name(&args.path, output)?;
     let local: Dtab = parse(&args.dtab, "--dtab", output)?;
@@ -74,11 +74,12 @@ pub async fn run(global: &Global, args: &Explain, output: &Output) -> Result<Exi
         Err(error) => return Err(error),
     };
     if output.json {
-        output.json(&explained.tree);
+        output.line(explained.tree.get());
     } else {
         output.line(&explained.story);
     }
-    Ok(ExitCode::SUCCESS)
+    // As `grep` does it: what was looked for is not there.
+    Ok(if explained.leads { ExitCode::SUCCESS } else { ExitCode::from(Code::Failed as u8) })
 }
 
 fn by_manifest(
@@ -92,14 +93,15 @@ fn by_manifest(
     output.say("no engine runs: these are the manifest's routes, with all services taken as present");
     let named = named(&workspace);
     let routes = Routes::new(0, named.external.iter().map(String::as_str), workspace.routes.clone());
-    let namers = Namers::of_workspace(Arc::new(Supposed(named)));
+    let namers = Namers::of_workspace(Arc::new(named));
     let OfName { entries, told } = OfName::new(&workspace.rules, path, asked);
     let (table, limits) = (&routes.table, Limits::default());
     let interpreter = Interpreter { table, rules: &entries, local, namers: &namers, limits };
     let trace = interpreter.delegate(path);
     // Where they would be is not known.
     let addr = |_: &_| Addr::Bound { addrs: Vec::new(), meta: Meta {} };
-    Ok(Explained { story: told + &view::story(&trace), tree: DelegateTree::new(&trace, &addr) })
+    Explained::new(told + &view::story(&trace), &DelegateTree::new(&trace, &addr), &trace)
+        .map_err(|error| Error::failed(format!("the tree cannot be written: {error}")))
 }
 
 /// The names of a manifest's services.
@@ -117,19 +119,4 @@ pub fn named(workspace: &Workspace) -> Named {
         named.local.push(service.name.to_string());
     }
     named
-}
-
-/// All services, as if they ran.
-struct Supposed(Named);
-
-impl Services<()> for Supposed {
-    fn find(&self, kind: Kind, name: &str) -> Presence<()> {
-        let known = match kind {
-            Kind::Local => &self.0.local,
-            Kind::External => &self.0.external,
-            Kind::Remote => &self.0.remote,
-            Kind::File => return Presence::Absent,
-        };
-        if known.iter().any(|known| known == name) { Presence::At(()) } else { Presence::Absent }
-    }
 }

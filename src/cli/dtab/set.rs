@@ -16,6 +16,9 @@ use crate::effects::fs;
 use crate::model::Rules;
 use crate::route::lint::{Finding, Named, lint};
 
+/// Warnings that are shown.
+const MOST_WARNINGS: usize = 20;
+
 #[derive(Debug, Args)]
 pub struct Set {
     /// The routes, a file with them, or `-` for standard input
@@ -40,14 +43,23 @@ pub async fn run(global: &Global, args: Set, output: &Output) -> Result<ExitCode
         output.json(&routes);
         return Ok(ExitCode::SUCCESS);
     }
-    for finding in findings(&client, &dtab).await? {
+    // It is made: that comes first, whatever is found in it.
+    output.say(&version_line(routes.version, &routes.who, &routes.time));
+    warn(findings(&client, &dtab).await?, output);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn warn(findings: Vec<Finding>, output: &Output) {
+    let more = findings.len().saturating_sub(MOST_WARNINGS);
+    for finding in findings.into_iter().take(MOST_WARNINGS) {
         output.say(&format!("{}: {}", paint("warning", anstyle::AnsiColor::Yellow), finding.message));
         if let Some(hint) = finding.hint {
             output.say(&format!("{}: {hint}", paint("hint", anstyle::AnsiColor::Cyan)));
         }
     }
-    output.say(&version_line(routes.version, &routes.who, &routes.time));
-    Ok(ExitCode::SUCCESS)
+    if more > 0 {
+        output.say(&format!("and {more} more warnings; `nagaya dtab list` shows what each entry is good for"));
+    }
 }
 
 /// The text, and what to call it in errors. Every dtab that is not empty has an arrow, and no file should.
@@ -63,8 +75,17 @@ fn text(args: &Set) -> Result<(String, String), Error> {
             Ok((text, "standard input".to_owned()))
         }
         (None, Some(file)) if !file.contains("=>") && fs::is_file(Path::new(file)) => read(Path::new(file)),
+        // A word alone is no dtab, so it can only have been meant as a file.
+        (None, Some(file)) if is_a_word(file) => {
+            let error = Error::usage(format!("{file}: there is no such file"));
+            Err(error.hint("a file of routes, or the routes themselves: `/svc/users => /#/local/users-v2`"))
+        }
         (None, text) => Ok((text.unwrap_or_default().to_owned(), "the dtab".to_owned())),
     }
+}
+
+fn is_a_word(text: &str) -> bool {
+    !text.is_empty() && !text.contains("=>") && !text.contains(|c: char| c.is_whitespace() || ";#".contains(c))
 }
 
 async fn findings(client: &Client, dtab: &Dtab) -> Result<Vec<Finding>, Error> {
