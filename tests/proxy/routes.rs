@@ -113,7 +113,9 @@ fn a_thousand_changes_fail_nobody() {
         .map(|caller| caller.join().unwrap())
         .fold([0, 0], |sum, one| [sum[0] + one[0], sum[1] + one[1]]);
     assert!(seen[0] > 100 && seen[1] > 100, "{seen:?}");
-    assert!(city.records(seen[0] + seen[1]).iter().all(|record| record.error.is_none() && record.status == Some(200)));
+    // On a fast machine more were asked than are kept.
+    let kept = (seen[0] + seen[1]).min(5000);
+    assert!(city.records(kept).iter().all(|record| record.error.is_none() && record.status == Some(200)));
 }
 
 #[test]
