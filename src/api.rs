@@ -5,6 +5,7 @@
 
 mod attach;
 mod client;
+mod concern;
 mod mirrors;
 pub mod namerd;
 mod names;
@@ -12,9 +13,11 @@ mod remotes;
 mod routes;
 mod server;
 mod shifts;
+mod stirs;
 
 pub use attach::{Attach, Drawn, Keys};
 pub use client::{CallError, Client, Events};
+pub use concern::Concern;
 pub use remotes::Switched;
 pub use routes::{Explain, Put};
 pub use server::{Happened, Identity, serve};

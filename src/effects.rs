@@ -76,4 +76,4 @@ pub mod worktree;
 
 pub use ears::Unheard;
 pub use host::{Dialled, Host, Typed, Whereabouts};
-pub use process::{Owner, alive, describe, end_groups, kill, signal, start_time, wait};
+pub use process::{Owner, alive, describe, end_groups, kill, signal, start_time, state, wait};

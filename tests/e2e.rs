@@ -33,6 +33,7 @@ mod routes;
 mod shifts;
 mod snapshots;
 mod standard_ports;
+mod stirs;
 mod surroundings;
 mod templates;
 mod terminal;

@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use super::attach::{Attach, Drawn, FEED, Keys, PROTOCOL, halves};
+use super::concern::Concern;
 use super::remotes::Switched;
 use super::routes::{Explain, Put};
 use super::server::{Happened, Identity};
@@ -32,10 +33,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What is large, or written down, may take longer where the machine is busy.
 const LONG_PATIENCE: Duration = Duration::from_secs(60);
 
+/// An engine that has said nothing for so long is worth a word.
+const SILENCE: Duration = Duration::from_millis(1500);
+
 /// Asks one engine.
 #[derive(Debug, Clone)]
 pub struct Client {
     socket: PathBuf,
+    concern: Option<Concern>,
 }
 
 /// Why a call brought nothing.
@@ -61,7 +66,12 @@ pub enum CallError {
 impl Client {
     /// A client of the engine at a socket.
     pub fn new(socket: &Path) -> Self {
-        Self { socket: socket.to_owned() }
+        Self { socket: socket.to_owned(), concern: None }
+    }
+
+    /// The same; an engine that does not answer is told of before it is given up.
+    pub fn telling(self, concern: Concern) -> Self {
+        Self { concern: Some(concern), ..self }
     }
 
     /// Who the engine is.
@@ -239,10 +249,15 @@ impl Client {
                 status => Err(refusal(status, response.into_body()).await),
             }
         };
-        let (upgraded, is_terminal) =
-            tokio::time::timeout(PATIENCE, connecting).await.unwrap_or(Err(CallError::Silent))?;
+        let (upgraded, is_terminal) = self.within(PATIENCE, connecting).await?;
         let (drawn, keys) = halves(upgraded);
         Ok((drawn, keys, is_terminal))
+    }
+
+    /// Word that something has changed of what services and routes are, or that a service has written; and one at once.
+    pub async fn stirs(&self, log: Option<&str>) -> Result<Events, CallError> {
+        let of = log.map(|service| format!("?log={}", segment(service))).unwrap_or_default();
+        self.events(&format!("/v1/stirs{of}")).await
     }
 
     /// Follows a stream of the engine.
@@ -278,12 +293,29 @@ impl Client {
     ) -> Result<T, CallError> {
         let bytes = serde_json::to_vec(value).map_err(|error| CallError::Broken(error.to_string()))?;
         let asked = self.ask(method, path, bytes.into());
-        let body = tokio::time::timeout(patience, asked).await.unwrap_or(Err(CallError::Silent))?;
+        let body = self.within(patience, asked).await?;
         read(body).await
     }
 
+    /// What is asked within a time; where the engine should answer at once, its silence is told of.
+    async fn within<T>(
+        &self,
+        patience: Duration,
+        asked: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, CallError> {
+        let answer = tokio::time::timeout(patience, asked);
+        tokio::pin!(answer);
+        if let Some(concern) = self.concern.as_ref().filter(|_| patience == PATIENCE) {
+            match tokio::time::timeout(SILENCE, &mut answer).await {
+                Ok(answer) => return answer.unwrap_or(Err(CallError::Silent)),
+                Err(_) => concern.tell(),
+            }
+        }
+        answer.await.unwrap_or(Err(CallError::Silent))
+    }
+
     async fn call(&self, method: Method, path: &str, body: Bytes) -> Result<Incoming, CallError> {
-        tokio::time::timeout(PATIENCE, self.ask(method, path, body)).await.unwrap_or(Err(CallError::Silent))
+        self.within(PATIENCE, self.ask(method, path, body)).await
     }
 
     async fn ask(&self, method: Method, path: &str, body: Bytes) -> Result<Incoming, CallError> {

@@ -83,6 +83,7 @@ pub async fn serve(listener: UnixListener, handle: Handle, identity: Identity) {
         .merge(super::remotes::router())
         .merge(super::routes::router())
         .merge(super::shifts::router())
+        .merge(super::stirs::router())
         .merge(super::mirrors::router())
         .with_state(shared);
     // Cannot fail: a Unix listener gives errors for single connections only, which axum retries.

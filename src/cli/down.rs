@@ -20,14 +20,19 @@ use crate::supervise::State;
 /// A wait that takes longer is told of.
 const LATE: Duration = Duration::from_secs(1);
 
+/// An engine that is to kill has so long to say that it does.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// Returns when the engine's process is gone.
 pub async fn run(global: &Global, args: &Down, output: &Output) -> Result<ExitCode, Error> {
     let (client, engine) = match connect(global, output) {
         Ok(found) => found,
         Err(error) => return clean_up(global, error, output).await,
     };
-    if let Err(error) = client.down(args.force).await {
-        return if args.force { kill(&engine, output).await } else { Err(error.into()) };
+    match args.force {
+        false => client.down(false).await?,
+        true if force(&client, engine.pid, Some(engine.process_started)).await => {}
+        true => return sweep_up(&engine, output).await,
     }
     let note = engine.state.join(CONTAINERS);
     if !output.json {
@@ -50,11 +55,14 @@ pub async fn run(global: &Global, args: &Down, output: &Output) -> Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-/// An engine that cannot be talked to, because it hangs or its socket is gone, is killed; its launcher then kills all
-/// that it started.
-async fn kill(engine: &Registration, output: &Output) -> Result<ExitCode, Error> {
-    effects::kill(engine.pid, engine.process_started);
-    sweep_up(engine, output).await
+/// Has an engine kill all that it runs, and end. One that cannot be talked to, because it hangs or its socket is gone, is
+/// killed itself, and its launcher then kills all that it started; false, then.
+pub async fn force(client: &Client, pid: u32, started: Option<u64>) -> bool {
+    let is_told = matches!(tokio::time::timeout(PATIENCE, client.down(true)).await, Ok(Ok(())));
+    if let Some(started) = started.filter(|_| !is_told) {
+        effects::kill(pid, started);
+    }
+    is_told
 }
 
 /// Without a living engine there may be one that was killed, and what it left.

@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use super::args::Global;
 use super::error::{Code, Error};
 use super::output::{Output, dim};
-use crate::api::Client;
+use crate::api::{Client, Concern};
 use crate::effects::fs::{self, Disk};
 use crate::effects::places::{Places, workspace_id};
 use crate::effects::registry::{self, Registration};
-use crate::effects::{environment, ports};
+use crate::effects::{self, environment, ports};
 use crate::manifest::{self, Problems, Request};
 use crate::model::Workspace;
 use crate::runtime::add_clashes;
@@ -177,5 +177,23 @@ pub fn connect(global: &Global, output: &Output) -> Result<(Client, Registration
             engine.version
         ));
     }
-    Ok((Client::new(&engine.socket), engine))
+    Ok((client(&engine.socket, engine.pid, output), engine))
+}
+
+/// A client of an engine, which tells while that does not answer.
+pub fn client(socket: &Path, pid: u32, output: &Output) -> Client {
+    let output = output.clone();
+    Client::new(socket).telling(Concern::new(move || output.tell(&silence(pid))))
+}
+
+/// What to do about an engine that does not answer.
+fn silence(pid: u32) -> String {
+    let head = format!("the engine (pid {pid}) is not answering");
+    match effects::state(pid) {
+        Some(state @ ('T' | 't')) => {
+            format!("{head}: it is stopped (state {state}), by a signal or a debugger; `kill -CONT {pid}` has it go on")
+        }
+        Some(state) => format!("{head} (state {state}); `nagaya down --force` kills it and all that it runs"),
+        None => format!("{head}: there is no such process any more"),
+    }
 }

@@ -1,10 +1,11 @@
 //! `nagaya up`.
 
+mod stop;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anstyle::AnsiColor;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::again::again;
 use super::args::{Global, Up};
@@ -14,16 +15,17 @@ use super::output::{Output, dim, paint};
 use super::stream::Stream;
 use super::tries::tell_kept;
 use super::wait::{Goal, settle_after};
-use super::{block, dry_run, events, locate, ui};
+use super::{block, down, dry_run, events, locate, ui};
 use crate::api::{CallError, Client, Identity};
-use crate::effects::fs;
 use crate::effects::places::LENT;
 use crate::effects::registry::Registration;
+use crate::effects::{self, fs};
 use crate::engine::{Found, Order, Owned, Running, find_or_start, wait_for_end};
 use crate::manifest::Request;
 use crate::plan::Selection;
 use crate::runtime::{Problem, UpRequest};
 use crate::view::{Service, by_service};
+use stop::{Stop, interruptible};
 
 /// Boots the workspace, or attaches to it and starts what is missing.
 pub fn run(global: &Global, args: Up, output: &Output) -> Result<ExitCode, Error> {
@@ -62,10 +64,10 @@ pub fn boot(global: &Global, load: Request, args: Up, output: &Output) -> Result
 fn enter(order: &Order, args: Up, output: &Output) -> Result<Session, Error> {
     let tell = |word: &str| output.say(word);
     let engine = match find_or_start(&locate::places()?, order, &tell)? {
-        Found::Started(running, owned) => return Ok(Session::own(*running, owned, &order.up, args)),
+        Found::Started(running, owned) => return Ok(Session::own(*running, owned, &order.up, args, output)),
         Found::Running(engine) => engine,
     };
-    match block(Session::attach(&engine, &order.up, args))? {
+    match block(Session::attach(&engine, &order.up, args, output))? {
         Attached::Yes(session) => Ok(*session),
         Attached::Leaving(why) => {
             // It may only hang, where it did not say that it ends.
@@ -115,8 +117,8 @@ struct Session {
 }
 
 impl Session {
-    async fn attach(engine: &Registration, up: &UpRequest, args: Up) -> Result<Attached, Error> {
-        let client = Client::new(&engine.socket);
+    async fn attach(engine: &Registration, up: &UpRequest, args: Up, output: &Output) -> Result<Attached, Error> {
+        let client = locate::client(&engine.socket, engine.pid, output);
         let asked = async {
             let before = client.services().await?;
             // What runs of tasks had started for a while is wanted for longer now.
@@ -157,11 +159,11 @@ impl Session {
         })))
     }
 
-    fn own(running: Running, owned: Owned, up: &UpRequest, args: Up) -> Self {
+    fn own(running: Running, owned: Owned, up: &UpRequest, args: Up, output: &Output) -> Self {
         Self {
             args,
             named: named(up),
-            client: Client::new(&running.socket),
+            client: locate::client(&running.socket, running.identity.pid, output),
             state: running.identity.state(),
             identity: running.identity,
             owned: Some(owned),
@@ -309,6 +311,7 @@ impl Session {
             self.greet(output);
         }
         let owner = self.owned.is_some();
+        let started = effects::start_time(self.identity.pid);
         let mut stop = Stop::new()?;
         let all = self.args.services.is_empty();
         let mut stream = Stream::new(&self.client, &self.identity, &self.services, all).await?;
@@ -350,50 +353,18 @@ impl Session {
                         return Ok(ExitCode::SUCCESS);
                     }
                     if stopping {
-                        self.client.down(true).await.ok();
-                        stream.drain(output).await;
+                        if down::force(&self.client, self.identity.pid, started).await {
+                            stream.drain(output).await;
+                        }
                         return Err(Error::silent(Code::Interrupted));
                     }
                     stopping = true;
                     output.say(&paint("stopping; once more kills", AnsiColor::Yellow));
-                    self.client.down(false).await.ok();
+                    // An engine that does not answer must not keep the second one from being heard.
+                    let client = self.client.clone();
+                    tokio::spawn(async move { client.down(false).await });
                 }
             }
         }
-    }
-}
-
-/// Ctrl-C, a request to end, or the closing of the terminal.
-struct Stop {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-    hangup: tokio::signal::unix::Signal,
-}
-
-impl Stop {
-    fn new() -> Result<Self, Error> {
-        let listen = |kind| signal(kind).map_err(|error| Error::failed(format!("signals: {error}")));
-        Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-            hangup: listen(SignalKind::hangup())?,
-        })
-    }
-
-    async fn asked(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hangup.recv() => {}
-        }
-    }
-}
-
-/// A wait that Ctrl-C ends with its own exit code; the workspace runs on.
-async fn interruptible<T>(waiting: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let mut stop = Stop::new()?;
-    tokio::select! {
-        result = waiting => result,
-        () = stop.asked() => Err(Error::new(Code::Interrupted, "interrupted; the workspace runs on").hint("`nagaya down` stops it")),
     }
 }

@@ -23,6 +23,9 @@ use crate::view::{Culprit, Service, by_service, elapsed};
 /// A program that lives this long has not failed at once.
 const PROOF: Duration = Duration::from_millis(300);
 
+/// Details beside an error are waited for no longer.
+const SOON: Duration = Duration::from_secs(1);
+
 /// Instances by their services' names and their own numbers.
 type Rows = BTreeMap<(String, u32), Service>;
 /// What `wait` is asked for.
@@ -74,7 +77,7 @@ pub async fn run(global: &Global, args: &Wait, output: &Output) -> Result<ExitCo
     let services = match args.services.is_empty() {
         false => args.services.clone(),
         true => {
-            let rows = by_service(client.services().await?);
+            let rows = by_service(in_time(args.timeout, client.services()).await?);
             rows.into_iter().filter(|row| row.wanted && !row.is_aside()).map(|row| row.name).collect()
         }
     };
@@ -117,12 +120,12 @@ pub async fn settle_after(
 ) -> Result<(), Error> {
     let is_untouched = |row: &Service| before.iter().any(|known| is_same_run(known, row));
     let mut rows = Rows::new();
-    let known = client.services().await?;
+    let begun = Instant::now();
+    let opening = async { Ok((client.services().await?, client.events("/v1/services/stream").await?)) };
+    let (known, mut stream) = in_time(timeout, opening).await?;
     if let Some(missing) = services.iter().find(|name| known.iter().all(|row| row.name != **name)) {
         return Err(Error::usage(format!("there is no service `{missing}`")).hint("`nagaya ps` lists the services"));
     }
-    let mut stream = client.events("/v1/services/stream").await?;
-    let begun = Instant::now();
     let mut reminder = Reminder::new();
     let mut proven_at: Option<Instant> = None;
     loop {
@@ -136,6 +139,9 @@ pub async fn settle_after(
             changes = next => changes,
             () = reminder.due() => {
                 reminder.say(&rows, goal, output);
+                // Nothing may come because the engine does nothing: then this tells of it.
+                let client = client.clone();
+                tokio::spawn(async move { client.identity().await });
                 continue;
             }
             () = tokio::time::sleep_until(proven_at.unwrap_or(begun)), if proven_at.is_some() => return Ok(()),
@@ -169,6 +175,17 @@ pub async fn settle_after(
             (true, Some(rest)) => Some(Instant::now() + rest),
             (false, _) => None,
         };
+    }
+}
+
+/// What is asked of an engine that may not answer.
+async fn in_time<T>(
+    timeout: Option<Duration>,
+    asked: impl Future<Output = Result<T, CallError>>,
+) -> Result<T, CallError> {
+    match timeout {
+        Some(timeout) => tokio::time::timeout(timeout, asked).await.unwrap_or(Err(CallError::Silent)),
+        None => asked.await,
     }
 }
 
@@ -314,7 +331,7 @@ async fn timed_out(rows: &Rows, goal: Goal, timeout: Option<Duration>, client: &
     let mut error = Error::new(Code::TimedOut, format!("not there after {waited}: {}", names.join(", ")));
     let Some(cause) = cause else { return error };
     let name = &cause.name;
-    if let Ok(why) = client.why(name).await
+    if let Ok(Ok(why)) = tokio::time::timeout(SOON, client.why(name)).await
         && let Some(reason) = why.last_probe.or(why.reason)
     {
         error.message.push_str(&format!("\n  {name} is {}: {reason}", why.state.word()));

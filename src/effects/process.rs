@@ -47,6 +47,12 @@ pub fn start_time(pid: u32) -> Option<u64> {
     fields.get(19)?.parse().ok()
 }
 
+/// The kernel's letter for what a process does: `R`, `S`, `T` where it is stopped (`state` of proc_pid_stat(5)).
+pub fn state(pid: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    fields(&stat)?.first()?.chars().next()
+}
+
 /// The fields of `/proc/PID/stat` from the state on; the name before them may hold spaces and parentheses.
 pub(super) fn fields(stat: &str) -> Option<Vec<&str>> {
     Some(stat.rsplit_once(')')?.1.split_ascii_whitespace().collect())

@@ -11,6 +11,8 @@ use crate::view::{Event, Service};
 pub struct Board {
     inner: Arc<Mutex<Inner>>,
     version: watch::Sender<u64>,
+    /// Counts changes of more than CPU and memory.
+    meanings: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -44,7 +46,7 @@ const KEPT_EVENTS: usize = 10_000;
 
 impl Default for Board {
     fn default() -> Self {
-        Self { inner: Arc::default(), version: watch::Sender::new(0) }
+        Self { inner: Arc::default(), version: watch::Sender::new(0), meanings: watch::Sender::new(0) }
     }
 }
 
@@ -56,7 +58,7 @@ impl Board {
         }
         let next = *self.version.borrow() + 1;
         let mut inner = self.lock();
-        let mut changed = false;
+        let (mut changed, mut meant) = (false, false);
         for (place, row) in rows {
             if inner.rows.len() <= place {
                 inner.rows.resize(place + 1, Vec::new());
@@ -65,8 +67,9 @@ impl Board {
             let known = std::mem::take(&mut inner.rows[place]);
             if !known.iter().map(|(_, row)| row.id()).eq(row.iter().map(Service::id)) {
                 inner.shape = next;
-                changed = true;
+                (changed, meant) = (true, true);
             }
+            meant |= row.iter().any(|row| !known.iter().any(|(_, known)| known.is_alike(row)));
             let versioned = |row: Service| match known.iter().find(|(_, known)| *known == row) {
                 Some((version, _)) => (*version, row),
                 None => (next, row),
@@ -77,6 +80,9 @@ impl Board {
         drop(inner);
         if changed {
             self.version.send_replace(next);
+        }
+        if meant {
+            self.meanings.send_modify(|count| *count += 1);
         }
     }
 
@@ -89,6 +95,7 @@ impl Board {
             inner.shape = next;
             drop(inner);
             self.version.send_replace(next);
+            self.meanings.send_modify(|count| *count += 1);
         }
     }
 
@@ -151,6 +158,11 @@ impl Board {
     /// A receiver that changes with every version.
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.version.subscribe()
+    }
+
+    /// A receiver that changes when rows come to say something else than before, but for CPU and memory.
+    pub fn meanings(&self) -> watch::Receiver<u64> {
+        self.meanings.subscribe()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {

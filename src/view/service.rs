@@ -168,6 +168,15 @@ impl Service {
         self.ports.iter().find_map(|port| port.url.as_deref().filter(|url| url.contains(".localhost")))
     }
 
+    /// Whether another row says the same, but for CPU and memory.
+    pub fn is_alike(&self, other: &Self) -> bool {
+        if self.id() != other.id() || self.state != other.state {
+            return false;
+        }
+        let bare = |row: &Self| Self { cpu_percent: None, memory_bytes: None, ..row.clone() };
+        self == other || bare(self) == bare(other)
+    }
+
     /// What tells it from all other rows: its name, and which of several instances it is.
     pub fn id(&self) -> (&str, u32) {
         (&self.name, self.instance)

@@ -115,12 +115,46 @@ fn an_engine_that_cannot_be_talked_to_is_ended_by_force() {
             _ => signal("STOP", engine(&sandbox)),
         }
         let run = sandbox.nagaya(&["ps"]);
+        if harm == "hang" {
+            let pid = engine(&sandbox);
+            let word = format!("the engine (pid {pid}) is not answering: it is stopped (state T)");
+            assert!(run.err.contains(&word) && run.err.contains(&format!("`kill -CONT {pid}`")), "{run:?}");
+        }
         assert!([4, 5].contains(&run.code), "{run:?}");
         run.says(&["`nagaya down --force`"]);
         sandbox.nagaya(&["down", "--force"]).good();
         sandbox.empties();
         works_again(&sandbox);
     }
+}
+
+#[test]
+fn a_stopped_engine_goes_on_and_keeps_no_limit_of_time() {
+    let sandbox = booted(Account::Own);
+    let pid = engine(&sandbox);
+    signal("STOP", pid);
+    let begun = std::time::Instant::now();
+    sandbox.nagaya(&["wait", "--timeout", "300ms"]).ended(5);
+    assert!(begun.elapsed().as_secs() < 5, "the limit holds: {:?}", begun.elapsed());
+    let waiting = sandbox.start(&["ps"]);
+    until("it says so", || waiting.err().contains("is stopped (state T)"));
+    signal("CONT", pid);
+    assert!(waiting.end().good().out.contains("web"));
+}
+
+#[test]
+fn a_second_interrupt_ends_an_up_whose_engine_is_stopped() {
+    let sandbox = Sandbox::new("name: stuck\nservices:\n  web: { command: 'echo begun; exec sleep 1000' }\n");
+    let up = sandbox.start(&["up", "--no-tui"]);
+    until("it runs", || up.out().contains("begun"));
+    signal("STOP", engine(&sandbox));
+    up.signal("INT");
+    until("it was heard", || up.err().contains("once more kills"));
+    until("the silence is told", || up.err().contains("is not answering"));
+    up.signal("INT");
+    up.end().ended(130);
+    sandbox.nagaya(&["down"]);
+    sandbox.empties();
 }
 
 #[test]

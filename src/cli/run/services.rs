@@ -49,13 +49,13 @@ pub fn come(global: &Global, needed: Vec<Needed>, output: &Output) -> Result<Sta
     let up = UpRequest { load: Some(load.clone()), selection, color, ..UpRequest::default() };
     let order = Order { load, up, standard_ports: false, namerd: None, matrix: None };
     let found = find_or_start(&locate::places()?, &order, &|word| output.say(word))?;
-    let (socket, home, owned) = match found {
-        Found::Running(engine) => (engine.socket.clone(), engine.state.clone(), None),
-        Found::Started(running, owned) => (running.socket.clone(), running.identity.state(), Some(owned)),
+    let (client, home, owned) = match found {
+        Found::Running(engine) => (locate::client(&engine.socket, engine.pid, output), engine.state.clone(), None),
+        Found::Started(running, owned) => (Client::new(&running.socket), running.identity.state(), Some(owned)),
     };
     let share =
         locks::share(&home.join(RUNS)).map_err(|error| Error::failed(format!("{}: {error}", home.display())))?;
-    Ok(Stay { client: Client::new(&socket), home, owned, needed, held: Vec::new(), share })
+    Ok(Stay { client, home, owned, needed, held: Vec::new(), share })
 }
 
 impl Stay {

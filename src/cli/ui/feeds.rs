@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::command::Own;
-use crate::api::{CallError, Client, Identity};
+use crate::api::{CallError, Client, Events, Identity};
 use crate::cli::logs::{Follower, From};
 use crate::cli::wait::tail_of;
 use crate::dtab::Dtab;
@@ -21,7 +21,7 @@ use crate::view::{Flow, Request, Service, Shift, ShiftState};
 const PAST: usize = 1000;
 /// The last lines below an explanation.
 const LINES: usize = 30;
-/// What may change without a word of the engine is asked for again so often, while it is shown.
+/// What changes with the time alone is asked for again so often, while it is shown.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// A task that ends with its owner.
@@ -136,7 +136,7 @@ impl Source {
     }
 
     async fn why(self, name: String) {
-        let mut before = None;
+        let (mut before, mut stirs): (_, Option<Stirs>) = (None, None);
         loop {
             let told = match self.client.why(&name).await {
                 Ok(mut why) => {
@@ -152,7 +152,18 @@ impl Source {
                     return;
                 }
             }
-            tokio::time::sleep(AGAIN).await;
+            // What it says of the time until something happens is another with every second; else it stays as it is.
+            let (moves, log) = match &before {
+                Some(Ok(why)) => (why.next.is_some(), why.culprit().service),
+                _ => (false, name.clone()),
+            };
+            if stirs.as_ref().is_none_or(|it| it.log.as_ref() != Some(&log)) {
+                let Ok(new) = Stirs::new(&self.client, Some(log)).await else { return };
+                stirs = Some(new);
+            }
+            if !next(&mut stirs, moves).await {
+                return;
+            }
         }
     }
 
@@ -174,8 +185,9 @@ impl Source {
     }
 
     async fn routes(self) {
-        let mut before = None;
-        loop {
+        let Ok(stirs) = Stirs::new(&self.client, None).await else { return };
+        let (mut before, mut stirs) = (None, Some(stirs));
+        while next(&mut stirs, false).await {
             if let Ok(told) = self.told_of_routes().await
                 && before.as_ref() != Some(&told)
             {
@@ -184,7 +196,6 @@ impl Source {
                     return;
                 }
             }
-            tokio::time::sleep(AGAIN).await;
         }
     }
 
@@ -203,6 +214,29 @@ impl Source {
     async fn tasks(self) {
         let told = self.own.tasks().await;
         let _ = self.messages.send(Msg::Tasks(told)).await;
+    }
+}
+
+/// The engine's word that something has changed.
+struct Stirs {
+    log: Option<String>,
+    events: Events,
+}
+
+impl Stirs {
+    async fn new(client: &Client, log: Option<String>) -> Result<Self, CallError> {
+        let events = client.stirs(log.as_deref()).await?;
+        Ok(Self { log, events })
+    }
+}
+
+/// Waits until there is a reason to ask again: a word of the engine, or the time where that alone is one. False when the
+/// engine is gone.
+async fn next(stirs: &mut Option<Stirs>, moves: bool) -> bool {
+    let Some(stirs) = stirs else { return false };
+    tokio::select! {
+        word = stirs.events.next::<()>() => word.is_some(),
+        () = tokio::time::sleep(AGAIN), if moves => true,
     }
 }
 
