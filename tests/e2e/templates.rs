@@ -84,6 +84,40 @@ fn a_database_is_ready_when_it_takes_callers_in_also_after_a_crash() {
 }
 
 #[test]
+fn mariadb_is_ready_when_it_takes_callers_in_also_after_a_crash_and_has_what_was_committed() {
+    // Enough at once that recovery has something to do, as nothing of it is in the tables' own files when it is killed.
+    let query =
+        "CREATE TABLE IF NOT EXISTS t (a INT); INSERT INTO t SELECT seq FROM seq_1_to_50000; SELECT count(*) FROM t";
+    let services = format!(
+        "  db: {{ template: mariadb }}\n  \
+         asks: {{ command: 'mariadb --no-defaults -h db -u app -papp app -Nse \"{query}\"', depends_on: [db] }}\n"
+    );
+    for account in Account::all() {
+        let sandbox = workspace(account, "pod", &services, "db");
+        for (round, dies) in ["database", "engine", "database", "none"].into_iter().enumerate() {
+            sandbox.up();
+            until("it has asked", || sandbox.row("asks")["exit_code"].is_i64());
+            let log = sandbox.nagaya(&["logs", "asks", "db"]).out;
+            assert_eq!(sandbox.row("asks")["exit_code"], 0, "{log}");
+            let last = sandbox.nagaya(&["logs", "asks", "--tail", "1"]).good().out;
+            assert_eq!(last.trim(), (50_000 * (round + 1)).to_string(), "{log}");
+            match dies {
+                "database" => {
+                    signal("KILL", sandbox.pid("db"));
+                    until("it is seen", || sandbox.row("db")["state"] == "failed");
+                    sandbox.nagaya(&["down"]).good();
+                }
+                "engine" => signal("KILL", sandbox.engine()["pid"].as_u64().unwrap().try_into().unwrap()),
+                _ => {
+                    sandbox.nagaya(&["down"]).good();
+                    sandbox.empties();
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn what_runs_at_its_times_is_there_once() {
     let sandbox = Sandbox::new("services:\n  cron: { command: 'true', schedule: '@yearly' }\n");
     sandbox.nagaya(&["up", "-d"]).good();
