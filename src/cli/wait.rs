@@ -122,7 +122,7 @@ pub async fn settle_after(
     let mut rows = Rows::new();
     let begun = Instant::now();
     let opening = async { Ok((client.services().await?, client.events("/v1/services/stream").await?)) };
-    let (known, mut stream) = in_time(timeout, opening).await?;
+    let (known, mut stream) = in_time(timeout, Box::pin(opening)).await?;
     if let Some(missing) = services.iter().find(|name| known.iter().all(|row| row.name != **name)) {
         return Err(Error::usage(format!("there is no service `{missing}`")).hint("`nagaya ps` lists the services"));
     }
