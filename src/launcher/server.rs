@@ -75,6 +75,9 @@ struct Launcher {
     flushed: Instant,
 }
 
+/// So long nothing has happened before a pod is made ahead: what was just launched needs the processor more.
+const LULL: Timespec = Timespec { tv_sec: 0, tv_nsec: 3_000_000 };
+
 impl Launcher {
     /// Until the engine's end closes.
     fn run(&mut self) -> io::Result<()> {
@@ -87,8 +90,7 @@ impl Launcher {
             ];
             // Only where nothing else is to be done a pod is made ahead.
             let spare = self.pods.wants_spare();
-            let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-            match poll(&mut descriptors, spare.then_some(&at_once)) {
+            match poll(&mut descriptors, spare.then_some(&LULL)) {
                 Ok(0) => {
                     self.pods.make_spare(&mut self.spawner);
                     continue;
