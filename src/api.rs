@@ -13,6 +13,7 @@ mod remotes;
 mod routes;
 mod server;
 mod shifts;
+mod snapshots;
 mod stirs;
 
 pub use attach::{Attach, Drawn, Keys};

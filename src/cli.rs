@@ -22,6 +22,7 @@ mod error;
 mod events;
 mod exec;
 mod global;
+mod graph;
 mod hold;
 mod init;
 mod locate;
@@ -125,8 +126,9 @@ fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Error> {
         Some(Command::Trust(args)) => trust::run(&args, output),
         Some(Command::Exec(args)) => block(exec::run(&global, args, output)),
         Some(Command::Attach(args)) => block(attach::run(&global, args, output)),
-        Some(Command::Doctor(_)) => Ok(doctor::run(output)),
+        Some(Command::Doctor(_)) => Ok(doctor::run(&global, output)),
         Some(Command::Config(_)) => config::run(&global, output),
+        Some(Command::Graph(args)) => graph::run(&global, &args, output),
         Some(Command::Check(_)) => check::run(&global, output),
         Some(Command::Run(args)) => run::run(&global, args, output),
         Some(Command::Tasks(args)) => tasks::run(&global, &args, output),

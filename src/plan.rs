@@ -6,6 +6,7 @@
 
 mod addresses;
 mod contained;
+mod coupling;
 mod edges;
 mod environment;
 mod instances;
@@ -37,6 +38,7 @@ pub use addresses::{
     of_strict, of_twin, on_loopback, twin,
 };
 pub use contained::PlannedContainer;
+pub use coupling::{Coupling, couplings};
 pub use edges::{Edge, Reference, references};
 pub use environment::{Layers, Shell, shadow_notice};
 pub use instances::crowded;
@@ -113,6 +115,8 @@ pub struct Plan {
     pub services: Vec<Planned>,
     pub edges: Vec<Edge>,
     pub references: Vec<Reference>,
+    /// Databases with several users.
+    pub couplings: Vec<Coupling>,
     pub setups: Vec<Setup>,
     pub graph: Graph,
 }
@@ -212,6 +216,7 @@ pub fn plan(workspace: &Workspace, surroundings: &Surroundings) -> Plan {
         services,
         edges,
         references,
+        couplings: couplings(workspace),
         setups,
         graph: workspace.graph.clone(),
     }

@@ -8,7 +8,7 @@ mod app;
 mod draw;
 mod fuzzy;
 mod keys;
-mod layers;
+pub mod layers;
 mod logs;
 mod network;
 mod output;

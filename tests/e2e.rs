@@ -13,6 +13,7 @@ mod door;
 mod edits;
 mod external;
 mod faults;
+mod graph;
 mod json;
 mod logs;
 mod long_routes;

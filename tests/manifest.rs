@@ -5,5 +5,6 @@ mod matrix;
 mod network;
 mod problems;
 mod remotes;
+mod templates;
 mod tried;
 mod workspace;

@@ -177,6 +177,11 @@ impl Client {
         self.get("/v1/tries").await
     }
 
+    /// Has a second copy made of a snapshot, so that it is restored at once; it answers before that is done.
+    pub async fn make_ready(&self, snapshot: &str) -> Result<(), CallError> {
+        self.post("/v1/snapshots/ready", &serde_json::json!({ "snapshot": snapshot })).await
+    }
+
     /// The mirrors in force.
     pub async fn mirrors(&self) -> Result<Vec<Mirror>, CallError> {
         self.get("/v1/mirrors").await

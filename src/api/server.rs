@@ -48,7 +48,7 @@ impl Identity {
 #[derive(Clone)]
 pub(super) struct Shared {
     pub(super) handle: Handle,
-    identity: Arc<Identity>,
+    pub(super) identity: Arc<Identity>,
     /// The turn to list the entries of the routes.
     pub(super) lists: Arc<Semaphore>,
 }
@@ -85,6 +85,7 @@ pub async fn serve(listener: UnixListener, handle: Handle, identity: Identity) {
         .merge(super::shifts::router())
         .merge(super::stirs::router())
         .merge(super::mirrors::router())
+        .merge(super::snapshots::router())
         .with_state(shared);
     // Cannot fail: a Unix listener gives errors for single connections only, which axum retries.
     let _ = axum::serve(listener, router).await;

@@ -15,6 +15,7 @@ use super::demo::Demo;
 use super::dtab::Dtab;
 use super::events::Events;
 use super::exec::Exec;
+use super::graph::Graph;
 use super::init::Init;
 use super::matrix::Matrix;
 use super::mirror::Mirror;
@@ -174,6 +175,8 @@ commands! {
     Doctor(Nothing) = "doctor",
     /// The manifest as it is understood
     Config(Nothing) = "config",
+    /// Who calls whom by the manifest, as text, or for a tool that draws
+    Graph(Graph) = "graph",
     /// What is wrong with the manifest
     Check(Nothing) = "check",
     /// Routes at run time: get, set, list, explain, eval, history, rollback

@@ -7,7 +7,7 @@ use super::locate;
 use super::output::{Output, dim};
 use crate::effects::{environment, ports, ranges};
 use crate::manifest::Request;
-use crate::model::Service;
+use crate::model::{Service, Workspace};
 use crate::plan::{self, Plan, Planned, PlannedPort, PlannedRun, Site, Surroundings};
 use crate::route::remotes::Away;
 use crate::runtime::{UpRequest, away, choose, scaled};
@@ -15,21 +15,10 @@ use crate::runtime::{UpRequest, away, choose, scaled};
 /// Prints what would be started, and starts nothing.
 pub fn run(load: &Request, request: &UpRequest, output: &Output) -> Result<ExitCode, Error> {
     let workspace = &scaled(&locate::load_to_boot(load, output)?, &request.scale)?;
-    let home = locate::places()?.home(&locate::id(workspace, load));
     let away = away(workspace, request, &Away::new())?;
     let is_away = |service: &Service| away.contains_key(service.name.as_str());
     let mask = plan::select(workspace, &request.selection, is_away).map_err(|error| Error::usage(error.to_string()))?;
-    let (network, _) = choose(workspace, &crate::engine::modes_possible(), ports::lowest())?;
-    let numbers = ports::propose(&home, &plan::slots(workspace, network));
-    let surroundings = Surroundings {
-        shell: environment::shell(),
-        ports: numbers,
-        data: home.data_dirs(),
-        site: Site { host_label: workspace.name.to_string(), ..Site::default() },
-        network,
-        loopback: ranges::propose(&home),
-    };
-    let plan = plan::plan(workspace, &surroundings);
+    let plan = plan_of(workspace, load)?;
     let order: Vec<usize> = plan.graph.order().iter().copied().filter(|place| mask[*place]).collect();
     if output.json {
         output.json(&serde_json::json!({
@@ -57,6 +46,22 @@ pub fn run(load: &Request, request: &UpRequest, output: &Output) -> Result<ExitC
         output.line(&format!("  {service}  {}  {}", url.map(ToString::to_string).unwrap_or_default(), dim(remote)));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What would be carried out now.
+pub fn plan_of(workspace: &Workspace, load: &Request) -> Result<Plan, Error> {
+    let home = locate::places()?.home(&locate::id(workspace, load));
+    let (network, _) = choose(workspace, &crate::engine::modes_possible(), ports::lowest())?;
+    let numbers = ports::propose(&home, &plan::slots(workspace, network));
+    let surroundings = Surroundings {
+        shell: environment::shell(),
+        ports: numbers,
+        data: home.data_dirs(),
+        site: Site { host_label: workspace.name.to_string(), ..Site::default() },
+        network,
+        loopback: ranges::propose(&home),
+    };
+    Ok(plan::plan(workspace, &surroundings))
 }
 
 fn port(port: &PlannedPort) -> String {

@@ -160,11 +160,12 @@ impl Site {
             }
             None => Vec::new(),
         };
+        let store = Arc::new(store);
         let saved = match lives.iter().find(|live| snapshots::is_half_made(live)) {
             Some(half) => Err(half_made(half)),
             None => {
                 off_the_loop({
-                    let (lives, name) = (lives.clone(), name.clone());
+                    let (store, lives, name) = (store.clone(), lives.clone(), name.clone());
                     move |call_off| store.save(&name, branch, &lives, call_off)
                 })
                 .await
@@ -175,6 +176,12 @@ impl Site {
             None => Ok(()),
         };
         let (saved, outside) = saved?;
+        let placed = saved.clone();
+        // It is written to the disk while everything runs again.
+        off_the_loop(move |_| store.place(&placed)).await?;
+        if let Some(running) = &self.running {
+            running.make_ready(&saved.name).await;
+        }
         for path in outside {
             output.say(&format!("{} leads out of the data: what is there is not in the snapshot", path.display()));
         }
@@ -192,10 +199,10 @@ impl Site {
         }
         let (store, _lock) = self.open()?;
         let begun = clock::instant();
-        let (wanted, name) = (lives.clone(), saved.name.clone());
+        let (wanted, from) = (lives.clone(), saved.clone());
         let store = Arc::new(store);
         let staging = store.clone();
-        let staged = off_the_loop(move |call_off| staging.stage(&name, &wanted, call_off)).await?;
+        let staged = off_the_loop(move |call_off| staging.stage(&from, &wanted, call_off)).await?;
         let late = match &self.running {
             Some(running) => match running.exchange(&names_of(&lives), &staged, output).await {
                 Ok(late) => late,
@@ -209,8 +216,12 @@ impl Site {
                 None
             }
         };
+        let took = begun.elapsed();
         staged.keep();
-        told("restored", &saved, begun.elapsed(), output);
+        if let Some(running) = &self.running {
+            running.make_ready(&saved.name).await;
+        }
+        told("restored", &saved, took, output);
         late.map_or(Ok(ExitCode::SUCCESS), Err)
     }
 

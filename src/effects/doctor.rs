@@ -3,6 +3,7 @@
 //! The facts are gathered first and judged apart, so that the judgement of every machine can be tested on any. Nothing
 //! is changed, and nothing is asked with more rights than this process has.
 
+pub mod dockerfile;
 mod environs;
 mod gather;
 mod modes;

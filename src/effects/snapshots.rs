@@ -1,10 +1,11 @@
 //! The data of services as it was, by name, in the workspace's state.
 //!
 //! A snapshot is a folder: a copy of each service's data, and a note, which is written last. It is made beside its place
-//! and put there whole. What is restored is copied beside the data and changes places with it (`swap`), so that the one
+//! and put there whole. What is restored is copied, or lies ready (`ready`), beside the data and changes places with it (`swap`), so that the one
 //! or the other is there whatever ends this process.
 
 mod extents;
+mod ready;
 mod swap;
 mod tree;
 
@@ -20,6 +21,7 @@ use super::fs::{make_private_folder, names, read_own, replace};
 use super::git::git;
 use super::locks::{self, Turn};
 use super::places::Home;
+pub use ready::make as make_ready;
 use swap::{Swap, exchange};
 pub use tree::NotCopied;
 use tree::{Earlier, Index};
@@ -68,6 +70,8 @@ pub enum Trouble {
 const NEW: &str = ".new";
 /// What is on its way out.
 const GONE: &str = ".gone";
+/// Held by whoever is at work on them.
+const LOCK: &str = ".lock";
 const NOTE: &str = "snapshot.json";
 /// Data that is about to change places.
 const SWAPS: &str = "swaps.json";
@@ -140,7 +144,12 @@ impl Store {
         let failed = |error| Trouble::Failed(folder.clone(), error);
         make_private_folder(&folder).map_err(failed)?;
         let who = format!("process {}", std::process::id());
-        let turn = locks::try_take(&folder.join(".lock"), &who).map_err(failed)?.map_err(Trouble::Busy)?;
+        let lock = folder.join(LOCK);
+        let turn = match locks::try_take(&lock, &who).map_err(failed)? {
+            Ok(turn) => turn,
+            Err(holder) if holder == ready::WHO => locks::take(&lock, &who).map_err(failed)?,
+            Err(holder) => return Err(Trouble::Busy(holder)),
+        };
         let store = Self { folder: folder.clone(), _turn: turn };
         store.sweep(home).map_err(failed)?;
         Ok(store)
@@ -149,6 +158,7 @@ impl Store {
     fn sweep(&self, home: &Home) -> io::Result<()> {
         remove_tree(&self.folder.join(NEW))?;
         remove_tree(&self.folder.join(GONE))?;
+        ready::sweep(&self.folder);
         if self.folder.join(SWAPS).exists() {
             // What would be removed may be wanted yet.
             return Ok(());
@@ -172,8 +182,8 @@ impl Store {
         self.folder.join(SWAPS).exists()
     }
 
-    /// Copies the data of services, which must not run, under a name; what had the name before is gone then. Also returns
-    /// links that lead out of the data.
+    /// Copies the data of services, which must not run, for a snapshot that is there once it is placed. Also returns links
+    /// that lead out of the data.
     pub fn save(
         &self,
         name: &str,
@@ -181,16 +191,24 @@ impl Store {
         lives: &[Live],
         call_off: &AtomicBool,
     ) -> Result<(Snapshot, Vec<PathBuf>), Trouble> {
-        let new = self.folder.join(NEW);
         let saved = self.save_new(name, branch, lives, call_off);
-        let placed = saved.and_then(|saved| {
-            let place = self.folder.join(name);
-            let put = if place.exists() { exchange(&new, &place) } else { fs::rename(&new, &place) };
-            put.map(|()| saved).map_err(|error| Trouble::Failed(place, error))
+        if saved.is_err() {
+            let _ = remove_tree(&self.folder.join(NEW));
+        }
+        saved
+    }
+
+    /// Puts a snapshot that was copied into its place; what had the name before is gone then.
+    pub fn place(&self, saved: &Snapshot) -> Result<(), Trouble> {
+        let (new, place) = (self.folder.join(NEW), self.folder.join(&saved.name));
+        let put = sync(&new).and_then(|()| match place.exists() {
+            true => exchange(&new, &place),
+            false => fs::rename(&new, &place),
         });
-        // What is there now was the old one, or half of the new one.
+        ready::forget(&self.folder, &saved.name);
+        // What is there now was the old one, or could not be placed.
         let _ = remove_tree(&new);
-        placed
+        put.map_err(|error| Trouble::Failed(place, error))
     }
 
     fn save_new(
@@ -219,7 +237,6 @@ impl Store {
         let snapshot = Snapshot { name: name.to_owned(), time: format!("{:.3}", clock::utc()), parts, branch };
         let note = serde_json::to_vec_pretty(&snapshot).map_err(|error| failed(error.into()))?;
         replace(&new.join(NOTE), &note).map_err(failed)?;
-        sync(&new).map_err(failed)?;
         Ok((snapshot, outside))
     }
 
@@ -236,34 +253,33 @@ impl Store {
         Some((folder.join(service), serde_json::from_slice(&bytes).ok()?))
     }
 
-    /// Copies what a snapshot has of services to the side of their data.
-    pub fn stage(&self, name: &str, lives: &[Live], call_off: &AtomicBool) -> Result<Staged, Trouble> {
-        let mut staged = Staged { store: self.folder.clone(), name: name.to_owned(), parts: Vec::new() };
+    /// Has what a snapshot has of services at the side of their data.
+    pub fn stage(&self, saved: &Snapshot, lives: &[Live], call_off: &AtomicBool) -> Result<Staged, Trouble> {
+        let mut staged = Staged { store: self.folder.clone(), name: saved.name.clone(), parts: Vec::new() };
         let begun = lives.iter().try_for_each(|live| {
-            let from = self.folder.join(name).join(&live.service);
-            if !from.is_dir() {
-                return Err(Trouble::Lacks(live.service.clone()));
-            }
             let aside = swap::aside(&live.folder);
-            make_room(&aside)?;
-            let done = tree::copy(&from, &aside, None, call_off)?;
-            let swap = Swap::of(&live.folder, &aside)?;
-            staged.parts.push((live.service.clone(), swap, done.copies));
+            let copies = self.bring(saved, live, &aside, call_off)?;
+            staged.parts.push((live.service.clone(), Swap::of(&live.folder, &aside)?, copies));
             Ok(())
         });
-        let synced = begun.and_then(|()| {
-            staged.parts.iter().try_for_each(|(_, swap, _)| {
-                let folder = swap.live.parent().unwrap_or(&swap.live);
-                sync(folder).map_err(|error| Trouble::Failed(folder.to_owned(), error))
-            })
-        });
-        match synced {
-            Ok(()) => Ok(staged),
-            Err(trouble) => {
-                lives.iter().for_each(|live| drop(remove_tree(&swap::aside(&live.folder))));
-                Err(trouble)
-            }
+        if begun.is_err() {
+            lives.iter().for_each(|live| drop(remove_tree(&swap::aside(&live.folder))));
         }
+        begun.map(|()| staged)
+    }
+
+    fn bring(&self, saved: &Snapshot, live: &Live, aside: &Path, call_off: &AtomicBool) -> Result<Index, Trouble> {
+        let from = self.folder.join(&saved.name).join(&live.service);
+        if !from.is_dir() {
+            return Err(Trouble::Lacks(live.service.clone()));
+        }
+        make_room(aside)?;
+        if ready::take(&self.folder, saved, &live.service, aside) {
+            return Ok(tree::look(aside)?);
+        }
+        let copied = tree::copy(&from, aside, None, call_off)?;
+        sync(aside).map_err(|error| Trouble::Failed(aside.to_owned(), error))?;
+        Ok(copied.copies)
     }
 
     /// Removes a snapshot.
@@ -272,6 +288,7 @@ impl Store {
             return Err(Trouble::Unknown(name.to_owned()));
         }
         let (place, gone) = (self.folder.join(name), self.folder.join(GONE));
+        ready::forget(&self.folder, name);
         let removed = fs::rename(&place, &gone).and_then(|()| remove_tree(&gone));
         removed.map_err(|error| Trouble::Failed(place, error))
     }

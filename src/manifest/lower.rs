@@ -20,16 +20,14 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::model::{
-    BadName, Graph, Namespace, Service, ServiceName, Size, Template, Value, Version, Workspace, WorkspaceName,
-};
+use crate::model::{BadName, Graph, Namespace, Service, ServiceName, Size, Value, Version, Workspace, WorkspaceName};
 
 use super::load::{Files, Request, Shell};
 use super::problem::{Problem, Problems, did_you_mean};
 use super::raw::{Env, RawService, RawWorkspace};
 use super::read::{At, Entry};
 use super::source::Span;
-use super::templates::Bound;
+use super::templates::{Bound, Gift};
 use super::versions::Versioned;
 
 /// One manifest, overlays merged, that takes part in the workspace; the first is the main one.
@@ -80,8 +78,8 @@ pub fn lower(
         let context = service::Context { names: &names, jobs: &jobs, unit, shared: &shared[found.unit], shell, files };
         let version = version(&name, unit);
         if let Some(service) = service::lower(&name, found.service, &context, problems) {
-            let binds = binds(&name, unit);
-            services.insert(name, Service { version, binds, ..service });
+            let Gift { variables: binds, database } = gift(&name, unit);
+            services.insert(name, Service { version, binds, database, ..service });
         }
     }
     let among = task::Among { names: &names, jobs: &jobs, units: &units, shared: &shared, files };
@@ -131,9 +129,9 @@ fn version(name: &ServiceName, unit: &Unit) -> Option<Version> {
     Some(Version { of: ServiceName::new(&versioned.service).ok()?, name: versioned.version.clone() })
 }
 
-/// What the dependents of a service of a unit get.
-fn binds(name: &ServiceName, unit: &Unit) -> Vec<(String, Template)> {
-    unit.bound.iter().find(|(known, _)| known == name.as_str()).map(|(_, binds)| binds.clone()).unwrap_or_default()
+/// What a service of a unit is for others.
+fn gift(name: &ServiceName, unit: &Unit) -> Gift {
+    unit.bound.iter().find(|(known, _)| known == name.as_str()).map(|(_, gift)| gift.clone()).unwrap_or_default()
 }
 
 struct Declared {

@@ -2,7 +2,7 @@
 //!
 //! A template is one readable file. It says how the host's own program is run and which image takes its place where
 //! there is none; what both have in common; and which variables a service gets that depends on it. Texts in it may name
-//! its options, `${version}`, `${seeds}` and, where the host's program runs, `${program}` and `${dir}`, its folder.
+//! its options, `${service}`, `${version}`, `${seeds}` and, where the host's program runs, `${program}` and `${dir}`, its folder.
 
 mod choice;
 mod library;
@@ -33,8 +33,17 @@ pub struct Place<'a> {
     pub files: &'a dyn Files,
 }
 
-/// The variables that the dependents of a service get, by the service's name.
-pub type Bound = Vec<(String, Vec<(String, Template)>)>;
+/// What services of templates are for others, by their names.
+pub type Bound = Vec<(String, Gift)>;
+
+/// What a service of a template is for others.
+#[derive(Debug, Clone, Default)]
+pub struct Gift {
+    /// Variables that its dependents get.
+    pub variables: Vec<(String, Template)>,
+    /// The database that these lead to.
+    pub database: Option<String>,
+}
 
 record! {
     /// A template.
@@ -47,10 +56,16 @@ record! {
         host: Host,
         /// What is said of its container.
         container: Body,
+        /// Where that keeps its data: a volume of the service's own is there.
+        data: String,
+        /// Where that looks for files which fill data that is new.
+        seeds: String,
         /// What is said of both.
         service: Body,
         /// Variables of those that depend on it; `${self.addr}` and its kin are its address.
-        bind: Env,
+        bind: Body,
+        /// The option that names the database which these lead to.
+        database: String,
     }
 }
 
@@ -90,18 +105,38 @@ pub fn expand(document: &mut Node, place: &Place<'_>, problems: &mut Problems) -
         own.and_then(|node| OneOrMany::<At<String>>::read(&node, &mut Problems::default())).unwrap_or_default();
     let Some((_, services)) = entries.iter_mut().find(|(key, _)| key.text == "services") else { return Vec::new() };
     let Value::Map(services) = &mut services.value else { return Vec::new() };
-    let mut bound = Vec::new();
+    let (mut bound, mut volumes) = (Vec::new(), Vec::new());
     for (key, service) in services {
         let Some((at, node)) = take(service, "template") else { continue };
         let Some(wanted) = OrBrief::<TemplateUse>::read(&node, problems).map(|it| it.0) else { continue };
         let user = User { name: &key.text, at: Span { start: at.span.start, ..node.span }, wanted: &wanted };
         match user.lay_under(service, &folders.0, place, problems) {
-            Some(variables) => bound.push((key.text.clone(), variables)),
+            Some((gift, volume)) => {
+                bound.push((key.text.clone(), gift));
+                volumes.extend(volume.map(|name| (name, user.at)));
+            }
             // It stays, so that nobody asks for a command in its place.
             None => put(service, at, node),
         }
     }
+    declare(volumes, entries);
     bound
+}
+
+/// Declares volumes at the top of a manifest.
+fn declare(volumes: Vec<(String, Span)>, entries: &mut Vec<(Key, Node)>) {
+    let empty = |span| Node { value: Value::Map(Vec::new()), span, tag: None };
+    for (name, span) in volumes {
+        if !entries.iter().any(|(key, _)| key.text == "volumes") {
+            entries.push((Key { text: "volumes".to_owned(), span }, empty(span)));
+        }
+        let known = entries.iter_mut().find(|(key, _)| key.text == "volumes");
+        if let Some((_, Node { value: Value::Map(known), .. })) = known
+            && !known.iter().any(|(key, _)| key.text == name)
+        {
+            known.push((Key { text: name, span }, empty(span)));
+        }
+    }
 }
 
 /// A service that uses a template.
@@ -112,49 +147,65 @@ struct User<'a> {
 }
 
 impl User<'_> {
+    /// Also returns the volume that it needs declared.
     fn lay_under(
         &self,
         service: &mut Node,
         folders: &[At<String>],
         place: &Place<'_>,
         problems: &mut Problems,
-    ) -> Option<Vec<(String, Template)>> {
+    ) -> Option<(Gift, Option<String>)> {
         let Some(name) = &self.wanted.name else {
             let problem = Problem::error("missing_key", "a template has a `name`").at(self.at);
             problems.push(problem.hint(library::known()));
             return None;
         };
         let source = library::find(name, folders, place, problems)?;
-        let mut document = yaml::parse(source, problems)?;
-        // Once for what decides; what is filled in then is read again.
-        let raw = RawTemplate::read(&document, problems)?;
-        let options = self.options(&raw, problems);
+        let raw = RawTemplate::read(&yaml::parse(source, problems)?, problems)?;
+        let known = self.options(&raw, problems);
+        let database = raw.database.as_ref().and_then(|it| known.iter().find(|(name, _)| name == it));
+        let database = database.map(|(_, value)| value.clone());
         let choice = choose(&raw, self.wanted, self.at, place, problems)?;
-        let mut values = Values { known: options, seeds_asked: Cell::new(false) };
+        let mut values = Values { known, seeds_asked: Cell::new(false) };
+        values.set("service", self.name.to_owned());
         values.set("seeds", self.seeds(place));
         choice.fill(&mut values);
-        without(&mut document, if matches!(choice, Choice::Host { .. }) { "container" } else { "host" });
-        interpolate(&mut document, &values, problems);
-        if self.wanted.seed.is_some() && !values.seeds_asked.get() {
+        let mut fill = |body: Option<Body>| {
+            body.map(|Body(mut node)| {
+                interpolate(&mut node, &values, problems);
+                node
+            })
+        };
+        let account = raw.host.as_ref().and_then(|host| host.user_of_root.clone()).filter(|_| place.files.is_root());
+        let (form, account, data, seeds) = match choice {
+            Choice::Host { .. } => (fill(raw.host.and_then(|host| host.service)), account, None, None),
+            Choice::Container { .. } => (fill(raw.container), None, raw.data, raw.seeds),
+        };
+        let (both, bind) = (fill(raw.service), fill(raw.bind));
+        if self.wanted.seed.is_some() && seeds.is_none() && !values.seeds_asked.get() {
             let problem =
                 Problem::error("no_seed", format!("`{}` takes no `seed` in this form", name.value)).at(self.at);
-            problems.push(problem.hint("only databases that the host's own program runs are filled"));
+            problems.push(problem.hint("`seed` is for templates of databases that are filled with files"));
             return None;
         }
-        let filled = RawTemplate::read(&document, problems)?;
         let own = std::mem::replace(service, Node { value: Value::Map(Vec::new()), span: self.at, tag: None });
-        let account = filled.host.as_ref().and_then(|host| host.user_of_root.clone()).filter(|_| place.files.is_root());
-        let form = filled.host.and_then(|host| host.service).or(filled.container);
-        for part in [filled.service, form].into_iter().flatten() {
-            merge_service(service, part.0, self.name);
-        }
-        if let (Some(account), Value::Map(fields)) = (account, &mut service.value) {
-            fields.push(field("user", account, self.at));
-            // Whose folder the manifest's is, that account may not enter.
-            fields.push(field("working_dir", "/".to_owned(), self.at));
+        [both, form].into_iter().flatten().for_each(|part| merge_service(service, part, self.name));
+        let volume = data.as_ref().map(|_| format!("{}-data", self.name));
+        if let Value::Map(fields) = &mut service.value {
+            let mounts = self.mounts(volume.clone().zip(data), seeds, place);
+            if !mounts.is_empty() {
+                let list = Node { value: Value::Seq(mounts), span: self.at, tag: None };
+                fields.push((Key { text: "volumes".to_owned(), span: self.at }, list));
+            }
+            if let Some(account) = account {
+                fields.push(field("user", account, self.at));
+                // Whose folder the manifest's is, that account may not enter.
+                fields.push(field("working_dir", "/".to_owned(), self.at));
+            }
         }
         merge_service(service, own, self.name);
-        Some(self.binds(filled.bind.unwrap_or_default()))
+        let bind = bind.and_then(|node| Env::read(&node, problems)).unwrap_or_default();
+        Some((Gift { variables: self.binds(bind), database }, volume))
     }
 
     /// What the template's options are here.
@@ -163,12 +214,12 @@ impl User<'_> {
         let mut options: Vec<(String, String)> =
             defaults.into_iter().map(|(name, entry)| (name, entry.value)).collect();
         for (name, Entry { key, value }) in self.wanted.options.clone().unwrap_or_default().0 {
-            let is_plain = value.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
+            let is_plain = value.chars().all(|c| c.is_ascii_alphanumeric() || "_.,-".contains(c));
             if let Some(option) = options.iter_mut().find(|(known, _)| *known == name) {
                 if !is_plain || value.is_empty() {
                     // It stands in addresses, in lines of a shell and of SQL.
                     let problem = Problem::error("bad_option", format!("`{name}` cannot be `{value}`")).at(key);
-                    problems.push(problem.hint("letters, digits, `_`, `.` and `-` will do everywhere"));
+                    problems.push(problem.hint("letters, digits, `_`, `.`, `,` and `-` will do everywhere"));
                 }
                 option.1 = value;
                 continue;
@@ -192,6 +243,27 @@ impl User<'_> {
             format!("'{}'", path.replace('\'', r"'\''"))
         };
         seeds.iter().map(quoted).collect::<Vec<_>>().join(" ")
+    }
+
+    /// What its container sees: a volume at the place of its data, and the seeds in their order.
+    fn mounts(&self, data: Option<(String, String)>, seeds: Option<String>, place: &Place<'_>) -> Vec<Node> {
+        let mount = |fields: [(&str, String); 4]| {
+            let fields = fields.into_iter().map(|(name, text)| field(name, text, self.at)).collect();
+            Node { value: Value::Map(fields), span: self.at, tag: None }
+        };
+        let told = |typ: &str, source: String, target: String, is_shut: bool| {
+            let read_only = ("read_only", is_shut.to_string());
+            mount([("type", typ.to_owned()), ("source", source), ("target", target), read_only])
+        };
+        let data = data.map(|(volume, target)| told("volume", volume, target, false));
+        let files = self.wanted.seed.clone().filter(|_| seeds.is_some()).unwrap_or_default().0;
+        let folder = seeds.unwrap_or_default();
+        let seeds = files.iter().enumerate().map(|(at, seed)| {
+            let path = place.dir.join(&seed.value);
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            told("bind", path.display().to_string(), format!("{folder}/{:02}-{name}", at + 1), true)
+        });
+        data.into_iter().chain(seeds).collect()
     }
 
     /// The variables of its dependents, with its own name in the place of `self`.
@@ -245,10 +317,6 @@ fn put(node: &mut Node, key: Key, field: Node) {
     if let Value::Map(fields) = &mut node.value {
         fields.push((key, field));
     }
-}
-
-fn without(node: &mut Node, name: &str) {
-    let _ = take(node, name);
 }
 
 /// Whether a form may be had.

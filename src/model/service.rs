@@ -66,6 +66,8 @@ pub struct Service {
     pub environment: Environment,
     /// Variables that its dependents get, such as `DATABASE_URL`.
     pub binds: Vec<(String, Template)>,
+    /// The database that these lead to, where it is one.
+    pub database: Option<String>,
     pub readiness: Readiness,
     pub startup: Option<Startup>,
     pub liveness: Option<Liveness>,
@@ -156,6 +158,7 @@ impl Service {
             depends_on: Vec::new(),
             environment: Environment::default(),
             binds: Vec::new(),
+            database: None,
             readiness: Readiness::Started,
             startup: None,
             liveness: None,

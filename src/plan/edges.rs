@@ -72,13 +72,13 @@ fn commands(service: &Service) -> impl Iterator<Item = &Command> {
 }
 
 /// A value with references, or a plain text.
-enum Declared<'a> {
+pub enum Declared<'a> {
     Template(&'a model::Template),
     Text(&'a str),
 }
 
 /// Every variable that the manifest and its files set for a service; the shell's are no part of the workspace.
-fn declared_values(service: &Service) -> impl Iterator<Item = (&str, Declared<'_>)> {
+pub fn declared_values(service: &Service) -> impl Iterator<Item = (&str, Declared<'_>)> {
     let environment = &service.environment;
     let files = environment.dotenv.iter().chain(&environment.files);
     let texts = files.map(|(key, value)| (key.as_str(), Declared::Text(value)));

@@ -2,7 +2,7 @@
 
 use crate::model::{Egress, HostName, NetworkMode, Value, Workspace};
 
-use super::references;
+use super::{coupling, references};
 
 /// A warning about a service, with a word of its text that shows where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,7 @@ pub fn lints(workspace: &Workspace, auto: NetworkMode) -> Vec<Lint> {
     unguarded(workspace, auto, &mut out);
     foreign_localhost(workspace, &mut out);
     own_host_name(workspace, &mut out);
+    out.extend(coupling::lints(workspace));
     out
 }
 

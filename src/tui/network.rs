@@ -60,7 +60,21 @@ pub struct Edge {
     pub from: usize,
     pub to: usize,
     pub how: How,
+    /// The caller uses a database there that others use too.
+    pub is_shared: bool,
     pub rates: Option<Rates>,
+}
+
+impl Edge {
+    fn line(&self) -> char {
+        if self.is_shared { '═' } else { self.how.line() }
+    }
+
+    /// What is known of it, in words.
+    pub fn word(&self) -> String {
+        let shared = if self.is_shared { "; others use the same database" } else { "" };
+        format!("{}{shared}", self.how.word())
+    }
 }
 
 /// All of it.
@@ -78,12 +92,12 @@ impl Network {
         let mut network = Self { nodes: graph.nodes.iter().map(node).collect(), edges: Vec::new() };
         for edge in &graph.edges {
             let how = if edge.declared { How::Declared } else { How::Referenced };
-            network.connect(&edge.from, &edge.to, how);
+            network.connect(&edge.from, &edge.to, how, edge.shared.is_some());
         }
         for (id, declared) in app.traffic.edges() {
             let how = if declared == Some(false) { How::Undeclared } else { How::Seen };
             let to = app.services.iter().find(|row| is_to(id, row)).map_or(&id.to, |row| &row.name);
-            network.connect(id.from.as_deref().unwrap_or(FRONT_DOOR), to, how);
+            network.connect(id.from.as_deref().unwrap_or(FRONT_DOOR), to, how, false);
         }
         network.measure(app);
         network
@@ -97,10 +111,10 @@ impl Network {
         })
     }
 
-    fn connect(&mut self, from: &str, to: &str, how: How) {
+    fn connect(&mut self, from: &str, to: &str, how: How, is_shared: bool) {
         let (from, to) = (self.place(from), self.place(to));
         if !self.edges.iter().any(|edge| (edge.from, edge.to) == (from, to)) {
-            self.edges.push(Edge { from, to, how, rates: None });
+            self.edges.push(Edge { from, to, how, is_shared, rates: None });
         }
     }
 
@@ -261,7 +275,7 @@ fn edges(
     let style = style(app, is_chosen);
     for segment in layer.segments.iter().filter(|it| is_about(network, it.edge, selected) == is_chosen) {
         let edge = &network.edges[segment.edge];
-        let straight = edge.how.line();
+        let straight = edge.line();
         let slot = &layer.slots[segment.from];
         let begin = match slot.item {
             Item::Node(node) => starts[at] + width(network, Item::Node(node)),
@@ -321,7 +335,7 @@ fn passes(
             continue;
         }
         for x in start..start + width {
-            canvas.line((x, slot.rows.start), LEFT | RIGHT, network.edges[edge].how.line(), style(app, is_chosen));
+            canvas.line((x, slot.rows.start), LEFT | RIGHT, network.edges[edge].line(), style(app, is_chosen));
         }
     }
 }

@@ -8,10 +8,10 @@ use ratatui::widgets::{Block, Paragraph};
 
 use super::app::App;
 use super::draw::window;
-use super::network::{How, Network, drawn};
+use super::network::{Edge, How, Network, drawn};
 use super::services::{millis, percent, rate};
 use super::text::fit;
-use crate::view::{Graph, Rates, state_mark};
+use crate::view::{Graph, state_mark};
 
 /// More nodes than these are no picture any more.
 const MOST: usize = 120;
@@ -66,7 +66,10 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     let height = u16::try_from(about.len()).unwrap_or(6).saturating_add(2).min(area.height / 2);
     let [top, bottom] = Layout::vertical([Constraint::Min(3), Constraint::Length(height)]).areas(area);
     let title = Span::styled(" topology ", app.theme.title());
-    let legend = Span::styled(" ─ declared  ╌ by an address  ┄! undeclared  ◇ elsewhere ", app.theme.faint());
+    let is_shared = network.edges.iter().any(|edge| edge.is_shared);
+    let shared = if is_shared { " ═ a database of several " } else { "" };
+    let legend = format!("{shared} ─ declared  ╌ by an address  ┄! undeclared  ◇ elsewhere ");
+    let legend = Span::styled(legend, app.theme.faint());
     let block = Block::bordered().title(title).title(Line::from(legend).right_aligned());
     let inner = block.inner(top);
     frame.render_widget(block, top);
@@ -116,7 +119,7 @@ fn list(app: &App, network: &Network, selected: usize, height: usize) -> Vec<Lin
         lines.push(if place == selected { line.style(app.theme.selected(true)) } else { line });
         for edge in network.edges.iter().filter(|edge| edge.from == place) {
             let name = &network.nodes[edge.to].name;
-            lines.push(edge_line(app, "  → ", name, edge.how, edge.rates));
+            lines.push(edge_line(app, "  → ", name, edge));
         }
     }
     let shown = window(at + 2, lines.len().max(at + 3), height);
@@ -132,10 +135,10 @@ fn about(app: &App, network: &Network, selected: usize) -> Vec<Line<'static>> {
         lines.push(Line::styled(wrong, app.theme.bad_of(lead.state)));
     }
     for edge in network.edges.iter().filter(|edge| edge.to == selected) {
-        lines.push(edge_line(app, "from ", &network.nodes[edge.from].name, edge.how, edge.rates));
+        lines.push(edge_line(app, "from ", &network.nodes[edge.from].name, edge));
     }
     for edge in network.edges.iter().filter(|edge| edge.from == selected) {
-        lines.push(edge_line(app, "to ", &network.nodes[edge.to].name, edge.how, edge.rates));
+        lines.push(edge_line(app, "to ", &network.nodes[edge.to].name, edge));
     }
     if lines.is_empty() {
         lines.push(Line::styled("calls nobody, and nobody calls it", app.theme.faint()));
@@ -143,10 +146,10 @@ fn about(app: &App, network: &Network, selected: usize) -> Vec<Line<'static>> {
     lines
 }
 
-fn edge_line(app: &App, lead: &'static str, name: &str, how: How, rates: Option<Rates>) -> Line<'static> {
+fn edge_line(app: &App, lead: &'static str, name: &str, edge: &Edge) -> Line<'static> {
     let mut spans =
         vec![Span::styled(lead, app.theme.faint()), Span::raw(format!("{:<18}", fit(name, 18))), Span::raw(" ")];
-    if let Some(rates) = rates {
+    if let Some(rates) = edge.rates {
         let numbers = format!(
             "{:>5}/s  p50 {:>6}  p99 {:>6}",
             rate(rates.per_second),
@@ -159,8 +162,8 @@ fn edge_line(app: &App, lead: &'static str, name: &str, how: How, rates: Option<
         }
         spans.push(Span::raw("  "));
     }
-    let style = if how == How::Undeclared { app.theme.bad() } else { app.theme.faint() };
-    spans.push(Span::styled(how.word(), style));
+    let style = if edge.how == How::Undeclared { app.theme.bad() } else { app.theme.faint() };
+    spans.push(Span::styled(edge.word(), style));
     Line::from(spans)
 }
 

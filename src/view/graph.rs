@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Plan;
+use crate::supervise::State;
 
 /// Services and their edges.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,8 +16,11 @@ pub struct Graph {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Node {
     pub name: String,
-    /// `process`, `external` or `task`.
+    /// `process`, `container`, `external` or `task`.
     pub kind: String,
+    /// Where an engine runs it.
+    #[serde(default)]
+    pub state: Option<State>,
 }
 
 /// A caller and a callee.
@@ -30,6 +34,9 @@ pub struct Edge {
     pub referenced: bool,
     /// What the caller waits for, where it is declared: `ready`, `completed` …
     pub condition: Option<String>,
+    /// The database that the caller uses there and others use too.
+    #[serde(default)]
+    pub shared: Option<String>,
 }
 
 impl Graph {
@@ -45,6 +52,7 @@ impl Graph {
                 planned => planned.kind(),
             }
             .to_owned(),
+            state: None,
         });
         let mut edges: Vec<Edge> = Vec::new();
         for (from, planned) in plan.services.iter().enumerate().filter(|(place, _)| !is_aside(*place)) {
@@ -54,13 +62,21 @@ impl Graph {
                 declared: true,
                 referenced: false,
                 condition: Some(need.condition.word().to_owned()),
+                shared: None,
             }));
         }
         for reference in plan.references.iter().filter(|it| !is_aside(it.from) && !is_aside(it.to)) {
             let (from, to) = (name(reference.from), name(reference.to));
             match edges.iter_mut().find(|edge| edge.from == from && edge.to == to) {
                 Some(edge) => edge.referenced = true,
-                None => edges.push(Edge { from, to, declared: false, referenced: true, condition: None }),
+                None => edges.push(Edge { from, to, declared: false, referenced: true, condition: None, shared: None }),
+            }
+        }
+        for coupling in &plan.couplings {
+            let server = name(coupling.server);
+            let users: Vec<String> = coupling.users.iter().map(|place| name(*place)).collect();
+            for edge in edges.iter_mut().filter(|edge| edge.to == server && users.contains(&edge.from)) {
+                edge.shared = Some(coupling.database.clone());
             }
         }
         Self { nodes: nodes.collect(), edges }

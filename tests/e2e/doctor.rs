@@ -114,3 +114,28 @@ fn a_proxy_on_the_loopback_is_told_with_the_name_that_pods_have_for_it() {
     assert_eq!(proxy["status"], "ok");
     assert!(proxy["message"].as_str().unwrap().contains("host.nagaya.internal"), "{proxy}");
 }
+
+#[test]
+fn dockerfiles_of_the_manifest_get_advice() {
+    let sandbox = Sandbox::new(
+        "services:\n  a: { build: app }\n  b: { build: app }\n  c: { build: { context: app, dockerfile: Good } }\n",
+    );
+    sandbox.write("app/Dockerfile", "FROM node\nCOPY . .\nRUN npm ci\n");
+    sandbox.write("app/Good", "FROM node:22\nCOPY a b ./\nUSER node\n");
+    let run = sandbox.nagaya(&["doctor", "--json"]).good().json();
+    let told = run["findings"].as_array().unwrap().iter().filter(|it| it["check"] == "dockerfile");
+    let told: Vec<(String, String)> =
+        told.map(|it| (it["message"].as_str().unwrap().to_owned(), it["fix"].as_str().unwrap().to_owned())).collect();
+    let file = std::fs::canonicalize(sandbox.path("app/Dockerfile")).unwrap();
+    let has = |line: u32, message: &str, fix: &str| {
+        let begin = format!("{}:{line}: ", file.display());
+        told.iter().any(|(it, how)| it.starts_with(&begin) && it.contains(message) && how.contains(fix))
+    };
+    assert!(has(1, "which means `latest`", "`FROM node:1.2`"), "{told:?}");
+    assert!(has(1, "no `USER` is named", "`USER 1000`"), "{told:?}");
+    assert!(has(2, "no `.dockerignore`", "write a `.dockerignore`"), "{told:?}");
+    assert!(has(2, "before line 3 installs", "`COPY package.json package-lock.json ./` first"), "{told:?}");
+    assert_eq!(told.len(), 4, "each is told once: {told:?}");
+    sandbox.write("app/.dockerignore", ".git\n");
+    assert!(!sandbox.nagaya(&["doctor"]).good().out.contains(".dockerignore"));
+}

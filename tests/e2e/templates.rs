@@ -140,7 +140,7 @@ fn a_bad_seed_is_told_and_leaves_no_data() {
 
 /// Says one line to an address and prints the first that comes back.
 const ASK: &str = "import os, socket, sys
-host, port = sys.argv[1].rsplit('/', 1)[-1].rsplit(':', 1)
+host, port = sys.argv[1].rstrip('/').rsplit('/', 1)[-1].rsplit('@', 1)[-1].rsplit(':', 1)
 server = socket.create_connection((host, int(port)), 5)
 server.sendall(sys.argv[2].encode().decode('unicode_escape').encode('latin-1'))
 print(server.recv(64).split(b'\\r')[0])
@@ -153,9 +153,12 @@ fn each_template_runs_by_the_hosts_program() {
   mosquitto: { template: mosquitto }
   memcached: { template: memcached }
   mariadb: { template: mariadb }
+  rabbitmq: { template: rabbitmq }
+  prometheus: { template: prometheus }
 ";
     for account in Account::all() {
-        let sandbox = workspace(account, "pod", services, "redis, nats, mosquitto, memcached, mariadb");
+        let sandbox =
+            workspace(account, "pod", services, "redis, nats, mosquitto, memcached, mariadb, rabbitmq, prometheus");
         sandbox.write("ask.py", ASK);
         sandbox.up();
         let ask = |variable: &str, words: &str| shell(&sandbox, &format!("python3 ask.py \"${variable}\" '{words}'"));
@@ -164,6 +167,9 @@ fn each_template_runs_by_the_hosts_program() {
         assert!(ask("MEMCACHED_URL", "version\\r\\n").starts_with("b'VERSION "));
         // CONNECT with a clean session, and the answer that it is accepted.
         assert_eq!(ask("MQTT_URL", "\\x10\\x0c\\x00\\x04MQTT\\x04\\x02\\x00\\x3c\\x00\\x00"), "b' \\x02\\x00\\x00'\n");
+        // The header of AMQP 0-9-1, and the first method of its answer, Start.
+        assert!(ask("AMQP_URL", "AMQP\\x00\\x00\\x09\\x01").starts_with("b'\\x01\\x00\\x00"));
+        assert_eq!(shell(&sandbox, "curl -sSf $PROMETHEUS_URL/-/ready"), "Prometheus Server is Ready.\n");
         let query = "mariadb --no-defaults -h mariadb -u app -papp app -Nse 'CREATE TABLE t (a INT); SHOW TABLES'";
         assert_eq!(shell(&sandbox, query), "t\n");
         sandbox.nagaya(&["down"]).good();

@@ -72,6 +72,11 @@ impl Running {
         unless_ended(settle(&self.client, &self.state, services, Goal::Ready, None, &output.silent())).await
     }
 
+    /// Has the engine make the next restore of a snapshot a quick one; without that it is as good.
+    pub async fn make_ready(&self, snapshot: &str) {
+        let _ = self.client.make_ready(snapshot).await;
+    }
+
     /// Has data change places with that of services. They are stopped for it, as are those that depend on them, which may
     /// hold something of the old data; all are started again. Data with which a service does not become ready is taken
     /// back. What is returned is an error of one that only depends on them.

@@ -34,6 +34,26 @@ pub fn copy(from: &File, to: &File, size: u64, call_off: &AtomicBool) -> io::Res
     Ok(())
 }
 
+/// Whether files in a folder can be cloned.
+#[cfg(target_os = "linux")]
+pub fn can_clone(folder: &std::path::Path) -> bool {
+    let tried = || {
+        let names = ["one", "other"].map(|name| folder.join(format!(".clone-{name}")));
+        std::fs::write(&names[0], [1; 4096]).ok()?;
+        let (one, other) = (File::open(&names[0]).ok()?, File::create(&names[1]).ok()?);
+        let cloned = rustix::fs::ioctl_ficlone(&other, &one).is_ok();
+        names.iter().for_each(|name| drop(std::fs::remove_file(name)));
+        Some(cloned)
+    };
+    tried().unwrap_or(false)
+}
+
+/// Whether files in a folder can be cloned: the system does so by itself where it can.
+#[cfg(not(target_os = "linux"))]
+pub fn can_clone(_: &std::path::Path) -> bool {
+    true
+}
+
 /// The next run of bytes that are no hole (lseek(2)).
 #[cfg(target_os = "linux")]
 fn data(file: &File, at: u64, size: u64) -> io::Result<Option<(u64, u64)>> {

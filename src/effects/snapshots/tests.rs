@@ -24,6 +24,12 @@ impl Lab {
         Live { service: service.to_owned(), folder }
     }
 
+    /// Saves under a name.
+    fn save(&self, store: &Store, name: &str, lives: &[Live]) -> Result<Snapshot, Trouble> {
+        let (saved, _) = store.save(name, Some("main".into()), lives, &go_on())?;
+        store.place(&saved).map(|()| saved)
+    }
+
     fn store(&self) -> Store {
         Store::open(&self.home).unwrap()
     }
@@ -42,11 +48,11 @@ fn what_was_saved_is_restored_and_can_be_taken_back() {
     let lab = Lab::new();
     let lives = [lab.live("db", "first"), lab.live("queue", "first")];
     let store = lab.store();
-    let (saved, outside) = store.save("a", Some("main".into()), &lives, &go_on()).unwrap();
-    assert_eq!((saved.bytes(), saved.services(), outside.len()), (10, vec!["db", "queue"], 0));
+    let saved = lab.save(&store, "a", &lives).unwrap();
+    assert_eq!((saved.bytes(), saved.services()), (10, vec!["db", "queue"]));
     lab.live("db", "second");
     lab.live("queue", "second");
-    let staged = store.stage("a", &lives, &go_on()).unwrap();
+    let staged = store.stage(&store.find("a").unwrap(), &lives, &go_on()).unwrap();
     assert_eq!(text(&lives[0]), "second");
     staged.swap().unwrap();
     assert_eq!([text(&lives[0]), text(&lives[1])], ["first", "first"]);
@@ -59,7 +65,7 @@ fn what_was_saved_is_restored_and_can_be_taken_back() {
     staged.keep();
     assert_eq!(names(&lab.base.path().join("data")).unwrap().len(), 2);
     // The very files that were restored are not copied again.
-    store.save("b", None, &lives, &go_on()).unwrap();
+    lab.save(&store, "b", &lives).unwrap();
     let number = |name: &str| fs::metadata(lab.home.snapshots().join(name).join("db/file")).unwrap().ino();
     assert_eq!(number("a"), number("b"));
     assert_eq!(list(&lab.home).iter().map(|it| it.name.as_str()).collect::<Vec<_>>(), ["b", "a"]);
@@ -73,17 +79,19 @@ fn a_name_that_is_used_again_means_the_new_one_or_the_old_one() {
     let lab = Lab::new();
     let lives = [lab.live("db", "first")];
     let store = lab.store();
-    store.save("a", None, &lives, &go_on()).unwrap();
+    lab.save(&store, "a", &lives).unwrap();
     lab.live("db", "second");
     let gone = [Live { service: "gone".into(), folder: "/nowhere".into() }];
     let both = [lives[0].clone(), gone[0].clone()];
-    assert!(matches!(store.save("a", None, &both, &go_on()), Err(Trouble::NotCopied(NotCopied::Failed(..)))));
+    assert!(matches!(lab.save(&store, "a", &both), Err(Trouble::NotCopied(NotCopied::Failed(..)))));
     assert!(matches!(store.save("a", None, &lives, &AtomicBool::new(true)), Err(Trouble::NotCopied(_))));
     let kept = || fs::read_to_string(lab.home.snapshots().join("a/db/file")).unwrap();
     assert_eq!(kept(), "first");
-    store.save("a", None, &lives, &go_on()).unwrap();
+    lab.save(&store, "a", &lives).unwrap();
     assert_eq!(kept(), "second");
-    assert!(matches!(store.stage("a", &gone, &go_on()), Err(Trouble::Lacks(name)) if name == "gone"));
+    assert!(
+        matches!(store.stage(&store.find("a").unwrap(), &gone, &go_on()), Err(Trouble::Lacks(name)) if name == "gone")
+    );
     assert!(!lab.home.snapshots().join(NEW).exists());
 }
 
@@ -92,7 +100,7 @@ fn one_at_a_time_and_what_was_left_goes() {
     let lab = Lab::new();
     let lives = [lab.live("db", "first")];
     let store = lab.store();
-    store.save("a", None, &lives, &go_on()).unwrap();
+    lab.save(&store, "a", &lives).unwrap();
     assert!(matches!(Store::open(&lab.home), Err(Trouble::Busy(_))));
     make_private_folder(&lab.home.snapshots().join(NEW).join("db")).unwrap();
     let left = lab.home.data().join(".restored-db");
@@ -102,11 +110,46 @@ fn one_at_a_time_and_what_was_left_goes() {
     assert!(!lab.home.snapshots().join(NEW).exists() && !left.exists());
     // A swap that was ended midway is completed.
     lab.live("db", "second");
-    let staged = store.stage("a", &lives, &go_on()).unwrap();
+    let staged = store.stage(&store.find("a").unwrap(), &lives, &go_on()).unwrap();
     let swaps: Vec<Swap> = staged.parts.iter().map(|(_, swap, _)| swap.clone()).collect();
     replace(&lab.home.snapshots().join(SWAPS), &serde_json::to_vec(&swaps).unwrap()).unwrap();
     drop(store);
     assert!(lab.store().is_torn());
     settle(&lab.home).unwrap();
     assert_eq!((text(&lives[0]).as_str(), lab.store().is_torn()), ("first", false));
+}
+
+#[test]
+fn a_copy_that_lies_ready_is_used_once_and_only_for_its_snapshot() {
+    let lab = Lab::new();
+    let lives = [lab.live("db", "first")];
+    let store = lab.store();
+    let saved = lab.save(&store, "a", &lives).unwrap();
+    drop(store);
+    make_ready(&lab.home, "a", &go_on()).unwrap();
+    let ready = lab.home.snapshots().join(".ready/db/file");
+    // Where files are cloned there is none.
+    let has_one = !extents::can_clone(&lab.home.snapshots());
+    assert_eq!(ready.exists(), has_one);
+    let number = fs::metadata(&ready).ok().map(|told| told.ino());
+    lab.live("db", "second");
+    let store = lab.store();
+    let staged = store.stage(&saved, &lives, &go_on()).unwrap();
+    staged.swap().unwrap();
+    staged.keep();
+    assert_eq!(text(&lives[0]), "first");
+    let now = fs::metadata(lives[0].folder.join("file")).unwrap().ino();
+    assert!(!ready.exists() && number.is_none_or(|number| number == now));
+    drop(store);
+    make_ready(&lab.home, "a", &go_on()).unwrap();
+    let store = lab.store();
+    lab.live("db", "third");
+    let saved = lab.save(&store, "a", &lives).unwrap();
+    assert!(!ready.exists(), "it was of another snapshot of that name");
+    let staged = store.stage(&saved, &lives, &go_on()).unwrap();
+    staged.swap().unwrap();
+    assert_eq!(text(&lives[0]), "third");
+    drop(store);
+    assert!(make_ready(&lab.home, "a", &AtomicBool::new(true)).is_err() == has_one);
+    assert!(!lab.home.snapshots().join(".ready.new").exists());
 }

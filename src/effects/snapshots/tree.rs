@@ -97,14 +97,19 @@ pub fn copy(from: &Path, to: &Path, earlier: Option<Earlier<'_>>, call_off: &Ato
 
 /// Whether the files are as they were; else one that is not.
 pub fn changed(folder: &Path, before: &Index) -> Result<Option<PathBuf>, NotCopied> {
-    let mut now = Index::new();
-    look(folder, Path::new(""), &mut now)?;
+    let now = look(folder)?;
     let differs = |path: &&PathBuf| now.get(*path) != before.get(*path);
     Ok(now.keys().chain(before.keys()).find(differs).map(|path| folder.join(path)))
 }
 
 /// The files below a folder.
-fn look(base: &Path, below: &Path, index: &mut Index) -> Result<(), NotCopied> {
+pub fn look(folder: &Path) -> Result<Index, NotCopied> {
+    let mut index = Index::new();
+    look_below(folder, Path::new(""), &mut index)?;
+    Ok(index)
+}
+
+fn look_below(base: &Path, below: &Path, index: &mut Index) -> Result<(), NotCopied> {
     let folder = base.join(below);
     let at = |error| NotCopied::Failed(folder.clone(), error);
     for entry in fs::read_dir(&folder).map_err(at)? {
@@ -117,7 +122,7 @@ fn look(base: &Path, below: &Path, index: &mut Index) -> Result<(), NotCopied> {
             Err(error) => return Err(NotCopied::Failed(base.join(path), error)),
         };
         if told.is_dir() {
-            look(base, &path, index)?;
+            look_below(base, &path, index)?;
         } else if told.is_file() {
             index.insert(path, Seen::of(&told));
         }

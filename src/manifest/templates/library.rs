@@ -22,7 +22,10 @@ macro_rules! built_in {
     };
 }
 
-built_in! { "mariadb" "memcached" "mosquitto" "nats" "postgres" "redis" }
+built_in! {
+    "jaeger" "kafka" "localstack" "mailpit" "mariadb" "memcached" "minio" "mongodb" "mosquitto" "mysql" "nats" "opensearch"
+    "postgres" "prometheus" "rabbitmq" "redis" "valkey"
+}
 
 impl BuiltIn {
     /// What it is, in a few words.

@@ -1,0 +1,95 @@
+//! A second copy of the snapshot that was used last: restoring it is no more than a change of names.
+//!
+//! The engine makes it while everything runs. Where the filesystem clones files there is none, as any copy is that quick.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use serde::{Deserialize, Serialize};
+
+use super::{LOCK, Snapshot, Trouble, exchange, extents, read, remove_tree, sync, tree};
+use crate::effects::fs::{make_private_folder, read_own, replace};
+use crate::effects::locks;
+use crate::effects::places::Home;
+
+const READY: &str = ".ready";
+const NEW: &str = ".ready.new";
+const OWN_LOCK: &str = ".ready.lock";
+/// Who has the snapshots' turn while a copy is put into its place, which takes no time.
+pub const WHO: &str = "the engine";
+const NOTE: &str = "ready.json";
+
+/// Of which snapshot it is; one of the same name may have taken its place since.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Note {
+    name: String,
+    time: String,
+}
+
+impl Note {
+    fn of(saved: &Snapshot) -> Self {
+        Self { name: saved.name.clone(), time: saved.time.clone() }
+    }
+
+    fn is_there(&self, folder: &Path) -> bool {
+        let text = read_own(&folder.join(READY).join(NOTE)).ok().flatten();
+        text.and_then(|text| serde_json::from_str::<Self>(&text).ok()).is_some_and(|it| it == *self)
+    }
+}
+
+/// Puts the copy of a service's data where it is wanted; whether there was one.
+pub fn take(folder: &Path, saved: &Snapshot, service: &str, aside: &Path) -> bool {
+    Note::of(saved).is_there(folder) && fs::rename(folder.join(READY).join(service), aside).is_ok()
+}
+
+/// Removes what was left of a copy that was not completed.
+pub fn sweep(folder: &Path) {
+    if let Ok(Ok(_turn)) = locks::try_take(&folder.join(OWN_LOCK), "sweep") {
+        let _ = remove_tree(&folder.join(NEW));
+    }
+}
+
+/// The copy is of no use any more where it is of a snapshot that is not there.
+pub fn forget(folder: &Path, name: &str) {
+    let text = read_own(&folder.join(READY).join(NOTE)).ok().flatten();
+    let note = text.and_then(|text| serde_json::from_str::<Note>(&text).ok());
+    if note.is_some_and(|note| note.name == name) {
+        let _ = remove_tree(&folder.join(READY));
+    }
+}
+
+/// Makes the copy of a snapshot, in place of another's. Takes as long as that takes.
+pub fn make(home: &Home, name: &str, call_off: &AtomicBool) -> Result<(), Trouble> {
+    let folder = home.snapshots();
+    let failed = |error| Trouble::Failed(folder.clone(), error);
+    let Ok(_own) = locks::try_take(&folder.join(OWN_LOCK), "ready").map_err(failed)? else { return Ok(()) };
+    let Some(saved) = read(&folder.join(name)) else { return Ok(()) };
+    let is_whole = || saved.parts.iter().all(|part| folder.join(READY).join(&part.service).is_dir());
+    if extents::can_clone(&folder) || Note::of(&saved).is_there(&folder) && is_whole() {
+        return Ok(());
+    }
+    let new = folder.join(NEW);
+    let made = copy(&folder, &new, &saved, call_off).and_then(|()| {
+        let _turn = locks::take(&folder.join(LOCK), WHO).map_err(failed)?;
+        let is_there = read(&folder.join(name)).is_some_and(|now| now == saved);
+        let put = || match folder.join(READY).exists() {
+            true => exchange(&new, &folder.join(READY)),
+            false => fs::rename(&new, folder.join(READY)),
+        };
+        if is_there { put().map_err(failed) } else { Ok(()) }
+    });
+    // What is there now is another snapshot's, or not whole.
+    let _ = remove_tree(&new);
+    made
+}
+
+fn copy(folder: &Path, new: &Path, saved: &Snapshot, call_off: &AtomicBool) -> Result<(), Trouble> {
+    let failed = |error| Trouble::Failed(new.to_owned(), error);
+    remove_tree(new).and_then(|()| make_private_folder(new)).map_err(failed)?;
+    for part in &saved.parts {
+        tree::copy(&folder.join(&saved.name).join(&part.service), &new.join(&part.service), None, call_off)?;
+    }
+    let note = serde_json::to_vec(&Note::of(saved)).map_err(|error| failed(error.into()))?;
+    replace(&new.join(NOTE), &note).and_then(|()| sync(new)).map_err(failed)
+}
