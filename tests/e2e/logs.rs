@@ -27,10 +27,7 @@ fn none_are_lost_and_all_are_in_order_while_somebody_follows() {
     let sandbox = numbered(count);
     sandbox.nagaya(&["up", "-d"]).good();
     let follower = sandbox.start(&["logs", "-f", "web"]);
-    until("the last line is followed", || {
-        let out = follower.out();
-        out[out.len().saturating_sub(200)..].contains("the end")
-    });
+    until("the last line is followed", || follower.out_end().contains("the end"));
     let seen = numbers(&follower.out());
     assert_eq!(seen.len(), count);
     assert!(seen.iter().enumerate().all(|(place, number)| place == *number));

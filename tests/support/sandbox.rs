@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -300,6 +301,16 @@ pub struct Running {
 impl Running {
     pub fn out(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.out).unwrap()).into_owned()
+    }
+
+    /// The end of its output, of which there may be much.
+    pub fn out_end(&self) -> String {
+        const MOST: u64 = 200;
+        let (mut file, mut end) = (fs::File::open(&self.out).unwrap(), Vec::new());
+        let length = file.seek(SeekFrom::End(0)).unwrap();
+        file.seek(SeekFrom::Start(length.saturating_sub(MOST))).unwrap();
+        file.read_to_end(&mut end).unwrap();
+        String::from_utf8_lossy(&end).into_owned()
     }
 
     pub fn err(&self) -> String {
