@@ -129,7 +129,7 @@ impl Home {
         DataDirs { own, of_accounts }
     }
 
-    /// Where that is kept as it was.
+    /// Where snapshots of the services' data are kept.
     pub fn snapshots(&self) -> PathBuf {
         self.state.join("snapshots")
     }

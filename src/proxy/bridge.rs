@@ -287,6 +287,7 @@ pub async fn refuse<W: Way>(refusal: Refusal, asker: Asker, mut recording: Recor
     if is_unprocessed {
         answer.extensions_mut().insert(Unprocessed);
     }
+    tell_withheld(recording.withheld().map(|by| &**by), answer.headers_mut());
     answer.map(Body::own)
 }
 

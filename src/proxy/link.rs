@@ -131,9 +131,12 @@ impl Serving {
 
 /// Nobody's entries, and each of the requests that it may be of is told so.
 fn inferred<'r>(service: &Arc<str>, candidates: impl Iterator<Item = &'r Inbound>) -> Linked {
-    let with_entries = candidates.filter_map(|inbound| inbound.local.as_ref());
-    let withheld = with_entries.map(|local| local.withhold(service)).count() > 0;
-    Linked { link: Link::Inferred, inherited: None, withheld: withheld.then(|| service.clone()) }
+    let mut withheld = None;
+    for local in candidates.filter_map(|inbound| inbound.local.as_ref()) {
+        local.withhold(service);
+        withheld = Some(service.clone());
+    }
+    Linked { link: Link::Inferred, inherited: None, withheld }
 }
 
 impl Drop for InFlight {

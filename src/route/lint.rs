@@ -10,6 +10,7 @@ use crate::dtab::namers::{Kind, Presence, Services};
 use crate::dtab::{Dentry, Dtab, Label, NameTree, Path, Prefix, Weighted};
 use crate::manifest::did_you_mean;
 use crate::model::Rules;
+use rounds::{Ground, rounds};
 
 /// Where the names of requests begin.
 const LOGICAL: &str = "svc";
@@ -74,9 +75,10 @@ pub fn lint(routes: &Dtab, rules: &Rules, named: &Named) -> Vec<Finding> {
         found.extend(lint.unmatched(&rule.entry.dentry));
     }
     found.dedup();
-    found.extend(rounds::rounds(routes, &[], named));
+    let ground = Ground::new(routes, named);
+    found.extend(rounds(&ground, &[]));
     for rule in rules.iter() {
-        let all = rounds::rounds(routes, std::slice::from_ref(&rule.entry), named);
+        let all = rounds(&ground, std::slice::from_ref(&rule.entry));
         found.extend(all.into_iter().filter(|it| !found.contains(it)).collect::<Vec<_>>());
     }
     found

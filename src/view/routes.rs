@@ -62,6 +62,9 @@ pub struct Entry {
     /// How many names more there are.
     #[serde(default, skip_serializing_if = "is_none")]
     pub more_names: usize,
+    /// The last of those: names come one after the other, each perhaps by several ways.
+    #[serde(skip)]
+    last_more: String,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
@@ -108,6 +111,7 @@ impl Entry {
             names: BTreeSet::new(),
             bound: BTreeSet::new(),
             more_names: 0,
+            last_more: String::new(),
         }
     }
 
@@ -115,8 +119,9 @@ impl Entry {
     fn comes(&mut self, name: &str) {
         if self.names.len() < LISTED {
             self.names.insert(name.to_owned());
-        } else if !self.names.contains(name) {
+        } else if !self.names.contains(name) && self.last_more != name {
             self.more_names += 1;
+            name.clone_into(&mut self.last_more);
         }
     }
 

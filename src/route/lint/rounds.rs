@@ -19,15 +19,29 @@ const WORK: usize = 50;
 /// The same, for whatever no entry is for.
 const ASIDE: usize = 500;
 
-/// What goes round in a table of users, or is never at its end; `rules` are behind it.
-pub fn rounds(routes: &Dtab, rules: &[Ruled], named: &Named) -> Vec<Finding> {
-    let routes = Routes::new(0, named.external.iter().map(String::as_str), routes.clone());
-    let namers = Namers::of_workspace(Arc::new(named.clone()));
+/// A table of users with what is known of the workspace, made ready for searches.
+pub struct Ground<'a> {
+    routes: Routes,
+    namers: Namers<()>,
+    named: &'a Named,
+}
+
+impl<'a> Ground<'a> {
+    /// Puts the table behind the built-in one.
+    pub fn new(routes: &Dtab, named: &'a Named) -> Self {
+        let routes = Routes::new(0, named.external.iter().map(String::as_str), routes.clone());
+        Self { routes, namers: Namers::of_workspace(Arc::new(named.clone())), named }
+    }
+}
+
+/// What goes round in it, or is never at its end; `rules` are behind it.
+pub fn rounds(ground: &Ground<'_>, rules: &[Ruled]) -> Vec<Finding> {
+    let Ground { routes, namers, named } = ground;
     let entries = routes.table.dtab().entries();
     let mut search = Search {
         table: &routes.table,
         rules,
-        namers: &namers,
+        namers,
         known: HashMap::new(),
         way: Vec::new(),
         found: Vec::new(),

@@ -284,6 +284,8 @@ impl Engine {
             Phase::Underway | Phase::Over(..) => {}
         }
         self.shifts.publish();
+        // Somebody may have changed the routes while this was being written.
+        self.notice_overtaken();
     }
 
     /// Ends shifts whose routes somebody else has changed; of what has ended, it is noted.

@@ -11,7 +11,7 @@ use crate::effects::tries::{self, Try};
 use crate::effects::worktree::{Kept, Worktree};
 use crate::model::{NetworkMode, Service, Tried, Workspace};
 use crate::plan::{Matrix, combined};
-use crate::route::history::{Action, Author, Change, Current};
+use crate::route::history::{Action, Author, Change};
 use crate::runtime::matrix::Laid;
 use crate::runtime::tries::{Files, files, named, refused, tried};
 use crate::runtime::{EndTry, Problem, Source, TryRequest};
@@ -41,7 +41,7 @@ enum Stage {
     /// It is a service of the workspace.
     Tried,
     /// Its service is stopping; then its worktree is removed.
-    Leaving { force: bool, rerouted: oneshot::Receiver<Result<Current, Problem>>, reply: Reply<()> },
+    Leaving { force: bool, unrouted: Option<Problem>, reply: Reply<()> },
     /// Its worktree is being removed.
     Removing,
     /// Only its worktree is left.
@@ -57,7 +57,10 @@ pub(super) enum Done {
     /// There are files and still no service of them.
     Refused(String, Reply<view::Try>, Problem),
     Looked(EndTry, Reply<()>, Result<(), Kept>),
-    Removed(String, Reply<()>, Result<(), Kept>),
+    /// The routes lead there no more, or could not be changed.
+    Rerouted(EndTry, Reply<()>, Option<Problem>),
+    /// What it left was removed; and what was wrong with the routes that led there.
+    Removed(String, Reply<()>, Result<(), Kept>, Option<Problem>),
     /// What an earlier engine left was looked at; this is kept.
     Cleared(Vec<Try>),
     CalledOff,
@@ -244,11 +247,13 @@ impl Engine {
             Done::CalledOff => {}
             Done::Looked(ask, reply, Ok(())) => self.leave(ask, reply),
             Done::Looked(ask, reply, Err(why)) => drop(reply.send(Err(stays(&ask.name, &why, "goes on running")))),
-            Done::Removed(name, reply, Ok(())) => {
+            Done::Rerouted(ask, reply, unrouted) => self.part(ask, reply, unrouted),
+            Done::Removed(name, reply, Ok(()), unrouted) => {
                 self.forget(&name);
-                let _ = reply.send(Ok(()));
+                let result = unrouted.map_or(Ok(()), |why| Err(led_nowhere(&name, &why)));
+                let _ = reply.send(result);
             }
-            Done::Removed(name, reply, Err(why)) => {
+            Done::Removed(name, reply, Err(why), _) => {
                 if let Some(entry) = self.tries.get(&name) {
                     entry.it.kept = Some(why.to_string());
                     entry.stage = Stage::Kept;
@@ -311,25 +316,36 @@ impl Engine {
         self.replan_tries().map(|_| ())
     }
 
-    /// Takes a version out of the plan; what it left is removed when it has stopped.
+    /// Has the routes lead to a version no more; while they do, its service is not stopped.
     fn leave(&mut self, ask: EndTry, reply: Reply<()>) {
-        let EndTry { name, force, who } = ask;
-        match self.tries.get(&name).map(|entry| &entry.stage) {
-            Some(Stage::Tried | Stage::Kept) => {}
-            _ => return drop(reply.send(Err(refused(format!("{name} is being ended already"), None)))),
-        }
-        if let Err(problem) = self.replan_without(&name) {
-            if let Some(entry) = self.tries.get(&name) {
-                entry.stage = Stage::Tried;
-            }
-            return drop(reply.send(Err(problem)));
-        }
-        // Before its service is stopped nobody is led there any more.
-        let change = Change { namespace: None, who: Author::new(&who), action: Action::Forget(name.clone()) };
+        let entry = match self.tries.get(&ask.name) {
+            Some(entry) if matches!(entry.stage, Stage::Tried | Stage::Kept) => entry,
+            _ => return drop(reply.send(Err(refused(format!("{} is being ended already", ask.name), None)))),
+        };
+        entry.stage = Stage::Removing;
+        let change = Change { namespace: None, who: Author::new(&ask.who), action: Action::Forget(ask.name.clone()) };
         let (waiting, rerouted) = oneshot::channel();
         self.keeper.change(change, waiting);
-        if let Some(entry) = self.tries.get(&name) {
-            entry.stage = Stage::Leaving { force, rerouted, reply };
+        self.tries.jobs.spawn(async move {
+            let unrouted = rerouted.await.ok().and_then(Result::err);
+            Done::Rerouted(ask, reply, unrouted)
+        });
+    }
+
+    /// Takes a version out of the plan; what it left is removed when it has stopped.
+    fn part(&mut self, ask: EndTry, reply: Reply<()>, unrouted: Option<Problem>) {
+        let EndTry { name, force, .. } = ask;
+        let parted = match &unrouted {
+            Some(why) if !force => Err(still_led(&name, why)),
+            _ => self.replan_without(&name),
+        };
+        let Some(entry) = self.tries.get(&name) else { return drop(reply.send(parted)) };
+        match parted {
+            Ok(()) => entry.stage = Stage::Leaving { force, unrouted, reply },
+            Err(problem) => {
+                entry.stage = Stage::Tried;
+                let _ = reply.send(Err(problem));
+            }
         }
     }
 
@@ -345,16 +361,15 @@ impl Engine {
                 continue;
             }
             let (name, worktree) = (entry.it.name.clone(), entry.it.worktree.clone());
-            let Stage::Leaving { force, rerouted, reply } = std::mem::replace(&mut entry.stage, Stage::Removing) else {
+            let Stage::Leaving { force, unrouted, reply } = std::mem::replace(&mut entry.stage, Stage::Removing) else {
                 continue;
             };
             self.tries.jobs.spawn(async move {
-                let _ = rerouted.await;
                 let result = match worktree {
                     Some(worktree) => worktree.remove(force).await,
                     None => Ok(()),
                 };
-                Done::Removed(name, reply, result)
+                Done::Removed(name, reply, result, unrouted)
             });
         }
     }
@@ -387,6 +402,16 @@ impl Engine {
         let is_shown = |entry: &&Entry| !matches!(entry.stage, Stage::Lent);
         self.tries.list.iter().filter(is_shown).map(shown).collect()
     }
+}
+
+fn still_led(name: &str, why: &Problem) -> Problem {
+    let hint = format!("`nagaya try --end {name} --force` ends it all the same");
+    refused(format!("{name} goes on running, as the routes to it cannot be changed: {why}"), Some(hint))
+}
+
+fn led_nowhere(name: &str, why: &Problem) -> Problem {
+    let hint = "`nagaya dtab list` shows what leads to it".to_owned();
+    refused(format!("{name} has ended, but the routes to it could not be changed: {why}"), Some(hint))
 }
 
 fn stays(name: &str, why: &Kept, and: &str) -> Problem {
