@@ -7,6 +7,7 @@ mod bodies;
 mod city;
 mod door;
 mod ends;
+mod given_up;
 mod http2;
 mod lab;
 mod oracle;

@@ -43,18 +43,23 @@ struct Stirs {
     shifts: watch::Receiver<Vec<Shift>>,
     ends: Ends,
     written: watch::Receiver<u64>,
+    /// So much of what was written has been told.
+    seen: u64,
     log: Option<String>,
 }
 
 impl Stirs {
     fn new(handle: Handle, log: Option<String>) -> Self {
+        let written = handle.ends.subscribe();
+        let seen = *written.borrow();
         Self {
+            seen,
+            written,
             rows: handle.board.meanings(),
             table: handle.table,
             routes: handle.routes,
             dtabs: handle.dtabs,
             shifts: handle.shifts,
-            written: handle.ends.subscribe(),
             ends: handle.ends,
             log,
         }
@@ -65,11 +70,12 @@ impl Stirs {
         let log = async {
             let Some(name) = &self.log else { return std::future::pending().await };
             loop {
-                let seen = *self.written.borrow_and_update();
-                self.written.changed().await?;
-                if self.ends.since(seen).contains(name) {
+                let now = *self.written.borrow_and_update();
+                // What was written since the last word, also while nobody waited here.
+                if self.ends.since(std::mem::replace(&mut self.seen, now)).contains(name) {
                     return Ok(());
                 }
+                self.written.changed().await?;
             }
         };
         let changed = tokio::select! {

@@ -49,6 +49,8 @@ use crate::telemetry::requests::Words;
 const MOST_HEADERS: u32 = 64 << 10;
 /// How many requests a caller may have going on one connection.
 const MOST_STREAMS: u32 = 1000;
+/// How many of them may have been given up before they were looked at.
+const MOST_RESETS: usize = 1000;
 
 /// Serves a connection of which at least one side speaks HTTP/2.
 pub async fn serve<S, W>(stream: S, spoken: Spoken, caller: Caller, way: W, context: Context)
@@ -92,6 +94,8 @@ where
             let mut builder = http2::Builder::new(spawner.clone());
             builder.timer(TokioTimer::new()).max_header_list_size(MOST_HEADERS);
             builder.max_concurrent_streams(MOST_STREAMS).enable_connect_protocol();
+            // Callers may give up many calls at once, and over the life of a connection any number.
+            builder.max_pending_accept_reset_streams(MOST_RESETS).max_local_error_reset_streams(None);
             let mut together = Together::new(builder.serve_connection(stream, service), spawner);
             tokio::select! {
                 _ = &mut together => return together.rest().await,

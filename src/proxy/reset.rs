@@ -17,6 +17,11 @@ pub fn is_unprocessed(error: &hyper::Error) -> bool {
     reason == Some(h2::Reason::REFUSED_STREAM)
 }
 
+/// Whether only the stream of this call has ended, and others on its connection go on.
+pub fn is_of_stream(error: &hyper::Error) -> bool {
+    error.source().and_then(|source| source.downcast_ref::<h2::Error>()).is_some_and(h2::Error::is_reset)
+}
+
 /// An answer, or a reset where that says more.
 pub fn or_reset(answer: Response<Body>, spoken: Spoken) -> Result<Response<Body>, h2::Error> {
     match (spoken, answer.extensions().get::<Unprocessed>()) {

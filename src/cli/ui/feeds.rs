@@ -15,7 +15,7 @@ use crate::route::shares;
 use crate::runtime::Changes;
 use crate::telemetry::logs::Start;
 use crate::tui::{Msg, RoutesTold, Shared, Wants};
-use crate::view::{Flow, Request, Service, Shift, ShiftState};
+use crate::view::{Explanation, Flow, Request, Service, Shift, ShiftState};
 
 /// Lines of the past that are shown of a service.
 const PAST: usize = 1000;
@@ -152,9 +152,9 @@ impl Source {
                     return;
                 }
             }
-            // What it says of the time until something happens is another with every second; else it stays as it is.
+            // Of what moves by itself nobody sends word.
             let (moves, log) = match &before {
-                Some(Ok(why)) => (why.next.is_some(), why.culprit().service),
+                Some(Ok(why)) => (moves(why), why.culprit().service),
                 _ => (false, name.clone()),
             };
             if stirs.as_ref().is_none_or(|it| it.log.as_ref() != Some(&log)) {
@@ -228,6 +228,12 @@ impl Stirs {
         let events = client.stirs(log.as_deref()).await?;
         Ok(Self { log, events })
     }
+}
+
+/// Whether what is said of a service is another with time alone: how long until something happens, what its pod refused,
+/// on which ports somebody listens.
+fn moves(why: &Explanation) -> bool {
+    why.next.is_some() || !why.ready || !why.refused.is_empty() || !why.silent_ports.is_empty()
 }
 
 /// Waits until there is a reason to ask again: a word of the engine, or the time where that alone is one. False when the

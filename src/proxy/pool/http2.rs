@@ -15,6 +15,7 @@ use super::{CallError, Failed, Pool, Shelf, is_old};
 use crate::effects::clock;
 use crate::proxy::dial::{Offer, Stream};
 use crate::proxy::http::Caller;
+use crate::proxy::reset::is_of_stream;
 use crate::proxy::together::{Spawner, Together};
 use crate::proxy::upload::Upload;
 use crate::route::Location;
@@ -24,6 +25,8 @@ type Sender = http2::SendRequest<Upload>;
 /// After so long without a word a callee that still owes an answer is asked whether it is there. Servers of gRPC take
 /// a client that asks more often than every 5 minutes for a nuisance, and close.
 const QUIET: Duration = Duration::from_secs(330);
+/// Streams that were given up lately and are still known, so that what comes for them is no error.
+const MOST_RESETS: usize = 1000;
 /// How long it may take to say so.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -82,6 +85,11 @@ impl Line {
         self.open.take_if(|open| open.number == number);
     }
 
+    /// The one that was made last turned out to be broken.
+    fn forget_last(&mut self) {
+        self.open = None;
+    }
+
     /// The connection that is used from now on.
     pub fn set(&mut self, sender: Sender, used: Instant) {
         self.number += 1;
@@ -123,7 +131,13 @@ impl Pool {
                 Ok(answer) => return Ok(answer),
                 Err(mut error) => match error.take_message() {
                     Some(unsent) => request = unsent,
-                    None => return Err(error.into_error().into()),
+                    None => {
+                        let error = error.into_error();
+                        if !is_of_stream(&error) {
+                            shelf.0.borrow_mut().http2.forget(number);
+                        }
+                        return Err(error.into());
+                    }
                 },
             }
             shelf.0.borrow_mut().http2.forget(number);
@@ -132,7 +146,11 @@ impl Pool {
             Ok(sender) => sender,
             Err(error) => return Err(Failed::before(error, request)),
         };
-        Ok(sender.send_request(request).await?)
+        Ok(sender.send_request(request).await.inspect_err(|error| {
+            if !is_of_stream(error) {
+                shelf.0.borrow_mut().http2.forget_last();
+            }
+        })?)
     }
 
     /// The connection that is being made. Whoever comes first has it made, and it is made though that one goes away:
@@ -173,6 +191,9 @@ impl Pool {
         }
         let spawner = Spawner::default();
         let mut builder = http2::Builder::new(spawner.clone());
+        // What still comes for calls that were given up counts as an error there, over the connection's whole life, and
+        // a thousand of these would end it with all other calls on it.
+        builder.max_concurrent_reset_streams(MOST_RESETS).max_local_error_reset_streams(None);
         builder.timer(TokioTimer::new()).keep_alive_interval(QUIET).keep_alive_timeout(PATIENCE);
         let shaken = builder.handshake(TokioIo::new(stream)).await;
         let (sender, connection) = shaken.map_err(|error| Failure::Broken(error.to_string().into()))?;
