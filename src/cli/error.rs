@@ -22,7 +22,7 @@ pub enum Code {
 }
 
 /// An error with what to do about it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Error {
     pub code: Code,
     pub message: String,

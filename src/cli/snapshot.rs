@@ -1,11 +1,12 @@
 //! `nagaya snapshot`: the data of stateful services, kept by a name or by the branch of git, and put back.
 
 mod quiet;
+mod words;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
@@ -15,14 +16,16 @@ use super::args::Global;
 use super::error::{Code, Error};
 use super::locate;
 use super::output::{Output, dim};
+use super::up::Stop;
 use crate::effects::clock;
 use crate::effects::places::Home;
 use crate::effects::registry::{self, Lock};
-use crate::effects::snapshots::{self, Live, NotCopied, Snapshot as Saved, Store, Trouble};
+use crate::effects::snapshots::{self, Live, Snapshot as Saved, Store, Trouble};
 use crate::manifest::{Request, did_you_mean};
 use crate::model::{Size, Workspace};
 use crate::view::{Align, Table, elapsed};
-use quiet::Running;
+use quiet::{Ended, Running};
+use words::{and_not_started, half_made, left_out, nothing_to_save, stuck, told, trouble};
 
 #[derive(Debug, Args)]
 pub struct Snapshot {
@@ -42,6 +45,10 @@ pub enum What {
         /// Which one [default: the latest of the branch of git]
         name: Option<String>,
     },
+    /// After a restore that was ended before its services were ready: remove what was there before
+    Keep,
+    /// After a restore that was ended before its services were ready: bring back what was there before
+    TakeBack,
     /// Those that there are
     List,
     /// Remove some
@@ -58,6 +65,8 @@ pub async fn run(global: &Global, args: Snapshot, output: &Output) -> Result<Exi
     match args.what {
         What::Save { name } => site.save(name, global, output).await,
         What::Restore { name } => site.restore(name, output).await,
+        What::Keep => site.keep(output),
+        What::TakeBack => site.take_back(output),
         What::List => Ok(site.list(output)),
         What::Rm { names } => site.remove(&names, output),
     }
@@ -106,26 +115,57 @@ impl Site {
     fn lives(&self) -> Vec<Live> {
         let dirs = self.home.data_dirs();
         let services = self.workspace.services.values().filter(|service| service.snapshot);
-        services.map(|it| Live { service: it.name.to_string(), folder: dirs.of(it) }).collect()
+        // Behind a symbolic link is the folder that is to change places.
+        let real = |folder: PathBuf| folder.canonicalize().unwrap_or(folder);
+        services.map(|it| Live { service: it.name.to_string(), folder: real(dirs.of(it)) }).collect()
     }
 
-    /// Its snapshots. Where no engine runs, none begins to until the lock is dropped.
-    fn open(&self) -> Result<(Store, Option<Lock>), Error> {
+    fn store(&self, output: &Output) -> Result<Store, Error> {
         let store = Store::open(&self.home).map_err(trouble)?;
-        if self.running.is_some() {
-            return match store.is_torn() {
-                true => Err(Error::failed("a restore was ended before it was done")
-                    .hint("`nagaya down` and `nagaya up` complete it")),
-                false => Ok((store, None)),
-            };
+        for left in &store.unswept {
+            output.say(&format!("what an earlier call left could not be removed: {left}"));
         }
+        Ok(store)
+    }
+
+    /// Its snapshots, where no restore waits for an answer. Where no engine runs, none begins to until the lock is
+    /// dropped.
+    fn open(&self, output: &Output) -> Result<(Store, Option<Lock>), Error> {
+        let store = self.store(output)?;
+        let lock = match self.running {
+            Some(_) => None,
+            None => {
+                let lock = self.lock()?;
+                snapshots::settle(&self.home).map_err(trouble)?;
+                Some(lock)
+            }
+        };
+        store.check_settled().map_err(trouble)?;
+        Ok((store, lock))
+    }
+
+    fn lock(&self) -> Result<Lock, Error> {
         let locked = registry::lock(&self.home.lock());
         let lock = locked.map_err(|error| Error::failed(format!("{}: {error}", self.home.lock().display())))?;
-        let Some(lock) = lock else {
-            return Err(Error::failed("an engine of this workspace is about to begin or to end").hint("call it again"));
-        };
-        snapshots::settle(&self.home).map_err(trouble)?;
-        Ok((store, Some(lock)))
+        lock.ok_or_else(|| {
+            Error::failed("an engine of this workspace is about to begin or to end").hint("call it again")
+        })
+    }
+
+    fn keep(&self, output: &Output) -> Result<ExitCode, Error> {
+        self.store(output)?.keep_restored().map_err(trouble)?;
+        output.say("what was restored stays");
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn take_back(&self, output: &Output) -> Result<ExitCode, Error> {
+        if self.running.is_some() {
+            return Err(Error::failed("the services run with the restored data").hint("`nagaya down` first"));
+        }
+        let _lock = self.lock()?;
+        self.store(output)?.take_back().map_err(trouble)?;
+        output.say("the data is as it was before");
+        Ok(ExitCode::SUCCESS)
     }
 
     async fn branch(&self) -> Option<String> {
@@ -142,21 +182,23 @@ impl Site {
                 return Err(error.hint("`nagaya snapshot save NAME`"));
             }
         };
-        let lives: Vec<Live> = self.lives().into_iter().filter(snapshots::has_data).collect();
+        let (lives, without): (Vec<Live>, Vec<Live>) = self.lives().into_iter().partition(snapshots::has_data);
+        without.iter().for_each(|live| output.say(&left_out(live, &self.workspace)));
         if lives.is_empty() {
-            return Err(nothing_to_save(&self.lives()));
+            return Err(nothing_to_save(&without));
         }
-        let (store, _lock) = self.open()?;
+        let (store, _lock) = self.open(output)?;
         if store.find(&name).is_some() && !global.yes {
             let error = Error::usage(format!("there is a snapshot `{name}` already"));
             return Err(error.hint("`--yes` puts the new one in its place"));
         }
+        let mut stop = Stop::new()?;
         let begun = clock::instant();
         let names = names_of(&lives);
         let stopped = match &self.running {
             Some(running) => {
                 running.check_whole(&names).await?;
-                running.stop(&names, output).await?
+                running.stop(&names, &mut stop, output).await?
             }
             None => Vec::new(),
         };
@@ -164,21 +206,23 @@ impl Site {
         let saved = match lives.iter().find(|live| snapshots::is_half_made(live)) {
             Some(half) => Err(half_made(half)),
             None => {
-                off_the_loop({
-                    let (store, lives, name) = (store.clone(), lives.clone(), name.clone());
-                    move |call_off| store.save(&name, branch, &lives, call_off)
-                })
-                .await
+                let (store, lives, name) = (store.clone(), lives.clone(), name.clone());
+                off_the_loop(&mut stop, move |call_off| store.save(&name, branch, &lives, call_off)).await
             }
         };
         let started = match &self.running {
-            Some(running) => running.start(&stopped, output).await,
+            Some(running) => running.start(&stopped, &mut stop, output).await,
             None => Ok(()),
         };
-        let (saved, outside) = saved?;
+        let (saved, outside) = match saved {
+            Ok(saved) => saved,
+            Err(error) => return Err(and_not_started(error, started)),
+        };
         let placed = saved.clone();
         // It is written to the disk while everything runs again.
-        off_the_loop(move |_| store.place(&placed)).await?;
+        if let Err(error) = off_the_loop(&mut stop, move |_| store.place(&placed)).await {
+            return Err(and_not_started(error, started));
+        }
         if let Some(running) = &self.running {
             running.make_ready(&saved.name).await;
         }
@@ -197,32 +241,37 @@ impl Site {
             let services = saved.services().join(", ");
             return Err(Error::failed(format!("`{}` is of {services}, which the manifest does not have", saved.name)));
         }
-        let (store, _lock) = self.open()?;
+        let (store, _lock) = self.open(output)?;
+        let mut stop = Stop::new()?;
         let begun = clock::instant();
         let (wanted, from) = (lives.clone(), saved.clone());
         let store = Arc::new(store);
         let staging = store.clone();
-        let staged = off_the_loop(move |call_off| staging.stage(&from, &wanted, call_off)).await?;
-        let late = match &self.running {
-            Some(running) => match running.exchange(&names_of(&lives), &staged, output).await {
-                Ok(late) => late,
-                Err(error) => {
-                    staged.drop_rest();
-                    return Err(error);
-                }
-            },
-            None => {
-                staged.swap().map_err(trouble)?;
-                None
-            }
+        let staged = off_the_loop(&mut stop, move |call_off| staging.stage(&from, &wanted, call_off)).await?;
+        let ended = match &self.running {
+            Some(running) => running.exchange(&names_of(&lives), &staged, &mut stop, output).await,
+            None => Ok(match staged.swap().map_err(trouble) {
+                Ok(()) => Ended::Kept(None),
+                Err(error) if staged.is_as_before() => Ended::TakenBack(error),
+                Err(error) => Ended::Stuck(error),
+            }),
         };
-        let took = begun.elapsed();
-        staged.keep();
-        if let Some(running) = &self.running {
-            running.make_ready(&saved.name).await;
+        match ended {
+            Ok(Ended::Kept(late)) => {
+                let took = begun.elapsed();
+                staged.keep().map_err(trouble)?;
+                if let Some(running) = &self.running {
+                    running.make_ready(&saved.name).await;
+                }
+                told("restored", &saved, took, output);
+                late.map_or(Ok(ExitCode::SUCCESS), Err)
+            }
+            Ok(Ended::Stuck(error)) => Err(stuck(error, &staged.aside())),
+            Ok(Ended::TakenBack(error)) | Err(error) => Err(match staged.drop_rest() {
+                Ok(()) => error,
+                Err(other) => error.hint(other.to_string()),
+            }),
         }
-        told("restored", &saved, took, output);
-        late.map_or(Ok(ExitCode::SUCCESS), Err)
     }
 
     /// The snapshot of a name, or the latest of the branch.
@@ -274,7 +323,7 @@ impl Site {
     }
 
     fn remove(&self, names: &[String], output: &Output) -> Result<ExitCode, Error> {
-        let store = Store::open(&self.home).map_err(trouble)?;
+        let store = self.store(output)?;
         for name in names {
             store.remove(name).map_err(trouble)?;
             if !output.json {
@@ -323,21 +372,9 @@ fn plain(branch: &str) -> String {
     branch.trim_start_matches('.').chars().map(letter).take(LONGEST).collect()
 }
 
-fn nothing_to_save(all: &[Live]) -> Error {
-    if all.is_empty() {
-        return Error::failed("no service of this workspace owns data").hint("say `stateful: true` of those that do");
-    }
-    let error = Error::failed(format!("there is no data yet of {}", names_of(all).join(", ")));
-    error.hint("`nagaya up` makes it")
-}
-
-fn half_made(live: &Live) -> Error {
-    let error = Error::failed(format!("the data of {} is half made, so nothing was saved", live.service));
-    error.hint("`nagaya up --wait` makes it anew")
-}
-
 /// Runs what reads and writes for long; Ctrl-C calls it off.
 async fn off_the_loop<T: Send + 'static>(
+    stop: &mut Stop,
     work: impl FnOnce(&AtomicBool) -> Result<T, Trouble> + Send + 'static,
 ) -> Result<T, Error> {
     let call_off = Arc::new(AtomicBool::new(false));
@@ -345,40 +382,12 @@ async fn off_the_loop<T: Send + 'static>(
     let mut done = tokio::task::spawn_blocking(move || work(&flag));
     let ended = tokio::select! {
         ended = &mut done => ended,
-        () = quiet::asked_to_end() => {
+        () = stop.asked() => {
             call_off.store(true, Ordering::Relaxed);
             done.await
         }
     };
     ended.map_err(|error| Error::new(Code::Bug, error.to_string()))?.map_err(trouble)
-}
-
-/// What is said of it, with what helps.
-fn trouble(trouble: Trouble) -> Error {
-    let message = trouble.to_string();
-    match trouble {
-        Trouble::NotCopied(NotCopied::CalledOff) => {
-            Error::new(Code::Interrupted, format!("{message}; all is as it was"))
-        }
-        Trouble::NotCopied(NotCopied::Full(..)) => {
-            Error::failed(format!("{message}; all is as it was")).hint("`nagaya snapshot rm` removes snapshots")
-        }
-        Trouble::NotCopied(NotCopied::Changed(_)) => Error::failed(message)
-            .hint("what writes there is no service of this workspace, or was just started: call it again"),
-        Trouble::Unknown(_) => Error::usage(message).hint("`nagaya snapshot list` has them"),
-        Trouble::Busy(_) => Error::failed(message).hint("call it again when that is done"),
-        Trouble::Lacks(_) | Trouble::NotCopied(NotCopied::Failed(..)) | Trouble::Failed(..) => Error::failed(message),
-    }
-}
-
-fn told(verb: &str, saved: &Saved, took: Duration, output: &Output) {
-    if output.json {
-        let mut row = serde_json::json!(Row::of(saved));
-        row["duration_ms"] = serde_json::json!(took.as_millis());
-        return output.json(&row);
-    }
-    let (size, services) = (Size(saved.bytes()), saved.services().join(", "));
-    output.say(&format!("{verb} {}: {size} of {services}, in {}", saved.name, elapsed(took)));
 }
 
 #[cfg(test)]

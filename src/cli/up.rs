@@ -25,7 +25,8 @@ use crate::manifest::Request;
 use crate::plan::Selection;
 use crate::runtime::{Problem, UpRequest};
 use crate::view::{Service, by_service};
-use stop::{Stop, interruptible};
+pub use stop::Stop;
+use stop::interruptible;
 
 /// Boots the workspace, or attaches to it and starts what is missing.
 pub fn run(global: &Global, args: Up, output: &Output) -> Result<ExitCode, Error> {

@@ -6,8 +6,11 @@
 
 mod extents;
 mod ready;
+mod removal;
+mod staged;
 mod swap;
 mod tree;
+mod trouble;
 
 use std::fs;
 use std::io;
@@ -22,9 +25,13 @@ use super::git::git;
 use super::locks::{self, Turn};
 use super::places::Home;
 pub use ready::make as make_ready;
-use swap::{Swap, exchange};
+use removal::remove_tree;
+pub use staged::Staged;
+use staged::drop_aside;
+use swap::{Note, Stage, Swap, exchange};
 pub use tree::NotCopied;
 use tree::{Earlier, Index};
+pub use trouble::Trouble;
 
 /// What a snapshot is, as it is written down in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,21 +58,6 @@ pub struct Live {
     pub folder: PathBuf,
 }
 
-/// Why something was not done.
-#[derive(Debug, thiserror::Error)]
-pub enum Trouble {
-    #[error(transparent)]
-    NotCopied(#[from] NotCopied),
-    #[error("{path}: {error}", path = .0.display(), error = .1)]
-    Failed(PathBuf, io::Error),
-    #[error("{0} is at work on this workspace's snapshots")]
-    Busy(String),
-    #[error("there is no snapshot `{0}`")]
-    Unknown(String),
-    #[error("the snapshot has nothing of `{0}`")]
-    Lacks(String),
-}
-
 /// A copy that is not there yet.
 const NEW: &str = ".new";
 /// What is on its way out.
@@ -73,8 +65,8 @@ const GONE: &str = ".gone";
 /// Held by whoever is at work on them.
 const LOCK: &str = ".lock";
 const NOTE: &str = "snapshot.json";
-/// Data that is about to change places.
-const SWAPS: &str = "swaps.json";
+/// Data that is about to change places, or has and may be taken back. No snapshot's name begins with a dot.
+const SWAPS: &str = ".swaps.json";
 
 impl Snapshot {
     /// Of all its data.
@@ -121,19 +113,27 @@ pub fn has_data(live: &Live) -> bool {
 
 /// Completes what a process that was killed had begun. Only for whoever has the workspace's lock.
 pub fn settle(home: &Home) -> Result<(), Trouble> {
-    let note = home.snapshots().join(SWAPS);
-    let failed = |error| Trouble::Failed(note.clone(), error);
-    if let Some(text) = read_own(&note).map_err(failed)? {
-        let swaps: Vec<Swap> = serde_json::from_str(&text).map_err(|error| failed(error.into()))?;
-        swap::all(&swaps, &note)?;
-    }
-    Ok(())
+    let path = note(home);
+    Note::read(&path)?.map_or(Ok(()), |note| note.settle(&path))
+}
+
+/// The file that tells of a restore that is not over.
+pub fn note(home: &Home) -> PathBuf {
+    home.snapshots().join(SWAPS)
+}
+
+/// Whether a snapshot can have the name: it is that of a folder beside the others, and of none that is there for other
+/// reasons.
+pub fn is_name(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0'])
 }
 
 /// The snapshots of a workspace, for as long as nobody else is at work on them.
 #[derive(Debug)]
 pub struct Store {
     folder: PathBuf,
+    /// What should be gone and could not be removed.
+    pub unswept: Vec<Trouble>,
     _turn: Turn,
 }
 
@@ -150,36 +150,75 @@ impl Store {
             Err(holder) if holder == ready::WHO => locks::take(&lock, &who).map_err(failed)?,
             Err(holder) => return Err(Trouble::Busy(holder)),
         };
-        let store = Self { folder: folder.clone(), _turn: turn };
-        store.sweep(home).map_err(failed)?;
+        let mut store = Self { folder: folder.clone(), unswept: Vec::new(), _turn: turn };
+        ready::sweep(&folder);
+        store.put_back_replaced().map_err(failed)?;
+        let left = store.left(home).map_err(failed)?;
+        let removed = left.into_iter().filter_map(|path| remove_tree(&path).err().map(|error| (path, error)));
+        store.unswept = removed.map(|(path, error)| Trouble::Failed(path, error)).collect();
         Ok(store)
     }
 
-    fn sweep(&self, home: &Home) -> io::Result<()> {
-        remove_tree(&self.folder.join(NEW))?;
-        remove_tree(&self.folder.join(GONE))?;
-        ready::sweep(&self.folder);
-        if self.folder.join(SWAPS).exists() {
-            // What would be removed may be wanted yet.
-            return Ok(());
+    /// A snapshot whose name another was to get, where that was ended between the two.
+    fn put_back_replaced(&self) -> io::Result<()> {
+        let replaced = swap::between(&self.folder.join(NEW));
+        match read(&replaced).filter(|saved| is_name(&saved.name)).map(|saved| self.folder.join(saved.name)) {
+            Some(place) if !place.try_exists()? => fs::rename(&replaced, &place),
+            _ => Ok(()),
+        }
+    }
+
+    /// What was left by a process that was killed, and nobody wants.
+    fn left(&self, home: &Home) -> io::Result<Vec<PathBuf>> {
+        let new = self.folder.join(NEW);
+        let mut left = vec![swap::between(&new), new, self.folder.join(GONE)];
+        if self.note().try_exists()? {
+            // What is aside may be wanted yet.
+            return Ok(left);
         }
         let dirs = home.data_dirs();
         for folder in [dirs.own, dirs.of_accounts] {
-            for name in names(&folder)?.iter().filter(|name| swap::is_aside(name)) {
-                remove_tree(&folder.join(name))?;
-            }
+            left.extend(names(&folder)?.iter().filter(|name| swap::is_aside(name)).map(|name| folder.join(name)));
         }
-        Ok(())
+        Ok(left)
     }
 
     /// One by its name.
     pub fn find(&self, name: &str) -> Option<Snapshot> {
-        read(&self.folder.join(name))
+        is_name(name).then(|| read(&self.folder.join(name))).flatten()
     }
 
-    /// A restore that was killed has not been completed.
-    pub fn is_torn(&self) -> bool {
-        self.folder.join(SWAPS).exists()
+    fn note(&self) -> PathBuf {
+        self.folder.join(SWAPS)
+    }
+
+    /// Fails where an earlier restore is not over.
+    pub fn check_settled(&self) -> Result<(), Trouble> {
+        match Note::read(&self.note())? {
+            None => Ok(()),
+            Some(note) if note.stage == Stage::Unproven => {
+                let aside = note.swaps.first().map(|swap| swap.staged.clone());
+                Err(Trouble::Unproven(aside.unwrap_or_else(|| self.note())))
+            }
+            Some(_) => Err(Trouble::Midway(self.note())),
+        }
+    }
+
+    /// Ends a restore that waits for it: what was there before it goes.
+    pub fn keep_restored(&self) -> Result<(), Trouble> {
+        match Note::read(&self.note())? {
+            None => Err(Trouble::Nothing),
+            Some(note) if note.stage == Stage::Unproven => drop_aside(&note.swaps, &self.note()),
+            Some(_) => Err(Trouble::Midway(self.note())),
+        }
+    }
+
+    /// Ends a restore that waits for it: what was there before it is in use again. The services must not run.
+    pub fn take_back(&self) -> Result<(), Trouble> {
+        let note = Note::read(&self.note())?.ok_or(Trouble::Nothing)?;
+        swap::back(&note.swaps, &self.note())?;
+        let swaps: Vec<Swap> = note.swaps.iter().map(Swap::back).collect();
+        drop_aside(&swaps, &self.note())
     }
 
     /// Copies the data of services, which must not run, for a snapshot that is there once it is placed. Also returns links
@@ -255,6 +294,7 @@ impl Store {
 
     /// Has what a snapshot has of services at the side of their data.
     pub fn stage(&self, saved: &Snapshot, lives: &[Live], call_off: &AtomicBool) -> Result<Staged, Trouble> {
+        self.check_settled()?;
         let mut staged = Staged { store: self.folder.clone(), name: saved.name.clone(), parts: Vec::new() };
         let begun = lives.iter().try_for_each(|live| {
             let aside = swap::aside(&live.folder);
@@ -294,50 +334,6 @@ impl Store {
     }
 }
 
-/// Data that is ready to change places with that of services.
-#[derive(Debug)]
-pub struct Staged {
-    store: PathBuf,
-    name: String,
-    parts: Vec<(String, Swap, Index)>,
-}
-
-impl Staged {
-    /// Has them change places; the services must not run.
-    pub fn swap(&self) -> Result<(), Trouble> {
-        let swaps: Vec<Swap> = self.parts.iter().map(|(_, swap, _)| swap.clone()).collect();
-        self.carry_out(&swaps)
-    }
-
-    /// The other way round.
-    pub fn swap_back(&self) -> Result<(), Trouble> {
-        let swaps: Vec<Swap> = self.parts.iter().map(|(_, swap, _)| swap.back()).collect();
-        self.carry_out(&swaps)
-    }
-
-    fn carry_out(&self, swaps: &[Swap]) -> Result<(), Trouble> {
-        let note = self.store.join(SWAPS);
-        let failed = |error: io::Error| Trouble::Failed(note.clone(), error);
-        let bytes = serde_json::to_vec(swaps).map_err(|error| failed(error.into()))?;
-        replace(&note, &bytes).map_err(failed)?;
-        swap::all(swaps, &note)
-    }
-
-    /// What is in use now stays; the copies of the next snapshot are linked to those of this one.
-    pub fn keep(self) {
-        for (service, _, copies) in &self.parts {
-            let at = self.store.join(&self.name).join(index(service));
-            let _ = serde_json::to_vec(copies).map(|bytes| replace(&at, &bytes));
-        }
-        self.drop_rest();
-    }
-
-    /// Removes what is not in use.
-    pub fn drop_rest(self) {
-        self.parts.iter().for_each(|(_, swap, _)| drop(remove_tree(&swap.staged)));
-    }
-}
-
 /// The folder in which data is put aside is there, and nothing in its place.
 fn make_room(aside: &Path) -> Result<(), Trouble> {
     let above = aside.parent().unwrap_or(aside);
@@ -348,14 +344,6 @@ fn make_room(aside: &Path) -> Result<(), Trouble> {
 /// What the originals of a service's copies were.
 fn index(service: &str) -> String {
     format!("{service}.index.json")
-}
-
-/// Removes a folder with all in it, if it is there.
-pub fn remove_tree(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 /// Has all that was written where a folder is on the disk.

@@ -106,8 +106,10 @@ async fn run_engine(order: Order, launcher: Process, owner: &UnixStream) -> Resu
     let left = end_survivors(&home);
     let uncleared = clear_containers(&home).await;
     snapshots::settle(&home).map_err(|trouble| {
-        Refusal::surroundings(format!("a restored snapshot could not be put into its place: {trouble}"))
-            .hint("`nagaya snapshot restore` once more, or remove what is in its way")
+        Refusal::surroundings(format!("a restored snapshot could not be put into its place: {trouble}")).hint(format!(
+            "the data is there, and beside it as `.restored-SERVICE`: put what you want into its place, and remove {}",
+            snapshots::note(&home).display()
+        ))
     })?;
     let listener = listen(&home)?;
     let own_use =

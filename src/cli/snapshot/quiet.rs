@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use tokio::signal::unix::{SignalKind, signal};
-
-use super::trouble;
+use super::words::{and_not_started, trouble};
 use crate::api::Client;
 use crate::cli::error::{Code, Error};
 use crate::cli::output::Output;
+use crate::cli::up::Stop;
 use crate::cli::wait::{Goal, settle};
 use crate::effects::registry::Registration;
 use crate::effects::snapshots::Staged;
@@ -19,6 +18,25 @@ use crate::view::Service;
 pub struct Running {
     client: Client,
     state: PathBuf,
+}
+
+/// Which data services have after a restore.
+pub enum Ended {
+    /// The restored one, with which they are ready. An error is of one that only depends on them.
+    Kept(Option<Error>),
+    /// What they had before.
+    TakenBack(Error),
+    /// It is not known, or nothing could be done: neither may go.
+    Stuck(Error),
+}
+
+/// Services that are to be at rest.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Halt {
+    /// They were wanted, and are started again.
+    wanted: Vec<String>,
+    /// Those and the others that are not at rest yet.
+    awaited: Vec<String>,
 }
 
 impl Running {
@@ -38,38 +56,51 @@ impl Running {
         }
     }
 
-    /// Stops those of the services that run, in order, and returns them.
-    pub async fn stop(&self, services: &[String], output: &Output) -> Result<Vec<String>, Error> {
+    /// Stops those of the services that run, in order, and returns those that were wanted.
+    pub async fn stop(&self, services: &[String], stop: &mut Stop, output: &Output) -> Result<Vec<String>, Error> {
         let rows = self.client.services().await?;
         let runs = |row: &&Service| services.contains(&row.name) && row.wanted && !is_at_rest(row.state);
-        let running: BTreeSet<String> = rows.iter().filter(runs).map(|row| row.name.clone()).collect();
-        let running: Vec<String> = running.into_iter().collect();
-        self.halt(&running, output).await?;
-        Ok(running)
+        let wanted: BTreeSet<String> = rows.iter().filter(runs).map(|row| row.name.clone()).collect();
+        let halt = Halt::of(&rows, services, wanted.into_iter().collect());
+        self.halt(&halt, stop, output).await?;
+        Ok(halt.wanted)
     }
 
-    async fn halt(&self, services: &[String], output: &Output) -> Result<(), Error> {
-        if services.is_empty() {
-            return Ok(());
-        }
-        self.client.control("stop", services).await?;
-        let quiet = output.silent();
-        let stopped = settle(&self.client, &self.state, services, Goal::Stopped, None, &quiet);
-        let stopped = unless_ended(stopped).await;
-        if stopped.is_err() {
+    async fn halt(&self, halt: &Halt, stop: &mut Stop, output: &Output) -> Result<(), Error> {
+        let stopped = tokio::select! {
+            stopped = self.halt_wholly(halt, output) => stopped,
+            () = stop.asked() => Err(called_off()),
+        };
+        if let (Err(error), false) = (&stopped, halt.wanted.is_empty()) {
             // Whatever is in the way of the stop, they were wanted.
-            self.client.control("start", services).await?;
+            let restarted = self.client.control("start", &halt.wanted).await.map_err(Error::from);
+            return Err(and_not_started(error.clone(), restarted));
         }
         stopped
     }
 
+    /// The same, and nothing calls it off.
+    async fn halt_wholly(&self, halt: &Halt, output: &Output) -> Result<(), Error> {
+        if !halt.wanted.is_empty() {
+            self.client.control("stop", &halt.wanted).await?;
+        }
+        if halt.awaited.is_empty() {
+            return Ok(());
+        }
+        settle(&self.client, &self.state, &halt.awaited, Goal::Stopped, None, &output.silent()).await
+    }
+
     /// Starts services, in order, and waits until they are ready.
-    pub async fn start(&self, services: &[String], output: &Output) -> Result<(), Error> {
+    pub async fn start(&self, services: &[String], stop: &mut Stop, output: &Output) -> Result<(), Error> {
         if services.is_empty() {
             return Ok(());
         }
         self.client.control("start", services).await?;
-        unless_ended(settle(&self.client, &self.state, services, Goal::Ready, None, &output.silent())).await
+        let quiet = output.silent();
+        tokio::select! {
+            ready = settle(&self.client, &self.state, services, Goal::Ready, None, &quiet) => ready,
+            () = stop.asked() => Err(called_off()),
+        }
     }
 
     /// Has the engine make the next restore of a snapshot a quick one; without that it is as good.
@@ -79,41 +110,80 @@ impl Running {
 
     /// Has data change places with that of services. They are stopped for it, as are those that depend on them, which may
     /// hold something of the old data; all are started again. Data with which a service does not become ready is taken
-    /// back. What is returned is an error of one that only depends on them.
+    /// back. An error is of what came before anything was done.
     pub async fn exchange(
         &self,
         services: &[String],
         staged: &Staged,
+        stop: &mut Stop,
         output: &Output,
-    ) -> Result<Option<Error>, Error> {
+    ) -> Result<Ended, Error> {
         let rows = self.client.services().await?;
         let affected = affected(&rows, services);
         let (own, others): (Vec<String>, Vec<String>) = affected.into_iter().partition(|name| services.contains(name));
         let all: Vec<String> = own.iter().chain(&others).cloned().collect();
-        self.halt(&all, output).await?;
+        self.halt(&Halt::of(&rows, services, all.clone()), stop, output).await?;
         if let Err(error) = staged.swap() {
-            self.start(&all, output).await?;
-            return Err(trouble(error));
+            return Ok(self.after_failed_swap(trouble(error), &all, staged, stop, output).await);
         }
-        if let Err(error) = self.start(&own, output).await {
-            return Err(self.take_back(error, &own, &all, staged, output).await);
+        match self.start(&own, stop, output).await {
+            Ok(()) => Ok(Ended::Kept(self.start(&others, stop, output).await.err())),
+            Err(error) => Ok(self.take_back(error, &own, &all, staged, stop, output).await),
         }
-        Ok(self.start(&others, output).await.err())
     }
 
-    async fn take_back(&self, error: Error, own: &[String], all: &[String], staged: &Staged, output: &Output) -> Error {
-        let back = match self.halt(own, output).await {
+    async fn after_failed_swap(
+        &self,
+        error: Error,
+        all: &[String],
+        staged: &Staged,
+        stop: &mut Stop,
+        output: &Output,
+    ) -> Ended {
+        if !staged.is_as_before() {
+            return Ended::Stuck(error);
+        }
+        let restarted = self.start(all, stop, output).await;
+        Ended::TakenBack(and_not_started(error.hint(AS_BEFORE), restarted))
+    }
+
+    /// Whatever asks this process to end meanwhile: data that is neither proven nor taken back is of no use.
+    async fn take_back(
+        &self,
+        error: Error,
+        own: &[String],
+        all: &[String],
+        staged: &Staged,
+        stop: &mut Stop,
+        output: &Output,
+    ) -> Ended {
+        let halt = Halt { wanted: own.to_vec(), awaited: own.to_vec() };
+        let back = match self.halt_wholly(&halt, output).await {
             Ok(()) => staged.swap_back().map_err(trouble),
             Err(error) => Err(error),
         };
-        let restarted = match back {
-            Ok(()) => self.start(all, output).await,
-            Err(error) => Err(error),
-        };
-        match restarted {
-            Ok(()) => error.hint("the data is as it was before: the snapshot's was taken back"),
-            Err(other) => error.hint(format!("what was there before could not be started again: {}", other.message)),
+        if let Err(other) = back {
+            return Ended::Stuck(
+                error.hint(format!("what was there before could not be taken back: {}", other.message)),
+            );
         }
+        if !staged.is_as_before() {
+            return Ended::Stuck(error);
+        }
+        let restarted = self.start(all, stop, output).await;
+        Ended::TakenBack(and_not_started(error.hint(AS_BEFORE), restarted))
+    }
+}
+
+const AS_BEFORE: &str = "the data is as it was before: the snapshot's was taken back";
+
+impl Halt {
+    /// Of those that are wanted, and of the services, which may be about to stop.
+    fn of(rows: &[Service], services: &[String], wanted: Vec<String>) -> Self {
+        let restless = rows.iter().filter(|row| !is_at_rest(row.state) && !row.is_external());
+        let restless = restless.filter(|row| services.contains(&row.name)).map(|row| row.name.clone());
+        let awaited: BTreeSet<String> = restless.chain(wanted.iter().cloned()).collect();
+        Self { wanted, awaited: awaited.into_iter().collect() }
     }
 }
 
@@ -134,28 +204,6 @@ fn is_at_rest(state: State) -> bool {
     matches!(state, State::Stopped | State::Completed | State::Failed | State::Idle)
 }
 
-/// Ends a wait when this process is asked to end.
-async fn unless_ended(work: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
-    tokio::select! {
-        done = work => done,
-        () = asked_to_end() => Err(Error::new(Code::Interrupted, "it was called off")),
-    }
-}
-
-/// Until Ctrl-C or SIGTERM.
-pub async fn asked_to_end() {
-    let terminated = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signals) => drop(signals.recv().await),
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        asked = tokio::signal::ctrl_c() => {
-            if asked.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }
-        () = terminated => {}
-    }
+fn called_off() -> Error {
+    Error::new(Code::Interrupted, "it was called off")
 }

@@ -62,7 +62,7 @@ fn what_was_saved_is_restored_and_can_be_taken_back() {
     while !staged.parts.iter().all(|(_, _, copies)| copies.values().all(|it| it.is_settled(SystemTime::now()))) {
         std::thread::park_timeout(std::time::Duration::from_millis(1));
     }
-    staged.keep();
+    staged.keep().unwrap();
     assert_eq!(names(&lab.base.path().join("data")).unwrap().len(), 2);
     // The very files that were restored are not copied again.
     lab.save(&store, "b", &lives).unwrap();
@@ -108,15 +108,79 @@ fn one_at_a_time_and_what_was_left_goes() {
     drop(store);
     let store = lab.store();
     assert!(!lab.home.snapshots().join(NEW).exists() && !left.exists());
-    // A swap that was ended midway is completed.
+}
+
+#[test]
+fn what_was_before_goes_only_when_what_is_in_use_is_proven() {
+    let lab = Lab::new();
+    let lives = [lab.live("db", "first")];
+    let store = lab.store();
+    let saved = lab.save(&store, "a", &lives).unwrap();
     lab.live("db", "second");
-    let staged = store.stage(&store.find("a").unwrap(), &lives, &go_on()).unwrap();
-    let swaps: Vec<Swap> = staged.parts.iter().map(|(_, swap, _)| swap.clone()).collect();
-    replace(&lab.home.snapshots().join(SWAPS), &serde_json::to_vec(&swaps).unwrap()).unwrap();
+    let aside = lab.base.path().join("data/.restored-db");
+    let old = || fs::read_to_string(aside.join("file")).unwrap();
+    let staged = store.stage(&saved, &lives, &go_on()).unwrap();
+    assert!(staged.is_as_before());
+    staged.swap().unwrap();
+    assert!(!staged.is_as_before());
+    // The restored data is in use, and what was before is all that there is of it.
+    assert!(matches!(staged.drop_rest(), Err(Trouble::Midway(_))));
+    assert_eq!((text(&lives[0]).as_str(), old().as_str()), ("first", "second"));
     drop(store);
-    assert!(lab.store().is_torn());
     settle(&lab.home).unwrap();
-    assert_eq!((text(&lives[0]).as_str(), lab.store().is_torn()), ("first", false));
+    let store = lab.store();
+    assert!(matches!(store.check_settled(), Err(Trouble::Unproven(at)) if at == aside));
+    assert!(matches!(store.stage(&saved, &lives, &go_on()), Err(Trouble::Unproven(_))));
+    lab.save(&store, "b", &lives).unwrap();
+    store.remove("b").unwrap();
+    assert_eq!(old(), "second");
+    store.take_back().unwrap();
+    assert_eq!((text(&lives[0]).as_str(), aside.exists()), ("second", false));
+    assert!(matches!(store.take_back(), Err(Trouble::Nothing)));
+    let staged = store.stage(&saved, &lives, &go_on()).unwrap();
+    staged.swap().unwrap();
+    // Somebody has put another folder there.
+    fs::rename(&lives[0].folder, lab.base.path().join("mine")).unwrap();
+    lab.live("db", "other");
+    assert!(matches!(store.keep_restored(), Err(Trouble::Strange(at)) if at == lives[0].folder));
+    assert!(matches!(staged.keep(), Err(Trouble::Strange(_))));
+    assert_eq!((text(&lives[0]).as_str(), old().as_str()), ("other", "second"));
+    fs::remove_dir_all(&lives[0].folder).unwrap();
+    fs::rename(lab.base.path().join("mine"), &lives[0].folder).unwrap();
+    store.keep_restored().unwrap();
+    assert_eq!((text(&lives[0]).as_str(), aside.exists()), ("first", false));
+    store.check_settled().unwrap();
+}
+
+#[test]
+fn a_snapshot_that_was_about_to_be_replaced_is_there_again() {
+    let lab = Lab::new();
+    let lives = [lab.live("db", "first")];
+    let store = lab.store();
+    lab.save(&store, "a", &lives).unwrap();
+    drop(store);
+    // Without an exchange at once, ended after the first of its steps.
+    let (place, new) = (lab.home.snapshots().join("a"), lab.home.snapshots().join(NEW));
+    fs::rename(&place, swap::between(&new)).unwrap();
+    let store = lab.store();
+    assert_eq!(fs::read_to_string(place.join("db/file")).unwrap(), "first");
+    drop(store);
+    make_private_folder(&swap::between(&new)).unwrap();
+    drop(lab.store());
+    assert!(place.exists() && !swap::between(&new).exists());
+}
+
+#[test]
+fn names_lead_nowhere_else() {
+    let lab = Lab::new();
+    let lives = [lab.live("db", "first")];
+    let store = lab.store();
+    lab.save(&store, "a", &lives).unwrap();
+    for name in ["../snapshots/a", "./a", ".", "", "a/"] {
+        assert!(store.find(name).is_none(), "{name}");
+        assert!(matches!(store.remove(name), Err(Trouble::Unknown(_))), "{name}");
+    }
+    assert!(store.find("a").is_some());
 }
 
 #[test]
@@ -136,7 +200,7 @@ fn a_copy_that_lies_ready_is_used_once_and_only_for_its_snapshot() {
     let store = lab.store();
     let staged = store.stage(&saved, &lives, &go_on()).unwrap();
     staged.swap().unwrap();
-    staged.keep();
+    staged.keep().unwrap();
     assert_eq!(text(&lives[0]), "first");
     let now = fs::metadata(lives[0].folder.join("file")).unwrap().ino();
     assert!(!ready.exists() && number.is_none_or(|number| number == now));
