@@ -6,25 +6,25 @@ mod words;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::args::Global;
-use super::error::{Code, Error};
+use super::error::Error;
 use super::locate;
 use super::output::{Output, dim};
 use super::up::Stop;
 use crate::effects::clock;
+use crate::effects::fs::real as real_folder;
 use crate::effects::places::Home;
 use crate::effects::registry::{self, Lock};
-use crate::effects::snapshots::{self, Live, Snapshot as Saved, Store, Trouble};
+use crate::effects::snapshots::{self, Live, Snapshot as Saved, Store};
 use crate::manifest::{Request, did_you_mean};
 use crate::model::{Size, Workspace};
 use crate::view::{Align, Table, elapsed};
-use quiet::{Ended, Running};
+use quiet::{Ended, Running, off_the_loop};
 use words::{and_not_started, half_made, left_out, nothing_to_save, stuck, told, trouble};
 
 #[derive(Debug, Args)]
@@ -116,7 +116,7 @@ impl Site {
         let dirs = self.home.data_dirs();
         let services = self.workspace.services.values().filter(|service| service.snapshot);
         // Behind a symbolic link is the folder that is to change places.
-        let real = |folder: PathBuf| folder.canonicalize().unwrap_or(folder);
+        let real = |folder: PathBuf| real_folder(&folder).unwrap_or(folder);
         services.map(|it| Live { service: it.name.to_string(), folder: real(dirs.of(it)) }).collect()
     }
 
@@ -370,24 +370,6 @@ const LONGEST: usize = 100;
 fn plain(branch: &str) -> String {
     let letter = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
     branch.trim_start_matches('.').chars().map(letter).take(LONGEST).collect()
-}
-
-/// Runs what reads and writes for long; Ctrl-C calls it off.
-async fn off_the_loop<T: Send + 'static>(
-    stop: &mut Stop,
-    work: impl FnOnce(&AtomicBool) -> Result<T, Trouble> + Send + 'static,
-) -> Result<T, Error> {
-    let call_off = Arc::new(AtomicBool::new(false));
-    let flag = call_off.clone();
-    let mut done = tokio::task::spawn_blocking(move || work(&flag));
-    let ended = tokio::select! {
-        ended = &mut done => ended,
-        () = stop.asked() => {
-            call_off.store(true, Ordering::Relaxed);
-            done.await
-        }
-    };
-    ended.map_err(|error| Error::new(Code::Bug, error.to_string()))?.map_err(trouble)
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::words::{and_not_started, trouble};
 use crate::api::Client;
@@ -10,7 +12,7 @@ use crate::cli::output::Output;
 use crate::cli::up::Stop;
 use crate::cli::wait::{Goal, settle};
 use crate::effects::registry::Registration;
-use crate::effects::snapshots::Staged;
+use crate::effects::snapshots::{Staged, Trouble};
 use crate::supervise::State;
 use crate::view::Service;
 
@@ -206,4 +208,22 @@ fn is_at_rest(state: State) -> bool {
 
 fn called_off() -> Error {
     Error::new(Code::Interrupted, "it was called off")
+}
+
+/// Runs what reads and writes for long; Ctrl-C calls it off.
+pub async fn off_the_loop<T: Send + 'static>(
+    stop: &mut Stop,
+    work: impl FnOnce(&AtomicBool) -> Result<T, Trouble> + Send + 'static,
+) -> Result<T, Error> {
+    let call_off = Arc::new(AtomicBool::new(false));
+    let flag = call_off.clone();
+    let mut done = tokio::task::spawn_blocking(move || work(&flag));
+    let ended = tokio::select! {
+        ended = &mut done => ended,
+        () = stop.asked() => {
+            call_off.store(true, Ordering::Relaxed);
+            done.await
+        }
+    };
+    ended.map_err(|error| Error::new(Code::Bug, error.to_string()))?.map_err(trouble)
 }

@@ -106,7 +106,7 @@ fn one_at_a_time_and_what_was_left_goes() {
     let left = lab.home.data().join(".restored-db");
     make_private_folder(&left).unwrap();
     drop(store);
-    let store = lab.store();
+    let _held = lab.store();
     assert!(!lab.home.snapshots().join(NEW).exists() && !left.exists());
 }
 
