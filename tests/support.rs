@@ -2,4 +2,5 @@
 
 pub mod left;
 pub mod manifest;
+mod running;
 pub mod sandbox;

@@ -2,18 +2,19 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub use super::running::Running;
+
 /// Longer than anything takes that works, on a machine that is busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Who a test is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -291,55 +292,6 @@ fn settled(look: impl Fn() -> Vec<u32>) -> Vec<u32> {
     look()
 }
 
-/// A nagaya that runs.
-pub struct Running {
-    pub child: Child,
-    out: PathBuf,
-    err: PathBuf,
-}
-
-impl Running {
-    pub fn out(&self) -> String {
-        String::from_utf8_lossy(&fs::read(&self.out).unwrap()).into_owned()
-    }
-
-    /// The end of its output, of which there may be much.
-    pub fn out_end(&self) -> String {
-        const MOST: u64 = 200;
-        let (mut file, mut end) = (fs::File::open(&self.out).unwrap(), Vec::new());
-        let length = file.seek(SeekFrom::End(0)).unwrap();
-        file.seek(SeekFrom::Start(length.saturating_sub(MOST))).unwrap();
-        file.read_to_end(&mut end).unwrap();
-        String::from_utf8_lossy(&end).into_owned()
-    }
-
-    pub fn err(&self) -> String {
-        String::from_utf8_lossy(&fs::read(&self.err).unwrap()).into_owned()
-    }
-
-    /// Sends it a signal, by its name.
-    pub fn signal(&self, name: &str) {
-        signal(name, self.child.id());
-    }
-
-    /// Waits for its end.
-    #[track_caller]
-    pub fn end(mut self) -> Run {
-        let begun = Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            if begun.elapsed() > PATIENCE {
-                let _ = self.child.kill();
-                panic!("it does not end\n--- out\n{}\n--- err\n{}", self.out(), self.err());
-            }
-            pause();
-        };
-        Run { code: code(status), out: self.out(), err: self.err() }
-    }
-}
-
 /// Signals a process.
 #[track_caller]
 pub fn signal(name: &str, pid: u32) {
@@ -358,7 +310,7 @@ pub fn until(what: &str, condition: impl Fn() -> bool) {
 }
 
 /// Between two looks at a condition that nothing announces.
-fn pause() {
+pub(super) fn pause() {
     std::thread::park_timeout(Duration::from_millis(20));
 }
 
@@ -386,7 +338,7 @@ fn finish_within(limit: Duration, command: &mut Command) -> Run {
     Run { code: code(output.status), out: text(output.stdout), err: text(output.stderr) }
 }
 
-fn code(status: std::process::ExitStatus) -> i32 {
+pub(super) fn code(status: std::process::ExitStatus) -> i32 {
     use std::os::unix::process::ExitStatusExt;
     status.code().unwrap_or_else(|| 128 + status.signal().unwrap())
 }

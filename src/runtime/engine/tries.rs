@@ -1,9 +1,13 @@
 //! Versions that are tried, from the asking to the removal of what they left.
 
+mod words;
+
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
+
+use words::{led_nowhere, stays, still_led};
 
 use super::Engine;
 use crate::effects::places::Home;
@@ -379,45 +383,4 @@ impl Engine {
         self.tries.drop(name);
         let _ = self.tries.write(&self.setup.home);
     }
-
-    /// All of them, as they are shown.
-    pub(super) fn shown_tries(&self) -> Vec<view::Try> {
-        let shown = |entry: &Entry| {
-            let it = &entry.it;
-            let place = self.world.plan().index(&it.name).filter(|&place| !self.world.is_over(place));
-            let status = place.map(|place| self.world.status(place));
-            let reason = status.as_ref().and_then(|status| status.reason.as_ref());
-            view::Try {
-                name: it.name.clone(),
-                service: it.service.clone(),
-                version: it.version.clone(),
-                state: status.as_ref().map(|status| status.state),
-                folder: it.folder.display().to_string(),
-                branch: it.worktree.as_ref().map(|worktree| worktree.branch.clone()),
-                worktree: it.worktree.as_ref().map(|worktree| worktree.path.display().to_string()),
-                reason: it.kept.clone().or(reason.map(|reason| view::reason(reason, self.world.plan()))),
-                header: view::Steering::header(&it.service, &it.name),
-            }
-        };
-        let is_shown = |entry: &&Entry| !matches!(entry.stage, Stage::Lent);
-        self.tries.list.iter().filter(is_shown).map(shown).collect()
-    }
-}
-
-fn still_led(name: &str, why: &Problem) -> Problem {
-    let hint = format!("`nagaya try --end {name} --force` ends it all the same");
-    refused(format!("{name} goes on running, as the routes to it cannot be changed: {why}"), Some(hint))
-}
-
-fn led_nowhere(name: &str, why: &Problem) -> Problem {
-    let hint = "`nagaya dtab list` shows what leads to it".to_owned();
-    refused(format!("{name} has ended, but the routes to it could not be changed: {why}"), Some(hint))
-}
-
-fn stays(name: &str, why: &Kept, and: &str) -> Problem {
-    let hint = match why {
-        Kept::Locked(_) => format!("`git worktree unlock` opens it; `nagaya try --end {name} --force` drops it"),
-        _ => format!("commit what matters to a branch; `nagaya try --end {name} --force` drops it"),
-    };
-    refused(format!("{name} {and}, and its worktree is kept: {why}"), Some(hint))
 }
