@@ -125,8 +125,9 @@ impl Running {
     fn shown(&self) -> view::Shift {
         let (step, steps) = self.plan.step();
         let (state, reason) = match &self.phase {
-            Phase::Moving | Phase::Underway => (ShiftState::Shifting, None),
-            Phase::Ending(state, reason) | Phase::Over(state, reason) => (*state, reason.clone()),
+            // It is over when the routes are as it leaves them, and not before.
+            Phase::Moving | Phase::Underway | Phase::Ending(..) => (ShiftState::Shifting, None),
+            Phase::Over(state, reason) => (*state, reason.clone()),
         };
         let share = if state == ShiftState::Aborted { 0.0 } else { self.plan.share() };
         let held = self.held.map(|lack| lack.to_string()).filter(|_| state == ShiftState::Shifting);

@@ -54,10 +54,11 @@ fn another_name_of_the_workspace_is_not_taken_silently() {
     let sandbox = workspace(Account::unprivileged(), &manifest("old"));
     sandbox.up();
     sandbox.write("nagaya.yaml", manifest("new"));
-    let said = ["the manifest calls the workspace `new` now; it runs as `old`", "until `nagaya down` and `nagaya up`"];
-    sandbox.up().says(&said);
+    let said = ["the manifest calls the workspace `new` now, and it runs as `old`", "`nagaya down`, then `nagaya up`"];
     // As long as it is so.
-    sandbox.up().says(&said);
+    for _ in 0..2 {
+        sandbox.nagaya(&["up", "-d", "--wait"]).ended(1).says(&said);
+    }
     sandbox.nagaya(&["down"]).good();
     let up = sandbox.up();
     assert!(!up.err.contains("runs as"), "{}", up.err);
