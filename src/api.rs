@@ -6,6 +6,7 @@
 mod attach;
 mod client;
 mod concern;
+mod kill;
 mod mirrors;
 pub mod namerd;
 mod names;

@@ -25,6 +25,7 @@ mod global;
 mod graph;
 mod hold;
 mod init;
+mod kill;
 mod locate;
 mod logs;
 mod ls;
@@ -113,6 +114,7 @@ fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Error> {
         Some(Command::Start(args)) => block(control::run(&global, "start", &args, output)),
         Some(Command::Stop(args)) => block(control::run(&global, "stop", &args, output)),
         Some(Command::Restart(args)) => block(control::restart(&global, &args, output)),
+        Some(Command::Kill(args)) => block(kill::run(&global, args, output)),
         Some(Command::Scale(args)) => block(scale::run(&global, args, output)),
         Some(Command::Wait(args)) => block(wait::run(&global, &args, output)),
         Some(Command::Why(args)) => why::run(&global, &args, output),

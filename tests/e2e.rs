@@ -15,6 +15,7 @@ mod external;
 mod faults;
 mod graph;
 mod json;
+mod kill;
 mod logs;
 mod long_routes;
 mod matching;

@@ -276,7 +276,7 @@ impl Client {
         read(body).await
     }
 
-    async fn post<T: DeserializeOwned>(&self, path: &str, value: &impl Serialize) -> Result<T, CallError> {
+    pub(super) async fn post<T: DeserializeOwned>(&self, path: &str, value: &impl Serialize) -> Result<T, CallError> {
         self.send(Method::POST, path, value).await
     }
 

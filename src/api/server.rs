@@ -80,6 +80,7 @@ pub async fn serve(listener: UnixListener, handle: Handle, identity: Identity) {
         .route("/v1/tries/end", post(end_try))
         .route("/v1/up", post(up))
         .route("/v1/down", post(down))
+        .merge(super::kill::router())
         .merge(super::remotes::router())
         .merge(super::routes::router())
         .merge(super::shifts::router())

@@ -17,6 +17,7 @@ use super::events::Events;
 use super::exec::Exec;
 use super::graph::Graph;
 use super::init::Init;
+use super::kill::Kill;
 use super::matrix::Matrix;
 use super::mirror::Mirror;
 use super::ps::Ps;
@@ -143,6 +144,8 @@ commands! {
     Stop(Named) = "stop",
     /// Replace services by new instances, without a gap where that is possible
     Restart(Restart) = "restart",
+    /// Kill services, or send them another signal
+    Kill(Kill) = "kill",
     /// Have more or fewer instances of services
     Scale(Scale) = "scale",
     /// Wait until services are ready or completed

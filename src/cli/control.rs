@@ -47,7 +47,8 @@ pub async fn run(global: &Global, verb: &str, args: &Named, output: &Output) -> 
     show(&client, &args.services, output).await
 }
 
-async fn show(client: &Client, services: &[String], output: &Output) -> Result<ExitCode, Error> {
+/// Prints the rows of services as JSON, where that is wanted.
+pub async fn show(client: &Client, services: &[String], output: &Output) -> Result<ExitCode, Error> {
     if output.json {
         let rows = client.services().await?;
         output.json(&rows.into_iter().filter(|row| services.contains(&row.name)).collect::<Vec<_>>());

@@ -28,7 +28,7 @@ use tokio::sync::{Mutex, OnceCell, mpsc, watch};
 use super::environment;
 use super::places::Home;
 use super::pods::Announcer;
-use crate::model::{Image, Signal};
+use crate::model::Image;
 use crate::supervise::{Exit, Fact, Left};
 use clear::Note;
 use engine::{AGAIN, Engine, told};
@@ -40,7 +40,7 @@ use network::{Ground, Site};
 pub use body::Wanted;
 pub use clear::{clear, left};
 pub use image::Freshness;
-pub use life::{Birth, Running};
+pub use life::{Birth, Running, Sent};
 pub use visit::exec;
 
 /// The containers of a workspace; clones share them.
@@ -247,7 +247,7 @@ impl Containers {
     }
 
     /// Begins the life of a container, which takes these signals; what becomes of it is a fact.
-    pub fn launch(&self, birth: Birth, mut signals: mpsc::UnboundedReceiver<Signal>) {
+    pub fn launch(&self, birth: Birth, mut signals: mpsc::UnboundedReceiver<Sent>) {
         let own = self.clone();
         tokio::spawn(async move {
             let Shared { announcer, facts, losses, .. } = &*own.0;
@@ -256,7 +256,7 @@ impl Containers {
             let name = wanted.planned.name.as_str();
             let site = tokio::select! {
                 site = told(own.site(), words[1].line(WAITS)) => site,
-                Some(signal) = signals.recv() => {
+                signal = life::stopped(&mut signals) => {
                     return drop(facts.send(Fact::Exited(incarnation, Exit::Signal(signal), Left::Nothing)));
                 }
             };

@@ -199,7 +199,7 @@ impl Host {
                 }
             }
             Effect::Signal { incarnation, signal } => {
-                if !self.signal_vessel(incarnation, signal) {
+                if !self.stop_vessel(incarnation, signal) {
                     self.helpers.launcher().signal(incarnation, signal);
                 }
             }

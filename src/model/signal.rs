@@ -6,9 +6,9 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Signal(i32);
 
-/// The signals of POSIX that one sends to a service. The numbers are those that Linux and macOS share, but
-/// for USR1 and USR2.
-const NAMES: [(&str, i32); 11] = [
+/// The signals of POSIX that one sends to a service, and WINCH, by which some servers end. The numbers are those that Linux and macOS share, but
+/// for the five where both are given.
+const NAMES: [(&str, i32); 15] = [
     ("HUP", 1),
     ("INT", 2),
     ("QUIT", 3),
@@ -20,6 +20,10 @@ const NAMES: [(&str, i32); 11] = [
     ("TERM", 15),
     ("USR1", if cfg!(target_os = "macos") { 30 } else { 10 }),
     ("USR2", if cfg!(target_os = "macos") { 31 } else { 12 }),
+    ("CONT", if cfg!(target_os = "macos") { 19 } else { 18 }),
+    ("STOP", if cfg!(target_os = "macos") { 17 } else { 19 }),
+    ("TSTP", if cfg!(target_os = "macos") { 18 } else { 20 }),
+    ("WINCH", 28),
 ];
 
 impl Signal {

@@ -6,6 +6,7 @@ mod beginning;
 mod disco;
 mod edits;
 mod explain;
+mod kill;
 mod mirrors;
 mod remotes;
 mod setup;

@@ -13,6 +13,7 @@ use crate::effects::pods::Inbox;
 use crate::effects::terminal::{Attached, Size};
 use crate::launcher::Account;
 use crate::manifest::Request;
+use crate::model::Signal;
 use crate::plan::Selection;
 use crate::resilience::{Course, Limits};
 use crate::route::history::{Change, Dtabs, Record, Refused};
@@ -63,6 +64,12 @@ pub enum Ask {
         services: Vec<String>,
         recreate: bool,
         reply: oneshot::Sender<Result<(), Problem>>,
+    },
+    /// Send a signal to services, or to all; the answer are the names of those that it was for.
+    Kill {
+        services: Vec<String>,
+        signal: Signal,
+        reply: oneshot::Sender<Result<Vec<String>, Problem>>,
     },
     /// Have so many instances of these.
     Scale(Scale, oneshot::Sender<Result<Scaled, Problem>>),

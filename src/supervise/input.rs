@@ -82,6 +82,8 @@ pub enum Command {
     Wake(usize),
     /// Stop everything.
     Down,
+    /// Stop these without grace.
+    KillThese(Vec<usize>),
     /// Kill everything, without grace.
     Kill,
 }

@@ -1,6 +1,7 @@
 //! nagaya inside a Docker container: what each degree of confinement leaves, and the word for it. In `services` it is the
 //! other way round.
 
+mod commands;
 mod hangs;
 mod services;
 

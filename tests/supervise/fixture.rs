@@ -104,6 +104,10 @@ impl Fixture {
         self.step(Input::Asked(Command::Down))
     }
 
+    pub fn kill_these(&mut self, names: &[&str]) -> String {
+        self.step(Input::Asked(Command::KillThese(self.names(names))))
+    }
+
     pub fn kill(&mut self) -> String {
         self.step(Input::Asked(Command::Kill))
     }

@@ -230,7 +230,7 @@ impl Outside {
 
 fn command(count: usize, random: &mut fastrand::Rng) -> Command {
     let one = vec![random.usize(..count)];
-    match random.u8(..17) {
+    match random.u8(..18) {
         0..3 => Command::Up((0..count).map(|place| (place, if place == 5 { Want::Idle } else { Want::Up })).collect()),
         3..6 => Command::Start(one),
         6..8 => Command::Stop(one),
@@ -238,6 +238,7 @@ fn command(count: usize, random: &mut fastrand::Rng) -> Command {
         11 => Command::Wake(5),
         12 => Command::Down,
         13..16 => Command::Replace(one),
+        16 => Command::KillThese(one),
         _ => Command::Kill,
     }
 }

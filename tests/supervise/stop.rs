@@ -91,3 +91,22 @@ fn a_kill_asks_nobody() {
     world.exited("b", 137);
     assert!(world.world.is_quiet());
 }
+
+#[test]
+fn a_kill_of_one_takes_no_grace_and_waits_for_nobody() {
+    let mut world = running("a: depends_on: b | b: restart: always | c: restart: always", &["b", "a", "c"]);
+    world.exited("c", 1);
+    assert_eq!(world.kill_these(&["b", "c"]), "signal b SIGKILL");
+    assert_eq!(world.states(), "running stopping stopped");
+    world.exited("b", 137);
+    assert_eq!(world.states(), "running stopped stopped");
+    assert_eq!(world.pass(60_000), "", "it stays stopped");
+    assert_eq!(world.start(&["b"]), "launch b");
+}
+
+#[test]
+fn a_stop_that_takes_long_can_be_cut_short() {
+    let mut world = running("a: stop_grace_period: 10m", &["a"]);
+    world.stop(&["a"]);
+    assert_eq!(world.kill_these(&["a"]), "signal a SIGKILL");
+}

@@ -48,6 +48,26 @@ pub struct Birth {
     pub running: Arc<OnceLock<Running>>,
 }
 
+/// A signal on its way to a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// It is to end; where the manifest names no signal, by the image's own.
+    Stop(Signal),
+    /// What follows is the program's business.
+    Other(Signal),
+}
+
+/// Until somebody wants it to end.
+pub async fn stopped(signals: &mut mpsc::UnboundedReceiver<Sent>) -> Signal {
+    loop {
+        match signals.recv().await {
+            Some(Sent::Stop(signal)) => return signal,
+            Some(Sent::Other(_)) => {}
+            None => std::future::pending().await,
+        }
+    }
+}
+
 /// How a life ended.
 #[derive(Debug)]
 pub enum End {
@@ -71,7 +91,7 @@ pub async fn live(
     site: &Site,
     wanted: &Wanted,
     (running, mut words): (&OnceLock<Running>, [Words; 2]),
-    mut signals: mpsc::UnboundedReceiver<Signal>,
+    mut signals: mpsc::UnboundedReceiver<Sent>,
     launched: impl FnOnce(&Running),
 ) -> (End, bool) {
     let name = wanted.name();
@@ -100,9 +120,12 @@ pub async fn live(
             done = &mut pump, if words.is_none() => words = Some(done),
             code = &mut ended => exit = Some(code),
             why = site.lost() => return (End::Exited(Exit::Lost(why)), is_asked),
-            Some(signal) = signals.recv() => {
-                is_asked = true;
-                kill(site, &id, if signal == Signal::TERM { stop.unwrap_or(signal) } else { signal });
+            Some(sent) = signals.recv() => match sent {
+                Sent::Stop(signal) => {
+                    is_asked = true;
+                    kill(site, &id, if signal == Signal::TERM { stop.unwrap_or(signal) } else { signal });
+                }
+                Sent::Other(signal) => kill(site, &id, signal),
             }
         }
     }

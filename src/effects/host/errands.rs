@@ -231,10 +231,7 @@ impl Host {
 
     /// Signals the main process of a service alone, as `docker kill` does: a shell above it would not survive it.
     pub fn signal_main(&self, service: usize, signal: Signal) {
-        let vessels = self.vessels.iter().filter(|(_, vessel)| vessel.service == service);
-        vessels.for_each(|(incarnation, _)| {
-            self.signal_vessel(*incarnation, signal);
-        });
+        self.signal_vessels(service, signal);
         let lives = self.lives.values().filter(|life| life.service == service);
         lives.filter_map(|life| life.pids.first()).for_each(|&pid| crate::effects::signal(pid, signal));
     }

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::errands::not_started;
 use super::{GONE, Host, source};
-use crate::effects::containers::{Birth, Containers, Freshness, Running, Wanted};
+use crate::effects::containers::{Birth, Containers, Freshness, Running, Sent, Wanted};
 use crate::effects::probe::{Way, try_network};
 use crate::launcher::Line;
 use crate::model::{Image, ProbeKind, Signal};
@@ -25,7 +25,7 @@ const ACCEPTING: Duration = Duration::from_millis(500);
 pub(super) struct Vessel {
     pub service: usize,
     pub instance: u32,
-    signals: mpsc::UnboundedSender<Signal>,
+    signals: mpsc::UnboundedSender<Sent>,
     /// There once it runs.
     running: Arc<OnceLock<Running>>,
 }
@@ -109,12 +109,19 @@ impl Host {
         Some(vessels.min_by_key(|it| it.instance)?.running()?.id.clone())
     }
 
-    /// Signals a container; false where the life is none.
-    pub(super) fn signal_vessel(&self, incarnation: Incarnation, signal: Signal) -> bool {
+    /// Has a container end; false where the life is none.
+    pub(super) fn stop_vessel(&self, incarnation: Incarnation, signal: Signal) -> bool {
         self.vessels.get(&incarnation).is_some_and(|vessel| {
-            let _ = vessel.signals.send(signal);
+            let _ = vessel.signals.send(Sent::Stop(signal));
             true
         })
+    }
+
+    /// Signals the containers of a service.
+    pub(super) fn signal_vessels(&self, service: usize, signal: Signal) {
+        for vessel in self.vessels.values().filter(|vessel| vessel.service == service) {
+            let _ = vessel.signals.send(Sent::Other(signal));
+        }
     }
 
     /// Probes a container; false where the life is none.

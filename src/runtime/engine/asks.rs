@@ -82,6 +82,7 @@ impl Engine {
                 let command = if recreate { Command::Restart } else { Command::Replace };
                 let _ = reply.send(processes.map(|places| self.step(Input::Asked(command(places)))));
             }
+            Ask::Kill { services, signal, reply } => drop(reply.send(self.kill(&services, signal))),
             Ask::Scale(scale, reply) => {
                 let _ = reply.send(self.scale(&scale));
             }
@@ -114,7 +115,7 @@ impl Engine {
         }
     }
 
-    fn places(&self, names: &[String]) -> Result<Vec<usize>, Problem> {
+    pub(super) fn places(&self, names: &[String]) -> Result<Vec<usize>, Problem> {
         names.iter().map(|name| self.place(name)).collect()
     }
 
@@ -127,7 +128,7 @@ impl Engine {
     }
 
     /// The same services, each of which is a process.
-    fn processes(&self, places: Vec<usize>) -> Result<Vec<usize>, Problem> {
+    pub(super) fn processes(&self, places: Vec<usize>) -> Result<Vec<usize>, Problem> {
         let services = &self.world.plan().services;
         let elsewhere = places.iter().find_map(|&place| Some((&services[place].name, services[place].external()?)));
         match elsewhere {

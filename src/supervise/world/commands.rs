@@ -39,7 +39,8 @@ impl World {
             }
             Command::Wake(service) => self.wake(service),
             Command::Down => (0..self.rows.len()).for_each(|service| self.want(service, Want::Down)),
-            Command::Kill => self.kill_all(now),
+            Command::KillThese(services) => services.into_iter().for_each(|service| self.kill_service(now, service)),
+            Command::Kill => (0..self.rows.len()).for_each(|service| self.kill_service(now, service)),
         }
     }
 
@@ -171,13 +172,11 @@ impl World {
         }
     }
 
-    fn kill_all(&mut self, now: Moment) {
-        for service in 0..self.rows.len() {
-            self.want(service, Want::Down);
-            for spot in self.spots(service) {
-                if let Some(incarnation) = self.instance(spot).phase.incarnation() {
-                    self.kill(now, spot, incarnation);
-                }
+    fn kill_service(&mut self, now: Moment, service: usize) {
+        self.want(service, Want::Down);
+        for spot in self.spots(service) {
+            if let Some(incarnation) = self.instance(spot).phase.incarnation() {
+                self.kill(now, spot, incarnation);
             }
         }
     }
