@@ -37,7 +37,7 @@ use crate::model::{Egress, Rules};
 pub use crate::plan::Location;
 pub use apart::Apart;
 pub use availability::Availability;
-pub use hosts::{Place, host_name};
+pub use hosts::{Place, host_name, is_machine};
 pub use known::{Asking, Known};
 pub use listener::{Listener, Socket, on_loopback};
 pub use replicas::{Call, Life, Picked, Replicas, Tried};

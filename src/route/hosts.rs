@@ -1,8 +1,10 @@
 //! Names of hosts at the front door: which service, or none, each of them means.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::zone::Found;
 use super::{Table, Upstream};
 
 /// What a host name means at the front door.
@@ -49,6 +51,25 @@ impl Table {
         let place = self.upstreams.place(&label).or_else(|| self.aliases.get(&*label).copied())?;
         self.upstreams.get(place).filter(|_| !self.leaving.contains(&place))
     }
+
+    /// The name of the service that a Host header means, by whichever of its names: at the front door, in pods, in
+    /// production. `None` for the names of others, and for those of machines: addresses and `localhost`.
+    pub fn named_by_host(&self, host: &str) -> Option<&str> {
+        if let Some(upstream) = self.by_host(host) {
+            return Some(&upstream.name);
+        }
+        match self.zone.lookup(host_name(host), None) {
+            Found::Service { service, .. } => self.zone.name(service),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a host, with or without a port, is an address or this machine's own name: that names no service.
+pub fn is_machine(host: &str) -> bool {
+    let name = host_name(host);
+    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    address.parse::<IpAddr>().is_ok() || name.eq_ignore_ascii_case("localhost")
 }
 
 /// Names are the same in capitals (RFC 4343).

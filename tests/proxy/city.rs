@@ -213,8 +213,13 @@ impl Client {
     /// Asks with these lines, and gives the head and the body of the answer.
     #[track_caller]
     pub fn ask(&mut self, path: &str, fields: &[&str]) -> (String, String) {
+        self.ask_host("users", path, fields)
+    }
+
+    /// Asks for whatever a Host is.
+    pub fn ask_host(&mut self, host: &str, path: &str, fields: &[&str]) -> (String, String) {
         let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
-        self.0.write_all(format!("GET {path} HTTP/1.1\r\nHost: users\r\n{fields}\r\n").as_bytes()).unwrap();
+        self.0.write_all(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n").as_bytes()).unwrap();
         let head = head(&mut self.0);
         let length = head.split("\r\n").find_map(|line| {
             let (name, value) = line.split_once(": ")?;

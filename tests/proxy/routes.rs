@@ -287,6 +287,26 @@ fn identifiers_name_requests() {
     assert!(head.starts_with("HTTP/1.1 502") && body.contains("/svc/nobody leads nowhere"), "{head}{body}");
 }
 
+#[test]
+fn a_host_names_the_service_that_has_it_by_its_own_name_alone() {
+    let mut houses = two();
+    houses.push(House::named("web"));
+    let host = || Identifier::HeaderToken { header: "host".to_owned() };
+    let to = |identifier: Identifier, routes: &str, host: &str| {
+        let city = City::with(&houses, routes, vec![identifier]);
+        let (_, body) = Client::at(city.edge("shell", "web")).ask_host(host, "/", &[]);
+        body.split('|').next().unwrap_or_default().to_owned()
+    };
+    let routes = "/svc/api.example.com => /#/local/users-v2";
+    for own in ["127.0.0.1:8081", "localhost", "[::1]:80", "10.66.1.2"] {
+        assert_eq!(to(host(), routes, own), "web", "{own} names a machine, so it is whoever is called there");
+    }
+    assert_eq!(to(host(), routes, "api.example.com"), "users-v2");
+    assert!(to(host(), routes, "api.example.com:80").contains("/svc/api.example.com:80 leads nowhere"));
+    let both = Identifier::MethodAndHost { with_uri: false };
+    assert_eq!(to(both, "/svc/1.1/GET => /#/local", "localhost:8081"), "web");
+}
+
 /// A house that calls another for each request that it gets, and forwards these fields of it.
 pub fn calling(name: &'static str, edge: Arc<std::sync::OnceLock<u16>>, forwarded: &'static [&'static str]) -> House {
     let port = callee(move |mut stream, _| {

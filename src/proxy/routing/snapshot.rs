@@ -12,7 +12,7 @@ use super::{Call, permits, service_name};
 use crate::dtab::{self, Dtab, Identified, Interpreter, Limits, Namers, Path, Ruled};
 use crate::proxy::answer::{Refusal, Sought};
 use crate::proxy::http::{Caller, Target};
-use crate::route::{Endpoint, Known, Remote, Routes, Table, Upstream};
+use crate::route::{Endpoint, Known, Remote, Routes, Table, Upstream, is_machine};
 
 /// Names that are kept bound. Requests may bring any.
 const MOST_NAMES: usize = 1000;
@@ -72,6 +72,7 @@ impl Snapshot {
             return of_callee();
         }
         let uri = without_parameter.unwrap_or(call.target);
+        let call = Call { host: self.host(call.host, &target.upstream), ..*call };
         let mut headers = call.headers();
         headers.extend([(":authority", call.host), (":method", call.method)]);
         let is_grpc = |&(name, value): &(&str, &str)| {
@@ -84,6 +85,15 @@ impl Snapshot {
         let prefix = Path::of(["svc"]).unwrap_or_default();
         let named = self.table.identifiers.iter().find_map(|it| it.identify(&prefix, &request).ok());
         named.unwrap_or_else(of_callee)
+    }
+
+    /// The Host by which a request is named. A service has many names, and one way for all of them: its own.
+    fn host<'a>(&'a self, host: &'a str, callee: &'a Upstream) -> &'a str {
+        match self.table.named_by_host(host) {
+            Some(name) => name,
+            None if host.is_empty() || is_machine(host) => &callee.name,
+            None => host,
+        }
     }
 
     /// The numbers of the rules that are for a request.

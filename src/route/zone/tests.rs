@@ -206,3 +206,21 @@ fn all_spellings_of_a_service_lead_to_it() {
     assert_eq!(zone().spellings(1), suffixes.map(|suffix| format!("user_dns{suffix}")));
     assert_eq!(zone().spellings(2), [""; 0]);
 }
+
+#[test]
+fn a_host_is_the_service_of_whichever_name() {
+    let table =
+        crate::route::Table { zone: std::sync::Arc::new(zone()), ..crate::route::tests::table(&["users", "web"]) };
+    for name in
+        ["users", "users:80", "USERS.shop.", "users.default.svc.cluster.local:80", "a.users.example.com", "accounts"]
+    {
+        assert_eq!(table.named_by_host(name), Some("users"), "{name}");
+    }
+    assert_eq!(table.named_by_host("web.shop.localhost:4400"), Some("web"));
+    for name in ["", "localhost:80", "127.0.0.1", "example.com", "nobody.shop.localhost", "host.nagaya.internal"] {
+        assert_eq!(table.named_by_host(name), None, "{name}");
+    }
+    let machines = ["127.0.0.1:8081", "[::1]:80", "[::1]", "10.66.1.2", "LocalHost:1"];
+    assert!(machines.iter().all(|host| crate::route::is_machine(host)));
+    assert!(!["users", "a.localhost", "", "1.2.3.4.example.com"].iter().any(|host| crate::route::is_machine(host)));
+}
