@@ -87,7 +87,7 @@ async fn place_of(client: &Client, service: &str, output: &Output) -> Result<Env
                 if of_it.is_empty() && !changes.whole { continue } else { return }
             };
             if output.is_interactive() && !std::mem::replace(&mut is_told, true) {
-                output.say(&format!("{service} is {}: waiting for its pod", row.state.word()));
+                output.say(&format!("{service} {}: the command waits for its pod", row.state.said()));
             }
         }
     };

@@ -228,11 +228,19 @@ pub fn dim(text: &str) -> String {
 
 /// A state with its mark and colour.
 pub fn state(state: State) -> String {
-    let color = match state {
+    tint(&format!("{} {}", view::state_mark(state), state.word()), color(state))
+}
+
+/// What is said of who is in a state, in its colour.
+pub fn said(state: State) -> String {
+    tint(state.said(), color(state))
+}
+
+fn color(state: State) -> AnsiColor {
+    match state {
         State::Ready | State::Running | State::Completed => AnsiColor::Green,
         State::Waiting | State::Setup | State::Starting | State::Stopping => AnsiColor::Yellow,
         State::Unhealthy | State::Backoff | State::Failed => AnsiColor::Red,
         State::Idle | State::Stopped => AnsiColor::BrightBlack,
-    };
-    tint(&format!("{} {}", view::state_mark(state), state.word()), color)
+    }
 }

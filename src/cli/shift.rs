@@ -173,7 +173,7 @@ fn check(service: &str, now: &Shares, then: &Shares, unfit: &[Unfit]) -> Result<
     let of = |shares: &Shares, name: &str| shares.iter().find(|(known, _)| known == name).map_or(0.0, |(_, it)| *it);
     let Some(unfit) = unfit.iter().find(|it| of(then, &it.name) > of(now, &it.name)) else { return Ok(()) };
     let Unfit { name, state, why } = unfit;
-    Err(Error::failed(format!("{name} cannot take requests: it is {}{why}", state.word()))
+    Err(Error::failed(format!("{name} cannot take requests: it {}{why}", state.said()))
         .hint(format!("the requests to {service} are shared as before; {}", unfit.helps()))
         .hint("`--force` gives it its share all the same"))
 }

@@ -334,7 +334,7 @@ async fn timed_out(rows: &Rows, goal: Goal, timeout: Option<Duration>, client: &
     if let Ok(Ok(why)) = tokio::time::timeout(SOON, client.why(name)).await
         && let Some(reason) = why.last_probe.or(why.reason)
     {
-        error.message.push_str(&format!("\n  {name} is {}: {reason}", why.state.word()));
+        error.message.push_str(&format!("\n  {name} {}: {reason}", why.state.said()));
     }
     error.detail(last_lines(home, name, 10)).hint(format!("`nagaya why {name}` shows more"))
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::args::{Global, One};
 use super::error::Error;
 use super::locate::connect;
-use super::output::{Output, dim, state};
+use super::output::{Output, dim, said};
 use super::wait::{shared_port, tail_of};
 use crate::view::{label, lost_lines};
 
@@ -34,22 +34,22 @@ async fn service(global: &Global, args: &One, output: &Output) -> Result<ExitCod
         output.json(&why);
         return Ok(ExitCode::SUCCESS);
     }
-    output.line(&format!("{} is {}", why.service, state(why.state)));
+    output.line(&format!("{} {}", why.service, said(why.state)));
     if let Some(reason) = &why.reason {
         output.line(&format!("  {reason}"));
     }
     for unwell in &why.instances {
         let reason = unwell.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        output.line(&format!("  {} is {}{reason}", label(&why.service, unwell.instance), state(unwell.state)));
+        output.line(&format!("  {} {}{reason}", label(&why.service, unwell.instance), said(unwell.state)));
     }
     for (depth, blocker) in why.blockers.iter().enumerate() {
         let reason = blocker.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
         let indent = "  ".repeat(depth.min(8) + 1);
         output.line(&format!(
-            "{indent}↳ {} must be {}, is {}{reason}",
+            "{indent}↳ {} must be {}, {}{reason}",
             blocker.service,
             blocker.condition,
-            state(blocker.state)
+            said(blocker.state)
         ));
     }
     if let Some(probe) = why.last_probe.as_ref().filter(|probe| !why.ready && why.reason.as_ref() != Some(*probe)) {

@@ -25,7 +25,7 @@ const INVALID_ARGUMENT: u16 = 3;
 /// Why a call was not passed on, or brought no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    #[error("{0} is {word}", word = .1.word())]
+    #[error("{0} {said}", said = .1.said())]
     Absent(Arc<str>, State),
     /// With the reason, where the engine told it.
     #[error("{0} was not ready within {1:?}{reason}", reason = behind_colon(.2.as_deref()))]
@@ -312,9 +312,9 @@ mod tests {
     fn every_asker_is_answered_in_its_language() {
         let plain = refusal().response(Asker::default());
         assert_eq!(plain.status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(plain.headers()[L5D_ERR], "users is failed");
+        assert_eq!(plain.headers()[L5D_ERR], "users has failed");
         assert_eq!(plain.headers()[RETRY_AFTER], "1");
-        assert_eq!(plain.body(), "nagaya: users is failed\nto see more: nagaya why users\n");
+        assert_eq!(plain.body(), "nagaya: users has failed\nto see more: nagaya why users\n");
         let grpc = refusal().response(Asker { is_grpc: true, is_browser: false });
         assert_eq!((grpc.status(), &grpc.headers()["grpc-status"]), (StatusCode::OK, &HeaderValue::from_static("14")));
     }

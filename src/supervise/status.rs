@@ -47,6 +47,24 @@ impl State {
             Self::Failed => "failed",
         }
     }
+
+    /// What is said of who is in it, behind the name: `users has failed`.
+    pub fn said(self) -> &'static str {
+        match self {
+            Self::Waiting => "is waiting",
+            Self::Setup => "is being set up",
+            Self::Starting => "is starting",
+            Self::Running => "is running",
+            Self::Ready => "is ready",
+            Self::Unhealthy => "is unhealthy",
+            Self::Idle => "is idle",
+            Self::Backoff => "waits to be started again",
+            Self::Stopping => "is stopping",
+            Self::Stopped => "is stopped",
+            Self::Completed => "has completed",
+            Self::Failed => "has failed",
+        }
+    }
 }
 
 /// What the outside sees of a service or of one of its instances.

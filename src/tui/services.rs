@@ -40,7 +40,7 @@ impl<'a> Group<'a> {
         let row = unwell.or_else(|| self.0.iter().find(|row| row.reason.is_some()))?;
         let reason = row.reason.clone()?;
         let is_apart = self.0.len() > 1 && !row.settled;
-        let other = || format!("{} is {}: {reason}", label("", row.instance).trim_start(), row.state.word());
+        let other = || format!("{} {}: {reason}", label("", row.instance).trim_start(), row.state.said());
         Some(if is_apart && row.instance > 1 { other() } else { reason })
     }
 

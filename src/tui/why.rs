@@ -75,7 +75,7 @@ fn told(app: &App, why: &Explanation, width: usize) -> Vec<Line<'static>> {
         lines.push(if at == app.why.selected { line.style(theme.selected(true)) } else { line });
     };
     let state = |state| Span::styled(format!("{} ", state_mark(state)), theme.state(state));
-    selectable(0, vec![state(why.state), Span::raw(format!("{} is {}", why.service, why.state.word()))]);
+    selectable(0, vec![state(why.state), Span::raw(format!("{} {}", why.service, why.state.said()))]);
     for (at, blocker) in why.blockers.iter().enumerate() {
         let indent = "  ".repeat(at.min(8));
         let reason = blocker.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
@@ -84,8 +84,8 @@ fn told(app: &App, why: &Explanation, width: usize) -> Vec<Line<'static>> {
             vec![
                 Span::styled(format!("{indent}↳ "), theme.faint()),
                 state(blocker.state),
-                Span::raw(format!("{} must be {}, is ", blocker.service, blocker.condition)),
-                Span::styled(blocker.state.word(), theme.state(blocker.state)),
+                Span::raw(format!("{} must be {}, ", blocker.service, blocker.condition)),
+                Span::styled(blocker.state.said(), theme.state(blocker.state)),
                 Span::raw(reason),
             ],
         );
@@ -134,7 +134,7 @@ fn facts(app: &App, why: &Explanation, text: &mut impl FnMut(&str, ratatui::styl
     for row in group.0.iter().filter(|_| group.0.len() > 1) {
         let pid = row.pid.map(|pid| format!(", pid {pid}")).unwrap_or_default();
         let reason = row.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        text(&format!("#{} is {}{pid}{reason}", row.instance, row.state.word()), app.theme.faint());
+        text(&format!("#{} {}{pid}{reason}", row.instance, row.state.said()), app.theme.faint());
     }
     let Some(lead) = group.lead() else { return };
     for port in &lead.ports {

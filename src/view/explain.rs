@@ -116,7 +116,7 @@ impl Explanation {
         // Whoever waits itself is not the cause.
         let cause = self.blockers.iter().find(|blocker| blocker.state != State::Waiting);
         Some(match cause.and_then(|cause| Some((cause, cause.reason.as_ref()?))) {
-            Some((cause, reason)) => format!("{own}; {} is {}: {reason}", cause.service, cause.state.word()),
+            Some((cause, reason)) => format!("{own}; {} {}: {reason}", cause.service, cause.state.said()),
             None => own.clone(),
         })
     }

@@ -107,20 +107,20 @@ impl Judge<'_> {
                 None => format!("{name} takes only datagrams (udp) at {port}"),
             },
             false => absent.unwrap_or_else(|| {
-                format!("{name} is {} now; why it could not be called then is not known", self.word(callee))
+                format!("{name} {} now; why it could not be called then is not known", self.said(callee))
             }),
         }
     }
 
-    fn word(&self, service: usize) -> &'static str {
-        self.statuses.get(service).map_or("unknown", |status| status.state.word())
+    fn said(&self, service: usize) -> &'static str {
+        self.statuses.get(service).map_or("is unknown", |status| status.state.said())
     }
 
     /// What is, or was, in the way, as far as that is known.
     fn absent(&self, callee: usize) -> Option<String> {
         let (name, status) = (&self.plan.services[callee].name, self.statuses.get(callee)?);
         if matches!(Availability::of(status), Availability::Absent(_)) {
-            return Some(format!("{name} is {}", status.state.word()));
+            return Some(format!("{name} {}", status.state.said()));
         }
         let past: Vec<String> = self.past.get(callee)?.iter().map(|past| past.told()).collect();
         let past = match past.as_slice() {
@@ -128,13 +128,16 @@ impl Judge<'_> {
             [only] => only.clone(),
             [first @ .., last] => format!("{} or {last}", first.join(", ")),
         };
-        Some(format!("{name} {past} then; it is {} now", status.state.word()))
+        Some(format!("{name} {past} then; it {} now", status.state.said()))
     }
 }
 
 impl Past {
     fn told(self) -> String {
         match self {
+            Self::Absent(State::Failed) => "had failed".to_owned(),
+            Self::Absent(State::Completed) => "had completed".to_owned(),
+            Self::Absent(State::Backoff) => "was waiting to be started again".to_owned(),
             Self::Absent(state) => format!("was {}", state.word()),
             Self::OtherPorts => "had other ports".to_owned(),
             Self::Forbidden => "might be called by fewer (`strict: true`)".to_owned(),

@@ -54,7 +54,7 @@ pub fn reason(reason: &Reason, plan: &Plan) -> String {
         }
         Reason::ServesUntil(next, state, why) => {
             let why = why.as_ref().map(|why| format!(": {}", self::reason(why, plan))).unwrap_or_default();
-            format!("serves until #{next} is ready, which is {}{why}", state.word())
+            format!("serves until #{next} is ready, which {}{why}", state.said())
         }
     }
 }

@@ -46,7 +46,7 @@ fn several_instances_are_one_row() {
     ]);
     let shown = screen(&mut app, 160, 24);
     assert!(shown.contains("2/3") && shown.contains("5.5%"), "{shown}");
-    assert!(shown.contains("#2 is backoff: exited with 1"), "{shown}");
+    assert!(shown.contains("#2 waits to be started again: exited with 1"), "{shown}");
 }
 
 #[test]

@@ -71,7 +71,7 @@ services:
     until("the new one has failed for good", || why().contains("gave up after 2 restarts: exited with 4"));
     let told = why();
     assert!(
-        told.contains("web#2 is ✗ failed") && told.contains("the last lines of web#2:\n    no database\n"),
+        told.contains("web#2 has failed") && told.contains("the last lines of web#2:\n    no database\n"),
         "{told}"
     );
     let told = sandbox.nagaya(&["why", "web", "--json"]).good().json();
@@ -96,7 +96,7 @@ fn why_has_the_exit_and_the_last_lines_of_one_of_several_instances() {
     let count = |state: &str| states().as_array().unwrap().iter().filter(|row| row["state"] == state).count();
     until("one has failed", || (count("failed"), count("running")) == (1, 2));
     let told = sandbox.nagaya(&["why", "users"]).good().out;
-    assert!(told.contains("is ✗ failed: exited with 5") && told.contains(":\n    out of luck\n"), "{told}");
+    assert!(told.contains("has failed: exited with 5") && told.contains(":\n    out of luck\n"), "{told}");
     assert!(!told.contains("    lucky"), "the lines of that one alone: {told}");
 }
 

@@ -97,11 +97,11 @@ fn a_version_that_dies_midway_gets_nothing_any_more() {
     sandbox.nagaya(&["shift", "users", "v3=5", "--over", "1m"]).ended(1).says(&["users is being shifted already"]);
     signal("KILL", sandbox.pid("users-v2"));
     let said = shift.end().ended(1).err;
-    assert!(said.contains("all requests to users go to its other versions again: users-v2 is failed"), "{said}");
+    assert!(said.contains("all requests to users go to its other versions again: users-v2 has failed"), "{said}");
     assert_eq!(routes(&sandbox), "/svc/other=>/svc/users");
     assert_eq!(state(&sandbox), "aborted");
     let dead = sandbox.nagaya(&["shift", "users", "v2=100", "--over", "1m"]).ended(1);
-    dead.says(&["users-v2 cannot take requests: it is failed"]);
+    dead.says(&["users-v2 cannot take requests: it has failed"]);
 }
 
 #[test]
@@ -292,5 +292,5 @@ fn a_version_that_dies_while_it_is_called_takes_no_more_with_it_than_it_served()
     let answers = crowd(&sandbox, 100);
     assert!(answers.iter().all(|status| status == "200"), "{answers:?}");
     let said = shift.end().ended(1).err;
-    assert!(said.contains("go to its other versions again: users-v3 is failed"), "{said}");
+    assert!(said.contains("go to its other versions again: users-v3 has failed"), "{said}");
 }

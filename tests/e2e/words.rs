@@ -131,7 +131,7 @@ services:
     until("both call", || ["well", "badly"].iter().all(|name| sandbox.path(&format!("calls.{name}")).exists()));
     let begun = Instant::now();
     sandbox.write("go", "");
-    for (call, said) in calls.into_iter().zip(["well is completed", "badly is failed"]) {
+    for (call, said) in calls.into_iter().zip(["well has completed", "badly has failed"]) {
         let answer = String::from_utf8_lossy(&call.wait_with_output().unwrap().stdout).into_owned();
         assert!(answer.starts_with("HTTP/1.1 503") && answer.contains(said), "{answer}");
     }
@@ -139,5 +139,5 @@ services:
     assert!(begun.elapsed().as_secs() < 10);
     // And who comes later does not wait at all.
     let later = finish(sandbox.command("curl").args(["-sS", "-m", "5", &url("well")])).good().out;
-    assert_eq!(later, "nagaya: well is completed\nto see more: nagaya why well\n");
+    assert_eq!(later, "nagaya: well has completed\nto see more: nagaya why well\n");
 }

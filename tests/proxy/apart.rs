@@ -53,7 +53,7 @@ fn a_copy_that_is_gone_is_nobodys_instead() {
     let city = city("/svc/users => /#/local/users-c2 | /#/local/db");
     city.set("users-c1", Availability::Absent(State::Failed));
     let (head, body) = Client::at(city.edge("web-c1", "users")).ask("/", &[]);
-    assert!(head.starts_with("HTTP/1.1 503") && body.contains("users-c1 is failed"), "{head}{body}");
+    assert!(head.starts_with("HTTP/1.1 503") && body.contains("users-c1 has failed"), "{head}{body}");
     assert_eq!(Client::at(city.edge("web-c2", "users")).who(&[]), "users-c2");
 }
 

@@ -329,7 +329,7 @@ fn browsers_get_a_page_and_others_a_line() {
         front.ask(&format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nAccept: {accept}\r\n\r\n"))
     };
     for (host, start, said) in [
-        ("web.shop.localhost", "HTTP/1.1 503", "web is failed"),
+        ("web.shop.localhost", "HTTP/1.1 503", "web has failed"),
         ("db.shop.localhost", "HTTP/1.1 502", "db: it has no port that speaks HTTP"),
         ("nobody.shop.localhost", "HTTP/1.1 404", "no service is called `nobody.shop.localhost`"),
     ] {

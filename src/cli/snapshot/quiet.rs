@@ -52,7 +52,7 @@ impl Running {
         let begins =
             |row: &&Service| services.contains(&row.name) && matches!(row.state, State::Setup | State::Starting);
         match rows.iter().find(begins) {
-            Some(row) => Err(Error::failed(format!("{} is {}: its data may be half made", row.name, row.state.word()))
+            Some(row) => Err(Error::failed(format!("{} {}: its data may be half made", row.name, row.state.said()))
                 .hint(format!("`nagaya wait {}`, then call it again", row.name))),
             None => Ok(()),
         }

@@ -172,11 +172,11 @@ fn nowhere(what: String, asked: &[Asking]) -> Refusal {
     match asked.iter().find(in_vain) {
         Some(Asking { found: Some((upstream, _)), .. }) => {
             let state = match *upstream.availability.borrow() {
-                Availability::Absent(state) | Availability::Coming(state) => state.word(),
-                Availability::Ready | Availability::Idle => "back by now",
+                Availability::Absent(state) | Availability::Coming(state) => state.said(),
+                Availability::Ready | Availability::Idle => "is back by now",
             };
             let sought = Sought::Service(upstream.name.clone());
-            Refusal::Unrouted(what, format!("{} is {state}", upstream.name), sought)
+            Refusal::Unrouted(what, format!("{} {state}", upstream.name), sought)
         }
         Some(Asking { kind, name, found: None }) => {
             let (reason, sought) = match kind {

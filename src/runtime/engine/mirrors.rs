@@ -21,7 +21,7 @@ impl Engine {
             return Err(refused(message, Some(format!("`nagaya mirror {service} --end` ends that"))));
         }
         if let Some(why) = self.unfit(to, true) {
-            return Err(refused(format!("{to} cannot take requests: it is {why}"), None));
+            return Err(refused(format!("{to} cannot take requests: it {why}"), None));
         }
         let mirror = Mirror { request, tally: Tally::default() };
         let shown = mirror.shown();

@@ -180,7 +180,7 @@ impl Engine {
             return Err(Problem::Try { message: format!("{service} is being shifted already"), hint: Some(hint) });
         }
         if let Some(why) = self.unfit(to, true) {
-            return Err(refused(format!("{to} cannot take requests: it is {why}")));
+            return Err(refused(format!("{to} cannot take requests: it {why}")));
         }
         let routes = self.keeper.routes();
         let first = self.workspace.services.get(service.as_str()).and_then(|first| first.version.as_ref());
@@ -317,7 +317,7 @@ impl Engine {
         let underway = self.shifts.list.iter().filter(|it| matches!(it.phase, Phase::Moving | Phase::Underway));
         let unfit = underway.filter_map(|it| Some((it.service.clone(), it.to.clone(), self.unfit(&it.to, false)?)));
         for (service, to, why) in unfit.collect::<Vec<_>>() {
-            self.send_back(&service, format!("{to} is {why}"));
+            self.send_back(&service, format!("{to} {why}"));
         }
     }
 
@@ -327,11 +327,11 @@ impl Engine {
         self.workspace.services.get(name).is_some_and(of)
     }
 
-    /// Why a version cannot take requests, in a word; one that is on its way can wait for them, but not begin with it.
+    /// Why a version cannot take requests, as it is said behind its name; one that is on its way can wait for them, but not begin with it.
     pub(super) fn unfit(&self, name: &str, at_first: bool) -> Option<String> {
         let plan = self.world.plan();
         let Some(place) = plan.index(name).filter(|place| !self.world.is_over(*place)) else {
-            return Some("gone".to_owned());
+            return Some("is gone".to_owned());
         };
         let status = self.world.status(place);
         match status.state {
@@ -339,7 +339,7 @@ impl Engine {
             State::Waiting | State::Setup | State::Starting if !at_first => None,
             state => {
                 let reason = status.reason.as_ref().map(|reason| format!(": {}", view::reason(reason, plan)));
-                Some(format!("{}{}", state.word(), reason.unwrap_or_default()))
+                Some(format!("{}{}", state.said(), reason.unwrap_or_default()))
             }
         }
     }

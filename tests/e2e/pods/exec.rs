@@ -79,7 +79,7 @@ services:
         let sandbox = workspace(account, manifest);
         sandbox.nagaya(&["up", "-d"]).good();
         let terminal = Terminal::open(&sandbox, (80, 24), "exec web hostname");
-        terminal.shows("web is waiting: waiting for its pod");
+        terminal.shows("web is waiting: the command waits for its pod");
         let run = sandbox.start(&["exec", "web", "--", "hostname"]);
         sandbox.write("go", "");
         let run = run.end().good();

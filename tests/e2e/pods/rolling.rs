@@ -178,11 +178,11 @@ fn a_new_version_that_does_not_come_leaves_the_old_one_serving() {
     let rows = sandbox.rows("web");
     let states: Vec<_> = rows.iter().map(|row| json!([row["instance"], row["state"]])).collect();
     assert_eq!(states, [json!([1, "ready"]), json!([2, "failed"])]);
-    assert_eq!(rows[0]["reason"], "serves until #2 is ready, which is failed: exited with 3");
+    assert_eq!(rows[0]["reason"], "serves until #2 is ready, which has failed: exited with 3");
     assert_eq!(rows[0]["pid"], pid);
     assert_eq!(sandbox.curl(&["http://web.rolling.localhost:DOOR/"]).good().out, "ok");
     let why = sandbox.nagaya(&["why", "web"]).good().out;
-    assert!(why.contains("which is failed"), "{why}");
+    assert!(why.contains("which has failed"), "{why}");
     // Asked for by name, what failed is an error; the old one serves all the same.
     sandbox.nagaya(&["restart", "web"]).ended(1).says(&["web: exited with 3"]);
     assert_eq!(sandbox.curl(&["http://web.rolling.localhost:DOOR/"]).good().out, "ok");
