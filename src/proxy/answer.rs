@@ -92,6 +92,8 @@ pub enum Sought {
     Prefixed(String),
     /// The end of this name's way.
     End(String),
+    /// What an entry names that the request itself brought.
+    Override,
     /// Nothing that has a name here.
     Other,
 }
@@ -108,6 +110,7 @@ impl Sought {
             Self::File(name) => format!("write a line `HOST PORT` into the file {FOLDER}/{name} beside the manifest"),
             Self::Prefixed(rest) => format!("a name is given without `/svc`, which is put before it: `{rest}`"),
             Self::End(name) => format!("nagaya dtab explain {name}"),
+            Self::Override => "correct it where the request is made; `nagaya dtab list` has the routes".to_owned(),
             Self::Other => "nagaya ps".to_owned(),
         }
     }
@@ -257,15 +260,20 @@ impl Refusal {
         if let Self::BadOverride { excerpt, .. } = self { excerpt } else { "" }
     }
 
-    fn is_for_the_manifest(&self) -> bool {
-        matches!(
-            self,
-            Self::Away(_) | Self::NotGrpc(..) | Self::OnlyHttp2(..) | Self::NotWeb(..) | Self::Undeclared(..)
-        )
+    /// Whether what comes next is to be done, and no command to look further.
+    fn has_remedy(&self) -> bool {
+        match self {
+            Self::Away(_) | Self::NotGrpc(..) | Self::OnlyHttp2(..) | Self::NotWeb(..) | Self::Undeclared(..) => true,
+            Self::BadOverride { .. } | Self::Unrouted(_, _, Sought::File(_) | Sought::Prefixed(_) | Sought::Override) => {
+                true
+            }
+            Self::Failed(at, _) => at.contains(':'),
+            _ => false,
+        }
     }
 
     fn http(&self, text: &str) -> Answer {
-        let lead = if self.is_for_the_manifest() { "what helps" } else { "to see more" };
+        let lead = if self.has_remedy() { "what helps" } else { "to see more" };
         let excerpt: String = self.excerpt().lines().map(|line| format!("    {line}\n")).collect();
         let mut response = Response::new(format!("nagaya: {text}\n{excerpt}{lead}: {}\n", self.next()).into());
         *response.status_mut() = self.status();

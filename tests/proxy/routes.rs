@@ -60,6 +60,25 @@ fn alternatives_are_taken_in_turn_by_who_is_there() {
 }
 
 #[test]
+fn what_an_entry_says_to_lead_nowhere_is_told_by_it_and_with_what_helps() {
+    let city = City::of(&two(), "/svc/users => /svc/shut ; /svc/shut => ! ; /svc/orders => $");
+    let mut client = Client::at(city.edge("web", "users"));
+    let explain = "to see more: nagaya dtab explain /svc/users";
+    let correct = "what helps: correct it where the request is made";
+    let cases: [(&[&str], &str, &str); 5] = [
+        (&[], "/svc/users leads nowhere: `/svc/shut=>!` says that it is to fail (`!`)", explain),
+        (&["l5d-dtab: /svc/users => /svc/orders"], "`/svc/orders=>$` says that nobody is there (`$`)", explain),
+        (&["l5d-dtab: /svc/users => !"], "the override `/svc/users=>!` says that it is to fail (`!`)", correct),
+        (&["l5d-dtab: /svc/users => /$/nil"], "/svc/users leads nowhere: it has no endpoints", explain),
+        (&["l5d-dtab: /svc/users => /no/where"], "no entry and no namer knows more", correct),
+    ];
+    for (fields, why, helps) in cases {
+        let (head, body) = client.ask("/", fields);
+        assert!(head.starts_with("HTTP/1.1 502") && body.contains(why) && body.contains(helps), "{head}{body}");
+    }
+}
+
+#[test]
 fn who_was_waited_for_and_does_not_come_is_replaced() {
     let city = City::of(&two(), "/svc/users => /#/local/users-v2 | /#/local/users-v1");
     city.set("users-v2", Availability::Coming(State::Starting));

@@ -92,9 +92,9 @@ impl Binding {
 fn end(name: &Path, trace: &Trace<Arc<Upstream>>, asked: &[Asking], built_in: usize, is_led: bool) -> End {
     if let Some(dentry) = vain(trace) {
         let what = format!("the override `{dentry}`");
-        return End::Refused(nowhere(what, asked));
+        return End::Refused(nowhere(what, asked, Sought::Override));
     }
-    let refused = |reason: String| End::Refused(Refusal::Unrouted(name.to_string(), reason, Sought::Other));
+    let refused = |reason: String| Refusal::Unrouted(name.to_string(), reason, Sought::End(name.to_string()));
     let service = |upstream: &Arc<Upstream>| End::Tree(NameTree::Leaf((Leaf::Service(upstream.clone()), None)));
     let last = |wanted| asked.iter().rev().filter_map(|it| it.found.as_ref()).find(|(_, now)| *now == wanted);
     match &trace.outcome {
@@ -106,14 +106,14 @@ fn end(name: &Path, trace: &Trace<Arc<Upstream>>, asked: &[Asking], built_in: us
                 let rest = name.split_at(1).1.split_at(1).1.to_string();
                 End::Refused(Refusal::Unrouted(name.to_string(), reason, Sought::Prefixed(rest)))
             }
-            None => End::Refused(nowhere(name.to_string(), asked)),
+            None => End::Refused(nowhere(name.to_string(), asked, Sought::End(name.to_string()))),
         },
         Ok(NameTree::Fail) => match asked.iter().filter_map(|it| it.found.as_ref()).next() {
             // What the caller is led to is written as `users-c2 | !`, and by nobody who has to be told of the `!`.
             Some((absent, Standing::Absent)) if is_led => service(absent),
-            Some(_) | None => refused("a route says that it is to fail (`!`)".to_owned()),
+            Some(_) | None => forbidden(name, trace, "says that it is to fail (`!`)"),
         },
-        Ok(NameTree::Empty) => refused("a route says that nobody is there (`$`)".to_owned()),
+        Ok(NameTree::Empty) => forbidden(name, trace, "says that nobody is there (`$`)"),
         Ok(tree) => {
             let mut by = Vec::new();
             entries(trace, None, built_in, &mut by);
@@ -124,13 +124,37 @@ fn end(name: &Path, trace: &Trace<Arc<Upstream>>, asked: &[Asking], built_in: us
             let pending = |it: &&Asking| names.contains(&it.name.as_str());
             match asked.iter().find(pending).and_then(|it| it.found.as_ref()) {
                 Some((upstream, _)) => service(upstream),
-                None => refused("it is not known yet where it is".to_owned()),
+                None => End::Refused(refused("it is not known yet where it is".to_owned())),
             }
         }
-        Err(reason) => {
-            let name = name.to_string();
-            End::Refused(Refusal::Unrouted(name.clone(), reason.to_string(), Sought::End(name)))
-        }
+        Err(reason) => End::Refused(refused(reason.to_string())),
+    }
+}
+
+/// The refusal of a name of which an entry says that it leads nowhere.
+fn forbidden(name: &Path, trace: &Trace<Arc<Upstream>>, says: &str) -> End {
+    let own = || Sought::End(name.to_string());
+    let (entry, sought) = match decisive(trace, None) {
+        Some((Origin::Table, dentry)) => (format!("`{dentry}`"), own()),
+        Some((Origin::Rule(label), _)) => (format!("the rule {label}"), own()),
+        Some((Origin::Override, dentry)) => (format!("the override `{dentry}`"), Sought::Override),
+        None => ("a route".to_owned(), own()),
+    };
+    End::Refused(Refusal::Unrouted(name.to_string(), format!("{entry} {says}"), sought))
+}
+
+/// The last entry on the way that was taken.
+fn decisive<'t>(
+    trace: &'t Trace<Arc<Upstream>>,
+    before: Option<(&'t Origin, &'t Dentry)>,
+) -> Option<(&'t Origin, &'t Dentry)> {
+    let last = match &trace.step {
+        Step::Entry { origin, dentry, .. } => Some((origin, dentry)),
+        _ => before,
+    };
+    match trace.parts.iter().find(|part| part.fate == Fate::Taken) {
+        Some(part) => decisive(part, last),
+        None => last,
     }
 }
 
@@ -166,8 +190,8 @@ fn gives_way(tree: &NameTree<Path>) -> bool {
     }
 }
 
-/// The refusal of what leads nowhere: it names the first who was looked for in vain.
-fn nowhere(what: String, asked: &[Asking]) -> Refusal {
+/// The refusal of what leads nowhere: it names the first who was looked for in vain, if somebody was.
+fn nowhere(what: String, asked: &[Asking], else_sought: Sought) -> Refusal {
     let in_vain = |it: &&Asking| it.found.as_ref().is_none_or(|(_, standing)| *standing == Standing::Absent);
     match asked.iter().find(in_vain) {
         Some(Asking { found: Some((upstream, _)), .. }) => {
@@ -186,7 +210,7 @@ fn nowhere(what: String, asked: &[Asking]) -> Refusal {
             };
             Refusal::Unrouted(what, reason, sought)
         }
-        None => Refusal::Unrouted(what, "no entry and no namer knows more".to_owned(), Sought::Other),
+        None => Refusal::Unrouted(what, "no entry and no namer knows more".to_owned(), else_sought),
     }
 }
 

@@ -150,7 +150,8 @@ impl Snapshot {
             End::Tree(tree) => tree.draw(fastrand::f64()),
             End::Refused(refusal) => return Err(refusal.clone()),
         };
-        let nobody = || Refusal::Unrouted(binding.name.to_string(), "it has no endpoints".to_owned(), Sought::Other);
+        let name = || binding.name.to_string();
+        let nobody = || Refusal::Unrouted(name(), "it has no endpoints".to_owned(), Sought::End(name()));
         let (leaf, by) = found.ok_or_else(nobody)?;
         let drawn = |target, is_outside| Drawn { target, by: by.clone(), is_outside };
         match leaf {
