@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use hyper::header::HeaderName;
 
 use super::args::Global;
 use super::error::Error;
@@ -40,7 +41,7 @@ pub struct Mirror {
     #[arg(long, value_name = "/PATH", requires = "diff")]
     pub ignore: Vec<Place>,
     /// With `--diff`: this header field may differ
-    #[arg(long, value_name = "FIELD", requires = "diff")]
+    #[arg(long, value_name = "FIELD", value_parser = field, requires = "diff")]
     pub ignore_header: Vec<String>,
     /// Print what is different as it is seen
     #[arg(short, long)]
@@ -51,6 +52,14 @@ pub struct Mirror {
     /// All mirrors
     #[arg(long, conflicts_with_all = ["service", "follow", "end"])]
     pub list: bool,
+}
+
+/// The name of a header field (RFC 9110 section 5.1).
+fn field(text: &str) -> Result<String, String> {
+    match HeaderName::try_from(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("a header field's name has letters, digits and `-`, and nothing else: etag".to_owned()),
+    }
 }
 
 /// Begins, tells, follows or ends.

@@ -47,6 +47,8 @@ pub struct Differences {
     pub more: usize,
     /// A body was too long to be compared.
     pub is_partial: bool,
+    /// Places were to be ignored, but the bodies differ and are no JSON.
+    pub has_no_places: bool,
 }
 
 /// Fields that are of one answer, or follow from its body or its connection.
@@ -123,9 +125,12 @@ impl Differences {
         if original.1 == copy.1 {
             return;
         }
-        match (json(original.0, original.1), json(copy.0, copy.1)) {
+        // Who names places in JSON says that it is some.
+        let is_told = !ignored.places.is_empty();
+        match (json(original, is_told), json(copy, is_told)) {
             (Some(one), Some(two)) => self.values(&mut Vec::new(), (&one, &two), ignored),
             _ => {
+                self.has_no_places = is_told;
                 let same = original.1.iter().zip(copy.1).take_while(|(one, two)| one == two).count();
                 let told =
                     |bytes: &[u8]| Some(format!("{} bytes, from byte {same} on {}", bytes.len(), rest(bytes, same)));
@@ -177,11 +182,11 @@ impl Answer {
     }
 }
 
-/// A body as JSON, where it says that it is and no coding hides it.
-fn json(answer: &Answer, body: &[u8]) -> Option<Value> {
-    let kind = answer.field("content-type")?.to_ascii_lowercase();
+/// A body as JSON, where it says that it is, or somebody else does, and no coding hides it.
+fn json((answer, body): (&Answer, &[u8]), is_told: bool) -> Option<Value> {
+    let kind = answer.field("content-type").unwrap_or_default().to_ascii_lowercase();
     let kind = kind.split(';').next().unwrap_or_default().trim();
-    let is_json = kind == "application/json" || kind.ends_with("+json");
+    let is_json = is_told || kind == "application/json" || kind.ends_with("+json");
     (is_json && answer.field("content-encoding").is_none()).then(|| serde_json::from_slice(body).ok())?
 }
 
@@ -285,6 +290,20 @@ mod tests {
         for (one, two, places, expected) in cases {
             let ignored = Ignored { fields: Vec::new(), places: places.iter().map(|it| it.parse().unwrap()).collect() };
             assert_eq!(told(&answer(200, &kind, one), &answer(200, &kind, two), &ignored), expected, "{one} {two}");
+        }
+        // Nothing tells what it is, but that places in it are named.
+        let places = Ignored { fields: Vec::new(), places: vec!["/at".parse().unwrap()] };
+        let bare = |body: &str| answer(200, &[], body);
+        let (one, two) = (bare(r#"{"at":1,"n":1}"#), bare(r#"{"n":2,"at":2}"#));
+        assert_eq!(told(&one, &two, &places), ["/n: 1 | 2"]);
+        assert!(told(&one, &two, &Ignored::default())[0].starts_with("body: 14 bytes, from byte 2 on"));
+        for (one, two, ignored, is_told) in [
+            (&one, &two, &places, false),
+            (&bare("at 1"), &bare("at 2"), &places, true),
+            (&bare("at 1"), &bare("at 1"), &places, false),
+            (&bare("at 1"), &bare("at 2"), &Ignored::default(), false),
+        ] {
+            assert_eq!(Differences::of(one, two, ignored).has_no_places, is_told, "{one:?} {two:?} {ignored:?}");
         }
         let coded = [("content-type", "application/json"), ("content-encoding", "gzip")];
         assert_eq!(told(&answer(200, &coded, "[1]"), &answer(200, &coded, "[2]"), &Ignored::default()).len(), 1);

@@ -59,6 +59,9 @@ pub async fn send(copy: Rc<Copy>, unsent: Unsent, body: Vec<u8>) {
         if found.is_partial {
             tally.uncompared("a body is over 256 KiB: only status and headers were compared");
         }
+        if found.has_no_places {
+            tally.uncompared("by the places of `--ignore`, as the bodies are no JSON: they were compared as text");
+        }
         match found.is_none() {
             true => tally.same(),
             false => tally.different(&subject, found.list, found.more),
