@@ -9,25 +9,74 @@ use super::error::Error;
 use super::locate::{connect, gone};
 use super::output::{Output, dim, state};
 use crate::api::{Client, Happened};
+use crate::manifest::did_you_mean;
 use crate::view::{Event, label};
 
 #[derive(Debug, Args)]
 pub struct Events {
+    /// Only those of these services
+    pub services: Vec<String>,
     /// Go on with what comes
     #[arg(short, long)]
     pub follow: bool,
+    /// Only the last ones
+    #[arg(short = 'n', long, value_name = "N")]
+    pub tail: Option<usize>,
+}
+
+impl Events {
+    /// Those of what happened that are wanted.
+    fn wanted<'e>(&self, happened: &'e [Event]) -> Vec<&'e Event> {
+        let is_wanted = |event: &&Event| {
+            self.services.is_empty() || event.service.as_ref().is_some_and(|service| self.services.contains(service))
+        };
+        happened.iter().filter(is_wanted).collect()
+    }
+
+    /// The last ones of what there was already.
+    fn last<'e>(&self, happened: &'e [Event]) -> Vec<&'e Event> {
+        let wanted = self.wanted(happened);
+        let skip = self.tail.map_or(0, |tail| wanted.len().saturating_sub(tail));
+        wanted.into_iter().skip(skip).collect()
+    }
+
+    /// Each name is a service's, or was.
+    async fn check(&self, client: &Client) -> Result<(), Error> {
+        let (rows, past) = (client.services().await?, client.happened(0).await?.events);
+        let known: Vec<&str> = rows
+            .iter()
+            .map(|row| row.name.as_str())
+            .chain(past.iter().filter_map(|event| event.service.as_deref()))
+            .collect();
+        match self.services.iter().find(|name| !known.contains(&name.as_str())) {
+            Some(missing) => {
+                let near = did_you_mean(missing, known);
+                let error = Error::usage(format!("there is no service `{missing}`"));
+                Err(error.hint(near.unwrap_or_else(|| "`nagaya ps` lists the services".to_owned())))
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 /// Prints the changes of state so far, and what comes with `--follow`.
 pub async fn run(global: &Global, args: &Events, output: &Output) -> Result<ExitCode, Error> {
     let (client, engine) = connect(global, output)?;
-    let mut printer = Printer { client, next: 0 };
-    if args.follow {
-        printer.follow(output).await?;
-        return gone(&engine, output);
+    if !args.services.is_empty() {
+        args.check(&client).await?;
     }
-    printer.catch_up(output).await?;
-    Ok(ExitCode::SUCCESS)
+    if !args.follow {
+        args.last(&client.happened(0).await?.events).into_iter().for_each(|event| print(event, output));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut stream = client.events("/v1/events/stream?from=0").await?;
+    let mut is_past = true;
+    while let Some(Happened { events, .. }) = stream.next().await {
+        // What there was comes at once, all of it.
+        let wanted = if std::mem::take(&mut is_past) { args.last(&events) } else { args.wanted(&events) };
+        wanted.into_iter().for_each(|event| print(event, output));
+    }
+    gone(&engine, output)
 }
 
 /// Prints each event once, from a number on.

@@ -90,6 +90,10 @@ async fn begin(client: &Client, service: &str, version: &str, args: &Mirror, out
         let error = Error::usage(format!("there is no service `{service}`"));
         return Err(error.hint("`nagaya ps` lists the services"));
     }
+    if let Some((version, share)) = version.split_once('=') {
+        return Err(Error::usage("the copies go to a version, and their share is said apart")
+            .hint(format!("`nagaya mirror {service} {version} --share {share}`")));
+    }
     let to = named(&rows, service, version)?;
     let ignored = Ignored { fields: args.ignore_header.clone(), places: args.ignore.clone() };
     let compare = args.diff.then_some(ignored);

@@ -1,5 +1,6 @@
 //! `nagaya shift`: how the requests to a service are shared among its versions, at once or over time.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -22,7 +23,8 @@ use crate::view::{Service, Shift as Row, ShiftState};
 #[derive(Debug, Args)]
 pub struct Shift {
     /// The service
-    pub service: String,
+    #[arg(required_unless_present = "status")]
+    pub service: Option<String>,
     /// Shares in percent; the others have the rest
     #[arg(value_name = "VERSION=PERCENT", value_parser = share)]
     pub shares: Vec<(String, f64)>,
@@ -47,7 +49,7 @@ pub struct Shift {
     /// Break off what is under way, and send all back
     #[arg(long, conflicts_with_all = ["shares", "over", "status"])]
     pub abort: bool,
-    /// How the requests are shared now
+    /// How the requests are shared now; without a service, those to all that have versions
     #[arg(long, conflicts_with_all = ["shares", "over"])]
     pub status: bool,
 }
@@ -78,7 +80,7 @@ fn factor(text: &str) -> Result<f64, String> {
 pub async fn run(global: &Global, args: Shift, output: &Output) -> Result<ExitCode, Error> {
     let (client, _) = connect(global, output)?;
     let rows = client.services().await?;
-    let service = &args.service;
+    let Some(service) = &args.service else { return status_of_all(&client, &rows, output).await };
     let Some(first) = rows.iter().find(|row| row.name == *service && row.service == *service) else {
         return Err(Error::usage(format!("there is no service `{service}`")).hint("`nagaya ps` lists the services"));
     };
@@ -125,14 +127,24 @@ pub async fn run(global: &Global, args: Shift, output: &Output) -> Result<ExitCo
 
 /// A version by its name as a service; it may be given by that, or by what it is called in the manifest.
 pub(super) fn named(rows: &[Service], service: &str, version: &str) -> Result<String, Error> {
-    let mut versions = rows.iter().filter(|row| row.service == service);
+    let versions = rows.iter().filter(|row| row.service == service);
     let found = versions.clone().find(|row| row.version.as_deref() == Some(version) || row.name == version);
     found.map(|row| row.name.clone()).ok_or_else(|| {
         let word = |row: &Service| row.version.clone().unwrap_or_else(|| row.name.clone());
-        let all: Vec<String> = versions.by_ref().map(word).collect();
-        Error::usage(format!("{service} has no version `{version}`")).hint(format!("there are {}", all.join(", ")))
+        let mut all: Vec<String> = versions.map(word).collect();
+        // Instances of one stand together.
+        all.dedup();
+        match all.as_slice() {
+            [_] | [] => Error::usage(format!("{service} has no versions")).hint(HOW_VERSIONS_COME),
+            all => Error::usage(format!("{service} has no version `{version}`"))
+                .hint(format!("there are {}", all.join(", "))),
+        }
     })
 }
+
+/// What helps where there are none.
+const HOW_VERSIONS_COME: &str =
+    "`versions:` in the manifest declares them, and `nagaya try SERVICE --branch B` boots one beside what runs";
 
 /// Others may change the routes meanwhile; their changes are not lost.
 const TRIES: usize = 5;
@@ -230,6 +242,27 @@ async fn status(client: &Client, service: &str, first: Option<&str>, output: &Ou
     let dtab: Dtab = client.routes().await?.dtab.parse().unwrap_or_default();
     tell(service, &shares::current(&dtab, service, first), output);
     shift.iter().for_each(|shift| output.line(&format!("  {}", dim(&line(shift)))));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The shares of each service that has versions, with its shift.
+async fn status_of_all(client: &Client, rows: &[Service], output: &Output) -> Result<ExitCode, Error> {
+    let shifts = client.shifts().await?;
+    if output.json {
+        output.json(&shifts);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let others = rows.iter().filter(|row| row.name != row.service);
+    let has_others: BTreeSet<&str> = others.map(|row| row.service.as_str()).collect();
+    let firsts = rows.iter().filter(|row| row.instance == 1 && has_others.contains(row.name.as_str()));
+    let dtab: Dtab = client.routes().await?.dtab.parse().unwrap_or_default();
+    if has_others.is_empty() {
+        output.say(&format!("no service has versions; {HOW_VERSIONS_COME}"));
+    }
+    for Service { name, version, .. } in firsts {
+        tell(name, &shares::current(&dtab, name, version.as_deref()), output);
+        shifts.iter().filter(|shift| shift.service == *name).for_each(|it| output.line(&format!("  {}", dim(&line(it)))));
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -117,7 +117,7 @@ fn flaw(message: String) -> Flaw {
 fn compared<'a>(workspace: &'a Workspace, name: &str) -> Result<&'a Service, Flaw> {
     let known = || workspace.services.values().filter(|it| it.name.as_str() != GUEST);
     let Some(service) = known().find(|it| it.name.as_str() == name) else {
-        let hint = did_you_mean(name, known().map(|it| it.name.as_str()));
+        let hint = did_you_mean(name, known().map(|it| it.name.as_str())).or_else(|| Some(listed(known())));
         return Err(Flaw { message: format!("there is no service `{name}`"), hint });
     };
     if let Some(external) = service.external() {
@@ -129,6 +129,23 @@ fn compared<'a>(workspace: &'a Workspace, name: &str) -> Result<&'a Service, Fla
             message: format!("{name} is a version of {} itself", version.of),
             hint: Some(format!("`{}={},…` compares it", version.of, version.name)),
         }),
+    }
+}
+
+/// The services that there are, a few of many.
+fn listed<'a>(known: impl Iterator<Item = &'a Service>) -> String {
+    const SHOWN: usize = 8;
+    // Versions are named behind their service.
+    let mut names: Vec<&str> = known
+        .filter(|it| it.external().is_none() && it.version.as_ref().is_none_or(|version| version.of == it.name))
+        .map(|it| it.name.as_str())
+        .collect();
+    let more = names.len().saturating_sub(SHOWN);
+    names.truncate(SHOWN);
+    let names = names.join(", ");
+    match more {
+        0 => format!("the manifest has {names}"),
+        more => format!("the manifest has {names} and {more} more, which `nagaya graph` lists"),
     }
 }
 

@@ -54,6 +54,34 @@ fn a_follower_says_that_the_engine_has_ended() {
 }
 
 #[test]
+fn events_are_chosen_as_requests_are() {
+    let sandbox = Sandbox::new(
+        "name: some\nservices:\n  web: { command: exec sleep infinity }\n  job: { command: 'true' }\n",
+    );
+    sandbox.up();
+    let shown = |words: &[&str]| {
+        let out = sandbox.nagaya(&[&["events"], words].concat()).good().out;
+        out.lines().map(|line| line[13..].to_owned()).collect::<Vec<_>>()
+    };
+    until("the job has completed", || shown(&["job"]).last().is_some_and(|line| line == "job  ✓ completed"));
+    let all = shown(&[]);
+    assert_eq!(shown(&["-n", "2"]), all[all.len() - 2..]);
+    assert_eq!(shown(&["--tail", "0"]), [""; 0]);
+    let of_job = shown(&["job"]);
+    assert!(of_job.len() < all.len() && of_job.iter().all(|line| line.starts_with("job  ")), "{of_job:?}");
+    assert_eq!(shown(&["job", "--tail", "1"]), ["job  ✓ completed"]);
+    sandbox.nagaya(&["events", "jib"]).ended(2).says(&["there is no service `jib`", "did you mean `job`?"]);
+    let follower = sandbox.start(&["events", "-f", "-n", "1", "web"]);
+    until("it follows", || follower.out().contains("web  ● running"));
+    sandbox.nagaya(&["restart", "job"]).good();
+    sandbox.nagaya(&["stop", "web"]).good();
+    until("what comes is shown", || follower.out().contains("web  · stopped"));
+    assert!(!follower.out().contains("job"), "{}", follower.out());
+    follower.signal("INT");
+    follower.end();
+}
+
+#[test]
 fn what_was_kept_is_read_after_the_end() {
     let sandbox = numbered(1000);
     sandbox.up();

@@ -190,6 +190,8 @@ fn everything_that_is_wrong_is_told_before_anything_boots() {
     let told = [
         "there is no service `user`",
         "did you mean `users`?",
+        "there is no service `payments`",
+        "the manifest has web, orders, users, stock",
         "users has no version `v3`",
         "orders=git:main: ",
         "is in no git repository",
@@ -197,7 +199,8 @@ fn everything_that_is_wrong_is_told_before_anything_boots() {
         "stock=./nowhere: ",
         "does not exist",
     ];
-    wrong(&["user=v1", "users=v1,v3", "orders=v1,git:main", "orders-v2=v1", "stock=./nowhere", "--", "true"], &told);
+    let words = ["user=v1", "payments=v1", "users=v1,v3", "orders=v1,git:main", "orders-v2=v1", "stock=./nowhere"];
+    wrong(&[&words[..], &["--", "true"]].concat(), &told);
     sandbox.write(
         "nagaya.yaml",
         SHOP.replace("NETWORK", "env").replace(

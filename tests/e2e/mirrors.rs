@@ -36,6 +36,8 @@ class Server(http.server.BaseHTTPRequestHandler):
             return
         if self.path.startswith("/large"):
             text = b"x" * 300000
+        elif self.path.startswith("/text"):
+            text = f"by {NAME}".encode()
         elif self.path.startswith("/same"):
             text = b'{"a": [1, 2]}'
         else:
@@ -63,6 +65,7 @@ services:
     command: exec python3 server.py
     ports: { http: 8080 }
     versions: { v1: { environment: { NAME: v1 } }, v2: { environment: { NAME: v2 } } }
+  alone: { command: exec python3 server.py, environment: { NAME: alone }, ports: { http: 8080 } }
 ";
 
 fn shop(account: Account) -> Sandbox {
@@ -217,15 +220,47 @@ fn a_version_that_hangs_or_dies_delays_nobody() {
 }
 
 #[test]
+fn the_old_version_gets_copies_when_the_new_one_has_the_requests() {
+    let sandbox = shop(Account::Own);
+    sandbox.nagaya(&["shift", "users", "v2=100"]).good();
+    sandbox.nagaya(&["mirror", "users", "v1", "--diff"]).good();
+    assert!(ask(&sandbox, "/", &[]).contains("v2"));
+    until("the copy is compared", || count(&mirror(&sandbox), "different") == 1);
+    assert_eq!(mirror(&sandbox)["latest"][0]["differences"][0]["copy"], "v1");
+}
+
+#[test]
+fn places_are_ignored_where_nothing_says_what_a_body_is() {
+    let sandbox = shop(Account::Own);
+    sandbox.write("server.py", SERVER.replace("\"Content-Type\", \"application/json\"", "\"X-Kind\", \"bare\""));
+    sandbox.nagaya(&["restart", "users", "users-v2"]).good();
+    let words = ["--diff", "--ignore", "/by", "--ignore", "/items/*/id", "--ignore-header", "x-version"];
+    sandbox.nagaya(&[&["mirror", "users", "v2"], &words[..]].concat()).good();
+    ask(&sandbox, "/", &[]);
+    ask(&sandbox, "/text", &[]);
+    until("both are compared", || count(&mirror(&sandbox), "answered") == 2);
+    let told = mirror(&sandbox);
+    assert_eq!((count(&told, "same"), &told["latest"][0]["path"]), (1, &"/text".into()), "{told:#}");
+    assert_eq!(
+        told["uncompared"],
+        json!({ "by the places of `--ignore`, as the bodies are no JSON: they were compared as text": 1 })
+    );
+}
+
+#[test]
 fn a_mirror_is_asked_for_in_full_and_followed() {
     let sandbox = shop(Account::Own);
-    let wrong: [(&[&str], i32, &[&str]); 8] = [
+    let wrong: [(&[&str], i32, &[&str]); 12] = [
         (&[], 2, &["SERVICE"]),
         (&["users", "v9"], 2, &["no version `v9`", "v1, v2"]),
         (&["user", "v2"], 2, &["no service `user`"]),
-        (&["users", "v1"], 1, &["`users` is no other version of `users`"]),
+        (&["users", "v1"], 1, &["requests to users go to users itself"]),
+        (&["users", "v2=10"], 2, &["`nagaya mirror users v2 --share 10`"]),
+        (&["alone", "v2"], 2, &["alone has no versions", "`versions:` in the manifest", "nagaya try"]),
         (&["users", "v2", "--ignore", "/a"], 2, &["--diff"]),
         (&["users", "v2", "--diff", "--ignore", "a"], 2, &["begins with `/`"]),
+        (&["users", "v2", "--diff", "--ignore-header", "bad header"], 2, &["--ignore-header", "letters, digits and `-`"]),
+        (&["users", "v2", "--diff", "--ignore-header", ""], 2, &["--ignore-header"]),
         (&["users", "--follow"], 1, &["requests to users are not copied"]),
         (&["users", "--end"], 1, &["requests to users are not copied"]),
     ];

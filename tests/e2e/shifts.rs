@@ -12,6 +12,7 @@ services:
       v1:
       v2:
       v3:
+  alone: { command: exec sleep infinity }
 "#;
 
 #[track_caller]
@@ -57,7 +58,12 @@ fn shares_are_written_as_one_entry_and_others_stay() {
     assert!(history.to_string().contains("(shift users)"));
 
     let before = routes(&sandbox);
-    let wrong: [(&[&str], &[&str]); 9] = [
+    let all = sandbox.nagaya(&["shift", "--status"]).good().out;
+    assert_eq!(all, "requests to users: 2 % to users-v2, 98 % to users\n");
+    let wrong: [(&[&str], &[&str]); 12] = [
+        (&[], &["SERVICE"]),
+        (&["--abort"], &["SERVICE"]),
+        (&["alone", "v2=10"], &["alone has no versions", "`versions:` in the manifest", "nagaya try"]),
         (&["users", "v2=60", "v3=50"], &["add up to 110 %"]),
         (&["users", "v1=60", "v2=30"], &["add up to 90 %", "nobody is left"]),
         (&["users", "v9=10"], &["no version `v9`", "v1, v2, v3"]),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Engine;
+use crate::route::shares;
 use crate::runtime::mirrors::{Mirror, MirrorRequest};
 use crate::runtime::{Problem, tries::refused};
 use crate::telemetry::copies::Tally;
@@ -12,8 +13,13 @@ impl Engine {
     /// Begins with a mirror.
     pub(super) fn begin_mirror(&mut self, request: MirrorRequest) -> Result<view::Mirror, Problem> {
         let MirrorRequest { service, to, .. } = &request;
-        if !self.is_version(to, service) || service == to {
-            return Err(refused(format!("`{to}` is no other version of `{service}`"), None));
+        if !self.is_version(to, service) {
+            return Err(refused(format!("`{to}` is no version of `{service}`"), None));
+        }
+        // With an entry they may go elsewhere, and the first version may be the one to compare with.
+        if service == to && shares::entry(&self.keeper.routes(), service).is_none() {
+            let message = format!("requests to {service} go to {to} itself: there is nobody to send copies to");
+            return Err(refused(message, Some("copies are for another version of it".to_owned())));
         }
         let known = self.mirrors.borrow().clone();
         if let Some(mirror) = known.iter().find(|mirror| mirror.request.service == *service) {
