@@ -26,6 +26,7 @@ mod traffic;
 mod tried;
 mod waterfall;
 mod wording;
+pub mod xml;
 
 pub use addresses::Hosts;
 pub use delegate_tree::DelegateTree;
@@ -38,7 +39,7 @@ pub use mirror::Mirror;
 pub use problems::{draw as draw_problems, located};
 pub use refused::{Judge, Past, Refused};
 pub use remote::{Remote, remotes};
-pub use request::Request;
+pub use request::{Request, withheld};
 pub use service::{Port, Service, Usage, by_service, label};
 pub use shift::{Shift, ShiftState};
 pub use syntax::draw_syntax_error;
@@ -47,4 +48,4 @@ pub use task::{Line as TaskLine, Source as TaskSource, Task, path_from, task_lin
 pub use traffic::{EdgeId, Flow, Piece, Rates, Tally, Traffic, WINDOW, is_to};
 pub use tried::{Steering, Try, entrance};
 pub use waterfall::{Bar, waterfall};
-pub use wording::{elapsed, lost_lines, news, reason, scaling, state_mark};
+pub use wording::{age, elapsed, lost_lines, news, reason, scaling, state_mark};

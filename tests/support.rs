@@ -4,3 +4,4 @@ pub mod left;
 pub mod manifest;
 mod running;
 pub mod sandbox;
+pub mod server;

@@ -28,10 +28,22 @@ use crate::runtime::{
 use crate::view::routes::{Entry, Explained, Routes};
 use crate::view::{Explanation, Graph, Mirror, Remote, Request as RequestView, Service, Shift, Try};
 
-/// The engine answers everything at once, and tells of what takes long by streams.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// What is large, or written down, may take longer where the machine is busy.
-const LONG_PATIENCE: Duration = Duration::from_secs(60);
+/// How long an answer is waited for.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    most: Duration,
+    /// It should come at once: silence is told of before the engine is given up.
+    tells_of_silence: bool,
+}
+
+impl Patience {
+    /// The engine answers everything at once, and tells of what takes long by streams.
+    const SHORT: Self = Self { most: Duration::from_secs(10), tells_of_silence: true };
+    /// What is large, or written down, may take longer where the machine is busy.
+    const LONG: Self = Self { most: Duration::from_secs(60), tells_of_silence: false };
+    /// As long as others take: git, or a service that stops.
+    const ENDLESS: Self = Self { most: Duration::MAX, tells_of_silence: false };
+}
 
 /// An engine that has said nothing for so long is worth a word.
 const SILENCE: Duration = Duration::from_millis(1500);
@@ -106,7 +118,7 @@ impl Client {
 
     /// Puts others in their place. Where no answer came, the routes themselves tell whether that was done.
     pub async fn put_routes(&self, put: &Put) -> Result<Routes, CallError> {
-        match self.send_within(LONG_PATIENCE, Method::PUT, "/v1/routes", put).await {
+        match self.send_within(Patience::LONG, Method::PUT, "/v1/routes", put).await {
             Err(CallError::Silent | CallError::Broken(_)) => match self.routes().await {
                 Ok(now) if now.dtab == put.dtab && now.who == put.who => Ok(now),
                 _ => Err(CallError::Unknown),
@@ -123,7 +135,7 @@ impl Client {
     /// The entries of the routes, and what becomes of them.
     pub async fn route_entries(&self) -> Result<Vec<Entry>, CallError> {
         let asked = self.ask(Method::GET, "/v1/routes/entries", Bytes::new());
-        read(tokio::time::timeout(LONG_PATIENCE, asked).await.unwrap_or(Err(CallError::Silent))?).await
+        read(self.within(Patience::LONG, asked).await?).await
     }
 
     /// How a name leads where it does.
@@ -214,12 +226,12 @@ impl Client {
 
     /// Boots a version; this takes as long as git does.
     pub async fn begin_try(&self, request: &TryRequest) -> Result<Try, CallError> {
-        self.send_within(Duration::MAX, Method::POST, "/v1/tries", request).await
+        self.send_within(Patience::ENDLESS, Method::POST, "/v1/tries", request).await
     }
 
     /// Ends a version; this takes as long as its service does, and git.
     pub async fn end_try(&self, ask: &EndTry) -> Result<(), CallError> {
-        self.send_within(Duration::MAX, Method::POST, "/v1/tries/end", ask).await
+        self.send_within(Patience::ENDLESS, Method::POST, "/v1/tries/end", ask).await
     }
 
     /// Services that run elsewhere too.
@@ -254,7 +266,7 @@ impl Client {
                 status => Err(refusal(status, response.into_body()).await),
             }
         };
-        let (upgraded, is_terminal) = self.within(PATIENCE, connecting).await?;
+        let (upgraded, is_terminal) = self.within(Patience::SHORT, connecting).await?;
         let (drawn, keys) = halves(upgraded);
         Ok((drawn, keys, is_terminal))
     }
@@ -286,12 +298,12 @@ impl Client {
         path: &str,
         value: &impl Serialize,
     ) -> Result<T, CallError> {
-        self.send_within(PATIENCE, method, path, value).await
+        self.send_within(Patience::SHORT, method, path, value).await
     }
 
     async fn send_within<T: DeserializeOwned>(
         &self,
-        patience: Duration,
+        patience: Patience,
         method: Method,
         path: &str,
         value: &impl Serialize,
@@ -302,15 +314,15 @@ impl Client {
         read(body).await
     }
 
-    /// What is asked within a time; where the engine should answer at once, its silence is told of.
+    /// What is asked, as long as it may take.
     async fn within<T>(
         &self,
-        patience: Duration,
+        patience: Patience,
         asked: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, CallError> {
-        let answer = tokio::time::timeout(patience, asked);
+        let answer = tokio::time::timeout(patience.most, asked);
         tokio::pin!(answer);
-        if let Some(concern) = self.concern.as_ref().filter(|_| patience == PATIENCE) {
+        if let Some(concern) = self.concern.as_ref().filter(|_| patience.tells_of_silence) {
             match tokio::time::timeout(SILENCE, &mut answer).await {
                 Ok(answer) => return answer.unwrap_or(Err(CallError::Silent)),
                 Err(_) => concern.tell(),
@@ -320,7 +332,7 @@ impl Client {
     }
 
     async fn call(&self, method: Method, path: &str, body: Bytes) -> Result<Incoming, CallError> {
-        self.within(PATIENCE, self.ask(method, path, body)).await
+        self.within(Patience::SHORT, self.ask(method, path, body)).await
     }
 
     async fn ask(&self, method: Method, path: &str, body: Bytes) -> Result<Incoming, CallError> {

@@ -2,13 +2,11 @@
 
 use std::process::ExitCode;
 
-use jiff::Timestamp;
-
 use super::error::Error;
 use super::locate::places;
 use super::output::{Output, dim};
 use crate::effects::{clock, registry};
-use crate::view::{Align, Table, elapsed};
+use crate::view::{Align, Table, age};
 
 /// Lists them.
 pub fn run(output: &Output) -> Result<ExitCode, Error> {
@@ -26,10 +24,9 @@ pub fn run(output: &Output) -> Result<ExitCode, Error> {
     let mut table = Table::new(&columns);
     let now = clock::utc();
     for engine in &engines {
-        let up = engine.started.parse::<Timestamp>().ok().and_then(|at| now.duration_since(at).try_into().ok());
         table.row(vec![
             engine.name.clone(),
-            up.map(elapsed).unwrap_or_default(),
+            age(&engine.started, now).unwrap_or_default(),
             format!("http://{}.localhost:{}", engine.host_label, engine.front_door),
             engine.manifest.display().to_string(),
         ]);

@@ -8,7 +8,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use jiff::Timestamp;
 use serde::Serialize;
 
 use super::args::Global;
@@ -20,10 +19,10 @@ use crate::effects::clock;
 use crate::effects::fs::real as real_folder;
 use crate::effects::places::Home;
 use crate::effects::registry::{self, Lock};
-use crate::effects::snapshots::{self, Live, Snapshot as Saved, Store};
+use crate::effects::snapshots::{self, Copied, Live, Snapshot as Saved, Store};
 use crate::manifest::{Request, did_you_mean};
 use crate::model::{Size, Workspace};
-use crate::view::{Align, Table, elapsed};
+use crate::view::{Align, Table, age};
 use quiet::{Ended, Running, off_the_loop};
 use words::{and_not_started, half_made, left_out, nothing_to_save, stuck, told, trouble};
 
@@ -214,7 +213,7 @@ impl Site {
             Some(running) => running.start(&stopped, &mut stop, output).await,
             None => Ok(()),
         };
-        let (saved, outside) = match saved {
+        let Copied { snapshot: saved, outside } = match saved {
             Ok(saved) => saved,
             Err(error) => return Err(and_not_started(error, started)),
         };
@@ -307,10 +306,9 @@ impl Site {
         let mut table = Table::new(&columns);
         let now = clock::utc();
         for saved in &all {
-            let age = saved.time.parse::<Timestamp>().ok().and_then(|at| now.duration_since(at).try_into().ok());
             table.row(vec![
                 saved.name.clone(),
-                age.map(elapsed).unwrap_or_default(),
+                age(&saved.time, now).unwrap_or_default(),
                 Size(saved.bytes()).to_string(),
                 saved.branch.clone().unwrap_or_default(),
                 saved.services().join(", "),

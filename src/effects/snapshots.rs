@@ -58,6 +58,14 @@ pub struct Live {
     pub folder: PathBuf,
 }
 
+/// A snapshot that was copied and is not in its place yet.
+#[derive(Debug)]
+pub struct Copied {
+    pub snapshot: Snapshot,
+    /// Links that lead out of the data.
+    pub outside: Vec<PathBuf>,
+}
+
 /// A copy that is not there yet.
 const NEW: &str = ".new";
 /// What is on its way out.
@@ -221,20 +229,22 @@ impl Store {
         drop_aside(&swaps, &self.note())
     }
 
-    /// Copies the data of services, which must not run, for a snapshot that is there once it is placed. Also returns links
-    /// that lead out of the data.
+    /// Copies the data of services, which must not run, for a snapshot that is there once it is placed.
     pub fn save(
         &self,
         name: &str,
         branch: Option<String>,
         lives: &[Live],
         call_off: &AtomicBool,
-    ) -> Result<(Snapshot, Vec<PathBuf>), Trouble> {
-        let saved = self.save_new(name, branch, lives, call_off);
-        if saved.is_err() {
+    ) -> Result<Copied, Trouble> {
+        let copied = self.copy(lives, call_off).and_then(|(parts, outside)| {
+            let snapshot = Snapshot { name: name.to_owned(), time: format!("{:.3}", clock::utc()), parts, branch };
+            self.write_down(&snapshot).map(|()| Copied { snapshot, outside })
+        });
+        if copied.is_err() {
             let _ = remove_tree(&self.folder.join(NEW));
         }
-        saved
+        copied
     }
 
     /// Puts a snapshot that was copied into its place; what had the name before is gone then.
@@ -250,16 +260,10 @@ impl Store {
         put.map_err(|error| Trouble::Failed(place, error))
     }
 
-    fn save_new(
-        &self,
-        name: &str,
-        branch: Option<String>,
-        lives: &[Live],
-        call_off: &AtomicBool,
-    ) -> Result<(Snapshot, Vec<PathBuf>), Trouble> {
+    /// The parts of a new snapshot, and links that lead out of the data.
+    fn copy(&self, lives: &[Live], call_off: &AtomicBool) -> Result<(Vec<Part>, Vec<PathBuf>), Trouble> {
         let new = self.folder.join(NEW);
-        let failed = |error| Trouble::Failed(new.clone(), error);
-        make_private_folder(&new).map_err(failed)?;
+        make_private_folder(&new).map_err(|error| Trouble::Failed(new.clone(), error))?;
         let (mut parts, mut outside) = (Vec::new(), Vec::new());
         for live in lives {
             let earlier = self.earlier(&live.service);
@@ -273,10 +277,13 @@ impl Store {
             parts.push(Part { service: live.service.clone(), bytes: done.bytes });
             outside.extend(done.outside);
         }
-        let snapshot = Snapshot { name: name.to_owned(), time: format!("{:.3}", clock::utc()), parts, branch };
-        let note = serde_json::to_vec_pretty(&snapshot).map_err(|error| failed(error.into()))?;
-        replace(&new.join(NOTE), &note).map_err(failed)?;
-        Ok((snapshot, outside))
+        Ok((parts, outside))
+    }
+
+    fn write_down(&self, snapshot: &Snapshot) -> Result<(), Trouble> {
+        let new = self.folder.join(NEW);
+        let note = serde_json::to_vec_pretty(snapshot).map_err(io::Error::from);
+        note.and_then(|note| replace(&new.join(NOTE), &note)).map_err(|error| Trouble::Failed(new, error))
     }
 
     /// The copy of a service's data that knows its files best: the one that was made of it or became it last.

@@ -224,25 +224,6 @@ mod tests {
     use crate::supervise::{Incarnation, State};
     use crate::view::Explanation;
 
-    fn explanation() -> Explanation {
-        Explanation {
-            service: "web".to_owned(),
-            state: State::Starting,
-            ready: false,
-            reason: Some("it listens on 3000 instead of 8080".to_owned()),
-            blockers: Vec::new(),
-            instances: Vec::new(),
-            not_rebuilt_since: None,
-            last_probe: None,
-            refused: Vec::new(),
-            silent_ports: Vec::new(),
-            last_lines: Vec::new(),
-            next: None,
-            scaling: None,
-            lost_lines: 0,
-        }
-    }
-
     fn upstream(availability: watch::Receiver<Availability>, ports: Vec<Endpoint>, replicas: Replicas) -> Target {
         let (called, egress, name) = (Ipv4Addr::LOCALHOST, Egress::Allow, "web".into());
         let upstream =
@@ -297,7 +278,8 @@ mod tests {
         let engine = async {
             let Some(Ask::Why(name, reply)) = asked.recv().await else { panic!("it is asked why") };
             assert_eq!(name, "web");
-            reply.send(Ok(explanation())).unwrap();
+            let why = Explanation::of("web", State::Starting, "it listens on 3000 instead of 8080");
+            reply.send(Ok(why)).unwrap();
             // Then it is gone.
             drop(asked);
         };

@@ -6,6 +6,8 @@ use hyper::header::{
 };
 use jiff::Timestamp;
 
+use crate::view::withheld;
+
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// Present exactly on answers that the proxy made itself (linkerd).
@@ -162,11 +164,6 @@ pub fn tell(identity: &Identity, headers: &mut HeaderMap) {
             headers.insert(name, value);
         }
     }
-}
-
-/// What is said in an answer of entries that a service's call was not given.
-pub fn withheld(by: &str) -> String {
-    format!("{by} was serving several requests and did not say for which it called")
 }
 
 /// Tells it, where that is so.

@@ -6,6 +6,8 @@ use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
 use unicode_width::UnicodeWidthStr;
 
+use crate::view::xml::escaped;
+
 /// Pixels of a cell, at 14 pixels of type.
 const CELL: (f64, f64) = (8.4, 18.0);
 const BACKGROUND: &str = "#16181d";
@@ -68,7 +70,7 @@ fn run(out: &mut String, row: u16, start: u16, text: &str, style: &Look) {
     if text.trim().is_empty() {
         return;
     }
-    let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let escaped = escaped(text);
     let bold = if style.bold { " font-weight=\"bold\"" } else { "" };
     let _ = writeln!(
         out,

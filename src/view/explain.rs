@@ -177,6 +177,29 @@ impl Explanation {
 }
 
 #[cfg(test)]
+impl Explanation {
+    /// Of a service about which nothing is known but that it is not ready, and why.
+    pub fn of(service: &str, state: State, reason: &str) -> Self {
+        Self {
+            service: service.to_owned(),
+            state,
+            ready: false,
+            reason: Some(reason.to_owned()),
+            blockers: Vec::new(),
+            instances: Vec::new(),
+            not_rebuilt_since: None,
+            last_probe: None,
+            refused: Vec::new(),
+            silent_ports: Vec::new(),
+            last_lines: Vec::new(),
+            next: None,
+            scaling: None,
+            lost_lines: 0,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -188,25 +211,11 @@ mod tests {
             condition: "ready".to_owned(),
             reason: Some(reason.to_owned()),
         };
-        let mut explanation = Explanation {
-            service: "web".to_owned(),
-            state: State::Waiting,
-            ready: false,
-            reason: Some("waits for users".to_owned()),
-            blockers: vec![
-                blocker("users", State::Waiting, "waits for db"),
-                blocker("db", State::Starting, "it does not listen on port 5432 yet"),
-            ],
-            instances: Vec::new(),
-            not_rebuilt_since: None,
-            last_probe: None,
-            refused: Vec::new(),
-            silent_ports: Vec::new(),
-            last_lines: Vec::new(),
-            next: None,
-            scaling: None,
-            lost_lines: 0,
-        };
+        let mut explanation = Explanation::of("web", State::Waiting, "waits for users");
+        explanation.blockers = vec![
+            blocker("users", State::Waiting, "waits for db"),
+            blocker("db", State::Starting, "it does not listen on port 5432 yet"),
+        ];
         let line = "waits for users; db is starting: it does not listen on port 5432 yet";
         assert_eq!(explanation.in_a_line().as_deref(), Some(line));
         explanation.blockers.clear();

@@ -67,7 +67,7 @@ impl Request {
             fault: None,
             routed_by: record.routed_by.as_deref().map(str::to_owned),
             link: record.link.word().to_owned(),
-            withheld: record.withheld.as_deref().map(withheld),
+            withheld: record.withheld.as_deref().map(withheld_unless),
             copy: record.is_copy,
             error: record.error.as_deref().map(str::to_owned),
             declared,
@@ -75,10 +75,13 @@ impl Request {
     }
 }
 
-/// What is said where it is not known whose override a request has.
-fn withheld(caller: &str) -> String {
-    format!(
-        "{caller} was serving several requests, one of them with an override, and did not say for which it called: it \
-         would have to forward `l5d-ctx-dtab`, `traceparent` or `x-request-id`"
-    )
+/// What is said where it is not known whose override a call has, and so it was given none.
+pub fn withheld(caller: &str) -> String {
+    format!("{caller} was serving several requests and did not say for which it called")
+}
+
+/// The same with what would help.
+fn withheld_unless(caller: &str) -> String {
+    let told = withheld(caller);
+    format!("{told}; one of them had an override, so it would have to forward `l5d-ctx-dtab`, `traceparent` or `x-request-id`")
 }

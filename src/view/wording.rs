@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::model::ProbeKind;
 use crate::plan::Plan;
 use crate::supervise::{News, Reason, Scaling, State};
@@ -110,6 +112,12 @@ pub fn elapsed(duration: Duration) -> String {
     }
 }
 
+/// How long ago a time was, in RFC 3339; nothing for what is no time, or is still to come.
+pub fn age(time: &str, now: Timestamp) -> Option<String> {
+    let since = now.duration_since(time.parse().ok()?);
+    Duration::try_from(since).ok().map(elapsed)
+}
+
 /// What a log lacks, in words; nothing where it lacks nothing.
 pub fn lost_lines(count: u64) -> Option<String> {
     let lines = if count == 1 { "line was" } else { "lines were" };
@@ -134,6 +142,11 @@ mod tests {
         let cases = [(0.012, "12ms"), (1.42, "1.4s"), (65.0, "65s"), (240.0, "4m"), (8000.0, "2h"), (2e5, "2d")];
         for (seconds, text) in cases {
             assert_eq!(elapsed(Duration::from_secs_f64(seconds)), text);
+        }
+        let now = "2026-11-21T12:00:00Z".parse().unwrap();
+        let cases = [("2026-11-21T11:56:00.5Z", Some("3m")), ("2026-11-21T12:00:01Z", None), ("yesterday", None)];
+        for (time, text) in cases {
+            assert_eq!(age(time, now).as_deref(), text, "{time}");
         }
     }
 }

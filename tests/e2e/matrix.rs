@@ -8,6 +8,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::support::sandbox::{Account, Sandbox, binary, finish, until};
+use crate::support::server::server;
 
 const SHOP: &str = r#"
 name: shop
@@ -33,8 +34,8 @@ routes:
 
 /// Each answers with the names of all that were called, itself first. users gives fields, and orders needs one of them;
 /// stock counts who asks it.
-const SERVER: &str = r#"
-import http.server, os, urllib.error, urllib.request
+const ANSWER: &str = r#"
+import os, urllib.error, urllib.request
 
 own, seen = os.environ["NAGAYA_SERVICE"], []
 base = own.split("-")[0]
@@ -43,7 +44,7 @@ def ask(name):
     with urllib.request.urlopen(os.environ[name.upper() + "_URL"] + "/", timeout=20) as answer:
         return answer.read().decode()
 
-def answer():
+def told():
     if base == "web":
         return 200, own + " " + ask("orders")
     if base == "orders":
@@ -56,21 +57,12 @@ def answer():
         return 200, own + " " + str(len(seen))
     return 200, own + "|" + os.environ["GIVES"]
 
-class Server(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        try:
-            code, text = (200, "ok") if self.path == "/healthz" else answer()
-        except urllib.error.HTTPError as error:
-            code, text = 502, error.read().decode()
-        body = (text + "\n").encode()
-        self.send_response(code)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-    def log_message(self, *words):
-        pass
-
-http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), Server).serve_forever()
+def answer(path):
+    try:
+        code, text = (200, "ok") if path == "/healthz" else told()
+    except urllib.error.HTTPError as error:
+        code, text = 502, error.read().decode()
+    return code, text + "\n"
 "#;
 
 /// Asks web, which names everybody who was called; each combination writes down who that was.
@@ -82,7 +74,7 @@ cat out.$NAGAYA_COMBINATION
 
 fn shop(account: Account, network: &str) -> Sandbox {
     let sandbox = Sandbox::of(account, &SHOP.replace("NETWORK", network));
-    sandbox.write("server.py", SERVER);
+    sandbox.write("server.py", server(ANSWER));
     sandbox
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::support::sandbox::{Account, Run, Sandbox, binary, finish, signal, until};
+use crate::support::server::server;
 
 const SHOP: &str = r#"
 name: shop
@@ -22,49 +23,34 @@ services:
 "#;
 
 /// Answers with the text that its folder was prepared with.
-const SERVER: &str = r#"
-import http.server, os, sys
+const ANSWER: &str = r#"
+import os
 
-class Server(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        body = open("prepared" if os.path.exists("prepared") else "text", "rb").read()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-    def log_message(self, *words):
-        pass
-
-http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), Server).serve_forever()
+def answer(path):
+    return 200, open("prepared" if os.path.exists("prepared") else "text").read()
 "#;
 
 /// A shop that is a git repository with a branch `fix/name`, and runs.
 fn shop(account: Account) -> Sandbox {
     let sandbox = Sandbox::of(account, SHOP);
     for folder in ["web", "users"] {
-        sandbox.write(&format!("{folder}/server.py"), SERVER);
+        sandbox.write(&format!("{folder}/server.py"), server(ANSWER));
         sandbox.write(&format!("{folder}/text"), format!("the {folder} of main"));
     }
     sandbox.write(".gitignore", "prepared\n");
-    git(&sandbox, &["init", "-q", "-b", "main"]);
+    sandbox.git(&["init", "-q", "-b", "main"]);
     commit(&sandbox, "begin");
-    git(&sandbox, &["checkout", "-q", "-b", "fix/name"]);
+    sandbox.git(&["checkout", "-q", "-b", "fix/name"]);
     sandbox.write("users/text", "the users of fix");
     commit(&sandbox, "fix");
-    git(&sandbox, &["checkout", "-q", "main"]);
+    sandbox.git(&["checkout", "-q", "main"]);
     sandbox.up();
     sandbox
 }
 
-#[track_caller]
-fn git(sandbox: &Sandbox, words: &[&str]) -> String {
-    let identity = ["-c", "user.name=Me", "-c", "user.email=me@example.com", "-c", "commit.gpgsign=false"];
-    finish(sandbox.command("git").args(identity).args(words)).good().out
-}
-
 fn commit(sandbox: &Sandbox, message: &str) {
-    git(sandbox, &["add", "-A"]);
-    git(sandbox, &["commit", "-q", "-m", message]);
+    sandbox.git(&["add", "-A"]);
+    sandbox.git(&["commit", "-q", "-m", message]);
 }
 
 /// What a service answers at the front door.
@@ -82,7 +68,7 @@ fn tried(sandbox: &Sandbox) -> Vec<String> {
 }
 
 fn worktrees(sandbox: &Sandbox) -> usize {
-    git(sandbox, &["worktree", "list", "--porcelain"]).matches("worktree ").count() - 1
+    sandbox.git(&["worktree", "list", "--porcelain"]).matches("worktree ").count() - 1
 }
 
 /// Nothing was added to the workspace, and nothing is left of what was tried.
@@ -123,9 +109,9 @@ fn a_branch_runs_beside_the_service_and_leaves_no_trace() {
         assert_eq!(asked, "the users of fix");
         assert_eq!(tried(&sandbox), ["users-fix-name ready"]);
         // The user's own checkout was not touched, and may have the branch.
-        assert_eq!(git(&sandbox, &["status", "--porcelain"]), "");
-        git(&sandbox, &["checkout", "-q", "fix/name"]);
-        git(&sandbox, &["checkout", "-q", "main"]);
+        assert_eq!(sandbox.git(&["status", "--porcelain"]), "");
+        sandbox.git(&["checkout", "-q", "fix/name"]);
+        sandbox.git(&["checkout", "-q", "main"]);
 
         // An edit of the manifest goes on with it, and so does another `up`.
         let version = sandbox.pid("users-fix-name");
@@ -151,9 +137,9 @@ fn a_branch_runs_beside_the_service_and_leaves_no_trace() {
 #[test]
 fn a_folder_stands_for_the_manifests_or_the_services_own() {
     let sandbox = shop(Account::Own);
-    sandbox.write("other/users/server.py", SERVER);
+    sandbox.write("other/users/server.py", server(ANSWER));
     sandbox.write("other/users/text", "another checkout");
-    sandbox.write("single/server.py", SERVER);
+    sandbox.write("single/server.py", server(ANSWER));
     sandbox.write("single/text", "another folder");
     sandbox.write("nagaya.yaml", SHOP.replace("    setup: [{ command: cp text prepared, inputs: [text] }]\n", ""));
     sandbox.up();
@@ -191,10 +177,10 @@ fn what_cannot_be_tried_is_told_and_leaves_nothing() {
         refused(attempt(words), code, texts, &sandbox);
     }
     // A branch without the service, and one without the file that its command names.
-    git(&sandbox, &["checkout", "-q", "-b", "before"]);
-    git(&sandbox, &["rm", "-q", "-r", "web", "users/server.py"]);
-    git(&sandbox, &["commit", "-q", "-m", "less"]);
-    git(&sandbox, &["checkout", "-q", "main"]);
+    sandbox.git(&["checkout", "-q", "-b", "before"]);
+    sandbox.git(&["rm", "-q", "-r", "web", "users/server.py"]);
+    sandbox.git(&["commit", "-q", "-m", "less"]);
+    sandbox.git(&["checkout", "-q", "main"]);
     refused(attempt(&["web", "--branch", "before"]), 1, &["`before` has no folder `web`, where web is"], &sandbox);
     sandbox.write("nagaya.yaml", SHOP.replace("    setup: [{ command: cp text prepared, inputs: [text] }]\n", ""));
     sandbox.up();
@@ -238,18 +224,18 @@ fn what_would_be_lost_with_a_worktree_is_told_first() {
     boot();
     fs::write(folder.join("users/text"), "mine").unwrap();
     let there = folder.to_str().unwrap();
-    git(&sandbox, &["-C", there, "commit", "-q", "-a", "-m", "mine"]);
+    sandbox.git(&["-C", there, "commit", "-q", "-a", "-m", "mine"]);
     end(&[]).ended(1).says(&["it has a commit that no branch has"]);
-    git(&sandbox, &["-C", there, "branch", "mine"]);
-    git(&sandbox, &["worktree", "lock", "--reason", "a demo", there]);
+    sandbox.git(&["-C", there, "branch", "mine"]);
+    sandbox.git(&["worktree", "lock", "--reason", "a demo", there]);
     end(&[]).ended(1).says(&["it is locked: a demo", "git worktree unlock"]);
-    git(&sandbox, &["worktree", "unlock", there]);
+    sandbox.git(&["worktree", "unlock", there]);
     end(&[]).good();
     nothing_left(&sandbox, &home);
 
     // Locked and gone: git would keep the place for it.
     boot();
-    git(&sandbox, &["worktree", "lock", there]);
+    sandbox.git(&["worktree", "lock", there]);
     end(&["--force"]).good();
     nothing_left(&sandbox, &home);
 }
@@ -295,13 +281,13 @@ fn a_killed_engine_leaves_worktrees_that_the_next_command_removes() {
 #[test]
 fn a_version_that_does_not_come_up_is_explained_and_changes_nothing() {
     let sandbox = shop(Account::Own);
-    git(&sandbox, &["checkout", "-q", "-b", "broken"]);
+    sandbox.git(&["checkout", "-q", "-b", "broken"]);
     sandbox.write("users/server.py", "raise SystemExit('the table is missing')");
     commit(&sandbox, "break");
-    git(&sandbox, &["checkout", "-q", "-b", "silent"]);
+    sandbox.git(&["checkout", "-q", "-b", "silent"]);
     sandbox.write("users/server.py", "import signal; print('thinking', flush=True); signal.pause()");
     commit(&sandbox, "hang");
-    git(&sandbox, &["checkout", "-q", "main"]);
+    sandbox.git(&["checkout", "-q", "main"]);
     let broken = sandbox.nagaya(&["try", "users", "--branch", "broken"]).ended(1);
     broken.says(&["the table is missing", "users-broken: exited with 1", "requests go to users as before"]);
     let silent = sandbox.nagaya(&["try", "users", "--branch", "silent", "--wait-timeout", "1s"]).ended(5);

@@ -158,6 +158,13 @@ impl Sandbox {
         }
     }
 
+    /// Git in the workspace, as somebody with a name; what it prints.
+    #[track_caller]
+    pub fn git(&self, words: &[&str]) -> String {
+        let identity = ["-c", "user.name=Me", "-c", "user.email=me@example.com", "-c", "commit.gpgsign=false"];
+        finish(self.command("git").args(identity).args(words)).good().out
+    }
+
     /// A command as this sandbox's account, in its folder, with its places and nothing else from the surroundings.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let base = self.folder.path();

@@ -17,6 +17,7 @@ use crate::cli::output::{Output, dim, paint};
 use crate::effects::fs;
 use crate::supervise::State;
 use crate::telemetry::logs::{Line, Reader, Start, Stream};
+use crate::view::xml::escaped;
 use crate::view::{Event, Service, label};
 use took::took;
 
@@ -255,23 +256,6 @@ fn text(lines: &[Owned]) -> String {
 fn make_folder_of(file: &Path) -> std::io::Result<()> {
     let folder = file.parent().map(PathBuf::from).filter(|folder| !folder.as_os_str().is_empty());
     folder.map_or(Ok(()), |folder| fs::make_folder(&folder))
-}
-
-/// Text as it stands in XML 1.0, which cannot have most control characters at all.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\n' | '\t' => out.push(c),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! A topology in several languages. A database that several services use has thick lines to it.
 
 use crate::tui::layers::{Item, layers};
+use crate::view::xml::escaped;
 use crate::view::{Edge, Graph, Node};
 
 /// A node a line, and those it calls below it.
@@ -134,8 +135,4 @@ pub fn svg(graph: &Graph) -> Vec<String> {
     }
     out.push("</svg>".to_owned());
     out
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
 }

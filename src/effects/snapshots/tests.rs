@@ -26,7 +26,7 @@ impl Lab {
 
     /// Saves under a name.
     fn save(&self, store: &Store, name: &str, lives: &[Live]) -> Result<Snapshot, Trouble> {
-        let (saved, _) = store.save(name, Some("main".into()), lives, &go_on())?;
+        let saved = store.save(name, Some("main".into()), lives, &go_on())?.snapshot;
         store.place(&saved).map(|()| saved)
     }
 

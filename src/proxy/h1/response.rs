@@ -9,7 +9,8 @@ use hyper::header::{HeaderName, HeaderValue};
 use super::framing::{Encoder, Framing};
 use super::head::{Delimiting, Fault, Kind, MOST_FIELDS, Options, Room, line};
 use super::text;
-use crate::proxy::headers::{WITHHELD, withheld};
+use crate::proxy::headers::WITHHELD;
+use crate::view::withheld;
 
 /// What of the request decides how its answer is read and written.
 #[derive(Debug, Clone, Copy)]

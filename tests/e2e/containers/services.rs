@@ -9,7 +9,7 @@ use super::{Docker, IMAGE};
 use crate::support::sandbox::{Account, Sandbox, binary, finish, signal, until};
 
 /// What every container needs of this machine: its programs.
-const USR: &str = "volumes: ['/usr:/usr:ro', '/etc/alternatives:/etc/alternatives:ro', './:/work'], working_dir: /work";
+const USR: &str = "volumes: ['/usr:/usr:ro', '/etc/alternatives:/etc/alternatives:ro', './:/srv/app'], working_dir: /srv/app";
 
 /// Answers with who calls, or with what it hears from whom the path names: `/ask/users:80/who`.
 const SERVER: &str = r#"
@@ -89,7 +89,7 @@ services:
   web: { image: IMAGE, USR, command: [/usr/bin/python3, server.py, web, '80'], environment: { COLOUR: red },
          labels: { team: shop }, hostname: counter, mem_limit: 256MiB, ports: { http: 80 } }
   probed: { image: IMAGE, USR, command: /usr/bin/sleep infinity, stop_signal: SIGKILL,
-            healthcheck: { test: [CMD, /usr/bin/test, -f, /work/ready], interval: 1s } }
+            healthcheck: { test: [CMD, /usr/bin/test, -f, /srv/app/ready], interval: 1s } }
   job: { image: IMAGE, USR, entrypoint: [/usr/bin/bash, -c], environment: { COLOUR: 'blue sky' },
          command: ['echo out; echo err >&2; echo $$COLOUR; test -z \"$$XDG_STATE_HOME\"'] }
   fails: { image: IMAGE, USR, command: \"/usr/bin/bash -c 'exit 3'\" }
@@ -223,7 +223,7 @@ ARG COLOUR
 ENV COLOUR=$COLOUR
 FROM base AS last
 COPY . /app
-CMD [\"/usr/bin/python3\", \"/work/server.py\", \"web\", \"80\"]
+CMD [\"/usr/bin/python3\", \"/srv/app/server.py\", \"web\", \"80\"]
 FROM base
 ";
 

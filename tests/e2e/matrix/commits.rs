@@ -2,37 +2,31 @@
 
 use std::fs;
 
-use super::{SERVER, matrix};
-use crate::support::sandbox::{Account, Sandbox, finish, signal, until};
-
-#[track_caller]
-fn git(sandbox: &Sandbox, words: &[&str]) -> String {
-    let identity = ["-c", "user.name=Me", "-c", "user.email=me@example.com", "-c", "commit.gpgsign=false"];
-    finish(sandbox.command("git").args(identity).args(words)).good().out
-}
+use super::matrix;
+use crate::support::sandbox::{Account, Sandbox, signal, until};
+use crate::support::server::server;
 
 /// A service that answers with a file of its repository, of which a branch has another text.
 fn repository(account: Account) -> Sandbox {
     let one = "name: one\nservices:\n  users: { command: [python3, server.py], working_dir: users, ports: { http: 8080 }, setup: [{ command: cp text prepared, inputs: [text] }] }\n";
     let sandbox = Sandbox::of(account, one);
-    let server = SERVER
-        .replace("return 200, own + \"|\" + os.environ[\"GIVES\"]", "return 200, open(\"prepared\").read().strip()");
-    sandbox.write("users/server.py", server);
+    let answer = "def answer(path):\n    return 200, open('prepared').read()\n";
+    sandbox.write("users/server.py", server(answer));
     sandbox.write("users/text", "old");
-    git(&sandbox, &["init", "-q", "-b", "main"]);
-    git(&sandbox, &["add", "-A"]);
-    git(&sandbox, &["commit", "-q", "-m", "begin"]);
+    sandbox.git(&["init", "-q", "-b", "main"]);
+    sandbox.git(&["add", "-A"]);
+    sandbox.git(&["commit", "-q", "-m", "begin"]);
     // As in a clone: where `origin` is says nothing of where this is.
-    git(&sandbox, &["update-ref", "refs/remotes/origin/HEAD", "main"]);
-    git(&sandbox, &["checkout", "-q", "-b", "fix/text"]);
+    sandbox.git(&["update-ref", "refs/remotes/origin/HEAD", "main"]);
+    sandbox.git(&["checkout", "-q", "-b", "fix/text"]);
     sandbox.write("users/text", "new");
-    git(&sandbox, &["commit", "-q", "-a", "-m", "fix"]);
+    sandbox.git(&["commit", "-q", "-a", "-m", "fix"]);
     sandbox.write("users/text", "unfinished");
     sandbox
 }
 
 fn worktrees(sandbox: &Sandbox) -> usize {
-    git(sandbox, &["worktree", "list", "--porcelain"]).matches("worktree ").count() - 1
+    sandbox.git(&["worktree", "list", "--porcelain"]).matches("worktree ").count() - 1
 }
 
 #[test]
