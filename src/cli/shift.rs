@@ -261,7 +261,10 @@ async fn status_of_all(client: &Client, rows: &[Service], output: &Output) -> Re
     }
     for Service { name, version, .. } in firsts {
         tell(name, &shares::current(&dtab, name, version.as_deref()), output);
-        shifts.iter().filter(|shift| shift.service == *name).for_each(|it| output.line(&format!("  {}", dim(&line(it)))));
+        shifts
+            .iter()
+            .filter(|shift| shift.service == *name)
+            .for_each(|it| output.line(&format!("  {}", dim(&line(it)))));
     }
     Ok(ExitCode::SUCCESS)
 }

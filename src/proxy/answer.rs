@@ -264,9 +264,8 @@ impl Refusal {
     fn has_remedy(&self) -> bool {
         match self {
             Self::Away(_) | Self::NotGrpc(..) | Self::OnlyHttp2(..) | Self::NotWeb(..) | Self::Undeclared(..) => true,
-            Self::BadOverride { .. } | Self::Unrouted(_, _, Sought::File(_) | Sought::Prefixed(_) | Sought::Override) => {
-                true
-            }
+            Self::BadOverride { .. }
+            | Self::Unrouted(_, _, Sought::File(_) | Sought::Prefixed(_) | Sought::Override) => true,
             Self::Failed(at, _) => at.contains(':'),
             _ => false,
         }

@@ -83,5 +83,7 @@ pub fn withheld(caller: &str) -> String {
 /// The same with what would help.
 fn withheld_unless(caller: &str) -> String {
     let told = withheld(caller);
-    format!("{told}; one of them had an override, so it would have to forward `l5d-ctx-dtab`, `traceparent` or `x-request-id`")
+    format!(
+        "{told}; one of them had an override, so it would have to forward `l5d-ctx-dtab`, `traceparent` or `x-request-id`"
+    )
 }

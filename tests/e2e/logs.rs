@@ -55,9 +55,8 @@ fn a_follower_says_that_the_engine_has_ended() {
 
 #[test]
 fn events_are_chosen_as_requests_are() {
-    let sandbox = Sandbox::new(
-        "name: some\nservices:\n  web: { command: exec sleep infinity }\n  job: { command: 'true' }\n",
-    );
+    let sandbox =
+        Sandbox::new("name: some\nservices:\n  web: { command: exec sleep infinity }\n  job: { command: 'true' }\n");
     sandbox.up();
     let shown = |words: &[&str]| {
         let out = sandbox.nagaya(&[&["events"], words].concat()).good().out;

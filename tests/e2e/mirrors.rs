@@ -259,7 +259,11 @@ fn a_mirror_is_asked_for_in_full_and_followed() {
         (&["alone", "v2"], 2, &["alone has no versions", "`versions:` in the manifest", "nagaya try"]),
         (&["users", "v2", "--ignore", "/a"], 2, &["--diff"]),
         (&["users", "v2", "--diff", "--ignore", "a"], 2, &["begins with `/`"]),
-        (&["users", "v2", "--diff", "--ignore-header", "bad header"], 2, &["--ignore-header", "letters, digits and `-`"]),
+        (
+            &["users", "v2", "--diff", "--ignore-header", "bad header"],
+            2,
+            &["--ignore-header", "letters, digits and `-`"],
+        ),
         (&["users", "v2", "--diff", "--ignore-header", ""], 2, &["--ignore-header"]),
         (&["users", "--follow"], 1, &["requests to users are not copied"]),
         (&["users", "--end"], 1, &["requests to users are not copied"]),

@@ -69,7 +69,7 @@ fn what_an_entry_says_to_lead_nowhere_is_told_by_it_and_with_what_helps() {
         (&[], "/svc/users leads nowhere: `/svc/shut=>!` says that it is to fail (`!`)", explain),
         (&["l5d-dtab: /svc/users => /svc/orders"], "`/svc/orders=>$` says that nobody is there (`$`)", explain),
         (&["l5d-dtab: /svc/users => !"], "the override `/svc/users=>!` says that it is to fail (`!`)", correct),
-        (&["l5d-dtab: /svc/users => /$/nil"], "/svc/users leads nowhere: it has no endpoints", explain),
+        (&["l5d-dtab: /svc/users => /$/nil"], "the override `/svc/users=>/$/nil` says that nobody is there", correct),
         (&["l5d-dtab: /svc/users => /no/where"], "no entry and no namer knows more", correct),
     ];
     for (fields, why, helps) in cases {

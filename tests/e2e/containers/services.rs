@@ -9,7 +9,8 @@ use super::{Docker, IMAGE};
 use crate::support::sandbox::{Account, Sandbox, binary, finish, signal, until};
 
 /// What every container needs of this machine: its programs.
-const USR: &str = "volumes: ['/usr:/usr:ro', '/etc/alternatives:/etc/alternatives:ro', './:/srv/app'], working_dir: /srv/app";
+const USR: &str =
+    "volumes: ['/usr:/usr:ro', '/etc/alternatives:/etc/alternatives:ro', './:/srv/app'], working_dir: /srv/app";
 
 /// Answers with who calls, or with what it hears from whom the path names: `/ask/users:80/who`.
 const SERVER: &str = r#"
