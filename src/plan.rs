@@ -5,6 +5,7 @@
 //! decides when.
 
 mod addresses;
+mod claims;
 mod contained;
 mod coupling;
 mod edges;
@@ -37,6 +38,7 @@ pub use addresses::{
     Addresses, FRONT_DOOR, HOST, LOOPBACK_RANGES, NAMESERVER, NUMBERS, PAIRS, RANGE, RANGE6, Subnet, is_ours,
     of_strict, of_twin, on_loopback, twin,
 };
+pub use claims::{claim, door_clash};
 pub use contained::PlannedContainer;
 pub use coupling::{Coupling, couplings};
 pub use edges::{Edge, Reference, references};
@@ -50,7 +52,7 @@ pub use planned::{
 };
 pub use proxies::{HOST_NAME, PROXIES, from_pod};
 pub use select::{SelectError, Selection, select};
-pub use slots::{Ports, Slot, SlotKind, slots};
+pub use slots::{FRONT_DOOR_SLOT, Ports, Slot, SlotKind, slots};
 
 /// The loopback address of everything in network mode `env`.
 pub const LOOPBACK: &str = "127.0.0.1";

@@ -32,7 +32,7 @@ pub use addresses::Hosts;
 pub use delegate_tree::DelegateTree;
 pub use delegation::story;
 pub use event::Event;
-pub use explain::{Blocker, Culprit, Explanation, SilentPort, Unwell};
+pub use explain::{Blocker, Culprit, Explanation, SilentPort, Unpublished, Unwell};
 pub use graph::{Edge, Graph, Node};
 pub use log::{LogLine, level};
 pub use mirror::Mirror;

@@ -28,6 +28,7 @@ mod owner;
 mod peers;
 mod pods;
 mod probes;
+mod published;
 mod remotes;
 mod restarts;
 mod rounds;

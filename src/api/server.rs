@@ -105,6 +105,7 @@ impl IntoResponse for Problem {
             | Self::Remote { .. }
             | Self::NoTerminal { .. }
             | Self::NoMode { .. }
+            | Self::FrontDoor { .. }
             | Self::Renamed { .. }
             | Self::Try { .. }
             | Self::Matrix { .. } => StatusCode::UNPROCESSABLE_ENTITY,

@@ -11,9 +11,9 @@ use super::locate;
 use super::output::Output;
 use crate::effects::fs::{self, Disk};
 use crate::effects::{environment, ports};
-use crate::manifest::{self, Problem, Problems};
-use crate::model::{Command, Workspace};
-use crate::plan::{Lint, lints};
+use crate::manifest::{self, Problem, Problems, Request};
+use crate::model::{Command, NetworkMode, Workspace};
+use crate::plan::{Lint, door_clash, lints};
 use crate::route::lint::lint;
 use crate::runtime::add_clashes;
 use crate::view::located;
@@ -36,6 +36,10 @@ pub fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
             let problem = Problem::warning(finding.code, finding.message).maybe_hint(finding.hint);
             problems.push(Problem { at, ..problem });
         }
+        if let Some(lint) = door(workspace, &request, auto)? {
+            let problem = located(workspace, &lint, &problems);
+            problems.push(problem);
+        }
         problems.sort();
     }
     if output.json {
@@ -55,6 +59,12 @@ pub fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
         warnings => format!("{}: {services}, {warnings} warnings", workspace.name),
     });
     Ok(ExitCode::SUCCESS)
+}
+
+/// The front door's number may be one that a service is to have.
+fn door(workspace: &Workspace, request: &Request, auto: NetworkMode) -> Result<Option<Lint>, Error> {
+    let home = locate::places()?.home(&locate::id(workspace, request));
+    Ok(ports::front_door(&home).and_then(|door| door_clash(workspace, auto, door)))
 }
 
 /// A problem as JSON.

@@ -94,6 +94,7 @@ impl From<Problem> for Error {
             Problem::Renamed { .. } => {
                 Self::failed(message).hint("`nagaya down`, then `nagaya up`; until then all is as it was before")
             }
+            Problem::FrontDoor { hint, .. } => Self::new(Code::Manifest, message).hint(hint),
             Problem::UnknownRemote { hint, .. } | Problem::Remote { hint, .. } => Self::usage(message).hint(hint),
             Problem::Scale { hint, .. } | Problem::NoTerminal { hint, .. } => Self::usage(message).hint(hint),
             Problem::Try { hint, .. } => hint.into_iter().fold(Self::failed(message), Self::hint),

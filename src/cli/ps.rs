@@ -83,9 +83,15 @@ fn remarks(row: &Service) -> String {
     Some(reason)
         .filter(|it| !it.is_empty())
         .into_iter()
+        .chain(unpublished(row))
         .chain(lost_lines(row.lost_lines))
         .collect::<Vec<_>>()
         .join("; ")
+}
+
+/// The numbers that it publishes and others have; who does is said below the table.
+fn unpublished(row: &Service) -> impl Iterator<Item = String> {
+    row.ports.iter().filter_map(|port| port.unpublished).map(|number| format!("not published on {number}"))
 }
 
 /// `http:8080→21034`: production's number and this machine's.

@@ -73,7 +73,7 @@ fn hidden(addresses: &[Address], output: &Output) {
     for address in addresses {
         let Some(number) = address.unpublished else { continue };
         output.say(&dim(&format!(
-            "  {} is not published on {number}: {}; `nagaya up` tries again",
+            "  {} is not published on {number}: {}; it will be once that is free",
             name(address),
             ports::taken_message(number)
         )));

@@ -61,6 +61,9 @@ async fn service(global: &Global, args: &One, output: &Output) -> Result<ExitCod
     for port in &why.silent_ports {
         output.line(&format!("  its port {}: {}", port.name, port.finding));
     }
+    for missing in &why.unpublished {
+        output.line(&format!("  it is not published on port {}: {}", missing.number, missing.because));
+    }
     if let Some(lost) = lost_lines(why.lost_lines) {
         output.line(&format!("  {lost}"));
     }

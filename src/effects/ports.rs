@@ -17,7 +17,7 @@ use super::listeners::Listeners;
 use super::places::{Home, Places};
 use super::process::Owner;
 use super::registry::{self, Registration};
-use crate::plan::{NUMBERS, PAIRS, Ports, Slot, SlotKind};
+use crate::plan::{FRONT_DOOR_SLOT as FRONT_DOOR, NUMBERS, PAIRS, Ports, Slot, SlotKind};
 
 /// Below the range from which the kernel gives ports to outgoing connections.
 const RANGE: Range<u16> = 20_000..32_000;
@@ -39,6 +39,11 @@ pub fn allocate(home: &Home, slots: &[Slot], held: &HashSet<u16>) -> Ports {
 /// The numbers that [`allocate`] would give now; nothing is remembered.
 pub fn propose(home: &Home, slots: &[Slot]) -> Ports {
     Ports(give(home, slots, &recall(&home.ports()), &HashSet::new()))
+}
+
+/// The front door's number as it was given last.
+pub fn front_door(home: &Home) -> Option<u16> {
+    recall(&home.ports()).get(FRONT_DOOR).copied()
 }
 
 /// One at a time: held until it is dropped. Where that is not possible, numbers are given all the same.
@@ -147,13 +152,13 @@ pub(super) fn remember(memory: &Path, mut remembered: BTreeMap<String, u16>, giv
 }
 
 fn choose(id: &str, slot: &Slot, taken: &HashSet<u16>) -> Option<u16> {
-    let range = if slot.key == "front-door" { FRONT_DOOR_RANGE } else { RANGE };
+    let range = if slot.key == FRONT_DOOR { FRONT_DOOR_RANGE } else { RANGE };
     candidates(id, &slot.key, range).find(|number| !taken.contains(number) && suits(slot, *number))
 }
 
 /// Whether a slot's number is free now. Browsers look for the front door at `::1` first, and must not find another.
 fn suits(slot: &Slot, number: u16) -> bool {
-    is_free(number) && (slot.key != "front-door" || is_free_at(Ipv6Addr::LOCALHOST.into(), number))
+    is_free(number) && (slot.key != FRONT_DOOR || is_free_at(Ipv6Addr::LOCALHOST.into(), number))
 }
 
 /// All numbers of a range, beginning at one that follows from the workspace and the slot: likely the same each time.
@@ -217,17 +222,28 @@ pub fn listen_unshared(address: IpAddr, number: u16) -> io::Result<TcpListener> 
     Ok(socket.into())
 }
 
+/// Why a port is not listened on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unheard {
+    /// By somebody, who is named.
+    #[error("{0}")]
+    Taken(String),
+    #[error("{0}")]
+    Refused(String),
+}
+
 /// Listens on a port of the loopback that somebody may have who would share it unknown to the user: whoever does is
 /// named.
-pub fn listen_alone(number: u16) -> Result<TcpListener, String> {
+pub fn listen_alone(number: u16) -> Result<TcpListener, Unheard> {
     if !is_free(number) {
-        return Err(taken_message(number));
+        return Err(Unheard::Taken(taken_message(number)));
     }
     listen(SocketAddrV4::new(Ipv4Addr::LOCALHOST, number)).map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => Unheard::Taken(taken_message(number)),
         io::ErrorKind::PermissionDenied => {
-            format!("this account may not listen on port {number}: choose one from 1024 on")
+            Unheard::Refused(format!("this account may not listen on port {number}: choose one from 1024 on"))
         }
-        _ => error.to_string(),
+        _ => Unheard::Refused(error.to_string()),
     })
 }
 

@@ -32,7 +32,8 @@ pub enum SlotKind {
     Pair,
 }
 
-const FRONT_DOOR: &str = "front-door";
+/// The key of the front door's.
+pub const FRONT_DOOR_SLOT: &str = "front-door";
 
 /// The first instance of a service has its name, as where there is no other.
 fn instance_key(service: &ServiceName, instance: u32) -> String {
@@ -70,7 +71,7 @@ pub fn slots(workspace: &Workspace, auto: NetworkMode) -> Vec<Slot> {
     // In its pod every port is free, and a caller in a pod needs no listener.
     let mode = |service: &Service| workspace.network_of(service, auto);
     let in_pod = |service: &Service| mode(service) == NetworkMode::Pod;
-    let mut out = vec![Slot { key: FRONT_DOOR.to_owned(), kind: SlotKind::Engine }];
+    let mut out = vec![Slot { key: FRONT_DOOR_SLOT.to_owned(), kind: SlotKind::Engine }];
     for service in workspace.services.values() {
         // One that lives elsewhere has numbers of its own there, and none of this machine.
         let none = service.external().is_some() || in_pod(service);
@@ -120,7 +121,7 @@ impl Ports {
 
     /// The front door.
     pub fn front_door(&self) -> u16 {
-        self.get(FRONT_DOOR)
+        self.get(FRONT_DOOR_SLOT)
     }
 
     /// Where an instance of a service itself listens.

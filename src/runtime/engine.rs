@@ -8,13 +8,14 @@ mod edits;
 mod explain;
 mod kill;
 mod mirrors;
+mod publishing;
 mod remotes;
 mod setup;
 mod shifts;
 mod tries;
 mod watching;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use asks::Loaded;
 use beginning::begin;
 use edits::Edits;
 use remotes::Sending;
-use setup::{Setup, collect, make_plan, make_room, write_files};
+use setup::{Setup, collect, first_plan, make_room, write_files};
 use shifts::Shifts;
 use tries::Tries;
 use watching::Watching;
@@ -123,7 +124,7 @@ impl Engine {
         let (manifest, workspace, tries) = begin(manifest, laid, &home);
         let scale = Scale::new();
         let mut setup = Setup { home, lock, load, shell, site, program, possible, network, scale, range: None };
-        let plan = Arc::new(make_plan(&workspace, &mut setup, &HashSet::new())?);
+        let (plan, moved) = first_plan(&workspace, &mut setup)?;
         // After the launcher was started, which keeps the shell's own limit for the services, and before any thread.
         make_room(&plan);
         let (ends, board) = (Ends::default(), Board::default());
@@ -136,7 +137,8 @@ impl Engine {
         let (keeper, unkept) = Keeper::open(&setup.home, world.plan().routes.clone(), written_sender);
         let mut publisher = Publisher::new(clock, board.clone(), keeper.routes(), calls);
         let shadowed = shadow_notice(world.plan().services.iter().map(|planned| &planned.environment));
-        let notices = [notices, shadowed.into_iter().chain(unkept).chain(publisher.plan(&world)).collect()].concat();
+        let own = moved.into_iter().chain(shadowed).chain(unkept).chain(publisher.plan(&world));
+        let notices = [notices, own.collect()].concat();
         write_files(&setup, &world, &publisher, &mut host)?;
         let ((ask_sender, asks), (load_sender, loaded)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
         let (watchers, ending) = (watch::Sender::new(0), watch::Sender::new(false));
@@ -220,6 +222,7 @@ impl Engine {
         let alarm = Alarm::of_this_runtime();
         while !(*self.ending.borrow() && self.world.is_quiet() && self.tries.is_idle()) {
             let look_at = self.shifts.look_at();
+            let again_at = self.publisher.look_again_at(&self.world);
             let deadline = self.world.next_deadline().map(|at| self.clock.instant(at));
             tokio::select! {
                 biased;
@@ -236,6 +239,7 @@ impl Engine {
                 Some(moved) = self.shifts.moved() => self.take_moved(moved),
                 Some(names) = self.host.returned() => self.start_again(&names),
                 () = sleep_until(look_at) => self.look_at_shifts(),
+                () = sleep_until(again_at) => self.publish_again(),
                 () = sleep_until(settled_at) => {
                     settled_at = None;
                     give_back();

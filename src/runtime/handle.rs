@@ -244,6 +244,9 @@ pub enum Problem {
     /// A service that cannot be looked for elsewhere as asked.
     #[error("{message}")]
     Remote { message: String, hint: String },
+    /// A service is to have the front door's number, which is settled when an engine starts.
+    #[error("{message}")]
+    FrontDoor { message: String, hint: String },
     /// The name is that of folders, sockets and addresses, which are settled when an engine starts.
     #[error(
         "the manifest calls the workspace `{name}` now, and it runs as `{known}`: another name needs another engine"

@@ -1,80 +1,37 @@
 //! From the world to those who look: rows, events, and the table of the proxy.
 
+mod again;
+mod listeners;
 mod looks;
 mod names;
 
 use std::collections::{HashMap, HashSet};
-use std::io;
 use std::net::SocketAddrV4;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use tokio::sync::{mpsc, watch};
 
+use again::Again;
+use listeners::{Listeners, Taken};
 use names::{aliases, apart, first_versions, remotes, zone};
+
+pub use listeners::Missing;
 
 use super::Board;
 use super::past::Pasts;
 use crate::dtab::Dtab;
 use crate::effects::clock::Clock;
 use crate::effects::pods::Announcer;
-use crate::effects::ports;
 use crate::effects::stats::Sample;
-use crate::plan::{Plan, PlannedPublish};
+use crate::plan::Plan;
 use crate::route::disco::Disco;
 use crate::route::zone::Zone;
 use crate::route::{
-    Availability, Endpoint, Life, Listener, Replicas, Routes, Socket, Table, Upstream, Upstreams, Version, on_loopback,
+    Availability, Endpoint, Life, Listener, Replicas, Routes, Table, Upstream, Upstreams, Version, on_loopback,
 };
 use crate::supervise::{Fact, Moment, Note, World};
 use crate::view::{Event, Past, Service, Usage, news};
-
-/// The listeners of a table to be: those of the table before, and new ones.
-struct Listeners {
-    before: Arc<Table>,
-    /// Published numbers that others have.
-    taken: HashSet<u16>,
-    notices: Vec<String>,
-}
-
-impl Listeners {
-    /// The listener at an address that was given to the engine.
-    fn own(&mut self, at: SocketAddrV4) -> Socket {
-        self.before.socket(at).unwrap_or_else(|| match ports::listen(at) {
-            Ok(listener) => Socket::new(listener),
-            Err(error) => {
-                self.notices.push(match error.kind() {
-                    // Whoever listens on all addresses has this one too.
-                    io::ErrorKind::AddrInUse => format!(
-                        "no listener on {at}, so calls there fail: {}; end that, or have it listen on 127.0.0.1 alone",
-                        ports::taken_message(at.port())
-                    ),
-                    _ => format!("no listener on {at}: {error}"),
-                });
-                Socket::default()
-            }
-        })
-    }
-
-    /// The listener at a number that was chosen with `publish`, or is production's: others may have it, and the service
-    /// runs all the same.
-    fn published(&mut self, it: PlannedPublish, service: &str) -> Option<Socket> {
-        let number = it.host;
-        if let Some(known) = self.before.socket(on_loopback(number)) {
-            return Some(known);
-        }
-        match ports::listen_alone(number) {
-            Ok(listener) => Some(Socket::new(listener)),
-            Err(error) => {
-                self.taken.insert(number);
-                if it.chosen {
-                    self.notices.push(format!("{service} is not published on port {number}: {error}"));
-                }
-                None
-            }
-        }
-    }
-}
 
 /// Who is told of instances that are called no more.
 #[derive(Debug)]
@@ -99,8 +56,9 @@ pub struct Publisher {
     availability: HashMap<Arc<str>, watch::Sender<Availability>>,
     replicas: HashMap<Arc<str>, Replicas>,
     calls: Calls,
-    /// Published numbers that others have.
-    taken: HashSet<u16>,
+    /// Published numbers that are not ours.
+    taken: Taken,
+    again: Again,
     past: Pasts,
     /// Somebody was told of services beyond the plan: from then on they are called.
     has_begun: bool,
@@ -120,7 +78,8 @@ impl Publisher {
             availability: HashMap::new(),
             replicas: HashMap::new(),
             calls,
-            taken: HashSet::new(),
+            taken: Taken::default(),
+            again: Again::default(),
             past: Pasts::default(),
             has_begun: false,
             usage: HashMap::new(),
@@ -158,8 +117,7 @@ impl Publisher {
     /// nobody is launched before the addresses that it is given are there. What could not be opened is returned.
     pub fn plan(&mut self, world: &World) -> Vec<String> {
         let plan = world.plan();
-        let mut listeners =
-            Listeners { before: self.table.borrow().clone(), taken: HashSet::new(), notices: Vec::new() };
+        let mut listeners = Listeners::after(self.table.borrow().clone());
         let upstreams: Upstreams =
             (0..plan.services.len()).map(|place| Arc::new(self.upstream(world, plan, place))).collect();
         let mut open: HashMap<SocketAddrV4, Listener> = HashMap::new();
@@ -203,6 +161,7 @@ impl Publisher {
         };
         let Listeners { taken, notices, before } = listeners;
         self.taken = taken;
+        self.again = Again::default();
         self.past.replaced(&before, &table, self.clock.now());
         self.availability.retain(|name, _| table.index(name).is_some());
         self.replicas.retain(|name, _| table.index(name).is_some());
@@ -234,11 +193,6 @@ impl Publisher {
     pub fn changed(&mut self, world: &World, places: impl IntoIterator<Item = usize>) {
         self.rows(world, places);
         self.has_begun = true;
-    }
-
-    /// Whether a number that was chosen with `publish` could not be listened on.
-    pub fn lacks(&self) -> bool {
-        !self.taken.is_empty()
     }
 
     fn upstream(&mut self, world: &World, plan: &Plan, place: usize) -> Upstream {
@@ -283,9 +237,10 @@ impl Publisher {
                 rows.push((place, Vec::new()));
                 continue;
             }
+            let taken = |number: u16| self.taken.get(&number).map(|missing| missing.why.to_string());
             let instances = world.statuses(place).map(|status| {
                 let usage = status.pid.and_then(|pid| self.usage.get(&pid)).copied();
-                Service::new(plan, place, &status, usage, &|at| self.clock.wall(at), &self.taken)
+                Service::new(plan, place, &status, usage, &|at| self.clock.wall(at), &taken)
             });
             rows.push((place, instances.collect()));
         }

@@ -14,7 +14,8 @@ pub struct Event {
     pub time: String,
     /// `state`: a service's state changed; `changed`: watched files did; `failed`: what followed from that did; `manifest`:
     /// it was edited; `trouble`: something is not watched; `scaled`: calls are worth another number of instances;
-    /// `budget`: services take more memory than they may, or less again.
+    /// `budget`: services take more memory than they may, or less again; `published`: a number that others had is a
+    /// service's.
     pub event: String,
     pub service: Option<String>,
     /// Which of the service's instances.

@@ -30,6 +30,9 @@ pub struct Explanation {
     /// Its declared ports on which nobody listens; filled in by whoever can ask its pod.
     #[serde(default)]
     pub silent_ports: Vec<SilentPort>,
+    /// The numbers that were chosen with `publish` and that others have, each with who has it.
+    #[serde(default)]
+    pub unpublished: Vec<Unpublished>,
     /// The last lines of its output; filled in by whoever can read the logs.
     pub last_lines: Vec<String>,
     pub next: Option<String>,
@@ -39,6 +42,13 @@ pub struct Explanation {
     /// Lines of its output that could not be written; filled in by whoever counts them.
     #[serde(default)]
     pub lost_lines: u64,
+}
+
+/// A number that was chosen with `publish` and does not lead to the service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unpublished {
+    pub number: u16,
+    pub because: String,
 }
 
 /// A declared port on which nobody listens.
@@ -162,6 +172,7 @@ impl Explanation {
             last_probe,
             refused: Vec::new(),
             silent_ports: Vec::new(),
+            unpublished: Vec::new(),
             last_lines: Vec::new(),
             lost_lines: 0,
             scaling: why.scaling.as_ref().map(scaling),
@@ -191,6 +202,7 @@ impl Explanation {
             last_probe: None,
             refused: Vec::new(),
             silent_ports: Vec::new(),
+            unpublished: Vec::new(),
             last_lines: Vec::new(),
             next: None,
             scaling: None,

@@ -1,6 +1,5 @@
 //! One service as `ps` shows it.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -92,6 +91,9 @@ pub struct Port {
     /// The number that was chosen with `publish` and that others have, so that it does not lead there.
     #[serde(default)]
     pub unpublished: Option<u16>,
+    /// Why it does not: who has it, as far as that can be known.
+    #[serde(default)]
+    pub unpublished_because: Option<String>,
     /// Services can call it, and nobody else.
     #[serde(default)]
     pub only_in_pods: bool,
@@ -105,14 +107,15 @@ pub struct Usage {
 }
 
 impl Service {
-    /// The row of an instance of a service, with moments as the wall shows them. It is not published on those numbers that are `taken` by others.
+    /// The row of an instance of a service, with moments as the wall shows them. It is not published on
+    /// those numbers that are `taken` by others, each with the reason.
     pub fn new(
         plan: &Plan,
         place: usize,
         status: &Status,
         usage: Option<Usage>,
         wall: &dyn Fn(Moment) -> Timestamp,
-        taken: &HashSet<u16>,
+        taken: &dyn Fn(u16) -> Option<String>,
     ) -> Self {
         let planned = &plan.services[place];
         Self {
@@ -238,9 +241,15 @@ impl Port {
             && self.url.as_ref().is_some_and(|url| !url.contains(LOOPBACK))
     }
 
-    fn new(plan: &Plan, service: &Planned, at: usize, port: &PlannedPort, taken: &HashSet<u16>) -> Self {
+    fn new(
+        plan: &Plan,
+        service: &Planned,
+        at: usize,
+        port: &PlannedPort,
+        taken: &dyn Fn(u16) -> Option<String>,
+    ) -> Self {
         let publish = || service.publish.iter().filter(|it| it.port == at);
-        let chosen = publish().find(|it| !taken.contains(&it.host)).map(|it| it.host);
+        let chosen = publish().find(|it| taken(it.host).is_none()).map(|it| it.host);
         // In a pod it listens where nobody else can see it.
         let published = chosen.or(port.listen().filter(|_| !service.in_pod()));
         let scheme = port.protocol.scheme();
@@ -251,6 +260,7 @@ impl Port {
         };
         let at_the_door = web_port(service.ports.iter().map(|port| port.protocol)) == Some(at);
         let front = |scheme: &str| plan.front_door_url(service, scheme);
+        let unpublished = publish().filter(|it| it.chosen).find_map(|it| Some((it.host, taken(it.host)?)));
         // From this machine there may be no other way.
         let is_hidden = published.is_none() && service.in_pod();
         Self {
@@ -261,7 +271,8 @@ impl Port {
             only_in_pods: is_hidden && !at_the_door,
             https: at_the_door.then(|| front("https")),
             published,
-            unpublished: publish().find(|it| it.chosen && taken.contains(&it.host)).map(|it| it.host),
+            unpublished: unpublished.as_ref().map(|(number, _)| *number),
+            unpublished_because: unpublished.map(|(_, because)| because),
         }
     }
 }

@@ -1,12 +1,11 @@
-//! Services that live elsewhere, and ports that are published to this machine.
+//! Services that live elsewhere.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::Command;
 
 use serde_json::json;
 
-use crate::support::sandbox::{Account, Run, Sandbox, finish, until};
+use crate::support::sandbox::{Account, Run, Sandbox};
 
 /// A server that nagaya knows nothing of: it answers each request with the request's own head.
 fn mirror() -> u16 {
@@ -40,10 +39,6 @@ fn serve(answer: impl Fn(TcpStream) + Send + Copy + 'static) -> u16 {
 }
 
 /// A number on which nobody listens.
-fn free() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 /// `shell` is a client within the workspace.
 fn calling(account: Account) -> (Sandbox, u16) {
     let (web, raw) = (mirror(), echo());
@@ -122,59 +117,4 @@ fn an_up_of_jobs_ends_although_something_lives_elsewhere() {
     let sandbox =
         Sandbox::new("services: { job: { command: echo done }, pay: { external: 'http://pay.example.com' } }");
     assert!(sandbox.nagaya(&["up"]).good().out.contains("done"));
-}
-
-const SERVER: &str = "exec python3 -u -m http.server --bind 127.0.0.1";
-
-#[test]
-fn a_published_port_is_open_to_this_machine() {
-    let (declared, moved, own) = (free(), free(), free());
-    let sandbox = Sandbox::new(&format!(
-        "name: published
-services:
-  web: {{ command: {SERVER} $PORT, ports: {{ http: 8080 }}, publish: '{declared}:8080' }}
-  debug: {{ command: '{SERVER} {own}', publish: ['{moved}:{own}', {own}] }}
-"
-    ));
-    sandbox.write("here.txt", "found");
-    sandbox.up();
-    let get = |port: u16| finish(Command::new("curl").args(["-sS", &format!("http://127.0.0.1:{port}/here.txt")]));
-    assert_eq!(get(declared).good().out, "found");
-    let record = &sandbox.requests()[0];
-    assert_eq!(json!([record["from"], record["to"], record["status"]]), json!(["(front door)", "web", 200]));
-    assert_eq!(sandbox.row("web")["ports"][0]["published"], declared);
-    // A service without ports is ready at once; its program takes a moment.
-    until("the program listens", || get(own).out == "found");
-    assert_eq!(get(moved).good().out, "found");
-    // As in production, who is stopped is not there.
-    sandbox.nagaya(&["stop", "web"]).good();
-    get(declared).ended(7);
-}
-
-#[test]
-fn a_published_port_that_somebody_has_is_told_and_taken_when_it_is_free() {
-    let stranger = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = stranger.local_addr().unwrap().port();
-    let sandbox = Sandbox::new(&format!(
-        "name: taken
-services: {{ web: {{ command: {SERVER} $PORT, ports: {{ http: 8080 }}, publish: '{port}:8080' }} }}
-"
-    ));
-    let pid = std::process::id();
-    let told = format!("web is not published on port {port}: port {port} is taken by ");
-    sandbox.up().says(&[&told, &format!("(pid {pid})")]);
-    assert_eq!(sandbox.row("web")["state"], "ready");
-    assert_ne!(sandbox.row("web")["ports"][0]["published"], port);
-    let url = sandbox.nagaya(&["url", "web"]).good();
-    assert!(
-        url.err.contains(&format!("web's http is not published on {port}: port {port} is taken by")),
-        "{}",
-        url.err
-    );
-    assert_eq!(sandbox.nagaya(&["url", "web", "--json"]).good().json()[0]["unpublished"], port);
-    drop(stranger);
-    let up = sandbox.up();
-    assert!(!up.err.contains("not published"), "{}", up.err);
-    finish(Command::new("curl").args(["-sSf", &format!("http://127.0.0.1:{port}/")])).good();
-    assert_eq!(sandbox.row("web")["ports"][0]["published"], port);
 }

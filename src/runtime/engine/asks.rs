@@ -13,7 +13,7 @@ use crate::effects::places::workspace_id;
 use crate::effects::{ledger, ports, registry};
 use crate::manifest::{Request, did_you_mean};
 use crate::model::Workspace;
-use crate::plan::PlannedPort;
+use crate::plan::{Lint, PlannedPort, door_clash};
 use crate::route::history::Record;
 use crate::route::remotes::Away;
 use crate::runtime::draft::read;
@@ -267,6 +267,10 @@ impl Engine {
         // What `auto` means may be another mode for another manifest; that was said when the engine started.
         let (network, _) = choose(&wanted, &self.setup.possible, ports::lowest())?;
         has_room(&wanted, network)?;
+        // The door's number is in the pods of what runs, and told to whoever asked: it stays while this engine does.
+        if let Some(Lint { message, hint, .. }) = door_clash(&wanted, network, self.world.plan().front_door) {
+            return Err(Problem::FrontDoor { message, hint });
+        }
         let held = self.held_ports();
         self.setup.network = network;
         let plan = make_plan(&wanted, &mut self.setup, &held)?;
@@ -277,6 +281,7 @@ impl Engine {
         write_files(&self.setup, &self.world, &self.publisher, &mut self.host)?;
         self.workspace = Arc::new(workspace.clone());
         self.setup.scale = scale;
+        self.post_notices();
         Ok(notices)
     }
 

@@ -163,8 +163,9 @@ impl Engine {
 
     /// Shows what users should know whenever they look.
     pub(super) fn post_notices(&mut self) {
-        let notices = self.edits.bad.iter().chain(&self.over_budget).chain(&self.watching.troubles).cloned().collect();
-        self.publisher.notices(notices);
+        let notices = self.edits.bad.iter().chain(&self.over_budget).chain(&self.watching.troubles).cloned();
+        let missing = self.publisher.missing().into_iter().map(|missing| missing.to_string());
+        self.publisher.notices(notices.chain(missing).collect());
     }
 }
 

@@ -3,11 +3,12 @@
 use tokio::sync::oneshot;
 
 use super::Engine;
-use crate::effects::{Dialled, Whereabouts};
+use crate::effects::{Dialled, Whereabouts, ports};
 use crate::plan::{Planned, Ready};
 use crate::runtime::Problem;
+use crate::runtime::publish::Missing;
 use crate::supervise::Status;
-use crate::view::{Explanation, Judge, SilentPort};
+use crate::view::{Explanation, Judge, SilentPort, Unpublished};
 
 impl Engine {
     /// Answers at once, or when the service's pod has been asked.
@@ -24,6 +25,8 @@ impl Engine {
         let statuses: Vec<Status> = (0..plan.services.len()).map(|place| self.world.status(place)).collect();
         // What was before its present run is no reason for a call that this one made.
         let past = self.publisher.past(&plan, statuses[place].started);
+        let mut missing = self.publisher.missing();
+        missing.retain(|missing| *missing.service == *name);
         let (known, whereabouts) = (self.host.dialled(place), self.host.whereabouts(place));
         tokio::spawn(async move {
             let judge = Judge { plan: &plan, place, statuses: &statuses, past: &past };
@@ -36,9 +39,22 @@ impl Engine {
                 }
             };
             let silent_ports = silent_ports(whereabouts, &plan.services[place], explained.ready).await;
-            let _ = reply.send(Ok(Explanation { refused, silent_ports, ..explained }));
+            let unpublished = tokio::task::spawn_blocking(|| missing.into_iter().map(unpublished).collect());
+            let unpublished = unpublished.await.unwrap_or_default();
+            let _ = reply.send(Ok(Explanation { refused, silent_ports, unpublished, ..explained }));
         });
     }
+}
+
+/// A number that could not be had; who has it may be another by now.
+fn unpublished(missing: Missing) -> Unpublished {
+    let number = missing.number;
+    let because = match missing.is_waited_for() {
+        true if ports::is_free(number) => "it has just become free, and is about to be taken".to_owned(),
+        true => format!("{}; it will be once that is free", ports::taken_message(number)),
+        false => missing.why.to_string(),
+    };
+    Unpublished { number, because }
 }
 
 /// The declared ports on which nobody listens, but for the one that makes it ready: while it is not, that is the reason.

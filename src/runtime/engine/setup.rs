@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::effects::Host;
 use crate::effects::places::Home;
@@ -10,7 +11,7 @@ use crate::effects::trial::Possible;
 use crate::effects::{descriptors, etc, ports, ranges};
 use crate::manifest::Request;
 use crate::model::{NetworkMode, Workspace};
-use crate::plan::{LOOPBACK_RANGES, Plan, Shell, Site, Surroundings, plan, slots, uses_names};
+use crate::plan::{LOOPBACK_RANGES, Plan, Shell, Site, Surroundings, claim, plan, slots, uses_names};
 use crate::runtime::publish::Publisher;
 use crate::runtime::{Problem, Scale};
 use crate::supervise::World;
@@ -58,6 +59,19 @@ pub(super) fn write_files(setup: &Setup, world: &World, publisher: &Publisher, h
     etc::write(&setup.home, world.plan(), &publisher.zone()).map_err(|error| Problem::Nothing {
         message: format!("the services' files in {} cannot be written: {error}", setup.home.etc().display()),
     })
+}
+
+/// The first plan of an engine, and a word where the front door is not where it was: people know it by its number.
+pub(super) fn first_plan(workspace: &Workspace, setup: &mut Setup) -> Result<(Arc<Plan>, Option<String>), Problem> {
+    let before = ports::front_door(&setup.home);
+    let plan = make_plan(workspace, setup, &HashSet::new())?;
+    let now = plan.front_door;
+    let moved = before.filter(|before| *before != now).map(|before| {
+        let claim = claim(workspace, setup.network, before);
+        let why = claim.map_or_else(|| ports::taken_message(before), |(_, claim)| claim);
+        format!("the front door moved from port {before} to {now}: {why}")
+    });
+    Ok((Arc::new(plan), moved))
 }
 
 /// Plans a workspace; `held` are numbers that are ours.

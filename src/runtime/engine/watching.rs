@@ -72,6 +72,7 @@ impl Engine {
             }
             Err(error) => self.noticed(News::Trouble(format!("no file is watched: {error}"))),
         }
+        self.post_notices();
     }
 
     /// The manifest consists of these files from now on.
