@@ -9,6 +9,7 @@ mod door;
 mod ends;
 mod given_up;
 mod http2;
+mod identifiers;
 mod lab;
 mod oracle;
 mod permits;
