@@ -14,7 +14,7 @@ use super::output::{Output, dim, paint};
 use crate::api::{CallError, Client, Put};
 use crate::dtab::Dtab;
 use crate::resilience::{Course, Limits};
-use crate::route::history::Refused;
+use crate::route::history::{Record, Refused};
 use crate::route::shares::{self, Shares};
 use crate::runtime::{Problem, ShiftRequest};
 use crate::supervise::State;
@@ -240,9 +240,29 @@ async fn status(client: &Client, service: &str, first: Option<&str>, output: &Ou
         return Ok(ExitCode::SUCCESS);
     }
     let dtab: Dtab = client.routes().await?.dtab.parse().unwrap_or_default();
-    tell(service, &shares::current(&dtab, service, first), output);
+    let shares = shares::current(&dtab, service, first);
+    tell(service, &shares, output);
     shift.iter().for_each(|shift| output.line(&format!("  {}", dim(&line(shift)))));
+    if shift.is_none() && shares.len() > 1 {
+        let left = left_behind(&client.routes_history().await?, &dtab, service);
+        left.iter().for_each(|left| output.line(&format!("  {}", dim(left))));
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Shares are as a shift left them of which the engine knows nothing: it was an earlier one's.
+fn left_behind(history: &[Record], now: &Dtab, service: &str) -> Option<String> {
+    let entry = shares::entry(now, service)?;
+    let has_it = |record: &&Record| {
+        let dtab: Option<Dtab> = record.dtab.as_ref().and_then(|dtab| dtab.parse().ok());
+        dtab.is_some_and(|dtab| shares::entry(&dtab, service) == Some(entry))
+    };
+    let by = history.iter().rev().take_while(has_it).last()?;
+    let (_, to) = by.who.strip_suffix(')')?.rsplit_once(&format!("(shift {service} to "))?;
+    Some(format!(
+        "as a shift to {to} left it when its engine ended: nobody looks after it now; `nagaya shift {service} {to}=0` \
+         sends all back"
+    ))
 }
 
 /// The shares of each service that has versions, with its shift.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use futures_util::future::join_all;
 
 use super::args::{Global, duration};
@@ -32,7 +33,7 @@ pub struct Try {
     #[arg(long, value_name = "DIR", conflicts_with = "branch")]
     pub from: Option<PathBuf>,
     /// A branch, tag or commit, which gets a git worktree of its own
-    #[arg(long, value_name = "BRANCH")]
+    #[arg(long, value_name = "BRANCH", value_parser = NonEmptyStringValueParser::new())]
     pub branch: Option<String>,
     /// What the version is called [default: after the branch or folder]
     #[arg(long, value_name = "VERSION", value_parser = label)]

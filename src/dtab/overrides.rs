@@ -4,6 +4,8 @@
 //! Two things that linkerd has not: lines that something on the way has joined with commas are read as lines, and there
 //! are limits to how much a request may bring.
 
+use std::borrow::Cow;
+
 use super::Dtab;
 use super::syntax_error::SyntaxError;
 
@@ -46,7 +48,7 @@ pub fn read<'h>(headers: impl IntoIterator<Item = (&'h str, &'h [u8])>) -> Resul
     }
     let mut dtab = Dtab::default();
     for (header, value) in inherited {
-        let parsed = Dtab::parse_joined(&latin_1(value)).map_err(|error| BadOverride::Syntax { header, error })?;
+        let parsed = Dtab::parse_joined(&text(value)).map_err(|error| BadOverride::Syntax { header, error })?;
         dtab.extend(parsed);
     }
     match dtab.entries().len() {
@@ -70,9 +72,13 @@ pub fn forwarded(local: &Dtab) -> Option<(&'static str, String)> {
     (!local.is_empty()).then(|| (INHERITED, local.to_string()))
 }
 
-/// A header's bytes as text. Comments may have any; elsewhere none but ASCII is accepted anyway.
-fn latin_1(bytes: &[u8]) -> String {
-    bytes.iter().copied().map(char::from).collect()
+/// A header's bytes as text: as it was typed, or where that cannot be told a character each. Comments may have any;
+/// elsewhere none but ASCII is accepted anyway.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.into(),
+        Err(_) => bytes.iter().copied().map(char::from).collect::<String>().into(),
+    }
 }
 
 #[cfg(test)]
@@ -97,6 +103,17 @@ mod tests {
             read([(INHERITED, b"/\xff=>/1".as_slice())]),
             Err(BadOverride::Syntax { header: INHERITED, .. })
         ));
+    }
+
+    #[test]
+    fn an_error_shows_what_was_typed() {
+        let shown = |value: &[u8]| match read([(OWN, value)]) {
+            Err(BadOverride::Syntax { error, .. }) => error.to_string(),
+            other => panic!("{other:?}"),
+        };
+        let typed = shown("/svc/über => /a".as_bytes());
+        assert!(typed.contains("column 6") && typed.contains("`ü` is written `\\xc3\\xbc`"), "{typed}");
+        assert!(shown(b"/svc/\xfcber => /a").contains("column 6"));
     }
 
     #[test]

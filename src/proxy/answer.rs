@@ -90,7 +90,7 @@ pub enum Sought {
     File(String),
     /// This name, below which names of requests are made anyway.
     Prefixed(String),
-    /// The end of this name's way.
+    /// The end of a name's way: the words behind `dtab explain` that tell it.
     End(String),
     /// What an entry names that the request itself brought.
     Override,
@@ -109,7 +109,7 @@ impl Sought {
             Self::Remote => "nagaya remote".to_owned(),
             Self::File(name) => format!("write a line `HOST PORT` into the file {FOLDER}/{name} beside the manifest"),
             Self::Prefixed(rest) => format!("a name is given without `/svc`, which is put before it: `{rest}`"),
-            Self::End(name) => format!("nagaya dtab explain {name}"),
+            Self::End(words) => format!("nagaya dtab explain {words}"),
             Self::Override => "correct it where the request is made; `nagaya dtab list` has the routes".to_owned(),
             Self::Other => "nagaya ps".to_owned(),
         }
@@ -229,7 +229,7 @@ impl Refusal {
             Self::Away(unreached) => unreached.next(),
             Self::Looped(_) => "nagaya config".to_owned(),
             Self::BadOverride { .. } => {
-                "correct it where the request is made; `nagaya config` has the routes".to_owned()
+                "correct it where the request is made; `nagaya dtab list` has the routes".to_owned()
             }
             Self::Malformed(_) | Self::TooLarge(_) | Self::Unsupported(_) => "look at what the client sends".to_owned(),
         }

@@ -246,6 +246,24 @@ fn what_cannot_be_judged_is_held_and_never_said_to_be_done() {
 }
 
 #[test]
+fn what_a_shift_left_behind_is_said() {
+    let sandbox = Sandbox::new(SHOP);
+    sandbox.up();
+    sandbox.nagaya(&["shift", "users", "v2=100", "--over", "10m", "--step", "50", "--detach"]).good();
+    sandbox.nagaya(&["dtab", "set", &format!("{} ; /svc/other => /svc/users", routes(&sandbox))]).good();
+    let left = "as a shift to users-v2 left it when its engine ended";
+    let status = || sandbox.nagaya(&["shift", "users", "--status"]).good().out;
+    assert!(!status().contains(left), "{}", status());
+    signal("KILL", sandbox.engine()["pid"].as_u64().unwrap().try_into().unwrap());
+    sandbox.up();
+    assert!(status().starts_with("requests to users: 50 % to users-v2, 50 % to users\n"), "{}", status());
+    assert!(status().contains(left) && status().contains("`nagaya shift users users-v2=0`"), "{}", status());
+    // Shares that somebody chose are nobody's rest.
+    sandbox.nagaya(&["shift", "users", "v2=10"]).good();
+    assert!(!status().contains(left), "{}", status());
+}
+
+#[test]
 fn a_shift_that_was_overtaken_says_so() {
     let sandbox = Sandbox::new(SHOP);
     sandbox.up();

@@ -162,7 +162,8 @@ fn a_folder_stands_for_the_manifests_or_the_services_own() {
 fn what_cannot_be_tried_is_told_and_leaves_nothing() {
     let sandbox = shop(Account::Own);
     let attempt = |words: &[&str]| sandbox.nagaya(&[&["try"], words].concat());
-    let cases: [(&[&str], i32, &[&str]); 9] = [
+    let cases: [(&[&str], i32, &[&str]); 10] = [
+        (&["users", "--branch", ""], 2, &["--branch <BRANCH>"]),
         (&["users", "--branch", "fix/nmae"], 1, &["there is no branch `fix/nmae`", "did you mean `fix/name`?"]),
         (&["users", "--branch", "--orphan"], 2, &["--orphan"]),
         (&["users", "--branch=-x"], 1, &["there is no branch `-x`"]),

@@ -64,9 +64,15 @@ fn what_an_entry_says_to_lead_nowhere_is_told_by_it_and_with_what_helps() {
     let mut client = Client::at(city.edge("web", "users"));
     let explain = "to see more: nagaya dtab explain /svc/users";
     let correct = "what helps: correct it where the request is made";
-    let cases: [(&[&str], &str, &str); 5] = [
+    let with_entries = "to see more: nagaya dtab explain /svc/users --dtab '/svc/users=>/svc/orders'";
+    let cases: [(&[&str], &str, &str); 6] = [
         (&[], "/svc/users leads nowhere: `/svc/shut=>!` says that it is to fail (`!`)", explain),
-        (&["l5d-dtab: /svc/users => /svc/orders"], "`/svc/orders=>$` says that nobody is there (`$`)", explain),
+        (&["l5d-dtab: /svc/users => /svc/orders"], "`/svc/orders=>$` says that nobody is there (`$`)", with_entries),
+        (
+            &["l5d-dtab: /svc/users => /svc/a;/svc/a => /svc/users"],
+            "there is no end",
+            "--dtab '/svc/users=>/svc/a;/svc/a=>",
+        ),
         (&["l5d-dtab: /svc/users => !"], "the override `/svc/users=>!` says that it is to fail (`!`)", correct),
         (&["l5d-dtab: /svc/users => /$/nil"], "the override `/svc/users=>/$/nil` says that nobody is there", correct),
         (&["l5d-dtab: /svc/users => /no/where"], "no entry and no namer knows more", correct),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::routed_name;
 use crate::dtab::namers::Kind;
 use crate::dtab::{
-    Address, Bound, Dentry, Fate, Interpreter, NameTree, Origin, Path, Place, Ruled, Step, Trace, Unbound,
+    Address, Bound, Dentry, Dtab, Fate, Interpreter, NameTree, Origin, Path, Place, Ruled, Step, Trace, Unbound,
 };
 use crate::proxy::answer::{Refusal, Sought};
 use crate::route::disco::FOLDER;
@@ -51,7 +51,8 @@ impl Binding {
         drop(known.take_asked());
         let trace = interpreter.delegate(name);
         let asked = known.take_asked();
-        let end = end(name, &trace, &asked, built_in, is_led);
+        let explained = explained(name, interpreter.local);
+        let end = end((name, &explained), &trace, &asked, built_in, is_led);
         let mut depends: Vec<(Arc<Upstream>, Standing)> = asked.into_iter().filter_map(|it| it.found).collect();
         depends.dedup_by(|(one, _), (other, _)| Arc::ptr_eq(one, other));
         // It leads to one service or nowhere: whether that is there is seen when it is called.
@@ -89,12 +90,30 @@ impl Binding {
     }
 }
 
-fn end(name: &Path, trace: &Trace<Arc<Upstream>>, asked: &[Asking], built_in: usize, is_led: bool) -> End {
+/// The words behind `dtab explain` by which a name's way is told as this request went it.
+fn explained(name: &Path, local: &Dtab) -> String {
+    /// More than that nobody types.
+    const MOST: usize = 300;
+    let entries = local.to_string();
+    match entries.len() {
+        1..=MOST => format!("{name} --dtab '{entries}'"),
+        _ => name.to_string(),
+    }
+}
+
+fn end(
+    (name, explained): (&Path, &str),
+    trace: &Trace<Arc<Upstream>>,
+    asked: &[Asking],
+    built_in: usize,
+    is_led: bool,
+) -> End {
+    let unended = || Sought::End(explained.to_owned());
     if let Some(dentry) = vain(trace) {
         let what = format!("the override `{dentry}`");
         return End::Refused(nowhere(what, asked, Sought::Override));
     }
-    let refused = |reason: String| Refusal::Unrouted(name.to_string(), reason, Sought::End(name.to_string()));
+    let refused = |reason: String| Refusal::Unrouted(name.to_string(), reason, unended());
     let service = |upstream: &Arc<Upstream>| End::Tree(NameTree::Leaf((Leaf::Service(upstream.clone()), None)));
     let last = |wanted| asked.iter().rev().filter_map(|it| it.found.as_ref()).find(|(_, now)| *now == wanted);
     match &trace.outcome {
@@ -106,14 +125,14 @@ fn end(name: &Path, trace: &Trace<Arc<Upstream>>, asked: &[Asking], built_in: us
                 let rest = name.split_at(1).1.split_at(1).1.to_string();
                 End::Refused(Refusal::Unrouted(name.to_string(), reason, Sought::Prefixed(rest)))
             }
-            None => End::Refused(nowhere(name.to_string(), asked, Sought::End(name.to_string()))),
+            None => End::Refused(nowhere(name.to_string(), asked, unended())),
         },
         Ok(NameTree::Fail) => match asked.iter().filter_map(|it| it.found.as_ref()).next() {
             // What the caller is led to is written as `users-c2 | !`, and by nobody who has to be told of the `!`.
             Some((absent, Standing::Absent)) if is_led => service(absent),
-            Some(_) | None => forbidden(name, trace, "says that it is to fail (`!`)"),
+            Some(_) | None => forbidden((name, explained), trace, "says that it is to fail (`!`)"),
         },
-        Ok(NameTree::Empty) => forbidden(name, trace, "says that nobody is there (`$`)"),
+        Ok(NameTree::Empty) => forbidden((name, explained), trace, "says that nobody is there (`$`)"),
         Ok(tree) => {
             let mut by = Vec::new();
             entries(trace, None, built_in, &mut by);
@@ -132,8 +151,8 @@ fn end(name: &Path, trace: &Trace<Arc<Upstream>>, asked: &[Asking], built_in: us
 }
 
 /// The refusal of a name of which an entry says that it leads nowhere.
-fn forbidden(name: &Path, trace: &Trace<Arc<Upstream>>, says: &str) -> End {
-    let own = || Sought::End(name.to_string());
+fn forbidden((name, explained): (&Path, &str), trace: &Trace<Arc<Upstream>>, says: &str) -> End {
+    let own = || Sought::End(explained.to_owned());
     let (entry, sought) = match decisive(trace, None) {
         Some((Origin::Table, dentry)) => (format!("`{dentry}`"), own()),
         Some((Origin::Rule(label), _)) => (format!("the rule {label}"), own()),
