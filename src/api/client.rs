@@ -1,10 +1,12 @@
 //! The asking end.
 
+mod events;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -27,6 +29,7 @@ use crate::runtime::{
 };
 use crate::view::routes::{Entry, Explained, Routes};
 use crate::view::{Explanation, Graph, Mirror, Remote, Request as RequestView, Service, Shift, Try};
+pub use events::Events;
 
 /// How long an answer is waited for.
 #[derive(Debug, Clone, Copy)]
@@ -280,7 +283,7 @@ impl Client {
     /// Follows a stream of the engine.
     pub async fn events(&self, path: &str) -> Result<Events, CallError> {
         let response = self.call(Method::GET, path, Bytes::new()).await?;
-        Ok(Events { body: response, buffer: BytesMut::new() })
+        Ok(Events::new(response))
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CallError> {
@@ -367,31 +370,6 @@ async fn read<T: DeserializeOwned>(body: Incoming) -> Result<T, CallError> {
 
 fn broken(error: hyper::Error) -> CallError {
     CallError::Broken(error.to_string())
-}
-
-/// A stream of server-sent events with JSON in them.
-#[derive(Debug)]
-pub struct Events {
-    body: Incoming,
-    buffer: BytesMut,
-}
-
-impl Events {
-    /// The next event; `None` when the engine has ended the stream or is gone.
-    pub async fn next<T: DeserializeOwned>(&mut self) -> Option<T> {
-        loop {
-            while let Some(end) = memchr::memchr(b'\n', &self.buffer) {
-                let line = self.buffer.split_to(end + 1);
-                if let Some(data) = line.strip_prefix(b"data: ") {
-                    return serde_json::from_slice(data).ok();
-                }
-            }
-            let frame = self.body.frame().await?.ok()?;
-            if let Ok(data) = frame.into_data() {
-                self.buffer.extend_from_slice(&data);
-            }
-        }
-    }
 }
 
 /// A text as one segment of a path (RFC 3986, section 2.1).

@@ -109,9 +109,11 @@ fn end(
     is_led: bool,
 ) -> End {
     let unended = || Sought::End(explained.to_owned());
-    if let Some(dentry) = vain(trace) {
+    if let Some((dentry, part)) = vain(trace) {
         let what = format!("the override `{dentry}`");
-        return End::Refused(nowhere(what, asked, Sought::Override));
+        // Nobody else was looked for by it.
+        let asked: Vec<Asking> = asked.iter().filter(|asking| looks_for(part, asking)).cloned().collect();
+        return End::Refused(nowhere(what, &asked, Sought::Override));
     }
     let refused = |reason: String| Refusal::Unrouted(name.to_string(), reason, unended());
     let service = |upstream: &Arc<Upstream>| End::Tree(NameTree::Leaf((Leaf::Service(upstream.clone()), None)));
@@ -187,12 +189,12 @@ fn leaf(bound: &Bound<Arc<Upstream>>) -> Leaf {
 
 /// An override that is for the name and has nothing behind it, where its writer did not say that this is welcome (`~`).
 /// What then comes next is what was not to be called.
-fn vain(trace: &Trace<Arc<Upstream>>) -> Option<&Dentry> {
+fn vain(trace: &Trace<Arc<Upstream>>) -> Option<(&Dentry, &Trace<Arc<Upstream>>)> {
     if let Step::Entry { origin: Origin::Override, dentry, .. } = &trace.step
         && trace.fate == Fate::Negative
         && !gives_way(&dentry.tree)
     {
-        return Some(dentry);
+        return Some((dentry, trace));
     }
     if trace.fate == Fate::NotNeeded {
         return None;
@@ -207,6 +209,21 @@ fn gives_way(tree: &NameTree<Path>) -> bool {
         NameTree::Union(branches) => branches.iter().any(|branch| gives_way(&branch.tree)),
         NameTree::Leaf(_) | NameTree::Fail | NameTree::Empty => false,
     }
+}
+
+/// Whether somebody was looked for in a part of the way.
+fn looks_for(part: &Trace<Arc<Upstream>>, asking: &Asking) -> bool {
+    let is_it = match &part.step {
+        Step::Name(path) => {
+            let name = asking.name.split('/').map(str::as_bytes);
+            let labels = path.strip_prefix(&asking.kind.prefix());
+            labels.is_some_and(|labels| {
+                labels.len() >= name.clone().count() && name.zip(labels).all(|(a, b)| a == b.as_bytes())
+            })
+        }
+        _ => false,
+    };
+    is_it || part.parts.iter().any(|part| looks_for(part, asking))
 }
 
 /// The refusal of what leads nowhere: it names the first who was looked for in vain, if somebody was.
