@@ -3,6 +3,7 @@
 mod add;
 mod again;
 mod args;
+mod ask;
 mod attach;
 mod change;
 
@@ -11,6 +12,7 @@ mod ci;
 mod config;
 mod contained;
 mod control;
+mod cp;
 mod demo;
 mod doctor;
 mod down;
@@ -24,6 +26,7 @@ mod exec;
 mod global;
 mod graph;
 mod hold;
+mod images;
 mod init;
 mod kill;
 mod locate;
@@ -114,6 +117,8 @@ fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Error> {
         Some(Command::Start(args)) => block(control::run(&global, "start", &args, output)),
         Some(Command::Stop(args)) => block(control::run(&global, "stop", &args, output)),
         Some(Command::Restart(args)) => block(control::restart(&global, &args, output)),
+        Some(Command::Pull(args)) => block(images::pull(&global, &args, output)),
+        Some(Command::Build(args)) => block(images::build(&global, &args, output)),
         Some(Command::Kill(args)) => block(kill::run(&global, args, output)),
         Some(Command::Scale(args)) => block(scale::run(&global, args, output)),
         Some(Command::Wait(args)) => block(wait::run(&global, &args, output)),
@@ -127,6 +132,7 @@ fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Error> {
         Some(Command::Remote(args)) => block(remote::run(&global, args, output)),
         Some(Command::Trust(args)) => trust::run(&args, output),
         Some(Command::Exec(args)) => block(exec::run(&global, args, output)),
+        Some(Command::Cp(args)) => block(cp::run(&global, args, output)),
         Some(Command::Attach(args)) => block(attach::run(&global, args, output)),
         Some(Command::Doctor(_)) => Ok(doctor::run(&global, output)),
         Some(Command::Config(_)) => config::run(&global, output),

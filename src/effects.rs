@@ -16,6 +16,8 @@ pub mod cache;
 pub mod changes;
 pub mod clock;
 pub mod containers;
+pub mod copies;
+pub mod data;
 pub mod descriptors;
 pub mod disco;
 pub mod doctor;

@@ -30,7 +30,8 @@ mod workspace;
 
 pub use command::Command;
 pub use container::{
-    Build, Container, HEALTH_INTERVAL, Image, Limits, Mount, Pull, Settings, Source as MountSource, Ulimit,
+    Build, Container, HEALTH_INTERVAL, Image, Limits, Mount, Pull, Secret, SecretSource, Settings,
+    Source as MountSource, Ulimit,
 };
 pub use external::{BadUrl, External, Scheme};
 pub use graph::{Cycle, Graph};

@@ -138,7 +138,7 @@ pub struct Setup {
 pub enum Work {
     Command(Step),
     /// Has an image there, by fetching or building it.
-    Image(Image),
+    Image(Box<Image>),
 }
 
 /// A command that prepares a folder.
@@ -331,7 +331,11 @@ fn steps(
     let image = service.container().map(|container| {
         let image = &container.image;
         let verb = if image.build.is_some() { "build" } else { "pull" };
-        Setup { command: format!("{verb} {}", image.shown()), work: Work::Image(image.clone()), service: place }
+        Setup {
+            command: format!("{verb} {}", image.shown()),
+            work: Work::Image(Box::new(image.clone())),
+            service: place,
+        }
     });
     let wanted = service.setup.iter().map(step).chain(image);
     wanted

@@ -11,11 +11,13 @@ use super::add::Add;
 use super::attach::Attach;
 use super::ci::Ci;
 use super::control::{Named, Restart};
+use super::cp::Cp;
 use super::demo::Demo;
 use super::dtab::Dtab;
 use super::events::Events;
 use super::exec::Exec;
 use super::graph::Graph;
+use super::images::{BuildImages, Pull};
 use super::init::Init;
 use super::kill::Kill;
 use super::matrix::Matrix;
@@ -144,6 +146,10 @@ commands! {
     Stop(Named) = "stop",
     /// Replace services by new instances, without a gap where that is possible
     Restart(Restart) = "restart",
+    /// Fetch the images of services
+    Pull(Pull) = "pull",
+    /// Build the images of services
+    Build(BuildImages) = "build",
     /// Kill services, or send them another signal
     Kill(Kill) = "kill",
     /// Have more or fewer instances of services
@@ -168,6 +174,8 @@ commands! {
     Trust(Trust) = "trust",
     /// Run a command in a service's folder and environment
     Exec(Exec) = "exec",
+    /// Copy files out of a service, or into it
+    Cp(Cp) = "cp",
     /// Look at the terminal of a service, and type there
     Attach(Attach) = "attach",
     /// Boot, run a command among the services, take everything down
@@ -239,6 +247,9 @@ pub struct Up {
     /// Send requests to all other services to this remote, instead of running them
     #[arg(long, value_name = "REMOTE", requires = "services", env = "NAGAYA_REST")]
     pub rest: Option<String>,
+    /// Build images before anything is started
+    #[arg(long, env = "NAGAYA_BUILD")]
+    pub build: bool,
     /// Start services with ports on their first request
     #[arg(long, env = "NAGAYA_LAZY")]
     pub lazy: bool,
@@ -258,6 +269,9 @@ pub struct Up {
 
 #[derive(Debug, ClapArgs)]
 pub struct Down {
+    /// Remove the data of services and the named volumes of containers too, for good; this asks
+    #[arg(long)]
+    pub volumes: bool,
     /// Kill instead of stopping
     #[arg(long)]
     pub force: bool,

@@ -1,5 +1,7 @@
 //! `nagaya down`: stop everything, in reverse order, and end the engine.
 
+mod volumes;
+
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -23,8 +25,13 @@ const LATE: Duration = Duration::from_secs(1);
 /// An engine that is to kill has so long to say that it does.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Returns when the engine's process is gone.
+/// Stops everything; with `--volumes` the data of services goes too.
 pub async fn run(global: &Global, args: &Down, output: &Output) -> Result<ExitCode, Error> {
+    if args.volumes { volumes::run(global, args, output).await } else { stop(global, args, output).await }
+}
+
+/// Returns when the engine's process is gone.
+async fn stop(global: &Global, args: &Down, output: &Output) -> Result<ExitCode, Error> {
     let (client, engine) = match connect(global, output) {
         Ok(found) => found,
         Err(error) => return clean_up(global, error, output).await,

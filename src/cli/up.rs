@@ -11,6 +11,7 @@ use super::again::again;
 use super::args::{Global, Up};
 use super::dtab::author;
 use super::error::{Code, Error};
+use super::images::before_up;
 use super::output::{Output, dim, paint};
 use super::stream::Stream;
 use super::tries::tell_kept;
@@ -52,11 +53,16 @@ pub fn boot(global: &Global, load: Request, args: Up, output: &Output) -> Result
     if args.dry_run {
         return dry_run::run(&load, &request, output);
     }
+    let rebuilt = match args.build {
+        true => before_up(&load, (&args.services, args.no_deps), global, output)?,
+        false => Vec::new(),
+    };
     // Before there is a runtime: the engine is a fork of this process.
     let order = Order { load, up: request, standard_ports: args.door_80, namerd: args.namerd, matrix: None };
     let session = enter(&order, args, output)?;
     block(async {
         session.notices.iter().for_each(|notice| output.say(notice));
+        session.replace(&rebuilt).await?;
         session.accompany(output).await
     })
 }
@@ -182,6 +188,16 @@ fn named(up: &UpRequest) -> Option<PathBuf> {
 }
 
 impl Session {
+    /// Has new instances take the place of those that run with images which are others now.
+    async fn replace(&self, rebuilt: &[String]) -> Result<(), Error> {
+        let ran = |name: &&String| self.before.iter().any(|row| row.name == **name && row.pid.is_some());
+        let old: Vec<String> = rebuilt.iter().filter(ran).cloned().collect();
+        if !old.is_empty() {
+            self.client.restart(&old, false).await?;
+        }
+        Ok(())
+    }
+
     async fn accompany(self, output: &Output) -> Result<ExitCode, Error> {
         if self.args.detach || self.args.wait {
             return self.leave(output).await;

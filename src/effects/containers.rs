@@ -6,17 +6,23 @@
 
 mod body;
 mod build;
+mod buildkit;
 mod clear;
+mod context;
+mod copy;
 mod credentials;
 mod engine;
 mod found;
 mod ignore;
 mod image;
+mod images;
 mod inside;
 mod life;
 mod losses;
 mod network;
 mod visit;
+mod volumes;
+mod words;
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
@@ -32,16 +38,19 @@ use crate::model::Image;
 use crate::supervise::{Exit, Fact, Left};
 use clear::Note;
 use engine::{AGAIN, Engine, told};
-use image::Words;
 use inside::Tries;
 use losses::Losses;
 use network::{Ground, Site};
+use words::Words;
 
 pub use body::Wanted;
 pub use clear::{clear, left};
+pub use copy::Files;
 pub use image::Freshness;
+pub use images::Images;
 pub use life::{Birth, Running, Sent};
 pub use visit::exec;
+pub use volumes::{remove_volumes, volumes};
 
 /// The containers of a workspace; clones share them.
 #[derive(Debug, Clone)]
@@ -267,6 +276,9 @@ impl Containers {
                     return drop(facts.send(Fact::NotLaunched(incarnation, reason)));
                 }
             };
+            if let Err(reason) = own.note_volumes(&site, &wanted) {
+                return drop(facts.send(Fact::NotLaunched(incarnation, reason)));
+            }
             let launched = |running: &Running| {
                 announcer.join(incarnation, &wanted.planned, wanted.instance, running.line.clone());
                 let _ = facts.send(Fact::Launched(incarnation, running.pid));
@@ -279,6 +291,16 @@ impl Containers {
             }
             let _ = facts.send(end.fact(incarnation));
         });
+    }
+
+    /// Writes down where there will be volumes, which outlive everything here.
+    fn note_volumes(&self, site: &Site, wanted: &Wanted) -> Result<(), String> {
+        if !volumes::has_own(&wanted.planned) {
+            return Ok(());
+        }
+        let note = Note { workspace: self.0.home.id.clone(), engine: site.engine.place.clone() };
+        let file = self.0.home.volumes();
+        note.write(&file).map_err(|error| format!("{} cannot be written: {error}", file.display()))
     }
 
     /// One try of a probe that is a command.

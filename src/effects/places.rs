@@ -183,6 +183,11 @@ impl Home {
         self.state.join(CONTAINERS)
     }
 
+    /// Which engine of containers has volumes of the workspace, also while it is down.
+    pub fn volumes(&self) -> PathBuf {
+        self.state.join("volumes.json")
+    }
+
     /// Where the router of the containers finds the engine.
     pub fn router(&self) -> PathBuf {
         self.socket.with_extension("router")

@@ -25,7 +25,7 @@ use super::git::git;
 use super::locks::{self, Turn};
 use super::places::Home;
 pub use ready::make as make_ready;
-use removal::remove_tree;
+pub use removal::remove_tree;
 pub use staged::Staged;
 use staged::drop_aside;
 use swap::{Note, Stage, Swap, exchange};

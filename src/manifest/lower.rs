@@ -10,6 +10,7 @@ mod remotes;
 mod routes;
 mod scale;
 mod schedule;
+mod secrets;
 mod service;
 mod task;
 mod unique;

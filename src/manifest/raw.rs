@@ -27,7 +27,7 @@ use super::problem::{Problem, Problems};
 use super::read::{Any, At, Brief, Definitions, Dict, Entry, OneOrMany, OrBrief, Read, record, wrong_type};
 use super::source::Span;
 
-pub use container::{Build, HealthCheck, NamedVolumes, Pairs, Volume, VolumeWord};
+pub use container::{Build, BuildSecret, HealthCheck, NamedVolumes, Pairs, Secrets, Volume, VolumeWord};
 pub use identifier::IdentifierRecord;
 pub use network::{ExternalUrl, PublishSpec, bad_url};
 pub use policy::{Backoff, Policy};
@@ -79,6 +79,8 @@ record! {
         profiles: Dict<OneOrMany<At<String>>>,
         /// Volumes of containers, by name: data that outlives them.
         volumes: NamedVolumes,
+        /// Secrets for builds, by name.
+        secrets: Secrets,
         /// Where traces and metrics go.
         [later] telemetry: Any,
         /// Values for `${NAME}`, weaker than the shell and `.env`.

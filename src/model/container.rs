@@ -43,6 +43,30 @@ pub struct Build {
     pub no_cache: bool,
     /// Look for newer images to build on.
     pub pull: bool,
+    pub secrets: Vec<Secret>,
+    /// Images whose layers are used.
+    pub cache_from: Vec<String>,
+    /// The network of its commands: `none`, `host`, or the engine's own.
+    pub network: Option<String>,
+    /// Names besides.
+    pub tags: Vec<String>,
+}
+
+/// What commands of a build can read, and nobody else: it is in no layer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Secret {
+    /// Its name in the Dockerfile.
+    pub id: String,
+    pub source: SecretSource,
+}
+
+/// Where a secret is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum SecretSource {
+    /// Absolute.
+    File(PathBuf),
+    /// A variable of the shell.
+    Variable(String),
 }
 
 /// When an image is fetched.

@@ -1,8 +1,10 @@
 //! nagaya inside a Docker container: what each degree of confinement leaves, and the word for it. In `services` it is the
 //! other way round.
 
+mod builds;
 mod commands;
 mod hangs;
+mod images;
 mod services;
 
 use std::fs;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nagaya::model::{Check, Command, Mount, MountSource, NetworkMode, Pull, Readiness};
+use nagaya::model::{Check, Command, Mount, MountSource, NetworkMode, Pull, Readiness, Secret, SecretSource};
 
 use crate::support::manifest::{bad, good};
 
@@ -83,6 +83,37 @@ fn builds_are_of_folders_that_are_there() {
     assert_eq!(build(0).context, build(1).context);
     assert_eq!(build(1).args, [("A".to_owned(), Some("1".to_owned())), ("B".to_owned(), None)]);
     assert_eq!(build(1).target.as_deref(), Some("t"));
+}
+
+#[test]
+fn a_build_has_the_secrets_that_are_declared() {
+    let workspace = good(
+        "secrets: { token: { file: . }, key: { environment: API_KEY } }
+services:
+  a: { build: { context: ., secrets: [token, { source: key, target: other }], cache_from: x:1, network: none, tags: [y:2] } }
+",
+    );
+    let build = workspace.service(0).container().unwrap().image.build.clone().unwrap();
+    let secret = |id: &str, source| Secret { id: id.to_owned(), source };
+    let SecretSource::File(file) = &build.secrets[0].source else { panic!("{:?}", build.secrets) };
+    assert!(file.is_absolute());
+    assert_eq!(build.secrets[1], secret("other", SecretSource::Variable("API_KEY".to_owned())));
+    assert_eq!((build.secrets[0].id.as_str(), build.cache_from.as_slice()), ("token", &["x:1".to_owned()][..]));
+    assert_eq!((build.network.as_deref(), build.tags.as_slice()), (Some("none"), &["y:2".to_owned()][..]));
+    let of = |secrets: &str| {
+        bad(&format!("{secrets}\nservices: {{ a: {{ build: {{ context: ., secrets: [token] }} }} }}\n"))
+    };
+    for (secrets, code) in [
+        ("x-none: 1", "unknown_secret"),
+        ("secrets: { tokens: { environment: T } }", "unknown_secret"),
+        ("secrets: { token: {} }", "bad_secret"),
+        ("secrets: { token: { file: ., environment: T } }", "bad_secret"),
+        ("secrets: { token: { file: no/such } }", "missing_file"),
+        ("secrets: { token: { environment: T, external: true } }", "not_built"),
+    ] {
+        let problems = of(secrets);
+        assert!(problems.iter().any(|problem| problem.contains(code)), "{secrets}: {problems:?}");
+    }
 }
 
 #[test]

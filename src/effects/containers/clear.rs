@@ -49,7 +49,8 @@ pub fn labels(workspace: &str) -> HashMap<String, String> {
     [(WORKSPACE.to_owned(), workspace.to_owned()), (OWNER.to_owned(), owner)].into()
 }
 
-fn filters(workspace: &str) -> Option<HashMap<String, Vec<String>>> {
+/// What has those of a workspace.
+pub fn filters(workspace: &str) -> Option<HashMap<String, Vec<String>>> {
     let wanted = labels(workspace).into_iter().map(|(key, value)| format!("{key}={value}")).collect();
     Some(HashMap::from([("label".to_owned(), wanted)]))
 }

@@ -47,8 +47,16 @@ struct Answer {
 
 /// Those for the registry of an image; none where nobody logged in there.
 pub async fn of_image(image: &str) -> Result<Option<DockerCredentials>, String> {
+    of_registry(registry(image)).await
+}
+
+/// Those for a registry by the host that is asked; Docker's own is known by another name.
+pub async fn of_host(host: &str) -> Result<Option<DockerCredentials>, String> {
+    of_registry(if host == "registry-1.docker.io" { HUB.to_owned() } else { host.to_owned() }).await
+}
+
+async fn of_registry(registry: String) -> Result<Option<DockerCredentials>, String> {
     let Some(config) = config() else { return Ok(None) };
-    let registry = registry(image);
     match helper(&config, &registry) {
         Some(helper) => ask(helper, &registry).await,
         None => Ok(config.auths.get(&registry).and_then(|auth| stored(&registry, auth))),

@@ -14,7 +14,7 @@ const GREETING: u64 = 5;
 /// How long it may take to begin any other answer: a machine that is busy takes seconds to make a container.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The same where it has much to do first: to read what a build sees, to ask a registry.
-const MUCH: Duration = Duration::from_secs(300);
+pub const MUCH: Duration = Duration::from_secs(300);
 /// How long it may take to say that it is there.
 const THERE: Duration = Duration::from_secs(3);
 /// Whoever waits for longer than this is told for what.

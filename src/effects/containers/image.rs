@@ -1,17 +1,15 @@
 //! Images: there already, fetched, or built.
 
 use std::collections::HashMap;
-use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use bollard::models::CreateImageInfo;
 use bollard::query_parameters::CreateImageOptions;
 use futures_util::StreamExt;
-use tokio::io::AsyncWriteExt;
-use tokio::net::unix::pipe;
 
 use super::engine::{Engine, said, status, told};
 use super::life::waits;
+use super::words::Words;
 use super::{build, credentials};
 use crate::model::{Image, Pull};
 
@@ -26,29 +24,6 @@ pub enum Freshness {
 
 /// Between two lines that tell how far a pull is.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// Words for the log of a service.
-#[derive(Debug)]
-pub struct Words(Option<pipe::Sender>);
-
-impl Words {
-    /// Into a pipe that the log reads.
-    pub fn into_pipe(end: OwnedFd) -> Self {
-        Self(pipe::Sender::from_owned_fd(end).ok())
-    }
-
-    /// Writes a line. A log that cannot be written is no reason to stop.
-    pub async fn line(&mut self, text: &str) {
-        self.bytes(format!("{}\n", text.trim_end()).as_bytes()).await;
-    }
-
-    /// Writes bytes as they are.
-    pub async fn bytes(&mut self, bytes: &[u8]) {
-        if let Some(pipe) = &mut self.0 {
-            let _ = pipe.write_all(bytes).await;
-        }
-    }
-}
 
 /// The name by which the engine knows an image.
 pub fn reference(image: &Image, workspace: &str) -> String {
@@ -93,7 +68,8 @@ pub async fn prepare(
     }
 }
 
-async fn pull(engine: &Engine, name: &str, platform: Option<&str>, words: &mut Words) -> Result<(), String> {
+/// Fetches an image, whether it is there or not.
+pub async fn pull(engine: &Engine, name: &str, platform: Option<&str>, words: &mut Words) -> Result<(), String> {
     words.line(&format!("pulling {name}")).await;
     let (from_image, tag) = split(name);
     let options = CreateImageOptions {
@@ -122,7 +98,7 @@ async fn pull(engine: &Engine, name: &str, platform: Option<&str>, words: &mut W
 }
 
 /// A name without its tag, and that; a digest is as good as one.
-fn split(name: &str) -> (&str, &str) {
+pub fn split(name: &str) -> (&str, &str) {
     if let Some((name, digest)) = name.split_once('@') {
         return (name, digest);
     }

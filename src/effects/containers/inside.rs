@@ -8,7 +8,7 @@ use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
 use futures_util::StreamExt;
 
 use super::engine::{Engine, said};
-use super::image::Words;
+use super::words::Words;
 use crate::effects::survivors;
 use crate::model::show_duration;
 

@@ -127,7 +127,7 @@ impl Host {
         let step = self.plan.setups[setup].clone();
         let work = match step.work.clone() {
             Work::Command(work) => work,
-            Work::Image(image) => return self.prepare_image(&step, image, run),
+            Work::Image(image) => return self.prepare_image(&step, *image, run),
         };
         let task = self.setup_task(&step, &work);
         let (facts, helpers, stamps) = (self.facts.clone(), self.helpers.clone(), self.stamps.clone());
@@ -240,7 +240,7 @@ impl Host {
 /// What prepares a service once more.
 enum Errand {
     Step(Step, Result<Task, String>),
-    Image(Image),
+    Image(Box<Image>),
 }
 
 pub(super) fn not_started(command: &str, error: &io::Error) -> String {

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use crate::manifest::problem::{Problem, Problems};
 use crate::manifest::raw::{Build, HealthCheck, Pairs, RawService, Volume, VolumeWord};
-use crate::manifest::read::{At, OrBrief};
+use crate::manifest::read::{At, OneOrMany, OrBrief};
 use crate::manifest::source::Span;
 use crate::model::{
     Check, Command, Container, Egress, HEALTH_INTERVAL, Image, Limits, Mount, MountSource, Probe, Pull, Readiness,
     Rhythm, ServiceName, Settings, Template, Ulimit,
 };
 
+use super::secrets::secrets;
 use super::service::{Context, lower_command};
 
 /// Whether a service is a container; keys that are for the other kind are problems.
@@ -152,7 +153,15 @@ fn build(written: &Build, span: Span, context: &Context<'_>, problems: &mut Prob
         labels: valued(written.labels.as_ref()),
         no_cache: written.no_cache.unwrap_or(false),
         pull: written.pull.unwrap_or(false),
+        secrets: secrets(written, context, problems),
+        cache_from: words(written.cache_from.as_ref()),
+        network: written.network.clone(),
+        tags: words(written.tags.as_ref()),
     })
+}
+
+fn words(list: Option<&OneOrMany<String>>) -> Vec<String> {
+    list.map(|list| list.0.clone()).unwrap_or_default()
 }
 
 /// Keys with values, where none means an empty one.
@@ -162,7 +171,6 @@ fn valued(pairs: Option<&At<Pairs>>) -> Vec<(String, String)> {
 }
 
 fn settings(raw: &RawService, context: &Context<'_>, problems: &mut Problems) -> Settings {
-    let words = |list: &Option<crate::manifest::read::OneOrMany<String>>| list.clone().unwrap_or_default().0;
     let tmpfs = raw.tmpfs.as_ref().map(|list| list.0.as_slice()).unwrap_or_default();
     let volumes = raw.volumes.as_ref().map(|list| list.0.as_slice()).unwrap_or_default();
     let mut mounts: Vec<Mount> = volumes.iter().filter_map(|volume| mount(volume, context, problems)).collect();
@@ -174,10 +182,10 @@ fn settings(raw: &RawService, context: &Context<'_>, problems: &mut Problems) ->
         host_name: raw.hostname.clone(),
         labels: valued(raw.labels.as_ref()),
         extra_hosts: extra_hosts(raw.extra_hosts.as_ref(), problems),
-        dns: words(&raw.dns),
-        cap_add: words(&raw.cap_add),
-        cap_drop: words(&raw.cap_drop),
-        security_opt: words(&raw.security_opt),
+        dns: words(raw.dns.as_ref()),
+        cap_add: words(raw.cap_add.as_ref()),
+        cap_drop: words(raw.cap_drop.as_ref()),
+        security_opt: words(raw.security_opt.as_ref()),
         privileged: raw.privileged.unwrap_or(false),
         read_only: raw.read_only.unwrap_or(false),
         init: raw.init.unwrap_or(false),

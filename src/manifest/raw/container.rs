@@ -34,13 +34,13 @@ record! {
         /// Look for newer images to build on.
         pull: bool,
         /// Names for the image besides.
-        [later] tags: OneOrMany<String>,
+        tags: OneOrMany<String>,
         /// Images whose layers are used.
-        [later] cache_from: OneOrMany<String>,
+        cache_from: OneOrMany<String>,
         /// Where layers go.
         [later] cache_to: OneOrMany<String>,
         /// Secrets of the build (BuildKit).
-        [later] secrets: Any,
+        secrets: OneOrMany<At<OrBrief<BuildSecret>>>,
         /// Keys of the build (BuildKit).
         [later] ssh: Any,
         /// Further folders (BuildKit).
@@ -49,8 +49,8 @@ record! {
         [later] platforms: OneOrMany<String>,
         /// Shared memory of the build.
         [later] shm_size: Size,
-        /// The network of the build.
-        [later] network: String,
+        /// The network of the build's commands: `none`, `host`, or the engine's own.
+        network: String,
         /// Hosts file entries of the build.
         [later] extra_hosts: Any,
     }
@@ -63,6 +63,46 @@ impl Brief for Build {
 
     fn brief_schema(definitions: &mut Definitions) -> Json {
         String::schema(definitions)
+    }
+}
+
+record! {
+    /// A secret of a build, long form.
+    BuildSecret is "a secret of a build" {
+        /// Its name at the top of the manifest.
+        source: At<String>,
+        /// Its name in the Dockerfile; the same where it is not given.
+        target: String,
+        /// Nothing here: the Dockerfile says it.
+        uid: String,
+        /// Likewise.
+        gid: String,
+        /// Likewise.
+        mode: Any,
+    }
+}
+
+impl Brief for BuildSecret {
+    fn brief(node: &Node, problems: &mut Problems) -> Option<Self> {
+        At::read(node, problems).map(|source| Self { source: Some(source), ..Self::default() })
+    }
+
+    fn brief_schema(definitions: &mut Definitions) -> Json {
+        String::schema(definitions)
+    }
+}
+
+record! {
+    /// A secret.
+    Secret is "a secret" {
+        /// The file with it.
+        file: At<String>,
+        /// The variable of the shell with it.
+        environment: String,
+        /// Its name where it is kept.
+        [later] name: String,
+        /// Somebody else keeps it.
+        [later] external: Any,
     }
 }
 
@@ -330,5 +370,7 @@ impl Read for Pairs {
 
 /// The volumes of the workspace, by name.
 pub type NamedVolumes = Dict<NamedVolume>;
+/// The secrets of the workspace, by name.
+pub type Secrets = Dict<Secret>;
 /// Compose's volumes of a service.
 pub type Volumes = OneOrMany<At<OrBrief<Volume>>>;
