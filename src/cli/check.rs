@@ -36,7 +36,7 @@ pub fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
             let problem = Problem::warning(finding.code, finding.message).maybe_hint(finding.hint);
             problems.push(Problem { at, ..problem });
         }
-        if let Some(lint) = door(workspace, &request, auto)? {
+        if let Some(lint) = door(workspace, &request, auto) {
             let problem = located(workspace, &lint, &problems);
             problems.push(problem);
         }
@@ -62,9 +62,10 @@ pub fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
 }
 
 /// The front door's number may be one that a service is to have.
-fn door(workspace: &Workspace, request: &Request, auto: NetworkMode) -> Result<Option<Lint>, Error> {
-    let home = locate::places()?.home(&locate::id(workspace, request));
-    Ok(ports::front_door(&home).and_then(|door| door_clash(workspace, auto, door)))
+fn door(workspace: &Workspace, request: &Request, auto: NetworkMode) -> Option<Lint> {
+    // Without a place for its state nothing was ever kept of a door.
+    let home = locate::places().ok()?.home(&locate::id(workspace, request));
+    ports::front_door(&home).and_then(|door| door_clash(workspace, auto, door))
 }
 
 /// A problem as JSON.

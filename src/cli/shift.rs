@@ -260,8 +260,8 @@ fn left_behind(history: &[Record], now: &Dtab, service: &str) -> Option<String> 
     let by = history.iter().rev().take_while(has_it).last()?;
     let (_, to) = by.who.strip_suffix(')')?.rsplit_once(&format!("(shift {service} to "))?;
     Some(format!(
-        "as a shift to {to} left it when its engine ended: nobody looks after it now; `nagaya shift {service} {to}=0` \
-         sends all back"
+        "as a shift to {to} left it, of which this engine knows no more: nobody looks after it now; \
+         `nagaya shift {service} {to}=0` sends all back"
     ))
 }
 
@@ -274,7 +274,9 @@ async fn status_of_all(client: &Client, rows: &[Service], output: &Output) -> Re
     }
     let others = rows.iter().filter(|row| row.name != row.service);
     let has_others: BTreeSet<&str> = others.map(|row| row.service.as_str()).collect();
-    let firsts = rows.iter().filter(|row| row.instance == 1 && has_others.contains(row.name.as_str()));
+    // Instances come and go, and their numbers with them: whichever there is tells the version.
+    let mut seen = BTreeSet::new();
+    let firsts = rows.iter().filter(|row| has_others.contains(row.name.as_str()) && seen.insert(row.name.as_str()));
     let dtab: Dtab = client.routes().await?.dtab.parse().unwrap_or_default();
     if has_others.is_empty() {
         output.say(&format!("no service has versions; {HOW_VERSIONS_COME}"));

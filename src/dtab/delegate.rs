@@ -65,6 +65,31 @@ impl<E> Trace<E> {
             (None, Ok(_)) => Ok(self),
         }
     }
+
+    /// An override that is for the name and has nothing behind it, where its writer did not say that this is welcome
+    /// (`~`), and the step in which it was followed. What then comes next is what was not to be called, so a request
+    /// that brings it is refused.
+    pub fn vain_override(&self) -> Option<(&Dentry, &Self)> {
+        if let Step::Entry { origin: Origin::Override, dentry, .. } = &self.step
+            && self.fate == Fate::Negative
+            && !gives_way(&dentry.tree)
+        {
+            return Some((dentry, self));
+        }
+        if self.fate == Fate::NotNeeded {
+            return None;
+        }
+        self.parts.iter().find_map(Self::vain_override)
+    }
+}
+
+fn gives_way(tree: &NameTree<Path>) -> bool {
+    match tree {
+        NameTree::Neg => true,
+        NameTree::Alt(trees) => trees.iter().any(gives_way),
+        NameTree::Union(branches) => branches.iter().any(|branch| gives_way(&branch.tree)),
+        NameTree::Leaf(_) | NameTree::Fail | NameTree::Empty => false,
+    }
 }
 
 impl Step {

@@ -29,6 +29,13 @@ pub struct Try {
     pub kept: Option<String>,
 }
 
+impl Try {
+    /// Whether its files are all there, and it was not ended.
+    pub fn is_whole(&self) -> bool {
+        !self.making && self.kept.is_none() && self.folder.is_dir()
+    }
+}
+
 /// What was written down; nothing where that cannot be read.
 pub fn read(file: &Path) -> Vec<Try> {
     let text = fs::read_own(file).ok().flatten().unwrap_or_default();

@@ -6,8 +6,8 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Signal(i32);
 
-/// The signals of POSIX that one sends to a service, and WINCH, by which some servers end. The numbers are those that Linux and macOS share, but
-/// for the five where both are given.
+/// The signals of POSIX that one sends to a service, and WINCH, by which some servers end. The numbers are those that
+/// Linux and macOS share, but for the five where both are given.
 const NAMES: [(&str, i32); 15] = [
     ("HUP", 1),
     ("INT", 2),

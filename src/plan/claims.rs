@@ -1,6 +1,6 @@
 //! Services that are to have the number of this machine at which the front door is.
 
-use crate::model::{NetworkMode, Service, Workspace};
+use crate::model::{NetworkMode, Protocol, Service, Workspace};
 
 use super::edges::{references, wanted_edges};
 use super::lint::Lint;
@@ -38,7 +38,12 @@ pub fn door_clash(workspace: &Workspace, auto: NetworkMode, door: u16) -> Option
 /// A service that others call at a number, where they find it at that number of a loopback address.
 fn called(workspace: &Workspace, auto: NetworkMode, number: u16) -> Option<usize> {
     let by_name = |from: usize| workspace.network_of(workspace.service(from), auto) == NetworkMode::Names;
+    let is_of_number = |to: usize, port: usize| {
+        let port = &workspace.service(to).ports[port];
+        // UDP takes no number of TCP's.
+        port.number == number && port.protocol != Protocol::Udp
+    };
     let edges = wanted_edges(workspace, &references(workspace)).into_iter();
-    let mut of_number = edges.filter(|(_, to, port)| workspace.service(*to).ports[*port].number == number);
+    let mut of_number = edges.filter(|(_, to, port)| is_of_number(*to, *port));
     of_number.find(|(from, _, _)| by_name(*from)).map(|(_, to, _)| to)
 }

@@ -45,7 +45,6 @@ use crate::effects::containers;
 use crate::effects::places::Home;
 use crate::effects::pods::Inbox;
 use crate::effects::registry::{self, Lock};
-use crate::effects::tries::clear;
 use crate::launcher::{Client, Process, Report, give_back};
 use crate::model::Workspace;
 use crate::plan::{Plan, Site, shadow_notice};
@@ -210,13 +209,12 @@ impl Engine {
         self.send_away(&workspace, &first).await?;
         self.begin_disco();
         self.want(&workspace, &first)?;
+        self.go_on_trying();
         self.perform().await;
         self.publish();
         let _ = published.send(());
         self.asked = first;
         self.begin_watching();
-        // What changed since it was read, and before anybody watched.
-        self.read_disco();
         let mut sample_at = None;
         let mut settled_at = Some(tokio::time::Instant::now() + SETTLED);
         let alarm = Alarm::of_this_runtime();
@@ -264,14 +262,15 @@ impl Engine {
             }
             self.perform().await;
         }
-        // With the launcher's end every pipe has ended, and the log thread with them.
+        self.lead_away().await;
         self.host.containers().end().await;
+        // With the launcher's end every pipe has ended, and the log thread with them.
         let Self { setup, host, mut reports, report_sender, tries, .. } = self;
         let collector = host.end();
         drop(report_sender);
         while reports.recv().await.is_some() {}
         let _ = tokio::task::spawn_blocking(move || collector.finish()).await;
-        clear(&setup.home, tries.into_list()).await;
+        tries.end(&setup.home).await;
         // While the lock is held: the next engine's note and socket have the same names. Where containers are left, whoever
         // looks for this engine is to find that.
         if containers::left(&setup.home.containers()).is_none() {

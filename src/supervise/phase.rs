@@ -28,6 +28,8 @@ pub enum Phase {
         shown: Shown,
         /// How far it is, in its words.
         said: Option<String>,
+        /// It is to be killed as soon as there is a process to hit.
+        killed: bool,
     },
     Up(Up),
     /// It gets no calls any more, and is stopped when those that it has are answered.

@@ -16,7 +16,12 @@ pub fn story<E>(trace: &Trace<E>) -> String {
         story.name(path, trace, "", "");
     }
     story.lines.push(String::new());
-    story.lines.extend(ending(&trace.outcome));
+    match trace.vain_override() {
+        Some((dentry, _)) => story.lines.push(format!(
+            "A request that brings `{dentry}` is refused, as that leads nowhere; `| ~` behind it has the next entry count."
+        )),
+        None => story.lines.extend(ending(&trace.outcome)),
+    }
     story.lines.join("\n")
 }
 

@@ -37,8 +37,8 @@ impl Explained {
     /// The story and the tree of a name that was walked so.
     pub fn new<E>(story: String, tree: &DelegateTree, trace: &Trace<E>) -> serde_json::Result<Self> {
         let text = serde_json::to_string_pretty(tree)?;
-        let leads =
-            !matches!(trace.outcome, Ok(NameTree::Neg) | Err(Unbound::TooDeep { .. } | Unbound::TooMuch { .. }));
+        let leads = trace.vain_override().is_none()
+            && !matches!(trace.outcome, Ok(NameTree::Neg) | Err(Unbound::TooDeep { .. } | Unbound::TooMuch { .. }));
         Ok(Self { story, tree: RawValue::from_string(text)?, leads })
     }
 }

@@ -38,7 +38,6 @@ fn serve(answer: impl Fn(TcpStream) + Send + Copy + 'static) -> u16 {
     port
 }
 
-/// A number on which nobody listens.
 /// `shell` is a client within the workspace.
 fn calling(account: Account) -> (Sandbox, u16) {
     let (web, raw) = (mirror(), echo());

@@ -135,6 +135,9 @@ fn commands_tell_of_rules() {
     }
     let told = explain(&["--request", "/?debug=1", "-H", "X-Tenant: acme", "--dtab", "/svc/users => ~"]);
     assert!(!told.contains("its x-tenant") && told.contains("It goes to /#/local/users-v2"), "{told}");
+    let vain = sandbox.nagaya(&["dtab", "explain", "users", "--dtab", "/svc/users => /#/local/nobody"]).ended(1).out;
+    let refused = "A request that brings `/svc/users=>/#/local/nobody` is refused, as that leads nowhere;";
+    assert!(vain.lines().any(|line| line.starts_with(refused)), "{vain}");
     let told = explain(&[]);
     assert!(told.starts_with("Some requests are led by rules (`--request 'POST /path'` tells of one):\n"), "{told}");
     assert!(told.ends_with("It goes to\n    0 %  /#/local/users-v3\n  100 %  /#/local/users-v1\n"), "{told}");

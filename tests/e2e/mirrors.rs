@@ -245,7 +245,7 @@ fn places_are_ignored_where_nothing_says_what_a_body_is() {
     assert_eq!((count(&told, "same"), &told["latest"][0]["path"]), (1, &"/text".into()), "{told:#}");
     assert_eq!(
         told["uncompared"],
-        json!({ "by the places of `--ignore`, as the bodies are no JSON: they were compared as text": 1 })
+        json!({ "by the places of `--ignore`, as a body cannot be read as JSON: they were compared byte by byte": 1 })
     );
 }
 

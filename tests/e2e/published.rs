@@ -88,9 +88,9 @@ services: {{ web: {{ command: {SERVER} $PORT, ports: {{ http: 8080 }}, publish: 
     assert!(!sandbox.nagaya(&["why", "web"]).good().out.contains("not published"));
 }
 
-/// Somebody else's program may have had the number when the engine looked, and the service may be stopped meanwhile.
+/// Nobody has to wait for the engine's next look.
 #[test]
-fn a_published_port_is_not_waited_for_while_its_service_is_stopped() {
+fn a_published_port_that_was_taken_is_taken_when_its_service_starts_again() {
     let stranger = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = stranger.local_addr().unwrap().port();
     let sandbox = Sandbox::new(&format!(

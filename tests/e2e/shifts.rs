@@ -251,7 +251,7 @@ fn what_a_shift_left_behind_is_said() {
     sandbox.up();
     sandbox.nagaya(&["shift", "users", "v2=100", "--over", "10m", "--step", "50", "--detach"]).good();
     sandbox.nagaya(&["dtab", "set", &format!("{} ; /svc/other => /svc/users", routes(&sandbox))]).good();
-    let left = "as a shift to users-v2 left it when its engine ended";
+    let left = "as a shift to users-v2 left it, of which this engine knows no more";
     let status = || sandbox.nagaya(&["shift", "users", "--status"]).good().out;
     assert!(!status().contains(left), "{}", status());
     signal("KILL", sandbox.engine()["pid"].as_u64().unwrap().try_into().unwrap());

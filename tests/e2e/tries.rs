@@ -264,19 +264,40 @@ fn the_end_of_the_workspace_removes_what_holds_nothing_and_tells_of_the_rest() {
 }
 
 #[test]
-fn a_killed_engine_leaves_worktrees_that_the_next_command_removes() {
+fn what_a_killed_engine_tried_goes_on_with_the_next_and_ends_with_down() {
     let sandbox = shop(Account::Own);
     let home = sandbox.home();
-    for next in ["up", "down"] {
-        sandbox.nagaya(&["try", "users", "--branch", "fix/name"]).good();
-        let engine = sandbox.engine()["pid"].as_u64().unwrap();
-        signal("KILL", engine.try_into().unwrap());
-        match next {
-            "up" => drop(sandbox.up()),
-            _ => drop(sandbox.nagaya(&["down"]).good()),
-        }
-        until("the worktree is gone", || worktrees(&sandbox) == 0 && !home.join("tries.json").exists());
-    }
+    sandbox.nagaya(&["try", "users", "--branch", "fix/name"]).good();
+    sandbox.nagaya(&["shift", "users", "fix-name=100"]).good();
+    let kill = || signal("KILL", sandbox.engine()["pid"].as_u64().unwrap().try_into().unwrap());
+    kill();
+    sandbox.up();
+    until("it is tried again", || tried(&sandbox) == ["users-fix-name ready"]);
+    assert_eq!(answer(&sandbox, "users"), "the users of fix", "the routes lead there as before");
+    // Without its files it cannot go on.
+    kill();
+    fs::rename(home.join("worktrees/users-fix-name"), home.join("elsewhere")).unwrap();
+    sandbox.up();
+    until("it is forgotten", || tried(&sandbox).is_empty());
+    fs::remove_dir_all(home.join("elsewhere")).unwrap();
+    sandbox.git(&["worktree", "prune"]);
+
+    sandbox.nagaya(&["try", "users", "--branch", "fix/name"]).good();
+    kill();
+    sandbox.nagaya(&["down"]).good();
+    until("the worktree is gone", || worktrees(&sandbox) == 0 && !home.join("tries.json").exists());
+}
+
+#[test]
+fn no_route_leads_to_what_ended_with_its_engine() {
+    let sandbox = shop(Account::Own);
+    sandbox.nagaya(&["try", "users", "--branch", "fix/name"]).good();
+    sandbox.nagaya(&["dtab", "set", "/svc/web => /#/local/web ; /svc/users => /#/local/users-fix-name | !"]).good();
+    sandbox.nagaya(&["down"]).good();
+    sandbox.up();
+    let routes = sandbox.nagaya(&["dtab", "get", "--json"]).good().json();
+    assert_eq!(routes["dtab"], "/svc/web=>/#/local/web;/svc/users=>!");
+    assert_eq!(routes["who"], "the end of users-fix-name");
 }
 
 #[test]

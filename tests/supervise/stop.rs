@@ -105,6 +105,17 @@ fn a_kill_of_one_takes_no_grace_and_waits_for_nobody() {
 }
 
 #[test]
+fn a_kill_of_one_that_is_being_launched_hits_it_as_soon_as_it_is_there() {
+    let mut world = Fixture::new("a: depends_on: b | b");
+    world.up();
+    assert_eq!(world.kill_these(&["b"]), "");
+    assert_eq!(world.launched("b"), "signal b SIGKILL");
+    assert_eq!(world.states(), "waiting stopping");
+    world.exited("b", 137);
+    assert_eq!(world.states(), "waiting stopped");
+}
+
+#[test]
 fn a_stop_that_takes_long_can_be_cut_short() {
     let mut world = running("a: stop_grace_period: 10m", &["a"]);
     world.stop(&["a"]);

@@ -109,6 +109,6 @@ mod tests {
         builder.append_data(&mut header, "src", [b'x'; 2000].as_slice()).unwrap();
         let archive = builder.into_inner().unwrap();
         let cut = rename(&archive[..1000], io::sink(), &Naming::Contents, true).map(|_| ()).unwrap_err();
-        assert_eq!(cut.kind(), io::ErrorKind::UnexpectedEof, "{cut}");
+        assert!(cut.to_string().contains("EOF"), "{cut}");
     }
 }

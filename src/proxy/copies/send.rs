@@ -60,7 +60,9 @@ pub async fn send(copy: Rc<Copy>, unsent: Unsent, body: Vec<u8>) {
             tally.uncompared("a body is over 256 KiB: only status and headers were compared");
         }
         if found.has_no_places {
-            tally.uncompared("by the places of `--ignore`, as the bodies are no JSON: they were compared as text");
+            tally.uncompared(
+                "by the places of `--ignore`, as a body cannot be read as JSON: they were compared byte by byte",
+            );
         }
         match found.is_none() {
             true => tally.same(),

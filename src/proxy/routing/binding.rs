@@ -51,8 +51,7 @@ impl Binding {
         drop(known.take_asked());
         let trace = interpreter.delegate(name);
         let asked = known.take_asked();
-        let explained = explained(name, interpreter.local);
-        let end = end((name, &explained), &trace, &asked, built_in, is_led);
+        let end = end((name, interpreter.local), &trace, &asked, built_in, is_led);
         let mut depends: Vec<(Arc<Upstream>, Standing)> = asked.into_iter().filter_map(|it| it.found).collect();
         depends.dedup_by(|(one, _), (other, _)| Arc::ptr_eq(one, other));
         // It leads to one service or nowhere: whether that is there is seen when it is called.
@@ -102,14 +101,14 @@ fn explained(name: &Path, local: &Dtab) -> String {
 }
 
 fn end(
-    (name, explained): (&Path, &str),
+    (name, local): (&Path, &Dtab),
     trace: &Trace<Arc<Upstream>>,
     asked: &[Asking],
     built_in: usize,
     is_led: bool,
 ) -> End {
-    let unended = || Sought::End(explained.to_owned());
-    if let Some((dentry, part)) = vain(trace) {
+    let unended = || Sought::End(explained(name, local));
+    if let Some((dentry, part)) = trace.vain_override() {
         let what = format!("the override `{dentry}`");
         // Nobody else was looked for by it.
         let asked: Vec<Asking> = asked.iter().filter(|asking| looks_for(part, asking)).cloned().collect();
@@ -132,9 +131,9 @@ fn end(
         Ok(NameTree::Fail) => match asked.iter().filter_map(|it| it.found.as_ref()).next() {
             // What the caller is led to is written as `users-c2 | !`, and by nobody who has to be told of the `!`.
             Some((absent, Standing::Absent)) if is_led => service(absent),
-            Some(_) | None => forbidden((name, explained), trace, "says that it is to fail (`!`)"),
+            Some(_) | None => forbidden((name, local), trace, "says that it is to fail (`!`)"),
         },
-        Ok(NameTree::Empty) => forbidden((name, explained), trace, "says that nobody is there (`$`)"),
+        Ok(NameTree::Empty) => forbidden((name, local), trace, "says that nobody is there (`$`)"),
         Ok(tree) => {
             let mut by = Vec::new();
             entries(trace, None, built_in, &mut by);
@@ -153,8 +152,8 @@ fn end(
 }
 
 /// The refusal of a name of which an entry says that it leads nowhere.
-fn forbidden((name, explained): (&Path, &str), trace: &Trace<Arc<Upstream>>, says: &str) -> End {
-    let own = || Sought::End(explained.to_owned());
+fn forbidden((name, local): (&Path, &Dtab), trace: &Trace<Arc<Upstream>>, says: &str) -> End {
+    let own = || Sought::End(explained(name, local));
     let (entry, sought) = match decisive(trace, None) {
         Some((Origin::Table, dentry)) => (format!("`{dentry}`"), own()),
         Some((Origin::Rule(label), _)) => (format!("the rule {label}"), own()),
@@ -184,30 +183,6 @@ fn leaf(bound: &Bound<Arc<Upstream>>) -> Leaf {
         Place::At(upstream) => Leaf::Service(upstream.clone()),
         Place::Inet(address) => Leaf::Address(address.clone()),
         Place::Vacant => Leaf::Nobody,
-    }
-}
-
-/// An override that is for the name and has nothing behind it, where its writer did not say that this is welcome (`~`).
-/// What then comes next is what was not to be called.
-fn vain(trace: &Trace<Arc<Upstream>>) -> Option<(&Dentry, &Trace<Arc<Upstream>>)> {
-    if let Step::Entry { origin: Origin::Override, dentry, .. } = &trace.step
-        && trace.fate == Fate::Negative
-        && !gives_way(&dentry.tree)
-    {
-        return Some((dentry, trace));
-    }
-    if trace.fate == Fate::NotNeeded {
-        return None;
-    }
-    trace.parts.iter().find_map(vain)
-}
-
-fn gives_way(tree: &NameTree<Path>) -> bool {
-    match tree {
-        NameTree::Neg => true,
-        NameTree::Alt(trees) => trees.iter().any(gives_way),
-        NameTree::Union(branches) => branches.iter().any(|branch| gives_way(&branch.tree)),
-        NameTree::Leaf(_) | NameTree::Fail | NameTree::Empty => false,
     }
 }
 

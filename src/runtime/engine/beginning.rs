@@ -12,7 +12,11 @@ use crate::runtime::matrix::Laid;
 pub(super) fn begin(manifest: Workspace, laid: Option<Laid>, home: &Home) -> (Arc<Workspace>, Arc<Workspace>, Tries) {
     let manifest = Arc::new(manifest);
     match laid {
-        None => (Arc::clone(&manifest), manifest, Tries::new(home)),
+        None => {
+            let tries = Tries::new(home);
+            let (workspace, _) = manifest.trying(&tries.tried());
+            (manifest, Arc::new(workspace), tries)
+        }
         Some(laid) => {
             let workspace = Arc::new(combined(&manifest, &laid.matrix));
             (manifest, workspace, Tries::comparing(laid))

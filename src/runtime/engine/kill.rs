@@ -3,13 +3,13 @@
 use super::Engine;
 use crate::model::Signal;
 use crate::runtime::Problem;
-use crate::supervise::{Command, Input};
+use crate::supervise::{Command, Input, State};
 
 impl Engine {
     /// Sends a signal to services, or to all that run; the names of those that it was for.
     pub(super) fn kill(&mut self, names: &[String], signal: Signal) -> Result<Vec<String>, Problem> {
         let places = match names {
-            [] => (0..self.world.plan().services.len()).filter(|&place| self.has_process(place)).collect(),
+            [] => (0..self.world.plan().services.len()).filter(|&place| self.is_hit(place, signal)).collect(),
             names => self.processes(self.places(names)?)?,
         };
         let name = |place: usize| self.world.plan().services[place].name.to_string();
@@ -24,6 +24,13 @@ impl Engine {
         }
         places.iter().for_each(|&place| self.host.signal_main(place, signal));
         Ok(hit)
+    }
+
+    /// Whether a signal to all is for a service. One that ends them is for those, too, that are on their way.
+    fn is_hit(&self, place: usize, signal: Signal) -> bool {
+        let is_coming = |state| matches!(state, State::Waiting | State::Setup | State::Starting | State::Backoff);
+        let mut statuses = self.world.statuses(place);
+        self.has_process(place) || signal == Signal::KILL && statuses.any(|status| is_coming(status.state))
     }
 
     fn has_process(&self, place: usize) -> bool {

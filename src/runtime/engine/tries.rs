@@ -1,5 +1,6 @@
 //! Versions that are tried, from the asking to the removal of what they left.
 
+mod ending;
 mod words;
 
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use words::{led_nowhere, stays, still_led};
+use words::{led_nowhere, stays};
 
 use super::Engine;
 use crate::effects::places::Home;
@@ -15,7 +16,6 @@ use crate::effects::tries::{self, Try};
 use crate::effects::worktree::{Kept, Worktree};
 use crate::model::{NetworkMode, Service, Tried, Workspace};
 use crate::plan::{Matrix, combined};
-use crate::route::history::{Action, Author, Change};
 use crate::runtime::matrix::Laid;
 use crate::runtime::tries::{Files, files, named, refused, tried};
 use crate::runtime::{EndTry, Problem, Source, TryRequest};
@@ -71,16 +71,18 @@ pub(super) enum Done {
 }
 
 impl Tries {
-    /// Goes on with what an earlier engine left: worktrees of which nothing runs any more.
+    /// Goes on with what an earlier engine that was killed left: the versions whose files are there, and worktrees of
+    /// which nothing runs any more.
     pub fn new(home: &Home) -> Self {
-        let left = tries::read(&home.tries());
+        let (tried, left): (Vec<_>, Vec<_>) = tries::read(&home.tries()).into_iter().partition(Try::is_whole);
         let mut jobs = JoinSet::new();
         if !left.is_empty() {
             let (home, left) = (home.clone(), left.clone());
             jobs.spawn(async move { Done::Cleared(tries::clear(&home, left).await) });
         }
-        let list = left.into_iter().map(|it| Entry { it, stage: Stage::Removing }).collect();
-        Self { list, jobs, matrix: None }
+        let tried = tried.into_iter().map(|it| Entry { it, stage: Stage::Tried });
+        let left = left.into_iter().map(|it| Entry { it, stage: Stage::Removing });
+        Self { list: tried.chain(left).collect(), jobs, matrix: None }
     }
 
     /// Nothing is tried but what is compared, whose worktrees are removed in the end.
@@ -104,9 +106,9 @@ impl Tries {
         self.jobs.abort_all();
     }
 
-    /// All of them, for who clears up behind them.
-    pub fn into_list(self) -> Vec<Try> {
-        self.list.into_iter().map(|entry| entry.it).collect()
+    /// Clears up behind them.
+    pub async fn end(self, home: &Home) {
+        tries::clear(home, self.list.into_iter().map(|entry| entry.it).collect()).await;
     }
 
     /// Those that are services of the workspace.
@@ -141,6 +143,14 @@ impl Engine {
         let (workspace, left_out) = manifest.trying(&self.tries.tried());
         let workspace = self.tries.matrix.as_ref().map(|matrix| combined(&workspace, matrix)).unwrap_or(workspace);
         (workspace, left_out.iter().map(ToString::to_string).collect())
+    }
+
+    /// Starts what an earlier engine tried. One that cannot be started says so itself.
+    pub(super) fn go_on_trying(&mut self) {
+        let names: Vec<String> = self.tries.tried().iter().map(|it| it.name.to_string()).collect();
+        for name in names {
+            let _ = self.start(&[name]);
+        }
     }
 
     /// Begins with a version; the rest comes as [`Done::Prepared`].
@@ -250,7 +260,10 @@ impl Engine {
             }
             Done::CalledOff => {}
             Done::Looked(ask, reply, Ok(())) => self.leave(ask, reply),
-            Done::Looked(ask, reply, Err(why)) => drop(reply.send(Err(stays(&ask.name, &why, "goes on running")))),
+            Done::Looked(ask, reply, Err(why)) => {
+                let runs = self.tries.tried().iter().any(|it| it.name.to_string() == ask.name);
+                drop(reply.send(Err(stays(&ask.name, &why, if runs { "goes on running" } else { "has ended" }))));
+            }
             Done::Rerouted(ask, reply, unrouted) => self.part(ask, reply, unrouted),
             Done::Removed(name, reply, Ok(()), unrouted) => {
                 self.forget(&name);
@@ -318,64 +331,6 @@ impl Engine {
             entry.stage = Stage::Removing;
         }
         self.replan_tries().map(|_| ())
-    }
-
-    /// Has the routes lead to a version no more; while they do, its service is not stopped.
-    fn leave(&mut self, ask: EndTry, reply: Reply<()>) {
-        let entry = match self.tries.get(&ask.name) {
-            Some(entry) if matches!(entry.stage, Stage::Tried | Stage::Kept) => entry,
-            _ => return drop(reply.send(Err(refused(format!("{} is being ended already", ask.name), None)))),
-        };
-        entry.stage = Stage::Removing;
-        let change = Change { namespace: None, who: Author::new(&ask.who), action: Action::Forget(ask.name.clone()) };
-        let (waiting, rerouted) = oneshot::channel();
-        self.keeper.change(change, waiting);
-        self.tries.jobs.spawn(async move {
-            let unrouted = rerouted.await.ok().and_then(Result::err);
-            Done::Rerouted(ask, reply, unrouted)
-        });
-    }
-
-    /// Takes a version out of the plan; what it left is removed when it has stopped.
-    fn part(&mut self, ask: EndTry, reply: Reply<()>, unrouted: Option<Problem>) {
-        let EndTry { name, force, .. } = ask;
-        let parted = match &unrouted {
-            Some(why) if !force => Err(still_led(&name, why)),
-            _ => self.replan_without(&name),
-        };
-        let Some(entry) = self.tries.get(&name) else { return drop(reply.send(parted)) };
-        match parted {
-            Ok(()) => entry.stage = Stage::Leaving { force, unrouted, reply },
-            Err(problem) => {
-                entry.stage = Stage::Tried;
-                let _ = reply.send(Err(problem));
-            }
-        }
-    }
-
-    /// Removes what versions left that have stopped.
-    pub(super) fn clear_tries(&mut self) {
-        for at in 0..self.tries.list.len() {
-            let entry = &mut self.tries.list[at];
-            if !matches!(entry.stage, Stage::Leaving { .. }) {
-                continue;
-            }
-            let plan = self.world.plan();
-            if plan.index(&entry.it.name).is_some_and(|place| !self.world.is_over(place)) {
-                continue;
-            }
-            let (name, worktree) = (entry.it.name.clone(), entry.it.worktree.clone());
-            let Stage::Leaving { force, unrouted, reply } = std::mem::replace(&mut entry.stage, Stage::Removing) else {
-                continue;
-            };
-            self.tries.jobs.spawn(async move {
-                let result = match worktree {
-                    Some(worktree) => worktree.remove(force).await,
-                    None => Ok(()),
-                };
-                Done::Removed(name, reply, result, unrouted)
-            });
-        }
     }
 
     /// Nothing of it is left.

@@ -72,6 +72,8 @@ impl Engine {
             }
             Err(error) => self.noticed(News::Trouble(format!("no file is watched: {error}"))),
         }
+        // What changed since it was read, and before anybody watched.
+        self.read_disco();
         self.post_notices();
     }
 

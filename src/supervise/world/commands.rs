@@ -191,10 +191,11 @@ impl World {
                 instance.phase = Phase::Stopping(Stopping { incarnation, pid, stage, exit, cause: Cause::Asked });
             }
             Phase::Stopping(stopping) => stopping.stage = Stage::Killed { give_up_at },
-            // There is no process to hit yet; its launch is answered with a stop.
-            Phase::Rest(_) | Phase::Waiting | Phase::Launching { .. } | Phase::Elsewhere | Phase::Backoff { .. } => {
+            Phase::Launching { killed, .. } => {
+                *killed = true;
                 return;
             }
+            Phase::Rest(_) | Phase::Waiting | Phase::Elsewhere | Phase::Backoff { .. } => return,
         }
         self.effects.push(Effect::Signal { incarnation, signal: Signal::KILL });
         self.touch(spot.service);

@@ -124,7 +124,7 @@ impl World {
         // What is launched now is as new as can be.
         instance.standing = Standing::Kept;
         instance.is_unjudged = false;
-        instance.phase = Phase::Launching { incarnation, shown: Shown::default(), said: None };
+        instance.phase = Phase::Launching { incarnation, shown: Shown::default(), said: None, killed: false };
         let number = instance.number;
         self.effects.push(Effect::Launch { service, instance: number, incarnation });
         self.touch_neighbours(service);

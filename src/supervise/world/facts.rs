@@ -36,8 +36,8 @@ impl World {
 
     fn launched(&mut self, now: Moment, incarnation: Incarnation, pid: u32) {
         let Some(spot) = self.find(incarnation) else { return };
-        let Phase::Launching { shown, said, .. } = &mut self.instance_mut(spot).phase else { return };
-        let (shown, said) = (*shown, said.take());
+        let Phase::Launching { shown, said, killed, .. } = &mut self.instance_mut(spot).phase else { return };
+        let (shown, said, killed) = (*shown, said.take(), *killed);
         let up = Up {
             incarnation,
             pid,
@@ -63,6 +63,9 @@ impl World {
         }
         self.weigh_soon(now);
         self.touch_neighbours(spot.service);
+        if killed {
+            self.kill(now, spot, incarnation);
+        }
     }
 
     fn exited(&mut self, now: Moment, incarnation: Incarnation, exit: Exit, left: Left) {
