@@ -36,7 +36,8 @@ pub fn rename(mut from: impl Read, into: impl Write, naming: &Naming, keeps_owne
                 header.set_entry_type(EntryType::Regular);
                 header.set_size(entry.size());
                 (copied.files, copied.bytes) = (copied.files + 1, copied.bytes + entry.size());
-                builder.append_data(&mut header, &path, &mut entry)?;
+                let mut whole = Whole { left: entry.size(), inner: &mut entry };
+                builder.append_data(&mut header, &path, &mut whole)?;
             }
             kind @ (EntryType::Symlink | EntryType::Link) => {
                 let target = entry.link_name()?.unwrap_or_default().into_owned();
@@ -52,6 +53,23 @@ pub fn rename(mut from: impl Read, into: impl Write, naming: &Naming, keeps_owne
     // Whoever writes is not to find the pipe closed before it has written what fills the last block.
     io::copy(&mut from, &mut io::sink())?;
     Ok(copied)
+}
+
+/// What has to have so many bytes: an archive that is cut off is no shorter file.
+struct Whole<R> {
+    inner: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Whole<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.left = self.left.saturating_sub(count as u64);
+        if count == 0 && self.left > 0 && !buffer.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(count)
+    }
 }
 
 #[cfg(test)]
@@ -108,7 +126,11 @@ mod tests {
         header.set_size(2000);
         builder.append_data(&mut header, "src", [b'x'; 2000].as_slice()).unwrap();
         let archive = builder.into_inner().unwrap();
-        let cut = rename(&archive[..1000], io::sink(), &Naming::Contents, true).map(|_| ()).unwrap_err();
-        assert!(cut.to_string().contains("EOF"), "{cut}");
+        let new = Naming::Under("new".into());
+        for end in [600, 1000] {
+            let cut = rename(&archive[..end], io::sink(), &new, true).map(|_| ()).unwrap_err();
+            assert_eq!(cut.kind(), io::ErrorKind::UnexpectedEof, "{end}: {cut}");
+        }
+        assert!(rename(&archive[..1000], io::sink(), &Naming::Contents, true).is_err());
     }
 }
