@@ -11,7 +11,7 @@ mod host;
 mod message;
 mod serve;
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use crate::route::zone::{Asker, Zone};
@@ -19,7 +19,7 @@ use crate::route::zone::{Asker, Zone};
 pub use answer::{Transport, answer};
 pub use forward::Forwarder;
 pub use host::Host;
-pub use serve::{serve_tcp, serve_udp};
+pub use serve::{serve_tcp, serve_udp, serve_udp_of};
 
 /// What the server has to know of a pod, asked anew for each query: plans change while pods live.
 pub trait Pod {
@@ -34,6 +34,16 @@ pub trait Pod {
 
     /// The IPv6 address of another service (its place in the zone), where that is called by IPv6.
     fn twin(&self, service: usize) -> Option<Ipv6Addr>;
+
+    /// How an address of the workspace is written where it is: containers have a network of their own.
+    fn seen(&self, address: Ipv4Addr) -> Ipv4Addr {
+        address
+    }
+
+    /// The address of the workspace that is meant by one that is written so.
+    fn meant(&self, address: Ipv4Addr) -> Ipv4Addr {
+        address
+    }
 
     /// It is told the addresses of a name that is not ours: calls may follow.
     fn told(&self, name: &str, addresses: &[IpAddr]);

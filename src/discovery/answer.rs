@@ -53,16 +53,17 @@ pub async fn answer(bytes: &[u8], transport: Transport, pod: &impl Pod, forwarde
 fn step(query: &Query<'_>, pod: &impl Pod, forwarder: &Forwarder) -> Step {
     let zone = pod.zone();
     let asker = pod.asker();
-    if let Some(reply) = query.reverse().and_then(|address| reverse(query, &zone, address)) {
+    if let Some(reply) = query.reverse().and_then(|address| reverse(query, &zone, pod, address)) {
         return Step::Reply(reply);
     }
     let is_other = |service: usize| asker.is_none_or(|asker| asker.service != service);
     match zone.lookup(&query.name, asker) {
         Found::Service { service, address } if is_other(service) => {
             let six = if query.kind == RecordType::A { None } else { pod.twin(service) };
-            Step::Ask(service, query.addresses([IpAddr::from(address)].into_iter().chain(six.map(IpAddr::from))))
+            let address = IpAddr::from(pod.seen(address));
+            Step::Ask(service, query.addresses([address].into_iter().chain(six.map(IpAddr::from))))
         }
-        Found::Service { address, .. } | Found::Address(address) => Step::Reply(query.address(address)),
+        Found::Service { address, .. } | Found::Address(address) => Step::Reply(query.address(pod.seen(address))),
         Found::Port { service, number } => {
             let host = zone.full_name(service).unwrap_or_default();
             let reply = query.port(number, &host);
@@ -75,9 +76,9 @@ fn step(query: &Query<'_>, pod: &impl Pod, forwarder: &Forwarder) -> Step {
 }
 
 /// The name of an address of ours. All of 127.0.0.0/8 is the pod's own (RFC 6303 section 4.2).
-fn reverse(query: &Query<'_>, zone: &Zone, address: IpAddr) -> Option<Vec<u8>> {
+fn reverse(query: &Query<'_>, zone: &Zone, pod: &impl Pod, address: IpAddr) -> Option<Vec<u8>> {
     let name = match address {
-        IpAddr::V4(address) => zone.reverse(address),
+        IpAddr::V4(address) => zone.reverse(pod.meant(address)),
         IpAddr::V6(address) if address.is_loopback() => Some("localhost".to_owned()),
         IpAddr::V6(address) => of_twin(address).and_then(|address| zone.reverse(address)),
     };

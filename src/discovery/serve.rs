@@ -29,6 +29,15 @@ const LONGEST_QUERY: usize = 4096;
 /// Serves a bound UDP socket until its future is dropped, or the socket fails. Whoever waits for a server of the
 /// host's holds up nobody else.
 pub async fn serve_udp<P: Pod>(socket: std::net::UdpSocket, pod: Rc<P>, forwarder: Rc<Forwarder>) -> io::Result<()> {
+    serve_udp_of(socket, |_| Some(pod.clone()), forwarder).await
+}
+
+/// The same for a socket that several share, who are told apart by their addresses. Strangers get no answer.
+pub async fn serve_udp_of<P: Pod>(
+    socket: std::net::UdpSocket,
+    whose: impl Fn(SocketAddr) -> Option<Rc<P>>,
+    forwarder: Rc<Forwarder>,
+) -> io::Result<()> {
     socket.set_nonblocking(true)?;
     let socket = UdpSocket::from_std(socket)?;
     // There is one of these for each pod, and most of them wait for ever: what only a query needs is made for it.
@@ -39,8 +48,9 @@ pub async fn serve_udp<P: Pod>(socket: std::net::UdpSocket, pod: Rc<P>, forwarde
                 ready?;
                 if let Some((query, client)) = query(&socket)?
                     && answers.len() < MOST_DATAGRAMS
+                    && let Some(pod) = whose(client)
                 {
-                    answers.push(reply(&socket, query, client, &*pod, &forwarder).boxed_local());
+                    answers.push(reply(&socket, query, client, pod, &forwarder).boxed_local());
                 }
             }
             Some(()) = answers.next() => {}
@@ -59,8 +69,8 @@ fn query(socket: &UdpSocket) -> io::Result<Option<(Vec<u8>, SocketAddr)>> {
     }
 }
 
-async fn reply<P: Pod>(socket: &UdpSocket, query: Vec<u8>, client: SocketAddr, pod: &P, forwarder: &Forwarder) {
-    if let Some(reply) = answer(&query, Transport::Udp, pod, forwarder).await {
+async fn reply<P: Pod>(socket: &UdpSocket, query: Vec<u8>, client: SocketAddr, pod: Rc<P>, forwarder: &Forwarder) {
+    if let Some(reply) = answer(&query, Transport::Udp, &*pod, forwarder).await {
         let _ = socket.send_to(&reply, client).await;
     }
 }

@@ -13,6 +13,7 @@ mod copy;
 mod credentials;
 mod engine;
 mod found;
+mod health;
 mod ignore;
 mod image;
 mod images;
@@ -20,6 +21,7 @@ mod inside;
 mod life;
 mod losses;
 mod network;
+mod typing;
 mod visit;
 mod volumes;
 mod words;
@@ -30,14 +32,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, OnceCell, mpsc, watch};
+use tokio::task::JoinSet;
 
 use super::environment;
+use super::etc;
 use super::places::Home;
 use super::pods::Announcer;
 use crate::model::Image;
 use crate::supervise::{Exit, Fact, Left};
 use clear::Note;
 use engine::{AGAIN, Engine, told};
+use health::Check;
 use inside::Tries;
 use losses::Losses;
 use network::{Ground, Site};
@@ -49,6 +54,7 @@ pub use copy::Files;
 pub use image::Freshness;
 pub use images::Images;
 pub use life::{Birth, Running, Sent};
+pub use typing::Seat;
 pub use visit::exec;
 pub use volumes::{remove_volumes, volumes};
 
@@ -174,7 +180,8 @@ impl Containers {
         // What an attempt that failed has left would be in the way.
         clear::remove_all(&engine, &home.id).await?;
         let program = environment::program().map_err(|error| format!("this program cannot be found: {error}"))?;
-        let ground = Ground { workspace: home.id.clone(), socket: home.router(), program };
+        let (socket, resolv_conf) = (home.router(), etc::of_containers(home));
+        let ground = Ground { workspace: home.id.clone(), socket, program, resolv_conf };
         let (site, handover) = network::make(engine, &ground).await?;
         self.0.announcer.open_router(site.line.clone(), site.subnet, handover);
         Ok(site)
@@ -260,8 +267,13 @@ impl Containers {
         let own = self.clone();
         tokio::spawn(async move {
             let Shared { announcer, facts, losses, .. } = &*own.0;
-            let Birth { incarnation, wanted, stdout, stderr, running } = birth;
-            let mut words = [Words::into_pipe(stdout), Words::into_pipe(stderr)];
+            let Birth { incarnation, wanted, stdout, stderr, seat, running } = birth;
+            let (typing, screen) = match seat.take() {
+                Ok(taken) => taken,
+                Err(error) => return drop(facts.send(Fact::NotLaunched(incarnation, error.to_string()))),
+            };
+            let stdout = screen.map(Words::to_screen).or(stdout.map(Words::into_pipe)).unwrap_or_default();
+            let mut words = [stdout, Words::into_pipe(stderr)];
             let name = wanted.planned.name.as_str();
             let site = tokio::select! {
                 site = told(own.site(), words[1].line(WAITS)) => site,
@@ -279,11 +291,21 @@ impl Containers {
             if let Err(reason) = own.note_volumes(&site, &wanted) {
                 return drop(facts.send(Fact::NotLaunched(incarnation, reason)));
             }
+            let check = Check::of(&site.engine, &wanted.planned, &wanted.image()).await;
+            let mut judging = JoinSet::new();
             let launched = |running: &Running| {
                 announcer.join(incarnation, &wanted.planned, wanted.instance, running.line.clone());
+                if let Some(check) = check {
+                    let _ = facts.send(Fact::HasCheck(incarnation));
+                    let (engine, id, tries, facts) =
+                        (site.engine.clone(), running.id.clone(), own.0.tries.clone(), facts.clone());
+                    let tell = move |verdict| drop(facts.send(Fact::Judged(incarnation, verdict)));
+                    judging.spawn(check.follow(engine, id, tries, tell));
+                }
                 let _ = facts.send(Fact::Launched(incarnation, running.pid));
             };
-            let (end, is_asked) = Box::pin(life::live(&site, &wanted, (&running, words), signals, launched)).await;
+            let (end, is_asked) =
+                Box::pin(life::live(&site, &wanted, (&running, words, typing), signals, launched)).await;
             announcer.close(incarnation);
             if !is_asked {
                 losses.forget(Instant::now());

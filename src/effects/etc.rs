@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::net::Ipv4Addr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::places::Home;
 use crate::model::NetworkMode;
@@ -31,6 +31,18 @@ pub fn write(home: &Home, plan: &Plan, zone: &Zone) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The file in which containers find whom to ask for names.
+pub fn of_containers(home: &Home) -> PathBuf {
+    home.etc().join("containers").join("resolv.conf")
+}
+
+/// Writes it, as the host's is now; `nameserver` is the engine's in their network.
+pub fn write_resolv_conf(file: &Path, nameserver: Ipv4Addr, namespace: &str) -> io::Result<()> {
+    let host = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    let text = resolv_conf(&host, nameserver, namespace);
+    file.parent().map_or(Ok(()), |folder| write_all(folder, &[("resolv.conf", &text)]))
 }
 
 /// Whom a service calls at which loopback address.

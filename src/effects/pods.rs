@@ -93,6 +93,8 @@ pub struct Router {
     pub subnet: Subnet,
     /// All streams of all containers to addresses of the workspace.
     pub listener: OwnedFd,
+    /// All their questions of names.
+    pub names: OwnedFd,
 }
 
 /// A container that runs.
@@ -132,7 +134,8 @@ impl Announcer {
 
     /// The router of the containers has handed over its sockets.
     pub fn open_router(&self, line: Arc<Line>, subnet: Subnet, handover: Handover) {
-        let _ = self.news.send(News::Router(Router { line, subnet, listener: handover.listener }));
+        let Handover { listener, names, .. } = handover;
+        let _ = self.news.send(News::Router(Router { line, subnet, listener, names }));
     }
 
     /// A container runs.

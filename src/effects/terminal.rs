@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,8 +18,8 @@ use rustix::termios::{Winsize, tcsetwinsize};
 use tokio::io::AsyncWriteExt;
 use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe;
-use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, watch};
 
 use crate::telemetry::logs::Plain;
 
@@ -31,7 +32,7 @@ pub struct Size {
 
 impl Size {
     /// That of a terminal that nobody has looked at.
-    const USUAL: Self = Self { rows: 24, columns: 80 };
+    pub const USUAL: Self = Self { rows: 24, columns: 80 };
     /// A screen of less has nothing to show, and one of more is nobody's.
     const LEAST: Self = Self { rows: 2, columns: 2 };
     const MOST: Self = Self { rows: 1000, columns: 1000 };
@@ -65,7 +66,16 @@ impl fmt::Debug for Terminal {
 
 struct Shared {
     master: AsyncFd<OwnedFd>,
+    tell: Tell,
     shown: Mutex<Shown>,
+}
+
+/// Who is told how large it is.
+enum Tell {
+    /// The kernel, which has the terminal.
+    Kernel,
+    /// Whoever has it.
+    Others(watch::Sender<Size>),
 }
 
 struct Shown {
@@ -99,16 +109,28 @@ impl Terminal {
         unlockpt(&master)?;
         let slave = other_end(&master)?;
         set_size(&master, Size::USUAL)?;
+        Ok((Self::of(master, Tell::Kernel, log)?, slave))
+    }
+
+    /// A terminal that somebody else has, whose lines go to `log`: the end for what is drawn there and typed here, and how
+    /// large it is to be.
+    pub fn elsewhere(log: OwnedFd) -> io::Result<(Self, OwnedFd, watch::Receiver<Size>)> {
+        let (own, other) = UnixStream::pair()?;
+        let (tell, sizes) = watch::channel(Size::USUAL);
+        Ok((Self::of(own.into(), Tell::Others(tell), log)?, other.into(), sizes))
+    }
+
+    fn of(master: OwnedFd, tell: Tell, log: OwnedFd) -> io::Result<Self> {
         rustix::io::ioctl_fionbio(&master, true)?;
         let log = pipe::Sender::from_owned_fd(log)?;
         let screen = vt100::Parser::new(Size::USUAL.rows, Size::USUAL.columns, 0);
         let shown = Shown { screen, size: Size::USUAL, sizes: BTreeMap::new(), next: 0 };
         #[expect(deprecated, reason = "the other way is unsafe; a descriptor that is owned is never another")]
         let master = AsyncFd::new(master)?;
-        let shared = Arc::new(Shared { master, shown: Mutex::new(shown) });
+        let shared = Arc::new(Shared { master, tell, shown: Mutex::new(shown) });
         let (sender, output) = broadcast::channel(WAITING);
         tokio::spawn(watch(shared.clone(), sender, log));
-        Ok((Self { shared, output: Arc::new(output) }, slave))
+        Ok(Self { shared, output: Arc::new(output) })
     }
 
     /// Attaches somebody whose own terminal has this size, where it is one.
@@ -136,7 +158,11 @@ impl Shared {
     /// Takes on the size that is wanted. The kernel tells the program (SIGWINCH).
     fn fit(&self, shown: &mut Shown) {
         let Some(size) = shown.wanted().filter(|size| *size != shown.size) else { return };
-        if set_size(&self.master, size).is_ok() {
+        let is_told = match &self.tell {
+            Tell::Kernel => set_size(&self.master, size).is_ok(),
+            Tell::Others(others) => others.send(size).is_ok(),
+        };
+        if is_told {
             shown.size = size;
             let resized = catch_unwind(AssertUnwindSafe(|| {
                 shown.screen.screen_mut().set_size(size.rows, size.columns);

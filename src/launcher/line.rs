@@ -125,6 +125,14 @@ impl Line {
         UdpSocket::from_std(socket)
     }
 
+    /// A router's socket for the datagrams that arrive for an address of its network and a port.
+    pub async fn datagrams_at(&self, address: Ipv4Addr, port: u16) -> io::Result<UdpSocket> {
+        let request = Request::Sockets { way: WayIn::Datagram, count: 1 };
+        let socket = StdSocket::from(self.ask(request).await?.0.pop().ok_or_else(exhausted)?);
+        rustix::net::bind(&socket, &SocketAddr::from((address, port)))?;
+        UdpSocket::from_std(socket)
+    }
+
     /// What it takes to pass the pod's datagrams on. An error where its kernel has it not.
     pub async fn tracking(&self) -> io::Result<Tracking> {
         let sockets = self.ask(Request::Tracking).await?;

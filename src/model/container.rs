@@ -104,6 +104,8 @@ pub struct Settings {
     pub ulimits: Vec<Ulimit>,
     pub sysctls: Vec<(String, String)>,
     pub limits: Limits,
+    /// The image's own check counts for nothing.
+    pub no_health_check: bool,
 }
 
 /// What a container may take.

@@ -1,9 +1,12 @@
 //! Calls out of pods: one listener each, at which every stream that leaves arrives; the kernel tells where it was meant to go.
 
 mod bound;
+mod containers;
 mod datagrams;
+mod doors;
 mod names;
 mod told;
+mod whom;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -18,8 +21,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, spawn_local};
 
 use bound::{Bound, Carried, bound, in_workspace};
+use containers::{Berths, Containers};
 use datagrams::Outlet;
+use doors::Doors;
 use names::Names;
+use whom::Callers;
 
 use super::door::{self, Door};
 use super::edge::{Callee, connection};
@@ -29,9 +35,9 @@ use super::listen::each_connection;
 use super::standard;
 use super::wire::Io;
 use crate::discovery::{serve_tcp, serve_udp};
-use crate::effects::pods::{Directory, Joined, News, Opened, Pod, Router};
+use crate::effects::pods::{Directory, News, Opened, Pod};
 use crate::model::Protocol;
-use crate::plan::{FRONT_DOOR, HOST, HOST_NAME, Subnet};
+use crate::plan::FRONT_DOOR;
 use crate::route::{Location, Table, Upstream};
 use crate::supervise::Incarnation;
 
@@ -95,24 +101,26 @@ pub async fn serve(mut news: mpsc::UnboundedReceiver<News>, around: Surroundings
     let around = Rc::new(around);
     let context = &around.context;
     let mut tasks: HashMap<Incarnation, Vec<JoinHandle<()>>> = HashMap::new();
-    let (berths, mut routed) = (Berths::default(), None::<JoinHandle<()>>);
+    let (berths, mut containers) = (Berths::default(), None::<(Containers, JoinHandle<()>)>);
     while let Some(news) = news.recv().await {
         match news {
             News::Opened(pod) => {
                 tasks.insert(pod.incarnation, open(pod, &around));
             }
             News::Router(router) => {
-                let task = spawn_local(serve_router(router, berths.clone(), around.clone()));
+                let (network, served) = Containers::serve(router, berths.clone(), around.clone());
                 // One that comes again takes the place of one that is gone.
-                if let Some(gone) = routed.replace(task) {
+                if let Some((_, gone)) = containers.replace((network, spawn_local(served))) {
                     gone.abort();
                 }
             }
-            News::Joined(Joined { incarnation, service, address }) => {
-                berths.borrow_mut().insert(address, (incarnation, service));
+            News::Joined(joined) => {
+                if let Some((network, _)) = &containers {
+                    berths.join(joined.incarnation, joined.address, network.caller(joined, &around));
+                }
             }
             News::Closed(incarnation) => {
-                berths.borrow_mut().retain(|_, (known, _)| *known != incarnation);
+                berths.leave(incarnation);
                 tasks.remove(&incarnation).into_iter().flatten().for_each(|task| task.abort());
             }
             News::Withdrawn(locations) => locations.iter().for_each(|it| context.pool.withdraw(it)),
@@ -124,13 +132,14 @@ fn open(pod: Opened, around: &Rc<Surroundings>) -> Vec<JoinHandle<()>> {
     let Surroundings { tables, context, .. } = &**around;
     let Opened { service, address, pod: Pod { line, .. }, listener, names, datagrams, .. } = pod;
     let pods = context.pool.dialer.pods.clone();
-    let pod = Names::new((service.clone(), address), line.clone(), tables.clone(), pods, context.router.clone());
+    let doors = Rc::new(Doors::of_pod(service.clone(), line.clone(), tables.clone(), context.router.clone()));
+    let pod = Names::new((service.clone(), address), None, doors, tables.clone(), pods);
     let (socket, forwarder) = (names.into(), context.forwarder.clone());
     let (asked, caller) = (pod.clone(), Rc::new(PodCaller { service, address, names: pod }));
     let names = spawn_local(async move {
         let _ = serve_udp(socket, asked, forwarder).await;
     });
-    let outlet = Outlet { line, caller: caller.clone(), around: around.clone() };
+    let outlet = Outlet { line, callers: Callers::One(caller.clone()), around: around.clone() };
     let datagrams = datagrams.into_iter().map(|socket| {
         let outlet = outlet.clone();
         spawn_local(async move {
@@ -141,7 +150,7 @@ fn open(pod: Opened, around: &Rc<Surroundings>) -> Vec<JoinHandle<()>> {
     datagrams.chain([names, streams]).collect()
 }
 
-/// Who calls out of a pod.
+/// Who calls out of a pod, or out of a container.
 struct PodCaller {
     service: Arc<str>,
     /// Of its pod.
@@ -163,68 +172,42 @@ async fn accept(listener: StdListener, caller: Rc<PodCaller>, around: Rc<Surroun
 fn arrived(stream: TcpStream, from: SocketAddr, caller: &PodCaller, around: &Surroundings) {
     // Without it the pod is gone already.
     let Ok(meant) = meant(&stream, from) else { return };
-    let tables = &around.tables;
+    lead(stream, meant, caller, around);
+}
+
+/// Leads a stream to where a caller meant it to go.
+fn lead(stream: TcpStream, meant: SocketAddr, caller: &PodCaller, around: &Surroundings) {
+    let Surroundings { tables, context, door } = around;
     let called = in_workspace(meant.ip()).ok().filter(|address| tables.borrow().called(*address).is_some());
     if let Some(called) = called {
         // It knew the address from before: the kernel may have to be told.
         let names = caller.names.clone();
         spawn_local(async move { names.meet(called).await });
     }
-    lead(stream, meant, (&caller.service, caller.address), Some(&caller.names), around);
-}
-
-/// Leads a stream to where a caller meant it to go. Containers have no `names`: they read a file.
-fn lead(
-    stream: TcpStream,
-    meant: SocketAddr,
-    (service, address): (&Arc<str>, Ipv4Addr),
-    names: Option<&Rc<Names>>,
-    around: &Surroundings,
-) {
-    let Surroundings { tables, context, door } = around;
-    let bound = bound(service, Carried::Stream, meant, &tables.borrow());
-    let who = Caller::Pod(service.clone(), address);
-    match (bound, names) {
-        (Bound::Service(target), _) => {
+    let bound = bound(&caller.service, Carried::Stream, meant, &tables.borrow());
+    let (who, address) = (caller.caller(), caller.address);
+    match bound {
+        Bound::Service(target) => {
             let callee = Callee::named(target, tables.clone());
             spawn_local(connection(stream, who, callee, context.clone()));
         }
-        (Bound::Door, _) => {
+        Bound::Door => {
             let _ = stream.set_nodelay(true);
             spawn_local(door::connection(stream, who, address.into(), door.clone()));
         }
-        (Bound::Elsewhere(to), names) => {
-            let host = || (meant.ip() == IpAddr::V4(HOST)).then(|| HOST_NAME.into());
-            let name = names.map_or_else(host, |names| names.name_of(meant.ip()));
+        Bound::Elsewhere(to) => {
+            let name = caller.names.name_of(meant.ip());
             let from = standard::source(to, &tables.borrow());
             spawn_local(egress::serve(stream, who, Onward { address: to, name, from }, context.clone()));
         }
-        (Bound::Names, Some(names)) => {
-            let (names, forwarder) = (names.clone(), context.forwarder.clone());
+        Bound::Names => {
+            let (names, forwarder) = (caller.names.clone(), context.forwarder.clone());
             spawn_local(async move {
                 let _ = serve_tcp(stream, names, forwarder).await;
             });
         }
-        (Bound::Names, None) | (Bound::Nobody, _) => stream.reset(),
+        Bound::Nobody => stream.reset(),
     }
-}
-
-/// Containers by their addresses, as those in pods have them.
-type Berths = Rc<RefCell<HashMap<Ipv4Addr, (Incarnation, Arc<str>)>>>;
-
-/// Serves all that containers call: a caller is known by its address, which its engine lets nobody else have.
-async fn serve_router(router: Router, berths: Berths, around: Rc<Surroundings>) {
-    let what = "the way out of the containers".to_owned();
-    each_connection(router.listener.into(), what, |stream, from| {
-        let IpAddr::V4(source) = from.ip().to_canonical() else { return };
-        let address = Subnet::inside(source);
-        let known = berths.borrow().get(&address).map(|(_, service)| service.clone());
-        // Somebody who joined the network by himself is nobody of ours.
-        let (Some(service), Ok(meant)) = (known, sockopt::ip_original_dst(&stream)) else { return stream.reset() };
-        let meant = SocketAddr::from((Subnet::inside(*meant.ip()), meant.port()));
-        lead(stream, meant, (&service, address), None, &around);
-    })
-    .await;
 }
 
 /// Whom a stream was meant for. One listener has both families: callers by IPv4 are mapped there (RFC 4291 section

@@ -112,6 +112,10 @@ pub enum Fact {
     LogMatched(Incarnation, ProbeKind),
     /// It said something of itself, by sd_notify(3).
     Said(Incarnation, Said),
+    /// The image of its container brings a check of its own, of which there will be word.
+    HasCheck(Incarnation),
+    /// What that check has come to; the text says what is wrong.
+    Judged(Incarnation, Result<(), String>),
     /// The sweep that was asked for is done, and no other is to be asked for so soon.
     Swept(Vec<Swept>, Duration),
     /// What a look at the clock showed.

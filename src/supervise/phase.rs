@@ -95,6 +95,8 @@ pub struct Startup {
 pub struct Shown {
     startup: bool,
     readiness: bool,
+    /// Its image brings a check, of which there will be word.
+    pub has_check: bool,
 }
 
 impl Shown {

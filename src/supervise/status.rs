@@ -238,7 +238,7 @@ impl World {
             Phase::Up(up) => match up.health {
                 Health::Starting => State::Starting,
                 Health::Unhealthy => State::Unhealthy,
-                Health::Ready if self.judges_readiness(service) => State::Ready,
+                Health::Ready if self.judges_readiness(service) || up.shown.has_check => State::Ready,
                 Health::Ready => State::Running,
             },
             Phase::Backoff { .. } => State::Backoff,

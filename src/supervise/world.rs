@@ -9,6 +9,7 @@ mod dependencies;
 mod drive;
 mod facts;
 mod idle;
+mod judged;
 mod load;
 mod probes;
 mod readiness;

@@ -1,11 +1,15 @@
 //! nagaya inside a Docker container: what each degree of confinement leaves, and the word for it. In `services` it is the
 //! other way round.
 
+mod backing;
 mod builds;
 mod commands;
 mod hangs;
 mod images;
+mod modes;
+mod names;
 mod services;
+mod typed;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -137,6 +137,15 @@ impl Fixture {
         self.tell(Fact::Probed(self.life(name), kind, result.map_err(str::to_owned)))
     }
 
+    /// The image of its container brings a check.
+    pub fn has_check(&mut self, name: &str) -> String {
+        self.tell(Fact::HasCheck(self.life(name)))
+    }
+
+    pub fn judged(&mut self, name: &str, verdict: Result<(), &str>) -> String {
+        self.tell(Fact::Judged(self.life(name), verdict.map_err(str::to_owned)))
+    }
+
     pub fn listens(&mut self, name: &str) -> String {
         let found = Swept { incarnation: self.life(name), listening: true, finding: None };
         self.tell(Fact::Swept(vec![found], Duration::ZERO))

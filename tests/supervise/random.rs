@@ -215,7 +215,9 @@ impl Outside {
             8 => Some(Fact::Drained(pick(&self.running, random)?)),
             _ => {
                 let life = pick(&self.running, random).or_else(|| pick(&self.launching, random))?;
-                Some(match random.u8(..6) {
+                Some(match random.u8(..8) {
+                    6 => Fact::HasCheck(life),
+                    7 => Fact::Judged(life, if random.bool() { Ok(()) } else { Err("no".into()) }),
                     0 => Fact::LogMatched(life, ProbeKind::Readiness),
                     1 => Fact::LogMatched(life, ProbeKind::Startup),
                     2 => Fact::Said(life, Said::Alive),

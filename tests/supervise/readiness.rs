@@ -166,3 +166,35 @@ fn news_of_a_dead_process_is_no_news_of_the_next() {
     world.tell(Fact::Gone(first));
     assert_eq!(world.state("a"), "starting");
 }
+
+#[test]
+fn an_image_with_a_check_is_ready_when_that_says_so() {
+    for own in ["a", "a: ports: 80"] {
+        let mut world = Fixture::new(&format!("{own} | b: depends_on: a"));
+        world.up();
+        world.has_check("a");
+        world.launched("a");
+        assert_eq!(world.state("a"), "starting", "{own}");
+        // Whether it listens is not looked at.
+        assert_eq!(world.pass(60_000), "", "{own}");
+        world.judged("a", Err("no database"));
+        assert_eq!(world.state("a"), "starting");
+        assert_eq!(world.judged("a", Ok(())), "launch b");
+        assert_eq!(world.state("a"), "ready");
+        world.judged("a", Err("no database"));
+        assert_eq!(world.state("a"), "unhealthy");
+        world.judged("a", Ok(()));
+        assert_eq!(world.state("a"), "ready");
+        // A word about a life that is over counts for nothing.
+        world.exited("a", 1);
+        assert_eq!(world.state("a"), "failed");
+    }
+    // What the manifest asks for is asked all the same.
+    let mut world = Fixture::new("a: readiness: { tcp: 80 }");
+    world.up();
+    world.has_check("a");
+    world.launched("a");
+    world.judged("a", Ok(()));
+    assert_eq!(world.state("a"), "starting");
+    assert_eq!(world.pass(60_000), "probe a");
+}

@@ -11,6 +11,7 @@ use bollard::models::{
 
 use super::clear::labels;
 use super::network::{Site, place};
+use crate::effects::terminal::Size;
 use crate::effects::texts::{INSTANCE, resolve};
 use crate::model::{Mount, MountSource, Settings, Signal, Stdin};
 use crate::plan::{FRONT_DOOR, HOST, Planned, PlannedContainer, Subnet};
@@ -27,6 +28,8 @@ pub struct Wanted {
     pub planned: Arc<Planned>,
     pub instance: u32,
     pub zone: Arc<Zone>,
+    /// The Kubernetes namespace of the workspace.
+    pub namespace: String,
 }
 
 impl Wanted {
@@ -86,6 +89,8 @@ fn host_config(wanted: &Wanted, settings: &Settings, site: &Site) -> HostConfig 
         MountSource::Memory { options } => Some((mount.target.clone(), options.clone())),
         _ => None,
     };
+    // What a terminal has before anybody looks; older engines leave that at nothing until it runs.
+    let size = [Size::USUAL.rows, Size::USUAL.columns].map(usize::from).to_vec();
     let (limits, sysctls) = (settings.limits, &settings.sysctls);
     let tmpfs: HashMap<String, String> = settings.mounts.iter().filter_map(memory).collect();
     let ulimits = settings.ulimits.iter().map(|it| ResourcesUlimits {
@@ -97,7 +102,7 @@ fn host_config(wanted: &Wanted, settings: &Settings, site: &Site) -> HostConfig 
         network_mode: Some(site.network.clone()),
         // Its output comes here; the engine's own copy is kept small.
         log_config: Some(log_config()),
-        mounts: Some(settings.mounts.iter().filter_map(|it| mount(it, &wanted.workspace)).collect()),
+        mounts: Some(mounts(wanted, settings, site)),
         tmpfs: (!tmpfs.is_empty()).then_some(tmpfs),
         extra_hosts: Some(hosts(wanted, settings, site.subnet)),
         dns: some(&settings.dns),
@@ -112,9 +117,28 @@ fn host_config(wanted: &Wanted, settings: &Settings, site: &Site) -> HostConfig 
         memory: limits.memory.map(bytes),
         nano_cpus: limits.nano_cpus,
         pids_limit: limits.processes.map(i64::from),
+        console_size: (wanted.planned.stdin == Stdin::Terminal).then_some(size),
         shm_size: limits.shared_memory.map(bytes),
         ..HostConfig::default()
     }
+}
+
+/// Where a container looks for servers of names.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+
+/// Its own, and the file that has it ask the router for names: the engine's server would lead to containers past the
+/// proxy, and knows none of a service's other names.
+fn mounts(wanted: &Wanted, settings: &Settings, site: &Site) -> Vec<EngineMount> {
+    let own = settings.mounts.iter().filter_map(|it| mount(it, &wanted.workspace));
+    let is_taken = settings.mounts.iter().any(|mount| mount.target == RESOLV_CONF);
+    let names = (settings.dns.is_empty() && !is_taken).then(|| EngineMount {
+        target: Some(RESOLV_CONF.to_owned()),
+        source: Some(site.resolv_conf.to_string_lossy().into_owned()),
+        typ: Some(MountType::BIND),
+        read_only: Some(true),
+        ..EngineMount::default()
+    });
+    own.chain(names).collect()
 }
 
 fn log_config() -> HostConfigLogConfig {

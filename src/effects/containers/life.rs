@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use bollard::container::LogOutput;
+use bollard::container::{AttachContainerResults, LogOutput};
 use bollard::errors::Error;
 use bollard::models::ContainerInspectResponse;
 use bollard::query_parameters::{
@@ -19,9 +19,12 @@ use super::clear::{WORKSPACE, remove};
 use super::engine::{AGAIN, Ended, said, status, told};
 use super::found::Place;
 use super::network::Site;
+use super::typing::{Seat, Typing};
 use super::words::Words;
+use crate::effects::etc;
 use crate::launcher::Line;
 use crate::model::{MountSource, Signal};
+use crate::plan::NAMESERVER;
 use crate::supervise::{Exit, Fact, Incarnation, Left};
 
 /// How long after a container's end its last output may come.
@@ -42,8 +45,10 @@ pub struct Running {
 pub struct Birth {
     pub incarnation: Incarnation,
     pub wanted: Wanted,
-    pub stdout: OwnedFd,
+    /// For what it writes; of one with a terminal, its seat has that.
+    pub stdout: Option<OwnedFd>,
     pub stderr: OwnedFd,
+    pub seat: Seat,
     /// Set before the launch is told.
     pub running: Arc<OnceLock<Running>>,
 }
@@ -90,17 +95,17 @@ impl End {
 pub async fn live(
     site: &Site,
     wanted: &Wanted,
-    (running, mut words): (&OnceLock<Running>, [Words; 2]),
+    (running, mut words, typing): (&OnceLock<Running>, [Words; 2], Typing),
     mut signals: mpsc::UnboundedReceiver<Sent>,
     launched: impl FnOnce(&Running),
 ) -> (End, bool) {
     let name = wanted.name();
     let waits = waits(&site.engine.place);
     let started = tokio::select! {
-        started = told(start(site, wanted), words[1].line(&waits)) => started,
+        started = told(start(site, wanted, typing.is_open()), words[1].line(&waits)) => started,
         why = site.lost() => return (End::NotLaunched(why), false),
     };
-    let (output, inspected) = match started {
+    let (AttachContainerResults { output, input }, inspected) = match started {
         Ok(started) => started,
         Err(reason) => return (End::NotLaunched(reason), false),
     };
@@ -110,15 +115,15 @@ pub async fn live(
     let now = running.get_or_init(|| Running { id: id.clone(), pid: pid.unwrap_or(0), line: Arc::new(line) });
     launched(now);
     let stop = inspected.config.and_then(|config| config.stop_signal).and_then(|word| Signal::parse(&word));
-    let pump = pump(output, words);
-    tokio::pin!(pump);
-    let ended = ended(site, &id);
-    tokio::pin!(ended);
+    let (pump, ended) = (pump(output, words), ended(site, &id));
+    let typing = typing.pass_on(site.engine.clone(), id.clone(), input);
+    tokio::pin!(pump, ended, typing);
     let (mut words, mut exit, mut is_asked) = (None, None, false);
     while exit.is_none() {
         tokio::select! {
             done = &mut pump, if words.is_none() => words = Some(done),
             code = &mut ended => exit = Some(code),
+            () = &mut typing => {}
             why = site.lost() => return (End::Exited(Exit::Lost(why)), is_asked),
             Some(sent) = signals.recv() => match sent {
                 Sent::Stop(signal) => {
@@ -149,9 +154,10 @@ pub async fn live(
 }
 
 type Output = std::pin::Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>;
+type Started = (AttachContainerResults, ContainerInspectResponse);
 
 /// Makes and starts it; its output is listened to before there is any.
-async fn start(site: &Site, wanted: &Wanted) -> Result<(Output, ContainerInspectResponse), String> {
+async fn start(site: &Site, wanted: &Wanted, is_typed: bool) -> Result<Started, String> {
     let planned = &wanted.planned;
     let container = planned.container().ok_or("it is no container")?;
     let (docker, name) = (&site.engine.docker, wanted.name());
@@ -164,6 +170,9 @@ async fn start(site: &Site, wanted: &Wanted) -> Result<(Output, ContainerInspect
             made.map_err(|error| format!("the folder {} cannot be made: {error}", path.display()))?;
         }
     }
+    let (file, asked) = (&site.resolv_conf, site.subnet.outside(NAMESERVER));
+    etc::write_resolv_conf(file, asked, &wanted.namespace)
+        .map_err(|error| format!("{} cannot be written: {error}", file.display()))?;
     let platform = container.image.platform.clone().unwrap_or_default();
     let options = CreateContainerOptions { name: Some(name.clone()), platform };
     let body = body(wanted, container, site);
@@ -175,7 +184,7 @@ async fn start(site: &Site, wanted: &Wanted) -> Result<(Output, ContainerInspect
         other => other,
     };
     let created = created.map_err(|error| refused(&error, wanted))?;
-    let begun = begin(site, &created.id, wanted).await;
+    let begun = begin(site, &created.id, wanted, is_typed).await;
     if begun.is_err() {
         // It is ours: one that has only the same name was not made here.
         let _ = remove(&site.engine, &created.id).await;
@@ -184,15 +193,20 @@ async fn start(site: &Site, wanted: &Wanted) -> Result<(Output, ContainerInspect
 }
 
 /// Starts a container that was made.
-async fn begin(site: &Site, id: &str, wanted: &Wanted) -> Result<(Output, ContainerInspectResponse), String> {
+async fn begin(site: &Site, id: &str, wanted: &Wanted, is_typed: bool) -> Result<Started, String> {
     let docker = &site.engine.docker;
-    let listen =
-        AttachContainerOptions { stream: true, stdout: true, stderr: true, ..AttachContainerOptions::default() };
+    let listen = AttachContainerOptions {
+        stream: true,
+        stdin: is_typed,
+        stdout: true,
+        stderr: true,
+        ..AttachContainerOptions::default()
+    };
     let attached = docker.attach_container(id, Some(listen)).await.map_err(|error| said(&error))?;
     let started = docker.start_container(id, None::<StartContainerOptions>).await;
     started.map_err(|error| refused(&error, wanted))?;
     let inspected = docker.inspect_container(id, None::<InspectContainerOptions>).await;
-    Ok((attached.output, inspected.map_err(|error| said(&error))?))
+    Ok((attached, inspected.map_err(|error| said(&error))?))
 }
 
 /// Removes what has the name, where that is the workspace's own: left by an engine that was killed, or removed slowly.

@@ -43,6 +43,8 @@ pub struct Site {
     /// As the engine calls it: names need not be of one network alone.
     pub network: String,
     pub subnet: Subnet,
+    /// The file that tells containers whom to ask for names.
+    pub resolv_conf: PathBuf,
     /// The line to its router.
     pub line: Arc<Line>,
     /// The router's container.
@@ -82,6 +84,8 @@ pub struct Ground {
     pub socket: PathBuf,
     /// This program.
     pub program: PathBuf,
+    /// Where containers find whom to ask for names.
+    pub resolv_conf: PathBuf,
 }
 
 /// Makes network and router; what the router hands over is for the proxy.
@@ -100,7 +104,9 @@ pub async fn make(engine: Engine, ground: &Ground) -> Result<(Site, Handover), S
     let socket = OwnedFd::from(stream.into_std().map_err(failed)?);
     let line = Line::of(socket, subnet.router()).map_err(failed)?;
     let handover = line.handover().await.map_err(failed)?;
-    let site = Site { engine, network, subnet, line: Arc::new(line), router, lost: watch::Sender::new(None) };
+    let resolv_conf = ground.resolv_conf.clone();
+    let (line, lost) = (Arc::new(line), watch::Sender::new(None));
+    let site = Site { engine, network, subnet, resolv_conf, line, router, lost };
     Ok((site, handover))
 }
 

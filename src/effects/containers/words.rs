@@ -3,17 +3,19 @@
 use std::os::fd::OwnedFd;
 
 use tokio::io::AsyncWriteExt;
-use tokio::net::unix::pipe;
+use tokio::net::unix::{OwnedWriteHalf, pipe};
 use tokio::sync::mpsc;
 
 /// Words for somebody.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Words(Ear);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 enum Ear {
+    #[default]
     Nobody,
     Log(pipe::Sender),
+    Screen(OwnedWriteHalf),
     Waiting(mpsc::UnboundedSender<String>),
 }
 
@@ -21,6 +23,11 @@ impl Words {
     /// Into a pipe that the log reads.
     pub fn into_pipe(end: OwnedFd) -> Self {
         Self(pipe::Sender::from_owned_fd(end).map_or(Ear::Nobody, Ear::Log))
+    }
+
+    /// To a terminal, as it is drawn there.
+    pub fn to_screen(screen: OwnedWriteHalf) -> Self {
+        Self(Ear::Screen(screen))
     }
 
     /// Line by line to somebody who waits.
@@ -38,6 +45,7 @@ impl Words {
         match &mut self.0 {
             Ear::Nobody => {}
             Ear::Log(pipe) => drop(pipe.write_all(bytes).await),
+            Ear::Screen(screen) => drop(screen.write_all(bytes).await),
             Ear::Waiting(lines) => {
                 let text = String::from_utf8_lossy(bytes);
                 text.lines().for_each(|line| drop(lines.send(line.to_owned())));

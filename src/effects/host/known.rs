@@ -33,7 +33,8 @@ impl Host {
 
     /// Where the input of an instance is typed that runs now.
     pub fn typed(&self, service: usize, instance: u32) -> Option<&Typed> {
-        self.lives.values().find(|life| (life.service, life.instance) == (service, instance))?.typed.as_ref()
+        let life = self.lives.values().find(|life| (life.service, life.instance) == (service, instance));
+        life.map_or_else(|| self.typed_into(service, instance), |life| life.typed.as_ref())
     }
 
     /// The variables in which a service runs, and the account that it takes on.

@@ -1,5 +1,6 @@
 //! Instances that are containers: the same effects, carried out by another engine.
 
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -7,11 +8,13 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::sync::mpsc;
 
 use super::errands::not_started;
-use super::{GONE, Host, source};
-use crate::effects::containers::{Birth, Containers, Freshness, Running, Sent, Wanted};
+use super::{GONE, Host, Typed, source};
+use crate::effects::containers::{Birth, Containers, Freshness, Running, Seat, Sent, Wanted};
+use crate::effects::feed::Feed;
 use crate::effects::probe::{Way, try_network};
+use crate::effects::terminal::Terminal;
 use crate::launcher::Line;
-use crate::model::{Image, ProbeKind, Signal};
+use crate::model::{Image, ProbeKind, Signal, Stdin};
 use crate::plan::{FRONT_DOOR, Plan, PlannedCheck, Ready, Setup};
 use crate::route::zone::Zone;
 use crate::supervise::{Fact, Incarnation, SetupRun, Swept};
@@ -28,6 +31,7 @@ pub(super) struct Vessel {
     signals: mpsc::UnboundedSender<Sent>,
     /// There once it runs.
     running: Arc<OnceLock<Running>>,
+    typed: Option<Typed>,
 }
 
 impl Vessel {
@@ -81,6 +85,7 @@ impl Host {
         let planned = self.plan.services[service].instance(instance);
         let pipe = || pipe_with(PipeFlags::CLOEXEC).map_err(|error| format!("no pipe for its output: {error}"));
         let ((out, stdout), (err, stderr)) = (pipe()?, pipe()?);
+        let (typed, seat, stdout) = seat(planned.stdin, stdout)?;
         for (stream, pipe) in [(Stream::Out, out), (Stream::Err, err)] {
             let patterns = self.patterns(planned, incarnation);
             self.collector.add(Source { patterns, ..source(planned, instance, stream, pipe) });
@@ -90,6 +95,7 @@ impl Host {
             planned: Arc::new(planned.clone()),
             instance,
             zone: self.zone.clone(),
+            namespace: self.plan.namespace.to_string(),
         };
         if !std::mem::replace(&mut self.has_will, true)
             && let Some(will) = self.containers.last_will()
@@ -98,8 +104,8 @@ impl Host {
         }
         let (signals, inbox) = mpsc::unbounded_channel();
         let running = Arc::default();
-        self.vessels.insert(incarnation, Vessel { service, instance, signals, running: Arc::clone(&running) });
-        self.containers.launch(Birth { incarnation, wanted, stdout, stderr, running }, inbox);
+        self.vessels.insert(incarnation, Vessel { service, instance, signals, running: Arc::clone(&running), typed });
+        self.containers.launch(Birth { incarnation, wanted, stdout, stderr, seat, running }, inbox);
         Ok(())
     }
 
@@ -107,6 +113,12 @@ impl Host {
     pub fn vessel_of(&self, service: usize) -> Option<String> {
         let vessels = self.vessels.values().filter(|it| it.service == service && it.running().is_some());
         Some(vessels.min_by_key(|it| it.instance)?.running()?.id.clone())
+    }
+
+    /// Where the input of an instance is typed that is a container and runs.
+    pub(super) fn typed_into(&self, service: usize, instance: u32) -> Option<&Typed> {
+        let vessels = self.vessels.values().filter(|vessel| vessel.running().is_some());
+        vessels.filter(|it| (it.service, it.instance) == (service, instance)).find_map(|it| it.typed.as_ref())
     }
 
     /// Has a container end; false where the life is none.
@@ -185,6 +197,22 @@ impl Host {
                 (_, Err(error)) => Err(not_started(&shown, &error)),
             });
         });
+    }
+}
+
+/// Where a container is typed to, its end of that, and what is left for its output.
+fn seat(stdin: Stdin, stdout: OwnedFd) -> Result<(Option<Typed>, Seat, Option<OwnedFd>), String> {
+    match stdin {
+        Stdin::Empty => Ok((None, Seat::Empty, Some(stdout))),
+        Stdin::Open => {
+            let (feed, end) = Feed::open().map_err(|error| format!("no pipe for its input: {error}"))?;
+            Ok((Some(Typed::Feed(feed)), Seat::Pipe(end), Some(stdout)))
+        }
+        Stdin::Terminal => {
+            let opened = Terminal::elsewhere(stdout);
+            let (terminal, end, sizes) = opened.map_err(|error| format!("no terminal for it: {error}"))?;
+            Ok((Some(Typed::Terminal(terminal)), Seat::Terminal(end, sizes), None))
+        }
     }
 }
 

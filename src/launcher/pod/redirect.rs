@@ -43,10 +43,12 @@ pub fn install_router(subnet: Subnet) -> Result<(), Errno> {
         let mut table = Table { batch, family: Family::V4, notes: false, hook: Hook::Arrival };
         table.make();
         table.rule(&[Match::Address(subnet.router().into())], Verdict::Accept);
-        table.rule(&[Match::HasPorts, Match::Refused], Verdict::Redirect(NOBODY));
+        table.rule(&[Match::Transport(TCP), Match::Refused], Verdict::Redirect(NOBODY));
         table.rule(&[Match::Transport(UDP), Match::Port(53)], Verdict::Redirect(NAMES));
+        // Datagrams come to sockets at the addresses themselves: nobody here can be asked whom one was meant for that was
+        // redirected, as the engine may not be root.
         let range = Match::Range((subnet.base().into(), Subnet::PREFIX));
-        table.rule(&[Match::HasPorts, range], Verdict::Redirect(ENGINE));
+        table.rule(&[Match::Transport(TCP), range], Verdict::Redirect(ENGINE));
     });
     batch.send(Protocol::Netfilter)
 }

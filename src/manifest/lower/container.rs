@@ -192,6 +192,8 @@ fn settings(raw: &RawService, context: &Context<'_>, problems: &mut Problems) ->
         ulimits: ulimits(raw, problems),
         sysctls: valued(raw.sysctls.as_ref()),
         limits: limits(raw),
+        // Whatever the manifest says of it, the image's own is not meant.
+        no_health_check: raw.healthcheck.is_some(),
     }
 }
 

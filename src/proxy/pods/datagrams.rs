@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 
 use super::bound::{Bound, Carried, NAMES, bound};
+use super::whom::{Callers, Meant};
 use super::{PodCaller, Surroundings};
 use crate::discovery::{Transport, answer};
 use crate::effects::clock;
@@ -43,11 +44,11 @@ const BACKLOG: usize = 64;
 /// More than any has.
 const LONGEST: usize = 64 << 10;
 
-/// One pod's way out for datagrams.
+/// A way out for datagrams: one pod's, or that of all containers to one port.
 #[derive(Clone)]
 pub struct Outlet {
     pub line: Arc<Line>,
-    pub caller: Rc<PodCaller>,
+    pub callers: Callers,
     pub around: Rc<Surroundings>,
 }
 
@@ -57,7 +58,7 @@ struct Post {
     socket: UdpSocket,
     /// Its address.
     at: SocketAddr,
-    tracker: Tracker,
+    meant: Meant,
     /// Where answers are received, one after the other.
     buffer: RefCell<Vec<u8>>,
 }
@@ -85,7 +86,17 @@ impl Outlet {
         let at = socket.local_addr()?;
         // Whether it answers at all; a single failure later is one datagram's.
         tracker.find(at, at)?;
-        let post = Rc::new(Post { outlet: self, socket, at, tracker, buffer: RefCell::new(vec![0; LONGEST]) });
+        self.serve_all(socket, Meant::Tracked(tracker)).await
+    }
+
+    /// Serves a socket to which only datagrams for `to` come.
+    pub async fn serve_at(self, socket: UdpSocket, to: SocketAddr) -> io::Result<()> {
+        Box::pin(self.serve_all(socket, Meant::Always(to))).await
+    }
+
+    async fn serve_all(self, socket: UdpSocket, meant: Meant) -> io::Result<()> {
+        let at = socket.local_addr()?;
+        let post = Rc::new(Post { outlet: self, socket, at, meant, buffer: RefCell::new(vec![0; LONGEST]) });
         let mut flows: HashMap<SocketAddr, Known> = HashMap::new();
         let mut tasks = JoinSet::new();
         let mut buffer = vec![0; LONGEST];
@@ -115,16 +126,16 @@ impl Outlet {
 impl Post {
     /// Whether a datagram is a question of names, which is answered: those by IPv6 come here.
     fn is_question(self: &Rc<Self>, sender: SocketAddr, bytes: &[u8], tasks: &mut JoinSet<()>) -> bool {
+        let Callers::One(caller) = &self.outlet.callers else { return false };
         if self.at.is_ipv4() {
             return false;
         }
-        let flow = self.tracker.find(sender, self.at).ok().flatten();
+        let flow = self.meant.flow(sender, self.at).ok().flatten();
         let is_question = flow.is_some_and(|flow| flow.to.port() == NAMES);
         if is_question && tasks.len() < MOST {
-            let (post, bytes) = (self.clone(), bytes.to_vec());
+            let (post, caller, bytes) = (self.clone(), caller.clone(), bytes.to_vec());
             tasks.spawn_local(async move {
-                let Outlet { caller, around, .. } = &post.outlet;
-                let forwarder = &around.context.forwarder;
+                let forwarder = &post.outlet.around.context.forwarder;
                 if let Some(reply) = answer(&bytes, Transport::Udp, &*caller.names, forwarder).await {
                     let _ = post.socket.send_to(&reply, sender).await;
                 }
@@ -143,27 +154,23 @@ impl Post {
         let now = clock::instant();
         let served = flows.get(&sender).filter(|known| !known.inbox.is_closed());
         if served.is_none_or(|known| now.duration_since(known.last.get()) >= FRESH) {
-            let flow = self.tracker.find(sender, self.at).ok().flatten()?;
+            let flow = self.meant.flow(sender, self.at).ok().flatten()?;
             // A program's next flow may look like its last.
             if served.is_none_or(|known| known.flow != flow) {
+                let caller = self.outlet.callers.of(sender)?;
                 make_room(flows);
-                flows.insert(sender, self.open(flow, sender, tasks));
+                flows.insert(sender, self.open(caller, flow, sender, tasks));
             }
         }
         flows.get(&sender)
     }
 
-    fn open(self: &Rc<Self>, flow: Flow, sender: SocketAddr, tasks: &mut JoinSet<()>) -> Known {
+    fn open(self: &Rc<Self>, caller: Rc<PodCaller>, flow: Flow, sender: SocketAddr, tasks: &mut JoinSet<()>) -> Known {
         let (inbox, datagrams) = mpsc::channel(BACKLOG);
         let last = Rc::new(Cell::new(clock::instant()));
-        let passage = Passage { post: self.clone(), flow, sender, last: last.clone() };
+        let passage = Passage { post: self.clone(), caller, flow, sender, last: last.clone() };
         tasks.spawn_local(passage.run(datagrams));
         Known { flow, inbox, last }
-    }
-
-    /// Where a flow leads by the present table.
-    fn bound(&self, flow: Flow) -> Bound {
-        bound(&self.outlet.caller.service, Carried::Datagram, flow.to, &self.outlet.around.tables.borrow())
     }
 }
 
@@ -179,6 +186,7 @@ fn make_room(flows: &mut HashMap<SocketAddr, Known>) {
 /// One flow on its way.
 struct Passage {
     post: Rc<Post>,
+    caller: Rc<PodCaller>,
     flow: Flow,
     /// As whom the pod's socket sees the flow's program.
     sender: SocketAddr,
@@ -202,7 +210,7 @@ impl Passage {
             None => {
                 let refuse = async {
                     while datagrams.recv().await.is_some() {
-                        self.post.tracker.refuse(self.flow);
+                        self.post.meant.refuse(self.flow);
                     }
                 };
                 let _ = timeout(REFUSAL, refuse).await;
@@ -213,8 +221,8 @@ impl Passage {
     /// Opens the way for a flow, and records it; `None` where there is none.
     async fn open(&self) -> Option<Outside> {
         let (begun, now) = (clock::instant(), clock::utc());
-        let Post { outlet, .. } = &*self.post;
-        let bound = self.post.bound(self.flow);
+        let around = &self.post.outlet.around;
+        let bound = bound(&self.caller.service, Carried::Datagram, self.flow.to, &around.tables.borrow());
         let to = match &bound {
             Bound::Service(target) => target.upstream.name.clone(),
             Bound::Elsewhere(address) => address.to_string().into(),
@@ -222,14 +230,14 @@ impl Passage {
         };
         if let Bound::Service(target) = &bound {
             // It may know the address from before: the kernel may have to be told.
-            outlet.caller.names.meet(target.upstream.called).await;
+            self.caller.names.meet(target.upstream.called).await;
         }
         let identity = Identity::of(now, &Given::default());
         let words = Words::new(identity.request_id(), "", "");
-        let caller = outlet.caller.caller();
-        let mut recording = outlet.around.context.recording(words, identity.trace_id, (begun, now), &caller, to, "udp");
+        let caller = self.caller.caller();
+        let mut recording = around.context.recording(words, identity.trace_id, (begun, now), &caller, to, "udp");
         if matches!(bound, Bound::Elsewhere(_)) {
-            recording.known_as(outlet.caller.names.name_of(self.flow.to.ip()));
+            recording.known_as(self.caller.names.name_of(self.flow.to.ip()));
         }
         match self.connect(&bound, &caller).await {
             Ok(outside) => {
@@ -310,7 +318,7 @@ impl Passage {
 
     /// Passes on all answers that are there; false when the flow is over.
     fn answers(&self, socket: &UdpSocket) -> bool {
-        let Post { tracker, at, buffer, .. } = &*self.post;
+        let Post { meant, at, buffer, .. } = &*self.post;
         loop {
             let mut buffer = buffer.borrow_mut();
             let length = match socket.try_recv(&mut buffer) {
@@ -319,7 +327,7 @@ impl Passage {
                 Err(error) => return self.is_refused(&error),
             };
             let now = clock::instant();
-            let is_known = || tracker.find(self.sender, *at).is_ok_and(|flow| flow == Some(self.flow));
+            let is_known = || meant.flow(self.sender, *at).is_ok_and(|flow| flow == Some(self.flow));
             // What the kernel has forgotten would be seen to come from somebody else.
             if now.duration_since(self.last.get()) >= FRESH && !is_known() {
                 return false;
@@ -334,7 +342,7 @@ impl Passage {
     fn is_refused(&self, error: &io::Error) -> bool {
         let is_refused = error.kind() == io::ErrorKind::ConnectionRefused;
         if is_refused {
-            self.post.tracker.refuse(self.flow);
+            self.post.meant.refuse(self.flow);
         }
         is_refused
     }

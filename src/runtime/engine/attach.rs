@@ -19,10 +19,6 @@ impl Engine {
                 ),
             );
         }
-        if self.host.is_vessel(place) {
-            let (what, hint) = ("is a container, whose input is not reached from here", "opens a shell in it");
-            return none(format!("{name} {what}"), format!("`nagaya exec {name} sh` {hint}"));
-        }
         match self.host.typed(place, instance) {
             Some(Typed::Terminal(terminal)) => Ok(Attachment::Terminal(terminal.attach(size))),
             Some(Typed::Feed(feed)) => Ok(Attachment::Feed(feed.clone())),

@@ -28,6 +28,8 @@ impl World {
             Fact::Said(incarnation, Said::Alive) => self.said_alive(now, incarnation),
             Fact::Said(incarnation, Said::Dead) => self.said_dead(now, incarnation),
             Fact::Said(incarnation, Said::Status(status)) => self.said(incarnation, &status),
+            Fact::HasCheck(incarnation) => self.has_check(incarnation),
+            Fact::Judged(incarnation, verdict) => self.judged(now, incarnation, verdict),
             Fact::Swept(findings, rest) => self.swept(now, findings, rest),
             Fact::Looked(ticket, hour) => self.looked(ticket, hour),
             Fact::SetupEnded(run, result) => self.setup_ended(run, result),

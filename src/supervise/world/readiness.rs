@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::World;
+use super::judged::NOT_JUDGED;
 use super::probes::{NOT_SAID, first_try, no_line};
 use crate::model::ProbeKind;
 use crate::plan::Ready;
@@ -21,9 +22,10 @@ const SLOW: Duration = Duration::from_secs(60);
 impl World {
     /// It has started: what is to tell that it is ready?
     pub(super) fn await_readiness(&mut self, now: Moment, spot: Spot) {
-        let plan = self.plan.clone();
+        let (plan, awaits_check) = (self.plan.clone(), self.awaits_check(spot));
         let Phase::Up(up) = &mut self.instance_mut(spot).phase else { return };
         match &plan.services[spot.service].readiness {
+            _ if awaits_check => up.probing.error = Some(NOT_JUDGED.to_owned()),
             Ready::Started => up.be_ready(now),
             Ready::Log(_) | Ready::Notify if up.shown.has(ProbeKind::Readiness) => up.be_ready(now),
             Ready::Log(pattern) => up.probing.error = Some(no_line(pattern)),
@@ -100,7 +102,7 @@ impl World {
     fn awaiting_listeners(&self) -> Vec<Spot> {
         let of_port = |service: &usize| matches!(self.plan.services[*service].readiness, Ready::Listening(_));
         let waits = |spot: &Spot| match &self.instance(*spot).phase {
-            Phase::Up(up) => up.health == Health::Starting && up.startup.is_none(),
+            Phase::Up(up) => up.health == Health::Starting && up.startup.is_none() && !up.shown.has_check,
             _ => false,
         };
         (0..self.rows.len()).filter(of_port).flat_map(|service| self.spots(service)).filter(waits).collect()

@@ -91,3 +91,35 @@ fn an_engine_without_buildkit_builds_all_the_same() {
     assert_eq!(seen, "red\n");
     finish(docker.client().args(["rmi", "--force", &tag])).good();
 }
+
+const CHECKED: &str = "
+name: checked
+services:
+  web: { build: { context: app, network: none }, volumes: ['./:/work'], command: [/bin/sleep, infinity], stop_signal: SIGKILL }
+  off: { build: { context: app, network: none }, command: [/bin/sleep, infinity], stop_signal: SIGKILL,
+         healthcheck: { disable: true } }
+  after: { command: [sleep, infinity], depends_on: [web] }
+";
+
+#[test]
+fn an_images_own_check_says_when_it_is_ready() {
+    let docker = Docker::shared();
+    let sandbox = boxed(&docker, Account::unprivileged(), CHECKED);
+    finish(sandbox.command("sh").args(["-ec", &ROOT.replace("dash cat", "dash sleep cat")])).good();
+    let check = "HEALTHCHECK --interval=100ms --retries=1 CMD cat /work/ready";
+    sandbox.write("app/Dockerfile", format!("FROM scratch\nCOPY root /\n{check}\n"));
+    sandbox.nagaya(&["up", "-d"]).good();
+    until("the other one runs", || sandbox.row("off")["state"] == "running");
+    until("that is told", || {
+        let row = sandbox.row("web");
+        row["state"] == "starting" && row["reason"].as_str().is_some_and(|reason| reason.contains("/work/ready"))
+    });
+    assert_eq!(sandbox.row("after")["state"], "waiting");
+    sandbox.write("ready", "");
+    until("all are there", || sandbox.row("web")["state"] == "ready" && sandbox.row("after")["state"] == "running");
+    std::fs::remove_file(sandbox.path("ready")).unwrap();
+    until("it is not well", || sandbox.row("web")["state"] == "unhealthy");
+    sandbox.write("ready", "");
+    until("it is well again", || sandbox.row("web")["state"] == "ready");
+    down(&docker, &sandbox);
+}
