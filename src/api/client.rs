@@ -143,7 +143,7 @@ impl Client {
 
     /// How a name leads where it does.
     pub async fn explain(&self, asked: &Explain) -> Result<Explained, CallError> {
-        self.post("/v1/routes/explain", asked).await
+        self.send_within(Patience::LONG, Method::POST, "/v1/routes/explain", asked).await
     }
 
     /// The last requests.
