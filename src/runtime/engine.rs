@@ -104,7 +104,7 @@ const BATCH: usize = 256;
 impl Engine {
     /// Makes the plan, opens the listeners and starts the log thread.
     pub fn new(draft: Draft, home: Home, lock: Lock, site: Site) -> Result<(Self, Handle), Problem> {
-        let clock = Clock::start();
+        let (clock, scale) = (Clock::start(), Scale::new());
         let Draft {
             workspace: manifest,
             notices,
@@ -121,7 +121,6 @@ impl Engine {
         } = draft;
         hold(&launcher, &lock);
         let (manifest, workspace, tries) = begin(manifest, laid, &home);
-        let scale = Scale::new();
         let mut setup = Setup { home, lock, load, shell, site, program, possible, network, scale, range: None };
         let (plan, moved) = first_plan(&workspace, &mut setup)?;
         // After the launcher was started, which keeps the shell's own limit for the services, and before any thread.
