@@ -129,17 +129,13 @@ fn unwritten(error: &serde_json::Error) -> Problem {
     Problem::Nothing { message: format!("the answer cannot be written: {error}") }
 }
 
-/// Off the loop, as what a hostile table leads to is long: some ten thousand names, each with the way to it.
+/// On the loop's own thread, which alone has the room for the tree of a hostile table: others end with the engine.
 async fn explain(State(shared): State<Shared>, Json(asked): Json<Explain>) -> Answer<Explained> {
     let path: Path = asked.path.parse().map_err(|error| malformed("the path", &error))?;
     let local: Dtab = asked.dtab.parse().map_err(|error| malformed("the dtab", &error))?;
     let OfName { entries, told } = OfName::new(&shared.handle.table.borrow().rules, &path, asked.request.as_ref());
     let names = Names::of_workspace(&shared.handle, local).ruled(entries);
-    let on_loop = tokio::runtime::Handle::current();
-    let explained = tokio::task::spawn_blocking(move || {
-        let trace = names.interpreter().delegate(&path);
-        let tree = on_loop.block_on(with_hosts(|hosts| DelegateTree::new(&trace, &|place| hosts.addr(place))));
-        Explained::new(told + &view::story(&trace), &tree, &trace).map_err(|error| unwritten(&error))
-    });
-    explained.await.map_err(|_| Problem::Ending).flatten().map(Json)
+    let trace = names.interpreter().delegate(&path);
+    let tree = with_hosts(|hosts| DelegateTree::new(&trace, &|place| hosts.addr(place))).await;
+    Explained::new(told + &view::story(&trace), &tree, &trace).map(Json).map_err(|error| unwritten(&error))
 }
