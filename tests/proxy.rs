@@ -4,6 +4,7 @@ mod abuse;
 mod answers;
 mod apart;
 mod bodies;
+mod circles;
 mod city;
 mod door;
 mod ends;

@@ -19,6 +19,8 @@ use crate::supervise::State;
 const UNAVAILABLE: u16 = 14;
 /// gRPC's code for "you may not".
 const PERMISSION_DENIED: u16 = 7;
+/// gRPC's code for "not before something else is set right", which no client tries again by itself.
+const FAILED_PRECONDITION: u16 = 9;
 /// gRPC's code for "whatever the state of the system".
 const INVALID_ARGUMENT: u16 = 3;
 
@@ -72,6 +74,9 @@ pub enum Refusal {
     Undeclared(Arc<str>, Arc<str>),
     #[error("the request goes round in circles: {0}")]
     Looped(String),
+    /// Who made the last call, and all who call each other.
+    #[error("the request goes round in circles: {1}")]
+    Endless(Arc<str>, String),
     #[error("the request cannot be read: its version is neither HTTP/1.0 nor HTTP/1.1")]
     Version,
     /// Its head was begun and took longer than this.
@@ -154,7 +159,7 @@ impl Refusal {
             Self::Away(_) | Self::Version | Self::Late(_) => None,
             Self::Unknown(_) | Self::Malformed(_) | Self::TooLarge(_) | Self::Unsupported(_) => None,
             // What it said last is nothing for whoever may not call it.
-            Self::BadOverride { .. } | Self::Looped(_) | Self::Undeclared(..) => None,
+            Self::BadOverride { .. } | Self::Looped(_) | Self::Endless(..) | Self::Undeclared(..) => None,
         }
     }
 
@@ -166,7 +171,7 @@ impl Refusal {
             Self::Undeclared(..) => StatusCode::FORBIDDEN,
             Self::Away(unreached) if unreached.is_late() => StatusCode::GATEWAY_TIMEOUT,
             Self::Away(_) => StatusCode::BAD_GATEWAY,
-            Self::Looped(_) => StatusCode::LOOP_DETECTED,
+            Self::Looped(_) | Self::Endless(..) => StatusCode::LOOP_DETECTED,
             Self::OnlyHttp2(..) | Self::NotWeb(..) => StatusCode::BAD_GATEWAY,
             Self::Unprocessed(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
@@ -228,6 +233,7 @@ impl Refusal {
             Self::Gone(_) | Self::Unknown(_) => "nagaya ps".to_owned(),
             Self::Away(unreached) => unreached.next(),
             Self::Looped(_) => "nagaya config".to_owned(),
+            Self::Endless(name, _) => format!("nagaya requests {name}"),
             Self::BadOverride { .. } => {
                 "correct it where the request is made; `nagaya dtab list` has the routes".to_owned()
             }
@@ -251,6 +257,7 @@ impl Refusal {
         match self {
             Self::Malformed(_) | Self::BadOverride { .. } => INVALID_ARGUMENT,
             Self::Undeclared(..) => PERMISSION_DENIED,
+            Self::Looped(_) | Self::Endless(..) => FAILED_PRECONDITION,
             _ => UNAVAILABLE,
         }
     }
@@ -324,6 +331,15 @@ mod tests {
         assert_eq!(plain.body(), "nagaya: users has failed\nto see more: nagaya why users\n");
         let grpc = refusal().response(Asker { is_grpc: true, is_browser: false });
         assert_eq!((grpc.status(), &grpc.headers()["grpc-status"]), (StatusCode::OK, &HeaderValue::from_static("14")));
+    }
+
+    #[test]
+    fn a_circle_is_nothing_to_try_again() {
+        let endless = || Refusal::Endless("web".into(), "web calls web, and so on".to_owned());
+        assert_eq!(endless().response(Asker::default()).status(), StatusCode::LOOP_DETECTED);
+        let grpc = endless().response(Asker { is_grpc: true, is_browser: false });
+        assert_eq!(grpc.headers()["grpc-status"], "9");
+        assert!(grpc.headers().get(RETRY_AFTER).is_none());
     }
 
     #[test]

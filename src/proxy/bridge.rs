@@ -244,7 +244,10 @@ async fn pass<W: Way>(
     let mut identity = Identity::of(now, &given(request.headers()));
     let linked = shared.link(&mut identity);
     let to = target.upstream.service().clone();
-    let led = shared.lead(target, &request, host, linked.inherited.as_ref());
+    let led = match context.endless(&linked, caller, &identity) {
+        Some(refusal) => Err(refusal),
+        None => shared.lead(target, &request, host, linked.inherited.as_ref()),
+    };
     // What the caller names in Connection is its own: whatever we write comes after.
     let upgrade = wants_upgrade(&request);
     strip_hop_by_hop(request.headers_mut(), upgrade);
@@ -266,7 +269,7 @@ async fn pass<W: Way>(
         recording.routed(&routed);
         let place = context.arrive(&mut routed, caller).await?;
         recording.routed(&routed);
-        recording.in_flight = context.serving(&routed, &place, &identity);
+        recording.in_flight = context.serving(&routed, &place, caller, &identity);
         lead_on(&mut request, routed.more.as_deref());
         recording.copy = Copy::begin(context, caller, &routed, &identity, || Some(head_of(&request)));
         let request = request.map(|incoming| Upload::new(incoming, recording.copy.clone()));

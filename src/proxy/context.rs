@@ -13,7 +13,7 @@ use super::copies::Mirrors;
 use super::dial::Dialer;
 use super::headers::{Given, Identity};
 use super::http::{Caller, Target};
-use super::link::{InFlight, Links};
+use super::link::{InFlight, Linked, Links};
 use super::pool::Pool;
 use super::routing::{Routed, Router};
 use super::unread::Unread;
@@ -167,10 +167,17 @@ impl Context {
     }
 
     /// A callee begins to serve a request; what is no service of ours makes none for it that pass here.
-    pub fn serving(&self, routed: &Routed, place: &Call, identity: &Identity) -> Option<InFlight> {
+    pub fn serving(&self, routed: &Routed, place: &Call, caller: &Caller, identity: &Identity) -> Option<InFlight> {
         let upstream = &routed.target.upstream;
         let links = || self.links.of(&upstream.name, place.own_address());
-        (!upstream.is_external() && !routed.is_outside()).then(|| links().begin(identity, routed.local()))
+        let begin = || links().begin(caller.service(), identity, routed.local());
+        (!upstream.is_external() && !routed.is_outside()).then(begin)
+    }
+
+    /// Why a request is not led on at all.
+    pub fn endless(&self, linked: &Linked, caller: &Caller, identity: &Identity) -> Option<Refusal> {
+        let caller = caller.service().filter(|_| linked.is_endless)?;
+        Some(Refusal::Endless(caller.clone(), self.links.circle(caller, identity)))
     }
 
     /// What the engine says of a service that is not ready.

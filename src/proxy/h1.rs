@@ -215,7 +215,10 @@ impl<S: Io, W: Way> Server<'_, S, W> {
         };
         let mut identity = Identity::of(now, &request.given);
         let linked = self.own.as_ref().map(|own| own.link(&mut identity)).unwrap_or_default();
-        let led = self.lead(target.clone(), &request, linked.inherited.as_ref());
+        let led = match self.context.endless(&linked, self.caller, &identity) {
+            Some(refusal) => Err(refusal),
+            None => self.lead(target.clone(), &request, linked.inherited.as_ref()),
+        };
         let (routed, refusal) = match led {
             Ok(routed) => (routed, None),
             Err(refusal) => (Routed::plainly(target), Some(Box::new(refusal))),

@@ -6,6 +6,7 @@ use hyper::header::{
 };
 use jiff::Timestamp;
 
+use super::link::Hops;
 use crate::view::withheld;
 
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -31,6 +32,10 @@ pub struct Identity {
     flags: u8,
     /// The trace came with the request.
     is_traced: bool,
+    /// The hop that the request said it came of; none is 0.
+    parent: u64,
+    /// How many calls led to it.
+    pub hops: Hops,
 }
 
 /// What a request says of who it is.
@@ -53,9 +58,15 @@ impl Identity {
     pub fn of(now: Timestamp, given: &Given<'_>) -> Self {
         let id = given.request_id.and_then(|id| std::str::from_utf8(id).ok()).filter(|id| is_request_id(id));
         let id = id.map_or_else(|| Id::Made(new_request_id(now)), |id| Id::Given(id.into()));
-        let trace = given.traceparent.and_then(parent).or_else(|| Some((zipkin_trace(given.b3?)?, 1)));
-        let (trace_id, flags) = trace.unwrap_or_else(|| (fastrand::u128(1..), 1));
-        Self { id, trace_id, span: fastrand::u64(1..), flags, is_traced: trace.is_some() }
+        let trace = given.traceparent.and_then(parent).or_else(|| Some((zipkin_trace(given.b3?)?, 0, 1)));
+        let (trace_id, parent, flags) = trace.unwrap_or_else(|| (fastrand::u128(1..), 0, 1));
+        let (span, is_traced) = (fastrand::u64(1..), trace.is_some());
+        Self { id, trace_id, span, flags, is_traced, parent, hops: Hops::default() }
+    }
+
+    /// Whether the request said itself that it came of this very hop of another: its program handed on what it got.
+    pub fn is_below(&self, other: &Self) -> bool {
+        self.is_traced && self.parent == other.span && self.trace_id == other.trace_id
     }
 
     /// Whether the request said itself that it is of the same trace, or the same request, as another.
@@ -199,8 +210,8 @@ fn new_request_id(now: Timestamp) -> [u8; 36] {
     text
 }
 
-/// The trace and its flags, from `00-<32 hex>-<16 hex>-<2 hex>` in lower case; later versions may go on after a dash.
-fn parent(value: &[u8]) -> Option<(u128, u8)> {
+/// The trace, the hop and the flags, from `00-<32 hex>-<16 hex>-<2 hex>` in lower case; later versions may go on after a dash.
+fn parent(value: &[u8]) -> Option<(u128, u64, u8)> {
     let text = value.trim_ascii();
     let [version, trace, span, flags] =
         [text.get(..2)?, text.get(3..35)?, text.get(36..52)?, text.get(53..55)?].map(number);
@@ -208,7 +219,7 @@ fn parent(value: &[u8]) -> Option<(u128, u8)> {
     let length = text.len() == 55 || (version != Some(0) && text[55] == b'-');
     let (version, trace, span) = (version?, trace?, span?);
     let valid = dashes && length && version != 0xff && trace != 0 && span != 0;
-    Some((trace, u8::try_from(flags?).ok()?)).filter(|_| valid)
+    Some((trace, u64::try_from(span).ok()?, u8::try_from(flags?).ok()?)).filter(|_| valid)
 }
 
 /// The trace in `b3` (`TRACE-SPAN-SAMPLED-PARENT`) or `x-b3-traceid`, of 64 or 128 bits.
@@ -244,8 +255,8 @@ mod tests {
             format!("cc-{TRACE}-b7ad6b7169203331-01"),
         ];
         for text in good {
-            let (trace, flags) = parent(text.as_bytes()).unwrap();
-            assert_eq!((format!("{trace:032x}"), flags), (TRACE.to_owned(), 1), "{text}");
+            let (trace, span, flags) = parent(text.as_bytes()).unwrap();
+            assert_eq!((format!("{trace:032x}"), span, flags), (TRACE.to_owned(), 0xb7ad_6b71_6920_3331, 1), "{text}");
         }
         let bad = [
             String::new(),

@@ -3,13 +3,19 @@
 //! A program that forwards `x-request-id`, `traceparent` or `b3` says it itself. Of one that forwards nothing it is still
 //! known which requests it had not answered yet: where that is one, it can be no other. Where there are several, it is one
 //! of them, and nothing is made of that: an override that went with the wrong request would send it to where it must not
-//! go.
+//! go. How many calls led to a request is counted all the same (`hops`), so that those that go round in circles end.
+
+mod circle;
+mod hops;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::sync::Arc;
+
+pub use hops::Hops;
+use hops::{Among, Totals};
 
 use super::headers::Identity;
 use super::http::Caller;
@@ -19,7 +25,13 @@ use crate::telemetry::requests::Link;
 /// What every instance of a service is serving; clones share it. Instances are told apart by their pods' addresses, and
 /// those without pods not at all: which of them calls is not known either.
 #[derive(Clone, Default)]
-pub struct Links(Rc<RefCell<HashMap<Whose, Serving>>>);
+pub struct Links(Rc<All>);
+
+#[derive(Default)]
+struct All {
+    serving: RefCell<HashMap<Whose, Serving>>,
+    totals: Rc<Totals>,
+}
 
 type Whose = (Arc<str>, Option<Ipv4Addr>);
 
@@ -34,9 +46,13 @@ struct Requests {
     /// A place each, some of them free.
     places: Vec<Option<Inbound>>,
     free: Vec<usize>,
+    /// Of all services.
+    totals: Rc<Totals>,
 }
 
 struct Inbound {
+    /// The service that made it.
+    from: Option<Arc<str>>,
     identity: Identity,
     local: Option<Rc<Local>>,
 }
@@ -55,6 +71,8 @@ pub struct Linked {
     pub inherited: Option<Rc<Local>>,
     /// The caller, where it was serving requests with such entries, and it is not known whether they are for this one.
     pub withheld: Option<Arc<str>>,
+    /// It goes round in circles.
+    pub is_endless: bool,
 }
 
 impl Linked {
@@ -76,16 +94,20 @@ impl Links {
 
     /// What an instance of a service serves.
     pub fn of(&self, service: &Arc<str>, own: Option<Ipv4Addr>) -> Serving {
-        let new = || Serving(Rc::new(RefCell::new(Requests { service: service.clone(), ..Requests::default() })));
-        self.0.borrow_mut().entry((service.clone(), own)).or_insert_with(new).clone()
+        let new = || {
+            let totals = self.0.totals.clone();
+            Serving(Rc::new(RefCell::new(Requests { service: service.clone(), totals, ..Requests::default() })))
+        };
+        self.0.serving.borrow_mut().entry((service.clone(), own)).or_insert_with(new).clone()
     }
 }
 
 impl Serving {
-    /// It is given a request.
-    pub fn begin(&self, identity: &Identity, local: Option<&Rc<Local>>) -> InFlight {
-        let inbound = Some(Inbound { identity: identity.clone(), local: local.cloned() });
+    /// It is given a request by a service, or from outside.
+    pub fn begin(&self, from: Option<&Arc<str>>, identity: &Identity, local: Option<&Rc<Local>>) -> InFlight {
+        let inbound = Some(Inbound { from: from.cloned(), identity: identity.clone(), local: local.cloned() });
         let mut requests = self.0.borrow_mut();
+        requests.totals.begin(identity.hops);
         let place = match requests.free.pop() {
             Some(place) => {
                 requests.places[place] = inbound;
@@ -107,25 +129,35 @@ impl Serving {
             return Linked::default();
         }
         let all = || requests.places.iter().flatten();
-        let mut named = all().filter(|inbound| identity.names(&inbound.identity));
-        let (link, from) = match (named.next(), named.next()) {
-            (Some(one), None) => (Link::Exact, one),
-            // Several parts of one trace: whichever it is of, it says so, but not which.
-            (Some(one), Some(second)) => {
-                let others = std::iter::once(second).chain(named);
-                match { others }.all(|other| other.local == one.local) {
-                    true => (Link::Exact, one),
-                    false => return inferred(&requests.service, all()),
-                }
+        // Those of which it says itself that it came, those of its trace, and all.
+        let [mut above, mut named, mut any] = [Among::default(), Among::default(), Among::default()];
+        for inbound in all() {
+            any.add(inbound);
+            if identity.names(&inbound.identity) {
+                named.add_alike(inbound);
             }
-            (None, _) if count == 1 => match all().next() {
-                Some(only) => (Link::Certain, only),
-                None => return Linked::default(),
-            },
-            (None, _) => return inferred(&requests.service, all()),
+            if identity.is_below(&inbound.identity) {
+                above.add_alike(inbound);
+            }
+        }
+        let (link, among) = match (above.is_of_one_kind(), named.is_of_one_kind()) {
+            (true, _) => (Link::Exact, above),
+            // Several parts of one trace: whichever it is of, it says so.
+            (false, true) => (Link::Exact, named),
+            (false, false) if named.count > 0 => (Link::Inferred, named),
+            (false, false) if count == 1 => (Link::Certain, any),
+            (false, false) => (Link::Inferred, any),
         };
-        identity.follow(&from.identity);
-        Linked { link, inherited: from.local.clone(), withheld: None }
+        identity.hops = among.below();
+        let are_deep = || hops::is_deep(named.count) || requests.totals.are_deep();
+        let is_endless = identity.hops.are_endless(are_deep);
+        match among.first.filter(|_| link != Link::Inferred) {
+            Some(from) => {
+                identity.follow(&from.identity);
+                Linked { link, inherited: from.local.clone(), withheld: None, is_endless }
+            }
+            None => Linked { is_endless, ..inferred(&requests.service, all()) },
+        }
     }
 }
 
@@ -136,13 +168,15 @@ fn inferred<'r>(service: &Arc<str>, candidates: impl Iterator<Item = &'r Inbound
         local.withhold(service);
         withheld = Some(service.clone());
     }
-    Linked { link: Link::Inferred, inherited: None, withheld }
+    Linked { link: Link::Inferred, inherited: None, withheld, is_endless: false }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
         let mut requests = self.serving.0.borrow_mut();
-        requests.places[self.place] = None;
+        if let Some(ended) = requests.places[self.place].take() {
+            requests.totals.end(ended.identity.hops);
+        }
         requests.free.push(self.place);
     }
 }
@@ -172,8 +206,8 @@ mod tests {
     fn what_a_program_forwards_is_exact_however_much_it_serves() {
         let serving = Serving::default();
         let (one, two) = (identity(Some("one"), None), identity(Some("two"), None));
-        let _one = serving.begin(&one, None);
-        let _two = serving.begin(&two, Some(&local("/a=>/b")));
+        let _one = serving.begin(None, &one, None);
+        let _two = serving.begin(None, &two, Some(&local("/a=>/b")));
         for forwarded in [identity(Some("two"), None), identity(None, Some(&traceparent(&two)))] {
             let mut made = forwarded;
             let linked = serving.link(&mut made);
@@ -189,13 +223,13 @@ mod tests {
         assert_eq!(serving.link(&mut identity(None, None)).link, Link::None);
         let first = identity(None, None);
         let entries = local("/a=>/b");
-        let in_flight = serving.begin(&first, Some(&entries));
+        let in_flight = serving.begin(None, &first, Some(&entries));
         let mut made = identity(None, None);
         let linked = serving.link(&mut made);
         assert_eq!((linked.link, linked.inherited.is_some()), (Link::Certain, true));
         assert_eq!((made.request_id(), made.trace_id), (first.request_id(), first.trace_id));
         assert_eq!(entries.withheld(), None);
-        let other = serving.begin(&identity(None, None), None);
+        let other = serving.begin(None, &identity(None, None), None);
         let mut made = identity(None, None);
         let linked = serving.link(&mut made);
         assert_eq!((linked.link, linked.inherited, linked.withheld), (Link::Inferred, None, Some("web".into())));
@@ -209,15 +243,31 @@ mod tests {
     }
 
     #[test]
+    fn who_hands_on_what_it_got_is_told_apart_from_others_of_its_trace() {
+        let serving = Serving::default();
+        let whole = identity(None, None);
+        let parts = [identity(None, Some(&traceparent(&whole))), identity(None, Some(&traceparent(&whole)))];
+        let _first = serving.begin(None, &parts[0], Some(&local("/a=>/b")));
+        let _second = serving.begin(None, &parts[1], Some(&local("/a=>/c")));
+        for (part, entries) in parts.iter().zip(["/a=>/b", "/a=>/c"]) {
+            let linked = serving.link(&mut identity(None, Some(&traceparent(part))));
+            assert_eq!((linked.link, linked.withheld), (Link::Exact, None));
+            assert_eq!(linked.inherited.map(|local| local.text().to_owned()).as_deref(), Some(entries));
+        }
+        let linked = serving.link(&mut identity(None, Some(&traceparent(&whole))));
+        assert_eq!((linked.link, linked.withheld.is_some()), (Link::Inferred, true));
+    }
+
+    #[test]
     fn parts_of_one_trace_with_different_entries_are_not_told_apart() {
         let serving = Serving::default();
         let whole = identity(None, None);
         let part = identity(None, Some(&traceparent(&whole)));
-        let _first = serving.begin(&whole, Some(&local("/a=>/b")));
-        let _second = serving.begin(&part, Some(&local("/a=>/b")));
+        let _first = serving.begin(None, &whole, Some(&local("/a=>/b")));
+        let _second = serving.begin(None, &part, Some(&local("/a=>/b")));
         let mut made = identity(None, Some(&traceparent(&part)));
         assert_eq!(serving.link(&mut made).link, Link::Exact);
-        let _third = serving.begin(&part, None);
+        let _third = serving.begin(None, &part, None);
         let linked = serving.link(&mut made);
         assert_eq!((linked.link, linked.withheld.is_some()), (Link::Inferred, true));
     }

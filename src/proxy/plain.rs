@@ -49,6 +49,9 @@ impl Plain {
         let Lead::Service(target) = shared.way.lead(&asked) else { return None };
         let mut identity = Identity::of(now, &given(headers));
         let linked = shared.link(&mut identity);
+        if linked.is_endless {
+            return None;
+        }
         let routed = shared.lead(target, request, host, linked.inherited.as_ref()).ok()?;
         let target = &routed.target;
         let is_ready = *target.upstream.availability.borrow() == Availability::Ready;
@@ -62,7 +65,7 @@ impl Plain {
         let mut recording = Box::new(context.recording(words, identity.trace_id, (begun, now), caller, to, "h2"));
         recording.linked(linked.told());
         recording.routed(&routed);
-        recording.in_flight = context.serving(&routed, &place, &identity);
+        recording.in_flight = context.serving(&routed, &place, caller, &identity);
         recording.fail(GONE);
         let other = target.endpoint().location.host();
         let more = routed.more.as_deref();
@@ -86,7 +89,7 @@ impl Plain {
             let another = |place: &mut Call| {
                 let is_other = context.another(target, place, &mut tried, &mut recording);
                 if is_other {
-                    recording.in_flight = context.serving(&routed, place, &identity);
+                    recording.in_flight = context.serving(&routed, place, &shared.caller, &identity);
                 }
                 is_other
             };

@@ -289,7 +289,7 @@ mod tests {
         let place = Call::Fixed(target.endpoint().location.clone());
         let more = More { asked_for: Some("users".into()), ..More::default() };
         let routed = Routed { target: target.clone(), more: Some(Box::new(more)) };
-        assert!(routed.is_outside() && context.serving(&routed, &place, &identity).is_none());
-        assert!(context.serving(&Routed::plainly(target), &place, &identity).is_some());
+        assert!(routed.is_outside() && context.serving(&routed, &place, &Caller::Outside, &identity).is_none());
+        assert!(context.serving(&Routed::plainly(target), &place, &Caller::Outside, &identity).is_some());
     }
 }

@@ -85,7 +85,7 @@ impl<W: Way> Onward<'_, W> {
                 Some(unsent) if context.another(target, place, &mut tried, recording) => *unsent,
                 _ => return Err(failed(target, error)),
             };
-            recording.in_flight = context.serving(self.routed, place, self.identity);
+            recording.in_flight = context.serving(self.routed, place, caller, self.identity);
         }
     }
 }

@@ -94,7 +94,7 @@ async fn exchange(copy: &Copy, request: Request<()>, body: Vec<u8>) -> Result<An
     let mut routed = Routed::plainly(target);
     recording.routed(&routed);
     routed.more = copy.local.clone().map(|local| Box::new(crate::proxy::routing::More::of(local)));
-    recording.in_flight = context.serving(&routed, &place, &copy.identity);
+    recording.in_flight = context.serving(&routed, &place, &copy.caller, &copy.identity);
     recording.fail("the copy was not answered");
     let failed = |error: String| Lost::Failed(error);
     // The callee is busy with it until its answer is whole.

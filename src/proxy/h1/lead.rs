@@ -49,7 +49,7 @@ impl<S: Io, W: Way> Server<'_, S, W> {
             Some(((known, address), serving)) if Arc::ptr_eq(known, &upstream.name) && *address == own => serving,
             _ => &last.insert(((upstream.name.clone(), own), self.context.links.of(&upstream.name, own))).1,
         };
-        Some(serving.begin(&call.identity, call.routed.local()))
+        Some(serving.begin(self.caller.service(), &call.identity, call.routed.local()))
     }
 
     /// Begins the call once the callee is there; `None` when the caller goes away meanwhile.
