@@ -16,6 +16,7 @@ mod oracle;
 mod permits;
 mod refused;
 mod replicas;
+mod resets;
 mod routes;
 mod shared;
 mod shares;

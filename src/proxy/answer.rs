@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use h2::Reason;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Request, Response, StatusCode};
 
 use super::headers::L5D_ERR;
 use super::http::Target;
+use super::reset::Ended;
 use super::unreached::Unreached;
 use crate::model::Protocol;
 use crate::route::Upstream;
@@ -17,6 +19,8 @@ use crate::supervise::State;
 
 /// gRPC's code for "try again elsewhere or later".
 const UNAVAILABLE: u16 = 14;
+/// gRPC's code for "its time is over".
+pub const DEADLINE_EXCEEDED: u16 = 4;
 /// gRPC's code for "you may not".
 const PERMISSION_DENIED: u16 = 7;
 /// gRPC's code for "not before something else is set right", which no client tries again by itself.
@@ -47,9 +51,9 @@ pub enum Refusal {
     /// With what would have to be declared.
     #[error("{0}: it has no port that speaks HTTP")]
     NotWeb(Arc<str>, String),
-    /// Whatever it was asked, it has not begun with it (RFC 9113 section 8.7).
-    #[error("{0} refused the request before it began with it")]
-    Unprocessed(Arc<str>),
+    /// With the callee that it was asked of.
+    #[error("{0}{1}")]
+    Ended(Arc<str>, Ended),
     #[error("no service is called `{0}`")]
     Unknown(String),
     #[error("{0} did not accept the connection in time")]
@@ -127,6 +131,8 @@ pub struct Asker {
     pub is_grpc: bool,
     /// It shows pages.
     pub is_browser: bool,
+    /// The time that it gave a call by gRPC is over.
+    pub is_late: bool,
 }
 
 impl Asker {
@@ -141,7 +147,7 @@ impl Asker {
         const PAGE: &[u8] = b"text/html";
         // Most programs ask for `*/*` or nothing, which is told by its length.
         let is_browser = accept.len() >= PAGE.len() && memchr::memmem::find(accept, PAGE).is_some();
-        Self { is_grpc: false, is_browser }
+        Self { is_browser, ..Self::default() }
     }
 }
 
@@ -155,7 +161,7 @@ impl Refusal {
             Self::Absent(name, _) | Self::StillComing(name, ..) | Self::Gone(name) => Some(name),
             Self::Failed(name, _) | Self::Outside(name, _) | Self::NotGrpc(name, _) | Self::Silent(name) => Some(name),
             Self::Unrouted(_, _, sought) => sought.service(),
-            Self::OnlyHttp2(name, ..) | Self::NotWeb(name, _) | Self::Unprocessed(name) => Some(name),
+            Self::OnlyHttp2(name, ..) | Self::NotWeb(name, _) | Self::Ended(name, _) => Some(name),
             Self::Away(_) | Self::Version | Self::Late(_) => None,
             Self::Unknown(_) | Self::Malformed(_) | Self::TooLarge(_) | Self::Unsupported(_) => None,
             // What it said last is nothing for whoever may not call it.
@@ -173,7 +179,8 @@ impl Refusal {
             Self::Away(_) => StatusCode::BAD_GATEWAY,
             Self::Looped(_) | Self::Endless(..) => StatusCode::LOOP_DETECTED,
             Self::OnlyHttp2(..) | Self::NotWeb(..) => StatusCode::BAD_GATEWAY,
-            Self::Unprocessed(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Ended(..) if self.is_unprocessed() => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Ended(..) => StatusCode::BAD_GATEWAY,
             Self::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             Self::Late(_) => StatusCode::REQUEST_TIMEOUT,
             Self::Unknown(_) => StatusCode::NOT_FOUND,
@@ -184,11 +191,28 @@ impl Refusal {
         }
     }
 
+    /// Whether the callee has done nothing with the request, which can then be made again without harm (RFC 9113 section
+    /// 8.7).
+    pub fn is_unprocessed(&self) -> bool {
+        matches!(self, Self::Ended(_, Ended::Reset(Reason::REFUSED_STREAM)))
+    }
+
     /// What brought no answer, wherever it is.
     pub fn failed(upstream: &Upstream, reason: String) -> Self {
         match &upstream.remote {
             Some(remote) => Unreached::because(upstream.service(), remote, reason).into(),
             None => Self::Failed(upstream.name.clone(), reason),
+        }
+    }
+
+    /// What was ended before there was an answer.
+    pub fn ended(upstream: &Upstream, ended: Ended) -> Self {
+        let own = Self::Ended(upstream.name.clone(), ended);
+        match &upstream.remote {
+            Some(remote) if !own.is_unprocessed() => {
+                Unreached::because(upstream.service(), remote, format!("it{ended}")).into()
+            }
+            _ => own,
         }
     }
 
@@ -218,7 +242,7 @@ impl Refusal {
             Self::Undeclared(from, to) => {
                 format!("`depends_on: [{to}]` in {from}, or an address of {to} in its variables")
             }
-            Self::Unprocessed(name) => format!("nagaya logs {name}"),
+            Self::Ended(name, _) => format!("nagaya logs {name}"),
             Self::Version | Self::Late(_) => "look at what the client sends".to_owned(),
             Self::Absent(name, State::Stopped) => format!("nagaya start {name}"),
             Self::Absent(name, _) | Self::StillComing(name, ..) | Self::Silent(name) => format!("nagaya why {name}"),
@@ -244,7 +268,7 @@ impl Refusal {
     /// The answer, in the asker's language.
     pub fn response(&self, asker: Asker) -> Answer {
         let text = self.to_string();
-        let mut response = if asker.is_grpc { grpc(&text, self.grpc_status()) } else { self.http(&text) };
+        let mut response = if asker.is_grpc { grpc(&text, self.grpc_status(asker)) } else { self.http(&text) };
         let headers = response.headers_mut();
         // A header holds visible ASCII; what does not fit is said in the body.
         let ascii: String = text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect();
@@ -253,8 +277,10 @@ impl Refusal {
     }
 
     /// The code for callers who speak gRPC.
-    pub fn grpc_status(&self) -> u16 {
+    pub fn grpc_status(&self, asker: Asker) -> u16 {
         match self {
+            // Whatever it was, it waits for nothing else any more.
+            _ if asker.is_late => DEADLINE_EXCEEDED,
             Self::Malformed(_) | Self::BadOverride { .. } => INVALID_ARGUMENT,
             Self::Undeclared(..) => PERMISSION_DENIED,
             Self::Looped(_) | Self::Endless(..) => FAILED_PRECONDITION,
@@ -329,7 +355,7 @@ mod tests {
         assert_eq!(plain.headers()[L5D_ERR], "users has failed");
         assert_eq!(plain.headers()[RETRY_AFTER], "1");
         assert_eq!(plain.body(), "nagaya: users has failed\nto see more: nagaya why users\n");
-        let grpc = refusal().response(Asker { is_grpc: true, is_browser: false });
+        let grpc = refusal().response(Asker { is_grpc: true, ..Asker::default() });
         assert_eq!((grpc.status(), &grpc.headers()["grpc-status"]), (StatusCode::OK, &HeaderValue::from_static("14")));
     }
 
@@ -337,7 +363,7 @@ mod tests {
     fn a_circle_is_nothing_to_try_again() {
         let endless = || Refusal::Endless("web".into(), "web calls web, and so on".to_owned());
         assert_eq!(endless().response(Asker::default()).status(), StatusCode::LOOP_DETECTED);
-        let grpc = endless().response(Asker { is_grpc: true, is_browser: false });
+        let grpc = endless().response(Asker { is_grpc: true, ..Asker::default() });
         assert_eq!(grpc.headers()["grpc-status"], "9");
         assert!(grpc.headers().get(RETRY_AFTER).is_none());
     }

@@ -10,12 +10,16 @@ use std::time::Instant;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper::header::HeaderValue;
 use hyper::{HeaderMap, StatusCode};
 
+use super::answer::DEADLINE_EXCEEDED;
+use super::bridge::Until;
 use super::copies::Copy;
 use super::h1::outbound::Inbound;
 use super::link::InFlight;
 use super::pool::Lease;
+use super::reset::Ended;
 use super::routing::Routed;
 use super::routing::own::Local;
 use crate::effects::clock;
@@ -42,6 +46,8 @@ pub struct Ending {
     pub lease: Option<Lease>,
     /// The callee is busy with it until then.
     pub call: Option<Call>,
+    /// Its caller waits so long.
+    pub until: Option<Until>,
 }
 
 /// A record that is completed and kept when it is dropped.
@@ -133,6 +139,13 @@ impl Recording {
         }
     }
 
+    /// Notes that its answer has ended before its end.
+    fn break_off(&mut self, error: &(dyn std::error::Error + 'static)) {
+        let ended = Ended::of(error).zip(self.record.as_ref());
+        let by = ended.map(|(ended, record)| format!("{}{ended}", record.to));
+        self.fail(format!("the answer broke off: {}", by.unwrap_or_else(|| error.to_string())));
+    }
+
     /// There is an answer after all.
     pub fn succeed(&mut self) {
         if let Some(record) = &mut self.record {
@@ -173,6 +186,17 @@ impl Drop for Recording {
 }
 
 impl Ending {
+    /// What a caller gets in the place of an end before the end, where its time was over by then.
+    fn too_late(&mut self) -> Option<Frame<Bytes>> {
+        self.until.filter(|until| until.is_over())?;
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", HeaderValue::from(DEADLINE_EXCEEDED));
+        trailers.insert("grpc-message", HeaderValue::from_static("the time of the call was over"));
+        self.recording.grpc_status(Some(DEADLINE_EXCEEDED));
+        self.recording.finish();
+        Some(Frame::trailers(trailers))
+    }
+
     /// The callee's connection may serve another call.
     fn give_back(&mut self) {
         if let Some(lease) = self.lease.take() {
@@ -209,7 +233,7 @@ fn note(recording: &mut Recording, polled: &Poll<Option<Result<Frame<Bytes>, Err
                 recording.finish();
             }
         }
-        Poll::Ready(Some(Err(error))) => recording.fail(format!("the answer broke off: {error}")),
+        Poll::Ready(Some(Err(error))) => recording.break_off(&**error),
         Poll::Ready(None) => drop(recording.finish()),
         Poll::Pending => {}
     }
@@ -231,7 +255,12 @@ impl HttpBody for Body {
                 let polled = Pin::new(incoming).poll_frame(context).map_err(Error::from);
                 note(&mut ending.recording, &polled);
                 match &polled {
-                    Poll::Ready(Some(Err(_))) => ending.lease = None,
+                    Poll::Ready(Some(Err(_))) => {
+                        ending.lease = None;
+                        if let Some(trailers) = ending.too_late() {
+                            return Poll::Ready(Some(Ok(trailers)));
+                        }
+                    }
                     Poll::Ready(None) => ending.give_back(),
                     Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => ending.give_back(),
                     Poll::Ready(Some(Ok(_))) | Poll::Pending => {}

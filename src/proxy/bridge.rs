@@ -3,6 +3,7 @@
 mod onward;
 mod rewrite;
 mod streams;
+mod until;
 
 use std::pin::pin;
 use std::rc::Rc;
@@ -23,6 +24,7 @@ use rewrite::{CONTEXT_DTAB, DTAB, host, lead_on, tell_origin, wants_upgrade};
 pub use rewrite::{as_http1, as_http2};
 
 use streams::{Counted, Open, Streams};
+pub use until::Until;
 
 use super::answer::{Asker, Refusal};
 use super::body::{Body, Ending, GONE, Recording, grpc_status};
@@ -34,7 +36,7 @@ use super::link::{Linked, Serving};
 use super::plain::Plain;
 use super::pool::{CallError, Lease};
 use super::relay;
-use super::reset::{Unprocessed, is_unprocessed, or_reset};
+use super::reset::{Ended, Unprocessed, or_reset};
 use super::routing::own::Local;
 use super::routing::{self, Fields, Routed};
 use super::together::{Spawner, Together};
@@ -172,17 +174,20 @@ fn head_of(request: &Request<Incoming>) -> Request<()> {
 
 /// What a call that failed is answered with.
 pub fn failed(target: &Target, error: CallError) -> Refusal {
-    let name = &target.upstream.name;
+    let upstream = &target.upstream;
+    let ended = if let CallError::Http(error) = &error { Ended::of(error) } else { None };
+    if let Some(ended) = ended {
+        return Refusal::ended(upstream, ended);
+    }
     match error {
-        CallError::Connect(location, error) => unreached(&target.upstream, &location, &error),
+        CallError::Connect(location, error) => unreached(upstream, &location, &error),
         CallError::OnlyHttp2 => Refusal::only_http2(target),
-        CallError::Http(error) if is_unprocessed(&error) => Refusal::Unprocessed(name.clone()),
         // hyper does not tell what it could not read, nor what came before it was asked.
         CallError::Http(error) if error.is_parse() || error.is_canceled() => {
             let helps = "a port that speaks HTTP/2 alone is declared with `protocol: h2`";
-            Refusal::failed(&target.upstream, format!("no answer: {error}; {helps}"))
+            Refusal::failed(upstream, format!("no answer: {error}; {helps}"))
         }
-        error => Refusal::failed(&target.upstream, error.to_string()),
+        error => Refusal::failed(upstream, error.to_string()),
     }
 }
 
@@ -262,6 +267,7 @@ async fn pass<W: Way>(
     let mut recording = context.recording(words, identity.trace_id, (begun, now), caller, to, protocol);
     recording.linked(linked.told());
     let asker = Asker::of(&request, is_grpc);
+    let until = if is_grpc { Until::of(request.headers(), begun) } else { None };
     // Dropped with this future when the caller goes away before there is an answer.
     recording.fail(GONE);
     let called = async {
@@ -277,8 +283,11 @@ async fn pass<W: Way>(
         onward.call(request, place, &mut recording).await
     };
     let mut response = match called.await {
-        Ok(answered) => answered.finish(recording),
-        Err(refusal) => refuse(refusal, asker, recording, way).await,
+        Ok(answered) => answered.finish(recording, until),
+        Err(refusal) => {
+            let asker = Asker { is_late: until.is_some_and(Until::is_over), ..asker };
+            refuse(refusal, asker, recording, way).await
+        }
     };
     tell_id(&identity, &mut response);
     response
@@ -287,8 +296,8 @@ async fn pass<W: Way>(
 /// Gives up a call that has a record.
 pub async fn refuse<W: Way>(refusal: Refusal, asker: Asker, mut recording: Recording, way: &W) -> Response<Body> {
     recording.fail(refusal.to_string());
-    recording.grpc_status(asker.is_grpc.then_some(refusal.grpc_status()));
-    let is_unprocessed = matches!(refusal, Refusal::Unprocessed(_));
+    recording.grpc_status(asker.is_grpc.then_some(refusal.grpc_status(asker)));
+    let is_unprocessed = refusal.is_unprocessed() && !asker.is_late;
     let mut answer = way.refuse(refusal, asker).await;
     recording.status(answer.status().as_u16());
     if is_unprocessed {
@@ -320,7 +329,7 @@ struct Answered {
 }
 
 impl Answered {
-    fn finish(self, mut recording: Recording) -> Response<Body> {
+    fn finish(self, mut recording: Recording, until: Option<Until>) -> Response<Body> {
         let Self { mut response, lease, call } = self;
         let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         strip_hop_by_hop(response.headers_mut(), upgraded);
@@ -329,7 +338,7 @@ impl Answered {
         recording.status(response.status().as_u16());
         recording.grpc_status(grpc_status(response.headers()));
         tell_withheld(recording.withheld().map(|by| &**by), response.headers_mut());
-        let ending = Box::new(Ending { recording, lease, call });
+        let ending = Box::new(Ending { recording, lease, call, until });
         response.map(|incoming| Body::Upstream { incoming, ending })
     }
 }

@@ -1,7 +1,10 @@
-//! Streams of HTTP/2 that a callee refused: whoever asked is told so, and may ask again.
+//! Streams and connections of HTTP/2 that were ended before their time: by whom, and with which code.
 
 use std::error::Error;
+use std::fmt;
+use std::iter::successors;
 
+use h2::Reason;
 use hyper::Response;
 
 use super::body::Body;
@@ -11,21 +14,58 @@ use super::h1::Spoken;
 #[derive(Debug, Clone, Copy)]
 pub struct Unprocessed;
 
-/// Whether the callee has done nothing with a request, which can then be made again without harm (RFC 9113 section 8.7).
-pub fn is_unprocessed(error: &hyper::Error) -> bool {
-    let reason = error.source().and_then(|source| source.downcast_ref::<h2::Error>()).and_then(h2::Error::reason);
-    reason == Some(h2::Reason::REFUSED_STREAM)
+/// How a callee, or we, ended a call (RFC 9113 sections 6.4 and 6.8). In words it goes on behind the callee's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The callee ended its stream.
+    Reset(Reason),
+    /// The callee ended the connection.
+    Left(Reason),
+    /// We did, as what it sent is not HTTP/2 as it should be.
+    Broken(Reason),
+}
+
+impl Ended {
+    /// How a call ended that failed with this, where it was in one of these ways.
+    pub fn of(error: &(dyn Error + 'static)) -> Option<Self> {
+        let error = in_http2(error)?;
+        let reason = error.reason()?;
+        match (error.is_remote(), error.is_reset(), error.is_go_away()) {
+            (true, true, _) => Some(Self::Reset(reason)),
+            (true, _, true) => Some(Self::Left(reason)),
+            _ if error.is_library() => Some(Self::Broken(reason)),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reset(Reason::REFUSED_STREAM) => {
+                out.write_str(" reset the call: REFUSED_STREAM, so it has not begun with it")
+            }
+            Self::Reset(reason) => write!(out, " reset the call: {reason:?}"),
+            Self::Left(reason) => write!(out, " ended the connection: {reason:?}"),
+            Self::Broken(reason) => write!(out, ": its answer breaks the rules of HTTP/2: {reason:?}"),
+        }
+    }
+}
+
+/// The error of HTTP/2 behind another.
+fn in_http2<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e h2::Error> {
+    successors(Some(error), |&error| error.source()).find_map(|error| error.downcast_ref())
 }
 
 /// Whether only the stream of this call has ended, and others on its connection go on.
 pub fn is_of_stream(error: &hyper::Error) -> bool {
-    error.source().and_then(|source| source.downcast_ref::<h2::Error>()).is_some_and(h2::Error::is_reset)
+    in_http2(error).is_some_and(h2::Error::is_reset)
 }
 
 /// An answer, or a reset where that says more.
 pub fn or_reset(answer: Response<Body>, spoken: Spoken) -> Result<Response<Body>, h2::Error> {
     match (spoken, answer.extensions().get::<Unprocessed>()) {
-        (Spoken::Http2, Some(Unprocessed)) => Err(h2::Reason::REFUSED_STREAM.into()),
+        (Spoken::Http2, Some(Unprocessed)) => Err(Reason::REFUSED_STREAM.into()),
         _ => Ok(answer),
     }
 }

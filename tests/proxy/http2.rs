@@ -33,7 +33,7 @@ pub fn empty() -> Body {
 }
 
 /// A body of frames as they come through a channel.
-fn frames(receiver: mpsc::Receiver<std::io::Result<Frame<Bytes>>>) -> Body {
+pub fn frames(receiver: mpsc::Receiver<std::io::Result<Frame<Bytes>>>) -> Body {
     let frames = stream::unfold(receiver, |mut receiver| async { Some((receiver.recv().await?, receiver)) });
     BodyExt::boxed(StreamBody::new(frames))
 }

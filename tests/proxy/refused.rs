@@ -43,10 +43,10 @@ fn a_stream_that_was_refused_can_be_asked_again_by_whoever_asked() {
         }
     });
     let answer = lab.ask("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("web refused the request"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("web reset the call: REFUSED_STREAM"), "{answer}");
     assert!(answer.contains("\r\nretry-after: 1\r\n"), "{answer}");
     for record in lab.records(3) {
-        assert!(record.error.as_deref().unwrap().contains("before it began with it"), "{record:?}");
+        assert!(record.error.as_deref().unwrap().contains("REFUSED_STREAM, so it has not begun with it"), "{record:?}");
     }
 }
 
