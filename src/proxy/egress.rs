@@ -37,7 +37,7 @@ pub async fn serve(stream: TcpStream, caller: Caller, onward: Onward, context: C
     let outside = match connect(address, from).await {
         Ok(outside) => outside,
         Err(error) => {
-            recording.fail(format!("{address}: {error}"));
+            recording.fail(untold(address, &error));
             return wire.reset();
         }
     };
@@ -45,6 +45,16 @@ pub async fn serve(stream: TcpStream, caller: Caller, onward: Onward, context: C
     let _ = outside.set_nodelay(true);
     let outside = Wire::new(outside, context.pool.spare.clone());
     let _ = relay::join(&wire, &outside).await;
+}
+
+/// Why nothing came of a call: nobody else tells, as the caller's connection was made before.
+fn untold(address: SocketAddr, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused if address.ip().is_loopback() => {
+            format!("nobody listens on port {} of this machine's loopback", address.port())
+        }
+        _ => format!("{address}: {error}"),
+    }
 }
 
 /// A stream to an address, from one of this machine where that is given.

@@ -1,5 +1,8 @@
 //! The world outside the workspace, as the records show it.
 
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+
 use serde_json::{Value, json};
 
 use super::{machine, workspace};
@@ -44,5 +47,43 @@ fn a_place_outside_has_the_name_that_was_looked_up() {
         assert_eq!(seen, expected);
         let table = std::fs::read_to_string(sandbox.path("table")).unwrap();
         assert!(table.contains("web → hello.example (192.0.2.9:7)") && table.contains("web → 192.0.2.9:7"), "{table}");
+    }
+}
+
+/// Connects, and tells how that ends: nothing is ever sent.
+const LOOK: &str = r#"
+import errno, socket, sys
+try:
+    print(socket.create_connection(("host.nagaya.internal", int(sys.argv[1])), timeout=20).recv(1))
+except OSError as error:
+    print(errno.errorcode[error.errno])
+"#;
+
+/// Nobody tells when somebody begins to listen there, so it is dialled to be known: by then the pod's own connection is
+/// made, which must not pass for one that came to anything.
+#[test]
+fn a_port_of_the_host_on_which_nobody_listens_is_reset_at_once_and_recorded() {
+    for account in Account::all() {
+        let sandbox = workspace(account, MANIFEST);
+        sandbox.write("look.py", LOOK);
+        sandbox.up();
+        // Bound, so that no other test gets it, and deaf.
+        let taken =
+            rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM, None).unwrap();
+        rustix::net::bind(&taken, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let SocketAddr::V4(at) = SocketAddr::try_from(rustix::net::getsockname(&taken).unwrap()).unwrap() else {
+            panic!("it is one of IPv4")
+        };
+        let look = || sandbox.nagaya(&["exec", "web", "--", "python3", "look.py", &at.port().to_string()]).good().out;
+        assert_eq!(look(), "ECONNRESET\n");
+        let record = sandbox.requests().pop().unwrap();
+        assert_eq!(json!([record["to"], record["to_name"]]), json!([at.to_string(), "host.nagaya.internal"]));
+        assert_eq!(record["error"], format!("nobody listens on port {} of this machine's loopback", at.port()));
+        // Once there is somebody, the next one comes through.
+        rustix::net::listen(&taken, 1).unwrap();
+        let listener = TcpListener::from(taken);
+        let answering = std::thread::spawn(move || listener.accept().unwrap().0.write_all(b"x").unwrap());
+        assert_eq!(look(), "b'x'\n");
+        answering.join().unwrap();
     }
 }
