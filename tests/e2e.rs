@@ -35,6 +35,7 @@ mod restarts;
 mod rounds;
 mod routes;
 mod shifts;
+mod shop;
 mod snapshots;
 mod standard_ports;
 mod stirs;

@@ -321,5 +321,5 @@ fn put(node: &mut Node, key: Key, field: Node) {
 
 /// Whether a form may be had.
 fn allows(wanted: &TemplateUse, form: RunsOn) -> bool {
-    wanted.run.as_ref().is_none_or(|run| run.value.0 == form)
+    wanted.run.as_ref().and_then(|run| run.value.0).is_none_or(|run| run == form)
 }

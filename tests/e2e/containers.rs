@@ -1,7 +1,7 @@
 //! nagaya inside a Docker container: what each degree of confinement leaves, and the word for it. In `services` it is the
 //! other way round.
 
-mod backing;
+pub(super) mod backing;
 mod builds;
 mod commands;
 mod hangs;
@@ -23,7 +23,7 @@ use super::doctor::finding;
 use crate::support::sandbox::{Account, Run, Sandbox, binary, finish, until};
 
 /// A daemon of the test's own, in a network of its own; its end is that of its containers.
-struct Docker {
+pub(super) struct Docker {
     child: Child,
     folder: TempDir,
 }
@@ -44,7 +44,7 @@ impl Docker {
         })
     }
 
-    fn socket(&self) -> PathBuf {
+    pub(super) fn socket(&self) -> PathBuf {
         self.folder.path().join("socket")
     }
 
@@ -109,7 +109,7 @@ impl Docker {
         self.listens();
     }
 
-    fn client(&self) -> Command {
+    pub(super) fn client(&self) -> Command {
         let mut command = if is_root() { Command::new("docker") } else { Command::new("sudo") };
         if !is_root() {
             command.args(["-n", "docker"]);

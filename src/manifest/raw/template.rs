@@ -16,7 +16,7 @@ record! {
         name: At<String>,
         /// Which version of it: `16` is any 16.
         version: At<String>,
-        /// The host's own program, or a container, where not either will do.
+        /// The host's own program, or a container; `auto` takes what is there.
         run: At<RunsOnWord>,
         /// What it lets be set, such as `database`.
         options: Dict<String>,

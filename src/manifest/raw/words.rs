@@ -57,7 +57,8 @@ pub enum NamedBy {
 
 words! {
     /// What runs the service of a template.
-    RunsOnWord(RunsOn) = [("host", RunsOn::Host), ("container", RunsOn::Container)]
+    RunsOnWord(Option<RunsOn>) =
+        [("auto", None), ("host", Some(RunsOn::Host)), ("container", Some(RunsOn::Container))]
 }
 
 /// What runs the service of a template.

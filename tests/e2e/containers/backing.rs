@@ -64,7 +64,7 @@ tar -C "$root" -c . | $docker import --change "ENV PATH=$path" --change 'ENTRYPO
 "#;
 
 /// This machine's PostgreSQL.
-fn postgres() -> (String, String) {
+pub(in crate::e2e) fn postgres() -> (String, String) {
     let version = fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is here: `tests/run` installs it");
     let version = version.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).max().unwrap();
     (format!("/usr/lib/postgresql/{version}"), version)
@@ -93,7 +93,7 @@ fn import(docker: &Docker, image: &str, path: &str, entry: &str, things: &[Strin
 }
 
 /// A daemon that has images of what runs here, by the names of the official ones.
-fn stocked() -> Arc<Docker> {
+pub(in crate::e2e) fn stocked() -> Arc<Docker> {
     let docker = Docker::shared();
     let (folder, version) = postgres();
     let tools = ["bash", "sh", "id", "mkdir", "chown", "setpriv", "cat", "sleep"].map(program);

@@ -1,0 +1,92 @@
+//! The shop, with its database as a process and in a container.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::containers::backing::{postgres, stocked};
+use super::demo::get;
+use crate::support::sandbox::{Run, Sandbox, binary, finish, until};
+
+/// Copies what git knows of a folder.
+fn copy(sandbox: &Sandbox, folder: &str) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let files = finish(Command::new("git").args(["ls-files"]).current_dir(&root)).good().out;
+    for file in files.lines().filter(|file| root.join(file).exists()) {
+        sandbox.write(file, fs::read(root.join(file)).unwrap());
+    }
+}
+
+/// Places an order at the front door, and looks who was called for it; its number.
+fn order(nagaya: &dyn Fn(&[&str]) -> Run) -> String {
+    let shop = nagaya(&["url", "web"]).good().out.trim().to_owned();
+    assert!(shop.contains("shop.localhost"), "{shop}");
+    let post = |path: &str, body: &str| {
+        finish(Command::new("curl").args(["-sS", "--fail-with-body", "-d", body, &format!("{shop}{path}")])).good().out
+    };
+    assert!(get(&format!("{shop}/api/products")).contains("tea"));
+    post("/api/cart", r#"{"user": "ada", "product": "tea", "quantity": 2}"#);
+    let order = post("/api/orders", r#"{"user": "ada"}"#);
+    let id = serde_json::from_str::<Value>(&order).unwrap()["id"].to_string();
+    assert_eq!(lines(nagaya, &id).good().out, "1\n", "{order}");
+    let run = nagaya(&["requests", "--json"]).good();
+    let requests: Vec<Value> = run.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for (from, to, protocol) in [
+        ("(front door)", "web", "http"),
+        ("web", "users", "grpc"),
+        ("web", "cart", "http"),
+        ("web", "orders", "http"),
+        ("orders", "payments", "http"),
+        ("orders", "mailer", "http"),
+        ("orders", "db", "tcp"),
+        ("cart", "redis", "tcp"),
+    ] {
+        let hop = |record: &&Value| {
+            record["from"] == from && record["to"] == to && record["protocol"] == protocol && record["error"].is_null()
+        };
+        assert!(requests.iter().any(|record| hop(&record)), "no {protocol} from {from} to {to}");
+    }
+    id
+}
+
+/// How many lines an order has, asked where the database runs.
+fn lines(nagaya: &dyn Fn(&[&str]) -> Run, id: &str) -> Run {
+    let sql = format!("select count(*) from order_lines where order_id = {id}");
+    nagaya(&["exec", "db", "--", "psql", "postgres://shop:shop@localhost/shop", "-tAc", &sql])
+}
+
+#[test]
+fn an_order_at_the_shops_front_door_reaches_postgres_wherever_that_runs() {
+    // Where the toolchains of five languages have been set up for whoever runs the tests.
+    let sandbox = Sandbox::new("").at_home();
+    copy(&sandbox, "examples/shop");
+    let nagaya = |words: &[&str]| sandbox.nagaya(words);
+    nagaya(&["up", "-d", "--wait", "--wait-timeout", "540s"]).good();
+    assert_eq!(sandbox.row("db")["kind"], "process");
+    let id = order(&nagaya);
+    assert!(!sandbox.processes().is_empty());
+    nagaya(&["down"]).good();
+    sandbox.empties();
+    // Its data are kept.
+    nagaya(&["up", "-d", "--wait", "db"]).good();
+    until("the order is there", || lines(&nagaya, &id).out == "1\n");
+    nagaya(&["down"]).good();
+
+    // The same manifest, and what it is made of here as a container.
+    let docker = stocked();
+    let (_, version) = postgres();
+    finish(docker.client().args(["tag", &format!("postgres:{version}"), "postgres:17"])).good();
+    let host = format!("DOCKER_HOST=unix://{}", docker.socket().display());
+    let boxed =
+        |words: &[&str]| finish(sandbox.command("env").args([&host, "SHOP_DB=container"]).arg(binary()).args(words));
+    boxed(&["up", "-d", "--wait", "--wait-timeout", "100s"]).good();
+    assert_eq!(sandbox.row("db")["kind"], "container");
+    let id = order(&boxed);
+    boxed(&["down"]).good();
+    boxed(&["up", "-d", "--wait", "db"]).good();
+    until("the order is there", || lines(&boxed, &id).out == "1\n");
+    boxed(&["down", "--volumes", "--yes"]).good();
+    sandbox.empties();
+}
