@@ -215,18 +215,23 @@ impl Outside {
             8 => Some(Fact::Drained(pick(&self.running, random)?)),
             _ => {
                 let life = pick(&self.running, random).or_else(|| pick(&self.launching, random))?;
-                Some(match random.u8(..8) {
-                    6 => Fact::HasCheck(life),
-                    7 => Fact::Judged(life, if random.bool() { Ok(()) } else { Err("no".into()) }),
-                    0 => Fact::LogMatched(life, ProbeKind::Readiness),
-                    1 => Fact::LogMatched(life, ProbeKind::Startup),
-                    2 => Fact::Said(life, Said::Alive),
-                    3 if random.u8(..5) == 0 => Fact::Said(life, Said::Dead),
-                    4 => Fact::Said(life, Said::Status("half".into())),
-                    _ => Fact::Said(life, Said::Ready),
-                })
+                Some(said(life, random))
             }
         }
+    }
+}
+
+/// What an instance or its check could say of itself.
+fn said(life: Incarnation, random: &mut fastrand::Rng) -> Fact {
+    match random.u8(..8) {
+        6 => Fact::HasCheck(life),
+        7 => Fact::Judged(life, if random.bool() { Ok(()) } else { Err("no".into()) }),
+        0 => Fact::LogMatched(life, ProbeKind::Readiness),
+        1 => Fact::LogMatched(life, ProbeKind::Startup),
+        2 => Fact::Said(life, Said::Alive),
+        3 if random.u8(..5) == 0 => Fact::Said(life, Said::Dead),
+        4 => Fact::Said(life, Said::Status("half".into())),
+        _ => Fact::Said(life, Said::Ready),
     }
 }
 
