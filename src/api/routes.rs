@@ -25,6 +25,8 @@ pub const LONGEST: usize = 8 << 20;
 const LIST_WORK: usize = 500;
 /// Steps of names that are looked at for a list, which is a second's work.
 const LIST_STEPS: usize = 300_000;
+/// Bytes of address space for explaining, of which only what is used becomes memory.
+const DEEP_STACK: usize = 64 << 20;
 
 /// A table that is to be in force.
 #[derive(Debug, Serialize, Deserialize)]
@@ -129,13 +131,28 @@ fn unwritten(error: &serde_json::Error) -> Problem {
     Problem::Nothing { message: format!("the answer cannot be written: {error}") }
 }
 
-/// On the loop's own thread, which alone has the room for the tree of a hostile table: others end with the engine.
+/// Off the loop, as what a hostile table leads to is long: some ten thousand names, each with the way to it.
 async fn explain(State(shared): State<Shared>, Json(asked): Json<Explain>) -> Answer<Explained> {
     let path: Path = asked.path.parse().map_err(|error| malformed("the path", &error))?;
     let local: Dtab = asked.dtab.parse().map_err(|error| malformed("the dtab", &error))?;
     let OfName { entries, told } = OfName::new(&shared.handle.table.borrow().rules, &path, asked.request.as_ref());
     let names = Names::of_workspace(&shared.handle, local).ruled(entries);
-    let trace = names.interpreter().delegate(&path);
-    let tree = with_hosts(|hosts| DelegateTree::new(&trace, &|place| hosts.addr(place))).await;
-    Explained::new(told + &view::story(&trace), &tree, &trace).map(Json).map_err(|error| unwritten(&error))
+    let on_loop = tokio::runtime::Handle::current();
+    let explained = deep(move || {
+        let trace = names.interpreter().delegate(&path);
+        let tree = on_loop.block_on(with_hosts(|hosts| DelegateTree::new(&trace, &|place| hosts.addr(place))));
+        Explained::new(told + &view::story(&trace), &tree, &trace).map_err(|error| unwritten(&error))
+    });
+    explained.await?.map(Json)
+}
+
+/// What a thread of its own comes to that has room for trees as deep as the limits of work allow: others' stacks would
+/// overflow, and the engine end with them.
+async fn deep<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    let (done, result) = tokio::sync::oneshot::channel();
+    let spawned = std::thread::Builder::new().name("explain".into()).stack_size(DEEP_STACK).spawn(move || {
+        let _ = done.send(work());
+    });
+    spawned.map_err(|error| Problem::Nothing { message: format!("no thread can be started: {error}") })?;
+    result.await.map_err(|_| Problem::Ending)
 }
