@@ -1,11 +1,12 @@
 //! Commands in a container that runs: probes, and what follows from changes of files.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
 use futures_util::StreamExt;
+use tokio::sync::watch;
 
 use super::engine::{Engine, said};
 use super::words::Words;
@@ -15,18 +16,22 @@ use crate::model::show_duration;
 /// So much of what a command says is kept for a message.
 const MOST: usize = 500;
 
+/// Between two looks at a command that is to end and has not begun yet.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// Runs a command to its end; an error has its last words.
 pub async fn run(engine: &Engine, container: &str, argv: Vec<String>, words: Option<&mut Words>) -> Result<(), String> {
-    run_known(engine, container, argv, words, &OnceLock::new()).await
+    let (_time, never) = watch::channel(false);
+    run_until(engine, container, argv, words, never).await
 }
 
-/// The same, with the engine's name for it told as soon as it has one.
-async fn run_known(
+/// The same, where it is ended once its time `is_over`.
+async fn run_until(
     engine: &Engine,
     container: &str,
     argv: Vec<String>,
     mut words: Option<&mut Words>,
-    known: &OnceLock<String>,
+    mut is_over: watch::Receiver<bool>,
 ) -> Result<(), String> {
     let shown = shown(&argv);
     let options = CreateExecOptions {
@@ -35,22 +40,37 @@ async fn run_known(
         cmd: Some(argv),
         ..CreateExecOptions::default()
     };
-    let created = engine.docker.create_exec(container, options).await.map_err(|error| said(&error))?;
-    let id = known.get_or_init(|| created.id);
-    let started = engine.docker.start_exec(id, None::<StartExecOptions>).await;
+    let id = engine.docker.create_exec(container, options).await.map_err(|error| said(&error))?.id;
+    if *is_over.borrow() {
+        return Err(format!("`{shown}` was not begun in time"));
+    }
+    let started = engine.docker.start_exec(&id, None::<StartExecOptions>).await;
     let mut said_last: Vec<u8> = Vec::new();
     if let StartExecResults::Attached { mut output, .. } = started.map_err(|error| said(&error))? {
-        while let Some(Ok(piece)) = output.next().await {
-            let bytes = piece.into_bytes();
-            if let Some(words) = words.as_deref_mut() {
-                words.bytes(&bytes).await;
+        let heard = async {
+            while let Some(Ok(piece)) = output.next().await {
+                let bytes = piece.into_bytes();
+                if let Some(words) = words.as_deref_mut() {
+                    words.bytes(&bytes).await;
+                }
+                said_last.extend_from_slice(&bytes);
+                let surplus = said_last.len().saturating_sub(MOST);
+                said_last.drain(..surplus);
             }
-            said_last.extend_from_slice(&bytes);
-            let surplus = said_last.len().saturating_sub(MOST);
-            said_last.drain(..surplus);
+        };
+        let ended = async {
+            if is_over.wait_for(|over| *over).await.is_ok() {
+                end(engine, container, &id).await;
+            }
+            // What it said until then is heard all the same.
+            std::future::pending().await
+        };
+        tokio::select! {
+            () = heard => {}
+            () = ended => {}
         }
     }
-    let ended = engine.docker.inspect_exec(id).await.map_err(|error| said(&error))?;
+    let ended = engine.docker.inspect_exec(&id).await.map_err(|error| said(&error))?;
     match ended.exit_code {
         Some(0) => Ok(()),
         code => {
@@ -81,18 +101,16 @@ impl Tries {
             let since = show_duration(Duration::from_secs(begun.elapsed().as_secs()));
             format!("`{shown}` still runs since {since} ago in the container, and none is started beside it")
         })?;
-        let known = Arc::<OnceLock<String>>::default();
-        let (own, place, seen) = (engine.clone(), container.to_owned(), Arc::clone(&known));
+        let (time, is_over) = watch::channel(false);
+        let (own, place) = (engine.clone(), container.to_owned());
         let mut running = tokio::spawn(async move {
             let _turn = turn;
-            run_known(&own, &place, argv, None, &seen).await
+            run_until(&own, &place, argv, None, is_over).await
         });
         match tokio::time::timeout(timeout, &mut running).await {
             Ok(result) => result.unwrap_or_else(|error| Err(error.to_string())),
             Err(_) => {
-                if let Some(id) = known.get() {
-                    end(engine, container, id).await;
-                }
+                let _ = time.send(true);
                 Err(format!("`{shown}` did not end within {}", show_duration(timeout)))
             }
         }
@@ -123,13 +141,18 @@ impl Drop for Turn {
 }
 
 /// Kills a command in a container, where this account may and the engine counts processes as this machine does: only one
-/// that is in the container is.
+/// that is in the container is. An engine answers before it has begun what it was asked to, so that is waited for.
 async fn end(engine: &Engine, container: &str, exec: &str) {
-    let Ok(found) = engine.docker.inspect_exec(exec).await else { return };
-    let pid = found.pid.filter(|_| found.running == Some(true)).and_then(|pid| u32::try_from(pid).ok());
-    if let Some(pid) = pid.filter(|pid| *pid > 0) {
+    while let Ok(found) = engine.docker.inspect_exec(exec).await {
         let container = found.container_id.unwrap_or_else(|| container.to_owned());
-        let _ = tokio::task::spawn_blocking(move || survivors::kill_within(pid, &container)).await;
+        match (found.running, found.pid.and_then(|pid| u32::try_from(pid).ok())) {
+            (Some(true), Some(pid)) if pid > 0 => {
+                let _ = tokio::task::spawn_blocking(move || survivors::kill_within(pid, &container)).await;
+                return;
+            }
+            _ if found.exit_code.is_some() => return,
+            _ => tokio::time::sleep(PAUSE).await,
+        }
     }
 }
 
