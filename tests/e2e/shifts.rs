@@ -250,6 +250,7 @@ fn what_a_shift_left_behind_is_said() {
     let sandbox = Sandbox::new(SHOP);
     sandbox.up();
     sandbox.nagaya(&["shift", "users", "v2=100", "--over", "10m", "--step", "50", "--detach"]).good();
+    until("it has begun", || !routes(&sandbox).is_empty());
     sandbox.nagaya(&["dtab", "set", &format!("{} ; /svc/other => /svc/users", routes(&sandbox))]).good();
     let left = "as a shift to users-v2 left it, of which this engine knows no more";
     let status = || sandbox.nagaya(&["shift", "users", "--status"]).good().out;

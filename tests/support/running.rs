@@ -51,7 +51,7 @@ impl Running {
                 let _ = self.child.kill();
                 panic!("it does not end\n--- out\n{}\n--- err\n{}", self.out(), self.err());
             }
-            pause();
+            pause(begun);
         };
         Run { code: code(status), out: self.out(), err: self.err() }
     }

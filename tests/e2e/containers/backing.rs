@@ -25,6 +25,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     pg_ctl -D "$PGDATA" -s -w -o "-c listen_addresses= -k /tmp" start
     createdb -h /tmp -U "$POSTGRES_USER" "$POSTGRES_DB"
     for seed in /docker-entrypoint-initdb.d/*; do
+        [ -e "$seed" ] || continue
         psql -q -v ON_ERROR_STOP=1 -h /tmp -U "$POSTGRES_USER" -d "$POSTGRES_DB" -f "$seed"
     done
     pg_ctl -D "$PGDATA" -s -m fast stop
