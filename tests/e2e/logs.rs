@@ -4,11 +4,16 @@ use std::fs;
 
 use crate::support::sandbox::{Sandbox, full, signal, until};
 
-/// Numbered lines of 100 bytes, then a word, then quiet.
-fn numbered(count: usize) -> Sandbox {
+/// So many lines of 99 letters, or as many bytes in fewer and longer ones where not everything is tested at its full size.
+fn sized(lines: usize) -> (usize, usize) {
+    if full() { (lines, 99) } else { (lines / 5, 499) }
+}
+
+/// Prints numbered lines of a width, then a word, then nothing more.
+fn numbered((count, width): (usize, usize)) -> Sandbox {
     let sandbox = Sandbox::new("name: lines\nservices:\n  web: { command: [python3, lines.py] }\n");
     let program = format!(
-        "import sys, time\nfor i in range({count}):\n    sys.stdout.write(f'{{i:09}} '.ljust(99, 'x') + '\\n')\n\
+        "import sys, time\nfor i in range({count}):\n    sys.stdout.write(f'{{i:09}} '.ljust({width}, 'x') + '\\n')\n\
          sys.stdout.flush()\nprint('the end', flush=True)\ntime.sleep(1e6)\n"
     );
     sandbox.write("lines.py", program);
@@ -23,8 +28,8 @@ fn numbers(text: &str) -> Vec<usize> {
 #[test]
 fn none_are_lost_and_all_are_in_order_while_somebody_follows() {
     // More than is kept, so that segments are deleted while they are followed.
-    let count = if full() { 1_000_000 } else { 600_000 };
-    let sandbox = numbered(count);
+    let size @ (count, _) = sized(if full() { 1_000_000 } else { 600_000 });
+    let sandbox = numbered(size);
     sandbox.nagaya(&["up", "-d"]).good();
     let follower = sandbox.start(&["logs", "-f", "web"]);
     until("the last line is followed", || follower.out_end().contains("the end"));
@@ -82,7 +87,7 @@ fn events_are_chosen_as_requests_are() {
 
 #[test]
 fn what_was_kept_is_read_after_the_end() {
-    let sandbox = numbered(1000);
+    let sandbox = numbered((1000, 99));
     sandbox.up();
     until("all is there", || sandbox.nagaya(&["logs", "web", "--tail", "1"]).out.contains("the end"));
     assert_eq!(numbers(&sandbox.nagaya(&["logs", "web"]).good().out), (0..1000).collect::<Vec<_>>());
@@ -115,7 +120,8 @@ fn strange_bytes_long_lines_and_lines_without_an_end_are_kept() {
 
 #[test]
 fn old_output_makes_room_for_new() {
-    let sandbox = numbered(700_000);
+    let size @ (count, _) = sized(700_000);
+    let sandbox = numbered(size);
     sandbox.nagaya(&["up", "-d"]).good();
     until("all is there", || sandbox.nagaya(&["logs", "web", "--tail", "1"]).out.contains("the end"));
     let kept: u64 = fs::read_dir(sandbox.home().join("logs/web"))
@@ -124,7 +130,7 @@ fn old_output_makes_room_for_new() {
         .sum();
     assert!(kept <= 61 << 20, "{kept} bytes are kept");
     let seen = numbers(&sandbox.nagaya(&["logs", "web"]).good().out);
-    assert_eq!(seen.last(), Some(&699_999));
+    assert_eq!(seen.last(), Some(&(count - 1)));
     assert!(seen.windows(2).all(|pair| pair[1] == pair[0] + 1));
 }
 
