@@ -47,11 +47,13 @@ mod status;
 mod stream;
 mod tasks;
 mod temporary;
+mod top;
 mod tries;
 mod trust;
 mod ui;
 mod up;
 mod url;
+mod usage;
 mod wait;
 mod why;
 
@@ -112,6 +114,7 @@ fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Error> {
         Some(Command::Matrix(args)) => matrix::run(&global, args, output),
         Some(Command::Down(args)) => block(down::run(&global, &args, output)),
         Some(Command::Ps(args)) => block(ps::run(&global, &args, output)),
+        Some(Command::Top(args)) => block(top::run(&global, &args, output)),
         Some(Command::Ls(_)) => ls::run(output),
         Some(Command::Logs(args)) => block(logs::run(&global, args, output)),
         Some(Command::Start(args)) => block(control::run(&global, "start", &args, output)),
@@ -146,7 +149,7 @@ fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Error> {
         Some(Command::Schema(_)) => schema::run(output),
         Some(Command::Requests(args)) => block(requests::run(&global, &args, output)),
         Some(Command::Events(args)) => block(events::run(&global, &args, output)),
-        Some(Command::Ui(_)) => block(ui::run(&global, output)),
+        Some(Command::Ui(args)) => block(ui::run(&global, &args, output)),
         Some(Command::Demo(args)) => demo::run(global, args, output),
     }
 }

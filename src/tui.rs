@@ -6,6 +6,7 @@
 mod act;
 mod app;
 mod draw;
+mod frame;
 mod fuzzy;
 mod keys;
 pub mod layers;
@@ -28,7 +29,9 @@ mod why;
 
 pub use app::{App, Ask, Msg, Wants, Workspace};
 pub use draw::draw;
+pub use frame::{frame, text};
 pub use keys::Keymap;
+pub use page::Page;
 pub use palette::Suggestion;
 pub use routes::{Shared, Told as RoutesTold};
 pub use svg::svg;

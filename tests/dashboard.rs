@@ -9,10 +9,10 @@ use std::path::Path;
 
 use crossterm::event::KeyCode;
 use nagaya::runtime::Changes;
-use nagaya::tui::{Ask, Msg, svg};
+use nagaya::tui::{Ask, Msg, frame, svg, text};
 use serde_json::Value;
 
-use fixture::{app, full_app, key, row, screen, terminal};
+use fixture::{app, full_app, key, lines, noon, row, screen, terminal};
 
 #[test]
 fn what_the_engine_has_to_say_stands_at_the_foot() {
@@ -113,6 +113,19 @@ fn without_colours_no_cell_has_one() {
     assert_eq!(colored.count(), 0);
 }
 
+#[test]
+fn a_frame_is_text_too() {
+    let mut app = app(false, false);
+    let mut wide = lines().remove(0);
+    wide.text = "長屋 up|".to_owned();
+    app.update(Msg::Lines(vec!["web".to_owned()], vec![("web".to_owned(), wide)]));
+    let shown = text(&frame(&mut app, (80, 24), noon()));
+    assert_eq!(shown.lines().count(), 24);
+    assert!(shown.lines().next().unwrap().starts_with(" shop "), "{shown}");
+    assert!(shown.contains("長屋 up|"), "{shown}");
+    assert!(shown.lines().all(|line| line == line.trim_end()), "{shown}");
+}
+
 /// Compares a picture with the one that is kept; `NAGAYA_DRAW=1` draws it again.
 fn check_picture(name: &str, drawn: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures").join(name);
@@ -127,12 +140,12 @@ fn check_picture(name: &str, drawn: &str) {
 #[test]
 fn the_pictures_in_readme_are_this_rendering() {
     let mut app = full_app();
-    check_picture("dashboard.svg", &svg(terminal(&mut app, 100, 24).backend().buffer()));
+    check_picture("dashboard.svg", &svg(&frame(&mut app, (100, 24), noon())));
     key(&mut app, KeyCode::Char('3'));
-    check_picture("topology.svg", &svg(terminal(&mut app, 110, 26).backend().buffer()));
+    check_picture("topology.svg", &svg(&frame(&mut app, (110, 26), noon())));
     key(&mut app, KeyCode::Char('4'));
     key(&mut app, KeyCode::Char('k'));
     key(&mut app, KeyCode::Char('k'));
     key(&mut app, KeyCode::Enter);
-    check_picture("trace.svg", &svg(terminal(&mut app, 100, 18).backend().buffer()));
+    check_picture("trace.svg", &svg(&frame(&mut app, (100, 18), noon())));
 }

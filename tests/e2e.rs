@@ -42,6 +42,7 @@ mod stirs;
 mod surroundings;
 mod templates;
 mod terminal;
+mod top;
 mod tour;
 mod traffic;
 mod tries;

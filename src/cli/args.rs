@@ -30,8 +30,10 @@ use super::scale::Scale;
 use super::shift::Shift;
 use super::snapshot::Snapshot;
 use super::tasks::Tasks;
+use super::top::Top;
 use super::tries::Try;
 use super::trust::Trust;
+use super::ui::Ui;
 use super::url::Url;
 use super::wait::Wait;
 use crate::model::parse_duration;
@@ -136,6 +138,8 @@ commands! {
     Down(Down) = "down",
     /// The services and their states
     Ps(Ps) = "ps",
+    /// CPU and memory of services, as they change
+    Top(Top) = "top",
     /// All running workspaces of this user
     Ls(Nothing) = "ls",
     /// What services write
@@ -210,7 +214,7 @@ commands! {
     /// Changes of state
     Events(Events) = "events",
     /// The dashboard
-    Ui(Nothing) = "ui",
+    Ui(Ui) = "ui",
     /// An embedded workspace that needs nothing installed
     Demo(Demo) = "demo",
 }

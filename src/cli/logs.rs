@@ -185,6 +185,16 @@ struct Merge {
     end: Option<Timestamp>,
 }
 
+/// What is written already.
+pub fn written(logs: &Path, services: &[String], from: From) -> Result<Vec<Owned>, Error> {
+    let mut merge = Merge::new(logs, services, from).up_to(clock::utc());
+    let mut out = Vec::new();
+    while let Some(lines) = merge.next()? {
+        out.extend(lines);
+    }
+    Ok(out)
+}
+
 /// Lines printed at once.
 const PIECE: usize = 1000;
 

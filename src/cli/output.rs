@@ -89,6 +89,21 @@ impl Output {
         let _ = write!(err, "\r\x1b[K{shown}").and_then(|()| err.flush());
     }
 
+    /// Draws lines in the place of those that were drawn before, no more than the terminal has; how many they are.
+    pub fn redraw(&self, before: usize, lines: &[String]) -> usize {
+        let mut out = io::stdout().lock();
+        let rows = rustix::termios::tcgetwinsize(&out).map_or(24, |size| usize::from(size.ws_row));
+        let shown = lines.len().min(rows.saturating_sub(1).max(1));
+        let mut text = if before > 0 { format!("\x1b[{before}A\r\x1b[J") } else { String::new() };
+        for line in &lines[..shown] {
+            let line = if self.colors() { line.clone() } else { strip_str(line).to_string() };
+            // Without line wrap what is too long ends at the edge, styles and all (DECAWM).
+            text.push_str(&format!("\x1b[?7l{line}\x1b[?7h\n"));
+        }
+        finish(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+        shown
+    }
+
     /// Prints a line of somebody else's, as it is, after a prefix of ours.
     pub fn raw_line(&self, prefix: &str, line: &[u8]) {
         let prefix = if self.colors() { prefix.to_owned() } else { strip_str(prefix).to_string() };

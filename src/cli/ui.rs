@@ -2,6 +2,7 @@
 
 mod command;
 mod feeds;
+mod render;
 mod screen;
 
 use std::io;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::Args;
 use crossterm::event::{Event, EventStream};
 use futures_util::StreamExt;
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,44 +24,93 @@ use super::output::Output;
 use crate::api::{Client, Explain, Identity};
 use crate::effects::{environment, fs};
 use crate::engine::Owned;
-use crate::tui::{App, Ask, Keymap, Msg, Suggestion, Theme, Workspace};
+use crate::manifest::did_you_mean;
+use crate::tui::{App, Ask, Keymap, Msg, Page, Suggestion, Theme, Workspace};
 
 use command::Own;
-use feeds::{Feeds, Task};
+use feeds::{Feeds, Source, Task};
 use screen::Screen;
 
 /// Between two frames at least: 30 a second are enough for any eye.
 const FRAME: Duration = Duration::from_millis(33);
 
-/// The dashboard of a running engine.
-pub async fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
-    if !output.is_terminal() {
-        return Err(Error::usage("the dashboard needs a terminal").hint("`nagaya ps` and `nagaya logs -f` do not"));
-    }
-    let (client, _) = connect(global, output)?;
-    let identity = client.identity().await?;
-    show(&client, &identity, None, output).await
+#[derive(Debug, Args)]
+pub struct Ui {
+    /// The page: services, logs, topology, requests, routes, tasks, or `logs:SERVICE`, `why:SERVICE`, `trace:ID`
+    #[arg(long, value_name = "NAME", env = "NAGAYA_VIEW")]
+    pub view: Option<String>,
+    /// Write one frame to standard output instead, as a picture or as text
+    #[arg(long, value_name = "FORMAT", env = "NAGAYA_RENDER")]
+    pub render: Option<render::Format>,
+    /// The columns and rows of that frame
+    #[arg(long, value_name = "SIZE", default_value = "160x50", value_parser = render::size, env = "NAGAYA_SIZE")]
+    pub size: (u16, u16),
 }
 
-/// Shows an engine until the user leaves; `owned` ends with the dashboard unless it is left running.
+/// The dashboard of a running engine, or one frame of it.
+pub async fn run(global: &Global, args: &Ui, output: &Output) -> Result<ExitCode, Error> {
+    if args.render.is_none() && !output.is_terminal() {
+        return Err(Error::usage("the dashboard needs a terminal")
+            .hint("`nagaya ps` and `nagaya logs -f` do not, and `nagaya ui --render text` writes one frame"));
+    }
+    let page = args.view.as_deref().map(page).transpose()?;
+    let (client, _) = connect(global, output)?;
+    let identity = client.identity().await?;
+    if let Some(page) = &page {
+        let rows = client.services().await?;
+        let names = || rows.iter().map(|row| row.name.as_str());
+        if let Some(missing) = page.services().iter().find(|name| names().all(|known| known != *name)) {
+            let error = Error::usage(format!("there is no service `{missing}`"));
+            let near = did_you_mean(missing, names());
+            return Err(error.hint(near.unwrap_or_else(|| "`nagaya ps` lists the services".to_owned())));
+        }
+    }
+    match args.render {
+        Some(format) => {
+            let app = App::new(
+                workspace(&identity, false),
+                Theme { colors: render::has_colors(format, global.color) },
+                keymap().0,
+            );
+            let source = Source::new(&client, &identity, Own::new(&identity), mpsc::channel(1).0);
+            render::run(app, &source, page, (format, args.size), output).await
+        }
+        None => show(&client, &identity, (None, page), output).await,
+    }
+}
+
+fn page(name: &str) -> Result<Page, Error> {
+    Page::named(name).ok_or_else(|| {
+        Error::usage(format!("the dashboard has no page `{name}`"))
+            .hint("services, logs, topology, requests, routes, tasks, logs:SERVICE, why:SERVICE, trace:ID")
+    })
+}
+
+fn workspace(identity: &Identity, owned: bool) -> Workspace {
+    Workspace {
+        name: identity.name.clone(),
+        url: format!("http://{}.localhost:{}", identity.host_label, identity.front_door),
+        owned,
+    }
+}
+
+/// Shows an engine, from a page on, until the user leaves; `owned` ends with the dashboard unless it is left running.
 pub async fn show(
     client: &Client,
     identity: &Identity,
-    owned: Option<Owned>,
+    (owned, page): (Option<Owned>, Option<Page>),
     output: &Output,
 ) -> Result<ExitCode, Error> {
-    let workspace = Workspace {
-        name: identity.name.clone(),
-        url: format!("http://{}.localhost:{}", identity.host_label, identity.front_door),
-        owned: owned.is_some(),
-    };
     let (keymap, problems) = keymap();
-    let mut app = App::new(workspace, Theme { colors: output.colors() }, keymap);
+    let mut app = App::new(workspace(identity, owned.is_some()), Theme { colors: output.colors() }, keymap);
     app.commands = commands();
     app.message = problems;
+    if let Some(page) = page {
+        app.show(page);
+    }
     let (messages, inbox) = mpsc::channel(64);
     let own = Own::new(identity);
-    let feeds = Feeds::new(client, identity, own.clone(), messages.clone());
+    let feeds = Feeds::new(Source::new(client, identity, own.clone(), messages.clone()));
     let mut session =
         Session { app, client: client.clone(), own, feeds, running: None, messages, inbox, killed: false };
     let screen = Screen::enter().map_err(|error| Error::failed(format!("the terminal: {error}")))?;

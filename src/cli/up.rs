@@ -214,7 +214,7 @@ impl Session {
         let judges = self.args.exit_code_from.is_some() || self.args.abort_on_failure;
         if output.is_terminal() && !self.args.no_tui && !judges && !output.json {
             let owned = self.owned.take();
-            return ui::show(&self.client, &self.identity, owned, output).await;
+            return ui::show(&self.client, &self.identity, (owned, None), output).await;
         }
         self.stream(output).await
     }

@@ -41,6 +41,22 @@ pub struct Changes {
     pub notices: Vec<String>,
 }
 
+impl Changes {
+    /// Lays these over the rows that are known.
+    pub fn over(self, rows: &mut Vec<Service>) {
+        if self.whole {
+            *rows = self.services;
+            return;
+        }
+        for row in self.services {
+            match rows.iter_mut().find(|known| known.id() == row.id()) {
+                Some(known) => *known = row,
+                None => rows.push(row),
+            }
+        }
+    }
+}
+
 /// Events that are kept for those who come late.
 const KEPT_EVENTS: usize = 10_000;
 

@@ -247,8 +247,9 @@ impl Engine {
                     sample_at = Some(tokio::time::Instant::now() + SAMPLE);
                 }
                 Ok(()) = self.watchers.changed() => {
-                    sample_at = (*self.watchers.borrow_and_update() > 0).then(tokio::time::Instant::now);
-                    self.publisher.forget_sample(&self.world);
+                    let begun = sample_at.unwrap_or_else(tokio::time::Instant::now);
+                    sample_at = (*self.watchers.borrow_and_update() > 0).then_some(begun);
+                    self.publisher.keep_sample(sample_at.is_some(), &self.world);
                 }
             }
             self.take_batch();

@@ -6,7 +6,7 @@ use super::keys::Keymap;
 use super::logs::Logs;
 use super::network::Network;
 use super::output::{Output, Progress};
-use super::page::{Page, Trail};
+use super::page::{Page, ROOTS, Trail};
 use super::palette::Suggestion;
 use super::prompt::{For, Prompt};
 use super::requests::Requests;
@@ -236,6 +236,15 @@ impl App {
         }
     }
 
+    /// Goes to a page, from wherever one is.
+    pub fn show(&mut self, page: Page) {
+        match ROOTS.iter().any(|(root, _)| *root == page) {
+            true => self.trail.go(page),
+            false => self.trail.open(page),
+        }
+        self.follow_shown();
+    }
+
     /// Takes in one message; what it asks for is returned.
     pub fn update(&mut self, msg: Msg) -> Option<Ask> {
         let ask = self.take(msg);
@@ -284,20 +293,11 @@ impl App {
         self.run(next, false)
     }
 
-    fn rows(&mut self, changes: Changes) {
+    fn rows(&mut self, mut changes: Changes) {
         let selected = self.groups().get(self.selected).map(|group| group.name().to_owned());
-        self.notices = changes.notices;
-        if changes.whole {
-            self.shape += 1;
-            self.services = changes.services;
-        } else {
-            for row in changes.services {
-                match self.services.iter_mut().find(|known| known.id() == row.id()) {
-                    Some(known) => *known = row,
-                    None => self.services.push(row),
-                }
-            }
-        }
+        self.notices = std::mem::take(&mut changes.notices);
+        self.shape += u64::from(changes.whole);
+        changes.over(&mut self.services);
         let names: Vec<String> = self.groups().iter().map(|group| group.name().to_owned()).collect();
         let again = selected.and_then(|selected| names.iter().position(|name| *name == selected));
         self.selected = again.unwrap_or(self.selected).min(names.len().saturating_sub(1));

@@ -33,6 +33,30 @@ pub const ROOTS: [(Page, &str); 6] = [
 ];
 
 impl Page {
+    /// A page by its name: `services`, or about something: `logs:web,users`, `why:web`, `trace:ID`. None where there is
+    /// no such page.
+    pub fn named(name: &str) -> Option<Self> {
+        if let Some((page, _)) = ROOTS.iter().find(|(_, title)| *title == name) {
+            return Some(page.clone());
+        }
+        let (kind, about) = name.split_once(':').filter(|(_, about)| !about.is_empty())?;
+        match kind {
+            "logs" => Some(Self::Logs(about.split(',').map(str::to_owned).collect())),
+            "why" => Some(Self::Why(about.to_owned())),
+            "trace" => Some(Self::Trace(about.to_owned())),
+            _ => None,
+        }
+    }
+
+    /// The services that it is about.
+    pub fn services(&self) -> &[String] {
+        match self {
+            Self::Logs(names) => names,
+            Self::Why(name) => std::slice::from_ref(name),
+            _ => &[],
+        }
+    }
+
     /// What keys mean on it.
     pub fn place(&self) -> Place {
         match self {

@@ -102,7 +102,8 @@ pub struct Port {
 /// CPU and memory of all processes of a service.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Usage {
-    pub cpu_percent: f64,
+    /// Of one CPU; not known before the second look.
+    pub cpu_percent: Option<f64>,
     pub memory_bytes: u64,
 }
 
@@ -153,7 +154,7 @@ impl Service {
             // Filled in when it is shown: a row that changed with every look would never be the same.
             uptime_ms: None,
             started: status.started.map(|at| format!("{:.3}", wall(at))),
-            cpu_percent: usage.map(|usage| usage.cpu_percent),
+            cpu_percent: usage.and_then(|usage| usage.cpu_percent),
             memory_bytes: usage.map(|usage| usage.memory_bytes),
             reason: status.reason.as_ref().map(|it| reason(it, plan)),
             settled: status.settled,

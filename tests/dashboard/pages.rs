@@ -2,7 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use nagaya::runtime::Changes;
-use nagaya::tui::{App, Ask, Msg};
+use nagaya::tui::{App, Ask, Msg, Page};
 use serde_json::{Value, json};
 
 use super::fixture::{explanation, flow, full_app, key, lines, request, row, screen, type_text};
@@ -228,5 +228,19 @@ fn every_page_bears_every_size() {
         for (width, height) in [(30, 8), (31, 9), (45, 12), (59, 20), (76, 24), (100, 30), (119, 10), (300, 100)] {
             screen(&mut app, width, height);
         }
+    }
+}
+
+#[test]
+fn pages_have_names() {
+    let mut app = full_app();
+    app.show(Page::named("why:mailer").unwrap());
+    assert_eq!(app.wants().why.as_deref(), Some("mailer"));
+    app.show(Page::named("logs:web,users").unwrap());
+    assert_eq!(app.wants().logs, ["web", "users"]);
+    app.show(Page::named("tasks").unwrap());
+    assert!(app.wants().tasks && app.wants().why.is_none());
+    for wrong in ["", "why", "why:", "tasks:x", "servicez"] {
+        assert_eq!(Page::named(wrong), None);
     }
 }

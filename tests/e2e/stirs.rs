@@ -6,14 +6,14 @@ use std::process::{Child, Stdio};
 use crate::support::sandbox::{Sandbox, until};
 
 /// A stream of the engine, as far as it has come.
-struct Following<'a> {
+pub struct Following<'a> {
     sandbox: &'a Sandbox,
     name: &'static str,
     child: Child,
 }
 
 impl<'a> Following<'a> {
-    fn begin(sandbox: &'a Sandbox, name: &'static str, path: &str) -> Self {
+    pub fn begin(sandbox: &'a Sandbox, name: &'static str, path: &str) -> Self {
         let socket = sandbox.engine()["socket"].as_str().unwrap().to_owned();
         let file = fs::File::create(sandbox.path(name)).unwrap();
         let url = format!("http://nagaya{path}");
@@ -23,9 +23,13 @@ impl<'a> Following<'a> {
         Self { sandbox, name, child }
     }
 
+    /// All of it, whole messages or not.
+    pub fn text(&self) -> String {
+        fs::read_to_string(self.sandbox.path(self.name)).unwrap()
+    }
+
     fn messages(&self) -> usize {
-        let text = fs::read_to_string(self.sandbox.path(self.name)).unwrap();
-        text.lines().filter(|line| line.starts_with("data:")).count()
+        self.text().lines().filter(|line| line.starts_with("data:")).count()
     }
 }
 

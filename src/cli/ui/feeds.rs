@@ -18,7 +18,7 @@ use crate::tui::{Msg, RoutesTold, Shared, Wants};
 use crate::view::{Explanation, Flow, Request, Service, Shift, ShiftState};
 
 /// Lines of the past that are shown of a service.
-const PAST: usize = 1000;
+pub const PAST: usize = 1000;
 /// The last lines below an explanation.
 const LINES: usize = 30;
 /// What changes with the time alone is asked for again so often, while it is shown.
@@ -50,19 +50,17 @@ pub struct Feeds {
 
 /// Where all comes from and goes to.
 #[derive(Debug, Clone)]
-struct Source {
-    client: Client,
-    logs: PathBuf,
+pub struct Source {
+    pub client: Client,
+    pub logs: PathBuf,
     state: PathBuf,
-    own: Own,
+    pub own: Own,
     messages: mpsc::Sender<Msg>,
 }
 
 impl Feeds {
     /// Begins with what is always wanted.
-    pub fn new(client: &Client, identity: &Identity, own: Own, messages: mpsc::Sender<Msg>) -> Self {
-        let source =
-            Source { client: client.clone(), logs: identity.logs.clone(), state: identity.state(), own, messages };
+    pub fn new(source: Source) -> Self {
         let always = [Task(tokio::spawn(source.clone().rows())), Task(tokio::spawn(source.clone().traffic()))];
         Self {
             source,
@@ -105,6 +103,11 @@ impl Feeds {
 }
 
 impl Source {
+    /// An engine, and whom to tell.
+    pub fn new(client: &Client, identity: &Identity, own: Own, messages: mpsc::Sender<Msg>) -> Self {
+        Self { client: client.clone(), logs: identity.logs.clone(), state: identity.state(), own, messages }
+    }
+
     async fn rows(self) {
         if let Ok(mut stream) = self.client.events("/v1/services/stream?usage=true").await {
             while let Some(changes) = stream.next::<Changes>().await {
@@ -135,16 +138,17 @@ impl Source {
         }
     }
 
+    /// Why a service is not ready, with the last lines of whoever is to blame.
+    pub async fn told_why(&self, name: &str) -> Result<Explanation, String> {
+        let mut why = self.client.why(name).await.map_err(|error| error.to_string())?;
+        why.last_lines = tail_of(&self.state, &why.culprit(), LINES);
+        Ok(why)
+    }
+
     async fn why(self, name: String) {
         let (mut before, mut stirs): (_, Option<Stirs>) = (None, None);
         loop {
-            let told = match self.client.why(&name).await {
-                Ok(mut why) => {
-                    why.last_lines = tail_of(&self.state, &why.culprit(), LINES);
-                    Ok(why)
-                }
-                Err(error) => Err(error.to_string()),
-            };
+            let told = self.told_why(&name).await;
             // What is known already need not be drawn again.
             if before.as_ref() != Some(&told) {
                 before = Some(told.clone());
@@ -199,7 +203,8 @@ impl Source {
         }
     }
 
-    async fn told_of_routes(&self) -> Result<RoutesTold, CallError> {
+    /// The routes, and what is under way with them.
+    pub async fn told_of_routes(&self) -> Result<RoutesTold, CallError> {
         let dtab: Dtab = self.client.routes().await?.dtab.parse().unwrap_or_default();
         let rows = self.client.services().await?;
         let shifts = self.client.shifts().await?;

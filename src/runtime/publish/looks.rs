@@ -51,7 +51,7 @@ impl Publisher {
             for pid in world.statuses(place).filter_map(|status| status.pid) {
                 let Some(usage) = sample.of(pid) else { continue };
                 let before = self.last_sample.as_ref().and_then(|(at, sample)| Some((*at, sample.of(pid)?)));
-                let cpu_percent = before.map_or(0.0, |(at, before)| {
+                let cpu_percent = before.map(|(at, before)| {
                     #[allow(clippy::cast_precision_loss, reason = "a percentage")]
                     let used = usage.ticks.saturating_sub(before.ticks) as f64 / ticks_per_second() as f64;
                     let passed = now.since(at).as_secs_f64();
@@ -64,9 +64,9 @@ impl Publisher {
         self.rows(world, 0..world.plan().services.len());
     }
 
-    /// Nobody looks at CPU and memory any more.
-    pub fn forget_sample(&mut self, world: &World) {
-        if self.last_sample.take().is_some() {
+    /// Forgets CPU and memory once nobody looks any more. Whoever joins those who look sees what they see.
+    pub fn keep_sample(&mut self, is_looked_at: bool, world: &World) {
+        if !is_looked_at && self.last_sample.take().is_some() {
             self.usage.clear();
             self.rows(world, 0..world.plan().services.len());
         }
