@@ -12,6 +12,7 @@ mod given_up;
 mod http2;
 mod identifiers;
 mod lab;
+mod one_at_a_time;
 mod oracle;
 mod permits;
 mod refused;

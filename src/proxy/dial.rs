@@ -19,6 +19,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::http::Caller;
 use super::pods::Pods;
+use super::pool::Seat;
 use crate::effects::{descriptors, roots};
 use crate::route::Location;
 
@@ -38,7 +39,8 @@ pub enum Offer {
 /// A connection to a callee.
 #[derive(Debug)]
 pub enum Stream {
-    Tcp(TcpStream),
+    /// Perhaps with what it tells of its callee.
+    Tcp(TcpStream, Option<Seat>),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
@@ -72,15 +74,15 @@ impl Dialer {
     pub async fn dial(&self, location: &Location, caller: &Caller, offer: Offer) -> io::Result<Stream> {
         let connected = async {
             match location {
-                Location::Loopback(port) => loopback(*port).await.map(Stream::Tcp),
+                Location::Loopback(port) => loopback(*port).await.map(Stream::plain),
                 Location::Pod { service, instance, port } => {
-                    self.pods.connect((service, *instance), caller, *port).await.map(Stream::Tcp)
+                    self.pods.connect((service, *instance), caller, *port).await.map(Stream::plain)
                 }
                 Location::Elsewhere { host, port, tls } => {
                     let stream = TcpStream::connect((&**host, *port)).await?;
                     stream.set_nodelay(true)?;
                     // In a place of its own: all who wait would have its room.
-                    if *tls { Box::pin(self.secure(stream, host, offer)).await } else { Ok(Stream::Tcp(stream)) }
+                    if *tls { Box::pin(self.secure(stream, host, offer)).await } else { Ok(Stream::plain(stream)) }
                 }
             }
         };
@@ -134,10 +136,22 @@ async fn loopback(port: u16) -> io::Result<TcpStream> {
 }
 
 impl Stream {
+    fn plain(stream: TcpStream) -> Self {
+        Self::Tcp(stream, None)
+    }
+
+    /// What it tells of its callee.
+    pub fn seat(&mut self) -> Option<&mut Seat> {
+        match self {
+            Self::Tcp(_, seat) => seat.as_mut(),
+            Self::Tls(_) => None,
+        }
+    }
+
     /// Whether HTTP/2 was negotiated; without TLS nothing is.
     pub fn negotiated_http2(&self) -> bool {
         match self {
-            Self::Tcp(_) => false,
+            Self::Tcp(..) => false,
             Self::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(HTTP2),
         }
     }
@@ -146,7 +160,7 @@ impl Stream {
 impl Stream {
     fn is_kept_back(&self) -> bool {
         match self {
-            Self::Tcp(stream) => descriptors::is_kept_back(stream),
+            Self::Tcp(stream, _) => descriptors::is_kept_back(stream),
             Self::Tls(stream) => descriptors::is_kept_back(stream.get_ref().0),
         }
     }
@@ -155,7 +169,13 @@ impl Stream {
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(context, into),
+            Self::Tcp(stream, seat) => {
+                let polled = Pin::new(stream).poll_read(context, into);
+                if let (Some(seat), true) = (seat, polled.is_ready()) {
+                    seat.heard();
+                }
+                polled
+            }
             Self::Tls(stream) => Pin::new(stream).poll_read(context, into),
         }
     }
@@ -164,7 +184,7 @@ impl AsyncRead for Stream {
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Tcp(stream, _) => Pin::new(stream).poll_write(context, bytes),
             Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
         }
     }
@@ -175,25 +195,25 @@ impl AsyncWrite for Stream {
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(context, pieces),
+            Self::Tcp(stream, _) => Pin::new(stream).poll_write_vectored(context, pieces),
             Self::Tls(stream) => Pin::new(stream).poll_write_vectored(context, pieces),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
-        matches!(self, Self::Tcp(_))
+        matches!(self, Self::Tcp(..))
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_flush(context),
+            Self::Tcp(stream, _) => Pin::new(stream).poll_flush(context),
             Self::Tls(stream) => Pin::new(stream).poll_flush(context),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Tcp(stream, _) => Pin::new(stream).poll_shutdown(context),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
         }
     }

@@ -2,15 +2,17 @@
 
 mod failed;
 mod http2;
+mod place;
+mod sweep;
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
-use std::collections::hash_map::{Entry, HashMap};
+use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 use std::io;
 use std::ops::Deref;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
@@ -23,6 +25,8 @@ use tokio::task::spawn_local;
 
 pub use failed::Failed;
 use http2::Line;
+use place::Place;
+pub use place::Seat;
 
 use super::dial::{Dialer, Offer, Stream, owner};
 use super::http::Caller;
@@ -56,6 +60,8 @@ pub struct Inner {
     pub spare: Spare,
     /// Somebody is going to look for those that grew old.
     is_swept: Cell<bool>,
+    /// And for those that are not kept for as long.
+    is_swept_soon: Cell<bool>,
 }
 
 impl Deref for Pool {
@@ -67,12 +73,12 @@ impl Deref for Pool {
 }
 
 /// The connections to one place; clones are the same ones.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Shelf(Rc<RefCell<Kept>>);
 
 /// The latest used are at the back, where they are taken from first: those at the front grow old and are dropped.
-#[derive(Default)]
 struct Kept {
+    place: Arc<Place>,
     wires: VecDeque<(Wire<Stream>, Instant)>,
     http1: VecDeque<(http1::SendRequest<Upload>, Instant)>,
     http2: Line,
@@ -110,22 +116,26 @@ impl Pool {
     /// The connections of a caller to a place.
     pub fn shelf(&self, location: &Location, caller: &Caller) -> Shelf {
         let key = Key { location: location.clone(), owner: owner(location, caller) };
-        match self.shelves.borrow_mut().entry(key) {
-            Entry::Occupied(known) => known.get().clone(),
-            Entry::Vacant(new) => {
-                // Perhaps nothing is ever kept there.
-                self.sweep_later();
-                new.insert(Shelf::default()).clone()
-            }
+        let mut shelves = self.shelves.borrow_mut();
+        if let Some(known) = shelves.get(&key) {
+            return known.clone();
         }
+        // Perhaps nothing is ever kept there.
+        self.sweep_later();
+        let others = shelves.iter().find(|(other, _)| other.location == *location);
+        let place = others.map_or_else(|| Place::at(location), |(_, shelf)| shelf.place());
+        let shelf = Shelf::at(place);
+        shelves.insert(key, shelf.clone());
+        shelf
     }
 
     /// Keeps a connection on which nothing is left of the last answer.
     pub fn keep(&self, shelf: &Shelf, wire: Wire<Stream>, now: Instant) {
         let kept = &mut shelf.0.borrow_mut();
-        if wire.is_empty() && !kept.is_withdrawn && kept.wires.len() < KEPT {
+        let has_room = wire.is_empty() && !kept.is_withdrawn && kept.wires.len() < KEPT;
+        if has_room && wire.with(|stream| stream.seat().is_none_or(Seat::stays)) {
             kept.wires.push_back((wire, now));
-            self.sweep_later();
+            self.kept_at(&kept.place);
         }
     }
 
@@ -134,48 +144,24 @@ impl Pool {
         self.shelves.borrow_mut().retain(|key, shelf| {
             let stays = key.location != *location;
             if !stays {
-                *shelf.0.borrow_mut() = Kept { is_withdrawn: true, ..Kept::default() };
+                let kept = &mut *shelf.0.borrow_mut();
+                *kept = Kept { is_withdrawn: true, ..Kept::at(kept.place.clone()) };
             }
             stays
         });
     }
 
-    fn sweep_later(&self) {
-        if !self.is_swept.replace(true) {
-            spawn_local(self.clone().sweep());
-        }
-    }
-
-    /// Closes what has grown old, and forgets places where nothing is kept, until that is all of them.
-    async fn sweep(self) {
-        loop {
-            tokio::time::sleep(FRESH).await;
-            if !self.close_old(clock::instant()) {
-                return self.is_swept.set(false);
-            }
-        }
-    }
-
-    /// Whether any are left.
-    fn close_old(&self, now: Instant) -> bool {
-        let mut left = false;
-        self.shelves.borrow_mut().retain(|_, shelf| {
-            let kept = &mut *shelf.0.borrow_mut();
-            kept.wires.drain(..kept.wires.partition_point(|(_, since)| is_old(*since, now)));
-            kept.http1.drain(..kept.http1.partition_point(|(_, since)| is_old(*since, now)));
-            kept.http2.close_old(now);
-            let is_empty = kept.wires.is_empty() && kept.http1.is_empty();
-            left |= !is_empty || kept.http2.is_open();
-            // Whoever has it in hand may be about to keep something.
-            !(is_empty && kept.http2.is_unused() && Rc::strong_count(&shelf.0) == 1)
-        });
-        left
-    }
-
     /// Opens a connection for HTTP/1.1.
     pub async fn dial_wire(&self, location: &Location, caller: &Caller) -> io::Result<Wire<Stream>> {
-        let stream = self.dialer.dial(location, caller, Offer::Http1).await?;
-        Ok(Wire::new(stream, self.spare.clone()))
+        Ok(Wire::new(self.dial_http1(location, caller).await?, self.spare.clone()))
+    }
+
+    async fn dial_http1(&self, location: &Location, caller: &Caller) -> io::Result<Stream> {
+        let mut stream = self.dialer.dial(location, caller, Offer::Http1).await?;
+        if let Stream::Tcp(_, seat) = &mut stream {
+            *seat = self.seat(location, caller);
+        }
+        Ok(stream)
     }
 
     /// Sends a request over HTTP/1.1. A kept connection that turns out to be closed is no failure: the request is
@@ -197,7 +183,7 @@ impl Pool {
                 },
             }
         }
-        let stream = match self.dialer.dial(location, caller, Offer::Http1).await {
+        let stream = match self.dial_http1(location, caller).await {
             Ok(stream) => stream,
             Err(error) => return Err(Failed::connect(location, error, request)),
         };
@@ -212,7 +198,22 @@ impl Pool {
     }
 }
 
+impl Kept {
+    fn at(place: Arc<Place>) -> Self {
+        let (wires, http1, http2) = Default::default();
+        Self { place, wires, http1, http2, is_withdrawn: false }
+    }
+}
+
 impl Shelf {
+    fn at(place: Arc<Place>) -> Self {
+        Self(Rc::new(RefCell::new(Kept::at(place))))
+    }
+
+    fn place(&self) -> Arc<Place> {
+        self.0.borrow().place.clone()
+    }
+
     /// Whether nothing is kept there any more: the next call to the same place has another one.
     pub fn is_withdrawn(&self) -> bool {
         self.0.borrow().is_withdrawn
@@ -222,7 +223,7 @@ impl Shelf {
     pub fn take(&self, now: Instant) -> Option<Wire<Stream>> {
         let wires = &mut self.0.borrow_mut().wires;
         while let Some((wire, since)) = wires.pop_back() {
-            if is_old(since, now) {
+            if is_old(since, now, FRESH) {
                 // Those that are left are older.
                 wires.clear();
                 return None;
@@ -243,7 +244,7 @@ impl Shelf {
     fn take_http1(&self) -> Option<http1::SendRequest<Upload>> {
         let senders = &mut self.0.borrow_mut().http1;
         while let Some((sender, since)) = senders.pop_back() {
-            if sender.is_ready() && !is_old(since, clock::instant()) {
+            if sender.is_ready() && !is_old(since, clock::instant(), FRESH) {
                 return Some(sender);
             }
         }
@@ -251,18 +252,19 @@ impl Shelf {
     }
 }
 
-/// Whether a connection that was used last at `since` has grown old.
-fn is_old(since: Instant, now: Instant) -> bool {
-    now.saturating_duration_since(since) >= FRESH
+/// Whether a connection that was used last at `since` has been idle for as long as it may.
+fn is_old(since: Instant, now: Instant, limit: Duration) -> bool {
+    now.saturating_duration_since(since) >= limit
 }
 
 impl Lease {
     /// The answer has been read to its end.
     pub fn give_back(self) {
         let kept = &mut self.shelf.0.borrow_mut();
-        if kept.http1.len() < KEPT && !kept.is_withdrawn && !self.sender.is_closed() {
+        let has_room = kept.http1.len() < KEPT && !kept.is_withdrawn && !self.sender.is_closed();
+        if has_room && !kept.place.is_waited_for() {
             kept.http1.push_back((self.sender, clock::instant()));
-            self.pool.sweep_later();
+            self.pool.kept_at(&kept.place);
         }
     }
 }
@@ -273,74 +275,16 @@ mod tests {
     use tokio::task::{LocalSet, coop};
 
     use super::*;
-    use crate::proxy::together::{Spawner, Together};
 
-    const CALLER: Caller = Caller::Outside;
-    const PLACE: Location = Location::Loopback(1);
+    pub(super) const CALLER: Caller = Caller::Outside;
+    pub(super) const PLACE: Location = Location::Loopback(1);
 
     /// A connection, and its other end.
-    async fn connected() -> (Wire<Stream>, TcpStream) {
+    pub(super) async fn connected() -> (Wire<Stream>, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let own = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (other, _) = listener.accept().await.unwrap();
-        (Wire::new(Stream::Tcp(own), Spare::default()), other)
-    }
-
-    #[test]
-    fn connections_of_hyper_that_grow_old_are_closed_too() {
-        local(async {
-            let pool = Pool::default();
-            let shelf = pool.shelf(&PLACE, &CALLER);
-            let begun = clock::instant();
-            let mut callees = Vec::new();
-            for since in [begun, begun + FRESH] {
-                let (own, callee) = tokio::io::duplex(1);
-                let (sender, connection) = http1::handshake(TokioIo::new(own)).await.unwrap();
-                spawn_local(async move { drop(connection.await) });
-                shelf.0.borrow_mut().http1.push_back((sender, since));
-                callees.push(callee);
-            }
-            assert!(pool.close_old(begun + FRESH), "the younger one stays");
-            assert_eq!(tokio::io::AsyncReadExt::read(&mut callees[0], &mut [0]).await.unwrap(), 0);
-            assert!(!pool.close_old(begun + 2 * FRESH), "none is left");
-        });
-    }
-
-    #[test]
-    fn a_connection_by_http2_that_grows_old_is_closed() {
-        local(async {
-            let pool = Pool::default();
-            let shelf = pool.shelf(&PLACE, &CALLER);
-            let begun = clock::instant();
-            let (own, mut callee) = tokio::io::duplex(1 << 10);
-            let spawner = Spawner::default();
-            let builder = hyper::client::conn::http2::Builder::new(spawner.clone());
-            let (sender, connection) = builder.handshake(TokioIo::new(own)).await.unwrap();
-            spawn_local(Together::new(connection, spawner).whole());
-            shelf.0.borrow_mut().http2.set(sender, begun);
-            assert!(pool.close_old(begun + FRESH / 2), "it stays");
-            assert!(!pool.close_old(begun + FRESH), "it goes");
-            let mut read = Vec::new();
-            tokio::io::AsyncReadExt::read_to_end(&mut callee, &mut read).await.unwrap();
-        });
-    }
-
-    #[test]
-    fn places_where_nothing_is_kept_are_forgotten() {
-        local(async {
-            let pool = Pool::default();
-            let now = clock::instant();
-            let (in_hand, used) = (pool.shelf(&PLACE, &CALLER), pool.shelf(&Location::Loopback(2), &CALLER));
-            (3..100).for_each(|port| drop(pool.shelf(&Location::Loopback(port), &CALLER)));
-            let (wire, _other) = connected().await;
-            pool.keep(&used, wire, now);
-            drop(used);
-            assert!(pool.close_old(now));
-            assert_eq!(pool.shelves.borrow().len(), 2);
-            drop(in_hand);
-            assert!(!pool.close_old(now + FRESH));
-            assert!(pool.shelves.borrow().is_empty());
-        });
+        (Wire::new(Stream::Tcp(own, None), Spare::default()), other)
     }
 
     #[test]
@@ -385,7 +329,7 @@ mod tests {
         });
     }
 
-    fn local(test: impl Future<Output = ()>) {
+    pub(super) fn local(test: impl Future<Output = ()>) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         LocalSet::new().block_on(&runtime, test);
     }

@@ -64,7 +64,7 @@ impl Tunnel {
                 let (stream, other) = pair().await.map_err(failed)?;
                 let location = Location::Loopback(other.local_addr().map_err(failed)?.port());
                 enter(other);
-                Ok((Stream::Tcp(stream), Call::Fixed(location)))
+                Ok((Stream::Tcp(stream, None), Call::Fixed(location)))
             }
         }
     }

@@ -62,14 +62,14 @@ impl Io for tokio_rustls::server::TlsStream<TcpStream> {
 impl Io for super::dial::Stream {
     fn reset(&self) {
         match self {
-            Self::Tcp(stream) => stream.reset(),
+            Self::Tcp(stream, _) => stream.reset(),
             Self::Tls(stream) => stream.get_ref().0.reset(),
         }
     }
 
     fn acknowledge(&self) {
         match self {
-            Self::Tcp(stream) => stream.acknowledge(),
+            Self::Tcp(stream, _) => stream.acknowledge(),
             Self::Tls(stream) => stream.get_ref().0.acknowledge(),
         }
     }
@@ -143,6 +143,11 @@ impl<S: Io> Wire<S> {
     /// The store of memory.
     pub fn spare(&self) -> &Spare {
         &self.spare
+    }
+
+    /// Looks at the stream itself.
+    pub fn with<T>(&self, look: impl FnOnce(&mut S) -> T) -> T {
+        look(&mut self.stream.borrow_mut())
     }
 
     /// Looks at what is there and says how much of it was used.

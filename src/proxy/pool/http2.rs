@@ -11,7 +11,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::watch;
 use tokio::task::spawn_local;
 
-use super::{CallError, Failed, Pool, Shelf, is_old};
+use super::{CallError, FRESH, Failed, Pool, Shelf, is_old};
 use crate::effects::clock;
 use crate::proxy::dial::{Offer, Stream};
 use crate::proxy::http::Caller;
@@ -69,7 +69,7 @@ impl Line {
 
     /// Lets a connection go on which no call has begun for long. What is under way there still ends.
     pub fn close_old(&mut self, now: Instant) {
-        self.open.take_if(|open| open.sender.is_closed() || is_old(open.used, now));
+        self.open.take_if(|open| open.sender.is_closed() || is_old(open.used, now, FRESH));
     }
 
     /// For a call that begins now.
