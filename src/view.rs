@@ -11,6 +11,7 @@ mod graph;
 mod log;
 pub mod matrix;
 mod mirror;
+mod naming;
 mod problems;
 mod refused;
 mod remote;
@@ -36,6 +37,7 @@ pub use explain::{Blocker, Culprit, Explanation, SilentPort, Unpublished, Unwell
 pub use graph::{Edge, Graph, Node};
 pub use log::{LogLine, level};
 pub use mirror::Mirror;
+pub use naming::Naming;
 pub use problems::{draw as draw_problems, located};
 pub use refused::{Judge, Past, Refused};
 pub use remote::{Remote, remotes};

@@ -17,7 +17,7 @@ use crate::route::history::{Action, Author, Change, Current, Record, Refused};
 use crate::runtime::{Ask, Handle, Problem};
 use crate::view::routes::{Entry, Explained, Routes, entries};
 use crate::view::rules::{Asked, OfName};
-use crate::view::{self, DelegateTree};
+use crate::view::{self, DelegateTree, Naming};
 
 /// The longest text that is read: a table of a hundred thousand entries.
 pub const LONGEST: usize = 8 << 20;
@@ -80,6 +80,7 @@ fn shown(handle: &Handle, current: &Current) -> Routes {
         who: current.who.clone(),
         dtab: current.dtab.as_ref().map(ToString::to_string).unwrap_or_default(),
         all: handle.routes.borrow().table.dtab().to_string(),
+        any_name: !handle.table.borrow().identifiers.is_empty(),
     }
 }
 
@@ -135,13 +136,16 @@ fn unwritten(error: &serde_json::Error) -> Problem {
 async fn explain(State(shared): State<Shared>, Json(asked): Json<Explain>) -> Answer<Explained> {
     let path: Path = asked.path.parse().map_err(|error| malformed("the path", &error))?;
     let local: Dtab = asked.dtab.parse().map_err(|error| malformed("the dtab", &error))?;
-    let OfName { entries, told } = OfName::new(&shared.handle.table.borrow().rules, &path, asked.request.as_ref());
+    let table = shared.handle.table.borrow().clone();
+    let service = |host: &str| table.named_by_host(host).map(str::to_owned);
+    let Naming { name: path, told: named } = Naming::new(&table.identifiers, &path, asked.request.as_ref(), service);
+    let OfName { entries, told } = OfName::new(&table.rules, &path, asked.request.as_ref());
     let names = Names::of_workspace(&shared.handle, local).ruled(entries);
     let on_loop = tokio::runtime::Handle::current();
     let explained = deep(move || {
         let trace = names.interpreter().delegate(&path);
         let tree = on_loop.block_on(with_hosts(|hosts| DelegateTree::new(&trace, &|place| hosts.addr(place))));
-        Explained::new(told + &view::story(&trace), &tree, &trace).map_err(|error| unwritten(&error))
+        Explained::new(named + &told + &view::story(&trace), &tree, &trace).map_err(|error| unwritten(&error))
     });
     explained.await?.map(Json)
 }

@@ -1,5 +1,7 @@
 //! `nagaya try`: boots another version beside a service, and tells how requests are sent to it.
 
+mod kept;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -62,7 +64,13 @@ fn label(text: &str) -> Result<String, String> {
 /// Boots, lists or ends.
 pub async fn run(global: &Global, args: Try, output: &Output) -> Result<ExitCode, Error> {
     let request = request(&args)?;
-    let (client, engine) = connect(global, output)?;
+    let (client, engine) = match connect(global, output) {
+        // What is kept needs no engine.
+        Err(error) if error.code == Code::NoEngine && request.is_none() => {
+            return kept::run(global, &args, error, output).await;
+        }
+        connected => connected?,
+    };
     match (request, &args.end) {
         (Some(request), _) => boot(&client, &engine, &request, args.wait_timeout, output).await,
         (None, Some(name)) => end(&client, name, &args, output).await,
@@ -138,28 +146,30 @@ fn is_http(protocol: &str) -> bool {
 }
 
 async fn list(client: &Client, output: &Output) -> Result<ExitCode, Error> {
-    let rows = client.tries().await?;
+    show(&client.tries().await?, "ended, kept", output);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Lists versions; `none` is said of those of which nothing runs.
+fn show(rows: &[Row], none: &str, output: &Output) {
     if output.json {
-        output.json(&rows);
-        return Ok(ExitCode::SUCCESS);
+        return output.json(&rows);
     }
     if rows.is_empty() {
-        output.say("nothing is tried now; `nagaya try SERVICE --from DIR` or `--branch BRANCH` begins");
-        return Ok(ExitCode::SUCCESS);
+        return output.say("nothing is tried now; `nagaya try SERVICE --from DIR` or `--branch BRANCH` begins");
     }
     let columns = [("NAME", Align::Left), ("STATE", Align::Left), ("FROM", Align::Left), ("", Align::Left)];
     let mut table = Table::new(&columns);
-    for row in &rows {
-        let state = row.state.map_or("ended, kept".to_owned(), plain);
+    for row in rows {
+        let state = row.state.map_or(none.to_owned(), plain);
         let from = row.branch.as_ref().map_or(row.folder.clone(), |branch| format!("{branch} at {}", row.folder));
         table.row(vec![row.name.clone(), state, from, row.reason.clone().unwrap_or_default()]);
     }
     let mut lines = table.lines().into_iter();
     lines.by_ref().take(1).for_each(|head| output.line(&dim(&head)));
-    for (line, row) in lines.zip(&rows) {
+    for (line, row) in lines.zip(rows) {
         output.line(&row.state.map_or(line.clone(), |it| line.replacen(&plain(it), &state(it), 1)));
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 fn plain(state: State) -> String {
@@ -169,6 +179,9 @@ fn plain(state: State) -> String {
 async fn end(client: &Client, name: &str, args: &Try, output: &Output) -> Result<ExitCode, Error> {
     let rows = client.tries().await?;
     let names = chosen(&rows, name, args)?;
+    if names.is_empty() {
+        output.say(NOTHING);
+    }
     let before = client.routes().await?;
     let ended = join_all(names.iter().map(|name| async {
         let ask = EndTry { name: name.clone(), force: args.force, who: author("try --end") };
@@ -200,6 +213,8 @@ async fn end(client: &Client, name: &str, args: &Try, output: &Output) -> Result
     }))
 }
 
+const NOTHING: &str = "nothing is tried now";
+
 /// Says what became of entries that led to versions which are gone.
 fn tell_routes(before: &str, now: &str, gone: &[String], output: &Output) {
     let (before, now): (Dtab, Dtab) = (before.parse().unwrap_or_default(), now.parse().unwrap_or_default());
@@ -227,7 +242,7 @@ fn chosen(rows: &[Row], name: &str, args: &Try) -> Result<Vec<String>, Error> {
     if name.is_empty() {
         return match rows.as_slice() {
             [only] => Ok(vec![only.name.clone()]),
-            [] => Err(Error::failed("nothing is tried now")),
+            [] => Err(Error::failed(NOTHING)),
             _ => Err(Error::usage("which one is to end?")
                 .hint(format!("`--end NAME` with one of {}", all().join(", ")))
                 .hint("`--end --all` ends all")),
@@ -255,6 +270,8 @@ fn chosen(rows: &[Row], name: &str, args: &Try) -> Result<Vec<String>, Error> {
 pub fn tell_kept(state: &Path, output: &Output) {
     for it in tries::read(&state.join(TRIES)) {
         let (Some(worktree), Some(why)) = (&it.worktree, &it.kept) else { continue };
-        output.tell(&format!("the worktree of {} is kept at {}: {why}", it.name, worktree.path.display()));
+        let (name, at) = (&it.name, worktree.path.display());
+        output.tell(&format!("the worktree of {name} is kept at {at}: {why}"));
+        output.tell(&format!("  commit what matters to a branch; `nagaya try --end {name} --force` drops it"));
     }
 }

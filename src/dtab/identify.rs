@@ -1,5 +1,7 @@
 //! The name of a request (linkerd 1: identifiers of `router/http` and of HTTP/2).
 
+use std::fmt;
+
 use super::label::Label;
 use super::path::Path;
 use super::syntax_error::SyntaxError;
@@ -53,6 +55,47 @@ pub enum Unidentified {
     NotAPath { text: String, error: SyntaxError },
 }
 
+/// A field that is there to name a request, and does not.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the header `{header}` names no request: `{text}` is not a path: {error}")]
+pub struct BadName {
+    pub header: String,
+    pub text: String,
+    pub error: SyntaxError,
+}
+
+/// The name of a request that was addressed to a callee: what the first identifier says that says anything, else the
+/// callee's. Who writes a name into a field means it: one that cannot be read is told, and not passed over.
+pub fn identified(identifiers: &[Identifier], callee: Path, request: &Request<'_>) -> Result<Identified, BadName> {
+    let prefix = Path::of(["svc"]).unwrap_or_default();
+    for identifier in identifiers {
+        match (identifier.identify(&prefix, request), identifier) {
+            (Ok(found), _) => return Ok(found),
+            (Err(Unidentified::NotAPath { text, error }), Identifier::Header { header }) => {
+                return Err(BadName { header: header.clone(), text, error });
+            }
+            (Err(_), _) => {}
+        }
+    }
+    Ok(Identified { path: callee, uri: None })
+}
+
+/// As the manifest has them.
+impl fmt::Display for Identifier {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MethodAndHost { .. } => out.write_str("method-and-host"),
+            Self::HeaderToken { header } => out.write_str(header),
+            Self::Header { header } if header == "l5d-name" => out.write_str(header),
+            Self::Header { header } => write!(out, "header: {header}"),
+            Self::UrlPath { segments, consume: false } => write!(out, "path: {segments}"),
+            Self::UrlPath { segments, consume: true } => write!(out, "path: {segments}, consume: true"),
+            Self::HeaderPath { .. } => out.write_str("grpc"),
+            Self::Static(path) => write!(out, "static: {path}"),
+        }
+    }
+}
+
 impl Identifier {
     /// Names a request, below a prefix (`/svc`).
     pub fn identify(&self, prefix: &Path, request: &Request<'_>) -> Result<Identified, Unidentified> {
@@ -69,6 +112,21 @@ impl Identifier {
         };
         Ok(Identified { path: prefix.join(name.labels()), uri: None })
     }
+}
+
+/// The fields by which a request is named, with those that HTTP/2 has for what else there is of it.
+pub fn naming_fields<'r>(
+    mut fields: Vec<(&'r str, &'r str)>,
+    (method, host, uri): (&'r str, &'r str, &'r str),
+) -> Vec<(&'r str, &'r str)> {
+    fields.extend([(":authority", host), (":method", method)]);
+    let is_grpc = |&(name, value): &(&str, &str)| {
+        name.eq_ignore_ascii_case("content-type") && value.starts_with("application/grpc")
+    };
+    if fields.iter().any(is_grpc) {
+        fields.push((":path", uri));
+    }
+    fields
 }
 
 impl<'r> Request<'r> {
@@ -169,6 +227,21 @@ mod tests {
         assert_eq!(name(None, "/shop.Users/Get/?x").as_deref(), Some("/svc/shop.Users/Get"));
         assert_eq!(name(Some(3), "/shop.Users/Get"), None);
         assert_eq!(name(None, "/"), None);
+    }
+
+    #[test]
+    fn a_field_that_is_to_name_a_request_and_does_not_is_told() {
+        let by_name = Identifier::Header { header: "l5d-name".to_owned() };
+        let all = [by_name, Identifier::UrlPath { segments: 1, consume: false }];
+        let named = |headers: &[(&str, &str)]| {
+            let request = Request { method: "GET", is_http_1_0: false, uri: "/a", headers };
+            identified(&all, "/svc/web".parse().unwrap(), &request).map(|found| found.path.to_string())
+        };
+        assert_eq!(named(&[("l5d-name", "/b")]).unwrap(), "/svc/b");
+        assert_eq!(named(&[]).unwrap(), "/svc/a");
+        let told = named(&[("l5d-name", "users")]).unwrap_err().to_string();
+        assert!(told.starts_with("the header `l5d-name` names no request: `users` is not a path"), "{told}");
+        assert!(told.contains("`/users`"), "{told}");
     }
 
     #[test]

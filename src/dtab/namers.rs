@@ -9,6 +9,7 @@ mod workspace;
 use std::fmt;
 
 pub use rewrite::{BadPattern, Rewrite};
+pub use system::flaw;
 pub use workspace::{Kind, Presence, Services, readings};
 
 use super::label::Label;

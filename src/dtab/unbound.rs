@@ -1,6 +1,7 @@
 //! Why a name was not bound.
 
 use super::chain::Unended;
+use super::namers::flaw;
 use super::path::Path;
 
 /// What stands in the way of an answer. `~`, `!` and `$` are answers.
@@ -16,7 +17,7 @@ pub enum Unbound {
     #[error("{limit} names and branches were tried, and {end}")]
     TooMuch { limit: usize, end: Box<Unended> },
     /// `/$/KIND`, and there is no such kind.
-    #[error("{path}: there is no namer `/$/{kind}`; there are `inet`, `nil`, `fail` and those of `io.buoyant`")]
+    #[error("{path}: {}", unknown(path, kind))]
     UnknownNamer { path: Path, kind: String },
     /// A namer could not answer.
     #[error("{path}: {message}")]
@@ -41,6 +42,11 @@ impl Unbound {
         }
         Self::Pending(pending)
     }
+}
+
+fn unknown(path: &Path, kind: &str) -> String {
+    let none = || format!("there is no namer `/$/{kind}`; there are `inet`, `nil`, `fail` and those of `io.buoyant`");
+    flaw(path).unwrap_or_else(none)
 }
 
 fn listed(paths: &[Path]) -> String {

@@ -11,6 +11,7 @@ use hyper::{Request, Response, StatusCode};
 use super::headers::L5D_ERR;
 use super::http::Target;
 use super::reset::Ended;
+use super::routing::Routed;
 use super::unreached::Unreached;
 use crate::model::Protocol;
 use crate::route::Upstream;
@@ -202,6 +203,14 @@ impl Refusal {
         match &upstream.remote {
             Some(remote) => Unreached::because(upstream.service(), remote, reason).into(),
             None => Self::Failed(upstream.name.clone(), reason),
+        }
+    }
+
+    /// The same of a request that was led so.
+    pub fn led(self, routed: &Routed) -> Self {
+        match (self, routed.by()) {
+            (Self::Away(unreached), Some(by)) => Self::Away(unreached.by(by)),
+            (refusal, _) => refusal,
         }
     }
 

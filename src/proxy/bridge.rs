@@ -280,7 +280,7 @@ async fn pass<W: Way>(
         recording.copy = Copy::begin(context, caller, &routed, &identity, || Some(head_of(&request)));
         let request = request.map(|incoming| Upload::new(incoming, recording.copy.clone()));
         let onward = Onward { shared, routed: &routed, identity: &identity, is_grpc };
-        onward.call(request, place, &mut recording).await
+        onward.call(request, place, &mut recording).await.map_err(|refusal| refusal.led(&routed))
     };
     let mut response = match called.await {
         Ok(answered) => answered.finish(recording, until),

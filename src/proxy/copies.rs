@@ -95,8 +95,12 @@ impl Mirrors {
 
     fn of(&self, upstream: &Upstream) -> Option<Mirror> {
         let mirrors = self.0.as_ref()?.borrow();
-        let is_of = |mirror: &&Mirror| **upstream.service() == *mirror.request.service;
-        mirrors.iter().find(is_of).filter(|mirror| *upstream.name != *mirror.request.to).cloned()
+        let mirror = mirrors.iter().find(|mirror| **upstream.service() == *mirror.request.service)?;
+        if *upstream.name == *mirror.request.to {
+            mirror.tally.skip(&format!("{} got it anyway", upstream.name));
+            return None;
+        }
+        Some(mirror.clone())
     }
 }
 

@@ -257,7 +257,10 @@ impl<S: Io, W: Way> Server<'_, S, W> {
             },
         };
         let result = match refused {
-            Ok(place) => self.exchange(&call, place, &mut body, &recording).await,
+            Ok(place) => {
+                let exchanged = self.exchange(&call, place, &mut body, &recording).await;
+                exchanged.map_err(|refusal| refusal.led(&call.routed))
+            }
             Err(refusal) => Err(refusal),
         };
         match result {

@@ -102,7 +102,9 @@ impl Plain {
                     response.map(|inbound| Body::Inbound { inbound, recording })
                 }
                 // Seldom, so it has its room only then.
-                Err(error) => Box::pin(refuse(failed(target, error), asker, *recording, &shared.way)).await,
+                Err(error) => {
+                    Box::pin(refuse(failed(target, error).led(&routed), asker, *recording, &shared.way)).await
+                }
             };
             tell_id(&identity, &mut response);
             response

@@ -123,6 +123,11 @@ impl Routed {
         self.more.as_ref().is_some_and(|more| more.asked_for.is_some())
     }
 
+    /// The entry that led there, where it was not the built-in one.
+    pub fn by(&self) -> Option<&Arc<str>> {
+        self.more.as_ref()?.by.as_ref()
+    }
+
     /// The entries that are handed on.
     pub fn local(&self) -> Option<&Rc<Local>> {
         self.more.as_ref()?.local.as_ref()
@@ -154,7 +159,7 @@ impl Router {
             return Ok(Routed::plainly(target));
         }
         let brought = own::read(call, inherited)?;
-        let named = snapshot.name(&target, call, brought.target.as_deref());
+        let named = snapshot.name(&target, call, brought.target.as_deref())?;
         let rules = snapshot.holding(&named, call, brought.target.as_deref());
         let binding = snapshot.binding(&view, &named.path, &rules, brought.local.as_deref());
         let drawn = snapshot.draw(&binding, target.endpoint(), caller)?;

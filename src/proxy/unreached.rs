@@ -16,6 +16,8 @@ pub struct Unreached {
     url: String,
     reason: String,
     kind: Kind,
+    /// The entry by which it was looked for there, where that was not for all.
+    by: Option<Arc<str>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +44,20 @@ impl Unreached {
     /// By a reason in words.
     pub fn because(service: &Arc<str>, remote: &Remote, reason: String) -> Self {
         let Remote { name, url } = remote;
-        Self { service: service.clone(), remote: name.clone(), url: url.to_string(), reason, kind: Kind::Other }
+        Self {
+            service: service.clone(),
+            remote: name.clone(),
+            url: url.to_string(),
+            reason,
+            kind: Kind::Other,
+            by: None,
+        }
+    }
+
+    /// The same by the entry that led there.
+    pub fn by(self, entry: &Arc<str>) -> Self {
+        let is_own = ["override ", "rule "].iter().any(|kind| entry.starts_with(kind));
+        Self { by: is_own.then(|| entry.clone()), ..self }
     }
 
     /// Whether it only took too long.
@@ -53,7 +68,12 @@ impl Unreached {
     /// What helps.
     pub fn next(&self) -> String {
         let Self { service, remote, .. } = self;
-        let here = format!("`nagaya remote {service} off` runs it here");
+        // Switching off is for what leads all there.
+        let here = match self.by.as_deref().and_then(|by| by.split_once(' ')) {
+            Some(("override", entry)) => format!("send the request without its override `{entry}`"),
+            Some((_, rule)) => format!("the manifest's rule {rule} leads there"),
+            None => format!("`nagaya remote {service} off` runs it here"),
+        };
         match self.kind {
             Kind::Untrusted => format!(
                 "{here}; an authority of {remote}'s own counts where this machine trusts it, or SSL_CERT_FILE names it \
@@ -82,4 +102,25 @@ fn certificate(error: &io::Error) -> Option<String> {
         other => other.to_string(),
     };
     Some(format!("its certificate is not accepted: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::External;
+
+    #[test]
+    fn what_helps_is_for_the_entry_that_led_there() {
+        let url = External::parse("http://localhost:1").unwrap();
+        let remote = Remote { name: "staging".into(), url };
+        let unreached = || Unreached::because(&"users".into(), &remote, "nothing answers there".to_owned());
+        let next = |by: &str| unreached().by(&by.into()).next();
+        assert!(unreached().next().starts_with("`nagaya remote users off` runs it here"));
+        let switched = "/svc/users=>/#/remote/staging/users";
+        assert!(next(switched).starts_with("`nagaya remote users off` runs it here"));
+        let own = next(&format!("override {switched}"));
+        assert!(own.starts_with(&format!("send the request without its override `{switched}`")), "{own}");
+        assert!(!own.contains("remote users off"), "{own}");
+        assert!(next(&format!("rule writes: {switched}")).contains("rule writes"));
+    }
 }

@@ -6,7 +6,7 @@ mod trie;
 
 use trie::Trie;
 
-use crate::dtab::namers::{Kind, Presence, Services};
+use crate::dtab::namers::{Kind, Presence, Services, flaw};
 use crate::dtab::{Dentry, Dtab, Label, NameTree, Path, Prefix, Weighted};
 use crate::manifest::did_you_mean;
 use crate::model::Rules;
@@ -24,6 +24,8 @@ pub struct Named {
     pub external: Vec<String>,
     /// Those of remotes: `staging/users`.
     pub remote: Vec<String>,
+    /// Whether requests are named by what they bring, so that any name may come.
+    pub any: bool,
 }
 
 /// Something that looks wrong.
@@ -149,6 +151,10 @@ impl<'a> Lint<'a> {
                     did_you_mean(kind, kinds).unwrap_or_else(|| format!("there are `/#/{}`", kinds.join("`, `/#/")));
                 finding("unknown_namer", format!("`{leaf}` leads nowhere: there is no namer `/#/{kind}`"), Some(hint))
             }
+            ["$", ..] => {
+                let flaw = flaw(leaf)?;
+                finding("bad_address", format!("`{leaf}` leads nowhere: {flaw}"), None)
+            }
             [LOGICAL, name, ..] if !self.named.has(name) && !self.leads_on(leaf) => {
                 let message = format!("`{leaf}` leads nowhere: no service and no other entry is called so");
                 finding("unknown_service", message, self.named.near(name))
@@ -172,8 +178,12 @@ impl<'a> Lint<'a> {
         match (first, second) {
             (LOGICAL, Some(name)) if !self.named.has(name) && !is_led_to() => {
                 // A name of one's own choice may come with a request; one that is nearly a service's hardly does.
-                let near = self.named.near(name)?;
-                finding(format!("no service is called `{name}`, so hardly a request comes to this entry"), Some(near))
+                let near = self.named.near(name);
+                if near.is_none() && self.named.any {
+                    return None;
+                }
+                let hint = near.unwrap_or_else(|| format!("another entry may lead to it, or one that a request brings: `/{LOGICAL}/NAME => /{LOGICAL}/{name}`"));
+                finding(format!("no service is called `{name}`, so hardly a request comes to this entry"), Some(hint))
             }
             (LOGICAL | "#" | "$", _) => None,
             (other, _) if !is_led_to() => finding(
@@ -227,6 +237,35 @@ mod tests {
             local: owned(&["users", "users-v1", "users-v2", "web"]),
             external: owned(&["stripe"]),
             remote: owned(&["staging/users"]),
+            any: true,
+        }
+    }
+
+    #[test]
+    fn a_name_that_no_request_has_is_found_where_none_can_bring_its_own() {
+        let people = "/svc/people => /#/local/users".parse().unwrap();
+        let found = |any| lint(&people, &Rules::default(), &Named { any, ..named() });
+        assert_eq!(found(true), []);
+        let [finding] = found(false).try_into().unwrap();
+        assert_eq!((finding.code, &*finding.needle), ("unmatched_route", "/svc/people"));
+        assert!(finding.message.contains("no service is called `people`"), "{}", finding.message);
+        let led = "/svc/people => /#/local/users ; /svc/web => /svc/people".parse().unwrap();
+        assert_eq!(lint(&led, &Rules::default(), &Named { any: false, ..named() }), []);
+    }
+
+    #[test]
+    fn addresses_without_a_port_are_found() {
+        let cases = [
+            ("/$/inet/127.0.0.1/99999", "`99999` is no port"),
+            ("/$/inet/127.0.0.1", "it has no port: an address is `/$/inet/HOST/PORT`"),
+            ("/$/inet/db/http", "it has no port"),
+            ("/$/fixedinet", "an address is `/$/fixedinet/HOST/PORT`"),
+            ("/$/io.buoyant.rinet/70000/db", "`70000` is no port"),
+        ];
+        for (leaf, flaw) in cases {
+            let routes = format!("/svc/users => {leaf}").parse().unwrap();
+            let [finding] = lint(&routes, &Rules::default(), &named()).try_into().unwrap();
+            assert!(finding.code == "bad_address" && finding.message.contains(flaw), "{}", finding.message);
         }
     }
 

@@ -107,6 +107,19 @@ pub fn current(dtab: &Dtab, service: &str, first: Option<&str>) -> Shares {
     all
 }
 
+/// The only version to which an entry leads all requests to a service, where it does nothing else; the first where there
+/// is no entry.
+pub fn all_to(dtab: &Dtab, service: &str, first: Option<&str>) -> Option<String> {
+    if entry(dtab, service).is_some_and(|tree| shares(tree).is_none()) {
+        return None;
+    }
+    let mut having = current(dtab, service, first).into_iter().filter(|(_, share)| *share > 0.0);
+    match (having.next(), having.next()) {
+        (Some((only, _)), None) => Some(only),
+        _ => None,
+    }
+}
+
 /// The table with another tree for a service; `None` takes its entry out. An entry that only shares out is replaced,
 /// any other stays behind the new one.
 pub fn with(dtab: &Dtab, service: &str, tree: Option<NameTree<Path>>) -> Dtab {

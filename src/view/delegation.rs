@@ -1,5 +1,6 @@
 //! The trace of a name as a story: what every look-up found, what was left and why, and where requests go.
 
+use crate::dtab::namers::flaw;
 use crate::dtab::{Bound, Fate, NameTree, Origin, Outcome, Path, Place, Share, Step, Trace, Unbound};
 
 /// Levels that are told. Names that lead back to themselves go a hundred deep, and say nothing new.
@@ -149,7 +150,9 @@ fn told<E>(part: &Trace<E>) -> String {
         (Ok(NameTree::Leaf(bound)), true) => format!("binds it: {}", bound_to(bound)),
         (Ok(_), true) => "knows nothing of it".to_owned(),
         (Err(Unbound::Pending(_)), true) => "knows it, and not yet where it is".to_owned(),
-        (Err(Unbound::UnknownNamer { .. }), true) => "does not exist".to_owned(),
+        (Err(Unbound::UnknownNamer { path, .. }), true) => {
+            flaw(path).map_or_else(|| "does not exist".to_owned(), |flaw| format!("cannot read it: {flaw}"))
+        }
         (Err(Unbound::Namer { message, .. }), true) => format!("has an error: {message}"),
         (Err(reason), true) => format!("was asked for nothing: {reason}"),
     }
@@ -201,7 +204,11 @@ fn ending<E>(outcome: &Outcome<E>) -> Vec<String> {
 
 fn bound_to<E>(bound: &Bound<E>) -> String {
     let rest = if bound.residual.is_empty() { String::new() } else { format!(", with {} left for it", bound.residual) };
-    let nobody = if matches!(bound.place, Place::Vacant) { ", where nobody is" } else { "" };
+    let nobody = match (&bound.place, flaw(&bound.id)) {
+        (Place::Vacant, Some(flaw)) => format!(", where nobody is: {flaw}"),
+        (Place::Vacant, None) => ", where nobody is".to_owned(),
+        _ => String::new(),
+    };
     format!("{}{rest}{nobody}", bound.id)
 }
 

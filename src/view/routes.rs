@@ -21,6 +21,9 @@ pub struct Routes {
     pub dtab: String,
     /// The same behind what is built in.
     pub all: String,
+    /// Whether requests are named by what they bring (`identifier`), so that any name may come.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub any_name: bool,
 }
 
 /// How a name leads where it does.

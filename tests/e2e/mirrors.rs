@@ -107,6 +107,21 @@ fn copies_have_the_names_of_their_fields_as_the_caller_wrote_them() {
     assert!(names("v2").contains("SOAPAction") && names("v2").contains("X-CamelCase"), "{}", names("v2"));
 }
 
+#[test]
+fn requests_that_the_version_gets_anyway_are_told() {
+    let sandbox = shop(Account::Own);
+    sandbox.nagaya(&["mirror", "users", "v2"]).good();
+    sandbox.nagaya(&["shift", "users", "v2=100"]).good();
+    ask(&sandbox, "/same", &[]);
+    until("it is counted", || mirror(&sandbox)["skipped"] == json!({ "users-v2 got it anyway": 1 }));
+    sandbox.nagaya(&["mirror", "users", "--end"]).good().says(&["1 not copied: users-v2 got it anyway"]);
+    let refused = sandbox.nagaya(&["mirror", "users", "v2"]).ended(1);
+    refused.says(&["requests to users go to users-v2 itself: there is nobody to send copies to"]);
+    sandbox.nagaya(&["mirror", "users", "v1"]).good();
+    ask(&sandbox, "/same", &[]);
+    until("the copy was answered", || count(&mirror(&sandbox), "answered") == 1);
+}
+
 fn count(mirror: &Value, key: &str) -> u64 {
     mirror[key].as_u64().unwrap_or_default()
 }

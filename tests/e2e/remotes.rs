@@ -120,6 +120,12 @@ fn two_services_run_here_and_the_rest_is_elsewhere() {
         let states = ["web", "cart", "db", "users", "orders"].map(|it| sandbox.row(it)["state"].clone());
         assert_eq!(json!(states), json!(["running", "ready", "ready", "stopped", "stopped"]));
         assert_eq!(sandbox.row("users")["reason"], "calls to it go to staging");
+        let own = "/svc/cart => /#/remote/staging/orders";
+        let header = format!("l5d-dtab: {own}");
+        let answer =
+            sandbox.nagaya(&["exec", "web", "--", "curl", "-sS", "-H", &header, "http://cart:8080/"]).good().out;
+        assert!(answer.contains("send the request without its override `/svc/cart=>/#/remote"), "{answer}");
+        assert!(!answer.contains(" off`"), "{answer}");
         let record = sandbox.requests().into_iter().find(|it| it["to"] == "orders").unwrap();
         let told = ["from", "version", "path", "status", "routed_by"].map(|key| record[key].clone());
         assert_eq!(json!(told), json!(["web", "staging", "/x", 200, "/svc/orders=>/#/remote/staging/orders"]));

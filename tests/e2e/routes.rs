@@ -208,6 +208,11 @@ fn what_is_wrong_is_shown_where_it_is_and_changes_nothing() {
     assert_eq!(sandbox.routes().0, 1);
     let warned = sandbox.nagaya(&["dtab", "set", "/svc/users => /#/local/users-v3"]).good();
     warned.says(&["no service or version is called so", "did you mean `users-v1`?", "version 2 by"]);
+    let warned = sandbox.nagaya(&["dtab", "set", "/svc/people => /$/inet/127.0.0.1/99999"]).good();
+    warned.says(&["no service is called `people`", "`99999` is no port: these are 1 to 65535"]);
+    sandbox.nagaya(&["dtab", "set", "/svc/users => /$/inet/127.0.0.1"]).good().says(&["it has no port"]);
+    let told = sandbox.nagaya(&["dtab", "explain", "users"]).good().out;
+    assert!(told.contains("it has no port: an address is `/$/inet/HOST/PORT`"), "{told}");
 }
 
 #[test]

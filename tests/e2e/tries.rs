@@ -252,6 +252,12 @@ fn the_end_of_the_workspace_removes_what_holds_nothing_and_tells_of_the_rest() {
     sandbox.nagaya(&["down"]).good().says(&["the worktree of users-fix-name is kept at", "notes (new)"]);
     assert_eq!(worktrees(&sandbox), 1);
     assert!(folder.join("notes").exists() && !home.join("worktrees/web-main").exists());
+    // It can be looked at and dropped with nothing that runs.
+    let listed = sandbox.nagaya(&["try", "--list"]).good();
+    assert!(listed.out.contains("users-fix-name") && listed.out.contains("notes (new)"), "{}", listed.out);
+    let kept = sandbox.nagaya(&["try", "--end", "users-fix-name"]).ended(1);
+    kept.says(&["the worktree of users-fix-name is kept", "notes (new)", "--force"]);
+    sandbox.nagaya(&["try", "--end", "nobody"]).ended(1).says(&["there is no `nobody` to end", "users-fix-name"]);
 
     // It is nothing that runs, and still nothing that is lost.
     sandbox.up();
@@ -261,6 +267,16 @@ fn the_end_of_the_workspace_removes_what_holds_nothing_and_tells_of_the_rest() {
     fs::remove_file(folder.join("notes")).unwrap();
     sandbox.nagaya(&["try", "--end", "users-fix-name"]).good();
     nothing_left(&sandbox, &home);
+    sandbox.nagaya(&["try", "--end", "--all"]).good().says(&["nothing is tried now"]);
+
+    sandbox.nagaya(&["try", "users", "--branch", "fix/name"]).good();
+    fs::write(folder.join("notes"), "new").unwrap();
+    sandbox.nagaya(&["down"]).good().says(&["`nagaya try --end users-fix-name --force` drops it"]);
+    sandbox.nagaya(&["try", "--end", "users-fix-name", "--force"]).good().says(&["users-fix-name has ended"]);
+    nothing_left(&sandbox, &home);
+    sandbox.nagaya(&["try", "--list"]).good().says(&["nothing is tried now"]);
+    sandbox.nagaya(&["try", "--end", "--all"]).good().says(&["nothing is tried now"]);
+    sandbox.nagaya(&["try", "--end"]).ended(1).says(&["nothing is tried now"]);
 }
 
 #[test]

@@ -19,6 +19,9 @@ fn identifiers_name_requests() {
     assert_eq!(body, "users||GET /users-v2/7 HTTP/1.1|");
     let (_, body) = client.ask("/", &[]);
     assert_eq!(body, "web||GET / HTTP/1.1|", "what has no other name is of whom it was addressed to");
+    let (head, body) = client.ask("/users-v2/7", &["l5d-name: users"]);
+    assert!(head.starts_with("HTTP/1.1 400"), "{head}");
+    assert!(body.contains("the header `l5d-name` names no request") && body.contains("`/users`"), "{body}");
     let (head, body) = client.ask("/nobody/7", &[]);
     assert!(head.starts_with("HTTP/1.1 502") && body.contains("/svc/nobody leads nowhere"), "{head}{body}");
 }

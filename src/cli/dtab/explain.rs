@@ -13,12 +13,12 @@ use crate::cli::locate::{self, connect};
 use crate::cli::output::Output;
 use crate::dtab::{Dtab, Interpreter, Limits, Namers, Path};
 use crate::model::Workspace;
-use crate::route::Routes;
 use crate::route::lint::Named;
+use crate::route::{Routes, host_name};
 use crate::view::delegate_tree::{Addr, Meta};
 use crate::view::routes::Explained;
 use crate::view::rules::{Asked, OfName};
-use crate::view::{self, DelegateTree};
+use crate::view::{self, DelegateTree, Naming};
 
 #[derive(Debug, Args)]
 pub struct Explain {
@@ -93,20 +93,22 @@ fn by_manifest(
     output.say("no engine runs: these are the manifest's routes, with all services taken as present");
     let named = named(&workspace);
     let routes = Routes::new(0, named.external.iter().map(String::as_str), workspace.routes.clone());
+    let service = |host: &str| named.local.iter().find(|name| *name == host_name(host)).cloned();
+    let Naming { name, told: by } = Naming::new(&workspace.identifiers, path, asked, service);
     let namers = Namers::of_workspace(Arc::new(named));
-    let OfName { entries, told } = OfName::new(&workspace.rules, path, asked);
+    let OfName { entries, told } = OfName::new(&workspace.rules, &name, asked);
     let (table, limits) = (&routes.table, Limits::default());
     let interpreter = Interpreter { table, rules: &entries, local, namers: &namers, limits };
-    let trace = interpreter.delegate(path);
+    let trace = interpreter.delegate(&name);
     // Where they would be is not known.
     let addr = |_: &_| Addr::Bound { addrs: Vec::new(), meta: Meta {} };
-    Explained::new(told + &view::story(&trace), &DelegateTree::new(&trace, &addr), &trace)
+    Explained::new(by + &told + &view::story(&trace), &DelegateTree::new(&trace, &addr), &trace)
         .map_err(|error| Error::failed(format!("the tree cannot be written: {error}")))
 }
 
 /// The names of a manifest's services.
 pub fn named(workspace: &Workspace) -> Named {
-    let mut named = Named::default();
+    let mut named = Named { any: !workspace.identifiers.is_empty(), ..Named::default() };
     let remotes = workspace.remotes.iter().flat_map(|(remote, services)| services.keys().map(move |it| (remote, it)));
     named.remote.extend(remotes.map(|(remote, service)| format!("{remote}/{service}")));
     for service in workspace.services.values() {

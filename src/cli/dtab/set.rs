@@ -45,7 +45,7 @@ pub async fn run(global: &Global, args: Set, output: &Output) -> Result<ExitCode
     }
     // It is made: that comes first, whatever is found in it.
     output.say(&version_line(routes.version, &routes.who, &routes.time));
-    warn(findings(&client, &dtab).await?, output);
+    warn(findings(&client, &dtab, routes.any_name).await?, output);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -88,8 +88,8 @@ fn is_a_word(text: &str) -> bool {
     !text.is_empty() && !text.contains("=>") && !text.contains(|c: char| c.is_whitespace() || ";#".contains(c))
 }
 
-async fn findings(client: &Client, dtab: &Dtab) -> Result<Vec<Finding>, Error> {
-    let mut named = Named::default();
+async fn findings(client: &Client, dtab: &Dtab, any: bool) -> Result<Vec<Finding>, Error> {
+    let mut named = Named { any, ..Named::default() };
     for row in client.services().await? {
         if row.is_external() {
             named.external.push(row.name);

@@ -29,6 +29,24 @@ pub fn lookup<E>(path: &Path) -> Option<(Path, Result<Answer<E>, Unbound>)> {
     Some((path.split_at(PREFIX).0, answer.map(|answer| answer.behind(PREFIX))))
 }
 
+/// What is wrong with a name of an address that leads to nobody, in words that go on behind it.
+pub fn flaw(path: &Path) -> Option<String> {
+    let [_, kind, rest @ ..] = path.labels() else { return None };
+    let is_inet = matches!(kind.as_str()?, "inet" | "fixedinet");
+    if !is_inet && kind.as_str()? != "io.buoyant.rinet" {
+        return None;
+    }
+    match lookup::<()>(path)?.1 {
+        Err(_) if rest.is_empty() => Some(format!("an address is `/$/{kind}/HOST/PORT`")),
+        Err(_) => Some(format!("it has no port: an address is `/$/{kind}/HOST/PORT`")),
+        Ok(Answer::Bound { place: Place::Vacant, taken }) => {
+            let port = if is_inet { taken.checked_sub(1)? } else { PREFIX };
+            Some(format!("`{}` is no port: these are 1 to 65535", path.labels().get(port)?))
+        }
+        Ok(_) => None,
+    }
+}
+
 fn ask<E>(kind: &str, rest: &[Label]) -> Option<Answer<E>> {
     let rewritten = match kind {
         "inet" | "fixedinet" => return inet(rest),

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use super::routed_name;
-use crate::dtab::namers::Kind;
+use crate::dtab::namers::{Kind, flaw};
 use crate::dtab::{
     Address, Bound, Dentry, Dtab, Fate, Interpreter, NameTree, Origin, Path, Place, Ruled, Step, Trace, Unbound,
 };
 use crate::proxy::answer::{Refusal, Sought};
 use crate::route::disco::FOLDER;
 use crate::route::{Asking, Availability, Known, Standing, Upstream};
+
+/// Why nobody is there.
+pub const NO_ENDPOINTS: &str = "it has no endpoints";
 
 /// A name that was bound.
 #[derive(Debug)]
@@ -35,7 +38,8 @@ pub enum End {
 pub enum Leaf {
     Service(Arc<Upstream>),
     Address(Address),
-    Nobody,
+    /// With the reason.
+    Nobody(String),
 }
 
 impl Binding {
@@ -76,7 +80,7 @@ impl Binding {
         };
         let led = led.into_iter().filter_map(|(leaf, _)| match leaf {
             Leaf::Service(upstream) => Some(upstream),
-            Leaf::Address(_) | Leaf::Nobody => None,
+            Leaf::Address(_) | Leaf::Nobody(_) => None,
         });
         self.depends.iter().map(|(upstream, _)| upstream).chain(led)
     }
@@ -182,7 +186,10 @@ fn leaf(bound: &Bound<Arc<Upstream>>) -> Leaf {
     match &bound.place {
         Place::At(upstream) => Leaf::Service(upstream.clone()),
         Place::Inet(address) => Leaf::Address(address.clone()),
-        Place::Vacant => Leaf::Nobody,
+        Place::Vacant => Leaf::Nobody(match flaw(&bound.id) {
+            Some(flaw) => format!("{}: {flaw}", bound.id),
+            None => NO_ENDPOINTS.to_owned(),
+        }),
     }
 }
 

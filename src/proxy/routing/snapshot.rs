@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::binding::{Binding, End, Leaf};
+use super::binding::{Binding, End, Leaf, NO_ENDPOINTS};
 use super::drawn::{Drawn, outside};
 use super::own::Local;
 use super::{Call, permits, service_name};
-use crate::dtab::{self, Dtab, Identified, Interpreter, Limits, Namers, Path, Ruled};
+use crate::dtab::{self, Dtab, Identified, Interpreter, Limits, Namers, Path, Ruled, naming_fields};
 use crate::proxy::answer::{Refusal, Sought};
 use crate::proxy::http::{Caller, Target};
 use crate::route::{Endpoint, Known, Remote, Routes, Table, Upstream, is_machine};
@@ -66,25 +66,24 @@ impl Snapshot {
     }
 
     /// The name of a request: what the first identifier says that says anything, else that of whoever is called.
-    pub fn name(&self, target: &Target, call: &Call<'_>, without_parameter: Option<&str>) -> Identified {
-        let of_callee = || Identified { path: service_name(&target.upstream), uri: None };
+    pub fn name(
+        &self,
+        target: &Target,
+        call: &Call<'_>,
+        without_parameter: Option<&str>,
+    ) -> Result<Identified, Refusal> {
+        let callee = service_name(&target.upstream);
         if self.table.identifiers.is_empty() {
-            return of_callee();
+            return Ok(Identified { path: callee, uri: None });
         }
         let uri = without_parameter.unwrap_or(call.target);
         let call = Call { host: self.host(call.host, &target.upstream), ..*call };
-        let mut headers = call.headers();
-        headers.extend([(":authority", call.host), (":method", call.method)]);
-        let is_grpc = |&(name, value): &(&str, &str)| {
-            name.eq_ignore_ascii_case("content-type") && value.starts_with("application/grpc")
-        };
-        if headers.iter().any(is_grpc) {
-            headers.push((":path", uri));
-        }
+        let headers = naming_fields(call.headers(), (call.method, call.host, uri));
         let request = dtab::Request { method: call.method, is_http_1_0: call.is_http_1_0, uri, headers: &headers };
-        let prefix = Path::of(["svc"]).unwrap_or_default();
-        let named = self.table.identifiers.iter().find_map(|it| it.identify(&prefix, &request).ok());
-        named.unwrap_or_else(of_callee)
+        dtab::identified(&self.table.identifiers, callee, &request).map_err(|bad| {
+            let (text, excerpt) = (bad.to_string(), bad.error.excerpt());
+            Refusal::BadOverride { text, excerpt, is_too_large: false }
+        })
     }
 
     /// The Host by which a request is named. A service has many names, and one way for all of them: its own.
@@ -151,8 +150,8 @@ impl Snapshot {
             End::Refused(refusal) => return Err(refusal.clone()),
         };
         let name = || binding.name.to_string();
-        let nobody = || Refusal::Unrouted(name(), "it has no endpoints".to_owned(), Sought::End(name()));
-        let (leaf, by) = found.ok_or_else(nobody)?;
+        let nobody = |reason: &str| Refusal::Unrouted(name(), reason.to_owned(), Sought::End(name()));
+        let (leaf, by) = found.ok_or_else(|| nobody(NO_ENDPOINTS))?;
         let drawn = |target, is_outside| Drawn { target, by: by.clone(), is_outside };
         match leaf {
             Leaf::Service(upstream) => {
@@ -168,7 +167,7 @@ impl Snapshot {
                 permits::address(&self.table, caller, address)?;
                 Ok(drawn(outside(address, port), true))
             }
-            Leaf::Nobody => Err(nobody()),
+            Leaf::Nobody(reason) => Err(nobody(reason)),
         }
     }
 }

@@ -7,8 +7,8 @@ use tokio::sync::oneshot;
 
 use super::Engine;
 use super::asks::{Cause, Loaded};
-use crate::dtab::Dtab;
-use crate::model::{ServiceName, Workspace};
+use crate::dtab::{Dtab, Identifier};
+use crate::model::{Rules, ServiceName, Workspace};
 use crate::plan::Planned;
 use crate::runtime::keeper::of_manifest;
 use crate::runtime::scale::kept;
@@ -68,7 +68,9 @@ impl Engine {
     fn stays(&self) -> Standing {
         let plan = self.world.plan();
         let staying = plan.services.iter().enumerate().filter(|(place, _)| !self.world.is_leaving(*place));
-        Standing { services: staying.map(|(_, planned)| planned.clone()).collect(), routes: plan.routes.clone() }
+        let services = staying.map(|(_, planned)| planned.clone()).collect();
+        let (rules, identifiers) = (plan.rules.clone(), plan.identifiers.clone());
+        Standing { services, routes: plan.routes.clone(), rules, identifiers }
     }
 
     fn refuse_edit(&mut self, problem: Problem) {
@@ -173,6 +175,8 @@ impl Engine {
 struct Standing {
     services: Vec<Planned>,
     routes: Dtab,
+    rules: Arc<Rules>,
+    identifiers: Vec<Identifier>,
 }
 
 /// What was asked for, as far as a manifest has it; nothing, where it has nothing of it.
@@ -201,6 +205,12 @@ fn difference(old: &Standing, new: &Standing) -> Option<String> {
     parts.extend(before.filter(|(_, before)| before.is_none()).map(|(planned, _)| format!("{} is new", planned.name)));
     if old.routes != new.routes {
         parts.push("the routes are different".to_owned());
+    }
+    if old.rules != new.rules {
+        parts.push("the routes for some requests are different".to_owned());
+    }
+    if old.identifiers != new.identifiers {
+        parts.push("requests are named otherwise".to_owned());
     }
     (!parts.is_empty()).then(|| parts.join(", "))
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Engine;
+use crate::dtab::Path;
 use crate::route::shares;
 use crate::runtime::mirrors::{Mirror, MirrorRequest};
 use crate::runtime::{Problem, tries::refused};
@@ -16,10 +17,11 @@ impl Engine {
         if !self.is_version(to, service) {
             return Err(refused(format!("`{to}` is no version of `{service}`"), None));
         }
-        // With an entry they may go elsewhere, and the first version may be the one to compare with.
-        if service == to && shares::entry(&self.keeper.routes(), service).is_none() {
+        if self.has_all(to, service) {
             let message = format!("requests to {service} go to {to} itself: there is nobody to send copies to");
-            return Err(refused(message, Some("copies are for another version of it".to_owned())));
+            let hint =
+                format!("copies are for another version of it; `nagaya shift {service} --status` has the shares");
+            return Err(refused(message, Some(hint)));
         }
         let known = self.mirrors.borrow().clone();
         if let Some(mirror) = known.iter().find(|mirror| mirror.request.service == *service) {
@@ -33,6 +35,14 @@ impl Engine {
         let shown = mirror.shown();
         self.mirrors.send_replace(Arc::new(known.iter().cloned().chain([mirror]).collect()));
         Ok(shown)
+    }
+
+    /// Whether all requests to a service go to this version of it. Rules lead some elsewhere, perhaps.
+    fn has_all(&self, version: &str, service: &str) -> bool {
+        let first = self.workspace.services.get(service).and_then(|first| first.version.as_ref());
+        let all_to = shares::all_to(&self.keeper.routes(), service, first.map(|first| first.name.as_str()));
+        let is_ruled = |name: Path| self.workspace.rules.of_name(&name).next().is_some();
+        all_to.as_deref() == Some(version) && !Path::of(["svc", service]).is_some_and(is_ruled)
     }
 
     /// Ends one, and tells what it has come to.
