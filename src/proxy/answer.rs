@@ -1,5 +1,7 @@
 //! Answers that the proxy makes itself: a status, `l5d-err`, and words that name the service and the next command.
 
+mod sought;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +10,8 @@ use h2::Reason;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Request, Response, StatusCode};
 
+pub use sought::Sought;
+
 use super::headers::L5D_ERR;
 use super::http::Target;
 use super::reset::Ended;
@@ -15,7 +19,6 @@ use super::routing::Routed;
 use super::unreached::Unreached;
 use crate::model::Protocol;
 use crate::route::Upstream;
-use crate::route::disco::FOLDER;
 use crate::supervise::State;
 
 /// gRPC's code for "try again elsewhere or later".
@@ -87,43 +90,6 @@ pub enum Refusal {
     /// Its head was begun and took longer than this.
     #[error("the request cannot be read: its head did not come within {0:?}")]
     Late(Duration),
-}
-
-/// What was looked for in vain.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sought {
-    /// A service that is not there now.
-    Service(Arc<str>),
-    /// A service of a remote: there is no such remote, or it has no such service.
-    Remote,
-    /// A file of addresses, by its path below their folder.
-    File(String),
-    /// This name, below which names of requests are made anyway.
-    Prefixed(String),
-    /// The end of a name's way: the words behind `dtab explain` that tell it.
-    End(String),
-    /// What an entry names that the request itself brought.
-    Override,
-    /// Nothing that has a name here.
-    Other,
-}
-
-impl Sought {
-    fn service(&self) -> Option<&str> {
-        if let Self::Service(name) = self { Some(name) } else { None }
-    }
-
-    fn next(&self) -> String {
-        match self {
-            Self::Service(name) => format!("nagaya why {name}"),
-            Self::Remote => "nagaya remote".to_owned(),
-            Self::File(name) => format!("write a line `HOST PORT` into the file {FOLDER}/{name} beside the manifest"),
-            Self::Prefixed(rest) => format!("a name is given without `/svc`, which is put before it: `{rest}`"),
-            Self::End(words) => format!("nagaya dtab explain {words}"),
-            Self::Override => "correct it where the request is made; `nagaya dtab list` has the routes".to_owned(),
-            Self::Other => "nagaya ps".to_owned(),
-        }
-    }
 }
 
 /// What the asker understands.
