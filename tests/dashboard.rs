@@ -1,8 +1,10 @@
 //! The dashboard's frames on a screen in memory, and README's pictures of it.
 
 mod fixture;
+mod mouse;
 mod pages;
 mod random;
+mod words;
 
 use std::fs;
 use std::path::Path;

@@ -260,6 +260,9 @@ pub struct Up {
     /// Stream the logs instead of showing the dashboard
     #[arg(long, env = "NAGAYA_NO_TUI")]
     pub no_tui: bool,
+    /// Who has the mouse in the dashboard: `on`, and Shift leaves it to the terminal, or `off`
+    #[arg(long, value_name = "WHO", default_value = "on", env = "NAGAYA_MOUSE")]
+    pub mouse: super::ui::Mouse,
     /// Open the front door at ports 80 and 443 of the loopback too, for all workspaces
     #[arg(long, env = "NAGAYA_DOOR_80")]
     pub door_80: bool,

@@ -52,12 +52,7 @@ pub async fn run(global: &Global, args: Logs, output: &Output) -> Result<ExitCod
         Some(follower) => {
             while let Some(lines) = follower.next().await? {
                 printer.print(&filter.keep(lines), output);
-                if follower.lost > 0 {
-                    output.tell(&format!(
-                        "{} lines were deleted before they could be read",
-                        std::mem::take(&mut follower.lost)
-                    ));
-                }
+                follower.tell_lost(output);
             }
             if let Some(engine) = &source.engine {
                 return locate::gone(engine, output);
@@ -244,7 +239,8 @@ pub struct Follower {
     readers: BTreeMap<String, Reader>,
     /// Services whose files may have more.
     pending: VecDeque<String>,
-    events: Events,
+    /// The engine's word that there is more; none while it rests.
+    events: Option<Events>,
     past: Option<Merge>,
     begun: Timestamp,
     pub lost: u64,
@@ -253,18 +249,37 @@ pub struct Follower {
 impl Follower {
     /// Follows services from a place on.
     pub async fn new(client: &Client, logs: &Path, services: &[String], from: From) -> Result<Self, Error> {
-        let mut events = client.events("/v1/logs/stream").await?;
-        // From this message on, whatever is written is told.
-        let _: Option<Vec<String>> = events.next().await;
         Ok(Self {
+            events: Some(told_of_logs(client).await?),
             logs: logs.to_owned(),
             readers: BTreeMap::new(),
             pending: VecDeque::new(),
-            events,
             past: Some(Merge::new(logs, services, from)),
             begun: clock::utc(),
             lost: 0,
         })
+    }
+
+    /// Stays where it is in everybody's lines, and hears of no more.
+    pub fn rest(&mut self) {
+        self.events = None;
+    }
+
+    /// Goes on from there: first with what was written meanwhile, in the order of its times.
+    pub async fn go_on(&mut self, client: &Client) -> Result<(), Error> {
+        self.events = Some(told_of_logs(client).await?);
+        let begun = |(name, reader)| (name, reader, VecDeque::new());
+        let readers = std::mem::take(&mut self.readers).into_iter().map(begun);
+        self.past.get_or_insert(Merge { readers: Vec::new(), end: None }).readers.extend(readers);
+        self.pending.clear();
+        Ok(())
+    }
+
+    /// Tells how many lines are missing, where some are.
+    pub fn tell_lost(&mut self, output: &Output) {
+        if self.lost > 0 {
+            output.tell(&format!("{} lines were deleted before they could be read", std::mem::take(&mut self.lost)));
+        }
     }
 
     /// Follows one more service, from what it wrote since the following began.
@@ -290,7 +305,8 @@ impl Follower {
                 }
                 self.pending.pop_front();
             }
-            let Some(advanced) = self.events.next::<Vec<String>>().await else { return self.written() };
+            let Some(events) = &mut self.events else { return self.written() };
+            let Some(advanced) = events.next::<Vec<String>>().await else { return self.written() };
             self.pending.extend(advanced.into_iter().filter(|name| self.readers.contains_key(name)));
         }
     }
@@ -313,6 +329,13 @@ impl Follower {
         }
         Ok(None)
     }
+}
+
+/// From here on, whatever is written is told.
+async fn told_of_logs(client: &Client) -> Result<Events, Error> {
+    let mut events = client.events("/v1/logs/stream").await?;
+    let _: Option<Vec<String>> = events.next().await;
+    Ok(events)
 }
 
 /// Prints lines, with whose they are in front.

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 use std::process::ExitCode;
 
+use jiff::Timestamp;
+
 use super::args::Up;
 use super::error::{Code, Error};
 use super::logs::{Follower, From, Printer};
@@ -20,7 +22,8 @@ pub struct Stream {
     all: bool,
     /// By name and instance.
     rows: BTreeMap<(String, u32), Service>,
-    changes: Events,
+    /// None while it rests.
+    changes: Option<Events>,
     follower: Follower,
     printer: Printer,
 }
@@ -40,13 +43,18 @@ impl End {
 }
 
 impl Stream {
-    /// Follows services from this moment on, but for what they wrote since the engine started.
-    pub async fn new(client: &Client, identity: &Identity, services: &[String], all: bool) -> Result<Self, Error> {
-        let since = identity.started.parse().ok();
+    /// Follows services from this moment on, and what they wrote since a time; since the engine started, as a rule.
+    pub async fn new(
+        client: &Client,
+        (identity, since): (&Identity, Option<Timestamp>),
+        services: &[String],
+        all: bool,
+    ) -> Result<Self, Error> {
+        let since = since.or_else(|| identity.started.parse().ok());
         let from = From { start: since.map_or(Start::Oldest, Start::Since), since };
         Ok(Self {
             rows: BTreeMap::new(),
-            changes: client.events("/v1/services/stream").await?,
+            changes: Some(client.events("/v1/services/stream").await?),
             follower: Follower::new(client, &identity.logs, services, from).await?,
             printer: Printer::new(services, true, false),
             services: services.iter().cloned().collect(),
@@ -62,18 +70,19 @@ impl Stream {
             lines = self.follower.next() => match lines? {
                 Some(lines) => {
                     self.printer.print(&lines, output);
+                    self.follower.tell_lost(output);
                     Ok(None)
                 }
                 None => {
                     // The two streams end together, and what the other one said last may not have been read yet: whether
                     // the services were told to stop.
-                    while let Some(changes) = self.changes.next::<Changes>().await {
+                    while let Some(changes) = changed(&mut self.changes).await {
                         self.take(changes, output);
                     }
                     Ok(Some(self.end(true)))
                 }
             },
-            changes = self.changes.next::<Changes>() => match changes {
+            changes = changed(&mut self.changes) => match changes {
                 Some(changes) => {
                     self.take(changes, output);
                     Ok(self.is_over().then(|| self.end(false)))
@@ -81,6 +90,18 @@ impl Stream {
                 None => Ok(Some(self.end(true))),
             },
         }
+    }
+
+    /// Follows no more for now, and keeps its place.
+    pub fn pause(&mut self) {
+        self.changes = None;
+        self.follower.rest();
+    }
+
+    /// Goes on where it was, with all that came meanwhile.
+    pub async fn go_on(&mut self, client: &Client) -> Result<(), Error> {
+        self.changes = Some(client.events("/v1/services/stream").await?);
+        self.follower.go_on(client).await
     }
 
     /// Prints what is there already.
@@ -168,4 +189,8 @@ impl Stream {
     fn end(&self, gone: bool) -> End {
         End { failed: self.rows.values().any(|row| row.stuck), gone }
     }
+}
+
+async fn changed(changes: &mut Option<Events>) -> Option<Changes> {
+    changes.as_mut()?.next().await
 }

@@ -2,18 +2,20 @@
 
 mod command;
 mod feeds;
+mod plain;
 mod render;
 mod screen;
+mod words;
 
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use crossterm::event::{Event, EventStream};
 use futures_util::StreamExt;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -22,23 +24,46 @@ use super::error::{Code, Error};
 use super::locate::connect;
 use super::output::Output;
 use crate::api::{Client, Explain, Identity};
-use crate::effects::{environment, fs};
+use crate::effects::{clock, environment, fs};
 use crate::engine::Owned;
 use crate::manifest::did_you_mean;
 use crate::tui::{App, Ask, Keymap, Msg, Page, Suggestion, Theme, Workspace};
 
 use command::Own;
 use feeds::{Feeds, Source, Task};
+use plain::Plain;
 use screen::Screen;
 
 /// Between two frames at least: 30 a second are enough for any eye.
 const FRAME: Duration = Duration::from_millis(33);
+
+/// Whether clicks are the dashboard's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Mouse {
+    #[default]
+    On,
+    Off,
+}
+
+/// How the dashboard begins.
+#[derive(Debug, Default)]
+pub struct Begin {
+    pub mouse: Mouse,
+    /// The services, where it is no other page.
+    pub page: Option<Page>,
+}
 
 #[derive(Debug, Args)]
 pub struct Ui {
     /// The page: services, logs, topology, requests, routes, tasks, or `logs:SERVICE`, `why:SERVICE`, `trace:ID`
     #[arg(long, value_name = "NAME", env = "NAGAYA_VIEW")]
     pub view: Option<String>,
+    /// Who has the mouse: `on`, and Shift leaves it to the terminal, or `off`, and it is the terminal's
+    #[arg(long, value_name = "WHO", default_value = "on", env = "NAGAYA_MOUSE")]
+    pub mouse: Mouse,
+    /// Say what changes, a line each, and take commands as lines: for screen readers
+    #[arg(long, conflicts_with_all = ["render", "view"], env = "NAGAYA_WORDS")]
+    pub words: bool,
     /// Write one frame to standard output instead, as a picture or as text
     #[arg(long, value_name = "FORMAT", env = "NAGAYA_RENDER")]
     pub render: Option<render::Format>,
@@ -49,6 +74,10 @@ pub struct Ui {
 
 /// The dashboard of a running engine, or one frame of it.
 pub async fn run(global: &Global, args: &Ui, output: &Output) -> Result<ExitCode, Error> {
+    if args.words {
+        let (client, engine) = connect(global, output)?;
+        return words::run(client, &engine, output).await;
+    }
     if args.render.is_none() && !output.is_terminal() {
         return Err(Error::usage("the dashboard needs a terminal")
             .hint("`nagaya ps` and `nagaya logs -f` do not, and `nagaya ui --render text` writes one frame"));
@@ -75,7 +104,7 @@ pub async fn run(global: &Global, args: &Ui, output: &Output) -> Result<ExitCode
             let source = Source::new(&client, &identity, Own::new(&identity), mpsc::channel(1).0);
             render::run(app, &source, page, (format, args.size), output).await
         }
-        None => show(&client, &identity, (None, page), output).await,
+        None => show(&client, &identity, (None, Begin { mouse: args.mouse, page }), output).await,
     }
 }
 
@@ -94,26 +123,39 @@ fn workspace(identity: &Identity, owned: bool) -> Workspace {
     }
 }
 
-/// Shows an engine, from a page on, until the user leaves; `owned` ends with the dashboard unless it is left running.
+/// Shows an engine until the user leaves; `owned` ends with the dashboard unless it is left running.
 pub async fn show(
     client: &Client,
     identity: &Identity,
-    (owned, page): (Option<Owned>, Option<Page>),
+    (owned, begin): (Option<Owned>, Begin),
     output: &Output,
 ) -> Result<ExitCode, Error> {
     let (keymap, problems) = keymap();
     let mut app = App::new(workspace(identity, owned.is_some()), Theme { colors: output.colors() }, keymap);
     app.commands = commands();
     app.message = problems;
-    if let Some(page) = page {
+    app.has_mouse = begin.mouse == Mouse::On;
+    if let Some(page) = begin.page {
         app.show(page);
     }
     let (messages, inbox) = mpsc::channel(64);
     let own = Own::new(identity);
     let feeds = Feeds::new(Source::new(client, identity, own.clone(), messages.clone()));
-    let mut session =
-        Session { app, client: client.clone(), own, feeds, running: None, messages, inbox, killed: false };
-    let screen = Screen::enter().map_err(|error| Error::failed(format!("the terminal: {error}")))?;
+    // What an owner's terminal would have had without the dashboard; else what is written while it is looked at.
+    let since = owned.is_none().then(clock::utc);
+    let mut session = Session {
+        app,
+        client: client.clone(),
+        own,
+        feeds,
+        plain: Plain::new(identity, since, output),
+        running: None,
+        messages,
+        inbox,
+        killed: false,
+    };
+    let screen =
+        Screen::enter(session.app.has_mouse).map_err(|error| Error::failed(format!("the terminal: {error}")))?;
     let end = session.run(screen).await;
     let left = end.map_err(|error| Error::failed(format!("the terminal: {error}")))?;
     finish(left, &session, owned, output)
@@ -172,11 +214,45 @@ fn finish(left: Left, session: &Session, owned: Option<Owned>, output: &Output) 
     }
 }
 
+/// What a process is told by signals. Ctrl-C is one only while the terminal is not ours.
+struct Signals {
+    interrupt: Signal,
+    hangup: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) -> Told {
+        tokio::select! {
+            _ = self.interrupt.recv() => Told::Interrupt,
+            _ = self.hangup.recv() => Told::End,
+            _ = self.terminate.recv() => Told::End,
+        }
+    }
+}
+
+/// What a signal says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Interrupt,
+    /// The terminal is gone, or somebody wants this process to end.
+    End,
+}
+
 struct Session {
     app: App,
     client: Client,
     own: Own,
     feeds: Feeds,
+    plain: Plain,
     /// The command that runs.
     running: Option<Task>,
     messages: mpsc::Sender<Msg>,
@@ -188,8 +264,7 @@ impl Session {
     /// Draws when something changed, at most once a frame; sleeps otherwise.
     async fn run(&mut self, mut screen: Screen) -> io::Result<Left> {
         let mut keys = EventStream::new();
-        let mut hangup = signal(SignalKind::hangup())?;
-        let mut terminate = signal(SignalKind::terminate())?;
+        let mut signals = Signals::new()?;
         let mut drawn = Instant::now() - FRAME;
         let mut dirty = true;
         loop {
@@ -198,13 +273,16 @@ impl Session {
                 biased;
                 event = keys.next() => match event {
                     Some(Ok(Event::Key(key))) => { dirty = true; self.app.update(Msg::Key(key)) }
+                    Some(Ok(Event::Mouse(event))) => { dirty = true; self.app.update(Msg::Mouse(event)) }
                     Some(Ok(Event::Resize(..))) => { dirty = true; None }
                     Some(Ok(_)) => None,
                     // The terminal is gone; so are we.
                     Some(Err(_)) | None => return self.hang_up().await,
                 },
-                _ = hangup.recv() => return self.hang_up().await,
-                _ = terminate.recv() => return self.hang_up().await,
+                told = signals.next() => match told {
+                    Told::Interrupt => { dirty = true; self.app.interrupt() }
+                    Told::End => return self.hang_up().await,
+                },
                 Some(message) = self.inbox.recv() => { dirty = true; self.app.update(message) }
                 () = tokio::time::sleep_until(draw_at), if dirty => {
                     screen.draw(&mut self.app)?;
@@ -214,12 +292,27 @@ impl Session {
                 }
             };
             self.feeds.serve(self.app.wants());
-            if ask == Some(Ask::Suspend) {
-                screen.suspend()?;
-                dirty = true;
-            } else if let Some(left) = self.obey(ask) {
-                return Ok(left);
+            match ask {
+                Some(Ask::Suspend) => screen.suspend()?,
+                Some(Ask::Mouse(is_ours)) => screen.mouse(is_ours)?,
+                Some(Ask::Stream) => {
+                    Screen::leave();
+                    if let Some(left) = self.plain(&mut keys, &mut signals).await? {
+                        return Ok(left);
+                    }
+                    screen.come_back()?;
+                    self.feeds.serve(self.app.wants());
+                    dirty = true;
+                    continue;
+                }
+                ask => {
+                    if let Some(left) = self.obey(ask) {
+                        return Ok(left);
+                    }
+                    continue;
+                }
             }
+            dirty = true;
         }
     }
 
@@ -239,7 +332,7 @@ impl Session {
                 return self.obey(next);
             }
             Ask::Copy(text) => drop(Screen::copy(&text)),
-            Ask::Suspend => {}
+            Ask::Suspend | Ask::Stream | Ask::Mouse(_) => {}
             Ask::Down => self.down(false),
             Ask::Kill => {
                 self.killed = true;

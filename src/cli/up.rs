@@ -214,7 +214,13 @@ impl Session {
         let judges = self.args.exit_code_from.is_some() || self.args.abort_on_failure;
         if output.is_terminal() && !self.args.no_tui && !judges && !output.json {
             let owned = self.owned.take();
-            return ui::show(&self.client, &self.identity, (owned, None), output).await;
+            return ui::show(
+                &self.client,
+                &self.identity,
+                (owned, ui::Begin { mouse: self.args.mouse, page: None }),
+                output,
+            )
+            .await;
         }
         self.stream(output).await
     }
@@ -331,7 +337,7 @@ impl Session {
         let started = effects::start_time(self.identity.pid);
         let mut stop = Stop::new()?;
         let all = self.args.services.is_empty();
-        let mut stream = Stream::new(&self.client, &self.identity, &self.services, all).await?;
+        let mut stream = Stream::new(&self.client, (&self.identity, None), &self.services, all).await?;
         if let Some(from) = self.args.exit_code_from.as_ref().filter(|from| !self.services.contains(from)) {
             self.end(&mut stream, output).await;
             return Err(Error::usage(format!("there is no service `{from}` in this `up`")));

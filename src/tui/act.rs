@@ -46,7 +46,12 @@ impl App {
             Some(Action::PageUp) => from.saturating_sub(10),
             _ => return,
         };
-        self.over = Over::Help(to.min(self.keymap.help(self.place()).len().saturating_sub(1)));
+        self.over = Over::Help(self.help_at(to));
+    }
+
+    /// A line of the help, or the last one.
+    pub(super) fn help_at(&self, line: usize) -> usize {
+        line.min(self.keymap.help(self.place()).len().saturating_sub(1))
     }
 
     fn quit_key(&mut self, key: KeyEvent) -> Option<Ask> {
@@ -72,7 +77,22 @@ impl App {
         Some(Ask::Down)
     }
 
-    fn act(&mut self, action: Action) -> Option<Ask> {
+    /// What Ctrl-C does wherever no command runs here: all is stopped where it is ours, and else we leave.
+    pub fn interrupt(&mut self) -> Option<Ask> {
+        match (self.gone, self.workspace.owned) {
+            (true, _) => Some(Ask::Close),
+            (false, true) => self.end(),
+            (false, false) => Some(Ask::Leave),
+        }
+    }
+
+    /// Whether a key leads from plain lines back to the dashboard.
+    pub fn leads_back(&self, key: KeyEvent) -> bool {
+        key.code == KeyCode::Enter
+            || matches!(self.keymap.action(self.place(), key), Some(Action::Stream | Action::Back | Action::Quit))
+    }
+
+    pub(super) fn act(&mut self, action: Action) -> Option<Ask> {
         let page = isize::try_from(self.page).unwrap_or(isize::MAX);
         match action {
             Action::Up => self.go(-1),
@@ -93,18 +113,20 @@ impl App {
             Action::Palette => self.prompt(For::Command(0)),
             Action::Copy => return self.copy(),
             Action::Suspend => return Some(Ask::Suspend),
+            Action::Mouse => return Some(self.toggle_mouse()),
             // There is nobody left to ask; any way out is the way out.
             Action::Quit | Action::Interrupt if self.gone => return Some(Ask::Close),
-            Action::Start | Action::Stop | Action::Restart if self.gone => {
+            Action::Start | Action::Stop | Action::Restart | Action::Stream if self.gone => {
                 self.message = Some("the engine is gone".to_owned());
             }
+            Action::Stream => return Some(Ask::Stream),
             Action::Start => return self.about_service(Ask::Start),
             Action::Stop => return self.about_service(Ask::Stop),
             Action::Restart => return self.about_service(Ask::Restart),
             Action::Interrupt if self.is_running_here() => return Some(Ask::EndRun),
             Action::Quit if self.workspace.owned => self.over = Over::Quit,
-            Action::Interrupt if self.workspace.owned => return self.end(),
-            Action::Quit | Action::Interrupt => return Some(Ask::Leave),
+            Action::Quit => return Some(Ask::Leave),
+            Action::Interrupt => return self.interrupt(),
             other => self.look(other),
         }
         None
@@ -132,6 +154,16 @@ impl App {
             Action::AsList => self.topology.as_list = !self.topology.as_list,
             _ => {}
         }
+    }
+
+    fn toggle_mouse(&mut self) -> Ask {
+        self.has_mouse = !self.has_mouse;
+        let key = self.keymap.first(self.place(), Action::Mouse);
+        self.message = Some(match self.has_mouse {
+            true => format!("clicks select here; {key} leaves the mouse to the terminal"),
+            false => format!("the mouse is the terminal's; {key} has clicks select here"),
+        });
+        Ask::Mouse(self.has_mouse)
     }
 
     fn prompt(&mut self, what: For) {
@@ -211,7 +243,13 @@ impl App {
         subject.map(ask)
     }
 
-    fn go(&mut self, by: isize) {
+    /// Selects another service, whichever pane keys go to.
+    pub(super) fn go_services(&mut self, by: isize) {
+        let last = self.groups().len().saturating_sub(1);
+        self.selected = self.selected.saturating_add_signed(by).min(last);
+    }
+
+    pub(super) fn go(&mut self, by: isize) {
         if self.in_logs() {
             return match by {
                 isize::MIN => self.logs.top(self.page),
@@ -220,10 +258,7 @@ impl App {
             };
         }
         match self.trail.top() {
-            Page::Services => {
-                let last = self.groups().len().saturating_sub(1);
-                self.selected = self.selected.saturating_add_signed(by).min(last);
-            }
+            Page::Services => self.go_services(by),
             Page::Why(_) => self.why.go(by),
             Page::Topology => {
                 let network = Network::new(self);

@@ -1,9 +1,11 @@
 //! The dashboard's state, and what messages do to it. What keys do is `act`.
 
-use crossterm::event::{KeyEvent, KeyEventKind};
+use crossterm::event::{KeyEvent, KeyEventKind, MouseEvent};
+use ratatui::layout::Position;
 
 use super::keys::Keymap;
 use super::logs::Logs;
+use super::mouse::Spots;
 use super::network::Network;
 use super::output::{Output, Progress};
 use super::page::{Page, ROOTS, Trail};
@@ -33,6 +35,7 @@ pub struct Workspace {
 #[derive(Debug)]
 pub enum Msg {
     Key(KeyEvent),
+    Mouse(MouseEvent),
     /// Rows that changed.
     Rows(Changes),
     /// How much was called.
@@ -78,6 +81,10 @@ pub enum Ask {
     Copy(String),
     /// Give the terminal back until one is called again.
     Suspend,
+    /// Print plain lines until a key asks for the dashboard again.
+    Stream,
+    /// Take the mouse, or leave it to the terminal.
+    Mouse(bool),
     /// Stop everything; the dashboard stays until the engine is gone.
     Down,
     /// Kill everything.
@@ -91,6 +98,8 @@ pub enum Ask {
 /// What is shown, and therefore wanted from the engine as long as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wants {
+    /// CPU and memory.
+    pub usage: bool,
     /// The lines of these.
     pub logs: Vec<String>,
     /// Why this one is not ready.
@@ -155,6 +164,12 @@ pub struct App {
     /// A stop of everything is under way.
     pub stopping: bool,
     pub gone: bool,
+    /// Clicks are ours, and not the terminal's.
+    pub has_mouse: bool,
+    /// What is where, as last drawn.
+    pub(super) spots: Spots,
+    /// Where the mouse was pressed and not released yet.
+    pub(super) pressed: Option<Position>,
     /// Rows of what is scrolled, as last drawn: a page is that many.
     pub page: usize,
 }
@@ -187,6 +202,9 @@ impl App {
             notices: Vec::new(),
             stopping: false,
             gone: false,
+            has_mouse: true,
+            spots: Spots::default(),
+            pressed: None,
             page: 10,
         }
     }
@@ -227,6 +245,7 @@ impl App {
         let types_command =
             matches!(&self.over, Over::Prompt(Prompt { what: For::Command(_), text }) if text.starts_with("run "));
         Wants {
+            usage: *top == Page::Services,
             logs: self.logs.of.clone(),
             why,
             graph: (*top == Page::Topology).then_some(self.shape),
@@ -256,6 +275,7 @@ impl App {
         match msg {
             Msg::Key(key) if key.kind != KeyEventKind::Release => return self.key(key),
             Msg::Key(_) => {}
+            Msg::Mouse(event) => return self.mouse(event),
             Msg::Rows(changes) => self.rows(changes),
             Msg::Flow(flow) => self.traffic.add(flow),
             Msg::Lines(of, lines) if of == self.logs.of => self.logs.add(lines),

@@ -11,6 +11,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::app::{App, Over};
 use super::keys::Action;
+use super::mouse::Spot;
 use super::page::{Page, ROOTS};
 use super::prompt::For;
 use super::text::fit;
@@ -22,6 +23,7 @@ const SMALLEST: (u16, u16) = (30, 8);
 
 /// Paints everything. `now` is the wall time, for ages.
 pub fn draw(app: &mut App, frame: &mut Frame<'_>, now: jiff::Timestamp) {
+    app.spots.clear();
     let area = frame.area();
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
         return tiny(app, frame);
@@ -78,7 +80,7 @@ fn tiny(app: &App, frame: &mut Frame<'_>) {
     frame.render_widget(Paragraph::new(lines), frame.area());
 }
 
-fn header(app: &App, frame: &mut Frame<'_>, area: Rect) {
+fn header(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     let groups = app.groups();
     let settled = groups.iter().filter(|group| group.is_settled()).count();
     let stuck = groups.iter().filter(|group| group.0.iter().any(|row| row.stuck)).count();
@@ -106,6 +108,14 @@ fn header(app: &App, frame: &mut Frame<'_>, area: Rect) {
     }
     let gap = width.saturating_sub(used(&spans) + used(&tabs));
     spans.push(Span::raw(" ".repeat(gap)));
+    let mut x = used(&spans);
+    for (at, tab) in tabs.chunks(2).enumerate() {
+        let (from, width) = (u16::try_from(x).unwrap_or(u16::MAX), u16::try_from(used(tab)).unwrap_or(0));
+        // Each with the space behind it.
+        let place = Rect { x: area.x.saturating_add(from), width, ..area };
+        app.spots.add([(place.intersection(area), Spot::Tab(at))]);
+        x += used(tab);
+    }
     spans.extend(tabs);
     frame.render_widget(Paragraph::new(Line::from(spans)), area);
 }

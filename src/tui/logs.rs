@@ -10,8 +10,9 @@ use ratatui::text::{Line as Row, Span};
 use ratatui::widgets::{Block, Paragraph};
 use regex::{Regex, RegexBuilder};
 
-use super::app::App;
+use super::app::{App, Pane};
 use super::draw::border;
+use super::mouse::Spot;
 use super::text::{cell, clean, fit, wrap};
 use crate::telemetry::logs::{Line, Stream};
 use crate::view::{label, level};
@@ -233,6 +234,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     let inner = block.inner(area);
     frame.render_widget(block, area);
     app.page = usize::from(inner.height.max(1));
+    app.spots.add([(area, Spot::Pane(Pane::Logs))]);
     let (width, height) = (usize::from(inner.width), usize::from(inner.height));
     // From the last line upwards until the pane is full.
     let mut rows: Vec<Row<'_>> = Vec::new();

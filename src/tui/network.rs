@@ -138,6 +138,16 @@ pub struct Picture {
     pub width: usize,
     /// The row of the selected node.
     pub row: usize,
+    pub places: Vec<Shown>,
+}
+
+/// Where a node is in a picture, in cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shown {
+    pub node: usize,
+    pub row: usize,
+    pub x: usize,
+    pub width: usize,
 }
 
 /// Directions of a line out of a cell, as bits.
@@ -213,7 +223,7 @@ pub fn drawn(app: &App, network: &Network, selected: usize) -> Option<Picture> {
             passes(app, network, selected, is_chosen, &mut canvas, layer, (starts[at], widths[at]));
         }
     }
-    let mut row = 0;
+    let (mut row, mut places) = (0, Vec::new());
     for (at, layer) in layers.iter().enumerate() {
         for slot in &layer.slots {
             let Item::Node(node) = slot.item else { continue };
@@ -221,6 +231,8 @@ pub fn drawn(app: &App, network: &Network, selected: usize) -> Option<Picture> {
             if is_selected {
                 row = slot.rows.start;
             }
+            let width = network.nodes[node].name.width() + 2;
+            places.push(Shown { node, row: slot.rows.start, x: starts[at], width });
             let (mark, style) = marked(app, network, node);
             let name_style = if is_selected { app.theme.selected(true) } else { Style::new() };
             canvas.text((starts[at], slot.rows.start), mark, style);
@@ -235,7 +247,7 @@ pub fn drawn(app: &App, network: &Network, selected: usize) -> Option<Picture> {
         Span::styled(char.to_string(), cell.style)
     };
     let lines = canvas.rows.iter().map(|row| Line::from_iter(row[..used(row)].iter().map(span))).collect();
-    Some(Picture { lines, width, row })
+    Some(Picture { lines, width, row, places })
 }
 
 fn width(network: &Network, item: Item) -> usize {

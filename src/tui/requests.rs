@@ -12,6 +12,7 @@ use regex::Regex;
 use super::app::App;
 use super::draw::window;
 use super::logs::matcher;
+use super::mouse::{Spot, row_of};
 use super::services::millis;
 use super::text::{cell, clean, wrap};
 use crate::view::{Bar, Request, waterfall};
@@ -65,6 +66,16 @@ impl Requests {
     fn at(&self, shown: &[usize]) -> usize {
         let last = shown.len().saturating_sub(1);
         self.selected.map_or(last, |place| shown.partition_point(|it| *it < place).min(last))
+    }
+
+    /// The place of the selected one among those that are shown.
+    pub fn place(&self) -> usize {
+        self.at(&self.shown())
+    }
+
+    /// The place of the selected one in its trace.
+    pub fn bar(&self) -> usize {
+        self.bar
     }
 
     /// Moves; at the end the newest is selected as they come.
@@ -212,6 +223,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     for place in window(at, shown.len(), height) {
         let Some(request) = app.requests.list.get(shown[place]) else { continue };
         let line = row(app, request, from, to, width);
+        app.spots.add([(row_of(inner, lines.len()), Spot::Row(place))]);
         lines.push(if place == at { line.style(app.theme.selected(true)) } else { line });
     }
     frame.render_widget(Paragraph::new(lines), inner);
@@ -255,6 +267,8 @@ pub fn draw_trace(app: &mut App, frame: &mut Frame<'_>, area: Rect, trace: &str)
     let names = bars.iter().map(|bar| 2 * bar.depth + to(requests[bar.request]).chars().count()).max().unwrap_or(0);
     let names = names.clamp(8, (width / 3).max(8));
     let mut lines = Vec::new();
+    let rows = window(at, bars.len(), height).enumerate();
+    let spots: Vec<_> = rows.map(|(row, place)| (row_of(inner, row), Spot::Row(place))).collect();
     for place in window(at, bars.len(), height) {
         let line = bar_row(app, requests[bars[place].request], &bars[place], end, names, width);
         lines.push(if place == at { line.style(app.theme.selected(true)) } else { line });
@@ -272,6 +286,7 @@ pub fn draw_trace(app: &mut App, frame: &mut Frame<'_>, area: Rect, trace: &str)
             details.iter().flat_map(|line| wrap(line, usize::from(inner.width))).map(Line::from).collect::<Vec<_>>();
         frame.render_widget(Paragraph::new(lines), inner);
     }
+    app.spots.add(spots);
     app.page = height;
 }
 

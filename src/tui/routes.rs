@@ -8,6 +8,7 @@ use ratatui::widgets::{Block, Paragraph};
 
 use super::app::App;
 use super::draw::window;
+use super::mouse::{Spot, row_of};
 use super::text::{cell, clean, wrap};
 use crate::view::Try;
 use crate::view::routes::{Entry, Use};
@@ -59,6 +60,11 @@ impl Routes {
     pub fn tell(&mut self, told: Told) {
         self.told = told;
         self.selected = self.selected.min(self.items().len().saturating_sub(1));
+    }
+
+    /// The place of the selected one.
+    pub fn selected(&self) -> usize {
+        self.selected
     }
 
     /// Moves.
@@ -152,15 +158,17 @@ fn entries(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
         return frame.render_widget(Paragraph::new(Span::styled("asking", app.theme.faint())), inner);
     }
     let width = usize::from(inner.width);
-    let mut lines = Vec::new();
+    let (mut lines, mut spots) = (Vec::new(), Vec::new());
     for place in window(app.routes.selected, items.len(), usize::from(inner.height)) {
         let line = match &items[place] {
             Item::Share(shared, share) => slider(app, shared, share, width),
             Item::Entry(entry) => entry_row(app, entry, width),
         };
+        spots.push((row_of(inner, lines.len()), Spot::Row(place)));
         lines.push(if place == app.routes.selected { line.style(app.theme.selected(true)) } else { line });
     }
     frame.render_widget(Paragraph::new(lines), inner);
+    app.spots.add(spots);
 }
 
 /// `users → users-v2  ◀██████░░░░░░░░▶ 25 %`

@@ -11,6 +11,7 @@ use ratatui::widgets::{Block, Paragraph};
 
 use super::app::{App, Pane};
 use super::draw::{border, window};
+use super::mouse::{Spot, row_of};
 use super::text::cell;
 use crate::model::Size;
 use crate::supervise::State;
@@ -155,7 +156,7 @@ fn columns(app: &App, width: usize) -> Vec<(Column, usize)> {
 }
 
 /// Paints the table.
-pub fn draw(app: &App, frame: &mut Frame<'_>, area: Rect, now: Timestamp) {
+pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect, now: Timestamp) {
     let focused = app.pane == Pane::Services;
     let marked = match app.marked.len() {
         0 => String::new(),
@@ -175,12 +176,15 @@ pub fn draw(app: &App, frame: &mut Frame<'_>, area: Rect, now: Timestamp) {
     let columns = columns(app, usize::from(inner.width));
     let head: Vec<String> = columns.iter().map(|(it, width)| cell(it.head(), *width, it.is_right())).collect();
     let mut lines = vec![Line::styled(head.join(" "), app.theme.faint())];
+    let mut spots = vec![(area, Spot::Pane(Pane::Services))];
     let height = usize::from(inner.height).saturating_sub(1);
     for place in window(app.selected, groups.len(), height) {
         let line = row(app, groups[place], (&columns, usize::from(inner.width)), now);
+        spots.push((row_of(inner, lines.len()), Spot::Row(place)));
         lines.push(if place == app.selected { line.style(app.theme.selected(focused)) } else { line });
     }
     frame.render_widget(Paragraph::new(lines), inner);
+    app.spots.add(spots);
 }
 
 fn row(app: &App, group: Group<'_>, (columns, width): (&[(Column, usize)], usize), now: Timestamp) -> Line<'static> {

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::app::App;
 use super::draw::window;
 use super::fuzzy;
+use super::mouse::{Spot, row_of};
 use super::text::{cell, clean};
 
 /// A task as `nagaya tasks --json` tells of it.
@@ -42,6 +43,11 @@ impl Tasks {
         let is_usual = |task: &&Task| !task.private && task.invoke.is_some();
         let name = |task: &Task| format!("{} {} {}", task.name, task.project, task.runner);
         fuzzy::best(&self.filter, all.iter().filter(is_usual), |task| name(task))
+    }
+
+    /// The place of the selected one.
+    pub fn selected(&self) -> usize {
+        self.selected
     }
 
     /// Moves.
@@ -88,7 +94,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     }
     let width = usize::from(inner.width);
     let names = shown.iter().map(|task| task.name.chars().count()).max().unwrap_or(0).clamp(8, width / 3);
-    let mut lines = Vec::new();
+    let (mut lines, mut spots) = (Vec::new(), Vec::new());
     let at = app.tasks.selected.min(shown.len().saturating_sub(1));
     for place in window(at, shown.len(), height) {
         let task = shown[place];
@@ -100,8 +106,10 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
             Span::styled(format!("  {} ", cell(&from, 20, false)), app.theme.faint()),
             Span::raw(cell(&clean(about.lines().next().unwrap_or("")), rest, false)),
         ]);
+        spots.push((row_of(inner, lines.len()), Spot::Row(place)));
         lines.push(if place == at { line.style(app.theme.selected(true)) } else { line });
     }
     frame.render_widget(Paragraph::new(lines), inner);
+    app.spots.add(spots);
     app.page = height;
 }

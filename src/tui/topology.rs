@@ -8,7 +8,8 @@ use ratatui::widgets::{Block, Paragraph};
 
 use super::app::App;
 use super::draw::window;
-use super::network::{Edge, How, Network, drawn};
+use super::mouse::{Spot, row_of};
+use super::network::{Edge, How, Network, Picture, Shown, drawn};
 use super::services::{millis, percent, rate};
 use super::text::fit;
 use crate::view::{Graph, state_mark};
@@ -28,7 +29,7 @@ pub struct Topology {
 
 impl Topology {
     /// The selected one of these nodes: the first, where none was chosen yet.
-    fn place(&self, network: &Network) -> usize {
+    pub fn place(&self, network: &Network) -> usize {
         let chosen = self.selected.as_ref();
         chosen.and_then(|name| network.nodes.iter().position(|node| node.name == *name)).unwrap_or(0)
     }
@@ -81,14 +82,15 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
         let is_drawn = !app.topology.as_list && network.nodes.len() <= MOST;
         let picture = is_drawn.then(|| drawn(app, &network, selected)).flatten();
         let picture = picture.filter(|picture| picture.width <= width);
-        let lines = match picture {
-            Some(picture) => {
-                let rows = picture.lines.len();
-                let shown = window(picture.row + 1, rows.max(picture.row + 2), height);
-                picture.lines.into_iter().skip(shown.start).take(height).collect()
-            }
-            None => list(app, &network, selected, height),
-        };
+        let drawn = picture.unwrap_or_else(|| list(app, &network, selected));
+        let shown = window(drawn.row + 1, drawn.lines.len().max(drawn.row + 2), height);
+        let spots = drawn.places.iter().filter(|it| shown.contains(&it.row)).map(|it| {
+            let row = row_of(inner, it.row - shown.start);
+            let (x, width) = (u16::try_from(it.x).unwrap_or(u16::MAX), u16::try_from(it.width).unwrap_or(u16::MAX));
+            (Rect { x: row.x.saturating_add(x), width, ..row }.intersection(row), Spot::Row(it.node))
+        });
+        app.spots.add(spots);
+        let lines: Vec<_> = drawn.lines.into_iter().skip(shown.start).take(height).collect();
         frame.render_widget(Paragraph::new(lines), inner);
     }
     let name = network.nodes.get(selected).map_or("", |node| &node.name);
@@ -100,13 +102,14 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
 }
 
 /// The nodes with whom each calls, a line each.
-fn list(app: &App, network: &Network, selected: usize, height: usize) -> Vec<Line<'static>> {
-    let mut lines = Vec::new();
-    let mut at = 0;
+fn list(app: &App, network: &Network, selected: usize) -> Picture {
+    let (mut lines, mut places) = (Vec::new(), Vec::new());
+    let mut row = 0;
     for (place, node) in network.nodes.iter().enumerate() {
         if place == selected {
-            at = lines.len();
+            row = lines.len() + 1;
         }
+        places.push(Shown { node: place, row: lines.len(), x: 0, width: usize::from(u16::MAX) });
         let state = app.group(&node.name).and_then(|group| Some(group.lead()?.state));
         let mark = state.map_or(if node.is_service { "·" } else { "◇" }, state_mark);
         let word = state.map_or("", |state| state.word());
@@ -122,8 +125,7 @@ fn list(app: &App, network: &Network, selected: usize, height: usize) -> Vec<Lin
             lines.push(edge_line(app, "  → ", name, edge));
         }
     }
-    let shown = window(at + 2, lines.len().max(at + 3), height);
-    lines.into_iter().skip(shown.start).take(height).collect()
+    Picture { lines, width: 0, row, places }
 }
 
 /// What is known of the selected node: who calls it and whom it calls.

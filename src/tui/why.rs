@@ -7,6 +7,7 @@ use ratatui::widgets::{Block, Paragraph};
 
 use super::app::App;
 use super::keys::{Action, Place};
+use super::mouse::{Spot, row_of};
 use super::text::{clean, wrap};
 use crate::supervise::State;
 use crate::view::{Blocker, Explanation, lost_lines, state_mark};
@@ -34,6 +35,11 @@ impl Why {
     /// Moves along the chain.
     pub fn go(&mut self, by: isize) {
         self.selected = self.selected.saturating_add_signed(by).min(self.blockers().len());
+    }
+
+    /// The place of what is selected; 0 is the service itself.
+    pub fn selected(&self) -> usize {
+        self.selected
     }
 
     /// The service that is selected, where it is not the one that is explained.
@@ -65,6 +71,9 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect, name: &str) {
     // The lines of its log are at the end: they give way where there is no room.
     let shown = lines.into_iter().take(usize::from(inner.height)).collect::<Vec<_>>();
     frame.render_widget(Paragraph::new(shown), inner);
+    if app.why.of == name {
+        app.spots.add((0..=app.why.blockers().len()).map(|place| (row_of(inner, place), Spot::Row(place))));
+    }
 }
 
 fn told(app: &App, why: &Explanation, width: usize) -> Vec<Line<'static>> {

@@ -1,6 +1,6 @@
 //! Random keys and messages: no panic, and a way back from everywhere.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use nagaya::runtime::Changes;
 use nagaya::tui::{App, Ask, Msg};
 use serde_json::{Value, json};
@@ -35,6 +35,20 @@ fn random_key(random: &mut fastrand::Rng) -> KeyEvent {
     KeyEvent::new(code, modifiers)
 }
 
+fn random_mouse(random: &mut fastrand::Rng) -> MouseEvent {
+    let kinds = [
+        MouseEventKind::Down(MouseButton::Left),
+        MouseEventKind::Up(MouseButton::Left),
+        MouseEventKind::Down(MouseButton::Right),
+        MouseEventKind::ScrollUp,
+        MouseEventKind::ScrollDown,
+        MouseEventKind::Moved,
+    ];
+    // Beyond the screen too: it may have become smaller since.
+    let (column, row) = (random.u16(..220), random.u16(..70));
+    MouseEvent { kind: kinds[random.usize(..kinds.len())], column, row, modifiers: KeyModifiers::NONE }
+}
+
 /// What an engine may tell at any time.
 fn random_msg(app: &App, random: &mut fastrand::Rng) -> Msg {
     match random.u8(..10) {
@@ -62,7 +76,11 @@ fn no_key_is_one_too_many() {
     let mut random = fastrand::Rng::with_seed(8);
     let mut app = full_app();
     for event in 0..events {
-        let msg = if random.u8(..8) == 0 { random_msg(&app, &mut random) } else { Msg::Key(random_key(&mut random)) };
+        let msg = match random.u8(..8) {
+            0 => random_msg(&app, &mut random),
+            1 => Msg::Mouse(random_mouse(&mut random)),
+            _ => Msg::Key(random_key(&mut random)),
+        };
         if matches!(app.update(msg), Some(Ask::Leave | Ask::Close)) || app.stopping {
             app = full_app();
         }

@@ -32,6 +32,16 @@ impl<'a> Terminal<'a> {
         self.tmux(&["capture-pane", "-p"]).good().out
     }
 
+    /// All that scrolled out of sight, and what is seen.
+    fn history(&self) -> String {
+        self.tmux(&["capture-pane", "-p", "-S", "-"]).good().out
+    }
+
+    /// Types bytes as they are, such as what a terminal sends of its mouse.
+    fn send(&self, bytes: &str) {
+        self.tmux(&["send-keys", "-l", bytes]).good();
+    }
+
     /// Rows and columns, as `stty size` has them.
     pub fn size(&self) -> String {
         self.tmux(&["display-message", "-p", "#{pane_height} #{pane_width}"]).good().out.trim().to_owned()
@@ -134,4 +144,101 @@ fn a_terminal_that_closes_takes_its_workspace_with_it() {
     terminal.shows("2/2 ready");
     drop(terminal);
     sandbox.empties();
+}
+
+const COUNTING: &str = "name: term\nservices:\n  \
+    web: { command: 'i=0; while :; do i=$((i+1)); echo line-$i; sleep 0.02; done' }\n  other: { command: sleep infinity }\n";
+
+/// The numbers that `web` has written, as they stand in a text.
+fn numbers(text: &str) -> Vec<usize> {
+    text.lines().filter_map(|line| line.rsplit_once("line-")?.1.trim().parse().ok()).collect()
+}
+
+#[test]
+fn plain_lines_lose_and_repeat_none() {
+    for account in Account::all() {
+        let sandbox = Sandbox::of(account, COUNTING);
+        let terminal = Terminal::open(&sandbox, (80, 24), "up");
+        terminal.shows("2/2 ready");
+        for from in [1, 2, 3] {
+            terminal.press(&["S"]);
+            let seen = numbers(&terminal.history()).len();
+            let told = || terminal.history().matches("plain lines; S goes back").count();
+            until("plain lines begin", || told() == from);
+            until("lines come", || numbers(&terminal.history()).len() > seen + 20);
+            terminal.press(&["S"]);
+            terminal.shows("q quit");
+            until("more are written meanwhile", || {
+                numbers(&terminal.screen()).last().is_some_and(|it| *it > from * 40)
+            });
+        }
+        terminal.press(&["S"]);
+        until("the frame is gone", || !terminal.has("q quit"));
+        // Ctrl-C does what it does in the dashboard.
+        terminal.press(&["C-c"]);
+        terminal.shows("ended with 0");
+        let history = terminal.history();
+        let numbers = numbers(&history);
+        assert!(numbers.len() > 100, "{history}");
+        assert_eq!(numbers, (1..=numbers.len()).collect::<Vec<_>>(), "{history}");
+        assert!(history.contains("other | ● running") || history.contains("● running"), "{history}");
+        assert_eq!(terminal.tmux(&["display-message", "-p", "#{alternate_on} #{cursor_flag}"]).out, "0 1\n");
+        drop(terminal);
+        sandbox.empties();
+    }
+}
+
+#[test]
+fn clicks_select_unless_the_mouse_is_the_terminals() {
+    let sandbox = Sandbox::new(MANIFEST);
+    sandbox.up();
+    let terminal = Terminal::open(&sandbox, (80, 24), "ui");
+    terminal.shows("hello from web");
+    let mouse = |terminal: &Terminal<'_>| terminal.tmux(&["display-message", "-p", "#{mouse_standard_flag}"]).out;
+    assert_eq!(mouse(&terminal), "1\n");
+    // The second row of the table, as xterm tells of it (SGR 1006, counted from 1).
+    terminal.send("\x1b[<0;4;5M\x1b[<0;4;5m");
+    terminal.shows("hello from users");
+    terminal.press(&["m"]);
+    terminal.shows("the mouse is the terminal's");
+    until("the terminal has it", || mouse(&terminal) == "0\n");
+    terminal.press(&["q"]);
+    terminal.shows("ended with 0");
+    drop(terminal);
+    let terminal = Terminal::open(&sandbox, (80, 24), "ui --mouse off --view logs:users");
+    terminal.shows("hello from users");
+    assert_eq!(mouse(&terminal), "0\n");
+}
+
+#[test]
+fn words_are_said_and_typed_in_lines() {
+    let sandbox = Sandbox::new(MANIFEST);
+    sandbox.up();
+    let terminal = Terminal::open(&sandbox, (100, 40), "ui --words");
+    terminal.shows("help says what can be typed");
+    assert!(terminal.has("term: 2 of 2 instances are as they should be"));
+    terminal.press(&["stop users", "Enter"]);
+    terminal.shows("users is stopped");
+    terminal.shows("`stop users` is done");
+    terminal.press(&["follow web", "Enter"]);
+    terminal.shows("following web");
+    sandbox.nagaya(&["restart", "web"]).good();
+    terminal.shows("web: hello from web");
+    terminal.press(&["why users", "Enter"]);
+    terminal.shows("`why users` ");
+    terminal.press(&["nonsense", "Enter"]);
+    terminal.shows("`nonsense` ended with 2");
+    assert_eq!(terminal.tmux(&["display-message", "-p", "#{alternate_on}"]).out, "0\n");
+    terminal.press(&["quit", "Enter"]);
+    terminal.shows("ended with 0");
+    assert_eq!(sandbox.row("web")["state"], "running");
+    drop(terminal);
+    // A pipe is as good: what is typed is done in turn, and its end is the end.
+    sandbox.write("typed", "ps\nhelp\n\nfollow nobody");
+    let script = format!("{} ui --words < typed", binary().display());
+    let said = finish(sandbox.command("sh").args(["-c", &script])).good().out;
+    let places = ["SERVICE ", "`ps` is done", "an empty line: how things stand", "there is no service nobody"]
+        .map(|text| said.find(text).unwrap_or_else(|| panic!("no `{text}` in {said}")));
+    assert!(places.is_sorted(), "{said}");
+    assert!(!said.contains('\u{1b}'), "{said}");
 }

@@ -45,7 +45,8 @@ pub struct Feeds {
     requests: Option<Task>,
     routes: Option<Task>,
     tasks: Option<Task>,
-    _always: [Task; 2],
+    rows: Task,
+    _traffic: Task,
 }
 
 /// Where all comes from and goes to.
@@ -61,7 +62,8 @@ pub struct Source {
 impl Feeds {
     /// Begins with what is always wanted.
     pub fn new(source: Source) -> Self {
-        let always = [Task(tokio::spawn(source.clone().rows())), Task(tokio::spawn(source.clone().traffic()))];
+        let rows = Task(tokio::spawn(source.clone().rows(false)));
+        let traffic = Task(tokio::spawn(source.clone().traffic()));
         Self {
             source,
             wants: Wants::default(),
@@ -71,12 +73,16 @@ impl Feeds {
             requests: None,
             routes: None,
             tasks: None,
-            _always: always,
+            rows,
+            _traffic: traffic,
         }
     }
 
     /// Begins with what is wanted from now on, and ends what is wanted no more.
     pub fn serve(&mut self, wants: Wants) {
+        if wants.usage != self.wants.usage {
+            self.rows = Task(tokio::spawn(self.source.clone().rows(wants.usage)));
+        }
         if wants.logs != self.wants.logs {
             let names = wants.logs.clone();
             self.logs = (!names.is_empty()).then(|| Task(tokio::spawn(self.source.clone().lines(names))));
@@ -108,8 +114,8 @@ impl Source {
         Self { client: client.clone(), logs: identity.logs.clone(), state: identity.state(), own, messages }
     }
 
-    async fn rows(self) {
-        if let Ok(mut stream) = self.client.events("/v1/services/stream?usage=true").await {
+    async fn rows(self, with_usage: bool) {
+        if let Ok(mut stream) = self.client.events(&format!("/v1/services/stream?usage={with_usage}")).await {
             while let Some(changes) = stream.next::<Changes>().await {
                 if self.messages.send(Msg::Rows(changes)).await.is_err() {
                     return;

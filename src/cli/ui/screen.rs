@@ -13,25 +13,28 @@ use rustix::process::Signal;
 use crate::effects::clock;
 use crate::tui::{App, draw};
 
-/// The wheel moves as the arrow keys do, and the terminal's own selection stays as it is (xterm, DECSET 1007).
-const WHEEL_ON: &str = "\x1b[?1007h";
-const WHEEL_OFF: &str = "\x1b[?1007l";
+/// Presses and the wheel are told, with Shift they stay the terminal's; movements are nobody's (xterm, DECSET 1000, 1006).
+const CLICKS: &str = "\x1b[?1007l\x1b[?1000h\x1b[?1006h";
+/// The wheel moves as the arrow keys do, and all else of the mouse stays the terminal's (DECSET 1007).
+const WHEEL: &str = "\x1b[?1006l\x1b[?1000l\x1b[?1007h";
+const NO_MOUSE: &str = "\x1b[?1006l\x1b[?1000l\x1b[?1007l";
 
 /// A terminal that is ours.
 pub struct Screen {
     terminal: Terminal<CrosstermBackend<io::Stdout>>,
+    has_mouse: bool,
 }
 
 impl Screen {
     /// Takes the terminal.
-    pub fn enter() -> io::Result<Self> {
+    pub fn enter(has_mouse: bool) -> io::Result<Self> {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             restore();
             before(panic);
         }));
-        take()?;
-        Ok(Self { terminal: Terminal::new(CrosstermBackend::new(stdout()))? })
+        take(has_mouse)?;
+        Ok(Self { terminal: Terminal::new(CrosstermBackend::new(stdout()))?, has_mouse })
     }
 
     /// Draws what has changed since the last frame.
@@ -43,8 +46,25 @@ impl Screen {
     pub fn suspend(&mut self) -> io::Result<()> {
         restore();
         rustix::process::kill_current_process_group(Signal::TSTP)?;
-        take()?;
+        self.come_back()
+    }
+
+    /// Gives the terminal back for a while.
+    pub fn leave() {
+        restore();
+    }
+
+    /// Takes the terminal again.
+    pub fn come_back(&mut self) -> io::Result<()> {
+        take(self.has_mouse)?;
         self.terminal.clear()
+    }
+
+    /// Takes the mouse, or leaves it to the terminal.
+    pub fn mouse(&mut self, is_ours: bool) -> io::Result<()> {
+        self.has_mouse = is_ours;
+        stdout().write_all(mouse(is_ours).as_bytes())?;
+        stdout().flush()
     }
 
     /// Puts a text on the clipboard of whoever sits at the terminal, through ssh too (OSC 52).
@@ -61,15 +81,19 @@ impl Drop for Screen {
     }
 }
 
-fn take() -> io::Result<()> {
+fn mouse(is_ours: bool) -> &'static str {
+    if is_ours { CLICKS } else { WHEEL }
+}
+
+fn take(has_mouse: bool) -> io::Result<()> {
     enable_raw_mode()?;
     execute!(stdout(), EnterAlternateScreen, cursor::Hide)?;
-    stdout().write_all(WHEEL_ON.as_bytes())?;
+    stdout().write_all(mouse(has_mouse).as_bytes())?;
     stdout().flush()
 }
 
 fn restore() {
-    let _ = stdout().write_all(WHEEL_OFF.as_bytes());
+    let _ = stdout().write_all(NO_MOUSE.as_bytes());
     let _ = execute!(stdout(), LeaveAlternateScreen, cursor::Show);
     let _ = disable_raw_mode();
 }

@@ -1,0 +1,182 @@
+//! `nagaya ui --words`: what changes is said in lines, and commands are typed as lines. Nothing is ever drawn again.
+
+use std::collections::VecDeque;
+use std::process::ExitCode;
+
+use tokio::sync::mpsc;
+
+use super::command::Own;
+use super::feeds::Task;
+use crate::api::{Client, Events, Identity};
+use crate::cli::error::Error;
+use crate::cli::locate;
+use crate::cli::logs::{Follower, From};
+use crate::cli::output::Output;
+use crate::effects::registry::Registration;
+use crate::effects::standard_input::StandardInput;
+use crate::runtime::Changes;
+use crate::telemetry::logs::Start;
+use crate::tui::{HELP, Msg, Words, spoken, words};
+
+/// Bytes read at once of what is typed.
+const PIECE: usize = 4096;
+
+/// Somebody who listens.
+struct Listener {
+    client: Client,
+    identity: Identity,
+    words: Words,
+    /// Who is followed.
+    follower: Option<Follower>,
+    /// What was typed and not done yet.
+    lines: VecDeque<String>,
+    /// The command that runs.
+    running: Option<(String, Task)>,
+    messages: mpsc::Sender<Msg>,
+    inbox: mpsc::Receiver<Msg>,
+    output: Output,
+}
+
+/// Says what happens and does what is typed, until somebody has heard enough or the engine ends.
+pub async fn run(client: Client, engine: &Registration, output: &Output) -> Result<ExitCode, Error> {
+    let identity = client.identity().await?;
+    let mut changes = client.events("/v1/services/stream").await?;
+    let (messages, inbox) = mpsc::channel(64);
+    let mut listener = Listener {
+        words: Words::new(&identity.name),
+        client,
+        identity,
+        follower: None,
+        lines: VecDeque::new(),
+        running: None,
+        messages,
+        inbox,
+        output: output.clone(),
+    };
+    let Some(first) = changes.next().await else { return locate::gone(engine, output) };
+    let mut said = listener.words.hear(first);
+    said.push("help says what can be typed".to_owned());
+    listener.say(said);
+    match listener.listen(&mut changes).await? {
+        true => Ok(ExitCode::SUCCESS),
+        false => locate::gone(engine, output),
+    }
+}
+
+impl Listener {
+    /// False when the engine is gone.
+    async fn listen(&mut self, changes: &mut Events) -> Result<bool, Error> {
+        let (mut typed, mut buffer, mut rest) = (StandardInput::open(), [0; PIECE], Vec::new());
+        loop {
+            while self.running.is_none() {
+                let Some(line) = self.lines.pop_front() else { break };
+                if !self.obey(&line).await? {
+                    return Ok(true);
+                }
+            }
+            if typed.is_over() && self.running.is_none() {
+                return Ok(true);
+            }
+            tokio::select! {
+                count = typed.next(&mut buffer) => {
+                    rest.extend_from_slice(&buffer[..count.unwrap_or(0)]);
+                    self.take_lines(&mut rest, typed.is_over());
+                }
+                told = changes.next::<Changes>() => {
+                    let Some(told) = told else { return Ok(false) };
+                    let said = self.words.hear(told);
+                    self.say(said);
+                }
+                lines = following(&mut self.follower) => match lines? {
+                    Some(lines) => self.say(lines.iter().map(|(service, line)| spoken(service, line)).collect()),
+                    None => self.follower = None,
+                },
+                Some(message) = self.inbox.recv() => self.hear_command(message),
+            }
+        }
+    }
+
+    fn say(&self, lines: Vec<String>) {
+        if !lines.is_empty() {
+            self.output.lines(&lines);
+        }
+    }
+
+    /// The whole lines of what was typed; at its end all of it.
+    fn take_lines(&mut self, rest: &mut Vec<u8>, is_over: bool) {
+        while let Some(end) = memchr::memchr(b'\n', rest) {
+            let line: Vec<u8> = rest.drain(..=end).collect();
+            self.typed(String::from_utf8_lossy(&line).trim().to_owned());
+        }
+        if is_over && !rest.is_empty() {
+            let line = std::mem::take(rest);
+            self.typed(String::from_utf8_lossy(&line).trim().to_owned());
+        }
+    }
+
+    fn typed(&mut self, line: String) {
+        match &self.running {
+            // Whatever is typed besides waits for its turn.
+            Some((command, _)) if line == "cancel" => {
+                self.say(vec![format!("`{command}` was ended")]);
+                self.running = None;
+            }
+            _ => self.lines.push_back(line),
+        }
+    }
+
+    /// Does what a line says; false where that is to leave.
+    async fn obey(&mut self, line: &str) -> Result<bool, Error> {
+        let words = words(line);
+        match words.first().map(String::as_str) {
+            None => self.say(self.words.summary()),
+            Some("quit" | "q" | "exit") => return Ok(false),
+            Some("help") => self.say(HELP.map(str::to_owned).into()),
+            Some("cancel") => self.say(vec!["nothing runs".to_owned()]),
+            Some("quiet") => self.follower = None,
+            Some("follow") => self.follow(&words[1..]).await?,
+            Some(word @ ("ui" | "attach")) => self.say(vec![format!("{word} needs a terminal of its own")]),
+            Some(_) => {
+                let run = Own::new(&self.identity).run(words, self.messages.clone());
+                self.running = Some((line.to_owned(), Task(tokio::spawn(run))));
+            }
+        }
+        Ok(true)
+    }
+
+    async fn follow(&mut self, names: &[String]) -> Result<(), Error> {
+        let all = self.words.services();
+        if let Some(missing) = names.iter().find(|name| !all.contains(name)) {
+            self.say(vec![format!("there is no service {missing}; there are {}", all.join(", "))]);
+            return Ok(());
+        }
+        let names = if names.is_empty() { all } else { names.to_vec() };
+        let from = From { start: Start::End, since: None };
+        self.follower = Some(Follower::new(&self.client, &self.identity.logs, &names, from).await?);
+        self.say(vec![format!("following {}", names.join(", "))]);
+        Ok(())
+    }
+
+    fn hear_command(&mut self, message: Msg) {
+        match message {
+            Msg::Output(lines) if self.running.is_some() => self.say(lines),
+            Msg::Ended(code) => {
+                let Some((command, _)) = self.running.take() else { return };
+                match code {
+                    Some(0) => self.say(vec![format!("`{command}` is done")]),
+                    Some(code) => self.say(vec![format!("`{command}` ended with {code}")]),
+                    None => self.say(vec![format!("`{command}` was ended")]),
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The next lines of who is followed; never, where nobody is.
+async fn following(follower: &mut Option<Follower>) -> Result<Option<Vec<crate::cli::logs::Owned>>, Error> {
+    match follower {
+        Some(follower) => follower.next().await,
+        None => std::future::pending().await,
+    }
+}
