@@ -4,6 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::fs::make_private_folder;
 
@@ -11,8 +12,18 @@ use super::fs::make_private_folder;
 #[derive(Debug)]
 pub struct Turn {
     /// Locked as long as it is open.
-    _file: File,
+    file: File,
 }
+
+impl Drop for Turn {
+    /// Nobody is to be taken for the holder who is not any more.
+    fn drop(&mut self) {
+        let _ = self.file.set_len(0);
+    }
+}
+
+/// Looks that are had, and the time between two, for who has a turn to write who it is.
+const LOOKS: (usize, Duration) = (100, Duration::from_millis(5));
 
 /// The file of a lock in a folder: names may have characters that files cannot.
 pub fn file_of(folder: &Path, name: &str) -> PathBuf {
@@ -25,15 +36,22 @@ pub fn file_of(folder: &Path, name: &str) -> PathBuf {
 /// Takes a turn, or tells in the holder's own words who has it.
 pub fn try_take(path: &Path, who: &str) -> io::Result<Result<Turn, String>> {
     let mut file = open(path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(Ok(note(file, who))),
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            let _ = file.read_to_string(&mut holder);
-            Ok(Err(holder))
+    let mut holder = String::new();
+    for _ in 0..LOOKS.0 {
+        match file.try_lock() {
+            Ok(()) => return Ok(Ok(note(file, who))),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) => {}
         }
-        Err(TryLockError::Error(error)) => Err(error),
+        file.rewind()?;
+        let _ = file.read_to_string(&mut holder);
+        if !holder.is_empty() {
+            return Ok(Err(holder));
+        }
+        // It has only just been taken.
+        std::thread::park_timeout(LOOKS.1);
     }
+    Ok(Err("another process".to_owned()))
 }
 
 /// Waits for a turn, however long that takes.
@@ -69,7 +87,7 @@ impl Shared {
 /// Who has the turn is for people alone: without it, the lock is as good.
 fn note(mut file: File, who: &str) -> Turn {
     let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(who.as_bytes()));
-    Turn { _file: file }
+    Turn { file }
 }
 
 #[cfg(test)]
@@ -83,7 +101,22 @@ mod tests {
         let turn = try_take(&path, "process 7").unwrap().unwrap();
         assert_eq!(try_take(&path, "process 8").unwrap().unwrap_err(), "process 7");
         drop(turn);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "", "nobody has it");
         assert!(try_take(&path, "process 8").unwrap().is_ok());
         assert_ne!(path, file_of(&dir.path().join("deep"), "deploy_eu"));
+    }
+
+    #[test]
+    fn who_has_it_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let file = open(&path).unwrap();
+        file.lock().unwrap();
+        let asks = std::thread::spawn({
+            let path = path.clone();
+            move || try_take(&path, "process 8").unwrap().unwrap_err()
+        });
+        fs::write(&path, "process 7").unwrap();
+        assert_eq!(asks.join().unwrap(), "process 7");
     }
 }

@@ -33,6 +33,7 @@ fn every_name_leads_to_its_service_and_callers_are_told_apart() {
     for account in Account::all() {
         let sandbox = Sandbox::of(account, &shop("network: names", CALL_ALL));
         sandbox.up();
+        until("the job has called all", || sandbox.row("job")["state"] == "completed");
         let said = sandbox.nagaya(&["logs", "job"]).good().out;
         assert_eq!(said.matches("reached").count(), 9, "{said}");
         assert!(said.contains("at http://users:8080 orders:8080"), "{said}");

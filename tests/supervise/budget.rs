@@ -66,6 +66,17 @@ fn those_go_first_that_nobody_called_for_longest_and_none_that_answers() {
 }
 
 #[test]
+fn what_is_leaving_makes_room_for_itself() {
+    let mut world = world();
+    world.pass(1000);
+    let all = [("a", 30, 0, 9), ("b", 30, 0, 5), ("c", 30, 1, 2), ("d", 30, 0, 0)];
+    world.weighed(&all);
+    assert_eq!(world.pass(1000), "weigh");
+    world.weighed(&all);
+    assert_eq!(world.states(), "ready stopping ready running");
+}
+
+#[test]
 fn as_many_go_as_have_to() {
     let mut world = world();
     world.pass(1000);

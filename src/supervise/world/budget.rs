@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::World;
 use crate::model::Size;
 use crate::supervise::input::{Effect, Incarnation, Moment, Weighed};
-use crate::supervise::phase::Want;
+use crate::supervise::phase::{Phase, Want};
 use crate::supervise::status::{News, Note, Reason};
 
 /// As long after something was started, and between looks where there is no room left.
@@ -72,7 +72,9 @@ impl World {
         self.budget.look = Look::Never;
         let Some(budget) = self.plan.budget else { return };
         let took = Size(all.iter().map(|it| it.bytes).sum());
-        let mut excess = took.0.saturating_sub(budget.0);
+        // What is on its way out makes room without anybody else having to go.
+        let leaving: u64 = all.iter().filter(|it| self.is_leaving(it.incarnation)).map(|it| it.bytes).sum();
+        let mut excess = took.0.saturating_sub(leaving).saturating_sub(budget.0);
         let mut stopped = false;
         if excess > 0 {
             for idle in self.idle(all) {
@@ -90,6 +92,11 @@ impl World {
         self.tell_of_budget(now, took, budget, excess > 0);
         let used = if stopped { 1.0 } else { share(took, budget) };
         self.budget.look = Look::At(now.after(SELDOM.mul_f64(1.0 - used).max(SOON)));
+    }
+
+    fn is_leaving(&self, incarnation: Incarnation) -> bool {
+        let phase = self.find(incarnation).map(|spot| &self.instance(spot).phase);
+        phase.is_none_or(|phase| matches!(phase, Phase::Draining(_) | Phase::Stopping(_)))
     }
 
     /// Once when it begins, and once when it is over.

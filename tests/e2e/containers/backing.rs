@@ -99,7 +99,9 @@ pub(in crate::e2e) fn stocked() -> Arc<Docker> {
     let (folder, version) = postgres();
     let tools = ["bash", "sh", "id", "mkdir", "chown", "setpriv", "cat", "sleep"].map(program);
     let share = format!("/usr/share/postgresql/{version}");
-    let things: Vec<String> = tools.iter().cloned().chain([folder.clone(), share]).collect();
+    // Clients in Java name their zone.
+    let zones = "/usr/share/zoneinfo".to_owned();
+    let things: Vec<String> = tools.iter().cloned().chain([folder.clone(), share, zones]).collect();
     let path = format!("{folder}/bin:/usr/bin");
     import(&docker, &format!("postgres:{version}"), &path, POSTGRES, &things);
     import(&docker, "redis:7", "/usr/bin", REDIS, &[program("redis-server"), program("sh")]);

@@ -182,13 +182,13 @@ fn a_flow_follows_a_service_that_stops_and_comes_back() {
         let sandbox = started(account, MANIFEST);
         sandbox.write("steady.py", STEADY);
         let steady = sandbox.start(&["exec", "web", "--", "python3", "steady.py"]);
-        let heard =
-            |lines: &[&str]| until(&format!("it hears {lines:?}"), || steady.out().lines().eq(lines.iter().copied()));
-        heard(&["x"]);
+        // What was sent just before may be answered after a refusal.
+        let heard = |word: &str| until(&format!("it hears {word}"), || steady.out().lines().last() == Some(word));
+        heard("x");
         sandbox.nagaya(&["stop", "stats"]).good();
-        heard(&["x", "ConnectionRefusedError"]);
+        heard("ConnectionRefusedError");
         sandbox.nagaya(&["start", "stats"]).good();
-        heard(&["x", "ConnectionRefusedError", "x"]);
+        heard("x");
         // Refusals of a program that asks all the time do not fill the records.
         let records = sandbox.edges().len();
         assert!((2..60).contains(&records), "{records} records");
