@@ -61,7 +61,7 @@ pub enum Unidentified {
 pub struct BadName {
     pub header: String,
     pub text: String,
-    pub error: SyntaxError,
+    pub error: Box<SyntaxError>,
 }
 
 /// The name of a request that was addressed to a callee: what the first identifier says that says anything, else the
@@ -72,7 +72,7 @@ pub fn identified(identifiers: &[Identifier], callee: Path, request: &Request<'_
         match (identifier.identify(&prefix, request), identifier) {
             (Ok(found), _) => return Ok(found),
             (Err(Unidentified::NotAPath { text, error }), Identifier::Header { header }) => {
-                return Err(BadName { header: header.clone(), text, error });
+                return Err(BadName { header: header.clone(), text, error: Box::new(error) });
             }
             (Err(_), _) => {}
         }

@@ -73,7 +73,7 @@ impl World {
         let Some(budget) = self.plan.budget else { return };
         let took = Size(all.iter().map(|it| it.bytes).sum());
         // What is on its way out makes room without anybody else having to go.
-        let leaving: u64 = all.iter().filter(|it| self.is_leaving(it.incarnation)).map(|it| it.bytes).sum();
+        let leaving: u64 = all.iter().filter(|it| self.is_on_its_way_out(it.incarnation)).map(|it| it.bytes).sum();
         let mut excess = took.0.saturating_sub(leaving).saturating_sub(budget.0);
         let mut stopped = false;
         if excess > 0 {
@@ -94,7 +94,7 @@ impl World {
         self.budget.look = Look::At(now.after(SELDOM.mul_f64(1.0 - used).max(SOON)));
     }
 
-    fn is_leaving(&self, incarnation: Incarnation) -> bool {
+    fn is_on_its_way_out(&self, incarnation: Incarnation) -> bool {
         let phase = self.find(incarnation).map(|spot| &self.instance(spot).phase);
         phase.is_none_or(|phase| matches!(phase, Phase::Draining(_) | Phase::Stopping(_)))
     }
