@@ -2,6 +2,7 @@
 
 use crate::api::CallError;
 use crate::engine::Refusal;
+use crate::manifest::did_you_mean;
 use crate::route::history::Refused;
 use crate::runtime::Problem;
 
@@ -42,6 +43,12 @@ impl Error {
     /// Something did not work.
     pub fn failed(message: impl Into<String>) -> Self {
         Self::new(Code::Failed, message)
+    }
+
+    /// The command names a service that is none of the known ones.
+    pub fn no_service<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        let hint = did_you_mean(name, known).unwrap_or_else(|| "`nagaya ps` lists the services".to_owned());
+        Self::usage(format!("there is no service `{name}`")).hint(hint)
     }
 
     /// The command was called wrongly.

@@ -9,7 +9,6 @@ use super::error::Error;
 use super::locate::{connect, gone};
 use super::output::{Output, dim, state};
 use crate::api::{Client, Happened};
-use crate::manifest::did_you_mean;
 use crate::view::{Event, label};
 
 #[derive(Debug, Args)]
@@ -49,11 +48,7 @@ impl Events {
             .chain(past.iter().filter_map(|event| event.service.as_deref()))
             .collect();
         match self.services.iter().find(|name| !known.contains(&name.as_str())) {
-            Some(missing) => {
-                let near = did_you_mean(missing, known);
-                let error = Error::usage(format!("there is no service `{missing}`"));
-                Err(error.hint(near.unwrap_or_else(|| "`nagaya ps` lists the services".to_owned())))
-            }
+            Some(missing) => Err(Error::no_service(missing, known)),
             None => Ok(()),
         }
     }

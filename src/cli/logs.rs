@@ -23,9 +23,7 @@ use crate::view::{LogLine, by_service, label, level};
 pub async fn run(global: &Global, args: Logs, output: &Output) -> Result<ExitCode, Error> {
     let source = Source::find(global, output).await?;
     if let Some(missing) = args.services.iter().find(|name| !source.services.contains(name)) {
-        let near = crate::manifest::did_you_mean(missing, source.services.iter().map(String::as_str));
-        let error = Error::usage(format!("there is no service `{missing}`"));
-        return Err(error.hint(near.unwrap_or_else(|| "`nagaya ps` lists the services".to_owned())));
+        return Err(Error::no_service(missing, source.services.iter().map(String::as_str)));
     }
     if let Some(name) = args.services.iter().find(|name| source.external.contains(name)) {
         let error = Error::usage(format!("{name} lives elsewhere: nothing of it runs here, so it writes no log here"));

@@ -61,18 +61,18 @@ pub enum Unidentified {
 pub struct BadName {
     pub header: String,
     pub text: String,
-    pub error: Box<SyntaxError>,
+    pub error: SyntaxError,
 }
 
 /// The name of a request that was addressed to a callee: what the first identifier says that says anything, else the
 /// callee's. Who writes a name into a field means it: one that cannot be read is told, and not passed over.
-pub fn identified(identifiers: &[Identifier], callee: Path, request: &Request<'_>) -> Result<Identified, BadName> {
+pub fn identified(identifiers: &[Identifier], callee: Path, request: &Request<'_>) -> Result<Identified, Box<BadName>> {
     let prefix = Path::of(["svc"]).unwrap_or_default();
     for identifier in identifiers {
         match (identifier.identify(&prefix, request), identifier) {
             (Ok(found), _) => return Ok(found),
             (Err(Unidentified::NotAPath { text, error }), Identifier::Header { header }) => {
-                return Err(BadName { header: header.clone(), text, error: Box::new(error) });
+                return Err(Box::new(BadName { header: header.clone(), text, error }));
             }
             (Err(_), _) => {}
         }

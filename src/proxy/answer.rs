@@ -44,6 +44,9 @@ pub enum Refusal {
     Gone(Arc<str>),
     #[error("{0}: {1}")]
     Failed(Arc<str>, String),
+    /// An address to which an entry leads, and where nothing of ours runs.
+    #[error("{0}: {1}")]
+    Address(Arc<str>, String),
     /// It lives outside, where nobody here can look further.
     #[error("{0}: {1}")]
     Outside(Arc<str>, String),
@@ -126,6 +129,7 @@ impl Refusal {
     pub fn service(&self) -> Option<&str> {
         match self {
             Self::Absent(name, _) | Self::StillComing(name, ..) | Self::Gone(name) => Some(name),
+            Self::Address(name, _) => Some(name),
             Self::Failed(name, _) | Self::Outside(name, _) | Self::NotGrpc(name, _) | Self::Silent(name) => Some(name),
             Self::Unrouted(_, _, sought) => sought.service(),
             Self::OnlyHttp2(name, ..) | Self::NotWeb(name, _) | Self::Ended(name, _) => Some(name),
@@ -140,7 +144,7 @@ impl Refusal {
         match self {
             Self::Absent(..) | Self::StillComing(..) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Gone(_) | Self::Failed(..) | Self::Outside(..) | Self::NotGrpc(..) => StatusCode::BAD_GATEWAY,
-            Self::Unrouted(..) => StatusCode::BAD_GATEWAY,
+            Self::Unrouted(..) | Self::Address(..) => StatusCode::BAD_GATEWAY,
             Self::Undeclared(..) => StatusCode::FORBIDDEN,
             Self::Away(unreached) if unreached.is_late() => StatusCode::GATEWAY_TIMEOUT,
             Self::Away(_) => StatusCode::BAD_GATEWAY,
@@ -168,6 +172,7 @@ impl Refusal {
     pub fn failed(upstream: &Upstream, reason: String) -> Self {
         match &upstream.remote {
             Some(remote) => Unreached::because(upstream.service(), remote, reason).into(),
+            None if upstream.is_address() => Self::Address(upstream.name.clone(), reason),
             None => Self::Failed(upstream.name.clone(), reason),
         }
     }
@@ -221,8 +226,8 @@ impl Refusal {
             Self::Version | Self::Late(_) => "look at what the client sends".to_owned(),
             Self::Absent(name, State::Stopped) => format!("nagaya start {name}"),
             Self::Absent(name, _) | Self::StillComing(name, ..) | Self::Silent(name) => format!("nagaya why {name}"),
-            // Where nothing of ours runs there are no logs.
-            Self::Failed(at, _) if at.contains(':') => {
+            // There are no logs.
+            Self::Address(at, _) => {
                 format!("start what is to answer at {at}, or change the entry that leads there: nagaya dtab list")
             }
             Self::Failed(name, _) => format!("nagaya logs {name}"),
@@ -270,13 +275,12 @@ impl Refusal {
 
     /// Whether what comes next is to be done, and no command to look further.
     fn has_remedy(&self) -> bool {
-        match self {
-            Self::Away(_) | Self::NotGrpc(..) | Self::OnlyHttp2(..) | Self::NotWeb(..) | Self::Undeclared(..) => true,
-            Self::BadOverride { .. }
-            | Self::Unrouted(_, _, Sought::File(_) | Sought::Prefixed(_) | Sought::Override) => true,
-            Self::Failed(at, _) => at.contains(':'),
-            _ => false,
-        }
+        let is_sought_in_vain =
+            matches!(self, Self::Unrouted(_, _, Sought::File(_) | Sought::Prefixed(_) | Sought::Override));
+        let is_declared_otherwise =
+            matches!(self, Self::NotGrpc(..) | Self::OnlyHttp2(..) | Self::NotWeb(..) | Self::Undeclared(..));
+        let is_led_astray = matches!(self, Self::Away(_) | Self::Address(..) | Self::BadOverride { .. });
+        is_sought_in_vain || is_declared_otherwise || is_led_astray
     }
 
     fn http(&self, text: &str) -> Answer {
@@ -348,7 +352,7 @@ mod tests {
         let nowhere = |sought| Refusal::Unrouted("/svc/a".to_owned(), "it is not there".to_owned(), sought);
         let cases = [
             (Refusal::Failed("users".into(), String::new()), "nagaya logs users"),
-            (Refusal::Failed("127.0.0.1:9".into(), String::new()), "start what is to answer at 127.0.0.1:9"),
+            (Refusal::Address("127.0.0.1:9".into(), String::new()), "start what is to answer at 127.0.0.1:9"),
             (nowhere(Sought::Service("users".into())), "nagaya why users"),
             (nowhere(Sought::Remote), "nagaya remote"),
             (nowhere(Sought::File("a/b".to_owned())), "into the file disco/a/b beside the manifest"),

@@ -55,20 +55,20 @@ impl Target {
 }
 
 /// Why a callee could not be connected to.
-pub fn not_dialled(name: &Arc<str>, location: &Location, error: &io::Error) -> Refusal {
+fn not_dialled(upstream: &Upstream, location: &Location, error: &io::Error) -> Refusal {
     match error.kind() {
-        io::ErrorKind::TimedOut => Refusal::Silent(name.clone()),
+        io::ErrorKind::TimedOut => Refusal::Silent(upstream.name.clone()),
         _ if error.raw_os_error() == Some(Errno::MFILE.raw_os_error()) => {
             let limit = descriptors::limit();
             let reason =
                 format!("the engine has no descriptor left for this call: all {limit} that it may have are taken");
-            Refusal::Failed(name.clone(), reason)
+            Refusal::failed(upstream, reason)
         }
         _ => {
             let reason = format!("nothing answers on {location}: {error}");
             match location {
-                Location::Elsewhere { .. } => Refusal::Outside(name.clone(), reason),
-                Location::Loopback(_) | Location::Pod { .. } => Refusal::Failed(name.clone(), reason),
+                Location::Elsewhere { .. } => Refusal::Outside(upstream.name.clone(), reason),
+                Location::Loopback(_) | Location::Pod { .. } => Refusal::failed(upstream, reason),
             }
         }
     }
@@ -78,7 +78,7 @@ pub fn not_dialled(name: &Arc<str>, location: &Location, error: &io::Error) -> R
 pub fn unreached(upstream: &Upstream, location: &Location, error: &io::Error) -> Refusal {
     match &upstream.remote {
         Some(remote) => Unreached::new(upstream.service(), remote, error).into(),
-        None => not_dialled(&upstream.name, location, error),
+        None => not_dialled(upstream, location, error),
     }
 }
 

@@ -58,6 +58,11 @@ pub struct Endpoint {
 }
 
 impl Upstream {
+    /// Whether it is an address to which an entry leads, and no service: its name has a colon then, as no service's has.
+    pub fn is_address(&self) -> bool {
+        self.name.contains(':')
+    }
+
     /// Begins a call to a port, by its place.
     pub fn pick(&self, port: usize) -> Picked {
         match self.ports.get(port) {

@@ -163,12 +163,20 @@ fn an_edit_is_in_force_and_a_bad_one_is_not() {
     sandbox.write("nagaya.yaml", format!("{SHOP}  - {{ service: users, match: {{ path: /b }}, to: users-v3 }}\n"));
     until("it is in force", || asked("/b") == "v3 /b");
     assert_eq!(asked("/a"), "v1 /a");
+    until("it is an event", || {
+        sandbox.nagaya(&["events"]).good().out.contains("applied: the routes for some requests are different")
+    });
     sandbox.write("nagaya.yaml", format!("{SHOP}  - {{ service: users, match: {{ path: b }}, to: users-v9 }}\n"));
     until("it is told", || sandbox.nagaya(&["ps"]).good().err.contains("nagaya.yaml"));
     assert_eq!(asked("/b"), "v3 /b");
     // As it was first, and with no rule at all.
     sandbox.write("nagaya.yaml", SHOP);
     until("there are none", || asked("/b") == "v1 /b");
+    // What was changed at run time is another matter.
+    sandbox.nagaya(&["dtab", "set", "/svc/users => /#/local/users-v2"]).good();
+    sandbox.write("nagaya.yaml", format!("{SHOP}  - {{ service: users, match: {{ path: /b }}, to: users-v3 }}\n"));
+    until("there is one again", || asked("/b") == "v3 /b");
+    assert_eq!(asked("/a"), "v2 /a");
 }
 
 #[test]
