@@ -48,7 +48,7 @@ fn a_tiny_terminal_still_tells_what_is_wrong() {
 fn help_lists_every_key() {
     let mut app = app(true, true);
     key(&mut app, KeyCode::Char('?'));
-    insta::assert_snapshot!("help", screen(&mut app, 80, 36));
+    insta::assert_snapshot!("help", screen(&mut app, 80, 48));
 }
 
 #[test]

@@ -62,7 +62,7 @@ pub struct Ui {
     #[arg(long, value_name = "WHO", default_value = "on", env = "NAGAYA_MOUSE")]
     pub mouse: Mouse,
     /// Say what changes, a line each, and take commands as lines: for screen readers
-    #[arg(long, conflicts_with_all = ["render", "view"], env = "NAGAYA_WORDS")]
+    #[arg(long, env = "NAGAYA_WORDS")]
     pub words: bool,
     /// Write one frame to standard output instead, as a picture or as text
     #[arg(long, value_name = "FORMAT", env = "NAGAYA_RENDER")]
@@ -74,7 +74,7 @@ pub struct Ui {
 
 /// The dashboard of a running engine, or one frame of it.
 pub async fn run(global: &Global, args: &Ui, output: &Output) -> Result<ExitCode, Error> {
-    if args.words {
+    if args.words && args.render.is_none() {
         let (client, engine) = connect(global, output)?;
         return words::run(client, &engine, output).await;
     }

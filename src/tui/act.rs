@@ -92,6 +92,11 @@ impl App {
             || matches!(self.keymap.action(self.place(), key), Some(Action::Stream | Action::Back | Action::Quit))
     }
 
+    /// The key that does.
+    pub fn key_back(&self) -> String {
+        self.keymap.first(self.place(), Action::Stream)
+    }
+
     pub(super) fn act(&mut self, action: Action) -> Option<Ask> {
         let page = isize::try_from(self.page).unwrap_or(isize::MAX);
         match action {

@@ -48,6 +48,6 @@ fn first_how_things_stand_then_each_change_once() {
 #[test]
 fn lines_are_said_with_whose_they_are() {
     let mut line = lines().remove(0);
-    (line.instance, line.text) = (2, "\u{1b}[1mup\u{7}".to_owned());
+    (line.instance, line.text) = (2, "\u{1b}[1mup\u{85}".to_owned());
     assert_eq!(spoken("web", &line), "web#2: up·");
 }

@@ -76,7 +76,7 @@ impl Session {
         };
         let unseen = Unseen::enter()?;
         let output = self.plain.output.clone();
-        output.say(&dim("plain lines; S goes back to the dashboard"));
+        output.say(&dim(&format!("plain lines; {} goes back to the dashboard", self.app.key_back())));
         let end = self.print(&mut stream, keys, signals, &output).await;
         drop(unseen);
         stream.pause();
