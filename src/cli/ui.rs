@@ -219,6 +219,8 @@ struct Signals {
     interrupt: Signal,
     hangup: Signal,
     terminate: Signal,
+    /// Something went on that was stopped, as a shell has jobs do.
+    continued: Signal,
 }
 
 impl Signals {
@@ -227,6 +229,7 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
             terminate: signal(SignalKind::terminate())?,
+            continued: signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?,
         })
     }
 
@@ -235,6 +238,7 @@ impl Signals {
             _ = self.interrupt.recv() => Told::Interrupt,
             _ = self.hangup.recv() => Told::End,
             _ = self.terminate.recv() => Told::End,
+            _ = self.continued.recv() => Told::GoOn,
         }
     }
 }
@@ -245,6 +249,7 @@ enum Told {
     Interrupt,
     /// The terminal is gone, or somebody wants this process to end.
     End,
+    GoOn,
 }
 
 struct Session {
@@ -282,6 +287,8 @@ impl Session {
                 told = signals.next() => match told {
                     Told::Interrupt => { dirty = true; self.app.interrupt() }
                     Told::End => return self.hang_up().await,
+                    // Whoever suspended the dashboard takes the terminal again by itself.
+                    Told::GoOn => None,
                 },
                 Some(message) = self.inbox.recv() => { dirty = true; self.app.update(message) }
                 () = tokio::time::sleep_until(draw_at), if dirty => {

@@ -190,6 +190,27 @@ fn plain_lines_lose_and_repeat_none() {
     }
 }
 
+/// A shell that goes on with a stopped job leaves the terminal as it had it itself.
+#[test]
+fn plain_lines_hear_keys_also_after_a_shell_had_the_terminal() {
+    let sandbox = Sandbox::new(MANIFEST);
+    sandbox.up();
+    let terminal = Terminal::open(&sandbox, (80, 24), "ui");
+    terminal.shows("hello from web");
+    terminal.press(&["S"]);
+    terminal.shows("plain lines; S goes back");
+    let tty = terminal.tmux(&["display-message", "-p", "#{pane_tty}"]).good().out.trim().to_owned();
+    let sh = |script: &str| finish(sandbox.command("sh").args(["-c", script])).good().out;
+    let hears = || sh(&format!("stty -a -F {tty}")).contains("-icanon");
+    until("keys are heard one by one", hears);
+    sh(&format!("stty sane -F {tty}"));
+    assert!(!hears());
+    sh(&format!("kill -CONT $(pgrep -x nagaya -t {})", tty.trim_start_matches("/dev/")));
+    until("they are again", hears);
+    terminal.press(&["S"]);
+    terminal.shows("? help");
+}
+
 #[test]
 fn clicks_select_unless_the_mouse_is_the_terminals() {
     let sandbox = Sandbox::new(MANIFEST);

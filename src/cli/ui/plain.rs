@@ -43,21 +43,30 @@ impl Plain {
 }
 
 /// A terminal whose keys come one by one and unseen; all else is as in a shell. Dropping it puts it back.
-struct Unseen(Termios);
+struct Unseen {
+    before: Termios,
+    now: Termios,
+}
 
 impl Unseen {
     fn enter() -> io::Result<Self> {
         let before = tcgetattr(stdin())?;
         let mut now = before.clone();
         now.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
-        tcsetattr(stdin(), OptionalActions::Now, &now)?;
-        Ok(Self(before))
+        let unseen = Self { before, now };
+        unseen.again()?;
+        Ok(unseen)
+    }
+
+    /// The same after a shell had the terminal.
+    fn again(&self) -> io::Result<()> {
+        Ok(tcsetattr(stdin(), OptionalActions::Now, &self.now)?)
     }
 }
 
 impl Drop for Unseen {
     fn drop(&mut self) {
-        let _ = tcsetattr(stdin(), OptionalActions::Now, &self.0);
+        let _ = tcsetattr(stdin(), OptionalActions::Now, &self.before);
     }
 }
 
@@ -77,7 +86,7 @@ impl Session {
         let unseen = Unseen::enter()?;
         let output = self.plain.output.clone();
         output.say(&dim(&format!("plain lines; {} goes back to the dashboard", self.app.key_back())));
-        let end = self.print(&mut stream, keys, signals, &output).await;
+        let end = self.print(&mut stream, (keys, signals, &unseen), &output).await;
         drop(unseen);
         stream.pause();
         self.plain.stream = Some(stream);
@@ -93,8 +102,7 @@ impl Session {
     async fn print(
         &mut self,
         stream: &mut Stream,
-        keys: &mut EventStream,
-        signals: &mut Signals,
+        (keys, signals, unseen): (&mut EventStream, &mut Signals, &Unseen),
         output: &Output,
     ) -> Result<Option<Left>, Error> {
         let failed = |error: io::Error| Error::failed(format!("the terminal: {error}"));
@@ -109,6 +117,10 @@ impl Session {
                 },
                 told = signals.next() => match told {
                     Told::Interrupt => self.interrupted(output),
+                    Told::GoOn => {
+                        unseen.again().map_err(failed)?;
+                        None
+                    }
                     Told::End => return self.hang_up().await.map(Some).map_err(failed),
                 },
                 ended = stream.next(output) => match ended? {
