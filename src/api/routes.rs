@@ -45,6 +45,9 @@ pub struct Explain {
     /// The request whose name it is, for the rules.
     #[serde(default)]
     pub request: Option<Asked>,
+    /// Whether the tree is wanted beside the story.
+    #[serde(default)]
+    pub tree: bool,
 }
 
 /// The paths of all this.
@@ -144,8 +147,9 @@ async fn explain(State(shared): State<Shared>, Json(asked): Json<Explain>) -> An
     let on_loop = tokio::runtime::Handle::current();
     let explained = deep(move || {
         let trace = names.interpreter().delegate(&path);
-        let tree = on_loop.block_on(with_hosts(|hosts| DelegateTree::new(&trace, &|place| hosts.addr(place))));
-        Explained::new(named + &told + &view::story(&trace), &tree, &trace).map_err(|error| unwritten(&error))
+        let tree = || on_loop.block_on(with_hosts(|hosts| DelegateTree::new(&trace, &|place| hosts.addr(place))));
+        let tree = asked.tree.then(tree);
+        Explained::new(named + &told + &view::story(&trace), tree.as_ref(), &trace).map_err(|error| unwritten(&error))
     });
     explained.await?.map(Json)
 }

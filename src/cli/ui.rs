@@ -363,7 +363,7 @@ impl Session {
     fn explain(&self, path: String) {
         let (client, messages) = (self.client.clone(), self.messages.clone());
         tokio::spawn(async move {
-            let asked = Explain { path: path.clone(), dtab: String::new(), request: None };
+            let asked = Explain { path: path.clone(), dtab: String::new(), request: None, tree: false };
             let told = client.explain(&asked).await.map(|it| it.story).map_err(|error| error.to_string());
             let _ = messages.send(Msg::Explained(path, told)).await;
         });

@@ -30,19 +30,20 @@ pub struct Routes {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Explained {
     pub story: String,
-    /// A [`DelegateTree`] as JSON over several lines. It is only passed on: no reader of JSON takes trees of any depth.
-    pub tree: Box<RawValue>,
+    /// A [`DelegateTree`] as JSON over several lines, where it was asked for: of a hostile table it is long. It is only
+    /// passed on, as no reader of JSON takes trees of any depth.
+    pub tree: Option<Box<RawValue>>,
     /// Whether the name leads somewhere, be it that the table says there is nobody.
     pub leads: bool,
 }
 
 impl Explained {
-    /// The story and the tree of a name that was walked so.
-    pub fn new<E>(story: String, tree: &DelegateTree, trace: &Trace<E>) -> serde_json::Result<Self> {
-        let text = serde_json::to_string_pretty(tree)?;
+    /// The story of a name that was walked so, and its tree.
+    pub fn new<E>(story: String, tree: Option<&DelegateTree>, trace: &Trace<E>) -> serde_json::Result<Self> {
+        let tree = tree.map(serde_json::to_string_pretty).transpose()?.map(RawValue::from_string).transpose()?;
         let leads = trace.vain_override().is_none()
             && !matches!(trace.outcome, Ok(NameTree::Neg) | Err(Unbound::TooDeep { .. } | Unbound::TooMuch { .. }));
-        Ok(Self { story, tree: RawValue::from_string(text)?, leads })
+        Ok(Self { story, tree, leads })
     }
 }
 

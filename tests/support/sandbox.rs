@@ -187,6 +187,8 @@ impl Sandbox {
             .env("SHELL", "/bin/sh")
             .env("TERM", "xterm-256color")
             .env("LANG", "C.UTF-8")
+            // What the peers are made of need not be compiled again.
+            .env("GOCACHE", self.home.join(".cache/go-build"))
             .current_dir(base.join("work"))
             .stdin(Stdio::null());
         command

@@ -67,16 +67,16 @@ pub async fn run(global: &Global, args: &Explain, output: &Output) -> Result<Exi
     let asked = args.asked()?;
     let explained = match connect(global, output) {
         Ok((client, _)) => {
-            let question = api::Explain { path: path.to_string(), dtab: local.to_string(), request: asked };
+            let question =
+                api::Explain { path: path.to_string(), dtab: local.to_string(), request: asked, tree: output.json };
             client.explain(&question).await?
         }
         Err(error) if error.code == Code::NoEngine => by_manifest(global, &path, &local, asked.as_ref(), output)?,
         Err(error) => return Err(error),
     };
-    if output.json {
-        output.line(explained.tree.get());
-    } else {
-        output.line(&explained.story);
+    match &explained.tree {
+        Some(tree) => output.line(tree.get()),
+        None => output.line(&explained.story),
     }
     // As `grep` does it: what was looked for is not there.
     Ok(if explained.leads { ExitCode::SUCCESS } else { ExitCode::from(Code::Failed as u8) })
@@ -102,7 +102,8 @@ fn by_manifest(
     let trace = interpreter.delegate(&name);
     // Where they would be is not known.
     let addr = |_: &_| Addr::Bound { addrs: Vec::new(), meta: Meta {} };
-    Explained::new(by + &told + &view::story(&trace), &DelegateTree::new(&trace, &addr), &trace)
+    let tree = output.json.then(|| DelegateTree::new(&trace, &addr));
+    Explained::new(by + &told + &view::story(&trace), tree.as_ref(), &trace)
         .map_err(|error| Error::failed(format!("the tree cannot be written: {error}")))
 }
 
