@@ -10,7 +10,6 @@ use super::error::Error;
 use super::locate::{connect, gone};
 use super::output::{Output, dim, state};
 use super::usage::Usage;
-use crate::manifest::did_you_mean;
 use crate::model::Size;
 use crate::supervise::State;
 use crate::view::{Align, Service, Table, state_mark};
@@ -75,9 +74,7 @@ pub async fn run(global: &Global, args: &Top, output: &Output) -> Result<ExitCod
 fn check(args: &Top, rows: &[Service]) -> Result<(), Error> {
     let names = || rows.iter().map(|row| row.name.as_str());
     let Some(missing) = args.services.iter().find(|name| names().all(|known| known != *name)) else { return Ok(()) };
-    let near = did_you_mean(missing, names());
-    let error = Error::usage(format!("there is no service `{missing}`"));
-    Err(error.hint(near.unwrap_or_else(|| "`nagaya ps` lists the services".to_owned())))
+    Err(Error::no_service(missing, names()))
 }
 
 /// Those that run, or were asked for.

@@ -26,7 +26,6 @@ use super::output::Output;
 use crate::api::{Client, Explain, Identity};
 use crate::effects::{clock, environment, fs};
 use crate::engine::Owned;
-use crate::manifest::did_you_mean;
 use crate::tui::{App, Ask, Keymap, Msg, Page, Suggestion, Theme, Workspace};
 
 use command::Own;
@@ -62,7 +61,7 @@ pub struct Ui {
     #[arg(long, value_name = "WHO", default_value = "on", env = "NAGAYA_MOUSE")]
     pub mouse: Mouse,
     /// Say what changes, a line each, and take commands as lines: for screen readers
-    #[arg(long, env = "NAGAYA_WORDS")]
+    #[arg(long, env = "NAGAYA_WORDS", conflicts_with_all = ["view", "render"])]
     pub words: bool,
     /// Write one frame to standard output instead, as a picture or as text
     #[arg(long, value_name = "FORMAT", env = "NAGAYA_RENDER")]
@@ -89,9 +88,7 @@ pub async fn run(global: &Global, args: &Ui, output: &Output) -> Result<ExitCode
         let rows = client.services().await?;
         let names = || rows.iter().map(|row| row.name.as_str());
         if let Some(missing) = page.services().iter().find(|name| names().all(|known| known != *name)) {
-            let error = Error::usage(format!("there is no service `{missing}`"));
-            let near = did_you_mean(missing, names());
-            return Err(error.hint(near.unwrap_or_else(|| "`nagaya ps` lists the services".to_owned())));
+            return Err(Error::no_service(missing, names()));
         }
     }
     match args.render {
@@ -303,7 +300,7 @@ impl Session {
                 Some(Ask::Suspend) => screen.suspend()?,
                 Some(Ask::Mouse(is_ours)) => screen.mouse(is_ours)?,
                 Some(Ask::Stream) => {
-                    Screen::leave();
+                    screen.leave();
                     if let Some(left) = self.plain(&mut keys, &mut signals).await? {
                         return Ok(left);
                     }

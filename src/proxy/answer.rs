@@ -192,6 +192,9 @@ impl Refusal {
             Some(remote) if !own.is_unprocessed() => {
                 Unreached::because(upstream.service(), remote, format!("it{ended}")).into()
             }
+            None if upstream.is_address() && !own.is_unprocessed() => {
+                Self::Address(upstream.name.clone(), format!("it{ended}"))
+            }
             _ => own,
         }
     }

@@ -133,7 +133,7 @@ impl Pool {
     pub fn keep(&self, shelf: &Shelf, wire: Wire<Stream>, now: Instant) {
         let kept = &mut shelf.0.borrow_mut();
         let has_room = wire.is_empty() && !kept.is_withdrawn && kept.wires.len() < KEPT;
-        if has_room && wire.with(|stream| stream.seat().is_none_or(Seat::stays)) {
+        if has_room && wire.with(|stream| stream.seat().is_none_or(|seat| seat.stays(now))) {
             kept.wires.push_back((wire, now));
             self.kept_at(&kept.place);
         }

@@ -47,7 +47,7 @@ impl fmt::Display for Ended {
             }
             Self::Reset(reason) => write!(out, " reset the call: {reason:?}"),
             Self::Left(reason) => write!(out, " ended the connection: {reason:?}"),
-            Self::Broken(reason) => write!(out, ": its answer breaks the rules of HTTP/2: {reason:?}"),
+            Self::Broken(reason) => write!(out, " broke the rules of HTTP/2 in its answer: {reason:?}"),
         }
     }
 }

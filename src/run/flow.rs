@@ -138,12 +138,11 @@ impl Flow {
         let job = &self.jobs[place];
         let who = format!("process {}, {} in {}", std::process::id(), job.name, job.folder.display());
         let failed = |error: io::Error| Broken::ours(format!("{}: {error}", path.display()));
-        match locks::try_take(&path, &who).map_err(failed)? {
+        let (own, words) = (path.clone(), who.clone());
+        let taken = tokio::task::spawn_blocking(move || locks::try_take(&own, &words)).await;
+        match taken.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(failed)? {
             Ok(turn) => return Ok(turn),
-            Err(holder) => {
-                let holder = if holder.is_empty() { "somebody else".to_owned() } else { holder };
-                self.tell(News::Waiting(place, format!("{what}, which {holder} has"))).await;
-            }
+            Err(holder) => self.tell(News::Waiting(place, format!("{what}, which {holder} has"))).await,
         }
         let (path, shown) = (path.clone(), path);
         let waiting = async move { tokio::task::spawn_blocking(move || locks::take(&path, &who)).await };

@@ -138,7 +138,7 @@ pub const BINDINGS: &[Binding] = &[
     key(Action::Go(5), "go-tasks", "6", "tasks", EVERYWHERE),
     key(Action::Palette, "palette", ": Ctrl-p", "any command of nagaya", EVERYWHERE),
     key(Action::Copy, "copy", "y", "copy what is selected", EVERYWHERE),
-    key(Action::Stream, "stream", "S", "plain lines of all logs; S comes back", EVERYWHERE),
+    key(Action::Stream, "stream", "S", "plain lines of all logs, and back", EVERYWHERE),
     key(Action::Mouse, "mouse", "m", "clicks here, or the terminal's own selection", EVERYWHERE),
     key(Action::Suspend, "suspend", "Ctrl-z", "to the shell; `fg` comes back", EVERYWHERE),
     key(Action::Help, "help", "? F1", "this help", EVERYWHERE),

@@ -44,7 +44,10 @@ impl Words {
         let wanted: Vec<&Service> = self.rows.iter().filter(|row| row.wanted).collect();
         let unwell: Vec<&&Service> = wanted.iter().filter(|row| !row.settled).collect();
         let well = wanted.len() - unwell.len();
-        let head = format!("{}: {} of {} are as they should be", self.workspace, well, count(wanted.len()));
+        let head = match wanted.len() {
+            1 => format!("{}: {well} of 1 instance is as it should be", self.workspace),
+            all => format!("{}: {well} of {all} instances are as they should be", self.workspace),
+        };
         let notices = self.notices.iter().map(|notice| clean(notice.lines().next().unwrap_or_default()));
         std::iter::once(head).chain(unwell.into_iter().map(|row| sentence(row))).chain(notices).collect()
     }
@@ -75,7 +78,10 @@ impl Words {
         self.notices = notices;
         if is_well(&self.rows) && !is_well(&before) {
             let wanted = self.rows.iter().filter(|row| row.wanted).count();
-            out.push(format!("{}: all {} are as they should be", self.workspace, count(wanted)));
+            out.push(match wanted {
+                1 => format!("{}: its instance is as it should be", self.workspace),
+                all => format!("{}: all {all} instances are as they should be", self.workspace),
+            });
         }
         out
     }
@@ -88,10 +94,6 @@ pub fn spoken(service: &str, line: &Line) -> String {
 
 fn is_well(rows: &[Service]) -> bool {
     rows.iter().filter(|row| row.wanted).all(|row| row.settled)
-}
-
-fn count(services: usize) -> String {
-    if services == 1 { "1 instance".to_owned() } else { format!("{services} instances") }
 }
 
 fn sentence(row: &Service) -> String {

@@ -173,7 +173,7 @@ services:
   users:
     command: [python3, server.py, '200', '0']
     ports: { http: 8080 }
-    versions: { v1: {}, v2: { command: [python3, server.py, '200', '0.4'] }, v3: {} }
+    versions: { v1: {}, v2: { command: [python3, server.py, '200', '0.8'] }, v3: {} }
 ";
 
 /// Asks `users` so many times, some at once.
@@ -198,11 +198,11 @@ fn a_version_that_is_slower_than_the_others_gets_nothing_any_more() {
     let answers = crowd(&sandbox, 400);
     assert!(answers.len() == 400 && answers.iter().all(|status| status == "200"), "{answers:?}");
     let said = shift.end().ended(1).err;
-    assert!(said.contains("all requests to users go to its other versions again: its p99 was 4"), "{said}");
+    assert!(said.contains("all requests to users go to its other versions again: its p99 was "), "{said}");
     assert!(said.contains("; 2 times that is allowed"), "{said}");
     assert_eq!((routes(&sandbox), state(&sandbox)), (String::new(), "aborted".to_owned()));
     let shift = sandbox.nagaya(&["shift", "users", "--status", "--json"]).good().json();
-    assert!(shift["reason"].as_str().unwrap().starts_with("its p99 was 4"), "{shift}");
+    assert!(shift["reason"].as_str().unwrap().starts_with("its p99 was "), "{shift}");
     // All are answered at once again.
     let last = sandbox.requests().len();
     crowd(&sandbox, 40);

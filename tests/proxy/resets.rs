@@ -131,7 +131,7 @@ fn a_connection_that_was_ended_is_told_with_its_code_and_by_whom() {
     let cases = [
         (frame(GOAWAY, 0, 0, &calm), "web ended the connection: ENHANCE_YOUR_CALM"),
         // An answer begins with a head.
-        (frame(DATA, 0, 1, b"x"), "web: its answer breaks the rules of HTTP/2: PROTOCOL_ERROR"),
+        (frame(DATA, 0, 1, b"x"), "web broke the rules of HTTP/2 in its answer: PROTOCOL_ERROR"),
     ];
     for (frames, said) in cases {
         let lab = Lab::new(Options::before(Protocol::H2, sending(frames)));

@@ -17,16 +17,32 @@ pub async fn run(global: &Global, args: &Try, error: Error, output: &Output) -> 
     let Ok(request) = locate::manifest(global) else { return Err(error) };
     let workspace = locate::load(&request, output)?;
     let home = locate::places()?.home(&locate::id(&workspace, &request));
-    let known = tries::read(&home.tries());
-    let rows: Vec<Row> = known.iter().map(row).collect();
-    match &args.end {
-        None => show(&rows, "not running", output),
-        Some(name) => {
-            let names = chosen(&rows, name, args)?;
-            end(&home, known, &names, args.force, output).await?;
-        }
+    let read = || tries::read(&home.tries());
+    let rows = |known: &[tries::Try]| known.iter().map(row).collect::<Vec<Row>>();
+    let Some(name) = &args.end else {
+        show(&rows(&read()), "not running", output);
+        return Ok(ExitCode::SUCCESS);
+    };
+    if chosen(&rows(&read()), name, args)?.is_empty() {
+        output.say(NOTHING);
+        return Ok(ExitCode::SUCCESS);
     }
+    let _lock = lock(&home)?;
+    // What another has ended until now is not to be ended again.
+    let known = read();
+    let names = chosen(&rows(&known), name, args)?;
+    end(&home, known, &names, args.force, output).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// No engine begins while this is held.
+fn lock(home: &Home) -> Result<registry::Lock, Error> {
+    match registry::lock(&home.lock()) {
+        Ok(Some(lock)) => Ok(lock),
+        Ok(None) => Err(Error::failed("an engine of this workspace is just starting or ending")
+            .hint("wait a moment, then call again")),
+        Err(error) => Err(Error::failed(format!("{} cannot be locked: {error}", home.lock().display()))),
+    }
 }
 
 fn row(it: &tries::Try) -> Row {
@@ -46,11 +62,6 @@ fn row(it: &tries::Try) -> Row {
 
 /// Removes the worktrees of these, unless something would be lost.
 async fn end(home: &Home, known: Vec<tries::Try>, names: &[String], force: bool, output: &Output) -> Result<(), Error> {
-    let locked = registry::lock(&home.lock());
-    let Ok(Some(_lock)) = locked else {
-        return Err(Error::failed("an engine of this workspace is just starting or ending")
-            .hint("wait a moment, then call again"));
-    };
     let (mut ended, mut rest, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     for it in known {
         let removed = match &it.worktree {
@@ -72,9 +83,6 @@ async fn end(home: &Home, known: Vec<tries::Try>, names: &[String], force: bool,
     let written = tries::write(home, &rest.iter().collect::<Vec<_>>());
     written.map_err(|error| Error::failed(format!("{} cannot be written: {error}", home.tries().display())))?;
     ended.iter().for_each(|name| output.say(&format!("{name} has ended")));
-    if names.is_empty() {
-        output.say(NOTHING);
-    }
     if !errors.is_empty() {
         let hint = "commit what matters to a branch; `--force` drops it all the same";
         return Err(Error::failed(errors.join("\n")).hint(hint));

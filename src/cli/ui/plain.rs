@@ -123,15 +123,18 @@ impl Session {
                     }
                     Told::End => return self.hang_up().await.map(Some).map_err(failed),
                 },
-                ended = stream.next(output) => match ended? {
-                    Some(end) if end.gone => {
+                Some(message) = self.inbox.recv() => self.app.update(message),
+                ended = stream.next(output) => {
+                    let end = ended?;
+                    if end.is_some_and(|end| end.gone) {
                         stream.drain(output).await;
                         return Ok(Some(Left::Gone));
                     }
-                    // What has come to its end by itself is no reason to leave: the dashboard would not.
-                    _ => None,
-                },
-                Some(message) = self.inbox.recv() => self.app.update(message),
+                    // What has come to its end by itself is no reason to leave: the dashboard would not. Where lines
+                    // never end, signals and what was asked for have their turn too.
+                    tokio::task::yield_now().await;
+                    None
+                }
             };
             match self.obey(ask) {
                 Some(Left::Gone) => {

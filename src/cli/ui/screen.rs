@@ -23,6 +23,8 @@ const NO_MOUSE: &str = "\x1b[?1006l\x1b[?1000l\x1b[?1007l";
 pub struct Screen {
     terminal: Terminal<CrosstermBackend<io::Stdout>>,
     has_mouse: bool,
+    /// It is ours now. Given back twice, it would put its cursor where it was before the lines that were printed since.
+    is_taken: bool,
 }
 
 impl Screen {
@@ -34,7 +36,7 @@ impl Screen {
             before(panic);
         }));
         take(has_mouse)?;
-        Ok(Self { terminal: Terminal::new(CrosstermBackend::new(stdout()))?, has_mouse })
+        Ok(Self { terminal: Terminal::new(CrosstermBackend::new(stdout()))?, has_mouse, is_taken: true })
     }
 
     /// Draws what has changed since the last frame.
@@ -44,19 +46,22 @@ impl Screen {
 
     /// Gives the terminal back and stops, as a shell expects of Ctrl-z; goes on when the shell says so.
     pub fn suspend(&mut self) -> io::Result<()> {
-        restore();
+        self.leave();
         rustix::process::kill_current_process_group(Signal::TSTP)?;
         self.come_back()
     }
 
     /// Gives the terminal back for a while.
-    pub fn leave() {
-        restore();
+    pub fn leave(&mut self) {
+        if std::mem::take(&mut self.is_taken) {
+            restore();
+        }
     }
 
     /// Takes the terminal again.
     pub fn come_back(&mut self) -> io::Result<()> {
         take(self.has_mouse)?;
+        self.is_taken = true;
         self.terminal.clear()
     }
 
@@ -76,7 +81,7 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        restore();
+        self.leave();
         let _ = std::panic::take_hook();
     }
 }

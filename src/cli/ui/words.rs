@@ -21,6 +21,13 @@ use crate::tui::{HELP, Msg, Words, spoken, words};
 /// Bytes read at once of what is typed.
 const PIECE: usize = 4096;
 
+/// A command, and what it says: nothing of one that was ended is taken for the next one's.
+struct Running {
+    command: String,
+    _task: Task,
+    inbox: mpsc::Receiver<Msg>,
+}
+
 /// Somebody who listens.
 struct Listener {
     client: Client,
@@ -31,9 +38,7 @@ struct Listener {
     /// What was typed and not done yet.
     lines: VecDeque<String>,
     /// The command that runs.
-    running: Option<(String, Task)>,
-    messages: mpsc::Sender<Msg>,
-    inbox: mpsc::Receiver<Msg>,
+    running: Option<Running>,
     output: Output,
 }
 
@@ -41,7 +46,6 @@ struct Listener {
 pub async fn run(client: Client, engine: &Registration, output: &Output) -> Result<ExitCode, Error> {
     let identity = client.identity().await?;
     let mut changes = client.events("/v1/services/stream").await?;
-    let (messages, inbox) = mpsc::channel(64);
     let mut listener = Listener {
         words: Words::new(&identity.name),
         client,
@@ -49,8 +53,6 @@ pub async fn run(client: Client, engine: &Registration, output: &Output) -> Resu
         follower: None,
         lines: VecDeque::new(),
         running: None,
-        messages,
-        inbox,
         output: output.clone(),
     };
     let Some(first) = changes.next().await else { return locate::gone(engine, output) };
@@ -91,7 +93,7 @@ impl Listener {
                     Some(lines) => self.say(lines.iter().map(|(service, line)| spoken(service, line)).collect()),
                     None => self.follower = None,
                 },
-                Some(message) = self.inbox.recv() => self.hear_command(message),
+                message = of_command(&mut self.running) => self.hear_command(message),
             }
         }
     }
@@ -117,8 +119,8 @@ impl Listener {
     fn typed(&mut self, line: String) {
         match &self.running {
             // Whatever is typed besides waits for its turn.
-            Some((command, _)) if line == "cancel" => {
-                self.say(vec![format!("`{command}` was ended")]);
+            Some(running) if line == "cancel" => {
+                self.say(vec![format!("`{}` was ended", running.command)]);
                 self.running = None;
             }
             _ => self.lines.push_back(line),
@@ -137,8 +139,9 @@ impl Listener {
             Some("follow") => self.follow(&words[1..]).await?,
             Some(word @ ("ui" | "attach")) => self.say(vec![format!("{word} needs a terminal of its own")]),
             Some(_) => {
-                let run = Own::new(&self.identity).run(words, self.messages.clone());
-                self.running = Some((line.to_owned(), Task(tokio::spawn(run))));
+                let (messages, inbox) = mpsc::channel(64);
+                let task = Task(tokio::spawn(Own::new(&self.identity).run(words, messages)));
+                self.running = Some(Running { command: line.to_owned(), _task: task, inbox });
             }
         }
         Ok(true)
@@ -159,9 +162,9 @@ impl Listener {
 
     fn hear_command(&mut self, message: Msg) {
         match message {
-            Msg::Output(lines) if self.running.is_some() => self.say(lines),
+            Msg::Output(lines) => self.say(lines),
             Msg::Ended(code) => {
-                let Some((command, _)) = self.running.take() else { return };
+                let Some(Running { command, .. }) = self.running.take() else { return };
                 match code {
                     Some(0) => self.say(vec![format!("`{command}` is done")]),
                     Some(code) => self.say(vec![format!("`{command}` ended with {code}")]),
@@ -170,6 +173,14 @@ impl Listener {
             }
             _ => {}
         }
+    }
+}
+
+/// What the command says that runs; never, where none does. One that says nothing more has ended.
+async fn of_command(running: &mut Option<Running>) -> Msg {
+    match running {
+        Some(running) => running.inbox.recv().await.unwrap_or(Msg::Ended(None)),
+        None => std::future::pending().await,
     }
 }
 

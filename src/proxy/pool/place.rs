@@ -5,14 +5,19 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::effects::clock;
 use crate::route::Location;
 
 /// How long nothing comes from a new connection before idle ones to the same callee are closed.
 pub const PATIENCE: Duration = Duration::from_millis(20);
 /// The same where several connections were served at a time before: all that the callee serves may be taken.
 const PATIENCE_WITH_SEVERAL: Duration = Duration::from_secs(1);
+
+/// How long a connection is used to a callee that may serve one at a time, however often: a probe has no other way in, and
+/// is told by nobody that it waits.
+const TURN: Duration = Duration::from_millis(300);
 
 /// A callee, for all who call it. It is used by one thread; streams have to be able to move.
 #[derive(Debug, Default)]
@@ -30,6 +35,7 @@ pub struct Place {
 #[derive(Debug)]
 pub struct Seat {
     place: Arc<Place>,
+    since: Instant,
     /// Until something comes.
     silent: Option<Arc<()>>,
     /// Which one it was from which something came.
@@ -86,7 +92,7 @@ impl Seat {
         place.open.fetch_add(1, Relaxed);
         let silent = Arc::new(());
         let told = Arc::downgrade(&silent);
-        (Self { place, silent: Some(silent), number: 0, kept: 0 }, told)
+        (Self { place, since: clock::instant(), silent: Some(silent), number: 0, kept: 0 }, told)
     }
 
     /// Something has come.
@@ -98,13 +104,14 @@ impl Seat {
 
     /// Whether the connection may be kept, now that an answer on it has ended. Where another one waits it may only once:
     /// if the callee serves several, another is heard of before this one is here again.
-    pub fn stays(&mut self) -> bool {
+    pub fn stays(&mut self, now: Instant) -> bool {
         let heard = self.place.heard.load(Relaxed);
         if self.number < heard && !self.place.serves_several() {
             self.place.serves_several.store(true, Relaxed);
         }
         let before = std::mem::replace(&mut self.kept, heard);
-        before != heard || !self.place.is_waited_for()
+        let has_turn = self.place.serves_several() || now.saturating_duration_since(self.since) < TURN;
+        has_turn && (before != heard || !self.place.is_waited_for())
     }
 }
 
@@ -127,10 +134,10 @@ mod tests {
         let place = place();
         let [mut first, mut second] = [(); 2].map(|()| Seat::at(place.clone()).0);
         first.heard();
-        assert!(first.stays());
+        assert!(first.stays(clock::instant()));
         second.heard();
-        assert!(second.stays() && !place.serves_several(), "the first may have made way");
-        assert!(first.stays() && place.serves_several());
+        assert!(second.stays(clock::instant()) && !place.serves_several(), "the first may have made way");
+        assert!(first.stays(clock::instant()) && place.serves_several());
     }
 
     #[test]
@@ -139,13 +146,24 @@ mod tests {
         let (mut first, _) = Seat::at(place.clone());
         assert!(!place.is_shared());
         first.heard();
-        assert!([(); 3].iter().all(|()| first.stays()));
+        assert!([(); 3].iter().all(|()| first.stays(clock::instant())));
         let (second, silent) = Seat::at(place.clone());
         assert!(place.is_shared());
         let waiting = place.wait();
-        assert!(!first.stays());
+        assert!(!first.stays(clock::instant()));
         drop((waiting, second));
-        assert!(first.stays() && !place.is_shared() && silent.upgrade().is_none());
+        assert!(first.stays(clock::instant()) && !place.is_shared() && silent.upgrade().is_none());
+    }
+
+    #[test]
+    fn where_several_may_not_be_served_a_turn_has_an_end() {
+        let place = place();
+        let [mut first, mut second] = [(); 2].map(|()| Seat::at(place.clone()).0);
+        first.heard();
+        let end = clock::instant() + TURN;
+        assert!(first.stays(clock::instant()) && !first.stays(end));
+        second.heard();
+        assert!(first.stays(end) && place.serves_several());
     }
 
     #[test]
@@ -154,8 +172,8 @@ mod tests {
         let [mut first, mut second] = [(); 2].map(|()| Seat::at(place.clone()).0);
         let _waiting = place.wait();
         first.heard();
-        assert!(first.stays());
+        assert!(first.stays(clock::instant()));
         second.heard();
-        assert!(first.stays() && place.serves_several());
+        assert!(first.stays(clock::instant()) && place.serves_several());
     }
 }

@@ -14,7 +14,7 @@ use crate::route::Location;
 
 /// How long a connection is kept to a callee that may serve one at a time. Whoever else comes to it, a probe or somebody
 /// who goes round the proxy, waits no longer; a new one costs next to nothing that seldom.
-const BRIEF: Duration = Duration::from_secs(1);
+const BRIEF: Duration = Duration::from_millis(200);
 /// The longest between two looks after a connection from which nothing has come.
 const MOST_PATIENCE: Duration = Duration::from_secs(1);
 

@@ -81,7 +81,7 @@ services:
   store:
     command: 'if grep -q slow $NAGAYA_DATA_DIR/file; then trap \"\" TERM; else echo up; fi; while :; do sleep 1; done'
     stateful: true
-    stop_grace_period: 3s
+    stop_grace_period: 30s
     readiness: { log: up }
   app: { command: [sleep, infinity], depends_on: [store] }
 ";
