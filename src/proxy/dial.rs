@@ -40,7 +40,7 @@ pub enum Offer {
 #[derive(Debug)]
 pub enum Stream {
     /// Perhaps with what it tells of its callee.
-    Tcp(TcpStream, Option<Seat>),
+    Tcp(TcpStream, Option<Box<Seat>>),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
@@ -143,7 +143,7 @@ impl Stream {
     /// What it tells of its callee.
     pub fn seat(&mut self) -> Option<&mut Seat> {
         match self {
-            Self::Tcp(_, seat) => seat.as_mut(),
+            Self::Tcp(_, seat) => seat.as_deref_mut(),
             Self::Tls(_) => None,
         }
     }

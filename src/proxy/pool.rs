@@ -159,7 +159,7 @@ impl Pool {
     async fn dial_http1(&self, location: &Location, caller: &Caller) -> io::Result<Stream> {
         let mut stream = self.dialer.dial(location, caller, Offer::Http1).await?;
         if let Stream::Tcp(_, seat) = &mut stream {
-            *seat = self.seat(location, caller);
+            *seat = self.seat(location, caller).map(Box::new);
         }
         Ok(stream)
     }
