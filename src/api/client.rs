@@ -132,7 +132,8 @@ impl Client {
 
     /// All changes of the routes, the first one first.
     pub async fn routes_history(&self) -> Result<Vec<Record>, CallError> {
-        self.get("/v1/routes/history").await
+        let asked = self.ask(Method::GET, "/v1/routes/history", Bytes::new());
+        read(self.within(Patience::LONG, asked).await?).await
     }
 
     /// The entries of the routes, and what becomes of them.

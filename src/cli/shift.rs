@@ -76,6 +76,19 @@ fn factor(text: &str) -> Result<f64, String> {
         .ok_or_else(|| "a factor is a number from 1 on, like 1.5x".to_owned())
 }
 
+/// The shares by the names of their versions, each of which has one.
+fn all_named(rows: &[Service], service: &str, shares: &[(String, f64)]) -> Result<Shares, Error> {
+    let mut all = Shares::new();
+    for (version, share) in shares {
+        let name = named(rows, service, version)?;
+        if all.iter().any(|(known, _)| *known == name) {
+            return Err(Error::usage(format!("{name} is given two shares")).hint("give each version one"));
+        }
+        all.push((name, *share));
+    }
+    Ok(all)
+}
+
 /// Tells, breaks off, or shifts.
 pub async fn run(global: &Global, args: Shift, output: &Output) -> Result<ExitCode, Error> {
     let (client, _) = connect(global, output)?;
@@ -92,8 +105,7 @@ pub async fn run(global: &Global, args: Shift, output: &Output) -> Result<ExitCo
     if args.status {
         return status(&client, service, first, output).await;
     }
-    let named = args.shares.iter().map(|(version, share)| Ok((named(&rows, service, version)?, *share)));
-    let named = named.collect::<Result<Shares, Error>>()?;
+    let named = all_named(&rows, service, &args.shares)?;
     match (args.over, named.as_slice()) {
         (_, []) => Err(Error::usage("which version is to have which share?").hint("`nagaya shift users v2=10`")),
         (None, named) => {

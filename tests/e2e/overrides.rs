@@ -212,7 +212,8 @@ fn among_a_hundred_requests_a_second_only_those_that_ask_reach_the_second_versio
         let (crowd, begun) = (Crowd::at(door), Instant::now());
         let wanted = Duration::from_secs(if full() { 20 } else { 3 });
         let (mut reached, mut asked) = (0, 0);
-        while begun.elapsed() < wanted {
+        // On a busy machine it takes a while until services that forward nothing have but one request at a time.
+        while begun.elapsed() < wanted || (reached == 0 && begun.elapsed() < 10 * wanted) {
             let answer = ask(door, "/", SECOND);
             assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
             reached += usize::from(ends_with(&answer, "v2"));

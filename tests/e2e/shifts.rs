@@ -60,9 +60,10 @@ fn shares_are_written_as_one_entry_and_others_stay() {
     let before = routes(&sandbox);
     let all = sandbox.nagaya(&["shift", "--status"]).good().out;
     assert_eq!(all, "requests to users: 2 % to users-v2, 98 % to users\n");
-    let wrong: [(&[&str], &[&str]); 12] = [
+    let wrong: [(&[&str], &[&str]); 13] = [
         (&[], &["SERVICE"]),
         (&["--abort"], &["SERVICE"]),
+        (&["users", "v2=10", "users-v2=20"], &["users-v2 is given two shares"]),
         (&["alone", "v2=10"], &["alone has no versions", "`versions:` in the manifest", "nagaya try"]),
         (&["users", "v2=60", "v3=50"], &["add up to 110 %"]),
         (&["users", "v1=60", "v2=30"], &["add up to 90 %", "nobody is left"]),

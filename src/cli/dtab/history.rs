@@ -1,5 +1,6 @@
 //! `nagaya dtab history`: every change of the routes.
 
+use std::collections::HashSet;
 use std::process::ExitCode;
 
 use crate::cli::args::Global;
@@ -33,10 +34,15 @@ pub async fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What was taken away, and what was added: each entry is looked for once, as tables are long.
 fn difference(before: &Dtab, now: &Dtab) -> Vec<String> {
-    let line = |sign: &str, entry: &Dentry| format!("   {sign} {} => {}", entry.prefix, entry.tree);
-    let missing = |from: &'_ Dtab, entry: &Dentry| !from.entries().contains(entry);
-    let gone = before.entries().iter().filter(|entry| missing(now, entry)).map(|entry| line("-", entry));
-    let new = now.entries().iter().filter(|entry| missing(before, entry)).map(|entry| line("+", entry));
+    let [before, now] = [before, now].map(|dtab| dtab.entries().iter().map(written).collect::<Vec<_>>());
+    let [had, has] = [&before, &now].map(|lines| lines.iter().collect::<HashSet<_>>());
+    let gone = before.iter().filter(|line| !has.contains(line)).map(|line| format!("   - {line}"));
+    let new = now.iter().filter(|line| !had.contains(line)).map(|line| format!("   + {line}"));
     gone.chain(new).collect()
+}
+
+fn written(entry: &Dentry) -> String {
+    format!("{} => {}", entry.prefix, entry.tree)
 }
