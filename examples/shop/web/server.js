@@ -155,7 +155,7 @@ async function route(request) {
     }
     case 'POST /api/orders': {
       const { user } = await body(request);
-      return [201, await call('orders', `${orders}/orders`, { method: 'POST', body: { user }, timeout: 5000 })];
+      return [201, await call('orders', `${orders}/orders`, { method: 'POST', body: { user }, timeout: 12000 })];
     }
     case 'GET order': return [200, await call('orders', `${orders}/orders/${order[1]}`)];
     default: throw new ShopError(404, `no such page: ${request.method} ${url.pathname}`);
