@@ -7,7 +7,6 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::containers::backing::{postgres, stocked};
-use super::demo::get;
 use crate::support::sandbox::{Run, Sandbox, binary, finish, until};
 
 /// Copies what git knows of a folder.
@@ -26,7 +25,9 @@ fn order(nagaya: &dyn Fn(&[&str]) -> Run) -> String {
     let post = |path: &str, body: &str| {
         finish(Command::new("curl").args(["-sS", "--fail-with-body", "-d", body, &format!("{shop}{path}")])).good().out
     };
-    assert!(get(&format!("{shop}/api/products")).contains("tea"));
+    // Whoever has only just become ready may be asked again before anybody is sent there.
+    let products = || finish(Command::new("curl").args(["-sS", &format!("{shop}/api/products")])).out;
+    until("there is something to buy", || products().contains("tea"));
     post("/api/cart", r#"{"user": "ada", "product": "tea", "quantity": 2}"#);
     let order = post("/api/orders", r#"{"user": "ada"}"#);
     let id = serde_json::from_str::<Value>(&order).unwrap()["id"].to_string();
