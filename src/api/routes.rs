@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 use super::names::{Names, with_hosts};
 use super::server::{Answer, Shared};
 use crate::dtab::{Dtab, Limits, Path, SyntaxError};
-use crate::route::Upstream;
 use crate::route::history::{Action, Author, Change, Current, Record, Refused};
+use crate::route::{Callable, Upstream};
 use crate::runtime::{Ask, Handle, Problem};
 use crate::view::routes::{Entry, Explained, Routes, entries};
 use crate::view::rules::{Asked, OfName};
@@ -144,12 +144,13 @@ async fn explain(State(shared): State<Shared>, Json(asked): Json<Explain>) -> An
     let Naming { name: path, told: named } = Naming::new(&table.identifiers, &path, asked.request.as_ref(), service);
     let OfName { entries, told } = OfName::new(&table.rules, &path, asked.request.as_ref());
     let names = Names::of_workspace(&shared.handle, local).ruled(entries);
-    let on_loop = tokio::runtime::Handle::current();
+    let (on_loop, services) = (tokio::runtime::Handle::current(), Callable(table.clone()));
     let explained = deep(move || {
         let trace = names.interpreter().delegate(&path);
         let tree = || on_loop.block_on(with_hosts(|hosts| DelegateTree::new(&trace, &|place| hosts.addr(place))));
         let tree = asked.tree.then(tree);
-        Explained::new(named + &told + &view::story(&trace), tree.as_ref(), &trace).map_err(|error| unwritten(&error))
+        let story = view::story(&trace, &|name| services.absent(name));
+        Explained::new(named + &told + &story, tree.as_ref(), &trace).map_err(|error| unwritten(&error))
     });
     explained.await?.map(Json)
 }

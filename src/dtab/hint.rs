@@ -29,6 +29,7 @@ pub(super) fn find(cursor: &Cursor<'_>, expected: Expected) -> Option<String> {
         (Expected::EntryEnd | Expected::End, Some(')')) => "nothing was opened that this could close",
         (Expected::Closing, None) => "a `(` before this is not closed",
         (Expected::EscapeX | Expected::HexDigit, _) => "a byte is written as `\\x` and two hex digits: `\\x2f`",
+        (Expected::Digit, _) => "a weight is a number like `1` or `0.5`",
         (Expected::Weight, _) => "a weight is a finite number like `1` or `0.5`",
         _ => return star(before, next).or_else(|| trailing_slash(before, next)).or_else(|| escaped(before, next)),
     };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Availability, Location, Table, Upstream};
+use crate::dtab::Path;
 use crate::dtab::namers::{Kind, Presence, Services};
 
 /// The services of a table, where those are there that can take a call, or that a call may wait for.
@@ -30,6 +31,16 @@ impl Callable {
         };
         let found = self.0.versioned(name).map(|place| &self.0.upstreams[place]);
         found.filter(|found| found.is_external() == wants_external)
+    }
+
+    /// How the service stands at which a name ends, where it counts as nobody: `users-v2 is stopped`.
+    pub fn absent(&self, name: &Path) -> Option<String> {
+        let label = name.strip_prefix(&Kind::Local.prefix())?.first()?.as_str()?;
+        let upstream = self.service(Kind::Local, label)?;
+        match *upstream.availability.borrow() {
+            Availability::Absent(state) => Some(format!("{} {}", upstream.name, state.said())),
+            _ => None,
+        }
     }
 }
 
@@ -129,5 +140,8 @@ mod tests {
         assert_eq!(found, ["users", "users", "pending", "lazy", "", "", "", ""]);
         assert_eq!(["stripe", "users"].map(|name| find(Kind::External, name)), ["stripe", ""]);
         assert_eq!(find(Kind::File, "users"), "");
+        let told = ["/#/local/gone/more", "/#/local/users", "/#/local/nobody", "/svc/gone"]
+            .map(|name| services.absent(&name.parse().unwrap()));
+        assert_eq!(told, [Some("gone is stopped".to_owned()), None, None, None]);
     }
 }

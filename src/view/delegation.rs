@@ -10,9 +10,10 @@ const PAST: &str = "│  ";
 /// How often an entry is met on the way to a limit before the rest is left out.
 const ROUNDS: usize = 2;
 
-/// The story of a trace, for a terminal of any width; its last lines say where requests go.
-pub fn story<E>(trace: &Trace<E>) -> String {
-    let mut story = Story { lines: Vec::new(), entries: Vec::new() };
+/// The story of a trace, for a terminal of any width; its last lines say where requests go. `absent` tells what is known
+/// of a name that a namer takes for nobody's: `users-v2 is stopped`.
+pub fn story<E>(trace: &Trace<E>, absent: &dyn Fn(&Path) -> Option<String>) -> String {
+    let mut story = Story { lines: Vec::new(), entries: Vec::new(), absent };
     if let Step::Name(path) = &trace.step {
         story.name(path, trace, "", "");
     }
@@ -26,13 +27,14 @@ pub fn story<E>(trace: &Trace<E>) -> String {
     story.lines.join("\n")
 }
 
-struct Story {
+struct Story<'a> {
     lines: Vec<String>,
     /// The entries that led to the present place, by number.
     entries: Vec<usize>,
+    absent: &'a dyn Fn(&Path) -> Option<String>,
 }
 
-impl Story {
+impl Story<'_> {
     /// A name and what it led to. The first line of it begins otherwise than those below.
     fn name<E>(&mut self, path: &Path, trace: &Trace<E>, first: &str, indent: &str) {
         self.lines.push(format!("{first}{path}"));
@@ -40,11 +42,11 @@ impl Story {
             let end = trace.outcome.as_ref().map_or_else(Unbound::to_string, |_| "no entry is for it".to_owned());
             self.lines.push(format!("{indent}└─ {end}"));
         }
-        self.parts(trace, indent, Self::way);
+        self.parts(trace, indent, |story, part, first, indent| story.way(path, part, first, indent));
     }
 
     /// Each part of a step, below it.
-    fn parts<E>(&mut self, trace: &Trace<E>, indent: &str, tell: fn(&mut Self, &Trace<E>, &str, &str)) {
+    fn parts<E>(&mut self, trace: &Trace<E>, indent: &str, tell: impl Fn(&mut Self, &Trace<E>, &str, &str)) {
         for (place, part) in trace.parts.iter().enumerate() {
             let is_last = place + 1 == trace.parts.len();
             let (branch, below) = if is_last { ("└─ ", "   ") } else { ("├─ ", PAST) };
@@ -52,8 +54,8 @@ impl Story {
         }
     }
 
-    /// An entry that was followed, or a namer that was asked.
-    fn way<E>(&mut self, part: &Trace<E>, first: &str, indent: &str) {
+    /// An entry that was followed, or a namer that was asked of the name.
+    fn way<E>(&mut self, name: &Path, part: &Trace<E>, first: &str, indent: &str) {
         match &part.step {
             Step::Entry { number, origin, dentry } => {
                 let whose = match origin {
@@ -74,7 +76,10 @@ impl Story {
                 self.entries.pop();
             }
             Step::Namer(prefix) => {
-                self.lines.push(format!("{first}the namer {prefix} {}", told(part)));
+                let is_absent = matches!(part.outcome, Ok(NameTree::Neg));
+                let absent = is_absent.then(|| (self.absent)(name)).flatten();
+                let told = absent.map_or_else(|| told(part), |reason| format!("takes it for nobody's: {reason}"));
+                self.lines.push(format!("{first}the namer {prefix} {told}"));
                 self.inside(part, indent);
             }
             _ => {}

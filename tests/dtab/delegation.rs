@@ -1,11 +1,10 @@
 //! Traces: what they tell, and that they tell of what binding does.
 
-use nagaya::dtab::{Fate, Origin, Place, Step};
+use nagaya::dtab::{Fate, Origin, Path, Place, Step};
 use nagaya::view::delegate_tree::{Addr, DelegateTree, Endpoint, Meta};
-use nagaya::view::story;
 use serde_json::{Value, json};
 
-use super::fixture::{Fixture, Said};
+use super::fixture::{Fixture, Said, story};
 
 /// A request from a browser, by way of its host, five names deep, with an override for a version that is not there.
 fn shop() -> Fixture {
@@ -23,6 +22,13 @@ fn shop() -> Fixture {
 #[test]
 fn a_trace_reads_like_a_story() {
     insta::assert_snapshot!(story(&shop().delegate("/host/users.dev.local:8080/42")));
+}
+
+#[test]
+fn who_is_known_and_not_there_is_told() {
+    let stopped = |name: &Path| (name.to_string() == "/#/local/users-v3").then(|| "users-v3 is stopped".to_owned());
+    let told = nagaya::view::story(&shop().delegate("/svc/users"), &stopped);
+    assert!(told.contains("the namer /#/local takes it for nobody's: users-v3 is stopped"), "{told}");
 }
 
 #[test]

@@ -90,3 +90,8 @@ fn answer(names: &[(Path, Said)], rest: &[Label]) -> Answer<()> {
         },
     }
 }
+
+/// The story of a trace, where nothing more is known of those that are absent.
+pub fn story<E>(trace: &Trace<E>) -> String {
+    nagaya::view::story(trace, &|_| None)
+}

@@ -21,6 +21,7 @@ fn every_mistake_that_people_make_has_a_hint() {
         ("/a => /b /c", "entries are separated by `;`, and one is missing here"),
         ("/a => /b => /c", "entries are separated by `;`: one is missing before the prefix"),
         ("/a => /b;;", "there is no entry before this `;`"),
+        ("/a => 1.2.3 * /b", "a weight is a number like `1` or `0.5`"),
         ("/a/ => /b", "a path does not end with a slash"),
         ("/a => /b/;", "a path does not end with a slash"),
         ("/a => /b//c", "there is nothing between these two slashes"),

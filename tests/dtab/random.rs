@@ -9,9 +9,8 @@ use nagaya::dtab::{
     Dentry, Dtab, Element, Evaluated, Fate, Label, NameTree, Outcome, Path, Prefix, Table, Trace, Weight, Weighted,
 };
 use nagaya::view::delegate_tree::{Addr, DelegateTree};
-use nagaya::view::story;
 
-use super::fixture::{Fixture, Said};
+use super::fixture::{Fixture, Said, story};
 
 fn rounds() -> u64 {
     if std::env::var_os("NAGAYA_FULL").is_some() { 30_000 } else { 3_000 }

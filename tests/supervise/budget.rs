@@ -77,6 +77,21 @@ fn what_is_leaving_makes_room_for_itself() {
 }
 
 #[test]
+fn what_came_while_it_was_looked_up_is_not_idle() {
+    let mut world = Fixture::new(&format!("budget: 100MiB || a: {LAZY} | b: {LAZY}"));
+    world.up();
+    for name in ["a", "b"] {
+        assert_eq!(world.pass(1000), if name == "a" { "" } else { "weigh" });
+        world.wake(name);
+        world.launched(name);
+        world.listens(name);
+    }
+    // Whoever woke it was not counted yet.
+    world.weighed(&[("a", 60, 0, 5), ("b", 60, 0, 0)]);
+    assert_eq!(world.states(), "stopping ready");
+}
+
+#[test]
 fn as_many_go_as_have_to() {
     let mut world = world();
     world.pass(1000);

@@ -103,7 +103,7 @@ fn by_manifest(
     // Where they would be is not known.
     let addr = |_: &_| Addr::Bound { addrs: Vec::new(), meta: Meta {} };
     let tree = output.json.then(|| DelegateTree::new(&trace, &addr));
-    Explained::new(by + &told + &view::story(&trace), tree.as_ref(), &trace)
+    Explained::new(by + &told + &view::story(&trace, &|_| None), tree.as_ref(), &trace)
         .map_err(|error| Error::failed(format!("the tree cannot be written: {error}")))
 }
 

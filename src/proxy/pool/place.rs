@@ -29,6 +29,8 @@ pub struct Place {
     /// Connections from which nothing has come for longer than patience lasts.
     waiting: AtomicUsize,
     serves_several: AtomicBool,
+    /// Somebody closes what is idle for those that wait.
+    is_cleared: AtomicBool,
 }
 
 /// One connection to a callee.
@@ -67,6 +69,15 @@ impl Place {
     /// Whether some connection waits, perhaps for the end of another.
     pub fn is_waited_for(&self) -> bool {
         self.waiting.load(Relaxed) > 0 && !self.serves_several()
+    }
+
+    /// Somebody begins to close what is idle, unless somebody does already.
+    pub fn begin_clearing(&self) -> bool {
+        !self.is_cleared.swap(true, Relaxed)
+    }
+
+    pub fn end_clearing(&self) {
+        self.is_cleared.store(false, Relaxed);
     }
 
     pub fn patience(&self) -> Duration {

@@ -27,11 +27,40 @@ pub(super) struct Left {
 
 impl Pool {
     /// A connection to a place was kept just now.
-    pub(super) fn kept_at(&self, place: &Place) {
+    pub(super) fn kept_at(&self, place: &Arc<Place>) {
         self.sweep_later();
-        if !place.serves_several() && !self.is_swept_soon.replace(true) {
+        if place.serves_several() {
+            return;
+        }
+        if !self.is_swept_soon.replace(true) {
             spawn_local(self.clone().sweep_soon());
         }
+        if place.is_waited_for() && place.begin_clearing() {
+            spawn_local(self.clone().clear(place.clone()));
+        }
+    }
+
+    /// Closes what was kept while others wait, shortly after: each of a crowd would have to wait for the next look else.
+    async fn clear(self, place: Arc<Place>) {
+        loop {
+            tokio::time::sleep(PATIENCE).await;
+            if !place.is_waited_for() || !self.close_idle_at(&place, clock::instant()) {
+                return place.end_clearing();
+            }
+        }
+    }
+
+    /// Closes what has been idle at a place for as long as patience lasts; whether anything is left.
+    pub(super) fn close_idle_at(&self, place: &Arc<Place>, now: Instant) -> bool {
+        let mut is_left = false;
+        for shelf in self.shelves.borrow().values() {
+            let kept = &mut *shelf.0.borrow_mut();
+            if Arc::ptr_eq(&kept.place, place) {
+                kept.close_idle(now, PATIENCE);
+                is_left |= !kept.wires.is_empty() || !kept.http1.is_empty();
+            }
+        }
+        is_left
     }
 
     pub(super) fn sweep_later(&self) {
@@ -83,23 +112,19 @@ impl Pool {
         let place = self.shelf(location, caller).place();
         let (seat, silent) = Seat::at(place.clone());
         if place.is_shared() {
-            spawn_local(self.clone().make_way(location.clone(), place, silent));
+            spawn_local(self.clone().make_way(place, silent));
         }
         Some(seat)
     }
 
     /// Closes idle connections to a place as long as nothing comes from one there: a callee that serves one connection
     /// until its end would not look at it before.
-    async fn make_way(self, location: Location, place: Arc<Place>, silent: Weak<()>) {
+    async fn make_way(self, place: Arc<Place>, silent: Weak<()>) {
         let mut patience = place.patience();
         tokio::time::sleep(patience).await;
         let _waiting = place.wait();
         while silent.strong_count() > 0 {
-            for (key, shelf) in &*self.shelves.borrow() {
-                if key.location == location {
-                    shelf.0.borrow_mut().close_idle(clock::instant(), PATIENCE);
-                }
-            }
+            self.close_idle_at(&place, clock::instant());
             tokio::time::sleep(patience).await;
             patience = (patience * 2).min(MOST_PATIENCE);
         }
@@ -159,6 +184,28 @@ mod tests {
             assert!(!pool.close_old(begun + FRESH).any, "it goes");
             let mut read = Vec::new();
             tokio::io::AsyncReadExt::read_to_end(&mut callee, &mut read).await.unwrap();
+        });
+    }
+
+    #[test]
+    fn what_is_kept_while_another_waits_is_closed_shortly_after() {
+        local(async {
+            let pool = Pool::default();
+            let shelf = pool.shelf(&PLACE, &CALLER);
+            let place = shelf.place();
+            let waiting = place.wait();
+            let (wire, mut callee) = connected().await;
+            let kept = clock::instant();
+            pool.keep(&shelf, wire, kept);
+            assert!(!place.begin_clearing(), "somebody does");
+            assert!(pool.close_idle_at(&place, kept), "it has only just been kept");
+            assert!(!pool.close_idle_at(&place, kept + PATIENCE));
+            assert_eq!(tokio::io::AsyncReadExt::read(&mut callee, &mut [0]).await.unwrap(), 0);
+            // Once nobody waits, and nothing is kept, nobody looks.
+            drop(waiting);
+            while !place.begin_clearing() {
+                tokio::time::sleep(PATIENCE / 4).await;
+            }
         });
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::World;
 use crate::model::Size;
 use crate::supervise::input::{Effect, Incarnation, Moment, Weighed};
+use crate::supervise::instance::Instance;
 use crate::supervise::phase::{Phase, Want};
 use crate::supervise::status::{News, Note, Reason};
 
@@ -77,7 +78,7 @@ impl World {
         let mut excess = took.0.saturating_sub(leaving).saturating_sub(budget.0);
         let mut stopped = false;
         if excess > 0 {
-            for idle in self.idle(all) {
+            for idle in self.idle(now, all) {
                 if excess == 0 {
                     break;
                 }
@@ -92,6 +93,16 @@ impl World {
         self.tell_of_budget(now, took, budget, excess > 0);
         let used = if stopped { 1.0 } else { share(took, budget) };
         self.budget.look = Look::At(now.after(SELDOM.mul_f64(1.0 - used).max(SOON)));
+    }
+
+    /// Whether an instance has been there to be called for a while.
+    fn has_served(&self, service: usize, now: Moment) -> bool {
+        let since = |instance: &Instance| match &instance.phase {
+            Phase::Up(up) if instance.serves() => up.ready_at,
+            _ => None,
+        };
+        let mut served = self.rows[service].instances.iter().filter_map(since);
+        served.any(|since| since.after(SOON) <= now)
     }
 
     fn is_on_its_way_out(&self, incarnation: Incarnation) -> bool {
@@ -110,14 +121,15 @@ impl World {
         self.notes.push(Note { at: now, service: None, what });
     }
 
-    /// Lazy services that run and answer nobody, those first that nobody called for longest.
-    fn idle(&self, all: &[Weighed]) -> Vec<Idle> {
+    /// Lazy services that run and answer nobody, those first that nobody called for longest. One that has only just come
+    /// was woken by somebody whose call was not counted yet when this was looked up.
+    fn idle(&self, now: Moment, all: &[Weighed]) -> Vec<Idle> {
         let lives = |service: usize| {
             let of = move |incarnation: Incarnation| self.find(incarnation).is_some_and(|spot| spot.service == service);
             all.iter().filter(move |it| of(it.incarnation))
         };
         let is_lazy = |service: &usize| {
-            let is_up = self.rows[*service].want == Want::Up && self.endpoints(*service).next().is_some();
+            let is_up = self.rows[*service].want == Want::Up && self.has_served(*service, now);
             self.plan.services[*service].lazy && is_up && lives(*service).all(|it| it.demand.under_way == 0)
         };
         let idle = |service: usize| Idle {
