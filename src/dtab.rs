@@ -48,7 +48,7 @@ pub use chain::{Cycle, Unended};
 pub use delegate::{Fate, Step, Trace};
 pub use dentry::{Dentry, Origin, Ruled};
 pub use draw::Share;
-pub use identify::{BadName, Identified, Identifier, Request, Unidentified, identified, naming_fields};
+pub use identify::{BadName, Identified, Identifier, Request, Said, Unidentified, identified, naming_fields, sayings};
 pub use index::{Match, Table};
 pub use label::Label;
 pub use namers::{Address, Answer, Namer, Namers, Place};

@@ -55,7 +55,7 @@ const CODES: &str = "Exit codes: 0 fine, 1 a service failed, 2 usage, 3 manifest
 /// Reads the arguments. The flags of every command may stand before it or behind it.
 pub fn parse(words: Vec<OsString>) -> Result<Args, clap::Error> {
     let mut top = command_line();
-    let matches = top.try_get_matches_from_mut(words)?;
+    let matches = top.try_get_matches_from_mut(helped(words))?;
     let mut global = Global::from_arg_matches(&matches)?;
     let Some((name, behind)) = matches.subcommand() else { return Ok(Args { global, command: None }) };
     global.add(Global::from_arg_matches(behind)?);
@@ -63,6 +63,15 @@ pub fn parse(words: Vec<OsString>) -> Result<Args, clap::Error> {
         global.add(Global::from_arg_matches(behind)?);
     }
     Ok(Args { global, command: Some(Command::read(name, behind)?) })
+}
+
+/// `nagaya help up` is `nagaya up --help`. Declared as a command it would need all others to be complete.
+fn helped(mut words: Vec<OsString>) -> Vec<OsString> {
+    if words.get(1).is_some_and(|word| word == "help") {
+        words.remove(1);
+        words.push("--help".into());
+    }
+    words
 }
 
 /// Everything that the command line can do.

@@ -87,8 +87,7 @@ pub async fn run(global: &Global, args: Mirror, output: &Output) -> Result<ExitC
 async fn begin(client: &Client, service: &str, version: &str, args: &Mirror, output: &Output) -> Result<(), Error> {
     let rows = client.services().await?;
     if !rows.iter().any(|row| row.service == service) {
-        let error = Error::usage(format!("there is no service `{service}`"));
-        return Err(error.hint("`nagaya ps` lists the services"));
+        return Err(Error::no_service(service, rows.iter().map(|row| row.service.as_str())));
     }
     if let Some((version, share)) = version.split_once('=') {
         return Err(Error::usage("the copies go to a version, and their share is said apart")

@@ -26,7 +26,7 @@ pub async fn run(global: &Global, args: &Ps, output: &Output) -> Result<ExitCode
     let (client, _) = connect(global, output)?;
     let mut rows = client.services().await?;
     if let Some(missing) = args.services.iter().find(|name| rows.iter().all(|row| row.name != **name)) {
-        return Err(Error::usage(format!("there is no service `{missing}`")).hint("`nagaya ps` lists the services"));
+        return Err(Error::no_service(missing, rows.iter().map(|row| row.name.as_str())));
     }
     rows.retain(|row| !row.is_aside() && args.services.is_empty() || args.services.contains(&row.name));
     if output.json {

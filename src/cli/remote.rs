@@ -17,7 +17,7 @@ use crate::view::Remote as Row;
 
 #[derive(Debug, Args)]
 pub struct Remote {
-    /// Services, and `on` or `off`: `users off` runs users here. Without any, all that run elsewhere too are listed
+    /// Services, and `on` or `off` behind them: `users off` runs users here. Without any, all that run elsewhere too are listed
     #[arg(value_name = "SERVICE… on|off")]
     words: Vec<String>,
     /// The remote, where several have the service
@@ -25,28 +25,43 @@ pub struct Remote {
     to: Option<String>,
 }
 
+/// Services that are to be looked for elsewhere, or to run here.
+type Order<'w> = (&'w [String], bool);
+
 /// Lists or switches. A service is switched back to here once it is ready here: until then its requests go on as before.
 pub async fn run(global: &Global, args: Remote, output: &Output) -> Result<ExitCode, Error> {
-    let (services, is_on) = match args.words.split_last() {
-        None => return list(global, output).await,
-        Some((last, services)) if !services.is_empty() && ["on", "off"].contains(&last.as_str()) => {
-            (services, last == "on")
-        }
-        Some(_) => {
-            return Err(Error::usage("`remote` needs services and then `on` or `off`")
-                .hint("`nagaya remote users on` looks for users elsewhere, `nagaya remote users off` runs it here"));
-        }
-    };
+    if args.words.is_empty() {
+        return list(global, output).await;
+    }
+    let orders = orders(&args.words)?;
+    let all: Vec<String> = orders.iter().flat_map(|(services, _)| services.iter().cloned()).collect();
     let (client, engine) = connect(global, output)?;
-    let rows = client.remotes().await?;
-    if !is_on {
-        return back(&client, &engine, services, &rows, output).await;
+    let known = client.services().await?;
+    if let Some(missing) = all.iter().find(|name| known.iter().all(|row| row.name != **name)) {
+        return Err(Error::no_service(missing, known.iter().map(|row| row.name.as_str())));
     }
-    for service in services {
-        let rows = client.switch(&switched(service, true, args.to.clone())).await?;
-        told(&rows, service, output);
+    for (services, is_on) in orders {
+        if !is_on {
+            back(&client, &engine, services, output).await?;
+            continue;
+        }
+        for service in services {
+            let rows = client.switch(&switched(service, true, args.to.clone())).await?;
+            told(&rows, service, output);
+        }
     }
-    finish(&client, services, output).await
+    finish(&client, &all, output).await
+}
+
+/// `users web on db off`: what is to become of whom.
+fn orders(words: &[String]) -> Result<Vec<Order<'_>>, Error> {
+    let is_order = |word: &String| ["on", "off"].contains(&word.as_str());
+    let order = |part: &'_ [String]| match part.split_last() {
+        Some((last, services)) if is_order(last) && !services.is_empty() => Ok(last == "on"),
+        _ => Err(Error::usage("`remote` needs services and then `on` or `off`")
+            .hint("`nagaya remote users on` looks for users elsewhere, `nagaya remote users off` runs it here")),
+    };
+    words.split_inclusive(is_order).map(|part| Ok((&part[..part.len() - 1], order(part)?))).collect()
 }
 
 fn switched(service: &str, is_on: bool, to: Option<String>) -> Switched {
@@ -54,13 +69,8 @@ fn switched(service: &str, is_on: bool, to: Option<String>) -> Switched {
     Switched { service: service.to_owned(), is_on, to, who: author(&format!("remote {service} {word}")) }
 }
 
-async fn back(
-    client: &Client,
-    engine: &Registration,
-    services: &[String],
-    rows: &[Row],
-    output: &Output,
-) -> Result<ExitCode, Error> {
+async fn back(client: &Client, engine: &Registration, services: &[String], output: &Output) -> Result<(), Error> {
+    let rows = client.remotes().await?;
     client.control("start", services).await?;
     let waited = settle(client, &engine.state, services, Goal::Ready, None, output).await;
     waited.map_err(|error| {
@@ -76,7 +86,7 @@ async fn back(
         let rows = client.switch(&switched(service, false, None)).await?;
         told(&rows, service, output);
     }
-    finish(client, services, output).await
+    Ok(())
 }
 
 fn told(rows: &[Row], service: &str, output: &Output) {
@@ -120,4 +130,19 @@ async fn list(global: &Global, output: &Output) -> Result<ExitCode, Error> {
         output.line(&format!("{:width$}  {at:<10}  {:<10}  {}", row.service, state(row.state), dim(&urls.join(", "))));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_word_is_for_the_services_before_it() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let all = words("users web on db off");
+        assert_eq!(orders(&all).unwrap(), [(&all[..2], true), (&all[3..4], false)]);
+        for text in ["users", "on", "users on web", "users on off"] {
+            assert!(orders(&words(text)).is_err(), "{text}");
+        }
+    }
 }

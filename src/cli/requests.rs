@@ -64,6 +64,7 @@ fn print(request: &Request, output: &Output) {
     let what = format!("{} {}", request.method.as_deref().unwrap_or(""), request.path.as_deref().unwrap_or(""));
     // Said apart, as `strict: true` would refuse it.
     let undeclared = if request.declared == Some(false) { dim("  undeclared") } else { String::new() };
+    let copy = if request.copy { dim("  a copy") } else { String::new() };
     let error = request.error.as_deref().map(|error| tint(&format!("  {error}"), AnsiColor::Red)).unwrap_or_default();
     let to = match &request.to_name {
         Some(name) => format!("{name} ({})", request.to),
@@ -73,7 +74,7 @@ fn print(request: &Request, output: &Output) {
     let by = request.routed_by.as_deref().map(|by| dim(&format!("  by {by}"))).unwrap_or_default();
     let withheld = request.withheld.as_deref().map(|text| dim(&format!("  {text}"))).unwrap_or_default();
     output.line(&format!(
-        "{} {} → {to}{version}  {status}  {:.1}ms  {}{by}{undeclared}{error}{withheld}",
+        "{} {} → {to}{version}  {status}  {:.1}ms  {}{by}{copy}{undeclared}{error}{withheld}",
         dim(time),
         request.from,
         request.duration_ms,

@@ -95,7 +95,7 @@ pub async fn run(global: &Global, args: Shift, output: &Output) -> Result<ExitCo
     let rows = client.services().await?;
     let Some(service) = &args.service else { return status_of_all(&client, &rows, output).await };
     let Some(first) = rows.iter().find(|row| row.name == *service && row.service == *service) else {
-        return Err(Error::usage(format!("there is no service `{service}`")).hint("`nagaya ps` lists the services"));
+        return Err(Error::no_service(service, rows.iter().map(|row| row.service.as_str())));
     };
     let first = first.version.as_deref();
     if args.abort {

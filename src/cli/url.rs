@@ -42,7 +42,7 @@ pub async fn run(global: &Global, args: &Url, output: &Output) -> Result<ExitCod
     let (client, _) = connect(global, output)?;
     let rows = by_service(client.services().await?);
     if let Some(missing) = args.services.iter().find(|name| rows.iter().all(|row| row.name != **name)) {
-        return Err(Error::usage(format!("there is no service `{missing}`")).hint("`nagaya ps` lists the services"));
+        return Err(Error::no_service(missing, rows.iter().map(|row| row.name.as_str())));
     }
     let wanted = rows.iter().filter(|row| args.services.is_empty() || args.services.contains(&row.name));
     let addresses: Vec<Address> =

@@ -64,20 +64,38 @@ pub struct BadName {
     pub error: SyntaxError,
 }
 
-/// The name of a request that was addressed to a callee: what the first identifier says that says anything, else the
-/// callee's. Who writes a name into a field means it: one that cannot be read is told, and not passed over.
-pub fn identified(identifiers: &[Identifier], callee: Path, request: &Request<'_>) -> Result<Identified, Box<BadName>> {
+/// What an identifier says of a request.
+#[derive(Debug)]
+pub enum Said {
+    Named(Identified),
+    /// The request is refused. Who writes a name into a field means it: one that cannot be read is not passed over.
+    Refused(Box<BadName>),
+    /// The next one is asked.
+    Nothing(Unidentified),
+}
+
+/// What each identifier says, in turn, until one of them decides.
+pub fn sayings<'a>(
+    identifiers: &'a [Identifier],
+    request: &'a Request<'_>,
+) -> impl Iterator<Item = (&'a Identifier, Said)> {
     let prefix = Path::of(["svc"]).unwrap_or_default();
-    for identifier in identifiers {
-        match (identifier.identify(&prefix, request), identifier) {
-            (Ok(found), _) => return Ok(found),
-            (Err(Unidentified::NotAPath { text, error }), Identifier::Header { header }) => {
-                return Err(Box::new(BadName { header: header.clone(), text, error }));
-            }
-            (Err(_), _) => {}
-        }
+    let mut is_decided = false;
+    identifiers.iter().map_while(move |identifier| {
+        let said = (!is_decided).then(|| identifier.say(&prefix, request))?;
+        is_decided = !matches!(said, Said::Nothing(_));
+        Some((identifier, said))
+    })
+}
+
+/// The name of a request that was addressed to a callee: what the first identifier says that says anything, else the
+/// callee's.
+pub fn identified(identifiers: &[Identifier], callee: Path, request: &Request<'_>) -> Result<Identified, Box<BadName>> {
+    match sayings(identifiers, request).last() {
+        Some((_, Said::Named(found))) => Ok(found),
+        Some((_, Said::Refused(bad))) => Err(bad),
+        Some((_, Said::Nothing(_))) | None => Ok(Identified { path: callee, uri: None }),
     }
-    Ok(Identified { path: callee, uri: None })
 }
 
 /// As the manifest has them.
@@ -97,6 +115,16 @@ impl fmt::Display for Identifier {
 }
 
 impl Identifier {
+    fn say(&self, prefix: &Path, request: &Request<'_>) -> Said {
+        match (self.identify(prefix, request), self) {
+            (Ok(found), _) => Said::Named(found),
+            (Err(Unidentified::NotAPath { text, error }), Self::Header { header }) => {
+                Said::Refused(Box::new(BadName { header: header.clone(), text, error }))
+            }
+            (Err(why), _) => Said::Nothing(why),
+        }
+    }
+
     /// Names a request, below a prefix (`/svc`).
     pub fn identify(&self, prefix: &Path, request: &Request<'_>) -> Result<Identified, Unidentified> {
         let name = match self {

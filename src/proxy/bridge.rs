@@ -128,8 +128,9 @@ pub struct Shared<W> {
 
 impl<W: Way> Shared<W> {
     /// Links a request to the one from which it came.
-    pub fn link(&self, identity: &mut Identity) -> Linked {
-        self.own.as_ref().map(|own| own.link(identity)).unwrap_or_default()
+    pub fn link(&self, identity: &mut Identity, headers: &HeaderMap) -> Linked {
+        let carried = || headers.get(CONTEXT_DTAB).map(HeaderValue::as_bytes);
+        self.own.as_ref().map(|own| own.link(identity, carried)).unwrap_or_default()
     }
 
     /// Where a request leads that was addressed to a service.
@@ -247,7 +248,7 @@ async fn pass<W: Way>(
     let Shared { caller, way, context, .. } = shared;
     let (begun, now) = (clock::instant(), clock::utc());
     let mut identity = Identity::of(now, &given(request.headers()));
-    let linked = shared.link(&mut identity);
+    let linked = shared.link(&mut identity, request.headers());
     let to = target.upstream.service().clone();
     let led = match context.endless(&linked, caller, &identity) {
         Some(refusal) => Err(refusal),

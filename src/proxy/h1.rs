@@ -48,6 +48,7 @@ use super::relay;
 use super::routing::Routed;
 use super::tunnel::Tunnel;
 use super::wire::{Io, Text, Wire};
+use crate::dtab::overrides;
 use crate::effects::clock;
 use crate::route::{Call as Place, Location, Tried};
 use crate::telemetry::requests::{Link, Words};
@@ -214,7 +215,8 @@ impl<S: Io, W: Way> Server<'_, S, W> {
             Lead::Here(making) => return Read::Here(making, asked, request.framing),
         };
         let mut identity = Identity::of(now, &request.given);
-        let linked = self.own.as_ref().map(|own| own.link(&mut identity)).unwrap_or_default();
+        let carried = || request.value_of(overrides::INHERITED);
+        let linked = self.own.as_ref().map(|own| own.link(&mut identity, carried)).unwrap_or_default();
         let led = match self.context.endless(&linked, self.caller, &identity) {
             Some(refusal) => Err(refusal),
             None => self.lead(target.clone(), &request, linked.inherited.as_ref()),

@@ -8,7 +8,7 @@
 mod circle;
 mod hops;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
@@ -48,6 +48,8 @@ struct Requests {
     free: Vec<usize>,
     /// Of all services.
     totals: Rc<Totals>,
+    /// The program was seen to hand on the entries of a request itself: a call without any is of one without.
+    hands_on: Cell<bool>,
 }
 
 struct Inbound {
@@ -121,8 +123,9 @@ impl Serving {
         InFlight { serving: self.clone(), place }
     }
 
-    /// Links a request that it makes. What that does not say of itself is taken from where it came, if that is sure.
-    pub fn link(&self, identity: &mut Identity) -> Linked {
+    /// Links a request that it makes. What that does not say of itself is taken from where it came, if that is sure;
+    /// `carried` is the field of it that hands entries on.
+    pub fn link<'c>(&self, identity: &mut Identity, carried: impl FnOnce() -> Option<&'c [u8]>) -> Linked {
         let requests = self.0.borrow();
         let count = requests.places.len() - requests.free.len();
         if count == 0 {
@@ -156,19 +159,28 @@ impl Serving {
                 identity.follow(&from.identity);
                 Linked { link, inherited: from.local.clone(), withheld: None, is_endless }
             }
-            None => Linked { is_endless, ..inferred(&requests.service, all()) },
+            None => Linked { is_endless, ..requests.inferred(carried()) },
         }
     }
 }
 
-/// Nobody's entries, and each of the requests that it may be of is told so.
-fn inferred<'r>(service: &Arc<str>, candidates: impl Iterator<Item = &'r Inbound>) -> Linked {
-    let mut withheld = None;
-    for local in candidates.filter_map(|inbound| inbound.local.as_ref()) {
-        local.withhold(service);
-        withheld = Some(service.clone());
+impl Requests {
+    /// What is known of a call that may be of any of the requests.
+    fn inferred(&self, carried: Option<&[u8]>) -> Linked {
+        let inferred = |withheld| Linked { link: Link::Inferred, withheld, ..Linked::default() };
+        let mut locals = self.places.iter().flatten().filter_map(|inbound| inbound.local.as_ref());
+        if let Some(carried) = carried {
+            let is_theirs = locals.any(|local| local.text().as_bytes() == carried.trim_ascii());
+            self.hands_on.set(self.hands_on.get() || is_theirs);
+            return inferred(None);
+        }
+        if self.hands_on.get() {
+            return inferred(None);
+        }
+        // Nobody's entries, and each of the requests that it may be of is told so.
+        let told = locals.map(|local| local.withhold(&self.service)).count();
+        inferred((told > 0).then(|| self.service.clone()))
     }
-    Linked { link: Link::Inferred, inherited: None, withheld, is_endless: false }
 }
 
 impl Drop for InFlight {
@@ -210,7 +222,7 @@ mod tests {
         let _two = serving.begin(None, &two, Some(&local("/a=>/b")));
         for forwarded in [identity(Some("two"), None), identity(None, Some(&traceparent(&two)))] {
             let mut made = forwarded;
-            let linked = serving.link(&mut made);
+            let linked = serving.link(&mut made, || None);
             assert_eq!((linked.link, linked.withheld), (Link::Exact, None));
             assert_eq!(linked.inherited.map(|local| local.text().to_owned()).as_deref(), Some("/a=>/b"));
             assert_eq!((made.request_id(), made.trace_id), ("two", two.trace_id));
@@ -220,26 +232,26 @@ mod tests {
     #[test]
     fn one_request_that_is_served_is_certain_and_of_several_none_is() {
         let serving = Links::default().of(&"web".into(), None);
-        assert_eq!(serving.link(&mut identity(None, None)).link, Link::None);
+        assert_eq!(serving.link(&mut identity(None, None), || None).link, Link::None);
         let first = identity(None, None);
         let entries = local("/a=>/b");
         let in_flight = serving.begin(None, &first, Some(&entries));
         let mut made = identity(None, None);
-        let linked = serving.link(&mut made);
+        let linked = serving.link(&mut made, || None);
         assert_eq!((linked.link, linked.inherited.is_some()), (Link::Certain, true));
         assert_eq!((made.request_id(), made.trace_id), (first.request_id(), first.trace_id));
         assert_eq!(entries.withheld(), None);
         let other = serving.begin(None, &identity(None, None), None);
         let mut made = identity(None, None);
-        let linked = serving.link(&mut made);
+        let linked = serving.link(&mut made, || None);
         assert_eq!((linked.link, linked.inherited, linked.withheld), (Link::Inferred, None, Some("web".into())));
         assert_eq!(entries.withheld().map(|name| &**name), Some("web"), "who brought them is told");
         assert_ne!(made.trace_id, first.trace_id);
         drop(in_flight);
-        let linked = serving.link(&mut identity(None, None));
+        let linked = serving.link(&mut identity(None, None), || None);
         assert_eq!((linked.link, linked.withheld), (Link::Certain, None));
         drop(other);
-        assert_eq!(serving.link(&mut identity(None, None)).link, Link::None);
+        assert_eq!(serving.link(&mut identity(None, None), || None).link, Link::None);
     }
 
     #[test]
@@ -250,11 +262,11 @@ mod tests {
         let _first = serving.begin(None, &parts[0], Some(&local("/a=>/b")));
         let _second = serving.begin(None, &parts[1], Some(&local("/a=>/c")));
         for (part, entries) in parts.iter().zip(["/a=>/b", "/a=>/c"]) {
-            let linked = serving.link(&mut identity(None, Some(&traceparent(part))));
+            let linked = serving.link(&mut identity(None, Some(&traceparent(part))), || None);
             assert_eq!((linked.link, linked.withheld), (Link::Exact, None));
             assert_eq!(linked.inherited.map(|local| local.text().to_owned()).as_deref(), Some(entries));
         }
-        let linked = serving.link(&mut identity(None, Some(&traceparent(&whole))));
+        let linked = serving.link(&mut identity(None, Some(&traceparent(&whole))), || None);
         assert_eq!((linked.link, linked.withheld.is_some()), (Link::Inferred, true));
     }
 
@@ -266,9 +278,21 @@ mod tests {
         let _first = serving.begin(None, &whole, Some(&local("/a=>/b")));
         let _second = serving.begin(None, &part, Some(&local("/a=>/b")));
         let mut made = identity(None, Some(&traceparent(&part)));
-        assert_eq!(serving.link(&mut made).link, Link::Exact);
+        assert_eq!(serving.link(&mut made, || None).link, Link::Exact);
         let _third = serving.begin(None, &part, None);
-        let linked = serving.link(&mut made);
+        let linked = serving.link(&mut made, || None);
         assert_eq!((linked.link, linked.withheld.is_some()), (Link::Inferred, true));
+    }
+    #[test]
+    fn nothing_is_withheld_from_the_calls_of_who_hands_entries_on_itself() {
+        let serving = Links::default().of(&"web".into(), None);
+        let entries = local("/a=>/b");
+        let _first = serving.begin(None, &identity(None, None), Some(&entries));
+        let _second = serving.begin(None, &identity(None, None), None);
+        let call = |carried: Option<&'static [u8]>| serving.link(&mut identity(None, None), || carried);
+        let linked = call(Some(b"/a=>/c"));
+        assert_eq!((linked.link, linked.withheld), (Link::Inferred, None), "it has some of its own");
+        assert_eq!(call(Some(b" /a=>/b")).withheld, None);
+        assert_eq!((call(None).withheld, entries.withheld()), (None, None), "it is the other's");
     }
 }

@@ -48,7 +48,7 @@ impl Plain {
         let asked = Asked { host, path, is_connect: false, asker };
         let Lead::Service(target) = shared.way.lead(&asked) else { return None };
         let mut identity = Identity::of(now, &given(headers));
-        let linked = shared.link(&mut identity);
+        let linked = shared.link(&mut identity, headers);
         if linked.is_endless {
             return None;
         }

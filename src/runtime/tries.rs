@@ -108,13 +108,25 @@ pub(super) fn beside(service: &Service, given: &Path) -> Result<Files, Problem> 
         has_files(service, &mapped)?;
         return Ok(files(&above));
     }
-    if !own_files(service).is_empty() && has_files(service, &folder).is_ok() {
+    let is_own = match own_files(service).is_empty() {
+        true => is_alike(own, &folder),
+        false => has_files(service, &folder).is_ok(),
+    };
+    if is_own {
         return Ok(files(own));
     }
     let (inside, name) = (inside.display(), &service.name);
     let message = format!("{} has no folder `{inside}`, and is none with the files of {name}", folder.display());
     let hint = format!("`--from` names what stands for {}, where {name} is in `{inside}`", above.display());
     Err(refused(message, Some(hint)))
+}
+
+/// Whether most files of one folder are in the other too, by their names: what a command needs may have to be made there.
+fn is_alike(own: &Path, folder: &Path) -> bool {
+    let names = fs::names(own).unwrap_or_default();
+    let files: Vec<&String> = names.iter().filter(|name| fs::is_file(&own.join(name))).collect();
+    let there = files.iter().filter(|name| fs::is_file(&folder.join(name))).count();
+    there > 0 && there * 2 >= files.len()
 }
 
 /// The folder of a service in a worktree stands for the one in the user's checkout.

@@ -1,7 +1,7 @@
 //! The trace of a name as a story: what every look-up found, what was left and why, and where requests go.
 
 use crate::dtab::namers::flaw;
-use crate::dtab::{Bound, Fate, NameTree, Origin, Outcome, Path, Place, Share, Step, Trace, Unbound};
+use crate::dtab::{Bound, Dentry, Fate, NameTree, Origin, Outcome, Path, Place, Share, Step, Trace, Unbound};
 
 /// Levels that are told. Names that lead back to themselves go a hundred deep, and say nothing new.
 const DEEPEST: usize = 24;
@@ -13,12 +13,13 @@ const ROUNDS: usize = 2;
 /// The story of a trace, for a terminal of any width; its last lines say where requests go. `absent` tells what is known
 /// of a name that a namer takes for nobody's: `users-v2 is stopped`.
 pub fn story<E>(trace: &Trace<E>, absent: &dyn Fn(&Path) -> Option<String>) -> String {
-    let mut story = Story { lines: Vec::new(), entries: Vec::new(), absent };
+    let vain = trace.vain_override();
+    let mut story = Story { lines: Vec::new(), entries: Vec::new(), absent, vain: vain.map(|(dentry, _)| dentry) };
     if let Step::Name(path) = &trace.step {
         story.name(path, trace, "", "");
     }
     story.lines.push(String::new());
-    match trace.vain_override() {
+    match vain {
         Some((dentry, _)) => story.lines.push(format!(
             "A request that brings `{dentry}` is refused, as that leads nowhere; `| ~` behind it has the next entry count."
         )),
@@ -32,6 +33,8 @@ struct Story<'a> {
     /// The entries that led to the present place, by number.
     entries: Vec<usize>,
     absent: &'a dyn Fn(&Path) -> Option<String>,
+    /// What the request brings in vain.
+    vain: Option<&'a Dentry>,
 }
 
 impl Story<'_> {
@@ -63,7 +66,11 @@ impl Story<'_> {
                     Origin::Rule(label) => format!("rule {label}"),
                     Origin::Override => "override".to_owned(),
                 };
-                let verdict = verdict(part, is_last(indent));
+                let is_vain = *origin == Origin::Override && part.fate == Fate::Negative && self.vain == Some(dentry);
+                let verdict = match is_vain {
+                    true => ": leads nowhere, so the request is refused".to_owned(),
+                    false => verdict(part, is_last(indent)),
+                };
                 self.lines.push(format!("{first}{} => {}  ({whose}){verdict}", dentry.prefix, dentry.tree));
                 if part.fate == Fate::NotNeeded {
                     return;

@@ -1,7 +1,7 @@
 //! What names a request, as `explain` tells of it.
 
 use super::rules::Asked;
-use crate::dtab::{Identifier, Label, Path, Request, Unidentified, identified, naming_fields};
+use crate::dtab::{Identifier, Label, Path, Request, Said, naming_fields, sayings};
 use crate::route::is_machine;
 
 /// The name of a request.
@@ -47,43 +47,27 @@ impl Naming {
     }
 
     fn of(identifiers: &[Identifier], addressed: &Path, request: &Request<'_>) -> Self {
-        let prefix = Path::of(["svc"]).unwrap_or_default();
-        let mut lines = String::new();
-        for identifier in identifiers {
-            let said = identifier.identify(&prefix, request);
-            let is_end = said.is_ok() || is_bad(identifier, &said.as_ref().err());
+        let (mut name, mut lines, mut end) = (addressed.clone(), String::new(), String::new());
+        for (identifier, said) in sayings(identifiers, request) {
             let words = match said {
-                Ok(found) => match found.uri {
-                    Some(uri) => format!("it is {}, and sent on with the path {uri}", found.path),
-                    None => format!("it is {}", found.path),
-                },
-                Err(why) => why.to_string(),
+                Said::Nothing(why) => why.to_string(),
+                Said::Refused(bad) => {
+                    end = format!("It is answered with 400. Without that it would be {addressed}:\n");
+                    bad.to_string()
+                }
+                Said::Named(found) => {
+                    let sent = found.uri.map(|uri| format!(", and sent on with the path {uri}")).unwrap_or_default();
+                    name = found.path;
+                    format!("it is {name}{sent}")
+                }
             };
             lines.push_str(&format!("  {identifier}: {words}\n"));
-            if is_end {
-                break;
-            }
         }
-        match identified(identifiers, addressed.clone(), request) {
-            Ok(found) => {
-                if found.path == *addressed {
-                    lines.push_str(&format!("It has the name of whom it is addressed to: {addressed}\n"));
-                }
-                Self { name: found.path, told: format!("What names the request:\n{lines}\n") }
-            }
-            Err(_) => Self {
-                name: addressed.clone(),
-                told: format!(
-                    "What names the request:\n{lines}It is answered with 400. Without that it would be {addressed}:\n\n"
-                ),
-            },
+        if end.is_empty() && name == *addressed {
+            end = format!("It has the name of whom it is addressed to: {addressed}\n");
         }
+        Self { name, told: format!("What names the request:\n{lines}{end}\n") }
     }
-}
-
-/// Whether a request is refused for what it says.
-fn is_bad(identifier: &Identifier, why: &Option<&Unidentified>) -> bool {
-    matches!((identifier, why), (Identifier::Header { .. }, Some(Unidentified::NotAPath { .. })))
 }
 
 #[cfg(test)]

@@ -153,6 +153,14 @@ fn a_folder_stands_for_the_manifests_or_the_services_own() {
     let again = sandbox.nagaya(&["try", "users", "--from", "other"]).ended(1);
     again.says(&["users-other is tried already", "nagaya try --end users-other"]);
     sandbox.nagaya(&["try", "--end"]).ended(2).says(&["which one", "users-other, users-v9"]);
+    // Of what a setup step makes nothing need be there.
+    sandbox.write("nagaya.yaml", SHOP);
+    sandbox.up();
+    sandbox.nagaya(&["try", "users", "--from", "single", "--name", "made"]).good();
+    assert_eq!(answer(&sandbox, "users-made"), "another folder");
+    sandbox.write("foreign/main.go", "");
+    let foreign = sandbox.nagaya(&["try", "users", "--from", "foreign"]).ended(1);
+    foreign.says(&["has no folder `users`, and is none with the files of users"]);
     sandbox.nagaya(&["try", "--end", "--all"]).good();
     assert!(tried(&sandbox).is_empty());
     assert!(sandbox.path("other/users/text").exists() && sandbox.path("single/text").exists());

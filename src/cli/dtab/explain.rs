@@ -11,7 +11,7 @@ use crate::cli::args::Global;
 use crate::cli::error::{Code, Error};
 use crate::cli::locate::{self, connect};
 use crate::cli::output::Output;
-use crate::dtab::{Dtab, Interpreter, Limits, Namers, Path};
+use crate::dtab::{Dtab, Interpreter, Limits, Namers, Path, overrides};
 use crate::model::Workspace;
 use crate::route::lint::Named;
 use crate::route::{Routes, host_name};
@@ -63,8 +63,9 @@ impl Explain {
 /// leads nowhere, or round.
 pub async fn run(global: &Global, args: &Explain, output: &Output) -> Result<ExitCode, Error> {
     let path = parse_name(&args.path, output)?;
-    let local: Dtab = parse(&args.dtab, "--dtab", output)?;
     let asked = args.asked()?;
+    let mut local = brought(asked.as_ref())?;
+    local.extend(parse(&args.dtab, "--dtab", output)?);
     let explained = match connect(global, output) {
         Ok((client, _)) => {
             let question =
@@ -80,6 +81,13 @@ pub async fn run(global: &Global, args: &Explain, output: &Output) -> Result<Exi
     }
     // As `grep` does it: what was looked for is not there.
     Ok(if explained.leads { ExitCode::SUCCESS } else { ExitCode::from(Code::Failed as u8) })
+}
+
+/// The entries in the fields of the request.
+fn brought(asked: Option<&Asked>) -> Result<Dtab, Error> {
+    let fields = asked.iter().flat_map(|it| &it.headers).filter(|(name, _)| overrides::is_read(name));
+    overrides::read(fields.map(|(name, value)| (name.as_str(), value.as_bytes())))
+        .map_err(|bad| Error::usage(format!("the request would be answered with 400: {bad}")))
 }
 
 fn by_manifest(

@@ -76,7 +76,9 @@ async fn end(home: &Home, known: Vec<tries::Try>, names: &[String], force: bool,
             Ok(()) => ended.push(it.name),
             Err(why) => {
                 errors.push(format!("the worktree of {} is kept: {why}", it.name));
-                rest.push(tries::Try { kept: Some(why.to_string()), ..it });
+                // What is to go on with the next `up` still is.
+                let kept = it.kept.as_ref().map(|_| why.to_string());
+                rest.push(tries::Try { kept, ..it });
             }
         }
     }
