@@ -145,6 +145,7 @@ impl App {
             }
             Action::Mark => self.mark(),
             Action::Why => self.open_why(),
+            Action::Trouble => self.go_to_trouble(),
             Action::Search => self.prompt(For::Search),
             Action::Filter if *self.trail.top() == Page::Routes => self.prompt(For::Path),
             Action::Filter => self.prompt(For::Filter),
@@ -306,6 +307,21 @@ impl App {
         match self.subject() {
             Some(name) => self.trail.open(Page::Why(name)),
             None => self.message = Some("no service is selected here".to_owned()),
+        }
+    }
+
+    /// Selects the next service that fails, from wherever one is; after the last one the first again.
+    fn go_to_trouble(&mut self) {
+        let groups = self.groups();
+        let count = groups.len();
+        let from = if *self.trail.top() == Page::Services { self.selected + 1 } else { 0 };
+        let next = (from..from + count).map(|place| place % count).find(|place| groups[*place].fails());
+        match next {
+            Some(place) => {
+                self.trail.go(Page::Services);
+                (self.selected, self.pane) = (place, Pane::Services);
+            }
+            None => self.message = Some("no service fails".to_owned()),
         }
     }
 

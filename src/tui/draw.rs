@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crossterm::event::KeyCode;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
@@ -11,9 +12,9 @@ use unicode_width::UnicodeWidthStr;
 
 use super::app::{App, Over};
 use super::keys::Action;
-use super::mouse::Spot;
+use super::mouse::{Spot, row_of};
 use super::page::{Page, ROOTS};
-use super::prompt::For;
+use super::prompt::{For, Prompt};
 use super::text::fit;
 use super::{logs, output, palette, requests, routes, services, tasks, topology, why};
 use crate::view::state_mark;
@@ -50,16 +51,13 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, now: jiff::Timestamp) {
         Page::Output => output::draw(app, frame, body),
     }
     footer(app, frame, foot);
-    match &app.over {
+    let spots = match &app.over {
         Over::Help(from) => help(app, frame, *from),
         Over::Quit => quit(app, frame),
-        Over::Prompt(prompt) => {
-            if let For::Command(selected) = prompt.what {
-                palette::draw(app, frame, area, &prompt.text, selected);
-            }
-        }
-        Over::Nothing => {}
-    }
+        Over::Prompt(Prompt { what: For::Command(selected), text }) => palette::draw(app, frame, area, text, *selected),
+        Over::Prompt(_) | Over::Nothing => Vec::new(),
+    };
+    app.spots.add(spots);
 }
 
 /// The part of a list that is shown so that the selected place is in sight.
@@ -147,19 +145,27 @@ fn footer(app: &App, frame: &mut Frame<'_>, area: Rect) {
             let text = format!(" {first} (`nagaya ps` tells more)");
             Line::from(Span::styled(fit(&text, width), app.theme.bad()))
         }
-        _ => Line::from(Span::styled(fit(&hints(app), width), app.theme.faint())),
+        _ => Line::from(Span::styled(fit(hints(app, width).trim_end(), width), app.theme.faint())),
     };
     frame.render_widget(Paragraph::new(line), area);
 }
 
-/// The keys that are needed most on this page.
-fn hints(app: &App) -> String {
+/// The keys that are needed most on this page, as many of its own as there is room for.
+fn hints(app: &App, width: usize) -> String {
     use Action::{
-        AsList, Back, Filter, Follow, Left, Level, NextMatch, Open, Restart, Right, Search, Start, Stop, Why,
+        AsList, Back, Filter, Follow, Left, Level, NextMatch, Open, Restart, Right, Search, Start, Stop, Trouble, Why,
     };
     let own: &[(Action, &str)] = match app.trail.top() {
+        Page::Services if app.groups().iter().any(|group| group.fails()) => &[
+            (Open, "logs"),
+            (Trouble, "what fails"),
+            (Why, "why"),
+            (Restart, "restart"),
+            (Stop, "stop"),
+            (Start, "start"),
+        ],
         Page::Services => {
-            &[(Open, "logs"), (Why, "why"), (Start, "start"), (Stop, "stop"), (Restart, "restart"), (Search, "search")]
+            &[(Open, "logs"), (Why, "why"), (Restart, "restart"), (Stop, "stop"), (Start, "start"), (Search, "search")]
         }
         Page::Logs(_) => {
             &[(Search, "search"), (NextMatch, "next"), (Follow, "follow"), (Level, "level"), (Back, "back")]
@@ -168,15 +174,22 @@ fn hints(app: &App) -> String {
         Page::Topology => &[(Open, "logs"), (Why, "why"), (Left, "callers"), (Right, "callees"), (AsList, "list")],
         Page::Requests => &[(Open, "trace"), (Filter, "filter"), (Follow, "follow")],
         Page::Trace(_) => &[(Open, "logs"), (Back, "back")],
-        Page::Routes => &[(Open, "explain, or set a share"), (Filter, "a path"), (Left, "less"), (Right, "more")],
+        Page::Routes => &[(Open, "explain or share"), (Filter, "a path"), (Left, "less"), (Right, "more")],
         Page::Tasks => &[(Open, "run"), (Filter, "find")],
         Page::Output => &[(Back, "back")],
     };
-    let all = own.iter().chain(&[(Action::Palette, "command"), (Action::Help, "help"), (Action::Quit, "quit")]);
-    all.map(|(action, word)| format!(" {} {word} ", app.keymap.first(app.place(), *action))).collect()
+    let hint = |(action, word): &(Action, &str)| format!(" {} {word} ", app.keymap.first(app.place(), *action));
+    let always: String =
+        [(Action::Palette, "command"), (Action::Help, "help"), (Action::Quit, "quit")].iter().map(hint).collect();
+    let mut room = width.saturating_sub(always.trim_end().width());
+    let own = own.iter().map(hint).map_while(|text| {
+        room = room.checked_sub(text.width())?;
+        Some(text)
+    });
+    own.collect::<String>() + &always
 }
 
-fn help(app: &App, frame: &mut Frame<'_>, from: usize) {
+fn help(app: &App, frame: &mut Frame<'_>, from: usize) -> Vec<(Rect, Spot)> {
     let list = app.keymap.help(app.place());
     let row = |(keys, does): &(String, &'static str)| {
         Line::from(vec![Span::styled(format!("{keys:>13}  "), app.theme.title()), Span::raw(*does)])
@@ -186,9 +199,10 @@ fn help(app: &App, frame: &mut Frame<'_>, from: usize) {
     let title = if list.len() > room { " keys (j and k scroll) " } else { " keys " };
     let lines = list.iter().skip(from).take(room).map(row).collect();
     overlay(app, frame, title, lines, 68);
+    Vec::new()
 }
 
-fn quit(app: &App, frame: &mut Frame<'_>) {
+fn quit(app: &App, frame: &mut Frame<'_>) -> Vec<(Rect, Spot)> {
     let key = |key: &'static str| Span::styled(key, app.theme.title());
     let lines = vec![
         Line::from("Stop the workspace, or leave it running?"),
@@ -197,15 +211,21 @@ fn quit(app: &App, frame: &mut Frame<'_>) {
         Line::from(vec![key("  l  "), Span::raw("leave it running; `nagaya ui` shows it again")]),
         Line::from(vec![key(" Esc "), Span::raw("stay")]),
     ];
-    overlay(app, frame, " quit ", lines, 52);
+    let inner = overlay(app, frame, " quit ", lines, 52);
+    let answers = [KeyCode::Char('s'), KeyCode::Char('l'), KeyCode::Esc];
+    answers.into_iter().zip(2..).map(|(code, row)| (row_of(inner, row), Spot::Answer(code))).collect()
 }
 
-fn overlay(app: &App, frame: &mut Frame<'_>, title: &'static str, lines: Vec<Line<'_>>, width: u16) {
+/// Paints a box over the middle; the area in it.
+
+fn overlay(app: &App, frame: &mut Frame<'_>, title: &'static str, lines: Vec<Line<'_>>, width: u16) -> Rect {
     let area = frame.area();
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2).min(area.height);
     let width = width.min(area.width);
     let place = Rect { x: (area.width - width) / 2, y: (area.height - height) / 2, width, height };
     let block = Block::bordered().title(Span::styled(title, app.theme.title()));
+    let inner = block.inner(place);
     frame.render_widget(Clear, place);
     frame.render_widget(Paragraph::new(lines).block(block), place);
+    inner
 }

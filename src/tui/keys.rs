@@ -23,6 +23,8 @@ pub enum Action {
     Go(usize),
     SwitchPane,
     Why,
+    /// The next service that fails.
+    Trouble,
     Mark,
     Start,
     Stop,
@@ -136,6 +138,7 @@ pub const BINDINGS: &[Binding] = &[
     key(Action::Go(3), "go-requests", "4", "requests", EVERYWHERE),
     key(Action::Go(4), "go-routes", "5", "routes", EVERYWHERE),
     key(Action::Go(5), "go-tasks", "6", "tasks", EVERYWHERE),
+    key(Action::Trouble, "trouble", "!", "to the next service that fails", EVERYWHERE),
     key(Action::Palette, "palette", ": Ctrl-p", "any command of nagaya", EVERYWHERE),
     key(Action::Copy, "copy", "y", "copy what is selected", EVERYWHERE),
     key(Action::Stream, "stream", "S", "plain lines of all logs, and back", EVERYWHERE),

@@ -1,6 +1,6 @@
 //! What the mouse does: a click goes to what is under it, the wheel moves. What is where is noted while it is drawn.
 
-use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 
 use super::app::{App, Ask, Over, Pane};
@@ -20,6 +20,10 @@ pub enum Spot {
     Pane(Pane),
     /// The row of what has this place in the list of the page.
     Row(usize),
+    /// The suggestion of this place, in the palette.
+    Suggestion(usize),
+    /// An answer in a dialog, by its key.
+    Answer(KeyCode),
 }
 
 /// What is where, as last drawn.
@@ -83,26 +87,37 @@ impl App {
                 self.over = Over::Nothing;
                 return None;
             }
-            Over::Quit | Over::Prompt(_) => return None,
+            Over::Quit | Over::Prompt(_) => return self.click_over(at),
         }
         for spot in self.spots.at(at) {
             match spot {
                 Spot::Tab(number) => return self.act(Action::Go(number)),
                 Spot::Pane(pane) => self.pane = pane,
                 Spot::Row(place) => self.select(place),
+                Spot::Suggestion(_) | Spot::Answer(_) => {}
             }
         }
         None
     }
 
+    /// A click while something lies over the page: what is below cannot be meant.
+    fn click_over(&mut self, at: Position) -> Option<Ask> {
+        match self.spots.at(at).pop()? {
+            Spot::Answer(code) => self.key(KeyEvent::new(code, KeyModifiers::NONE)),
+            Spot::Suggestion(place) => self.pick(place),
+            Spot::Tab(_) | Spot::Pane(_) | Spot::Row(_) => None,
+        }
+    }
+
     fn wheel(&mut self, at: Position, by: isize) {
-        match self.over {
+        match &self.over {
             Over::Nothing => {}
             Over::Help(from) => {
                 self.over = Over::Help(self.help_at(from.saturating_add_signed(by)));
                 return;
             }
-            Over::Quit | Over::Prompt(_) => return,
+            Over::Prompt(prompt) => return self.go_suggestions(prompt.clone(), by),
+            Over::Quit => return,
         }
         match self.trail.top() {
             // What is under the pointer moves, wherever keys go.

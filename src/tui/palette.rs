@@ -7,6 +7,7 @@ use ratatui::widgets::{Block, Clear, Paragraph};
 
 use super::app::App;
 use super::fuzzy;
+use super::mouse::{Spot, row_of};
 use super::text::cell;
 
 /// Suggestions that are shown.
@@ -82,11 +83,11 @@ pub fn words(text: &str) -> Vec<String> {
     words
 }
 
-/// Paints the suggestions above the line that is typed.
-pub fn draw(app: &App, frame: &mut Frame<'_>, area: Rect, typed: &str, selected: usize) {
+/// Paints the suggestions above the line that is typed; where each is.
+pub fn draw(app: &App, frame: &mut Frame<'_>, area: Rect, typed: &str, selected: usize) -> Vec<(Rect, Spot)> {
     let found = suggestions(app, typed);
     if found.is_empty() {
-        return;
+        return Vec::new();
     }
     let width = area.width.min(72);
     let height = u16::try_from(found.len() + 2).unwrap_or(12).min(area.height.saturating_sub(1));
@@ -102,8 +103,10 @@ pub fn draw(app: &App, frame: &mut Frame<'_>, area: Rect, typed: &str, selected:
     };
     let lines: Vec<Line<'_>> = found.iter().enumerate().map(line).collect();
     let block = Block::bordered().title(Span::styled(" nagaya ", app.theme.title()));
+    let inner = block.inner(place);
     frame.render_widget(Clear, place);
     frame.render_widget(Paragraph::new(lines).block(block), place);
+    (0..found.len()).map(|at| (row_of(inner, at), Spot::Suggestion(at))).collect()
 }
 
 #[cfg(test)]

@@ -8,13 +8,14 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
 use regex::Regex;
+use unicode_width::UnicodeWidthStr;
 
 use super::app::App;
 use super::draw::window;
 use super::logs::matcher;
 use super::mouse::{Spot, row_of};
 use super::services::millis;
-use super::text::{cell, clean, wrap};
+use super::text::{cell, clean, wrap_words};
 use crate::view::{Bar, Request, waterfall};
 
 /// Requests that are kept.
@@ -232,8 +233,10 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
 fn row(app: &App, request: &Request, from: usize, to: usize, width: usize) -> Line<'static> {
     let rest = width.saturating_sub(8 + from + to + 7 + 6 + 8);
     let (what, notes) = (what(request), notes(request));
-    let notes = cell(&notes, rest.saturating_sub(what.chars().count()).max(rest / 2).min(rest), false);
-    let what = cell(&what, rest.saturating_sub(notes.chars().count()), false);
+    // Both have half of the room, and what the other does not need.
+    let room = rest.saturating_sub(what.width()).max(rest / 2);
+    let notes = cell(&notes, room.min(notes.width()), false);
+    let what = cell(&what, rest.saturating_sub(notes.width()), false);
     let style =
         if request.declared == Some(false) || request.error.is_some() { app.theme.bad() } else { app.theme.faint() };
     Line::from(vec![
@@ -282,8 +285,11 @@ pub fn draw_trace(app: &mut App, frame: &mut Frame<'_>, area: Rect, trace: &str)
     frame.render_widget(block, bottom);
     if let Some(bar) = bars.get(at) {
         let details = details(requests[bar.request]);
-        let lines =
-            details.iter().flat_map(|line| wrap(line, usize::from(inner.width))).map(Line::from).collect::<Vec<_>>();
+        let lines = details
+            .iter()
+            .flat_map(|line| wrap_words(line, usize::from(inner.width)))
+            .map(Line::from)
+            .collect::<Vec<_>>();
         frame.render_widget(Paragraph::new(lines), inner);
     }
     app.spots.add(spots);

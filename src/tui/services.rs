@@ -50,6 +50,12 @@ impl<'a> Group<'a> {
         self.0.iter().all(|row| row.settled)
     }
 
+    /// One of its instances does not do what it should, and not because of others.
+    pub fn fails(self) -> bool {
+        let is_bad = |state| matches!(state, State::Unhealthy | State::Backoff | State::Failed);
+        self.0.iter().any(|row| !row.settled && is_bad(row.state))
+    }
+
     fn cpu(self) -> Option<f64> {
         self.0.iter().filter_map(|row| row.cpu_percent).reduce(|one, other| one + other)
     }

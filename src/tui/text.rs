@@ -1,5 +1,6 @@
 //! Text from services, made fit for a screen: no colours of its own, no control characters, tabs as spaces.
 
+use ratatui::text::Line;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// One line without anything that could move the cursor.
@@ -40,6 +41,25 @@ pub fn fit(text: &str, width: usize) -> String {
     out
 }
 
+/// The beginning of a line that fits a width, with an ellipsis where it was cut.
+pub fn fit_line(mut line: Line<'static>, width: usize) -> Line<'static> {
+    if line.width() <= width {
+        return line;
+    }
+    let mut room = width.saturating_sub(1);
+    for (at, span) in line.spans.iter_mut().enumerate() {
+        let used = span.content.width();
+        if used > room {
+            let kept = if room == 0 { String::new() } else { wrap(&span.content, room).swap_remove(0) };
+            span.content = if width == 0 { kept.into() } else { format!("{kept}…").into() };
+            line.spans.truncate(at + 1);
+            break;
+        }
+        room -= used;
+    }
+    line
+}
+
 /// A text in a cell of a width, at its left or right side.
 pub fn cell(text: &str, width: usize, is_right: bool) -> String {
     let text = fit(text, width);
@@ -65,8 +85,27 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     rows
 }
 
+/// A text in rows of a width, with a new row before a word where it would not fit, and within one that no row has room for.
+pub fn wrap_words(text: &str, width: usize) -> Vec<String> {
+    let mut rows: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        let row = match rows.pop() {
+            Some(row) if row.width() + 1 + word.width() > width && word.width() <= width => {
+                rows.push(row);
+                word.to_owned()
+            }
+            Some(row) => format!("{row} {word}"),
+            None => word.to_owned(),
+        };
+        rows.extend(wrap(&row, width));
+    }
+    rows
+}
+
 #[cfg(test)]
 mod tests {
+    use ratatui::text::Span;
+
     use super::*;
 
     #[test]
@@ -82,6 +121,13 @@ mod tests {
         assert_eq!(fit("abcd", 3), "ab…");
         assert_eq!(fit("abcd", 0), "");
         assert_eq!(wrap("長屋abc", 4), ["長屋", "abc"]);
+        assert_eq!(wrap_words("db is at db:54321", 10), ["db is at", "db:54321"]);
+        assert_eq!(wrap_words("a longer-than-this b", 6), ["a long", "er-tha", "n-this", "b"]);
+        assert_eq!(wrap_words("", 6), [""]);
+        assert_eq!(wrap_words("長屋 の 人", 4), ["長屋", "の", "人"]);
+        let line =
+            |room| fit_line(Line::from(vec![Span::raw("ab"), Span::raw("cd"), Span::raw("e")]), room).to_string();
+        assert_eq!([line(5), line(4), line(1), line(0)], ["abcde", "abc…", "…", ""]);
         assert_eq!((cell("長屋", 6, true), cell("長屋", 5, false)), ("  長屋".to_owned(), "長屋 ".to_owned()));
     }
 }

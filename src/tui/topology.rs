@@ -11,7 +11,7 @@ use super::draw::window;
 use super::mouse::{Spot, row_of};
 use super::network::{Edge, How, Network, Picture, Shown, drawn};
 use super::services::{millis, percent, rate};
-use super::text::fit;
+use super::text::{fit, fit_line};
 use crate::view::{Graph, state_mark};
 
 /// More nodes than these are no picture any more.
@@ -90,7 +90,8 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
             (Rect { x: row.x.saturating_add(x), width, ..row }.intersection(row), Spot::Row(it.node))
         });
         app.spots.add(spots);
-        let lines: Vec<_> = drawn.lines.into_iter().skip(shown.start).take(height).collect();
+        let lines = drawn.lines.into_iter().skip(shown.start).take(height);
+        let lines: Vec<_> = lines.map(|line| fit_line(line, width)).collect();
         frame.render_widget(Paragraph::new(lines), inner);
     }
     let name = network.nodes.get(selected).map_or("", |node| &node.name);
@@ -98,6 +99,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
         Block::bordered().title(Span::styled(format!(" {name} "), app.theme.title())).border_style(app.theme.faint());
     let inner = block.inner(bottom);
     frame.render_widget(block, bottom);
+    let about: Vec<_> = about.into_iter().map(|line| fit_line(line, usize::from(inner.width))).collect();
     frame.render_widget(Paragraph::new(about), inner);
 }
 

@@ -4,17 +4,14 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::app::{App, Ask, Over};
 use super::page::Page;
-use super::palette::{completed, suggestions, words};
+use super::palette::{Suggestion, completed, suggestions, words};
 use super::prompt::{For, Prompt, Typed};
 
 impl App {
     /// Takes a key for a prompt.
     pub(super) fn type_key(&mut self, mut prompt: Prompt, key: KeyEvent) -> Option<Ask> {
-        if let For::Command(selected) = prompt.what
-            && let Some(moved) = moved(selected, key)
-        {
-            prompt.what = For::Command(moved.min(suggestions(self, &prompt.text).len().saturating_sub(1)));
-            self.over = Over::Prompt(prompt);
+        if let (For::Command(_), Some(by)) = (prompt.what, moved(key)) {
+            self.go_suggestions(prompt, by);
             return None;
         }
         match (prompt.key(key), prompt.what) {
@@ -67,11 +64,40 @@ impl App {
         let found = suggestions(self, &prompt.text);
         let is_whole = letters.is_empty() || found.is_empty() || found.iter().any(|it| it.word == letters);
         if let Some(suggestion) = found.get(selected).filter(|_| !is_whole || selected > 0) {
-            let text = completed(&prompt.text, suggestion);
-            self.over = Over::Prompt(Prompt { what: For::Command(0), text });
+            self.complete(&prompt.text, suggestion);
             return None;
         }
-        let words = words(&prompt.text);
+        self.run_typed(&prompt.text)
+    }
+
+    /// Takes the suggestion of a place, as it was pointed at; if its word stands there already, runs what is typed.
+    pub(super) fn pick(&mut self, place: usize) -> Option<Ask> {
+        let Over::Prompt(Prompt { what: For::Command(_), text }) = &self.over else { return None };
+        let text = text.clone();
+        let suggestion = suggestions(self, &text).into_iter().nth(place)?;
+        if text.rsplit(' ').next() != Some(suggestion.word.as_str()) {
+            self.complete(&text, &suggestion);
+            return None;
+        }
+        self.over = Over::Nothing;
+        self.run_typed(&text)
+    }
+
+    /// Moves in the suggestions of a palette; other prompts have none.
+    pub(super) fn go_suggestions(&mut self, mut prompt: Prompt, by: isize) {
+        if let For::Command(selected) = prompt.what {
+            let last = suggestions(self, &prompt.text).len().saturating_sub(1);
+            prompt.what = For::Command(selected.saturating_add_signed(by).min(last));
+        }
+        self.over = Over::Prompt(prompt);
+    }
+
+    fn complete(&mut self, typed: &str, suggestion: &Suggestion) {
+        self.over = Over::Prompt(Prompt { what: For::Command(0), text: completed(typed, suggestion) });
+    }
+
+    fn run_typed(&mut self, typed: &str) -> Option<Ask> {
+        let words = words(typed);
         match words.first().map(String::as_str) {
             None => None,
             Some("ui" | "attach") => {
@@ -83,14 +109,14 @@ impl App {
     }
 }
 
-/// Where the keys that move in a list of suggestions go. Tab takes one, as Enter does.
-fn moved(selected: usize, key: KeyEvent) -> Option<usize> {
+/// How far a key moves in a list of suggestions, where it does.
+fn moved(key: KeyEvent) -> Option<isize> {
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
     match key.code {
-        KeyCode::Down | KeyCode::Tab => Some(selected + 1),
-        KeyCode::Char('n') if control => Some(selected + 1),
-        KeyCode::Up | KeyCode::BackTab => Some(selected.saturating_sub(1)),
-        KeyCode::Char('p') if control => Some(selected.saturating_sub(1)),
+        KeyCode::Down | KeyCode::Tab => Some(1),
+        KeyCode::Char('n') if control => Some(1),
+        KeyCode::Up | KeyCode::BackTab => Some(-1),
+        KeyCode::Char('p') if control => Some(-1),
         _ => None,
     }
 }

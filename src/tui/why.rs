@@ -4,11 +4,12 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
+use unicode_width::UnicodeWidthStr;
 
 use super::app::App;
 use super::keys::{Action, Place};
 use super::mouse::{Spot, row_of};
-use super::text::{clean, wrap};
+use super::text::{clean, wrap, wrap_words};
 use crate::supervise::State;
 use crate::view::{Blocker, Explanation, lost_lines, state_mark};
 
@@ -62,45 +63,67 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect, name: &str) {
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let width = usize::from(inner.width);
+    let mut spots = Vec::new();
     let lines = match &app.why.told {
         Some(_) | None if app.why.of != name => vec![Line::styled("asking", app.theme.faint())],
         None => vec![Line::styled("asking", app.theme.faint())],
-        Some(Err(error)) => vec![Line::styled(error.clone(), app.theme.bad())],
-        Some(Ok(why)) => told(app, why, width),
+        Some(Err(error)) => {
+            wrap_words(error, width).into_iter().map(|row| Line::styled(row, app.theme.bad())).collect()
+        }
+        Some(Ok(why)) => {
+            let mut lines = Vec::new();
+            for (place, rows) in chain(app, why, width).into_iter().enumerate() {
+                spots.extend((0..rows.len()).map(|row| (row_of(inner, lines.len() + row), Spot::Row(place))));
+                lines.extend(rows);
+            }
+            lines.extend(told(app, why, width));
+            lines
+        }
     };
     // The lines of its log are at the end: they give way where there is no room.
     let shown = lines.into_iter().take(usize::from(inner.height)).collect::<Vec<_>>();
     frame.render_widget(Paragraph::new(shown), inner);
-    if app.why.of == name {
-        app.spots.add((0..=app.why.blockers().len()).map(|place| (row_of(inner, place), Spot::Row(place))));
+    app.spots.add(spots);
+}
+
+/// The service and those that hold it up, the rows of each. A reason that has no room behind its blocker is below it.
+fn chain(app: &App, why: &Explanation, width: usize) -> Vec<Vec<Line<'static>>> {
+    let theme = app.theme;
+    let mark = |state| Span::styled(format!("{} ", state_mark(state)), theme.state(state));
+    let own = Line::from(vec![mark(why.state), Span::raw(format!("{} {}", why.service, why.state.said()))]);
+    let mut all = vec![vec![own]];
+    for (at, blocker) in why.blockers.iter().enumerate() {
+        let indent = "  ".repeat(at.min(8));
+        let mut line = Line::from(vec![
+            Span::styled(format!("{indent}↳ "), theme.faint()),
+            mark(blocker.state),
+            Span::raw(format!("{} must be {}, ", blocker.service, blocker.condition)),
+            Span::styled(blocker.state.said(), theme.state(blocker.state)),
+        ]);
+        let mut below = Vec::new();
+        if let Some(reason) = blocker.reason.as_deref().map(clean) {
+            if line.width() + 2 + reason.width() <= width {
+                line.push_span(format!(": {reason}"));
+            } else {
+                line.push_span(":");
+                let indent = indent + "    ";
+                let rows = wrap_words(&reason, width.saturating_sub(indent.len()));
+                below = rows.into_iter().map(|row| Line::from(format!("{indent}{row}"))).collect();
+            }
+        }
+        all.push([vec![line], below].concat());
     }
+    if let Some(rows) = all.get_mut(app.why.selected) {
+        rows.iter_mut().for_each(|row| row.style = theme.selected(true));
+    }
+    all
 }
 
 fn told(app: &App, why: &Explanation, width: usize) -> Vec<Line<'static>> {
     let theme = app.theme;
     let mut lines = Vec::new();
-    let mut selectable = |at: usize, spans: Vec<Span<'static>>| {
-        let line = Line::from(spans);
-        lines.push(if at == app.why.selected { line.style(theme.selected(true)) } else { line });
-    };
-    let state = |state| Span::styled(format!("{} ", state_mark(state)), theme.state(state));
-    selectable(0, vec![state(why.state), Span::raw(format!("{} {}", why.service, why.state.said()))]);
-    for (at, blocker) in why.blockers.iter().enumerate() {
-        let indent = "  ".repeat(at.min(8));
-        let reason = blocker.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        selectable(
-            at + 1,
-            vec![
-                Span::styled(format!("{indent}↳ "), theme.faint()),
-                state(blocker.state),
-                Span::raw(format!("{} must be {}, ", blocker.service, blocker.condition)),
-                Span::styled(blocker.state.said(), theme.state(blocker.state)),
-                Span::raw(reason),
-            ],
-        );
-    }
     let mut text = |text: &str, style| {
-        lines.extend(wrap(&clean(text), width).into_iter().map(|row| Line::styled(row, style)));
+        lines.extend(wrap_words(&clean(text), width).into_iter().map(|row| Line::styled(row, style)));
     };
     text("", theme.faint());
     let plain = ratatui::style::Style::new();
@@ -132,7 +155,8 @@ fn told(app: &App, why: &Explanation, width: usize) -> Vec<Line<'static>> {
     if !why.last_lines.is_empty() {
         text("", plain);
         text(&format!("the last lines of {}", why.culprit().label()), theme.title());
-        why.last_lines.iter().for_each(|line| text(line, plain));
+        let rows = why.last_lines.iter().flat_map(|line| wrap(&clean(line), width));
+        lines.extend(rows.map(Line::from));
     }
     lines
 }
