@@ -36,7 +36,7 @@ async fn command(program: &OsStr, arguments: &[OsString]) -> Result<ExitCode, Er
 /// Runs a command to its end, with this process's streams; its exit code, as a shell tells it. What asks this process to
 /// end is passed on, so that it outlives the command.
 pub async fn attend(mut command: Command, not_run: impl Fn(&std::io::Error) -> Error) -> Result<u8, Error> {
-    // Asked for before there is a child: none may be missed. The terminal's go to the child as well.
+    // Asked for before there is a child: none may be missed.
     let caught = |kind| signal(kind).map_err(|error| Error::new(Code::Exec, format!("no signals: {error}")));
     let (mut interrupt, mut quit) = (caught(SignalKind::interrupt())?, caught(SignalKind::quit())?);
     let (mut terminate, mut hangup) = (caught(SignalKind::terminate())?, caught(SignalKind::hangup())?);
@@ -44,11 +44,18 @@ pub async fn attend(mut command: Command, not_run: impl Fn(&std::io::Error) -> E
     loop {
         tokio::select! {
             ended = child.wait() => return Ok(ended.map_or(1, code)),
-            _ = interrupt.recv() => {}
-            _ = quit.recv() => {}
+            _ = interrupt.recv() => unless_told(&child, Signal::INT),
+            _ = quit.recv() => unless_told(&child, Signal::QUIT),
             _ = terminate.recv() => pass_on(&child, Signal::TERM),
             _ = hangup.recv() => pass_on(&child, Signal::HUP),
         }
+    }
+}
+
+/// A terminal tells all in its foreground; whoever tells this process alone means the command.
+fn unless_told(child: &Child, signal: Signal) {
+    if !crate::effects::terminal::is_in_foreground() {
+        pass_on(child, signal);
     }
 }
 

@@ -56,7 +56,7 @@ pub async fn run(global: &Global, args: Remote, output: &Output) -> Result<ExitC
 /// `users web on db off`: what is to become of whom.
 fn orders(words: &[String]) -> Result<Vec<Order<'_>>, Error> {
     let is_order = |word: &String| ["on", "off"].contains(&word.as_str());
-    let order = |part: &'_ [String]| match part.split_last() {
+    let order = |part: &[String]| match part.split_last() {
         Some((last, services)) if is_order(last) && !services.is_empty() => Ok(last == "on"),
         _ => Err(Error::usage("`remote` needs services and then `on` or `off`")
             .hint("`nagaya remote users on` looks for users elsewhere, `nagaya remote users off` runs it here")),
@@ -77,7 +77,7 @@ async fn back(client: &Client, engine: &Registration, services: &[String], outpu
         let away = rows.iter().find(|row| services.contains(&row.service) && row.remote.is_some());
         match away.and_then(|row| Some((&row.service, row.remote.as_ref()?))) {
             Some((service, remote)) => {
-                error.hint(format!("nothing was switched: requests to {service} go on to {remote}"))
+                error.hint(format!("{service} was not switched: requests to it go on to {remote}"))
             }
             None => error,
         }

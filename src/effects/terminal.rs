@@ -12,9 +12,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
+use rustix::process::getpgrp;
 use rustix::pty::{OpenptFlags, openpt, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use rustix::termios::{Winsize, tcgetpgrp, tcsetwinsize};
 use tokio::io::AsyncWriteExt;
 use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe;
@@ -22,6 +24,12 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 
 use crate::telemetry::logs::Plain;
+
+/// Whether this process is among those that its terminal tells of Ctrl-C; not where there is no terminal.
+pub fn is_in_foreground() -> bool {
+    let terminal = open("/dev/tty", OFlags::RDONLY | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty());
+    terminal.and_then(tcgetpgrp).is_ok_and(|group| group == getpgrp())
+}
 
 /// A size in cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

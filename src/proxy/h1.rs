@@ -45,7 +45,7 @@ use super::http::{self, Caller, Context, Lead, Making, Way};
 use super::link::Serving;
 use super::pool::Shelf;
 use super::relay;
-use super::routing::Routed;
+use super::routing::{Fields, Routed};
 use super::tunnel::Tunnel;
 use super::wire::{Io, Text, Wire};
 use crate::dtab::overrides;
@@ -215,7 +215,7 @@ impl<S: Io, W: Way> Server<'_, S, W> {
             Lead::Here(making) => return Read::Here(making, asked, request.framing),
         };
         let mut identity = Identity::of(now, &request.given);
-        let carried = || request.value_of(overrides::INHERITED);
+        let carried = || request.first(overrides::INHERITED);
         let linked = self.own.as_ref().map(|own| own.link(&mut identity, carried)).unwrap_or_default();
         let led = match self.context.endless(&linked, self.caller, &identity) {
             Some(refusal) => Err(refusal),

@@ -48,7 +48,8 @@ struct Requests {
     free: Vec<usize>,
     /// Of all services.
     totals: Rc<Totals>,
-    /// The program was seen to hand on the entries of a request itself: a call without any is of one without.
+    /// The program was seen to hand on the entries of a request itself, and has not been idle since: a call without any is
+    /// of one without.
     hands_on: Cell<bool>,
 }
 
@@ -190,6 +191,10 @@ impl Drop for InFlight {
             requests.totals.end(ended.identity.hops);
         }
         requests.free.push(self.place);
+        if requests.free.len() == requests.places.len() {
+            // It may be another program the next time.
+            requests.hands_on.set(false);
+        }
     }
 }
 
@@ -283,16 +288,21 @@ mod tests {
         let linked = serving.link(&mut made, || None);
         assert_eq!((linked.link, linked.withheld.is_some()), (Link::Inferred, true));
     }
+
     #[test]
     fn nothing_is_withheld_from_the_calls_of_who_hands_entries_on_itself() {
         let serving = Links::default().of(&"web".into(), None);
         let entries = local("/a=>/b");
-        let _first = serving.begin(None, &identity(None, None), Some(&entries));
-        let _second = serving.begin(None, &identity(None, None), None);
+        let begin = |local| serving.begin(None, &identity(None, None), local);
+        let both = [begin(Some(&entries)), begin(None)];
         let call = |carried: Option<&'static [u8]>| serving.link(&mut identity(None, None), || carried);
         let linked = call(Some(b"/a=>/c"));
         assert_eq!((linked.link, linked.withheld), (Link::Inferred, None), "it has some of its own");
         assert_eq!(call(Some(b" /a=>/b")).withheld, None);
         assert_eq!((call(None).withheld, entries.withheld()), (None, None), "it is the other's");
+        // Once it serves nothing it may be started anew.
+        drop(both);
+        let _both = [begin(Some(&entries)), begin(None)];
+        assert_eq!(call(None).withheld.as_deref(), Some("web"));
     }
 }

@@ -79,6 +79,17 @@ impl Call<'_> {
 pub trait Fields {
     /// Shows each of them.
     fn each<'f>(&'f self, see: &mut dyn FnMut(&'f str, &'f [u8]));
+
+    /// The first value of a field.
+    fn first(&self, name: &str) -> Option<&[u8]> {
+        let mut found = None;
+        self.each(&mut |field, value| {
+            if found.is_none() && field.eq_ignore_ascii_case(name) {
+                found = Some(value);
+            }
+        });
+        found
+    }
 }
 
 /// Where a request leads.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use indexmap::IndexMap;
 
-use super::tries::{beside, no_worktree, of_worktree};
+use super::tries::{beside, foreign, no_worktree, of_worktree};
 use super::{Flaw, Problem};
 use crate::effects::places::Home;
 use crate::effects::tries::{self, Try};
@@ -165,7 +165,8 @@ async fn version(workspace: &Workspace, service: &Service, word: &Word) -> Resul
     match &word.meant {
         Meant::Here => Ok(Version::Declared(service.name.clone())),
         Meant::Folder(folder) => {
-            let files = beside(service, folder).map_err(|problem| of_version(service, word, &problem))?;
+            let files = beside(service, &foreign(workspace, service), folder)
+                .map_err(|problem| of_version(service, word, &problem))?;
             Ok(Version::Folder { stands_for: files.stands_for, folder: files.folder })
         }
         Meant::Git(branch) => {

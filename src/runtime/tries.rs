@@ -71,9 +71,13 @@ fn derived(service: &ServiceName, source: &Source) -> Result<String, Problem> {
 }
 
 /// Finds the files of a version, or has git make them in a worktree at `path`.
-pub(super) async fn files(service: Service, source: Source, path: PathBuf) -> Result<Files, Problem> {
+pub(super) async fn files(
+    (service, foreign): (Service, Vec<PathBuf>),
+    source: Source,
+    path: PathBuf,
+) -> Result<Files, Problem> {
     match source {
-        Source::Folder(folder) => beside(&service, &folder),
+        Source::Folder(folder) => beside(&service, &foreign, &folder),
         Source::Branch(branch) => {
             let worktree = worktree::add(&service.working_dir, &branch, &path).await.map_err(no_worktree)?;
             match of_worktree(&service, &worktree) {
@@ -88,8 +92,14 @@ pub(super) async fn files(service: Service, source: Source, path: PathBuf) -> Re
     }
 }
 
-/// A folder stands for that of the service's manifest, or for the service's own.
-pub(super) fn beside(service: &Service, given: &Path) -> Result<Files, Problem> {
+/// The folders of a workspace's other services.
+pub(super) fn foreign(workspace: &Workspace, service: &Service) -> Vec<PathBuf> {
+    let folders = workspace.services.values().map(|it| &it.working_dir);
+    folders.filter(|folder| **folder != service.working_dir).cloned().collect()
+}
+
+/// A folder stands for that of the service's manifest, or for the service's own; never for one of the `foreign`.
+pub(super) fn beside(service: &Service, foreign: &[PathBuf], given: &Path) -> Result<Files, Problem> {
     let Ok(folder) = fs::real(given) else {
         return Err(refused(format!("{} does not exist", given.display()), None));
     };
@@ -108,9 +118,10 @@ pub(super) fn beside(service: &Service, given: &Path) -> Result<Files, Problem> 
         has_files(service, &mapped)?;
         return Ok(files(&above));
     }
-    let is_own = match own_files(service).is_empty() {
-        true => is_alike(own, &folder),
-        false => has_files(service, &folder).is_ok(),
+    let is_own = match own_files(service).as_slice() {
+        // What the command needs is made by the steps, of what is there.
+        [] => !service.setup.is_empty() && !foreign.contains(&folder) && is_alike(own, &folder),
+        _ => has_files(service, &folder).is_ok(),
     };
     if is_own {
         return Ok(files(own));
@@ -121,12 +132,12 @@ pub(super) fn beside(service: &Service, given: &Path) -> Result<Files, Problem> 
     Err(refused(message, Some(hint)))
 }
 
-/// Whether most files of one folder are in the other too, by their names: what a command needs may have to be made there.
+/// Whether most of what is in one folder is in the other too, by its names.
 fn is_alike(own: &Path, folder: &Path) -> bool {
     let names = fs::names(own).unwrap_or_default();
-    let files: Vec<&String> = names.iter().filter(|name| fs::is_file(&own.join(name))).collect();
-    let there = files.iter().filter(|name| fs::is_file(&folder.join(name))).count();
-    there > 0 && there * 2 >= files.len()
+    let shown: Vec<&String> = names.iter().filter(|name| !name.starts_with('.')).collect();
+    let there = shown.iter().filter(|name| fs::exists(&folder.join(name))).count();
+    there > 0 && there * 3 >= shown.len() * 2
 }
 
 /// The folder of a service in a worktree stands for the one in the user's checkout.

@@ -53,7 +53,7 @@ impl<'a> Group<'a> {
     /// One of its instances does not do what it should, and not because of others.
     pub fn fails(self) -> bool {
         let is_bad = |state| matches!(state, State::Unhealthy | State::Backoff | State::Failed);
-        self.0.iter().any(|row| !row.settled && is_bad(row.state))
+        self.0.iter().any(|row| row.wanted && is_bad(row.state))
     }
 
     fn cpu(self) -> Option<f64> {

@@ -120,6 +120,19 @@ fn a_stop_by_hand_outdoes_a_failed_probe_and_so_does_a_restart() {
 }
 
 #[test]
+fn an_engine_that_was_held_up_has_not_heard_all_yet() {
+    let mut world = Fixture::new("a: liveness: { notify: true, period: 1s }, restart: always");
+    world.up();
+    world.launched("a");
+    assert_eq!(world.pass(6000), "");
+    assert_eq!(world.next(), Some(1000));
+    assert_eq!(world.said("a", Said::Alive), "");
+    assert_eq!(world.next(), Some(3000));
+    assert_eq!(world.pass(4000), "");
+    assert_eq!(world.pass(1000), "signal a SIGTERM", "there was no word");
+}
+
+#[test]
 fn a_program_says_that_it_lives() {
     let mut world = Fixture::new("a: liveness: { notify: true, period: 5s }, restart: always");
     world.up();

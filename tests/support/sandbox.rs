@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -202,10 +203,18 @@ impl Sandbox {
 
     /// Starts nagaya and lets it run; its output goes into files that `Running` reads.
     pub fn start(&self, words: &[&str]) -> Running {
+        self.spawn(self.command(binary()).args(words))
+    }
+
+    /// The same with a process group of its own, which no terminal tells of anything.
+    pub fn start_apart(&self, words: &[&str]) -> Running {
+        self.spawn(self.command(binary()).args(words).process_group(0))
+    }
+
+    fn spawn(&self, command: &mut Command) -> Running {
         let [out, err] = ["out", "err"].map(|name| self.folder.path().join(format!("{name}-{}", fastrand::u32(..))));
         let file = |path: &Path| fs::File::create(path).unwrap();
-        let child =
-            self.command(binary()).args(words).stdout(file(&out)).stderr(file(&err)).spawn().expect("nagaya starts");
+        let child = command.stdout(file(&out)).stderr(file(&err)).spawn().expect("nagaya starts");
         Running { child, out, err }
     }
 

@@ -80,11 +80,6 @@ pub fn of_later_version(head: &[u8]) -> Result<Vec<u8>, Fault> {
 }
 
 impl<'h, 'b> Request<'h, 'b> {
-    /// The first value of a field.
-    pub fn value_of(&self, name: &str) -> Option<&'b [u8]> {
-        self.fields.iter().find(|field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
-    }
-
     /// Reads a whole head (RFC 9112 sections 2 to 6); what different readers might understand differently is refused.
     pub fn read(head: &'b [u8], room: &'h mut Room<'b>) -> Result<Self, Fault> {
         let mut parsed = httparse::Request::new(&mut []);

@@ -29,8 +29,8 @@ pub struct Place {
     /// Connections from which nothing has come for longer than patience lasts.
     waiting: AtomicUsize,
     serves_several: AtomicBool,
-    /// Somebody closes what is idle for those that wait.
-    is_cleared: AtomicBool,
+    /// Somebody is about to close what is idle, for those that wait.
+    is_being_cleared: AtomicBool,
 }
 
 /// One connection to a callee.
@@ -71,13 +71,13 @@ impl Place {
         self.waiting.load(Relaxed) > 0 && !self.serves_several()
     }
 
-    /// Somebody begins to close what is idle, unless somebody does already.
+    /// Has the caller close what is idle: whether nobody else is about to.
     pub fn begin_clearing(&self) -> bool {
-        !self.is_cleared.swap(true, Relaxed)
+        !self.is_being_cleared.swap(true, Relaxed)
     }
 
     pub fn end_clearing(&self) {
-        self.is_cleared.store(false, Relaxed);
+        self.is_being_cleared.store(false, Relaxed);
     }
 
     pub fn patience(&self) -> Duration {

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -16,6 +17,10 @@ use crate::route::{Endpoint, Known, Remote, Routes, Table, Upstream, is_machine}
 
 /// Names that are kept bound. Requests may bring any.
 const MOST_NAMES: usize = 1000;
+/// Entries of requests by which names are kept bound: those who try something send the same ones again and again. Of
+/// each of them so many names and choices of rules are kept.
+const MOST_BROUGHT: usize = 50;
+const MOST_OF_ONE: usize = 20;
 
 /// What names mean for as long as neither table nor routes change.
 pub(super) struct Snapshot {
@@ -33,19 +38,36 @@ pub(super) struct View {
     pub routes: Arc<Routes>,
     /// Every name leads to the service of that name.
     pub is_plain: bool,
-    bound: RefCell<Kept>,
-    /// The same of requests that rules are for, by the numbers of these.
-    ruled: RefCell<HashMap<Box<[usize]>, Kept>>,
+    bound: Ways,
+    /// The same of requests that bring entries, by the text of these.
+    led: RefCell<HashMap<Box<str>, Rc<Ways>>>,
+}
+
+/// What names are bound to: for requests that no rule is for, and for the others by the numbers of their rules.
+#[derive(Default)]
+struct Ways {
+    plain: RefCell<Kept>,
+    ruled: RefCell<HashMap<Box<[usize]>, Rc<RefCell<Kept>>>>,
 }
 
 impl View {
     fn new(table: &Table, routes: Arc<Routes>) -> Rc<Self> {
         let is_plain = routes.are_built_in() && table.identifiers.is_empty() && table.rules.is_empty();
-        Rc::new(Self { routes, is_plain, bound: RefCell::default(), ruled: RefCell::default() })
+        Rc::new(Self { routes, is_plain, bound: Ways::default(), led: RefCell::default() })
     }
 }
 
 type Kept = HashMap<Path, Rc<Binding>>;
+
+impl Ways {
+    /// What a name is bound to; of names and of choices of rules, so many are kept.
+    fn binding(&self, name: &Path, rules: &[usize], most: usize, bind: impl FnOnce() -> Rc<Binding>) -> Rc<Binding> {
+        match rules {
+            [] => kept(&mut self.plain.borrow_mut(), name, most, bind),
+            rules => kept(&mut kept_for(&self.ruled, rules, most).borrow_mut(), name, most, bind),
+        }
+    }
+}
 
 impl Snapshot {
     pub fn new(table: Arc<Table>, routes: Arc<Routes>) -> Self {
@@ -108,19 +130,9 @@ impl Snapshot {
 
     pub fn binding(&self, view: &View, name: &Path, rules: &[usize], local: Option<&Local>) -> Rc<Binding> {
         let bind = || self.bind(view, name, self.table.rules.entries(rules), local);
-        match (local, rules) {
-            (Some(_), _) => bind(),
-            (None, []) => kept(&mut view.bound.borrow_mut(), name, bind),
-            (None, rules) => {
-                let mut ruled = view.ruled.borrow_mut();
-                if let Some(of_rules) = ruled.get_mut(rules) {
-                    return kept(of_rules, name, bind);
-                }
-                if ruled.len() >= MOST_NAMES {
-                    ruled.clear();
-                }
-                kept(ruled.entry(rules.into()).or_default(), name, bind)
-            }
+        match local {
+            None => view.bound.binding(name, rules, MOST_NAMES, bind),
+            Some(local) => kept_for(&view.led, local.text(), MOST_BROUGHT).binding(name, rules, MOST_OF_ONE, bind),
         }
     }
 
@@ -172,17 +184,52 @@ impl Snapshot {
     }
 }
 
+/// What is kept for a key, among so many.
+fn kept_for<K: ?Sized + Eq + Hash, V: Default>(all: &RefCell<HashMap<Box<K>, Rc<V>>>, key: &K, most: usize) -> Rc<V>
+where
+    Box<K>: for<'k> From<&'k K>,
+{
+    if let Some(known) = all.borrow().get(key) {
+        return known.clone();
+    }
+    let mut all = all.borrow_mut();
+    if all.len() >= most {
+        all.clear();
+    }
+    all.entry(key.into()).or_default().clone()
+}
+
 /// What is kept of a name while it holds, else what it is bound to now.
-fn kept(all: &mut Kept, name: &Path, bind: impl FnOnce() -> Rc<Binding>) -> Rc<Binding> {
+fn kept(all: &mut Kept, name: &Path, most: usize, bind: impl FnOnce() -> Rc<Binding>) -> Rc<Binding> {
     if let Some(known) = all.get(name)
         && known.holds()
     {
         return known.clone();
     }
     let binding = bind();
-    if all.len() >= MOST_NAMES {
+    if all.len() >= most {
         all.clear();
     }
     all.insert(name.clone(), binding.clone());
     binding
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_requests_bring_is_bound_once_for_all_that_bring_the_same() {
+        let table = Arc::new(Table::default());
+        let routes = Arc::new(Routes::new(0, std::iter::empty(), Dtab::default()));
+        let snapshot = Snapshot::new(table, routes);
+        let name: Path = "/svc/users".parse().unwrap();
+        let local = |number: usize| Local::new(format!("/svc/users=>/a{number}").parse().unwrap()).unwrap();
+        let bound = |number| snapshot.binding(&snapshot.common, &name, &[], Some(&local(number)));
+        let first = bound(0);
+        assert!(Rc::ptr_eq(&first, &bound(0)) && !Rc::ptr_eq(&first, &bound(1)));
+        (2..=MOST_BROUGHT).for_each(|number| drop(bound(number)));
+        assert!(snapshot.common.led.borrow().len() <= MOST_BROUGHT);
+        assert!(!Rc::ptr_eq(&first, &bound(0)), "there is room for so many");
+    }
 }

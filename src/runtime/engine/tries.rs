@@ -17,7 +17,7 @@ use crate::effects::worktree::{Kept, Worktree};
 use crate::model::{NetworkMode, Service, Tried, Workspace};
 use crate::plan::{Matrix, combined};
 use crate::runtime::matrix::Laid;
-use crate::runtime::tries::{Files, files, named, refused, tried};
+use crate::runtime::tries::{Files, files, foreign, named, refused, tried};
 use crate::runtime::{EndTry, Problem, Source, TryRequest};
 use crate::view;
 
@@ -167,8 +167,9 @@ impl Engine {
             return drop(reply.send(Err(problem)));
         }
         let path = self.setup.home.worktrees().join(&name);
+        let foreign = foreign(&self.manifest, &service);
         self.tries.jobs.spawn(async move {
-            let result = files(service, request.source, path).await;
+            let result = files((service, foreign), request.source, path).await;
             Done::Prepared(name, reply, result)
         });
     }

@@ -28,7 +28,8 @@ enum Look {
     #[default]
     Never,
     At(Moment),
-    UnderWay,
+    /// Since then; calls were counted as they were at that moment.
+    UnderWay(Moment),
 }
 
 impl Budget {
@@ -36,7 +37,7 @@ impl Budget {
     pub fn next(&self) -> Option<Moment> {
         match self.look {
             Look::At(at) => Some(at),
-            Look::Never | Look::UnderWay => None,
+            Look::Never | Look::UnderWay(_) => None,
         }
     }
 }
@@ -52,7 +53,7 @@ impl World {
     /// Something was started: it will take some.
     pub(in crate::supervise) fn weigh_soon(&mut self, now: Moment) {
         let soon = now.after(SOON);
-        if self.plan.budget.is_some() && self.budget.look != Look::UnderWay {
+        if self.plan.budget.is_some() && !matches!(self.budget.look, Look::UnderWay(_)) {
             self.budget.look = Look::At(self.budget.next().map_or(soon, |at| at.min(soon)));
         }
     }
@@ -63,14 +64,14 @@ impl World {
             return;
         }
         let is_wanted = self.plan.budget.is_some() && !self.is_quiet();
-        self.budget.look = if is_wanted { Look::UnderWay } else { Look::Never };
+        self.budget.look = if is_wanted { Look::UnderWay(now) } else { Look::Never };
         if is_wanted {
             self.effects.push(Effect::Weigh);
         }
     }
 
     pub(super) fn weighed(&mut self, now: Moment, all: &[Weighed]) {
-        self.budget.look = Look::Never;
+        let Look::UnderWay(looked) = std::mem::take(&mut self.budget.look) else { return };
         let Some(budget) = self.plan.budget else { return };
         let took = Size(all.iter().map(|it| it.bytes).sum());
         // What is on its way out makes room without anybody else having to go.
@@ -78,7 +79,7 @@ impl World {
         let mut excess = took.0.saturating_sub(leaving).saturating_sub(budget.0);
         let mut stopped = false;
         if excess > 0 {
-            for idle in self.idle(now, all) {
+            for idle in self.idle(looked, all) {
                 if excess == 0 {
                     break;
                 }
@@ -95,14 +96,14 @@ impl World {
         self.budget.look = Look::At(now.after(SELDOM.mul_f64(1.0 - used).max(SOON)));
     }
 
-    /// Whether an instance has been there to be called for a while.
-    fn has_served(&self, service: usize, now: Moment) -> bool {
+    /// Whether an instance had been there to be called for a while at a moment.
+    fn has_served(&self, service: usize, at: Moment) -> bool {
         let since = |instance: &Instance| match &instance.phase {
             Phase::Up(up) if instance.serves() => up.ready_at,
             _ => None,
         };
         let mut served = self.rows[service].instances.iter().filter_map(since);
-        served.any(|since| since.after(SOON) <= now)
+        served.any(|since| since.after(SOON) <= at)
     }
 
     fn is_on_its_way_out(&self, incarnation: Incarnation) -> bool {
@@ -121,15 +122,15 @@ impl World {
         self.notes.push(Note { at: now, service: None, what });
     }
 
-    /// Lazy services that run and answer nobody, those first that nobody called for longest. One that has only just come
-    /// was woken by somebody whose call was not counted yet when this was looked up.
-    fn idle(&self, now: Moment, all: &[Weighed]) -> Vec<Idle> {
+    /// Lazy services that run and answer nobody, those first that nobody called for longest. One that had only just come
+    /// when this was looked up was woken by somebody whose call was not counted yet.
+    fn idle(&self, looked: Moment, all: &[Weighed]) -> Vec<Idle> {
         let lives = |service: usize| {
             let of = move |incarnation: Incarnation| self.find(incarnation).is_some_and(|spot| spot.service == service);
             all.iter().filter(move |it| of(it.incarnation))
         };
         let is_lazy = |service: &usize| {
-            let is_up = self.rows[*service].want == Want::Up && self.has_served(*service, now);
+            let is_up = self.rows[*service].want == Want::Up && self.has_served(*service, looked);
             self.plan.services[*service].lazy && is_up && lives(*service).all(|it| it.demand.under_way == 0)
         };
         let idle = |service: usize| Idle {

@@ -26,9 +26,9 @@ fn a_command_has_its_own_exit_code() {
 fn a_signal_is_passed_on() {
     for account in Account::all() {
         let sandbox = pods(account);
-        for (name, code) in [("TERM", 42), ("HUP", 43)] {
+        for (name, code) in [("TERM", 42), ("HUP", 43), ("INT", 44), ("QUIT", 45)] {
             let script = format!("trap 'exit {code}' {name}; echo waiting; while :; do sleep 0.05; done");
-            let run = sandbox.start(&["exec", "web", "--", "sh", "-c", &script]);
+            let run = sandbox.start_apart(&["exec", "web", "--", "sh", "-c", &script]);
             until("it waits", || run.out().contains("waiting"));
             run.signal(name);
             run.end().ended(code);
