@@ -64,9 +64,11 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect, name: &str) {
     frame.render_widget(block, area);
     let width = usize::from(inner.width);
     let mut spots = Vec::new();
-    let lines = match &app.why.told {
-        Some(_) | None if app.why.of != name => vec![Line::styled("asking", app.theme.faint())],
-        None => vec![Line::styled("asking", app.theme.faint())],
+    let lines = match app.why.told.as_ref().filter(|_| app.why.of == name) {
+        None => {
+            let text = if app.gone { "nobody is left to ask: the engine is gone" } else { "asking" };
+            vec![Line::styled(text, app.theme.faint())]
+        }
         Some(Err(error)) => {
             wrap_words(error, width).into_iter().map(|row| Line::styled(row, app.theme.bad())).collect()
         }

@@ -5,11 +5,11 @@
 
 use crossterm::event::KeyCode;
 use nagaya::runtime::Changes;
-use nagaya::tui::{App, Msg, RoutesTold, Shared};
+use nagaya::tui::{App, Keymap, Msg, RoutesTold, Shared, Theme, Workspace};
 use nagaya::view::{EdgeId, Flow, Graph, Piece, Request, Service, Tally};
 use serde_json::{Value, json};
 
-use super::fixture::{app, key, lines, noon, request, row, screen, type_text};
+use super::fixture::{key, lines, noon, request, row, screen, type_text};
 
 /// Compares both usual sizes of what is shown now.
 fn check(name: &str, app: &mut App) {
@@ -29,8 +29,8 @@ fn folded(screen: &str) -> String {
 
 /// A dashboard of these services, which have written these lines.
 fn of(rows: Vec<Service>) -> App {
-    let mut app = app(true, true);
-    app.update(Msg::Flow(Flow { now: noon().as_second() + 60, pieces: Vec::new() }));
+    let workspace = Workspace { name: "shop".to_owned(), url: "http://shop.localhost:4480".to_owned(), owned: true };
+    let mut app = App::new(workspace, Theme { colors: true }, Keymap::default());
     app.update(Msg::Rows(Changes { version: 2, whole: true, services: rows, notices: Vec::new() }));
     app
 }
@@ -87,6 +87,7 @@ fn looping() -> Vec<Service> {
 /// Some requests to users go to its second version.
 fn canary() -> Vec<Service> {
     let mut rows = well();
+    rows[1] = row("users", "ready", Some(8080), &json!({ "version": "v1" }));
     rows.insert(2, row("users-v2", "ready", Some(8080), &json!({ "service": "users", "version": "v2" })));
     rows
 }
@@ -99,7 +100,7 @@ fn gone() -> App {
 
 /// Calls of the last seconds: of web, to users and, where there is one, its other version.
 fn calls(versions: &[(&str, u64)]) -> Flow {
-    let now = noon().as_second() + 60;
+    let now = noon().as_second();
     let piece = |second: i64, from: Option<&str>, to: &str, version: Option<&str>, requests: u64| Piece {
         second,
         edge: EdgeId { from: from.map(str::to_owned), to: to.to_owned(), version: version.map(str::to_owned) },
