@@ -155,7 +155,7 @@ class Started:
         environment = {key: os.environ[key] for key in kept if key in os.environ}
         environment |= {"TERM": "xterm-256color", **(variables or {}), MARK: self.mark}
         self.before = all_pids()
-        self.exit, self.used_ns, self.screen = None, 0, None
+        self.exit, self.used_ns, self.screen, self.drawn = None, 0, None, 0
         options = {"env": environment, "cwd": folder, "start_new_session": True}
         if terminal:
             self.screen, inside = pty.openpty()
@@ -180,6 +180,7 @@ class Started:
         """Reads the screen and answers as a terminal does; a full one would hold the tool up."""
         try:
             while piece := os.read(self.screen, 64 << 10):
+                self.drawn += len(piece)
                 if b"\x1b[6n" in piece:
                     os.write(self.screen, b"\x1b[1;1R")
                 if b"\x1b[c" in piece:

@@ -4,6 +4,7 @@ mod fixture;
 mod mouse;
 mod pages;
 mod random;
+mod states;
 mod words;
 
 use std::fs;
@@ -12,7 +13,7 @@ use std::path::Path;
 use crossterm::event::KeyCode;
 use nagaya::runtime::Changes;
 use nagaya::tui::{Ask, Msg, frame, svg, text};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use fixture::{app, full_app, key, lines, noon, row, screen, terminal};
 
@@ -74,6 +75,25 @@ fn keys_act_on_the_selected_service() {
 }
 
 #[test]
+fn one_key_leads_to_what_fails_from_anywhere() {
+    let mut app = app(false, true);
+    for failing in ["cart", "orders", "cart"] {
+        key(&mut app, KeyCode::Char('!'));
+        assert_eq!(app.wants().logs, [failing]);
+    }
+    key(&mut app, KeyCode::Char('6'));
+    key(&mut app, KeyCode::Char('!'));
+    assert_eq!(app.wants().logs, ["cart"]);
+    let well = vec![row("web", "ready", None, &Value::Null), row("users", "waiting", None, &Value::Null)];
+    app.update(Msg::Rows(Changes { version: 2, whole: true, services: well, notices: Vec::new() }));
+    key(&mut app, KeyCode::Char('!'));
+    assert!(screen(&mut app, 80, 24).contains("no service fails"));
+    app.update(Msg::Rows(Changes { version: 3, whole: true, services: Vec::new(), notices: Vec::new() }));
+    key(&mut app, KeyCode::Char('!'));
+    assert!(screen(&mut app, 80, 24).contains("no service fails"));
+}
+
+#[test]
 fn a_search_shows_and_walks_its_matches() {
     let mut app = app(false, true);
     for code in ['/', 'G', 'E', 'T'].map(KeyCode::Char) {
@@ -113,6 +133,19 @@ fn without_colours_no_cell_has_one() {
         .iter()
         .filter(|cell| cell.fg != ratatui::style::Color::Reset || cell.bg != ratatui::style::Color::Reset);
     assert_eq!(colored.count(), 0);
+}
+
+#[test]
+fn a_task_that_no_service_needs_is_none() {
+    let mut app = app(false, true);
+    let rows = vec![
+        row("web", "ready", None, &Value::Null),
+        row("seed", "stopped", None, &json!({ "kind": "task" })),
+        row("migrate", "completed", None, &json!({ "kind": "task", "needed_by": ["web"] })),
+    ];
+    app.update(Msg::Rows(Changes { version: 2, whole: true, services: rows, notices: Vec::new() }));
+    let shown = screen(&mut app, 80, 24);
+    assert!(shown.contains("2/2 ready") && shown.contains("migrate") && !shown.contains("seed"), "{shown}");
 }
 
 #[test]

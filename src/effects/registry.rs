@@ -71,7 +71,8 @@ pub fn killed(places: &Places) -> Vec<Registration> {
 pub fn find(places: &Places, manifest: Option<&PathBuf>, project: Option<&str>) -> Option<Registration> {
     let same = |engine: &Registration| {
         let name = match project {
-            Some(name) => engine.explicit && engine.name == name,
+            // One that bears the name by itself is the same workspace.
+            Some(name) => engine.name == name,
             None => !engine.explicit,
         };
         name && Some(&engine.manifest) == manifest && !engine.ending

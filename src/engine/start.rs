@@ -35,7 +35,9 @@ pub fn find_or_start(places: &Places, order: &Order, tell: &dyn Fn(&str)) -> Res
     let mut taken: Option<Home> = None;
     loop {
         let found = match (&order.matrix, &taken) {
-            (None, _) => registry::find(places, order.load.files.first(), order.load.project.as_deref()),
+            (None, None) => registry::find(places, order.load.files.first(), order.load.project.as_deref()),
+            // It was given by `-p` the name that the manifest has, which is known only when that has been read.
+            (None, Some(home)) => registry::read(home).filter(|engine| engine.is_alive() && !engine.ending),
             // What it is called is known only when its manifest has been read.
             (Some(_), Some(home)) => registry::read(home).filter(Registration::is_alive),
             (Some(_), None) => None,

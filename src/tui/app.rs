@@ -209,9 +209,10 @@ impl App {
         }
     }
 
-    /// The services, each with all its instances.
+    /// The services, each with all its instances; tasks that no service needs are on a page of their own.
     pub fn groups(&self) -> Vec<Group<'_>> {
-        self.services.chunk_by(|one, other| one.name == other.name).map(Group).collect()
+        let all = self.services.chunk_by(|one, other| one.name == other.name);
+        all.filter(|rows| !rows.iter().all(Service::is_aside)).map(Group).collect()
     }
 
     /// A service by its name.

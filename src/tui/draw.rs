@@ -81,13 +81,14 @@ fn tiny(app: &App, frame: &mut Frame<'_>) {
 fn header(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     let groups = app.groups();
     let settled = groups.iter().filter(|group| group.is_settled()).count();
-    let stuck = groups.iter().filter(|group| group.0.iter().any(|row| row.stuck)).count();
+    let failed = groups.iter().filter(|group| group.fails()).count();
     let mut spans = vec![
         Span::styled(format!(" {} ", app.workspace.name), app.theme.title()),
         Span::raw(format!("{settled}/{} ready", groups.len())),
     ];
-    if stuck > 0 {
-        spans.push(Span::styled(format!("  {stuck} failed"), app.theme.bad()));
+    if failed > 0 {
+        let word = if failed == 1 { "fails" } else { "fail" };
+        spans.push(Span::styled(format!("  {failed} {word}"), app.theme.bad()));
     }
     if app.gone {
         spans.push(Span::styled("  the engine is gone", app.theme.bad()));

@@ -11,7 +11,7 @@ use super::topology::style;
 use crate::view::{EdgeId, Rates, is_to, state_mark};
 
 /// The callers from outside.
-const FRONT_DOOR: &str = "(front door)";
+pub const FRONT_DOOR: &str = "(front door)";
 /// Cells for a rate on an edge.
 const LABEL: usize = 7;
 

@@ -14,8 +14,9 @@ use super::app::App;
 use super::draw::window;
 use super::logs::matcher;
 use super::mouse::{Spot, row_of};
+use super::network::FRONT_DOOR;
 use super::services::millis;
-use super::text::{cell, clean, wrap_words};
+use super::text::{cell, clean, fit, wrap_words};
 use crate::view::{Bar, Request, waterfall};
 
 /// Requests that are kept.
@@ -235,8 +236,8 @@ fn row(app: &App, request: &Request, from: usize, to: usize, width: usize) -> Li
     let (what, notes) = (what(request), notes(request));
     // Both have half of the room, and what the other does not need.
     let room = rest.saturating_sub(what.width()).max(rest / 2);
-    let notes = cell(&notes, room.min(notes.width()), false);
-    let what = cell(&what, rest.saturating_sub(notes.width()), false);
+    let what = fit(&what, rest.saturating_sub(room.min(notes.width())));
+    let notes = cell(&notes, rest.saturating_sub(what.width()), false);
     let style =
         if request.declared == Some(false) || request.error.is_some() { app.theme.bad() } else { app.theme.faint() };
     Line::from(vec![
@@ -322,6 +323,7 @@ fn details(request: &Request) -> Vec<String> {
         "exact" => "the caller said of which request it is",
         "certain" => "the caller was serving that request and no other",
         "inferred" => "the caller was serving several requests: it may be of another (▒)",
+        _ if request.from == FRONT_DOOR => "it came in by the front door",
         _ => "the caller was serving no request",
     };
     let mut lines = vec![

@@ -9,7 +9,7 @@ use ratatui::widgets::{Block, Paragraph};
 use super::app::App;
 use super::draw::window;
 use super::mouse::{Spot, row_of};
-use super::text::{cell, clean, wrap};
+use super::text::{cell, clean, fit_line, wrap};
 use crate::view::Try;
 use crate::view::routes::{Entry, Use};
 
@@ -131,7 +131,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     let [top, middle, bottom] = Layout::vertical(parts).areas(area);
     entries(app, frame, top);
     if tries > 0 {
-        let mut lines: Vec<Line<'_>> = app.routes.told.tries.iter().map(|it| tried(app, it)).collect();
+        let mut lines: Vec<Line<'static>> = app.routes.told.tries.iter().map(|it| tried(app, it)).collect();
         lines.extend(app.routes.told.shifts.iter().map(|text| Line::raw(text.clone())));
         pane(app, frame, middle, " tried and shifted ", lines);
     }
@@ -142,9 +142,11 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     }
 }
 
-fn pane(app: &App, frame: &mut Frame<'_>, area: Rect, title: &str, lines: Vec<Line<'_>>) {
+fn pane(app: &App, frame: &mut Frame<'_>, area: Rect, title: &str, lines: Vec<Line<'static>>) {
     let block =
         Block::bordered().title(Span::styled(title.to_owned(), app.theme.title())).border_style(app.theme.faint());
+    let width = usize::from(block.inner(area).width);
+    let lines: Vec<_> = lines.into_iter().map(|line| fit_line(line, width)).collect();
     frame.render_widget(Paragraph::new(lines).block(block), area);
 }
 

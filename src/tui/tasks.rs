@@ -11,7 +11,7 @@ use super::app::App;
 use super::draw::window;
 use super::fuzzy;
 use super::mouse::{Spot, row_of};
-use super::text::{cell, clean};
+use super::text::{cell, clean, wrap_words};
 
 /// A task as `nagaya tasks --json` tells of it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -90,7 +90,9 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     let height = usize::from(inner.height.max(1));
     if let Some(text) = empty {
         app.page = height;
-        return frame.render_widget(Paragraph::new(Span::styled(text, app.theme.faint())), inner);
+        let rows = wrap_words(&clean(&text), usize::from(inner.width));
+        let lines: Vec<_> = rows.into_iter().map(|row| Line::styled(row, app.theme.faint())).collect();
+        return frame.render_widget(Paragraph::new(lines), inner);
     }
     let width = usize::from(inner.width);
     let names = shown.iter().map(|task| task.name.chars().count()).max().unwrap_or(0).clamp(8, width / 3);

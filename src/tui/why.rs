@@ -64,9 +64,11 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect, name: &str) {
     frame.render_widget(block, area);
     let width = usize::from(inner.width);
     let mut spots = Vec::new();
-    let lines = match &app.why.told {
-        Some(_) | None if app.why.of != name => vec![Line::styled("asking", app.theme.faint())],
-        None => vec![Line::styled("asking", app.theme.faint())],
+    let lines = match app.why.told.as_ref().filter(|_| app.why.of == name) {
+        None => {
+            let text = if app.gone { "nobody is left to ask: the engine is gone" } else { "asking" };
+            vec![Line::styled(text, app.theme.faint())]
+        }
         Some(Err(error)) => {
             wrap_words(error, width).into_iter().map(|row| Line::styled(row, app.theme.bad())).collect()
         }
@@ -77,12 +79,12 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect, name: &str) {
                 lines.extend(rows);
             }
             lines.extend(told(app, why, width));
+            let room = usize::from(inner.height).saturating_sub(lines.len());
+            lines.extend(last_lines(app, why, width, room));
             lines
         }
     };
-    // The lines of its log are at the end: they give way where there is no room.
-    let shown = lines.into_iter().take(usize::from(inner.height)).collect::<Vec<_>>();
-    frame.render_widget(Paragraph::new(shown), inner);
+    frame.render_widget(Paragraph::new(lines), inner);
     app.spots.add(spots);
 }
 
@@ -152,13 +154,18 @@ fn told(app: &App, why: &Explanation, width: usize) -> Vec<Line<'static>> {
         text(next, plain);
     }
     facts(app, why, &mut text);
-    if !why.last_lines.is_empty() {
-        text("", plain);
-        text(&format!("the last lines of {}", why.culprit().label()), theme.title());
-        let rows = why.last_lines.iter().flat_map(|line| wrap(&clean(line), width));
-        lines.extend(rows.map(Line::from));
-    }
     lines
+}
+
+/// The last lines of whoever is to blame, as many rows of them as there is room for: the newest say most.
+fn last_lines(app: &App, why: &Explanation, width: usize, room: usize) -> Vec<Line<'static>> {
+    let rows: Vec<String> = why.last_lines.iter().flat_map(|line| wrap(&clean(line), width)).collect();
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let old = rows.len().saturating_sub(room.saturating_sub(2));
+    let title = Line::styled(format!("the last lines of {}", why.culprit().label()), app.theme.title());
+    [Line::default(), title].into_iter().chain(rows.into_iter().skip(old).map(Line::from)).collect()
 }
 
 /// What is worth knowing of it besides: its instances, where it is found, and who needs it.

@@ -84,13 +84,68 @@ fn the_wheel_moves_what_is_under_it() {
 }
 
 #[test]
-fn a_dialog_is_answered_by_keys_alone() {
-    let mut app = app(true, true);
-    let users = find(&mut app, "users");
-    key(&mut app, KeyCode::Char('q'));
-    mouse(&mut app, DOWN, users);
-    assert!(screen(&mut app, 80, 24).contains("Stop the workspace, or leave it running?"));
+fn a_dialog_is_answered_by_a_click_on_an_answer_and_by_no_other() {
+    let asked = || {
+        let mut app = app(true, true);
+        key(&mut app, KeyCode::Char('q'));
+        app
+    };
+    let has_asked = |app: &mut App| screen(app, 80, 24).contains("Stop the workspace, or leave it running?");
+    let mut app = asked();
+    let below = find(&mut app, "users");
+    for elsewhere in [below, find(&mut app, "Stop the workspace"), find(&mut app, "2 logs")] {
+        assert_eq!(mouse(&mut app, DOWN, elsewhere), None);
+    }
+    assert!(has_asked(&mut app));
     assert_eq!(app.wants().logs, ["web"]);
+    let stay = find(&mut app, "stay");
+    assert_eq!(mouse(&mut app, DOWN, stay), None);
+    assert!(!has_asked(&mut app));
+    for (text, ask) in [("leave it running;", Ask::Leave), ("stop everything", Ask::Down)] {
+        let mut app = asked();
+        let answer = find(&mut app, text);
+        assert_eq!(mouse(&mut app, DOWN, answer), Some(ask));
+    }
+    // Nothing is left of it where it was.
+    let mut app = asked();
+    let stop = find(&mut app, "stop everything");
+    key(&mut app, KeyCode::Esc);
+    screen(&mut app, 100, 30);
+    assert_eq!(mouse(&mut app, DOWN, stop), None);
+}
+
+#[test]
+fn clicks_take_suggestions_and_run_what_is_whole() {
+    let mut app = full_app();
+    key(&mut app, KeyCode::Char(':'));
+    let restart = find(&mut app, "Start new instances");
+    mouse(&mut app, MouseEventKind::ScrollDown, restart);
+    let run = find(&mut app, "Run tasks");
+    assert!(is_selected(&mut app, run), "{}", screen(&mut app, 100, 30));
+    mouse(&mut app, MouseEventKind::ScrollUp, restart);
+    assert_eq!(mouse(&mut app, DOWN, restart), None);
+    let typed = |app: &mut App| screen(app, 100, 30).lines().last().unwrap().to_owned();
+    assert!(typed(&mut app).contains(" :restart █"), "{}", typed(&mut app));
+    // The first of them too: only Enter runs what stands there without one.
+    let first = suggestion(&mut app, "web");
+    assert_eq!(mouse(&mut app, DOWN, first), None);
+    assert!(typed(&mut app).contains(" :restart web █"), "{}", typed(&mut app));
+    // What is below it is not meant, and a word that stands there already is run.
+    let below = find(&mut app, "5 routes");
+    assert_eq!(mouse(&mut app, DOWN, below), None);
+    key(&mut app, KeyCode::Backspace);
+    let again = suggestion(&mut app, "web");
+    let run = Some(Ask::Run(vec!["restart".to_owned(), "web".to_owned()]));
+    assert_eq!(mouse(&mut app, DOWN, again), run);
+    assert!(screen(&mut app, 100, 30).contains(" restart web "));
+}
+
+/// Where the palette has a word.
+fn suggestion(app: &mut App, word: &str) -> (u16, u16) {
+    let shown = screen(app, 100, 30);
+    let from = shown.lines().position(|line| line.contains("┌ nagaya ")).expect("the palette is open");
+    let row = shown.lines().skip(from).position(|line| line.contains(&format!("│ {word} "))).expect("it has the word");
+    (3, u16::try_from(from + row).unwrap())
 }
 
 #[test]

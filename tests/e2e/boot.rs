@@ -262,3 +262,18 @@ fn a_variable_of_the_shell_that_takes_the_place_of_a_port_is_told() {
     assert!(!run.err.contains("USERS_URL"), "the manifest sets that one itself: {}", run.err);
     assert_eq!(sandbox.nagaya(&["env", "users", "--json"]).good().json()["PORT"], "3999");
 }
+
+/// With `-p` or without it: what bears this name here is one workspace, and whoever comes second finds it.
+#[test]
+fn a_workspaces_own_name_by_p_means_itself() {
+    let sandbox = Sandbox::new("name: own\nservices:\n  web: { command: sleep infinity }\n");
+    for (first, second) in
+        [(&["up", "-d"][..], &["-p", "own", "up", "-d"][..]), (&["-p", "own", "up", "-d"], &["up", "-d"])]
+    {
+        sandbox.nagaya(first).good();
+        let pid = sandbox.engine()["pid"].clone();
+        sandbox.nagaya(second).good();
+        assert_eq!(sandbox.engine()["pid"], pid);
+        sandbox.nagaya(&["-p", "own", "down"]).good();
+    }
+}

@@ -1,0 +1,132 @@
+"""A dashboard that nobody touches: what it writes to its terminal and takes, while calls pass steadily."""
+import http.client
+import json
+import os
+import threading
+import time
+from pathlib import Path
+
+import table
+from lab import cpu_ns, folder, program, quiet_moment, until
+from tools import DetachedNagaya
+
+SERVICES, RATE, PORT = 50, 50, 20300
+SIZE = (160, 50)
+BOOT_SECONDS, SETTLE_SECONDS = 60, 5
+
+
+class Dashboard(DetachedNagaya):
+    """`nagaya ui` on a running engine; calls come by the front door."""
+
+    options = ("up", "--detach", "--wait")
+    waits = True
+    extra = "    ports: {http: 9000}\n"
+
+    def looked_at(self, started, place):
+        return self.client(started, place, "ui", terminal=SIZE)
+
+    def address(self, place, number):
+        note = next(Path(place).glob("state/nagaya/*/engine.json"))
+        port = json.loads(note.read_text())["front_door"]
+        return port, f"s{number}.bench.localhost:{port}"
+
+
+def tools(nagaya, booting):
+    """Those that have a screen; the others only pass lines on."""
+    return [Dashboard("nagaya ui", nagaya), *(tool for tool in booting if tool.is_peer and tool.terminal)]
+
+
+def run(tools, rounds, seconds, programs, keep):
+    for turn in range(rounds):
+        for tool in table.in_turn(tools, turn):
+            keep(once(tool, turn, seconds, programs))
+
+
+def once(tool, turn, seconds, programs):
+    row = {"bench": "screen", "tool": tool.name, "round": turn, "services": SERVICES}
+    own = isinstance(tool, Dashboard)
+    with folder() as place:
+        answers = lambda number: [str(programs / "answers"), f"{place}/starts", f"s{number}"]
+        at = lambda number: [] if own else ["env", f"PORT={PORT + number}"]
+        row["busy_before"] = quiet_moment()
+        started = tool.start(place, [(f"s{number}", at(number) + answers(number)) for number in range(SERVICES)])
+        looking = None
+        try:
+            began = lambda: len(started_services(place)) == SERVICES and (not own or started.ended())
+            if not until(began, BOOT_SECONDS):
+                row["problem"] = "not all services have begun"
+                return row
+            looking = tool.looked_at(started, place) if own else started
+            watch(tool, started, looking, place, programs, seconds, row)
+            tool.stop(started, place)
+            until(started.ended, BOOT_SECONDS)
+        finally:
+            for command in filter(None, {looking, started}):
+                command.sweep()
+    return row
+
+
+def started_services(place):
+    try:
+        with open(f"{place}/starts", encoding="ascii") as file:
+            return file.read().splitlines()
+    except OSError:
+        return []
+
+
+def watch(tool, started, looking, place, programs, seconds, row):
+    own = isinstance(tool, Dashboard)
+    where = [tool.address(place, number) if own else (PORT + number, "localhost") for number in range(SERVICES)]
+    # Of nagaya the screen alone, as a peer has nothing that passes calls on and counts them.
+    is_tool = lambda pid: program(pid) not in (os.path.realpath(programs / "answers"), "")
+    watched = [looking.pid] if own else [pid for pid in started.family() if is_tool(pid)]
+    over, failed = threading.Event(), []
+    caller = threading.Thread(target=call, args=(where, over, failed))
+    caller.start()
+    try:
+        time.sleep(SETTLE_SECONDS)  # The first frames are no idle ones; a screen does not say when it is complete.
+        bytes_before, cpu_before, since = looking.drawn, sum(map(cpu_ns, watched)), time.monotonic()
+        time.sleep(seconds)
+        minutes = (time.monotonic() - since) / 60
+        row["kib_minute"] = (looking.drawn - bytes_before) / 1024 / minutes
+        # A thread that has ended has taken its time along.
+        row["cpu_ms_minute"] = max(0, sum(map(cpu_ns, watched)) - cpu_before) / 1e6 / minutes
+    finally:
+        over.set()
+        caller.join()
+    if failed:
+        row["problem"] = f"{len(failed)} calls failed: {failed[0]}"
+
+
+def call(where, over, failed):
+    """RATE calls a second in all, each service in turn, over connections that are kept."""
+    lines, number, due = {}, 0, time.monotonic()
+    while not over.is_set():
+        port, host = where[number % SERVICES]
+        try:
+            line = lines.setdefault(number % SERVICES, http.client.HTTPConnection("127.0.0.1", port, timeout=10))
+            line.request("GET", "/", headers={"Host": host})
+            answer = line.getresponse()
+            answer.read()
+            if answer.status != 200:
+                failed.append(str(answer.status))
+        except (OSError, http.client.HTTPException) as error:
+            lines.pop(number % SERVICES, None)
+            failed.append(repr(error)[:80])
+        number, due = number + 1, due + 1 / RATE
+        over.wait(max(0, due - time.monotonic()))
+
+
+def tables(rows):
+    head = ["tool", "rounds", "KiB a minute to the terminal", "CPU ms a minute"]
+    lines = []
+    for tool in table.distinct(rows, "tool"):
+        mine = table.select(rows, tool=tool)
+        show = lambda key: table.spread(table.values(mine, key))
+        lines.append([tool, len(mine), show("kib_minute"), show("cpu_ms_minute")])
+    return table.markdown(head, lines)
+
+
+def targets(rows):
+    """None: the others show no numbers, so they have nothing to draw."""
+    return []
