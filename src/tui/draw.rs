@@ -218,7 +218,6 @@ fn quit(app: &App, frame: &mut Frame<'_>) -> Vec<(Rect, Spot)> {
 }
 
 /// Paints a box over the middle; the area in it.
-
 fn overlay(app: &App, frame: &mut Frame<'_>, title: &'static str, lines: Vec<Line<'_>>, width: u16) -> Rect {
     let area = frame.area();
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2).min(area.height);
