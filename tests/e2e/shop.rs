@@ -7,7 +7,23 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::containers::backing::{postgres, stocked};
-use crate::support::sandbox::{Run, Sandbox, binary, finish, until};
+use super::terminal::Terminal;
+use crate::support::sandbox::{Run, Sandbox, binary, finish, signal, until};
+
+/// What the shop has besides while somebody looks at it: a service that stays as it failed and has two versions, a task.
+const BESIDES: &str = r#"
+services:
+  payments:
+    restart: "no"
+    versions:
+      v1: {}
+      v2: { environment: { PAYMENT_LIMIT_CENTS: "90000" } }
+tasks:
+  stock:
+    description: What is sold
+    command: psql --no-psqlrc -tAc "select 'sold -> ' || id from products order by id" shop
+    depends_on: [db]
+"#;
 
 /// Copies what git knows of a folder.
 fn copy(sandbox: &Sandbox, folder: &str) {
@@ -58,17 +74,83 @@ fn lines(nagaya: &dyn Fn(&[&str]) -> Run, id: &str) -> Run {
     nagaya(&["exec", "db", "--", "psql", "postgres://shop:shop@localhost/shop", "-tAc", &sql])
 }
 
+/// What a developer does in the dashboard on a bad day, each in the fewest keys, in a terminal of the usual size. The shop
+/// has been started there; it is left running.
+fn look(terminal: &Terminal<'_>, sandbox: &Sandbox, buy: impl Fn()) {
+    // Somebody breaks payments, which then ends.
+    let file = "payments/server.py";
+    let whole = fs::read(sandbox.path(file)).unwrap();
+    sandbox.write(file, [b"import jsonn\n", &*whole].concat());
+    signal("KILL", sandbox.pid("payments"));
+    terminal.shows("1 fails");
+    sandbox.nagaya(&["start", "payments"]);
+    terminal.shows("✗ failed    0/1   exited with 1");
+
+    // It is found, and says why, with its last lines.
+    terminal.press(&["!"]);
+    terminal.shows("┌ payments exited with 1");
+    terminal.press(&["e"]);
+    terminal.shows("┌ why payments ");
+    terminal.shows("✗ payments has failed");
+    terminal.shows("│needed by orders");
+    terminal.shows("│ModuleNotFoundError: No module named 'jsonn'");
+    // It is mended and started again from there.
+    sandbox.write(file, whole);
+    terminal.press(&["r"]);
+    terminal.shows("● payments is ready");
+    terminal.shows("12/12 ready");
+
+    // The last request, and all that came of it.
+    buy();
+    terminal.press(&["4"]);
+    terminal.shows("POST /api/orders");
+    terminal.press(&["Enter"]);
+    terminal.shows("┌ trace ");
+    for row in ["│web   ", "│  orders   ", "│    payments v1 ", "│    mailer ", "│(front door) → web, http, 201"]
+    {
+        terminal.shows(row);
+    }
+
+    // A quarter of what is paid goes to the other version.
+    terminal.press(&["5"]);
+    terminal.shows("→ payments-v2 ");
+    terminal.press(&["j", "Enter", "2", "5", "Enter"]);
+    terminal.shows("▶ 25 %");
+    terminal.shows("25 % to payments-v2, 75 % to payments");
+    let routes = || sandbox.nagaya(&["dtab", "get"]).good().out;
+    until("that is in force", || {
+        routes().contains("/svc/payments => 25*/#/local/payments-v2 & 75*/#/local/payments ;")
+    });
+
+    // The task of the manifest comes first, among those of all runners.
+    terminal.press(&["6"]);
+    terminal.shows("cargo run --bin cart");
+    terminal.press(&["Enter"]);
+    terminal.shows("sold -> tea");
+    terminal.shows(" done ┐");
+
+    terminal.press(&["q", "l"]);
+    terminal.shows("ended with 0");
+    assert_eq!(sandbox.row("web")["state"], "ready");
+}
+
 #[test]
 fn an_order_at_the_shops_front_door_reaches_postgres_wherever_that_runs() {
     // Where the toolchains of five languages have been set up for whoever runs the tests.
     let sandbox = Sandbox::new("").at_home();
     copy(&sandbox, "examples/shop");
     let nagaya = |words: &[&str]| sandbox.nagaya(words);
-    nagaya(&["up", "-d", "--wait", "--wait-timeout", "540s"]).good();
+    sandbox.write("nagaya.local.yaml", BESIDES);
+    let terminal = Terminal::open(&sandbox, (80, 24), "up");
+    terminal.shows("┌ services ");
+    nagaya(&["wait", "--timeout", "540s"]).good();
     assert_eq!(sandbox.row("db")["kind"], "process");
     let id = order(&nagaya);
+    look(&terminal, &sandbox, || drop(order(&nagaya)));
+    drop(terminal);
     assert!(!sandbox.processes().is_empty());
     nagaya(&["down"]).good();
+    fs::remove_file(sandbox.path("nagaya.local.yaml")).unwrap();
     sandbox.empties();
     // Its data are kept.
     nagaya(&["up", "-d", "--wait", "db"]).good();
