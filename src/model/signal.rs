@@ -29,6 +29,7 @@ const NAMES: [(&str, i32); 15] = [
 impl Signal {
     pub const HUP: Self = Self(1);
     pub const INT: Self = Self(2);
+    pub const QUIT: Self = Self(3);
     pub const TERM: Self = Self(15);
     pub const KILL: Self = Self(9);
 
