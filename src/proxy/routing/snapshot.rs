@@ -40,14 +40,14 @@ pub(super) struct View {
     pub is_plain: bool,
     bound: Ways,
     /// The same of requests that bring entries, by the text of these.
-    led: RefCell<HashMap<Box<str>, Rc<Ways>>>,
+    led: Keyed<str, Ways>,
 }
 
 /// What names are bound to: for requests that no rule is for, and for the others by the numbers of their rules.
 #[derive(Default)]
 struct Ways {
     plain: RefCell<Kept>,
-    ruled: RefCell<HashMap<Box<[usize]>, Rc<RefCell<Kept>>>>,
+    ruled: Keyed<[usize], RefCell<Kept>>,
 }
 
 impl View {
@@ -58,6 +58,8 @@ impl View {
 }
 
 type Kept = HashMap<Path, Rc<Binding>>;
+
+type Keyed<K, V> = RefCell<HashMap<Box<K>, Rc<V>>>;
 
 impl Ways {
     /// What a name is bound to; of names and of choices of rules, so many are kept.
@@ -185,7 +187,7 @@ impl Snapshot {
 }
 
 /// What is kept for a key, among so many.
-fn kept_for<K: ?Sized + Eq + Hash, V: Default>(all: &RefCell<HashMap<Box<K>, Rc<V>>>, key: &K, most: usize) -> Rc<V>
+fn kept_for<K: ?Sized + Eq + Hash, V: Default>(all: &Keyed<K, V>, key: &K, most: usize) -> Rc<V>
 where
     Box<K>: for<'k> From<&'k K>,
 {
