@@ -101,18 +101,19 @@ impl Problems {
 
 /// "did you mean `x`?" for the nearest of `known`, if any is near.
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let (known, word): (Vec<&str>, String) = (known.into_iter().collect(), word.to_lowercase());
-    let near = known
-        .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&word, candidate), candidate))
+    known
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&word.to_lowercase(), candidate), candidate))
         .filter(|(distance, candidate)| *distance * 3 <= word.len().max(candidate.len()))
-        .min_by_key(|(distance, _)| *distance);
-    if let Some((_, candidate)) = near {
-        return Some(format!("did you mean `{candidate}`?"));
-    }
-    // `env`, `readinessProbe`.
-    let is_begun = |candidate: &&&str| word.starts_with(**candidate) || candidate.starts_with(&word);
-    let is_word = |candidate: &&&str| candidate.len().min(word.len()) >= SHORTEST;
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| format!("did you mean `{candidate}`?"))
+}
+
+/// A hint at the keys that begin as a word does, or with which it begins: `env`, `readinessProbe`.
+pub fn did_you_mean_key(word: &str, known: &[&str]) -> Option<String> {
+    let word = word.to_lowercase();
+    let is_begun = |key: &&&str| word.starts_with(**key) || key.starts_with(&word);
+    let is_word = |key: &&&str| key.len().min(word.len()) >= SHORTEST;
     let begun: Vec<String> = known.iter().filter(is_word).filter(is_begun).map(|it| format!("`{it}`")).collect();
     (1..=MOST_BEGUN).contains(&begun.len()).then(|| format!("did you mean {}?", begun.join(" or ")))
 }
@@ -124,7 +125,7 @@ const MOST_BEGUN: usize = 2;
 
 #[cfg(test)]
 mod tests {
-    use super::did_you_mean;
+    use super::{did_you_mean, did_you_mean_key};
 
     #[test]
     fn suggests_only_what_is_near() {
@@ -132,9 +133,13 @@ mod tests {
         assert_eq!(did_you_mean("depend_on", known).as_deref(), Some("did you mean `depends_on`?"));
         assert_eq!(did_you_mean("Port", known).as_deref(), Some("did you mean `ports`?"));
         assert_eq!(did_you_mean("banana", known), None);
-        let known = ["environment", "env_file", "readiness", "a"];
-        assert_eq!(did_you_mean("env", known).as_deref(), Some("did you mean `environment` or `env_file`?"));
-        assert_eq!(did_you_mean("readinessProbe", known).as_deref(), Some("did you mean `readiness`?"));
-        assert_eq!(did_you_mean("ab", known), None);
+    }
+
+    #[test]
+    fn suggests_keys_that_begin_alike() {
+        let known = &["environment", "env_file", "readiness", "a"];
+        assert_eq!(did_you_mean_key("env", known).as_deref(), Some("did you mean `environment` or `env_file`?"));
+        assert_eq!(did_you_mean_key("readinessProbe", known).as_deref(), Some("did you mean `readiness`?"));
+        assert_eq!(did_you_mean_key("ab", known), None);
     }
 }

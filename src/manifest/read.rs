@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 use crate::model::{Size, Template, parse_duration};
 
 use super::node::{Key, Node, Scalar, Value};
-use super::problem::{Problem, Problems, did_you_mean};
+use super::problem::{Problem, Problems, did_you_mean, did_you_mean_key};
 use super::source::Span;
 
 /// A value that can be read from a manifest.
@@ -425,7 +425,7 @@ fn unknown_key(key: &Key, kind: &str, known: &[&str]) -> Problem {
         ),
         "network" => Some("it is a service's, or the workspace's: write it there or at the top level".to_owned()),
         "egress" => Some("it is a service's: write it there".to_owned()),
-        other => did_you_mean(other, known.iter().copied()),
+        other => did_you_mean(other, known.iter().copied()).or_else(|| did_you_mean_key(other, known)),
     };
     Problem::error("unknown_key", format!("{kind} has no key `{}`", key.text))
         .at(key.span)

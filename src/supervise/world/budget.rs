@@ -91,9 +91,17 @@ impl World {
                 self.rows[idle.service].rested = Some(Reason::OverBudget { took, budget });
             }
         }
-        self.tell_of_budget(now, took, budget, excess > 0);
+        // Who has only just come may be idle at the next look.
+        let is_over = excess > 0 && !self.is_anybody_new(looked);
+        self.tell_of_budget(now, took, budget, is_over);
         let used = if stopped { 1.0 } else { share(took, budget) };
         self.budget.look = Look::At(now.after(SELDOM.mul_f64(1.0 - used).max(SOON)));
+    }
+
+    /// Whether a lazy service had only just come at a moment.
+    fn is_anybody_new(&self, at: Moment) -> bool {
+        let is_new = |service: usize| self.endpoints(service).next().is_some() && !self.has_served(service, at);
+        (0..self.rows.len()).any(|service| self.plan.services[service].lazy && is_new(service))
     }
 
     /// Whether an instance had been there to be called for a while at a moment.
