@@ -51,6 +51,14 @@ impl Error {
         Self::usage(format!("there is no service `{name}`")).hint(hint)
     }
 
+    /// An error where the command names a service that is none of the known ones.
+    pub fn unless_known<'a>(wanted: &[String], known: impl Iterator<Item = &'a str> + Clone) -> Result<(), Self> {
+        match wanted.iter().find(|name| known.clone().all(|known| known != name.as_str())) {
+            Some(missing) => Err(Self::no_service(missing, known)),
+            None => Ok(()),
+        }
+    }
+
     /// The command was called wrongly.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(Code::Usage, message)

@@ -42,15 +42,8 @@ impl Events {
     /// Each name is a service's, or was.
     async fn check(&self, client: &Client) -> Result<(), Error> {
         let (rows, past) = (client.services().await?, client.happened(0).await?.events);
-        let known: Vec<&str> = rows
-            .iter()
-            .map(|row| row.name.as_str())
-            .chain(past.iter().filter_map(|event| event.service.as_deref()))
-            .collect();
-        match self.services.iter().find(|name| !known.contains(&name.as_str())) {
-            Some(missing) => Err(Error::no_service(missing, known)),
-            None => Ok(()),
-        }
+        let gone = past.iter().filter_map(|event| event.service.as_deref());
+        Error::unless_known(&self.services, rows.iter().map(|row| row.name.as_str()).chain(gone))
     }
 }
 

@@ -22,9 +22,7 @@ use crate::view::{LogLine, by_service, label, level};
 /// Prints lines of the running engine, or of the last one that ran.
 pub async fn run(global: &Global, args: Logs, output: &Output) -> Result<ExitCode, Error> {
     let source = Source::find(global, output).await?;
-    if let Some(missing) = args.services.iter().find(|name| !source.services.contains(name)) {
-        return Err(Error::no_service(missing, source.services.iter().map(String::as_str)));
-    }
+    Error::unless_known(&args.services, source.services.iter().map(String::as_str))?;
     if let Some(name) = args.services.iter().find(|name| source.external.contains(name)) {
         let error = Error::usage(format!("{name} lives elsewhere: nothing of it runs here, so it writes no log here"));
         return Err(error.hint(format!("`nagaya requests {name}` shows the calls to it")));

@@ -25,9 +25,7 @@ pub struct Ps {
 pub async fn run(global: &Global, args: &Ps, output: &Output) -> Result<ExitCode, Error> {
     let (client, _) = connect(global, output)?;
     let mut rows = client.services().await?;
-    if let Some(missing) = args.services.iter().find(|name| rows.iter().all(|row| row.name != **name)) {
-        return Err(Error::no_service(missing, rows.iter().map(|row| row.name.as_str())));
-    }
+    Error::unless_known(&args.services, rows.iter().map(|row| row.name.as_str()))?;
     rows.retain(|row| !row.is_aside() && args.services.is_empty() || args.services.contains(&row.name));
     if output.json {
         output.json(&rows);

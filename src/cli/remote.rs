@@ -37,9 +37,7 @@ pub async fn run(global: &Global, args: Remote, output: &Output) -> Result<ExitC
     let all: Vec<String> = orders.iter().flat_map(|(services, _)| services.iter().cloned()).collect();
     let (client, engine) = connect(global, output)?;
     let known = client.services().await?;
-    if let Some(missing) = all.iter().find(|name| known.iter().all(|row| row.name != **name)) {
-        return Err(Error::no_service(missing, known.iter().map(|row| row.name.as_str())));
-    }
+    Error::unless_known(&all, known.iter().map(|row| row.name.as_str()))?;
     for (services, is_on) in orders {
         if !is_on {
             back(&client, &engine, services, output).await?;

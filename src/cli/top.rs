@@ -51,7 +51,8 @@ struct Taken<'a> {
 /// Shows what services take: once, or on a terminal until somebody has seen enough.
 pub async fn run(global: &Global, args: &Top, output: &Output) -> Result<ExitCode, Error> {
     let (client, engine) = connect(global, output)?;
-    check(args, &client.services().await?)?;
+    let rows = client.services().await?;
+    Error::unless_known(&args.services, rows.iter().map(|row| row.name.as_str()))?;
     let mut usage = Usage::new(&client).await?;
     if !usage.measure().await {
         return gone(&engine, output);
@@ -69,12 +70,6 @@ pub async fn run(global: &Global, args: &Top, output: &Output) -> Result<ExitCod
         drawn = output.redraw(drawn, &table(&shown(args, &usage.rows)));
     }
     gone(&engine, output)
-}
-
-fn check(args: &Top, rows: &[Service]) -> Result<(), Error> {
-    let names = || rows.iter().map(|row| row.name.as_str());
-    let Some(missing) = args.services.iter().find(|name| names().all(|known| known != *name)) else { return Ok(()) };
-    Err(Error::no_service(missing, names()))
 }
 
 /// Those that run, or were asked for.

@@ -86,10 +86,7 @@ pub async fn run(global: &Global, args: &Ui, output: &Output) -> Result<ExitCode
     let identity = client.identity().await?;
     if let Some(page) = &page {
         let rows = client.services().await?;
-        let names = || rows.iter().map(|row| row.name.as_str());
-        if let Some(missing) = page.services().iter().find(|name| names().all(|known| known != *name)) {
-            return Err(Error::no_service(missing, names()));
-        }
+        Error::unless_known(page.services(), rows.iter().map(|row| row.name.as_str()))?;
     }
     match args.render {
         Some(format) => {

@@ -41,9 +41,7 @@ struct Address {
 pub async fn run(global: &Global, args: &Url, output: &Output) -> Result<ExitCode, Error> {
     let (client, _) = connect(global, output)?;
     let rows = by_service(client.services().await?);
-    if let Some(missing) = args.services.iter().find(|name| rows.iter().all(|row| row.name != **name)) {
-        return Err(Error::no_service(missing, rows.iter().map(|row| row.name.as_str())));
-    }
+    Error::unless_known(&args.services, rows.iter().map(|row| row.name.as_str()))?;
     let wanted = rows.iter().filter(|row| args.services.is_empty() || args.services.contains(&row.name));
     let addresses: Vec<Address> =
         wanted.flat_map(|row| row.ports.iter().map(|port| Address::new(row, port, args.https))).collect();

@@ -123,9 +123,7 @@ pub async fn settle_after(
     let begun = Instant::now();
     let opening = async { Ok((client.services().await?, client.events("/v1/services/stream").await?)) };
     let (known, mut stream) = in_time(timeout, Box::pin(opening)).await?;
-    if let Some(missing) = services.iter().find(|name| known.iter().all(|row| row.name != **name)) {
-        return Err(Error::no_service(missing, known.iter().map(|row| row.name.as_str())));
-    }
+    Error::unless_known(services, known.iter().map(|row| row.name.as_str()))?;
     let mut reminder = Reminder::new();
     let mut proven_at: Option<Instant> = None;
     loop {

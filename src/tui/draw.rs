@@ -52,7 +52,10 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, now: jiff::Timestamp) {
     }
     footer(app, frame, foot);
     let spots = match &app.over {
-        Over::Help(from) => help(app, frame, *from),
+        Over::Help(from) => {
+            help(app, frame, *from);
+            Vec::new()
+        }
         Over::Quit => quit(app, frame),
         Over::Prompt(Prompt { what: For::Command(selected), text }) => palette::draw(app, frame, area, text, *selected),
         Over::Prompt(_) | Over::Nothing => Vec::new(),
@@ -190,7 +193,7 @@ fn hints(app: &App, width: usize) -> String {
     own.collect::<String>() + &always
 }
 
-fn help(app: &App, frame: &mut Frame<'_>, from: usize) -> Vec<(Rect, Spot)> {
+fn help(app: &App, frame: &mut Frame<'_>, from: usize) {
     let list = app.keymap.help(app.place());
     let row = |(keys, does): &(String, &'static str)| {
         Line::from(vec![Span::styled(format!("{keys:>13}  "), app.theme.title()), Span::raw(*does)])
@@ -200,21 +203,20 @@ fn help(app: &App, frame: &mut Frame<'_>, from: usize) -> Vec<(Rect, Spot)> {
     let title = if list.len() > room { " keys (j and k scroll) " } else { " keys " };
     let lines = list.iter().skip(from).take(room).map(row).collect();
     overlay(app, frame, title, lines, 68);
-    Vec::new()
 }
 
 fn quit(app: &App, frame: &mut Frame<'_>) -> Vec<(Rect, Spot)> {
-    let key = |key: &'static str| Span::styled(key, app.theme.title());
-    let lines = vec![
-        Line::from("Stop the workspace, or leave it running?"),
-        Line::from(""),
-        Line::from(vec![key("  s  "), Span::raw("stop everything")]),
-        Line::from(vec![key("  l  "), Span::raw("leave it running; `nagaya ui` shows it again")]),
-        Line::from(vec![key(" Esc "), Span::raw("stay")]),
+    let answers = [
+        (KeyCode::Char('s'), "  s  ", "stop everything"),
+        (KeyCode::Char('l'), "  l  ", "leave it running; `nagaya ui` shows it again"),
+        (KeyCode::Esc, " Esc ", "stay"),
     ];
+    let mut lines = vec![Line::from("Stop the workspace, or leave it running?"), Line::default()];
+    let above = lines.len();
+    let line = |(_, key, does)| Line::from(vec![Span::styled(key, app.theme.title()), Span::raw(does)]);
+    lines.extend(answers.map(line));
     let inner = overlay(app, frame, " quit ", lines, 52);
-    let answers = [KeyCode::Char('s'), KeyCode::Char('l'), KeyCode::Esc];
-    answers.into_iter().zip(2..).map(|(code, row)| (row_of(inner, row), Spot::Answer(code))).collect()
+    answers.into_iter().zip(above..).map(|((code, ..), row)| (row_of(inner, row), Spot::Answer(code))).collect()
 }
 
 /// Paints a box over the middle; the area in it.
