@@ -1,6 +1,8 @@
 //! `nagaya wait`, and the waiting of other commands.
 
-use std::collections::BTreeMap;
+mod awaited;
+
+use std::collections::HashMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,6 +11,7 @@ use anstyle::AnsiColor;
 use clap::{Args, ValueEnum};
 use tokio::time::Instant;
 
+use self::awaited::Awaited;
 use super::args::{Global, duration};
 use super::error::{Code, Error};
 use super::locate::connect;
@@ -20,14 +23,9 @@ use crate::supervise::State;
 use crate::telemetry::logs::{self, Line, Stream};
 use crate::view::{Culprit, Service, by_service, elapsed};
 
-/// A program that lives this long has not failed at once.
-const PROOF: Duration = Duration::from_millis(300);
-
 /// Details beside an error are waited for no longer.
 const SOON: Duration = Duration::from_secs(1);
 
-/// Instances by their services' names and their own numbers.
-type Rows = BTreeMap<(String, u32), Service>;
 /// What `wait` is asked for.
 #[derive(Debug, Args)]
 pub struct Wait {
@@ -118,14 +116,15 @@ pub async fn settle_after(
     timeout: Option<Duration>,
     output: &Output,
 ) -> Result<(), Error> {
-    let is_untouched = |row: &Service| before.iter().any(|known| is_same_run(known, row));
-    let mut rows = Rows::new();
+    let before: HashMap<_, _> = before.iter().map(|row| (row.id(), row)).collect();
+    let is_untouched = |row: &Service| before.get(&row.id()).is_some_and(|known| is_same_run(known, row));
     let begun = Instant::now();
     let opening = async { Ok((client.services().await?, client.events("/v1/services/stream").await?)) };
     let (known, mut stream) = in_time(timeout, Box::pin(opening)).await?;
     Error::unless_known(services, known.iter().map(|row| row.name.as_str()))?;
+    let mut awaited = Awaited::new(services, goal);
     let mut reminder = Reminder::new();
-    let mut proven_at: Option<Instant> = None;
+    let mut reached_at: Option<Instant> = None;
     loop {
         let next = async {
             match timeout {
@@ -136,43 +135,33 @@ pub async fn settle_after(
         let changes = tokio::select! {
             changes = next => changes,
             () = reminder.due() => {
-                reminder.say(&rows, goal, output);
+                reminder.say(&awaited, output);
                 // Nothing may come because the engine does nothing: then this tells of it.
                 let client = client.clone();
                 tokio::spawn(async move { client.identity().await });
                 continue;
             }
-            () = tokio::time::sleep_until(proven_at.unwrap_or(begun)), if proven_at.is_some() => return Ok(()),
+            () = tokio::time::sleep_until(reached_at.unwrap_or(begun)), if reached_at.is_some() => return Ok(()),
         };
-        let Some(changes) = changes else { return Err(timed_out(&rows, goal, timeout, client, home).await) };
+        let Some(changes) = changes else { return Err(timed_out(&awaited, timeout, client, home).await) };
         let Some(changes) = changes else {
             return match goal {
                 Goal::Stopped => Ok(()),
                 _ => Err(CallError::Broken("the engine ended".to_owned()).into()),
             };
         };
-        if changes.whole {
-            rows.retain(|(name, instance), _| changes.services.iter().any(|row| row.id() == (name, *instance)));
-        }
-        for row in changes.services.into_iter().filter(|row| services.contains(&row.name)) {
-            let id = (row.name.clone(), row.instance);
-            let known = rows.get(&id);
-            if known.is_some() || !is_untouched(&row) {
-                announce(known, &row, goal, output);
+        awaited.take(changes, |known, row| {
+            if known.is_some() || !is_untouched(row) {
+                announce(known, row, goal, output);
             }
-            rows.insert(id, row);
+        });
+        if let Some(stuck) = awaited.hopeless() {
+            return Err(explain_stuck(stuck, &awaited, client, home).await);
         }
-        if let Some(stuck) = rows.values().find(|row| goal.is_hopeless(row)) {
-            return Err(explain_stuck(stuck, client, home).await);
+        reached_at = awaited.reached_at();
+        if reached_at.is_some_and(|at| at <= Instant::now()) {
+            return Ok(());
         }
-        let known = services.iter().all(|service| rows.keys().any(|(name, _)| name == service));
-        let all = known && rows.values().all(|row| goal.is_reached(row));
-        let unproven = rows.values().filter_map(unproven).max();
-        proven_at = match (all, unproven) {
-            (true, None) => return Ok(()),
-            (true, Some(rest)) => Some(Instant::now() + rest),
-            (false, _) => None,
-        };
     }
 }
 
@@ -193,13 +182,6 @@ fn is_same_run(one: &Service, other: &Service) -> bool {
     run(one) == run(other)
 }
 
-/// How much longer a service has to run until its mere running says something: one with neither a probe nor a port
-/// may be about to fail on its first line.
-fn unproven(row: &Service) -> Option<Duration> {
-    let uptime = Duration::from_millis(row.uptime_ms.unwrap_or(0));
-    PROOF.checked_sub(uptime).filter(|_| row.state == State::Running)
-}
-
 /// Says who is waited for when nothing was said for a while.
 struct Reminder {
     at: Instant,
@@ -216,24 +198,34 @@ impl Reminder {
         tokio::time::sleep_until(self.at).await;
     }
 
-    fn say(&mut self, rows: &Rows, goal: Goal, output: &Output) {
+    fn say(&mut self, awaited: &Awaited<'_>, output: &Output) {
         self.pause = (self.pause * 2).min(Duration::from_secs(30));
         self.at = Instant::now() + self.pause;
         if output.json {
             return;
         }
-        let waiting: Vec<String> = rows
-            .values()
-            .filter(|row| !goal.is_reached(row) && row.state != State::Waiting)
+        let waiting: Vec<String> = awaited
+            .late()
+            .filter(|row| row.state != State::Waiting)
             .map(|row| match &row.reason {
                 Some(reason) => format!("{} ({reason})", row.label()),
                 None => format!("{} ({})", row.label(), row.state.word()),
             })
             .collect();
         if !waiting.is_empty() {
-            output.say(&output::dim(&format!("  still waiting: {}", waiting.join(", "))));
+            output.say(&output::dim(&format!("  still waiting: {}", few(waiting))));
         }
     }
+}
+
+/// So many are named before the rest is only counted: a thousand services may be waited for.
+const NAMED: usize = 12;
+
+fn few(mut words: Vec<String>) -> String {
+    let more = words.len().saturating_sub(NAMED);
+    words.truncate(NAMED);
+    let all = words.join(", ");
+    if more > 0 { format!("{all} and {more} more") } else { all }
 }
 
 /// One line for a service that has just reached what was waited for.
@@ -256,7 +248,7 @@ fn announce(before: Option<&Service>, row: &Service, goal: Goal, output: &Output
 }
 
 /// The error for a service that cannot get there: why, and what it said last.
-async fn explain_stuck(row: &Service, client: &Client, home: &Path) -> Error {
+async fn explain_stuck(row: &Service, awaited: &Awaited<'_>, client: &Client, home: &Path) -> Error {
     // What it waits for is the one to look at.
     let blocker = match client.why(&row.name).await {
         Ok(why) => why.blockers.into_iter().find(|blocker| blocker.state == State::Failed),
@@ -271,8 +263,13 @@ async fn explain_stuck(row: &Service, client: &Client, home: &Path) -> Error {
         true => format!("{name}: {reason}"),
         false => format!("{} cannot start: {name}: {reason}", row.name),
     };
-    let failed = client.services().await.unwrap_or_default().into_iter().find(|row| row.name == name);
-    let shared = failed.and_then(|row| shared_port(&row, &tail(home, &name, 10)));
+    let rows = client.services().await.unwrap_or_default();
+    let failed = rows.iter().find(|row| row.name == name);
+    let shared = failed.and_then(|row| shared_port(row, &tail(home, &name, 10)));
+    let others = rows.iter().filter(|row| row.name != name && row.state == State::Failed && awaited.is_for(row));
+    let message = others.fold(message, |told, row| {
+        format!("{told}\n{}: {}", row.label(), row.reason.as_deref().unwrap_or(row.state.word()))
+    });
     let error = Error::new(Code::Failed, message).detail(last_lines(home, &name, 10));
     let error = shared.into_iter().fold(error, Error::hint);
     error.hint(format!("`nagaya why {name}` and `nagaya logs {name}` show more"))
@@ -320,13 +317,13 @@ pub fn tail_of(home: &Path, culprit: &Culprit, count: usize) -> Vec<String> {
     lines.into_iter().map(|line| line.text).collect()
 }
 
-async fn timed_out(rows: &Rows, goal: Goal, timeout: Option<Duration>, client: &Client, home: &Path) -> Error {
-    let late: Vec<&Service> = rows.values().filter(|row| !goal.is_reached(row)).collect();
+async fn timed_out(awaited: &Awaited<'_>, timeout: Option<Duration>, client: &Client, home: &Path) -> Error {
+    let late: Vec<&Service> = awaited.late().collect();
     // Those that wait for others are not the cause.
     let cause = late.iter().find(|row| row.state != State::Waiting).or(late.first());
     let names: Vec<String> = late.iter().map(|row| row.label()).collect();
     let waited = timeout.map(elapsed).unwrap_or_default();
-    let mut error = Error::new(Code::TimedOut, format!("not there after {waited}: {}", names.join(", ")));
+    let mut error = Error::new(Code::TimedOut, format!("not there after {waited}: {}", few(names)));
     let Some(cause) = cause else { return error };
     let name = &cause.name;
     if let Ok(Ok(why)) = tokio::time::timeout(SOON, client.why(name)).await

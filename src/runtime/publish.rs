@@ -30,7 +30,7 @@ use crate::route::zone::Zone;
 use crate::route::{
     Availability, Endpoint, Life, Listener, Replicas, Routes, Table, Upstream, Upstreams, Version, on_loopback,
 };
-use crate::supervise::{Fact, Moment, Note, World};
+use crate::supervise::{Fact, Moment, Note, Status, World};
 use crate::view::{Event, Past, Service, Usage, news};
 
 /// Who is told of instances that are called no more.
@@ -62,6 +62,8 @@ pub struct Publisher {
     past: Pasts,
     /// Somebody was told of services beyond the plan: from then on they are called.
     has_begun: bool,
+    /// What the rows of each service were made of; `None` where there are none to be.
+    shown: Vec<Option<Vec<Status>>>,
     usage: HashMap<u32, Usage>,
     last_sample: Option<(Moment, Sample)>,
 }
@@ -82,6 +84,7 @@ impl Publisher {
             again: Again::default(),
             past: Pasts::default(),
             has_begun: false,
+            shown: Vec::new(),
             usage: HashMap::new(),
             last_sample: None,
         }
@@ -168,6 +171,8 @@ impl Publisher {
         self.table.send_replace(Arc::new(table));
         self.send_routes(plan);
         self.board.truncate(plan.services.len());
+        self.shown = vec![None; plan.services.len()];
+        (0..plan.services.len()).for_each(|place| self.callable(world, place));
         self.rows(world, 0..plan.services.len());
         notices
     }
@@ -189,9 +194,17 @@ impl Publisher {
         plan.services.iter().map(|planned| self.past.of(planned.name.as_str(), since)).collect()
     }
 
-    /// Publishes what became of services that have changed.
+    /// Publishes what became of services that may have changed. What happens to one is looked at in all its neighbours, of
+    /// which there may be hundreds: rows are made only of those with something to show.
     pub fn changed(&mut self, world: &World, places: impl IntoIterator<Item = usize>) {
-        self.rows(world, places);
+        let mut news = Vec::new();
+        for place in places {
+            self.callable(world, place);
+            if self.shown.get(place) != Some(&statuses(world, place)) {
+                news.push(place);
+            }
+        }
+        self.rows(world, news);
         self.has_begun = true;
     }
 
@@ -232,17 +245,16 @@ impl Publisher {
         let plan = world.plan();
         let mut rows = Vec::new();
         for place in places {
-            self.callable(world, place);
-            if world.is_over(place) {
-                rows.push((place, Vec::new()));
-                continue;
-            }
+            let statuses = statuses(world, place);
             let taken = |number: u16| self.taken.get(&number).map(|missing| missing.why.to_string());
-            let instances = world.statuses(place).map(|status| {
+            let instances = statuses.iter().flatten().map(|status| {
                 let usage = status.pid.and_then(|pid| self.usage.get(&pid)).copied();
-                Service::new(plan, place, &status, usage, &|at| self.clock.wall(at), &taken)
+                Service::new(plan, place, status, usage, &|at| self.clock.wall(at), &taken)
             });
             rows.push((place, instances.collect()));
+            if let Some(shown) = self.shown.get_mut(place) {
+                *shown = statuses;
+            }
         }
         self.board.put(rows);
     }
@@ -300,4 +312,9 @@ impl Publisher {
     pub fn notices(&self, notices: Vec<String>) {
         self.board.post(notices);
     }
+}
+
+/// What the rows of a service are made of; `None` where there are none to be.
+fn statuses(world: &World, place: usize) -> Option<Vec<Status>> {
+    (!world.is_over(place)).then(|| world.statuses(place).collect())
 }

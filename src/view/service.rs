@@ -177,8 +177,12 @@ impl Service {
         if self.id() != other.id() || self.state != other.state {
             return false;
         }
-        let bare = |row: &Self| Self { cpu_percent: None, memory_bytes: None, ..row.clone() };
-        self == other || bare(self) == bare(other)
+        let usage = |row: &Self| (row.cpu_percent, row.memory_bytes);
+        if usage(self) == usage(other) {
+            return self == other;
+        }
+        let (cpu_percent, memory_bytes) = usage(other);
+        Self { cpu_percent, memory_bytes, ..self.clone() } == *other
     }
 
     /// What tells it from all other rows: its name, and which of several instances it is.
