@@ -6,8 +6,10 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anstream::adapter::StripBytes;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{Instant, sleep_until};
 
 use self::keys::{DetachKeys, Watch};
 use super::args::Global;
@@ -22,6 +24,10 @@ use crate::effects::terminal::Size;
 const PIECE: usize = 16 << 10;
 /// How long the engine may take to know that a program has ended which draws no more.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// A program that goes on when nothing more is typed, and has drawn nothing for this long, is left.
+const QUIET: Duration = Duration::from_secs(2);
+/// What people type where nothing more is to come (Ctrl-D).
+const END_OF_INPUT: u8 = 4;
 /// Puts everything back that a program may have changed: the screen, the mouse, pasting, keys, the cursor, colours.
 const RESTORED: &[u8] =
     b"\x1b[?1047l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[?1l\x1b>\x1b[?25h\x1b[m\r\n";
@@ -48,7 +54,8 @@ enum End {
 }
 
 /// Shows the terminal and types what is typed here, until the program ends or the keys are typed that detach; where there is
-/// none, until what is typed ends. Its exit code is the program's.
+/// none, until what is typed ends. Its exit code is the program's. What comes out of a pipe or a file has an end, of which
+/// the program is told as a person would: then it ends, or is left once it is quiet.
 pub async fn run(global: &Global, args: Attach, output: &Output) -> Result<ExitCode, Error> {
     let (client, _) = connect(global, output)?;
     let Attach { service, index, detach_keys } = args;
@@ -155,37 +162,97 @@ async fn show(mut drawn: Drawn, mut keys: Keys, mut watch: Watch, is_terminal: b
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut typed = StandardInput::open();
     let (mut picture, mut buffer) = (vec![0; PIECE], vec![0; PIECE]);
+    let (mut screen, mut line) = (Seen::new(), Line::default());
+    let mut quiet: Option<Instant> = None;
     loop {
         tokio::select! {
             count = drawn.next(&mut picture) => {
                 if count == 0 {
                     return Ok(End::Over);
                 }
-                let mut out = io::stdout().lock();
-                out.write_all(&picture[..count])?;
-                out.flush()?;
+                screen.show(&picture[..count])?;
+                quiet = quiet.map(|_| Instant::now() + QUIET);
             }
             count = typed.next(&mut buffer) => {
                 let Some(count) = count else {
-                    // Nothing more is to be seen either.
-                    if !is_terminal && typed.is_over() {
-                        return Ok(End::Detached);
+                    match typed.is_over() {
+                        false => {}
+                        // Nothing more is to be seen either.
+                        true if !is_terminal => return Ok(End::Detached),
+                        // The terminal here is gone.
+                        true if io::stdin().is_terminal() => return Ok(End::Interrupted),
+                        true => {
+                            let _ = keys.write(line.end()).await;
+                            quiet = Some(Instant::now() + QUIET);
+                        }
                     }
                     continue;
                 };
                 let (passed, is_over) = watch.typed(&buffer[..count]);
+                line.typed(&passed);
                 // One that is gone is seen where it draws.
                 let _ = keys.write(&passed).await;
                 if is_over {
                     return Ok(End::Detached);
                 }
             }
+            () = sleep_until(quiet.unwrap_or_else(Instant::now)), if quiet.is_some() => return Ok(End::Detached),
             _ = resized.recv() => if let Some(size) = size() {
                 let _ = keys.resize(size).await;
             },
             _ = terminate.recv() => return Ok(End::Interrupted),
             _ = hangup.recv() => return Ok(End::Interrupted),
             _ = interrupt.recv() => return Ok(End::Interrupted),
+        }
+    }
+}
+
+/// Where it is shown what is drawn: a terminal takes it as it is, and others the text of it.
+struct Seen {
+    is_terminal: bool,
+    text: StripBytes,
+}
+
+impl Seen {
+    fn new() -> Self {
+        Self { is_terminal: io::stdout().is_terminal(), text: StripBytes::new() }
+    }
+
+    fn show(&mut self, drawn: &[u8]) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        match self.is_terminal {
+            true => out.write_all(drawn)?,
+            false => self.text.strip_next(drawn).try_for_each(|text| out.write_all(text))?,
+        }
+        out.flush()
+    }
+}
+
+/// What was typed so far, as far as its end depends on it.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Line {
+    /// Nothing: whoever only looks ends nothing.
+    #[default]
+    None,
+    Begun,
+    Complete,
+}
+
+impl Line {
+    fn typed(&mut self, bytes: &[u8]) {
+        match bytes.last() {
+            Some(b'\n' | b'\r') => *self = Self::Complete,
+            Some(_) => *self = Self::Begun,
+            None => {}
+        }
+    }
+
+    /// The keys that say that there is no more: the first one ends the line, where one was begun.
+    fn end(self) -> &'static [u8] {
+        match self {
+            Self::None => &[],
+            Self::Begun => &[END_OF_INPUT; 2],
+            Self::Complete => &[END_OF_INPUT],
         }
     }
 }

@@ -125,8 +125,35 @@ fn a_pipe_types_too() {
     sandbox.write("shell.sh", SHELL);
     sandbox.up();
     let words = format!("printf 'piped\\nquit\\n' | {} attach shell", crate::support::sandbox::binary().display());
-    let run = crate::support::sandbox::finish(sandbox.command("sh").args(["-c", &words]));
-    assert!(run.ended(3).out.contains("you said\u{1b}[0m piped"));
+    let run = crate::support::sandbox::finish(sandbox.command("sh").args(["-c", &words])).ended(3);
+    assert!(run.out.contains("you said piped"), "{run:?}");
+    assert!(!run.out.contains('\u{1b}'), "a pipe is no terminal: {run:?}");
+}
+
+/// What comes out of a pipe has an end, of which a program is told; one that goes on is left to itself.
+#[test]
+fn the_end_of_a_pipe_is_handed_on_and_nobody_waits_for_who_ignores_it() {
+    for account in Account::all() {
+        let sandbox = Sandbox::of(
+            account,
+            "services:\n  cat: { command: 'cat; exit 4', tty: true }\n  \
+             deaf: { command: [sh, deaf.sh], tty: true }\n",
+        );
+        sandbox.write("deaf.sh", "while :; do while read -r line; do echo \"heard $line\"; done; echo ignored; done");
+        sandbox.up();
+        let nagaya = crate::support::sandbox::binary().display().to_string();
+        let attach = |words: &str, service: &str| {
+            let words = format!("{words} | timeout 60 {nagaya} attach {service}");
+            crate::support::sandbox::finish(sandbox.command("sh").args(["-c", &words]))
+        };
+        // Who only looks ends nothing.
+        attach("true", "cat").good().says(&["detached from cat, which runs on"]);
+        let run = attach("printf 'one\\nbegun'", "cat").ended(4);
+        assert!(run.out.contains("one\r\n") && run.out.contains("begun"), "{run:?}");
+        let run = attach("echo word", "deaf").good().says(&["detached from deaf, which runs on"]);
+        assert!(run.out.contains("heard word") && run.out.contains("ignored"), "{run:?}");
+        assert_eq!(sandbox.row("deaf")["state"], "running");
+    }
 }
 
 #[test]
