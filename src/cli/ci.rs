@@ -1,6 +1,7 @@
 //! `nagaya ci -- COMMAND`: boot, wait, run the command among the services, take everything down.
 #![allow(clippy::disallowed_types, reason = "this process is the command's parent")]
 
+mod artifacts;
 mod report;
 
 use std::ffi::{OsStr, OsString};
@@ -57,6 +58,10 @@ pub fn run(global: &Global, args: Ci, output: &Output) -> Result<ExitCode, Error
 }
 
 fn boot(global: &Global, args: Ci, output: &Output) -> Result<ExitCode, Error> {
+    if let Some(folder) = &args.artifacts {
+        // Whatever comes of this one, nobody is to take for it what another has left.
+        artifacts::clear(folder).map_err(|error| Error::failed(format!("{}: {error}", folder.display())))?;
+    }
     let load = Request { guest: true, ..locate::manifest(global)? };
     let mut services = args.services.clone();
     if !services.is_empty() {

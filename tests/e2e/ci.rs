@@ -73,6 +73,28 @@ fn what_failed_is_kept_and_told() {
 }
 
 #[test]
+fn the_folder_of_artifacts_has_one_runs_files_and_whatever_is_not_ours() {
+    let sandbox = Sandbox::new(
+        "name: twice\nservices:\n  web: { command: 'exit 3' }\n  db: { command: 'echo no disk; exit 3' }\n",
+    );
+    let ci = || sandbox.nagaya(&["ci", "--artifacts", "out", "--", "true"]);
+    let there = |name: &str| sandbox.path("out").join(name).exists();
+    ci().ended(125);
+    assert!(there("web.log") && there("events.jsonl"));
+    // Somebody else's files, one of them where ours was.
+    sandbox.write("out/own.log", "own");
+    sandbox.write("out/db.log", "edited");
+    sandbox.write("nagaya.yaml", "name: twice\nservices:\n  ok: { command: 'true' }\n");
+    ci().good();
+    assert!(!there("web.log"), "it is an earlier run's");
+    assert!(there("events.jsonl") && there("own.log") && there("db.log"));
+    // Where there is no run, there is nothing of one.
+    sandbox.write("nagaya.yaml", "name: twice\nservices: 5\n");
+    ci().ended(125);
+    assert!(!there("events.jsonl") && there("own.log") && there("db.log"));
+}
+
+#[test]
 fn where_only_the_command_fails_all_logs_are_kept() {
     let sandbox = shop(Account::Own, "pod");
     let words =

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anstyle::AnsiColor;
 use jiff::Timestamp;
 
-use super::Ci;
+use super::{Ci, artifacts};
 use crate::api::Identity;
 use crate::cli::error::{Code, Error};
 use crate::cli::logs::{Owned, Printer};
@@ -143,13 +143,10 @@ impl Report {
     }
 
     fn write_artifacts(&self, folder: &Path) -> std::io::Result<()> {
-        fs::make_folder(folder)?;
-        for (service, lines) in &self.logs {
-            fs::replace_public(&folder.join(format!("{service}.log")), text(lines).as_bytes())?;
-        }
         let lines = self.events.iter().filter_map(|event| serde_json::to_string(event).ok());
-        let lines: String = lines.map(|line| line + "\n").collect();
-        fs::replace_public(&folder.join("events.jsonl"), lines.as_bytes())
+        let events: String = lines.map(|line| line + "\n").collect();
+        let logs = self.logs.iter().map(|(service, lines)| (format!("{service}.log"), text(lines)));
+        artifacts::write(folder, &logs.chain([("events.jsonl".to_owned(), events)]).collect())
     }
 
     /// One suite with a case for each service and one for the command.
