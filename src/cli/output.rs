@@ -173,7 +173,7 @@ impl Output {
     /// The error for a manifest that cannot be used.
     pub fn manifest_error(&self, problems: &Problems) -> Error {
         let rendered = view::draw_problems(problems, !self.json && self.error_colors());
-        Problem::Manifest { rendered, errors: problems.errors() }.into()
+        Problem::Manifest { rendered, errors: problems.errors(), brief: problems.brief() }.into()
     }
 
     /// Prints an error and gives its exit code.
@@ -182,14 +182,8 @@ impl Output {
             return ExitCode::from(error.code as u8);
         }
         if self.json {
-            let detail = error.detail.as_deref();
-            let message = detail.map_or(error.message.clone(), |detail| format!("{}\n{detail}", error.message));
-            let message = strip_str(&message).to_string();
-            let value = serde_json::json!({
-                "error": { "code": error.code as u8, "message": message, "hints": error.hints },
-            });
             // In one line, as it may follow others.
-            self.json_line(&value);
+            self.json_line(&serde_json::json!({ "error": error_json(error) }));
             return ExitCode::from(error.code as u8);
         }
         if let Some(detail) = &error.detail {
@@ -201,6 +195,14 @@ impl Output {
         }
         ExitCode::from(error.code as u8)
     }
+}
+
+/// An error as all of `--json` have it.
+pub fn error_json(error: &Error) -> serde_json::Value {
+    let detail = error.detail.as_deref();
+    let message = detail.map_or(error.message.clone(), |detail| format!("{}\n{detail}", error.message));
+    let message = strip_str(&message).to_string();
+    serde_json::json!({ "code": error.code as u8, "message": message, "hints": error.hints })
 }
 
 /// A reader that has seen enough closes the pipe, which is no error; a full disk is.

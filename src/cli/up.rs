@@ -1,11 +1,13 @@
 //! `nagaya up`.
 
+mod closing;
 mod stop;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anstyle::AnsiColor;
+use tokio::time::Instant;
 
 use super::again::again;
 use super::args::{Global, Up};
@@ -232,6 +234,7 @@ impl Session {
             owned.release();
         }
         if self.args.wait {
+            let begun = Instant::now();
             let waiting = settle_after(
                 &self.before,
                 &self.client,
@@ -247,8 +250,8 @@ impl Session {
                     result = interruptible(waiting) => result,
                     Err(error) = printer.follow(output) => Err(error),
                 };
-                printer.catch_up(output).await?;
-                result?;
+                let told = printer.catch_up(output).await;
+                closing::close(result.and(told), (&self.client, &self.services), begun, output).await?;
             } else {
                 interruptible(waiting).await?;
             }

@@ -61,6 +61,39 @@ fn every_documented_field_is_there() {
 }
 
 #[test]
+fn waiting_is_closed_by_a_line_that_says_what_came_of_it() {
+    let closed = |manifest: &str, words: &[&str], code: i32| {
+        let sandbox = Sandbox::new(manifest);
+        let run = sandbox.nagaya(&[&["up", "--wait", "--json"], words].concat()).ended(code);
+        let last = lines(&run.out).pop().unwrap();
+        has(&last, "time event service state message code cached duration_ms result services");
+        assert_eq!((last["event"].as_str(), last["code"].as_i64()), (Some("up"), Some(code.into())), "{last:#}");
+        last
+    };
+    let ready = closed("services: { a: { command: sleep infinity }, job: { command: echo done } }", &[], 0);
+    assert_eq!(
+        (&ready["result"], &ready["services"], ready.get("error")),
+        (&"ready".into(), &serde_json::json!([]), None)
+    );
+    let failed = closed(
+        "services:\n  a: { command: sleep infinity }\n  bad: { command: 'echo no disk; exit 3' }\n  late: { command: sleep 1, depends_on: [bad] }\n",
+        &[],
+        1,
+    );
+    assert_eq!(failed["result"], "failed");
+    has(&failed["error"], "code message hints");
+    let bad = failed["services"].as_array().unwrap().iter().find(|it| it["service"] == "bad").unwrap();
+    assert_eq!(
+        *bad,
+        serde_json::json!({ "service": "bad", "instance": 1, "state": "failed", "reason": "exited with 3" })
+    );
+    assert!(failed["services"].as_array().unwrap().iter().all(|it| it["service"] != "a"), "{failed:#}");
+    let slow = "services: { slow: { command: sleep infinity, ports: 80 } }";
+    let late = closed(slow, &["--wait-timeout", "500ms"], 5);
+    assert_eq!((&late["result"], &late["services"][0]["service"]), (&"timed_out".into(), &"slow".into()));
+}
+
+#[test]
 fn the_manifest_as_it_is_understood() {
     let sandbox = Sandbox::new(MANIFEST);
     let config = sandbox.nagaya(&["config", "--json"]).good().json();
