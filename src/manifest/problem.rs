@@ -93,6 +93,18 @@ impl Problems {
         self.errors() > 0
     }
 
+    /// A line for each that forbids the use of the manifest: `nagaya.yaml:3:5: a service has no key …`.
+    pub fn brief(&self) -> Vec<String> {
+        let brief = |problem: &Problem| match problem.at {
+            Some(span) => {
+                let (path, at) = (&self.sources.get(span.source).path, self.sources.position(span));
+                format!("{}:{}:{}: {}", path.display(), at.line, at.column, problem.message)
+            }
+            None => problem.message.clone(),
+        };
+        self.list.iter().filter(|problem| problem.severity == Severity::Error).map(brief).collect()
+    }
+
     /// In the order of the files and the lines in them.
     pub fn sort(&mut self) {
         self.list.sort_by_key(|problem| problem.at.map(|span| (span.source, span.start)));

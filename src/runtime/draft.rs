@@ -93,7 +93,7 @@ pub(super) fn read(request: &Request, shell: &Shell, color: bool) -> (Loading, V
     let rendered = view::draw_problems(&problems, color);
     let result = match workspace.filter(|_| !problems.has_errors()) {
         Some(workspace) => Ok((workspace, if rendered.is_empty() { Vec::new() } else { vec![rendered] })),
-        None => Err(Problem::Manifest { rendered, errors: problems.errors() }),
+        None => Err(Problem::Manifest { rendered, errors: problems.errors(), brief: problems.brief() }),
     };
     (result, disk.seen())
 }

@@ -262,9 +262,14 @@ pub enum Problem {
     /// Versions cannot be compared, for all of these reasons.
     #[error("{}", .flaws.iter().map(|it| it.message.as_str()).collect::<Vec<_>>().join("\n  "))]
     Matrix { flaws: Vec<Flaw> },
-    /// The manifest cannot be used; its problems are drawn.
+    /// The manifest cannot be used; its problems are drawn, and told in a line each with their places.
     #[error("the manifest has {}", counted(*.errors))]
-    Manifest { rendered: String, errors: usize },
+    Manifest {
+        rendered: String,
+        errors: usize,
+        #[serde(default)]
+        brief: Vec<String>,
+    },
     /// A change of routes that was not made.
     #[error(transparent)]
     Routes(Refused),

@@ -106,7 +106,14 @@ fn a_bad_edit_changes_nothing_and_is_told() {
         "nagaya.yaml:4",
         "did you mean `command`?",
     ]);
-    assert_eq!(manifest_events(&sandbox), ["the manifest has 2 problems; what runs is as it was before"]);
+    let file = sandbox.path("nagaya.yaml").canonicalize().unwrap().display().to_string();
+    assert_eq!(
+        manifest_events(&sandbox),
+        [format!(
+            "the manifest has 2 problems; what runs is as it was before: {file}:4:3: `db` says nothing of what it runs; \
+             {file}:4:9: a service has no key `comand`"
+        )]
+    );
     assert_eq!((sandbox.pid("web"), sandbox.pid("db")), (web, db));
     // Half a file is a bad edit too, and a good one ends it.
     sandbox.write("nagaya.yaml", "");

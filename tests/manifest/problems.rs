@@ -98,10 +98,22 @@ fn each_mistake_is_told_plainly() {
             "stateful: true\nreplicas: 2",
             "5:15 stateful_twice `a` owns data, so there are never two of it, and `replicas` asks for that | remove `replicas`, or `stateful`",
         ),
+        (
+            "stateful: true\nmax_age: 1h",
+            "5:14 stateful_max_age `a` owns data, so it is not replaced for its age, and `max_age` does nothing | remove `max_age`, or `stateful`",
+        ),
         ("lazy: yes", "4:11 wrong_type expected `true` or `false`, found `yes`"),
         (
             "working_dir: nowhere",
             "4:18 missing_folder the folder `nowhere` does not exist | `working_dir` is relative to /w",
+        ),
+        (
+            "ports: 80\nreadiness: { httpGet: { httpHeaders: [{ name: a b, value: c }] } }",
+            "5:51 bad_header `a b` cannot be the name of a header",
+        ),
+        (
+            "ports: 80\nreadiness: { httpGet: { httpHeaders: [{ value: c }] } }",
+            "5:16 missing_key a header needs a `name` | write `{ name: X-Probe, value: yes }`",
         ),
         ("readiness: healthz", "4:16 bad_path `healthz` is no path of a request | write `/healthz`"),
         (

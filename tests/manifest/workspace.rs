@@ -359,6 +359,30 @@ fn a_service_may_say_itself_that_it_is_ready() {
 }
 
 #[test]
+fn headers_of_a_probe_are_ours_or_kubernetes() {
+    let http = |keys: &str| {
+        let workspace = good(&format!(
+            "services: {{ a: {{ command: x, ports: 80, readiness: {{ httpGet: {{ path: /, {keys} }} }} }} }}"
+        ));
+        match workspace.services["a"].readiness.clone() {
+            Readiness::Probe(probe) => match probe.check {
+                Check::Http { host, headers, .. } => (host, headers),
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+    };
+    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(http("headers: { X-A: b }"), (None, vec![header("X-A", "b")]));
+    assert_eq!(
+        http("host: h, headers: { X-A: b }, httpHeaders: [{ name: X-A, value: c }, { name: X-B }]"),
+        (Some("h".to_owned()), vec![header("X-A", "b"), header("X-A", "c"), header("X-B", "")])
+    );
+    // There it is not sent beside the Host of the probe's own.
+    assert_eq!(http("httpHeaders: [{ name: host, value: shop.test }]"), (Some("shop.test".to_owned()), vec![]));
+}
+
+#[test]
 fn startup_and_liveness_have_defaults_of_their_own() {
     let workspace = good(
         "services:\n  a: { command: x, ports: 80, startup: /s, liveness: /l }\n  \

@@ -147,14 +147,46 @@ fn http_check(raw: &HttpCheck, ports: &[Port], span: Span, problems: &mut Proble
         problems.push(problem.at(written.span).hint(hint));
         return None;
     }
-    let headers = raw.headers.clone().unwrap_or_default().0;
+    let (host, headers) = headers(raw, span, problems);
     Some(Check::Http {
         path: path.to_owned(),
         port: port(raw.port.as_ref(), &[Protocol::Http, Protocol::H2], ports, span, problems)?,
-        host: raw.host.clone(),
-        headers: headers.into_iter().map(|(name, entry)| (name, entry.value)).collect(),
+        host: host.or_else(|| raw.host.clone()),
+        headers,
         status: raw.status.as_ref().map(|status| status.value),
     })
+}
+
+/// A Host among the headers, and the others: ours, then Kubernetes', which may have a name twice.
+fn headers(raw: &HttpCheck, span: Span, problems: &mut Problems) -> (Option<String>, Vec<(String, String)>) {
+    let ours = raw.headers.iter().flat_map(|headers| &headers.0);
+    let ours = ours.map(|(name, entry)| (At { value: name.clone(), span: entry.key }, Some(&entry.value)));
+    let mut all: Vec<_> = ours.collect();
+    for header in raw.httpHeaders.iter().flatten() {
+        match &header.name {
+            Some(name) => all.push((name.clone(), header.value.as_ref())),
+            None => {
+                let problem = Problem::error("missing_key", "a header needs a `name`").at(span);
+                problems.push(problem.hint("write `{ name: X-Probe, value: yes }`"));
+            }
+        }
+    }
+    let (mut host, mut others) = (None, Vec::new());
+    for (name, value) in all {
+        let text = value.map_or("", |value| value.value.as_str());
+        if http::HeaderName::from_bytes(name.value.as_bytes()).is_err() {
+            let message = format!("`{}` cannot be the name of a header", name.value);
+            problems.push(Problem::error("bad_header", message).at(name.span));
+        } else if http::HeaderValue::from_str(text).is_err() {
+            let message = format!("`{}` cannot be the value of a header", text.escape_debug());
+            problems.push(Problem::error("bad_header", message).at(value.map_or(name.span, |value| value.span)));
+        } else if name.value.eq_ignore_ascii_case("host") {
+            host = Some(text.to_owned());
+        } else {
+            others.push((name.value, text.to_owned()));
+        }
+    }
+    (host, others)
 }
 
 fn exec_check(raw: &ExecCheck, span: Span, problems: &mut Problems) -> Option<Check> {

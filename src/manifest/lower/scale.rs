@@ -58,6 +58,12 @@ pub fn scale(name: &ServiceName, raw: &RawService, problems: &mut Problems) -> S
             problems.push(problem.hint(format!("remove `{key}`, or `stateful`")));
         }
     }
+    if let (Some(stateful), Some(age)) = (stateful, &raw.max_age) {
+        let message = format!("`{name}` owns data, so it is not replaced for its age, and `max_age` does nothing");
+        let problem = Problem::warning("stateful_max_age", message).at(age.span);
+        let problem = problem.related(stateful.span, "it says so here");
+        problems.push(problem.hint("remove `max_age`, or `stateful`"));
+    }
     let is_lazy = raw.lazy.as_ref().is_some_and(|lazy| lazy.value);
     if let Some(idle) = raw.idle_timeout.as_ref().filter(|_| !is_lazy) {
         let message = format!("`{name}` would be stopped when nobody calls it, and no call would start it again");

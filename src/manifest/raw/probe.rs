@@ -74,10 +74,22 @@ record! {
         host: String,
         /// `http`; https comes with TLS.
         scheme: At<String>,
-        /// Other headers.
-        headers: Dict<String>,
+        /// Other headers; a `Host` among them counts as `host`.
+        headers: Dict<At<String>>,
+        /// Kubernetes' way to write them: a list of {name, value}.
+        httpHeaders: Vec<HttpHeader>,
         /// The only status that counts as success, instead of 200 to 399.
         status: At<u16>,
+    }
+}
+
+record! {
+    /// A header, as Kubernetes writes it.
+    HttpHeader is "a header" {
+        /// Its name.
+        name: At<String>,
+        /// Its value.
+        value: At<String>,
     }
 }
 

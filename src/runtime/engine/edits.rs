@@ -17,6 +17,9 @@ use crate::runtime::{Problem, UpRequest};
 use crate::supervise::{Command, Input, News, Want};
 use crate::view::Event;
 
+/// Problems of a manifest that an event names.
+const NAMED: usize = 5;
+
 /// How far the reading of an edited manifest is.
 #[derive(Debug, Default)]
 pub(super) struct Edits {
@@ -75,12 +78,14 @@ impl Engine {
 
     fn refuse_edit(&mut self, problem: Problem) {
         let short = format!("{problem}; what runs is as it was before");
-        let text = match problem {
-            Problem::Manifest { rendered, .. } => format!("{short}\n{}", rendered.trim_end()),
-            _ => short.clone(),
+        let (told, text) = match problem {
+            Problem::Manifest { rendered, brief, .. } => {
+                (with_problems(&short, &brief), format!("{short}\n{}", rendered.trim_end()))
+            }
+            _ => (short.clone(), short),
         };
         if self.edits.bad.as_ref() != Some(&text) {
-            self.tell(Event::told("manifest", None, short, self.clock.wall(self.clock.now())));
+            self.tell(Event::told("manifest", None, told, self.clock.wall(self.clock.now())));
             self.edits.bad = Some(text);
             self.post_notices();
         }
@@ -168,6 +173,16 @@ impl Engine {
         let notices = self.edits.bad.iter().chain(&self.over_budget).chain(&self.watching.troubles).cloned();
         let missing = self.publisher.missing().into_iter().map(|missing| missing.to_string());
         self.publisher.notices(notices.chain(missing).collect());
+    }
+}
+
+/// An event has one line for all of them.
+fn with_problems(short: &str, brief: &[String]) -> String {
+    let named = brief.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join("; ");
+    match brief.len().saturating_sub(NAMED) {
+        _ if named.is_empty() => short.to_owned(),
+        0 => format!("{short}: {named}"),
+        more => format!("{short}: {named}; and {more} more, which `nagaya check` shows"),
     }
 }
 
