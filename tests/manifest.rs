@@ -3,6 +3,7 @@
 mod containers;
 mod matrix;
 mod network;
+mod probes;
 mod problems;
 mod remotes;
 mod templates;

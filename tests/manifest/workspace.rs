@@ -3,10 +3,7 @@
 use std::time::Duration;
 
 use nagaya::manifest::Request;
-use nagaya::model::{
-    Check, Command, Condition, Liveness, Protocol, Readiness, RestartPolicy, Service, Sign, Signal, Size, Startup,
-    Value,
-};
+use nagaya::model::{Check, Command, Condition, Protocol, Readiness, RestartPolicy, Service, Signal, Size, Value};
 use nagaya::plan::{Selection, select};
 
 use crate::support::manifest::{Disk, bad, good, shown};
@@ -101,16 +98,6 @@ services:
     assert_eq!(users.profiles, ["backend"]);
     assert!(matches!(users.command(), Some(Command::Argv(words)) if words.len() == 2));
     assert_eq!(users.readiness, Readiness::Log("ready in \\d+".into()));
-}
-
-#[test]
-fn readiness_defaults_follow_the_ports() {
-    let workspace =
-        good("services: { a: { command: x }, b: { command: x, ports: 80 }, c: { command: x, ports: { udp: 53 } } }");
-    let readiness = |name: &str| workspace.services[name].readiness.clone();
-    assert_eq!(readiness("a"), Readiness::Started);
-    assert_eq!(readiness("b"), Readiness::Listening);
-    assert_eq!(readiness("c"), Readiness::Started);
 }
 
 #[test]
@@ -348,58 +335,4 @@ fn a_watch_that_makes_no_sense_is_told() {
     sorted.0.sort_unstable();
     sorted.1.sort_unstable();
     assert_eq!(sorted.0, sorted.1, "{problems:#?}");
-}
-
-#[test]
-fn a_service_may_say_itself_that_it_is_ready() {
-    let workspace = good("services: { a: { command: x, readiness: { notify: true } } }");
-    assert_eq!(workspace.services["a"].readiness, Readiness::Notify);
-    let problems = bad("services: { a: { command: x, readiness: { notify: false } } }");
-    assert!(problems[0].contains("no_check"), "{problems:?}");
-}
-
-#[test]
-fn headers_of_a_probe_are_ours_or_kubernetes() {
-    let http = |keys: &str| {
-        let workspace = good(&format!(
-            "services: {{ a: {{ command: x, ports: 80, readiness: {{ httpGet: {{ path: /, {keys} }} }} }} }}"
-        ));
-        match workspace.services["a"].readiness.clone() {
-            Readiness::Probe(probe) => match probe.check {
-                Check::Http { host, headers, .. } => (host, headers),
-                other => panic!("{other:?}"),
-            },
-            other => panic!("{other:?}"),
-        }
-    };
-    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    assert_eq!(http("headers: { X-A: b }"), (None, vec![header("X-A", "b")]));
-    assert_eq!(
-        http("host: h, headers: { X-A: b }, httpHeaders: [{ name: X-A, value: c }, { name: X-B }]"),
-        (Some("h".to_owned()), vec![header("X-A", "b"), header("X-A", "c"), header("X-B", "")])
-    );
-    // There it is not sent beside the Host of the probe's own.
-    assert_eq!(http("httpHeaders: [{ name: host, value: shop.test }]"), (Some("shop.test".to_owned()), vec![]));
-}
-
-#[test]
-fn startup_and_liveness_have_defaults_of_their_own() {
-    let workspace = good(
-        "services:\n  a: { command: x, ports: 80, startup: /s, liveness: /l }\n  \
-         b: { command: x, startup: { exec: { command: [a, b] }, initialDelaySeconds: 5, periodSeconds: 1, \
-         failureThreshold: 30 }, liveness: { notify: true } }\n  c: { command: x, startup: { log: up, period: 1m } }",
-    );
-    let seconds = Duration::from_secs;
-    let service = |name: &str| &workspace.services[name];
-    let startup = |name: &str| service(name).startup.clone().unwrap();
-    // Thirty seconds in all, and asked as often as readiness is.
-    let Startup { sign: Sign::Probe(probe), limit } = startup("a") else { panic!() };
-    assert_eq!((limit, probe.rhythm.period, probe.rhythm.timeout), (seconds(30), seconds(2), seconds(1)));
-    let Some(Liveness::Probe(probe)) = &service("a").liveness else { panic!() };
-    assert_eq!((probe.rhythm.period, probe.rhythm.failure_threshold), (seconds(10), 3));
-    let Startup { sign: Sign::Probe(probe), limit } = startup("b") else { panic!() };
-    assert_eq!((limit, probe.rhythm.initial_delay), (seconds(35), seconds(5)));
-    assert!(matches!(&probe.check, Check::Exec(Command::Argv(words)) if words.len() == 2));
-    assert_eq!(service("b").liveness, Some(Liveness::Watchdog(seconds(30))));
-    assert_eq!(startup("c"), Startup { sign: Sign::Log("up".into()), limit: seconds(180) });
 }

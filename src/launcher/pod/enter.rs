@@ -62,7 +62,7 @@ fn connect(network: &Network, gid: u32) -> Result<Connected, Failure> {
     home::settle(place).map_err(Step::Addresses.failed())?;
     let mut families = redirect::install(network).map_err(Step::Redirects.failed())?;
     let twin = Place { own: twin(network.address).into(), range: (RANGE6.0.into(), RANGE6.1), world: network.world6 };
-    if families.contains(&Family::V6) && home::settle(twin).is_err() {
+    if families.contains(&Family::V6) && home::settle_too(twin).is_err() {
         families = redirect::V4;
     }
     let handover = sockets(families.contains(&Family::V6)).map_err(Step::Sockets.failed())?;

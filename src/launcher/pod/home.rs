@@ -25,6 +25,15 @@ pub struct Place {
 pub fn settle(place: Place) -> Result<(), Errno> {
     let mut batch = Batch::default();
     raise(&mut batch);
+    dwell(batch, place)
+}
+
+/// The same in a further family.
+pub fn settle_too(place: Place) -> Result<(), Errno> {
+    dwell(Batch::default(), place)
+}
+
+fn dwell(mut batch: Batch, place: Place) -> Result<(), Errno> {
     address(&mut batch, place.own);
     route(&mut batch, Some(place.range), place.own);
     if place.world {

@@ -16,13 +16,22 @@ const CREATE: u16 = 0x400;
 const NESTED: u16 = 0x8000;
 
 /// Several messages on their way to the kernel. It answers those in which something is wrong, and the last one anyway.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Batch {
     bytes: Vec<u8>,
     message: usize,
     sequence: u32,
     /// Where the last message begins that can be answered.
     last: Option<usize>,
+}
+
+/// All rules of a pod fit. What a process just forked writes anew costs a fault for each page: what grows is written twice.
+const ROOM: usize = 12 << 10;
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self { bytes: Vec::with_capacity(ROOM), message: 0, sequence: 0, last: None }
+    }
 }
 
 /// An attribute that is being written; its length is filled in when it ends.
@@ -48,11 +57,11 @@ impl Batch {
     fn header(&mut self, kind: u16, flags: u16) {
         self.message = self.bytes.len();
         self.sequence += 1;
-        self.bytes.extend([0; 4]);
-        self.bytes.extend(kind.to_ne_bytes());
-        self.bytes.extend(flags.to_ne_bytes());
-        self.bytes.extend(self.sequence.to_ne_bytes());
-        self.bytes.extend([0; 4]);
+        let mut header = [0; 16];
+        header[4..6].copy_from_slice(&kind.to_ne_bytes());
+        header[6..8].copy_from_slice(&flags.to_ne_bytes());
+        header[8..12].copy_from_slice(&self.sequence.to_ne_bytes());
+        self.bytes.extend_from_slice(&header);
     }
 
     /// Ends the message.
@@ -64,15 +73,23 @@ impl Batch {
     /// Bytes as they are; messages and attributes begin at multiples of four.
     pub fn put(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
-        self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
+        self.pad();
+    }
+
+    fn pad(&mut self) {
+        let missing = self.bytes.len().next_multiple_of(4) - self.bytes.len();
+        self.bytes.extend_from_slice(&[0; 3][..missing]);
     }
 
     /// An attribute.
     pub fn attribute(&mut self, kind: u16, value: &[u8]) {
-        let length = u16::try_from(value.len() + 4).unwrap_or(u16::MAX);
-        self.bytes.extend(length.to_ne_bytes());
-        self.bytes.extend(kind.to_ne_bytes());
+        self.attribute_header(kind, value.len());
         self.put(value);
+    }
+
+    fn attribute_header(&mut self, kind: u16, length: usize) {
+        let ([a, b], [c, d]) = (u16::try_from(length + 4).unwrap_or(u16::MAX).to_ne_bytes(), kind.to_ne_bytes());
+        self.bytes.extend_from_slice(&[a, b, c, d]);
     }
 
     /// A number in network order, as nf_tables wants it.
@@ -82,14 +99,16 @@ impl Batch {
 
     /// A text with its closing zero.
     pub fn text(&mut self, kind: u16, value: &str) {
-        self.attribute(kind, &[value.as_bytes(), b"\0"].concat());
+        self.attribute_header(kind, value.len() + 1);
+        self.bytes.extend_from_slice(value.as_bytes());
+        self.bytes.push(0);
+        self.pad();
     }
 
     /// Begins an attribute that holds others.
     pub fn open(&mut self, kind: u16) -> Open {
         let at = self.bytes.len();
-        self.bytes.extend([0; 2]);
-        self.bytes.extend((kind | NESTED).to_ne_bytes());
+        self.attribute_header(kind | NESTED, 0);
         Open(at)
     }
 
