@@ -34,7 +34,7 @@ use super::listeners::{Listeners, Listening};
 use super::notify::{self, Notify};
 use super::places::Home;
 use super::pods::{Announcer, Pod};
-use super::ports::{is_free, taken_message};
+use super::ports::{is_free, was_taken_message};
 use super::process::{Kin, end_groups};
 use super::setup::Stamps;
 use super::terminal::Terminal;
@@ -292,7 +292,7 @@ impl Host {
         // A stranger on its port would answer in its place, or make it fail with less to read.
         let mut numbers = planned.ports.iter().filter(|_| !planned.in_pod()).filter_map(PlannedPort::listen);
         if let Some(port) = numbers.find(|&port| !is_free(port)) {
-            return Err(taken_message(port));
+            return Err(was_taken_message(port));
         }
         let found = accounts::of(planned)?;
         let mut variables = texts::variables(planned, instance, found.as_ref());

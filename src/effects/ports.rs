@@ -174,7 +174,8 @@ pub fn is_free(number: u16) -> bool {
     is_free_at(Ipv4Addr::LOCALHOST.into(), number)
 }
 
-fn is_free_at(address: IpAddr, number: u16) -> bool {
+/// The same at another address.
+pub fn is_free_at(address: IpAddr, number: u16) -> bool {
     let Ok(socket) = socket(family(address), SocketType::STREAM, None) else { return true };
     let _ = sockopt::set_socket_reuseaddr(&socket, true);
     // Another failure, such as a number that only root may take, is the program's to meet: it may have the right.
@@ -221,6 +222,8 @@ pub fn listen_unshared(address: IpAddr, number: u16) -> io::Result<TcpListener> 
     rustix::net::listen(&socket, BACKLOG)?;
     Ok(socket.into())
 }
+
+const WAS_TAKEN: &str = " was taken ";
 
 /// Why a port is not listened on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -273,6 +276,16 @@ pub fn owner(number: u16) -> Option<Owner> {
 /// The workspace whose engine a process is.
 fn engine_of(pid: u32) -> Option<Registration> {
     registry::engines(&Places::find().ok()?).into_iter().find(|engine| engine.pid == pid)
+}
+
+/// The same of what was in the way a while ago, and may not be any more.
+pub fn was_taken_message(number: u16) -> String {
+    taken_message(number).replacen(" is taken ", WAS_TAKEN, 1)
+}
+
+/// Whether this was said of a number that is free by now.
+pub fn is_free_again(said: &str, number: u16) -> bool {
+    said.contains(&format!("port {number}{WAS_TAKEN}")) && is_free(number)
 }
 
 /// "port 8080 is taken by nginx (pid 12)".

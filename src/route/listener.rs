@@ -17,18 +17,24 @@ pub struct Listener {
 }
 
 /// A listening socket on its way from whoever opened it to the proxy; clones are the same one.
+/// The default one was never opened.
 #[derive(Debug, Clone, Default)]
-pub struct Socket(Arc<Mutex<Option<TcpListener>>>);
+pub struct Socket(Option<Arc<Mutex<Option<TcpListener>>>>);
 
 impl Socket {
     /// A socket to be taken.
     pub fn new(listener: TcpListener) -> Self {
-        Self(Arc::new(Mutex::new(Some(listener))))
+        Self(Some(Arc::new(Mutex::new(Some(listener)))))
     }
 
     /// Takes it; `None` for everybody but the first.
     pub fn take(&self) -> Option<TcpListener> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.0.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Whether it was ever opened.
+    pub fn is_open(&self) -> bool {
+        self.0.is_some()
     }
 }
 

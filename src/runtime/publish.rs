@@ -16,7 +16,7 @@ use again::Again;
 use listeners::{Listeners, Taken};
 use names::{aliases, apart, first_versions, remotes, zone};
 
-pub use listeners::Missing;
+pub use listeners::{Deaf, Missing};
 
 use super::Board;
 use super::past::Pasts;
@@ -58,6 +58,8 @@ pub struct Publisher {
     calls: Calls,
     /// Published numbers that are not ours.
     taken: Taken,
+    /// Addresses that are not ours either.
+    deaf: Vec<Deaf>,
     again: Again,
     past: Pasts,
     /// Somebody was told of services beyond the plan: from then on they are called.
@@ -81,6 +83,7 @@ impl Publisher {
             replicas: HashMap::new(),
             calls,
             taken: Taken::default(),
+            deaf: Vec::new(),
             again: Again::default(),
             past: Pasts::default(),
             has_begun: false,
@@ -126,9 +129,9 @@ impl Publisher {
         let mut open: HashMap<SocketAddrV4, Listener> = HashMap::new();
         for edge in &plan.edges {
             let Some(at) = edge.listen else { continue };
-            let from = Some(upstreams[edge.from].name.clone());
-            let socket = listeners.own(at);
-            open.insert(at, Listener { from, to: upstreams[edge.to].clone(), port: edge.port, socket });
+            let from = upstreams[edge.from].name.clone();
+            let socket = listeners.own(at, Some((from.clone(), upstreams[edge.to].name.clone())));
+            open.insert(at, Listener { from: Some(from), to: upstreams[edge.to].clone(), port: edge.port, socket });
         }
         let name = |place: usize| upstreams[place].name.clone();
         let mut declared: HashMap<Arc<str>, HashSet<Arc<str>>> = HashMap::new();
@@ -145,7 +148,7 @@ impl Publisher {
         let table = Table {
             host_label: plan.host_label.clone(),
             front_door: plan.front_door,
-            front_door_socket: listeners.own(on_loopback(plan.front_door)),
+            front_door_socket: listeners.own(on_loopback(plan.front_door), None),
             listeners: open,
             called: plan.services.iter().enumerate().map(|(place, it)| (it.addresses.called, place)).collect(),
             first_versions: first_versions(plan),
@@ -162,8 +165,8 @@ impl Publisher {
             disco: listeners.before.disco.clone(),
             upstreams,
         };
-        let Listeners { taken, notices, before } = listeners;
-        self.taken = taken;
+        let Listeners { taken, deaf, notices, before } = listeners;
+        (self.taken, self.deaf) = (taken, deaf);
         self.again = Again::default();
         self.past.replaced(&before, &table, self.clock.now());
         self.availability.retain(|name, _| table.index(name).is_some());

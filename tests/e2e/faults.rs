@@ -89,7 +89,11 @@ fn a_port_that_a_stranger_has_is_named_with_its_owner() {
     let sandbox =
         one(&format!("{{ command: [sleep, infinity], ports: {{ http: {port} }}, listen: {port}, network: env }}"));
     let pid = format!("(pid {})", std::process::id());
-    sandbox.nagaya(&UP).ended(1).says(&[&format!("port {port} is taken by"), &pid]);
+    sandbox.nagaya(&UP).ended(1).says(&[&format!("port {port} was taken by"), &pid]);
+    let why = || sandbox.nagaya(&["why", "web"]).good().out;
+    assert!(!why().contains("free"), "{}", why());
+    drop(stranger);
+    assert!(why().contains(&format!("port {port} is free now: `nagaya start web`")), "{}", why());
 }
 
 #[test]

@@ -206,7 +206,22 @@ services:
 "
     ));
     let taken = format!("port {port} is taken by");
-    sandbox.up().says(&["no listener on 127.", &taken, &format!("(pid {})", std::process::id())]);
+    let holder = format!("(pid {})", std::process::id());
+    let up = ["no listener on 127.", "so calls of web to db fail", &taken, &holder];
+    sandbox.up().says(&up);
+    sandbox.nagaya(&["ps"]).good().says(&up);
+    let why = sandbox.nagaya(&["why", "web"]).good().out;
+    assert!(
+        why.contains(&format!("its call to db:{port} was refused: no listener on")) && why.contains(&taken),
+        "{why}"
+    );
+    drop(stranger);
+    // Nobody has to ask for it.
+    until("it is listened there", || sandbox.nagaya(&["ps"]).good().err.is_empty());
+    let connect = format!("import socket; socket.create_connection(('db', {port}))");
+    sandbox.nagaya(&["exec", "web", "--", "python3", "-c", &connect]).good();
+    let events = sandbox.nagaya(&["events"]).good().out;
+    assert!(events.contains("calls of web to db find a listener on 127."), "{events}");
 }
 
 #[test]

@@ -172,7 +172,8 @@ impl Engine {
     pub(super) fn post_notices(&mut self) {
         let notices = self.edits.bad.iter().chain(&self.over_budget).chain(&self.watching.troubles).cloned();
         let missing = self.publisher.missing().into_iter().map(|missing| missing.to_string());
-        self.publisher.notices(notices.chain(missing).collect());
+        let deaf = self.publisher.deaf().iter().map(ToString::to_string);
+        self.publisher.notices(notices.chain(missing).chain(deaf).collect());
     }
 }
 

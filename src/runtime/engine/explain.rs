@@ -4,11 +4,11 @@ use tokio::sync::oneshot;
 
 use super::Engine;
 use crate::effects::{Dialled, Whereabouts, ports};
-use crate::plan::{Planned, Ready};
+use crate::plan::{Planned, PlannedPort, Ready};
 use crate::runtime::Problem;
-use crate::runtime::publish::Missing;
+use crate::runtime::publish::{Deaf, Missing};
 use crate::supervise::Status;
-use crate::view::{Explanation, Judge, SilentPort, Unpublished};
+use crate::view::{Explanation, Judge, Refused, SilentPort, Unpublished};
 
 impl Engine {
     /// Answers at once, or when the service's pod has been asked.
@@ -27,10 +27,15 @@ impl Engine {
         let past = self.publisher.past(&plan, statuses[place].started);
         let mut missing = self.publisher.missing();
         missing.retain(|missing| *missing.service == *name);
+        let own = |deaf: &Deaf| {
+            let (_, to) = deaf.between.clone().filter(|(from, _)| **from == *name)?;
+            Some(Refused { to: format!("{to}:{}", deaf.at.port()), hint: deaf.to_string() })
+        };
+        let unheard: Vec<Refused> = self.publisher.deaf().iter().filter_map(own).collect();
         let (known, whereabouts) = (self.host.dialled(place), self.host.whereabouts(place));
         tokio::spawn(async move {
             let judge = Judge { plan: &plan, place, statuses: &statuses, past: &past };
-            let refused = match known {
+            let mut refused = match known {
                 Dialled::Before(dialled) => judge.refused(&dialled, |_| false),
                 Dialled::Ask(pod) => {
                     // A pod that is gone by now has nothing to say.
@@ -38,12 +43,24 @@ impl Engine {
                     judge.refused(&dialled, |port| pod.ears.hear(port))
                 }
             };
+            refused.extend(unheard);
             let silent_ports = silent_ports(whereabouts, &plan.services[place], explained.ready).await;
             let unpublished = tokio::task::spawn_blocking(|| missing.into_iter().map(unpublished).collect());
             let unpublished = unpublished.await.unwrap_or_default();
-            let _ = reply.send(Ok(Explanation { refused, silent_ports, unpublished, ..explained }));
+            let next = free_again(&explained, &plan.services[place]).or(explained.next.clone());
+            let _ = reply.send(Ok(Explanation { refused, silent_ports, unpublished, next, ..explained }));
         });
     }
+}
+
+/// What is next where it could not be started for a port that has become free since.
+fn free_again(explained: &Explanation, planned: &Planned) -> Option<String> {
+    let said = explained.reason.as_deref().filter(|_| !explained.ready)?;
+    let free = planned.ports.iter().filter_map(PlannedPort::listen).find(|port| ports::is_free_again(said, *port))?;
+    Some(match &explained.next {
+        Some(next) => format!("port {free} is free now: {next}"),
+        None => format!("port {free} is free now: `nagaya start {}`", explained.service),
+    })
 }
 
 /// A number that could not be had; who has it may be another by now.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Publisher;
-use super::listeners::Missing;
+use super::listeners::{Deaf, Missing};
 use crate::effects::ports;
 use crate::supervise::World;
 
@@ -35,20 +35,28 @@ impl Publisher {
         all
     }
 
+    /// The addresses at which callers find nobody, as others have them.
+    pub fn deaf(&self) -> &[Deaf] {
+        &self.deaf
+    }
+
     /// Whether there is any number that could not be had.
     pub fn lacks(&self) -> bool {
-        !self.taken.is_empty()
+        !self.taken.is_empty() || !self.deaf.is_empty()
     }
 
     /// When to look whether numbers have become free: only those are waited for whose services are wanted.
     pub fn look_again_at(&self, world: &World) -> Option<Instant> {
-        self.taken.values().any(|missing| is_wanted(missing, world)).then_some(self.again.at)
+        let waits = !self.deaf.is_empty() || self.taken.values().any(|missing| is_wanted(missing, world));
+        waits.then_some(self.again.at)
     }
 
     /// Whether one has become free. Who has it otherwise is not looked up every time, which is far more work.
     pub fn is_any_free(&mut self, world: &World) -> bool {
         let wanted = |missing: &&Missing| is_wanted(missing, world);
-        if self.taken.values().filter(wanted).any(|missing| ports::is_free(missing.number)) {
+        if self.deaf.iter().any(|it| ports::is_free_at((*it.at.ip()).into(), it.at.port()))
+            || self.taken.values().filter(wanted).any(|missing| ports::is_free(missing.number))
+        {
             return true;
         }
         let pause = (self.again.pause * 2).min(LONGEST);

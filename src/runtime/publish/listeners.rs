@@ -37,32 +37,55 @@ impl fmt::Display for Missing {
     }
 }
 
+/// An address at which callers were to find a service, and that somebody else has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deaf {
+    pub at: SocketAddrV4,
+    /// Whose calls fail, and to whom they are; none of the front door.
+    pub between: Option<(Arc<str>, Arc<str>)>,
+    pub why: String,
+}
+
+impl fmt::Display for Deaf {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, between, why } = self;
+        match between {
+            Some((from, to)) => write!(out, "no listener on {at}, so calls of {from} to {to} fail: {why}")?,
+            None => write!(out, "no listener on {at}, so calls there fail: {why}")?,
+        }
+        out.write_str("; end that, or have it listen on 127.0.0.1 alone: then it is listened there")
+    }
+}
+
 /// The listeners of a table to be: those of the table before, and new ones.
 pub struct Listeners {
     pub before: Arc<Table>,
     pub taken: Taken,
+    pub deaf: Vec<Deaf>,
     pub notices: Vec<String>,
 }
 
 impl Listeners {
     /// Those that follow the ones of a table.
     pub fn after(before: Arc<Table>) -> Self {
-        Self { before, taken: Taken::default(), notices: Vec::new() }
+        Self { before, taken: Taken::default(), deaf: Vec::new(), notices: Vec::new() }
     }
 
-    /// The listener at an address that was given to the engine.
-    pub fn own(&mut self, at: SocketAddrV4) -> Socket {
-        self.before.socket(at).unwrap_or_else(|| match ports::listen(at) {
+    /// The listener at an address that was given to the engine, for calls between these two.
+    pub fn own(&mut self, at: SocketAddrV4, between: Option<(Arc<str>, Arc<str>)>) -> Socket {
+        let known = self.before.socket(at).filter(Socket::is_open);
+        known.unwrap_or_else(|| match ports::listen(at) {
             Ok(listener) => Socket::new(listener),
             Err(error) => {
-                self.notices.push(match error.kind() {
+                match error.kind() {
                     // Whoever listens on all addresses has this one too.
-                    io::ErrorKind::AddrInUse => format!(
-                        "no listener on {at}, so calls there fail: {}; end that, or have it listen on 127.0.0.1 alone",
-                        ports::taken_message(at.port())
-                    ),
-                    _ => format!("no listener on {at}: {error}"),
-                });
+                    io::ErrorKind::AddrInUse => {
+                        let deaf = Deaf { at, between, why: ports::taken_message(at.port()) };
+                        self.notices.push(deaf.to_string());
+                        self.deaf.push(deaf);
+                    }
+                    _ => self.notices.push(format!("no listener on {at}: {error}")),
+                }
                 Socket::default()
             }
         })
