@@ -185,6 +185,16 @@ impl Refusal {
         }
     }
 
+    /// The same of a request that these words behind `dtab explain` tell it of: others may be led elsewhere.
+    pub fn of_request(self, words: &str) -> Self {
+        match self {
+            Self::Unrouted(name, reason, Sought::End(way)) => {
+                Self::Unrouted(name, reason, Sought::End(format!("{way} {words}")))
+            }
+            refusal => refusal,
+        }
+    }
+
     /// What was ended before there was an answer.
     pub fn ended(upstream: &Upstream, ended: Ended) -> Self {
         let own = Self::Ended(upstream.name.clone(), ended);
@@ -253,9 +263,9 @@ impl Refusal {
         let text = self.to_string();
         let mut response = if asker.is_grpc { grpc(&text, self.grpc_status(asker)) } else { self.http(&text) };
         let headers = response.headers_mut();
-        // A header holds visible ASCII; what does not fit is said in the body.
-        let ascii: String = text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect();
-        headers.insert(L5D_ERR, HeaderValue::from_str(&ascii).unwrap_or(HeaderValue::from_static("error")));
+        // Encoded as linkerd 1 did it, as a form is: whoever reads that header decodes it.
+        let encoded: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();
+        headers.insert(L5D_ERR, HeaderValue::from_str(&encoded).unwrap_or(HeaderValue::from_static("error")));
         response
     }
 
@@ -278,8 +288,10 @@ impl Refusal {
 
     /// Whether what comes next is to be done, and no command to look further.
     fn has_remedy(&self) -> bool {
-        let is_sought_in_vain =
-            matches!(self, Self::Unrouted(_, _, Sought::File(_) | Sought::Prefixed(_) | Sought::Override));
+        let is_sought_in_vain = matches!(
+            self,
+            Self::Unrouted(_, _, Sought::File(_) | Sought::BadFile(_) | Sought::Prefixed(_) | Sought::Override)
+        );
         let is_declared_otherwise =
             matches!(self, Self::NotGrpc(..) | Self::OnlyHttp2(..) | Self::NotWeb(..) | Self::Undeclared(..));
         let is_led_astray = matches!(self, Self::Away(_) | Self::Address(..) | Self::BadOverride { .. });
@@ -334,7 +346,7 @@ mod tests {
     fn every_asker_is_answered_in_its_language() {
         let plain = refusal().response(Asker::default());
         assert_eq!(plain.status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(plain.headers()[L5D_ERR], "users has failed");
+        assert_eq!(plain.headers()[L5D_ERR], "users+has+failed");
         assert_eq!(plain.headers()[RETRY_AFTER], "1");
         assert_eq!(plain.body(), "nagaya: users has failed\nto see more: nagaya why users\n");
         let grpc = refusal().response(Asker { is_grpc: true, ..Asker::default() });
@@ -359,6 +371,7 @@ mod tests {
             (nowhere(Sought::Service("users".into())), "nagaya why users"),
             (nowhere(Sought::Remote), "nagaya remote"),
             (nowhere(Sought::File("a/b".to_owned())), "into the file disco/a/b beside the manifest"),
+            (nowhere(Sought::BadFile("a/b".to_owned())), "correct the file disco/a/b beside the manifest"),
             (nowhere(Sought::Prefixed("/users".to_owned())), "without `/svc`, which is put before it: `/users`"),
             (nowhere(Sought::Other), "nagaya ps"),
         ];
@@ -371,6 +384,6 @@ mod tests {
     fn texts_are_made_safe() {
         assert_eq!(percent("50% ü"), "50%25 %C3%BC");
         let odd = Refusal::Unknown("ü\n".into()).response(Asker::default());
-        assert_eq!(odd.headers()[L5D_ERR], "no service is called `??`");
+        assert_eq!(odd.headers()[L5D_ERR], "no+service+is+called+%60%C3%BC%0A%60");
     }
 }

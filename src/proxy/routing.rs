@@ -3,6 +3,7 @@
 //! What the routes say of a name is worked out once and kept for as long as they, the table and the services on which it
 //! depends stay as they are. Where users wrote no routes and a request brings no entries, nothing is looked up at all.
 
+mod asked;
 mod binding;
 mod drawn;
 pub mod own;
@@ -173,7 +174,8 @@ impl Router {
         let named = snapshot.name(&target, call, brought.target.as_deref())?;
         let rules = snapshot.holding(&named, call, brought.target.as_deref());
         let binding = snapshot.binding(&view, &named.path, &rules, brought.local.as_deref());
-        let drawn = snapshot.draw(&binding, target.endpoint(), caller)?;
+        let drawn = snapshot.draw(&binding, target.endpoint(), caller);
+        let drawn = drawn.map_err(|refusal| snapshot.told(refusal, &named, call, brought.target.as_deref()))?;
         let via = drawn.leaves().then(|| inner.pass(call)).transpose()?;
         let target = drawn.below(named.uri.or(brought.target), call.target);
         let local = drawn.hands_on(brought.local);

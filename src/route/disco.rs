@@ -13,7 +13,11 @@ pub const FOLDER: &str = "disco";
 
 /// What the files name, by path below the folder.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Disco(BTreeMap<String, NameTree<Path>>);
+pub struct Disco {
+    named: BTreeMap<String, NameTree<Path>>,
+    /// Those that mean nothing, as they cannot be read, with the reason.
+    bad: BTreeMap<String, String>,
+}
 
 /// Why a file cannot be read as addresses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,23 +34,32 @@ pub type Text = Result<String, String>;
 impl Disco {
     /// What these files name. One that cannot be read means what it did; the words are for the user.
     pub fn read(files: BTreeMap<String, Text>, before: &Self) -> (Self, Vec<String>) {
-        let (mut named, mut troubles) = (BTreeMap::new(), Vec::new());
+        let (mut now, mut troubles) = (Self::default(), Vec::new());
         for (name, text) in files {
             let read = text.and_then(|text| addresses(&text).map_err(|error| error.to_string()));
-            let tree = read.map_err(|error| {
-                let now = if before.0.contains_key(&name) { "; it means what it did before" } else { "" };
-                troubles.push(format!("{FOLDER}/{name}: {error}{now}"));
-            });
-            if let Some(tree) = tree.ok().or_else(|| before.0.get(&name).cloned()) {
-                named.insert(name, tree);
+            match (read, before.named.get(&name)) {
+                (Ok(tree), _) => drop(now.named.insert(name, tree)),
+                (Err(error), Some(tree)) => {
+                    troubles.push(format!("{FOLDER}/{name}: {error}; it means what it did before"));
+                    now.named.insert(name, tree.clone());
+                }
+                (Err(error), None) => {
+                    troubles.push(format!("{FOLDER}/{name}: {error}"));
+                    now.bad.insert(name, error);
+                }
             }
         }
-        (Self(named), troubles)
+        (now, troubles)
+    }
+
+    /// Why a file that is there means nothing.
+    pub fn flaw(&self, name: &str) -> Option<&str> {
+        self.bad.get(name).map(String::as_str)
     }
 
     /// What a file names.
     pub fn find<E>(&self, name: &str) -> Presence<E> {
-        match self.0.get(name) {
+        match self.named.get(name) {
             None => Presence::Absent,
             Some(NameTree::Neg) => Presence::Vacant,
             Some(tree) => Presence::Means(tree.clone()),
@@ -126,6 +139,7 @@ mod tests {
         assert!(troubles[0].ends_with("`x` is no `HOST PORT` or `HOST PORT * WEIGHT`; it means what it did before"));
         assert_eq!(troubles[1], "disco/c: no");
         assert_eq!([now.find::<()>("b"), now.find("c")], [Presence::Absent, Presence::Absent]);
+        assert_eq!([now.flaw("a"), now.flaw("b"), now.flaw("c")], [None, None, Some("no")]);
         assert_eq!((now.find::<()>("a"), good.find::<()>("b")), (good.find("a"), Presence::Vacant));
     }
 }

@@ -20,6 +20,8 @@ pub struct Asking {
     pub name: String,
     /// The service of the name, and how it was found.
     pub found: Option<(Arc<Upstream>, Standing)>,
+    /// Why a file of this name, which is there, means nothing.
+    pub flaw: Option<Arc<str>>,
 }
 
 impl Known {
@@ -43,13 +45,14 @@ impl Services<Arc<Upstream>> for Known {
         if kind == Kind::File {
             let file = self.services.find(kind, name);
             if matches!(file, Presence::Absent) {
-                self.note(Asking { kind, name: name.to_owned(), found: None });
+                let flaw = self.services.0.disco.flaw(name).map(Arc::from);
+                self.note(Asking { kind, name: name.to_owned(), found: None, flaw });
             }
             return file;
         }
         let upstream = self.services.service(kind, name);
         let found = upstream.map(|upstream| (upstream.clone(), Standing::of(upstream)));
-        self.note(Asking { kind, name: name.to_owned(), found });
+        self.note(Asking { kind, name: name.to_owned(), found, flaw: None });
         upstream.map_or(Presence::Absent, presence)
     }
 }

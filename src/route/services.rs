@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::disco::FOLDER;
 use super::{Availability, Location, Table, Upstream};
-use crate::dtab::Path;
 use crate::dtab::namers::{Kind, Presence, Services};
+use crate::dtab::{Label, Path};
 
 /// The services of a table, where those are there that can take a call, or that a call may wait for.
 #[derive(Debug, Clone)]
@@ -33,8 +34,17 @@ impl Callable {
         found.filter(|found| found.is_external() == wants_external)
     }
 
-    /// How the service stands at which a name ends, where it counts as nobody: `users-v2 is stopped`.
+    /// How the service stands at which a name ends, where it counts as nobody: `users-v2 is stopped`; or what is wrong with
+    /// its file.
     pub fn absent(&self, name: &Path) -> Option<String> {
+        if let Some(rest) = name.strip_prefix(&Kind::File.prefix()) {
+            let labels: Vec<&str> = rest.iter().map_while(Label::as_str).collect();
+            let file = (1..=labels.len()).map(|count| labels[..count].join("/"));
+            return file.into_iter().find_map(|file| {
+                let flaw = self.0.disco.flaw(&file)?;
+                Some(format!("the file `{FOLDER}/{file}` cannot be read: {flaw}"))
+            });
+        }
         let label = name.strip_prefix(&Kind::Local.prefix())?.first()?.as_str()?;
         let upstream = self.service(Kind::Local, label)?;
         match *upstream.availability.borrow() {

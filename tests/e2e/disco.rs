@@ -52,6 +52,18 @@ fn files_of_addresses_are_followed_as_they_change() {
         until("it is nobody's", || get().contains("leads nowhere"));
         fs::remove_file(sandbox.path("disco/team/users")).unwrap();
         until("it is gone", || get() == "here");
+        // One that cannot be read and meant nothing yet is no missing one.
+        sandbox.write("disco/wrong", "127.0.0.1:80\n");
+        let ask = || {
+            let words =
+                ["exec", "web", "--", "curl", "-sS", "-H", "l5d-dtab: /svc/users => /#/fs/wrong", "http://users:8080/"];
+            sandbox.nagaya(&words).good().out
+        };
+        let wrong = "the file `disco/wrong` cannot be read: line 1: `127.0.0.1:80` is no `HOST PORT`";
+        until("it is told", || ask().contains(wrong));
+        assert!(ask().contains("correct the file disco/wrong"), "{}", ask());
+        let told = sandbox.nagaya(&["dtab", "explain", "/#/fs/wrong"]).ended(1).out;
+        assert!(told.contains(&format!("takes it for nobody's: {wrong}")), "{told}");
         // Nothing is read from beside the folder.
         symlink(sandbox.path("secret"), sandbox.path("disco/team/users")).unwrap();
         sandbox.write("disco/other", "127.0.0.1 1\n");

@@ -256,7 +256,7 @@ fn the_workspace_has_a_page_and_so_has_a_service_that_does_not_answer() {
     assert!(index.contains(&format!("href=\"https://web.door.localhost:{number}\"")), "{index}");
 
     let page = sandbox.curl(&["-i", "-H", "Accept: text/html,*/*", "http://broken.door.localhost:DOOR/"]).good().out;
-    assert!(page.starts_with("HTTP/1.1 503") && page.contains("l5d-err: broken has failed"), "{page}");
+    assert!(page.starts_with("HTTP/1.1 503") && page.contains("l5d-err: broken+has+failed"), "{page}");
     for text in ["exited with 3", "&lt;b&gt;last&lt;/b&gt; words", "nagaya why broken"] {
         assert!(page.contains(text), "no `{text}` in\n{page}");
     }

@@ -116,6 +116,23 @@ fn requests_are_led_by_what_they_are() {
     }
 }
 
+/// Whoever is refused by a rule is told how to ask why of this very request.
+#[test]
+fn a_refusal_by_a_rule_names_the_request() {
+    let closed = "
+  - { name: closed, service: users, match: { method: POST, headers: { x-tenant: \"it's me\" } }, to: '!' }
+";
+    let sandbox = shop(Account::Own, closed);
+    let said = sandbox.ask(&["-d", "a=b", "-H", "X-Tenant: it's me", "-H", "X-Other: 1"], "/a?b=c").good().out;
+    assert!(said.contains("the rule closed says that it is to fail"), "{said}");
+    let (_, words) = said.split_once("nagaya dtab explain ").unwrap();
+    let words = shlex::split(words.trim()).unwrap();
+    assert_eq!(words, ["/svc/users", "--request", "POST /a?b=c", "-H", "X-Tenant: it's me"]);
+    let words: Vec<&str> = ["dtab", "explain"].into_iter().chain(words.iter().map(String::as_str)).collect();
+    let told = sandbox.nagaya(&words).ended(1).out;
+    assert!(told.contains("  closed: /svc/users => !  is for it"), "{told}");
+}
+
 #[test]
 fn commands_tell_of_rules() {
     let sandbox = shop(Account::Own, ROUTES);

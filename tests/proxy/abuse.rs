@@ -223,7 +223,7 @@ fn what_a_service_answers_wrongly_is_a_bad_gateway() {
         let lab = Lab::http(super::lab::answering_once(answer));
         let told = lab.ask("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
         assert!(told.starts_with("HTTP/1.1 502 "), "{}\n{told}", answer.escape_ascii());
-        assert!(told.contains("l5d-err: web: ") && told.contains("nagaya logs web"), "{told}");
+        assert!(told.contains("l5d-err: web%3A+") && told.contains("nagaya logs web"), "{told}");
         let record = &lab.records(1)[0];
         assert_eq!(record.status, Some(502));
         assert!(record.error.is_some());
@@ -251,7 +251,7 @@ fn a_callee_that_never_accepts_is_a_timeout() {
         Box::new(|| nagaya::proxy::dial::Dialer::new(rustls::RootCertStore::empty(), Duration::from_millis(300)));
     let lab = Lab::new(options);
     let told = lab.ask("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    assert!(told.starts_with("HTTP/1.1 504 ") && told.contains("l5d-err: web did not accept"), "{told}");
+    assert!(told.starts_with("HTTP/1.1 504 ") && told.contains("l5d-err: web+did+not+accept"), "{told}");
     assert!(told.contains("nagaya why web"), "{told}");
 }
 
@@ -263,7 +263,7 @@ fn nobody_listens() {
     let told = lab.ask(browser);
     // Pages are the front door's; who calls from a service reads text.
     assert!(told.starts_with("HTTP/1.1 502 ") && told.contains("text/plain"), "{told}");
-    assert!(told.contains("l5d-err: web: nothing answers") && told.contains("nagaya logs web"), "{told}");
+    assert!(told.contains("l5d-err: web%3A+nothing+answers") && told.contains("nagaya logs web"), "{told}");
     // The connection is sound: it may be used again.
     let mut stream = connect(lab.port);
     for _ in 0..2 {

@@ -27,7 +27,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
 
 use super::http2::{Body, caller, empty, full, h2_callee, in_time, shouting};
-use super::lab::{answering, callee, closed, connect, exactly, half_close, head, read_all, text, told};
+use super::lab::{answering, callee, closed, connect, encoded, exactly, half_close, head, read_all, text, told};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -334,7 +334,7 @@ fn browsers_get_a_page_and_others_a_line() {
         ("nobody.shop.localhost", "HTTP/1.1 404", "no service is called `nobody.shop.localhost`"),
     ] {
         let page = ask(host, "text/html,*/*");
-        assert!(page.starts_with(start) && page.contains(&format!("\r\nl5d-err: {said}\r\n")), "{page}");
+        assert!(page.starts_with(start) && page.contains(&format!("\r\nl5d-err: {}\r\n", encoded(said))), "{page}");
         assert!(page.contains("\r\ncontent-type: text/html") && page.contains("frame-ancestors 'none'"), "{page}");
         assert_eq!(fields(&page, "content-type").len(), 1, "{page}");
         let line = ask(host, "*/*");

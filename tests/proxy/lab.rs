@@ -222,6 +222,11 @@ pub fn read_all(stream: &mut TcpStream) -> Vec<u8> {
     read
 }
 
+/// A text as a form has it, and linkerd's `l5d-err`.
+pub fn encoded(said: &str) -> String {
+    form_urlencoded::byte_serialize(said.as_bytes()).collect()
+}
+
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

@@ -13,7 +13,7 @@ use nagaya::model::Protocol;
 use tokio::sync::mpsc;
 
 use super::http2::{caller, frames, full, in_time, request, runtime};
-use super::lab::{Lab, Options, callee, closed};
+use super::lab::{Lab, Options, callee, closed, encoded};
 
 /// A callee that resets each call with the code that the path names, `/8`: at once, or with `/8/late` amid its answer.
 fn resetting() -> u16 {
@@ -68,7 +68,7 @@ fn a_call_that_was_reset_is_told_with_its_code_and_by_whom() {
         let answer = lab.ask(format!("GET /{code} HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n"));
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
         assert!(
-            answer.contains(&format!("l5d-err: {said}")) && answer.contains(&format!("nagaya: {said}")),
+            answer.contains(&format!("l5d-err: {}", encoded(said))) && answer.contains(&format!("nagaya: {said}")),
             "{answer}"
         );
         let record = lab.records(place + 1).pop().unwrap();

@@ -166,7 +166,7 @@ fn entries_that_cannot_be_read_refuse_the_request_and_show_where() {
     let city = City::of(&two(), "");
     let mut client = Client::at(city.edge("web", "users"));
     let (head, body) = client.ask("/", &["l5d-dtab: /svc/users -> /svc/users-v2"]);
-    assert!(head.starts_with("HTTP/1.1 400") && head.contains("l5d-err: l5d-dtab: line 1, column 12"), "{head}");
+    assert!(head.starts_with("HTTP/1.1 400") && head.contains("l5d-err: l5d-dtab%3A+line+1%2C+column+12"), "{head}");
     assert!(body.contains("    /svc/users -> /svc/users-v2\n               ^\n"), "{body}");
     let many = format!("l5d-dtab: {}", "/a=>/b;".repeat(101));
     let (head, body) = client.ask("/", &[&many]);

@@ -13,6 +13,8 @@ pub enum Sought {
     Remote,
     /// A file of addresses, by its path below their folder.
     File(String),
+    /// The same where the file is there and cannot be read.
+    BadFile(String),
     /// This name, below which names of requests are made anyway.
     Prefixed(String),
     /// The end of a name's way: the words behind `dtab explain` that tell it.
@@ -35,6 +37,9 @@ impl Sought {
             Self::Service(name) => format!("nagaya why {name}"),
             Self::Remote => "nagaya remote".to_owned(),
             Self::File(name) => format!("write a line `HOST PORT` into the file {FOLDER}/{name} beside the manifest"),
+            Self::BadFile(name) => {
+                format!("correct the file {FOLDER}/{name} beside the manifest: a line is `HOST PORT`")
+            }
             Self::Prefixed(rest) => format!("a name is given without `/svc`, which is put before it: `{rest}`"),
             Self::End(words) => format!("nagaya dtab explain {words}"),
             Self::Override => "correct it where the request is made; `nagaya dtab list` has the routes".to_owned(),

@@ -220,11 +220,14 @@ fn nowhere(what: String, asked: &[Asking], else_sought: Sought) -> Refusal {
             let sought = Sought::Service(upstream.name.clone());
             Refusal::Unrouted(what, format!("{} {state}", upstream.name), sought)
         }
-        Some(Asking { kind, name, found: None }) => {
-            let (reason, sought) = match kind {
-                Kind::Remote => (format!("no remote has `{name}`"), Sought::Remote),
-                Kind::File => (format!("there is no file `{FOLDER}/{name}`"), Sought::File(name.clone())),
-                Kind::Local | Kind::External => (format!("there is no service `{name}`"), Sought::Other),
+        Some(Asking { kind, name, found: None, flaw }) => {
+            let (reason, sought) = match (kind, flaw) {
+                (Kind::Remote, _) => (format!("no remote has `{name}`"), Sought::Remote),
+                (Kind::File, Some(flaw)) => {
+                    (format!("the file `{FOLDER}/{name}` cannot be read: {flaw}"), Sought::BadFile(name.clone()))
+                }
+                (Kind::File, None) => (format!("there is no file `{FOLDER}/{name}`"), Sought::File(name.clone())),
+                (Kind::Local | Kind::External, _) => (format!("there is no service `{name}`"), Sought::Other),
             };
             Refusal::Unrouted(what, reason, sought)
         }

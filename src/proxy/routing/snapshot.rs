@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::binding::{Binding, End, Leaf, NO_ENDPOINTS};
 use super::drawn::{Drawn, outside};
 use super::own::Local;
-use super::{Call, permits, service_name};
+use super::{Call, asked, permits, service_name};
 use crate::dtab::{self, Dtab, Identified, Interpreter, Limits, Namers, Path, Ruled, naming_fields};
 use crate::proxy::answer::{Refusal, Sought};
 use crate::proxy::http::{Caller, Target};
@@ -128,6 +128,23 @@ impl Snapshot {
         let (uri, headers) = (without_parameter.unwrap_or(call.target), call.headers());
         let request = dtab::Request { method: call.method, is_http_1_0: call.is_http_1_0, uri, headers: &headers };
         rules.holding(&named.path, &request)
+    }
+
+    /// A refusal that says how to ask why of this very request.
+    pub fn told(
+        &self,
+        refusal: Refusal,
+        named: &Identified,
+        call: &Call<'_>,
+        without_parameter: Option<&str>,
+    ) -> Refusal {
+        // Where requests are named by what they bring, it takes more of one to tell its name.
+        let rules = Some(&self.table.rules).filter(|_| self.table.identifiers.is_empty());
+        let target = without_parameter.unwrap_or(call.target);
+        match rules.and_then(|rules| asked::words(rules, &named.path, call, target)) {
+            Some(words) => refusal.of_request(&words),
+            None => refusal,
+        }
     }
 
     pub fn binding(&self, view: &View, name: &Path, rules: &[usize], local: Option<&Local>) -> Rc<Binding> {
