@@ -11,10 +11,10 @@ use super::locate;
 use super::output::Output;
 use crate::effects::fs::{self, Disk};
 use crate::effects::{environment, ports};
-use crate::manifest::{self, Problem, Problems, Request};
+use crate::manifest::{self, Problem, Problems, Request, Span};
 use crate::model::{Command, NetworkMode, Workspace};
 use crate::plan::{Lint, door_clash, lints};
-use crate::route::lint::lint;
+use crate::route::lint::{Finding, Spot, lint};
 use crate::runtime::add_clashes;
 use crate::view::located;
 
@@ -32,9 +32,11 @@ pub fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
         // As for whoever boots it: only what is asked for by name is wrong.
         add_clashes(workspace, &mut problems, ports::lowest());
         for finding in lint(&workspace.routes, &workspace.rules, &named(workspace)) {
-            let at = problems.sources.find_behind("routes:", &finding.needle);
-            let problem = Problem::warning(finding.code, finding.message).maybe_hint(finding.hint);
-            problems.push(Problem { at, ..problem });
+            let problem = Problem::warning(finding.code, finding.message.clone()).maybe_hint(finding.hint.clone());
+            match spots(&finding, &problems).as_slice() {
+                [] => problems.push(problem),
+                spots => spots.iter().for_each(|at| problems.push(problem.clone().at(*at))),
+            }
         }
         if let Some(lint) = door(workspace, &request, auto) {
             let problem = located(workspace, &lint, &problems);
@@ -59,6 +61,22 @@ pub fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
         warnings => format!("{}: {services}, {warnings} warnings", workspace.name),
     });
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where that stands in the manifest of which a finding is told.
+fn spots(finding: &Finding, problems: &Problems) -> Vec<Span> {
+    let sources = &problems.sources;
+    let all = sources.find_behind("routes:", &finding.needle);
+    let is_prefix = |span: &Span| sources.behind(*span).trim_start().starts_with("=>");
+    let (prefixes, names): (Vec<Span>, Vec<Span>) = all.iter().partition(|span| is_prefix(span));
+    let fitting = match finding.spot {
+        Spot::Name => names,
+        Spot::Prefix => prefixes,
+        Spot::Nth(number) => prefixes.into_iter().skip(number).take(1).collect(),
+        Spot::First => Vec::new(),
+    };
+    // A list of routes has other words for the same.
+    if fitting.is_empty() { all.into_iter().take(1).collect() } else { fitting }
 }
 
 /// The front door's number may be one that a service is to have.

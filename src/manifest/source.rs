@@ -82,19 +82,26 @@ impl Sources {
         }
     }
 
-    /// The first place of a text, whole and not as the start of a longer name, behind a line that begins with a key.
-    pub fn find_behind(&self, key: &str, needle: &str) -> Option<Span> {
-        self.0.iter().enumerate().find_map(|(source, file)| {
+    /// The places of a text, whole and not as the start of a longer name, behind a line that begins with a key: in the first
+    /// file that has any.
+    pub fn find_behind(&self, key: &str, needle: &str) -> Vec<Span> {
+        let all = self.0.iter().enumerate().find_map(|(source, file)| {
             let mut lines = file.lines.iter().filter_map(|&start| Some((start, file.text.get(start..)?)));
             let (from, _) = lines.find(|(_, rest)| rest.trim_start_matches(' ').starts_with(key))?;
             let ends = |at: usize| {
                 let next = file.text[at + needle.len()..].chars().next();
                 next.is_none_or(|next| !next.is_ascii_alphanumeric() && !"_:.#$%-/\\".contains(next))
             };
-            let mut places = file.text[from..].match_indices(needle).map(|(at, _)| from + at);
-            let start = places.find(|&at| ends(at))?;
-            Some(Span { source, start, end: start + needle.len() })
-        })
+            let places = file.text[from..].match_indices(needle).map(|(at, _)| from + at);
+            let spans = places.filter(|&at| ends(at)).map(|start| Span { source, start, end: start + needle.len() });
+            Some(spans.collect::<Vec<_>>()).filter(|spans| !spans.is_empty())
+        });
+        all.unwrap_or_default()
+    }
+
+    /// What stands behind a place.
+    pub fn behind(&self, span: Span) -> &str {
+        self.0[span.source].text.get(span.end..).unwrap_or("")
     }
 
     /// Where a span begins.

@@ -30,11 +30,26 @@ pub struct Named {
     pub any: bool,
 }
 
+/// At which of the places where a text stands something is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spot {
+    /// Wherever an entry leads to this name.
+    Name,
+    /// Wherever it is an entry's prefix.
+    Prefix,
+    /// Where it is one's, behind so many others.
+    Nth(usize),
+    /// It is enough to know the first.
+    First,
+}
+
 /// Something that looks wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// The text of the entry that it is about.
     pub needle: String,
+    /// Where that stands.
+    pub spot: Spot,
     /// A stable word for scripts.
     pub code: &'static str,
     pub message: String,
@@ -120,7 +135,8 @@ impl<'a> Lint<'a> {
     /// A name to which an entry leads, and at which there is nobody.
     fn target(&self, leaf: &Path) -> Option<Finding> {
         let labels: Vec<&str> = leaf.labels().iter().map(Label::as_str).collect::<Option<_>>()?;
-        let finding = |code, message, hint| Some(Finding { needle: leaf.to_string(), code, message, hint });
+        let finding =
+            |code, message, hint| Some(Finding { needle: leaf.to_string(), spot: Spot::Name, code, message, hint });
         let kinds = Kind::ALL.map(Kind::word);
         match labels.as_slice() {
             ["#", kind, name, ..] if *kind == Kind::Local.word() || *kind == Kind::External.word() => {
@@ -174,8 +190,10 @@ impl<'a> Lint<'a> {
     fn unmatched(&self, entry: &Dentry) -> Option<Finding> {
         let mut labels = entry.prefix.elements().iter().map(|element| element.label().and_then(Label::as_str));
         let (first, second) = (labels.next()??, labels.next().flatten());
-        let finding =
-            |message, hint| Some(Finding { needle: entry.prefix.to_string(), code: "unmatched_route", message, hint });
+        let finding = |message, hint| {
+            let (needle, spot) = (entry.prefix.to_string(), Spot::Prefix);
+            Some(Finding { needle, spot, code: "unmatched_route", message, hint })
+        };
         let is_led_to = || self.makes_names || self.led.meets(entry.prefix.elements());
         match (first, second) {
             (LOGICAL, Some(name)) if !self.named.has(name) && !is_led_to() => {
@@ -200,8 +218,10 @@ impl<'a> Lint<'a> {
     fn hidden(&self, place: usize, entry: &Dentry) -> Option<Finding> {
         let by = self.ends.wider(entry.prefix.elements()).filter(|by| *by > place)?;
         let by = self.entries.get(by)?;
+        let alike = self.entries[..place].iter().filter(|other| other.prefix == entry.prefix).count();
         Some(Finding {
             needle: entry.prefix.to_string(),
+            spot: Spot::Nth(alike),
             code: "hidden_route",
             message: format!("no name is left to this entry: `{by}` comes first, and ends all of them"),
             hint: Some("later entries come first; swap the two, or take this one out".to_owned()),

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::DelegateTree;
-use crate::dtab::{Dentry, Dtab, Fate, Interpreter, Label, NameTree, Outcome, Path, Place, Step, Trace, Unbound};
+use crate::dtab::{
+    Bound, Dentry, Dtab, Fate, Interpreter, Label, NameTree, Outcome, Path, Place, Step, Trace, Unbound,
+};
 use crate::model::Rules;
 
 /// The routes in force.
@@ -33,7 +35,7 @@ pub struct Explained {
     /// A [`DelegateTree`] as JSON over several lines, where it was asked for: of a hostile table it is long. It is only
     /// passed on, as no reader of JSON takes trees of any depth.
     pub tree: Option<Box<RawValue>>,
-    /// Whether the name leads somewhere, be it that the table says there is nobody.
+    /// Whether the name leads to somebody: not where the table says that there is nobody, or that it is to fail.
     pub leads: bool,
 }
 
@@ -42,9 +44,19 @@ impl Explained {
     pub fn new<E>(story: String, tree: Option<&DelegateTree>, trace: &Trace<E>) -> serde_json::Result<Self> {
         let tree = tree.map(serde_json::to_string_pretty).transpose()?.map(RawValue::from_string).transpose()?;
         let leads = trace.vain_override().is_none()
-            && !matches!(trace.outcome, Ok(NameTree::Neg) | Err(Unbound::TooDeep { .. } | Unbound::TooMuch { .. }));
+            && match &trace.outcome {
+                Ok(tree) => has_anybody(tree),
+                // It is on its way, and calls wait for it.
+                Err(why) => matches!(why, Unbound::Pending(_)),
+            };
         Ok(Self { story, tree, leads })
     }
+}
+
+fn has_anybody<E>(tree: &NameTree<Bound<E>>) -> bool {
+    let mut has = false;
+    tree.map(&mut |bound| has |= !matches!(bound.place, Place::Vacant));
+    has
 }
 
 /// An entry of the table, and what becomes of it.

@@ -203,7 +203,9 @@ fn what_is_wrong_is_shown_where_it_is_and_changes_nothing() {
     }
     sandbox.nagaya(&["dtab", "explain", "nobody"]).ended(1);
     sandbox.nagaya(&["dtab", "explain", "nobody", "--json"]).ended(1);
-    sandbox.nagaya(&["dtab", "explain", "web", "--dtab", "/svc/web => !"]).good();
+    sandbox.nagaya(&["dtab", "explain", "web", "--dtab", "/svc/web => !"]).ended(1);
+    sandbox.nagaya(&["dtab", "explain", "web", "--dtab", "/svc/web => $"]).ended(1);
+    sandbox.nagaya(&["dtab", "explain", "web", "--dtab", "/svc/web => /#/local/web | !"]).good();
     sandbox.nagaya(&["dtab", "explain", "/svc//users"]).ended(2).says(&["nothing between these two slashes"]);
     assert_eq!(sandbox.routes().0, 1);
     let warned = sandbox.nagaya(&["dtab", "set", "/svc/users => /#/local/users-v3"]).good();
@@ -211,7 +213,7 @@ fn what_is_wrong_is_shown_where_it_is_and_changes_nothing() {
     let warned = sandbox.nagaya(&["dtab", "set", "/svc/people => /$/inet/127.0.0.1/99999"]).good();
     warned.says(&["no service is called `people`", "`99999` is no port: these are 1 to 65535"]);
     sandbox.nagaya(&["dtab", "set", "/svc/users => /$/inet/127.0.0.1"]).good().says(&["it has no port"]);
-    let told = sandbox.nagaya(&["dtab", "explain", "users"]).good().out;
+    let told = sandbox.nagaya(&["dtab", "explain", "users"]).ended(1).out;
     assert!(told.contains("it has no port: an address is `/$/inet/HOST/PORT`"), "{told}");
 }
 
@@ -226,6 +228,16 @@ fn check_warns_of_routes_that_lead_nowhere() {
     assert_eq!((seen(1, "code"), seen(1, "line"), seen(1, "column")), ("unmatched_route".into(), 14.into(), 3.into()));
     assert_eq!(problems["problems"].as_array().unwrap().len(), 2, "{problems:#}");
     sandbox.nagaya(&["check"]).good().says(&["nagaya.yaml:13:37", "^^^^^^^^^^^^^^^^^^"]);
+    // Each of several that are wrong alike, and none that is right.
+    let wrong = "  /svc/users => /#/local/gone ;\n  /svc/users => ! ;\n  /svc/users => /svc/web ;\n  \
+                 /svc/web => /#/local/gone | /svc/users ;\n  /srv/a => /svc/web ;\n  /svc/b => /srv/a ;\n";
+    let sandbox = Sandbox::new(&(MANIFEST.to_owned() + wrong));
+    let problems = sandbox.nagaya(&["check", "--json"]).good().json();
+    let problems = problems["problems"].as_array().unwrap();
+    let lines = |code: &str| -> Vec<u64> {
+        problems.iter().filter(|it| it["code"] == code).map(|it| it["line"].as_u64().unwrap()).collect()
+    };
+    assert_eq!((lines("unknown_service"), lines("hidden_route")), (vec![13, 16], vec![12, 13]), "{problems:#?}");
 }
 
 #[test]

@@ -60,7 +60,7 @@ impl Explain {
 }
 
 /// Tells it, by the running engine or else by the manifest; `--json` prints linkerd's tree. Exit code 1 where the name
-/// leads nowhere, or round.
+/// leads to nobody: nowhere, round, or where the table says so.
 pub async fn run(global: &Global, args: &Explain, output: &Output) -> Result<ExitCode, Error> {
     let path = parse_name(&args.path, output)?;
     let asked = args.asked()?;

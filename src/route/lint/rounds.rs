@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Finding, LOGICAL, Named};
+use super::{Finding, LOGICAL, Named, Spot};
 use crate::dtab::{
     Cycle, Dentry, Dtab, Element, Interpreter, Label, Limits, NameTree, Namers, Path, Ruled, Table, Unbound, Unended,
 };
@@ -191,12 +191,14 @@ fn finding(end: &Unended) -> Finding {
     match end {
         Unended::Round(cycle) => Finding {
             needle: cycle.entries.first().map(|entry| entry.prefix.to_string()).unwrap_or_default(),
+            spot: Spot::First,
             code: "endless_route",
             message: format!("{cycle}; requests that come there fail"),
             hint: Some("a name has to come to `/#/local/SERVICE`, an address or `!` in the end".to_owned()),
         },
         Unended::At(path) => Finding {
             needle: path.to_string(),
+            spot: Spot::First,
             code: "endless_route",
             message: format!("{} names lead to each other, and {end}: requests fail", Limits::default().depth),
             hint: Some("lead to the last name of them at once".to_owned()),
