@@ -1,5 +1,7 @@
 //! `nagaya start`, `stop`, `restart`.
 
+mod crashes;
+
 use std::process::ExitCode;
 
 use clap::Args;
@@ -10,6 +12,8 @@ use super::locate::connect;
 use super::output::Output;
 use super::wait::{Goal, settle, settle_after};
 use crate::api::Client;
+use crate::effects::registry::Registration;
+use crashes::crashing;
 
 #[derive(Debug, Args)]
 pub struct Named {
@@ -29,12 +33,13 @@ pub struct Restart {
 }
 
 /// Asks for new instances, and returns when those before are gone. One that does not become ready leaves the old one
-/// serving.
+/// serving; one that crashes again and again ends the waiting.
 pub async fn restart(global: &Global, args: &Restart, output: &Output) -> Result<ExitCode, Error> {
     let (client, engine) = connect(global, output)?;
     let before = client.services().await?;
     client.restart(&args.services, args.recreate).await?;
-    settle_after(&before, &client, &engine.state, &args.services, Goal::Ready, None, output).await?;
+    let settled = settle_after(&before, &client, &engine.state, &args.services, Goal::Ready, None, output);
+    unless_crashing(settled, &client, &engine, &args.services).await?;
     show(&client, &args.services, output).await
 }
 
@@ -42,9 +47,25 @@ pub async fn restart(global: &Global, args: &Restart, output: &Output) -> Result
 pub async fn run(global: &Global, verb: &str, args: &Named, output: &Output) -> Result<ExitCode, Error> {
     let (client, engine) = connect(global, output)?;
     client.control(verb, &args.services).await?;
-    let goal = if verb == "stop" { Goal::Stopped } else { Goal::Ready };
-    settle(&client, &engine.state, &args.services, goal, None, output).await?;
+    let settled = |goal| settle(&client, &engine.state, &args.services, goal, None, output);
+    match verb {
+        "stop" => settled(Goal::Stopped).await?,
+        _ => unless_crashing(settled(Goal::Ready), &client, &engine, &args.services).await?,
+    }
     show(&client, &args.services, output).await
+}
+
+/// Waits, but not for one that crashes again and again: the pauses between its starts grow to minutes.
+async fn unless_crashing(
+    settled: impl Future<Output = Result<(), Error>>,
+    client: &Client,
+    engine: &Registration,
+    services: &[String],
+) -> Result<(), Error> {
+    tokio::select! {
+        settled = settled => settled,
+        error = crashing(client, &engine.state, services) => Err(error),
+    }
 }
 
 /// Prints the rows of services as JSON, where that is wanted.

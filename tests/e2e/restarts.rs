@@ -36,6 +36,32 @@ fn a_crash_loop_is_told_with_its_count_and_its_next_try() {
     }
 }
 
+/// The pauses between its starts grow to ten minutes, and nobody is to wait for that.
+#[test]
+fn who_asks_for_a_start_that_crashes_again_and_again_is_told_so() {
+    let sandbox = Sandbox::new(&format!(
+        "{MANIFEST}  served:\n    command: sh served.sh\n    ports: {{ http: 8080 }}\n    restart: on-failure\n"
+    ));
+    sandbox.write("served.sh", "exec python3 -m http.server --bind 127.0.0.1 $PORT");
+    sandbox.nagaya(&["up", "-d", "--wait", "served"]).good();
+    let loops = ["bad: exited with 3, 2 times in a row; it is started again", "`nagaya stop bad` ends the tries"];
+    sandbox.nagaya(&["start", "bad"]).ended(1).says(&loops);
+    sandbox.nagaya(&["restart", "bad"]).ended(1).says(&loops);
+    let error = sandbox.nagaya(&["restart", "bad", "--json"]).ended(1).json();
+    assert_eq!(error["error"]["code"], 1);
+    let old = sandbox.pid("served");
+    sandbox.write("served.sh", "echo the config is bad; exit 3");
+    let run = sandbox.nagaya(&["restart", "served"]).ended(1);
+    run.says(&["served#2: exited with 3, 2 times in a row", "the config is bad", "what ran before serves on"]);
+    assert_eq!((sandbox.row("served")["state"].as_str(), sandbox.pid("served")), (Some("ready"), old));
+    // One crash is none of a row.
+    sandbox.write("once.sh", "test -e tried && exec sleep 1000; touch tried; exit 3");
+    sandbox.write("nagaya.yaml", MANIFEST.replace("test -e good || exit 3; exec sleep 1000", ". ./once.sh"));
+    sandbox.nagaya(&["up", "-d"]).good();
+    std::fs::remove_file(sandbox.path("tried")).ok();
+    sandbox.nagaya(&["restart", "bad"]).good();
+}
+
 #[test]
 fn who_depends_on_a_restarted_service_so_is_restarted_after_it() {
     for account in Account::all() {
