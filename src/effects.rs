@@ -40,6 +40,7 @@ mod listeners;
 #[path = "effects/listeners_portable.rs"]
 mod listeners;
 pub mod locks;
+pub mod look;
 #[cfg(target_os = "linux")]
 mod notice;
 #[cfg(not(target_os = "linux"))]

@@ -1,10 +1,11 @@
 //! Results of tasks that are kept: what was made and written, by content, and records that name it.
 //!
 //! A record is written last and tells the hash of its own text; everything that it names is checked when it is put
-//! back. So a crash at any point leaves at most what nobody names, and what was damaged is found out and thrown away.
+//! back: by its hash, or by what it looked like when that was done before. So a crash at any point leaves at most what nobody names, and what was damaged is found out and thrown away.
 //! Whoever writes or reads shares the store's lock; whoever throws away has it alone.
 
 mod evict;
+mod intact;
 mod keep;
 mod restore;
 
@@ -20,6 +21,7 @@ use super::locks;
 use crate::pipeline::{Key, Record};
 
 pub use keep::Made;
+pub(super) use keep::write_whole;
 
 /// The results of all workspaces of this user.
 #[derive(Debug, Clone)]
@@ -134,7 +136,7 @@ pub(super) fn read_checked<T: DeserializeOwned>(path: &Path) -> Option<T> {
 pub(super) fn write_checked<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
     let body = serde_json::to_string(value)?;
     path.parent().map_or(Ok(()), make_private_folder)?;
-    keep::write_whole(path, format!("{}\n{body}", blake3::hash(body.as_bytes()).to_hex()).as_bytes())
+    write_whole(path, format!("{}\n{body}", blake3::hash(body.as_bytes()).to_hex()).as_bytes())
 }
 
 #[cfg(test)]

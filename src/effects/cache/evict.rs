@@ -90,6 +90,12 @@ impl Store {
                 }
             }
         }
+        for intact in entries(&self.root.join("intact"))? {
+            let name = intact.file_name().unwrap_or_default();
+            if !self.root.join("results").join(name).exists() {
+                fs::remove_file(intact)?;
+            }
+        }
         Ok(())
     }
 }

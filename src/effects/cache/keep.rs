@@ -21,9 +21,27 @@ pub struct Made<'a> {
     pub took: Duration,
 }
 
+/// What the store has now that it did not have before.
+#[derive(Debug, Default)]
+struct Added {
+    bytes: u64,
+    files: Vec<PathBuf>,
+}
+
 impl Store {
     /// Keeps what a task made and wrote. An error is in words for its user, and means that nothing is kept.
     pub fn keep(&self, made: Made<'_>, _share: &Share) -> Result<Record, String> {
+        let mut added = Added::default();
+        let kept = self.keep_all(made, &mut added);
+        match &kept {
+            Ok(_) => self.count(added.bytes),
+            // Nobody names these, and the disk may be full of them. Who has come to name one meanwhile finds it gone.
+            Err(_) => added.files.iter().for_each(|file| drop(fs::remove_file(file))),
+        }
+        kept
+    }
+
+    fn keep_all(&self, made: Made<'_>, added: &mut Added) -> Result<Record, String> {
         let globs = Globs::new(made.outputs).map_err(|error| error.to_string())?;
         let found = globs.find(made.folder, false).map_err(|error| error.to_string())?;
         if found.is_empty() && !made.outputs.is_empty() {
@@ -31,7 +49,6 @@ impl Store {
         }
         let unkept = |error: io::Error| named(&self.root, &error).to_string();
         let mut outputs = Vec::with_capacity(found.len());
-        let mut added = 0;
         for (path, told) in found {
             let from = made.folder.join(&path);
             let failed = |error: io::Error| named(&from, &error).to_string();
@@ -41,7 +58,7 @@ impl Store {
                 OutputKind::Folder
             } else if told.is_file() {
                 let bytes = fs::read(&from).map_err(failed)?;
-                let hash = self.put(&bytes, &mut added).map_err(unkept)?;
+                let hash = self.put(&bytes, added).map_err(unkept)?;
                 let executable = told.permissions().mode() & 0o111 != 0;
                 OutputKind::File { hash, size: bytes.len() as u64, executable }
             } else {
@@ -49,16 +66,15 @@ impl Store {
             };
             outputs.push(Output { path: shown(&path), kind });
         }
-        let log = self.put(made.log, &mut added).map_err(unkept)?;
+        let log = self.put(made.log, added).map_err(unkept)?;
         let duration_ms = u64::try_from(made.took.as_millis()).unwrap_or(u64::MAX);
         let record = Record { key: Key::of(&made.parts), parts: made.parts, log, outputs, duration_ms };
         write_checked(&self.result(&record.key), &record).map_err(unkept)?;
-        self.count(added);
         Ok(record)
     }
 
     /// Copies bytes into the store, under their hash.
-    fn put(&self, bytes: &[u8], added: &mut u64) -> io::Result<String> {
+    fn put(&self, bytes: &[u8], added: &mut Added) -> io::Result<String> {
         let hash = blake3::hash(bytes).to_hex().to_string();
         let path = self.blob(&hash);
         // What is there may be damaged: better found out now than when it is wanted.
@@ -68,13 +84,14 @@ impl Store {
         let folder = path.parent().unwrap_or(&self.root);
         make_private_folder(folder)?;
         write_whole(&path, bytes)?;
-        *added += bytes.len() as u64;
+        added.bytes += bytes.len() as u64;
+        added.files.push(path);
         Ok(hash)
     }
 }
 
 /// Makes or replaces a file. Many may do so at once: a reader sees what one of them wrote, whole.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(in crate::effects) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut fresh = path.as_os_str().to_owned();
     fresh.push(format!(".{:x}-{:x}.tmp", std::process::id(), fastrand::u64(..)));
     let fresh = PathBuf::from(fresh);

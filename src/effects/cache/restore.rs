@@ -8,8 +8,10 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::intact::Intact;
 use super::{Share, Store, Unusable};
 use crate::effects::globs::{Globs, named, unshown};
+use crate::effects::look::Look;
 use crate::pipeline::{Output, OutputKind, Record};
 
 impl Store {
@@ -24,7 +26,9 @@ impl Store {
         }
         let known: HashSet<&Path> = paths.iter().map(PathBuf::as_path).collect();
         self.make_folders(folder, &known)?;
-        self.write_all(record, folder)?;
+        let intact = self.intact(&record.key);
+        self.write_all(record, folder, intact.as_ref())?;
+        intact.into_iter().for_each(Intact::save);
         for stale in globs.paths(folder)?.into_iter().filter(|path| !known.contains(path.as_path())) {
             remove(folder, &folder.join(&stale))?;
         }
@@ -47,14 +51,14 @@ impl Store {
 
     /// On all processors, as reading, checking and writing each take their time. One takes what the others have left:
     /// a folder lets in one new file at a time, and whoever waits for that cannot do its share.
-    fn write_all(&self, record: &Record, folder: &Path) -> Result<(), Unusable> {
+    fn write_all(&self, record: &Record, folder: &Path, intact: Option<&Intact>) -> Result<(), Unusable> {
         let outputs = &record.outputs;
         let workers = std::thread::available_parallelism().map_or(1, NonZero::get).min(outputs.len().div_ceil(16));
         let next = AtomicUsize::new(0);
         let work = || {
             let mut buffer = Vec::new();
             while let Some(output) = outputs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                self.write(output, record, folder, &mut buffer).inspect_err(|_| {
+                self.write(output, record, folder, intact, &mut buffer).inspect_err(|_| {
                     next.store(outputs.len(), Ordering::Relaxed);
                 })?;
             }
@@ -71,7 +75,14 @@ impl Store {
         })
     }
 
-    fn write(&self, output: &Output, record: &Record, folder: &Path, buffer: &mut Vec<u8>) -> Result<(), Unusable> {
+    fn write(
+        &self,
+        output: &Output,
+        record: &Record,
+        folder: &Path,
+        intact: Option<&Intact>,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), Unusable> {
         let path = folder.join(unshown(&output.path));
         match &output.kind {
             OutputKind::Folder => Ok(make_folder(&path)?),
@@ -83,33 +94,71 @@ impl Store {
                 clear(&path)?;
                 Ok(symlink(&to, &path).map_err(|error| named(&path, &error))?)
             }
-            OutputKind::File { hash, executable, .. } => {
+            OutputKind::File { hash, size, executable } => {
+                let known = intact.and_then(|intact| {
+                    let blob = fs::File::open(self.blob(hash)).ok()?;
+                    let look = Look::from(&blob.metadata().ok()?);
+                    Some((intact, blob, look))
+                });
+                if let Some((intact, blob, look)) = &known
+                    && look.size == *size
+                    && intact.has(hash, look)
+                {
+                    return Ok(copy(blob, &path, hash, *size, *executable).map_err(|error| named(&path, &error))?);
+                }
                 self.content(hash, &output.path, record, buffer)?;
-                Ok(put(&path, buffer, *executable).map_err(|error| named(&path, &error))?)
+                put(&path, buffer, *executable).map_err(|error| named(&path, &error))?;
+                if let Some((intact, _, look)) = known {
+                    intact.found(hash, look);
+                }
+                Ok(())
             }
         }
     }
 }
 
+/// A file with the content of one that is known to be good. The kernel copies it, or has both share it where it can.
+fn copy(mut from: &fs::File, path: &Path, hash: &str, size: u64, executable: bool) -> io::Result<()> {
+    let Some(mut file) = make_unless(path, executable, size, |now| blake3::hash(now).to_hex().as_str() == hash)? else {
+        return Ok(());
+    };
+    match io::copy(&mut from, &mut file)? {
+        count if count == size => Ok(()),
+        count => Err(io::Error::other(format!("{count} of {size} bytes came"))),
+    }
+}
+
 /// A file with this content. One that has it already is left alone, with its time.
 fn put(path: &Path, bytes: &[u8], executable: bool) -> io::Result<()> {
+    match make_unless(path, executable, bytes.len() as u64, |now| now == bytes)? {
+        Some(mut file) => file.write_all(bytes),
+        None => Ok(()),
+    }
+}
+
+/// A new file in the place of whatever is there, unless that is as it should be already.
+fn make_unless(
+    path: &Path,
+    executable: bool,
+    size: u64,
+    is_it: impl Fn(&[u8]) -> bool,
+) -> io::Result<Option<fs::File>> {
     let mode = if executable { 0o777 } else { 0o666 };
     let make = || fs::OpenOptions::new().create_new(true).write(true).mode(mode).open(path);
     // Mostly there is none: asking before would be one look more for each.
-    let mut file = match make() {
+    match make() {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let told = fs::symlink_metadata(path)?;
             let same_mode = (told.permissions().mode() & 0o111 != 0) == executable;
-            let same_size = told.is_file() && told.len() == bytes.len() as u64;
-            if same_mode && same_size && fs::read(path).is_ok_and(|now| now == bytes) {
-                return Ok(());
+            let same_size = told.is_file() && told.len() == size;
+            if same_mode && same_size && fs::read(path).is_ok_and(|now| is_it(&now)) {
+                return Ok(None);
             }
             clear(path)?;
-            make()?
+            make().map(Some)
         }
-        made => made?,
-    };
-    file.write_all(bytes)
+        made => made.map(Some),
+    }
 }
 
 fn make_folder(path: &Path) -> io::Result<()> {

@@ -5,7 +5,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Made, Store, Unusable};
+use super::{Made, Store, Unusable, read_checked, write_checked};
+use crate::effects::look::Look;
 use crate::pipeline::{Key, Parts, Record};
 
 struct Lab {
@@ -129,6 +130,22 @@ fn links_that_lead_out_are_not_kept() {
     assert!(lab.keep("x").unwrap_err().contains("made nothing that its `outputs` name (dist)"));
 }
 
+/// A disk that is full would stay so.
+#[test]
+fn what_cannot_be_kept_leaves_nothing() {
+    let lab = Lab::new();
+    lab.keep("x").unwrap();
+    let before = lab.blobs();
+    lab.write("dist/a", "another");
+    lab.write("dist/new", "new");
+    std::os::unix::net::UnixListener::bind(lab.path("dist/socket")).unwrap();
+    assert!(lab.keep("y").unwrap_err().contains("dist/socket is neither"));
+    assert_eq!(lab.blobs().len(), before.len());
+    fs::remove_file(lab.path("dist/socket")).unwrap();
+    lab.keep("y").unwrap();
+    assert_eq!(lab.blobs().len(), before.len() + 2);
+}
+
 #[test]
 fn damage_is_found_and_healed() {
     for damage in ["", "Z", "longer than before"] {
@@ -238,4 +255,104 @@ fn many_writers_agree() {
     assert_eq!(lab.text("dist/deep/b"), "B");
     assert!(lab.blobs().iter().all(|blob| blob.extension() != Some("tmp".as_ref())));
     assert!(Path::new(&lab.folder()).is_dir());
+}
+
+impl Lab {
+    /// Has everything of a result known as checked, as if nothing had changed for long.
+    fn check(&self, record: &Record) {
+        let intact =
+            self.store.intact(&record.key).expect("a file system whose times are honest").settled_before(i64::MAX);
+        for blob in self.blobs() {
+            let hash = blake3::hash(&fs::read(&blob).unwrap()).to_hex().to_string();
+            intact.found(&hash, Look::from(&fs::metadata(&blob).unwrap()));
+        }
+        intact.save();
+        // The kernel's clock of files goes on in steps.
+        let newest = self.blobs().iter().map(|blob| Look::from(&fs::metadata(blob).unwrap()).times[1]).max().unwrap();
+        let probe = self.dir.path().join("probe");
+        fs::write(&probe, "").unwrap();
+        while Look::from(&fs::metadata(&probe).unwrap()).times[1] <= newest {
+            fs::write(&probe, "").unwrap();
+        }
+    }
+
+    fn blob(&self, content: &str) -> PathBuf {
+        self.blobs().into_iter().find(|blob| fs::read(blob).unwrap() == content.as_bytes()).unwrap()
+    }
+}
+
+#[test]
+fn what_was_checked_before_comes_back_as_it_was() {
+    let lab = Lab::new();
+    fs::set_permissions(lab.path("dist/a"), fs::Permissions::from_mode(0o755)).unwrap();
+    let record = lab.keep("x").unwrap();
+    lab.check(&record);
+    fs::remove_dir_all(lab.path("dist")).unwrap();
+    lab.restore(&record).unwrap();
+    assert_eq!((lab.text("dist/a"), lab.text("dist/deep/b")), ("A".into(), "B".into()));
+    assert!(fs::metadata(lab.path("dist/a")).unwrap().permissions().mode() & 0o100 != 0);
+    // What is done to a file that was put back is not done to the store.
+    fs::File::options().append(true).open(lab.path("dist/a")).unwrap().set_len(0).unwrap();
+    lab.write("dist/deep/b", "b");
+    lab.restore(&record).unwrap();
+    assert_eq!((lab.text("dist/a"), lab.text("dist/deep/b")), ("A".into(), "B".into()));
+    let old = std::time::UNIX_EPOCH + Duration::from_secs(1000);
+    fs::File::options().append(true).open(lab.path("dist/a")).unwrap().set_modified(old).unwrap();
+    lab.restore(&record).unwrap();
+    assert_eq!(fs::metadata(lab.path("dist/a")).unwrap().modified().unwrap(), old);
+}
+
+/// Also where somebody takes care that it does not show.
+#[test]
+fn damage_after_a_check_is_found() {
+    for damage in ["", "Z", "longer than before"] {
+        let lab = Lab::new();
+        let record = lab.keep("x").unwrap();
+        lab.check(&record);
+        let blob = lab.blob("A");
+        let before = fs::metadata(&blob).unwrap().modified().unwrap();
+        fs::write(&blob, damage).unwrap();
+        fs::File::options().append(true).open(&blob).unwrap().set_modified(before).unwrap();
+        fs::remove_dir_all(lab.path("dist")).unwrap();
+        assert!(matches!(lab.restore(&record), Err(Unusable::Damaged(what)) if what == "dist/a"), "{damage}");
+        assert_eq!(lab.store.find(&record.key), None);
+    }
+}
+
+/// After a power failure a file may have what was never written to it, with the number and times that it had.
+#[test]
+fn a_check_is_for_as_long_as_the_machine_is_up() {
+    let lab = Lab::new();
+    let record = lab.keep("x").unwrap();
+    lab.check(&record);
+    let hash = blake3::hash(b"A").to_hex().to_string();
+    let look = Look::from(&fs::metadata(lab.blob("A")).unwrap());
+    let file = lab.store.intact_file(&record.key.0);
+    let is_known = || lab.store.intact(&record.key).unwrap().has(&hash, &look);
+    assert!(is_known());
+    let mut text: serde_json::Value = read_checked(&file).unwrap();
+    text["boot"] = "another".into();
+    write_checked(&file, &text).unwrap();
+    assert!(!is_known());
+}
+
+#[test]
+fn what_has_just_been_made_is_checked_again() {
+    let lab = Lab::new();
+    let record = lab.keep("x").unwrap();
+    fs::remove_dir_all(lab.path("dist")).unwrap();
+    lab.restore(&record).unwrap();
+    assert!(!lab.store.intact_file(&record.key.0).exists());
+}
+
+#[test]
+fn checks_go_with_their_results() {
+    let lab = Lab::with_limit(64);
+    let record = lab.keep("x").unwrap();
+    lab.check(&record);
+    assert!(lab.store.intact_file(&record.key.0).exists());
+    lab.store.count(1000);
+    assert!(lab.store.tidy().unwrap());
+    assert_eq!(lab.store.find(&record.key), None);
+    assert!(!lab.store.intact_file(&record.key.0).exists());
 }
