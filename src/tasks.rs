@@ -29,13 +29,16 @@ pub use walk::{Finder, Within, is_foreign, patterns};
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 /// A task that was found, with all that is needed to run it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
     /// Unique in a listing: folder, runner and name, as `services/users:npm:test`; without the folder at the root.
     pub id: String,
     /// The runner's word, as `npm`.
-    pub runner: &'static str,
+    #[serde(deserialize_with = "runner::named")]
+    pub runner: runner::Word,
     /// The project's folder, from the root of the listing; empty for the root itself.
     pub project: PathBuf,
     /// The file that defines it, absolute.
@@ -49,7 +52,7 @@ pub struct Task {
 }
 
 /// What a file says of a task.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Draft {
     /// As its runner knows it.
     pub name: String,
@@ -78,14 +81,14 @@ pub struct Draft {
 }
 
 /// What a task says of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
     pub text: String,
     pub origin: Origin,
 }
 
 /// Where a description was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Origin {
     /// The runner has a place for it.
     Field,
@@ -100,7 +103,7 @@ pub enum Origin {
 }
 
 /// One argument of a task.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Argument {
     pub name: String,
     pub required: bool,
@@ -111,7 +114,7 @@ pub struct Argument {
 }
 
 /// What sort of thing a task is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     Task,
     /// Its runner runs it at an event: `postinstall`, a git hook.
@@ -125,7 +128,7 @@ pub enum Kind {
 }
 
 /// How a task came to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Definition {
     /// It stands in its file.
     Literal,
@@ -140,18 +143,19 @@ pub enum Definition {
 }
 
 /// A file that tasks were looked for in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// Absolute.
     pub file: PathBuf,
-    pub runner: &'static str,
+    #[serde(deserialize_with = "runner::named")]
+    pub runner: runner::Word,
     pub completeness: Completeness,
     /// How many tasks it gave.
     pub tasks: usize,
 }
 
 /// How much of a file is known.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Completeness {
     Complete,
     Partial(Vec<Gap>),
@@ -159,7 +163,7 @@ pub enum Completeness {
 }
 
 /// Something of a file that only its runner knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
     /// As a noun phrase: "targets whose names are computed".
     pub reason: String,
@@ -168,14 +172,14 @@ pub struct Gap {
 }
 
 /// Why nothing of a file could be read.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Unreadable {
     pub reason: String,
     pub at: Option<Position>,
 }
 
 /// A line and column from 1, the column in characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Position {
     pub line: usize,
     pub column: usize,

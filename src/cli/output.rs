@@ -139,10 +139,22 @@ impl Output {
 
     /// Prints a value as JSON over several lines.
     pub fn json(&self, value: &impl Serialize) {
+        finish(io::stdout().lock().write_all(Self::as_json(value).as_bytes()));
+    }
+
+    /// A value as JSON over several lines.
+    pub fn as_json(value: &impl Serialize) -> String {
+        serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+    }
+
+    /// Prints data that is a text already, with its line ends; one that is not JSON may have styles.
+    pub fn text(&self, text: &str) {
         // Control characters are escaped in JSON, so there are no styles to be taken out of a text that can be long.
-        let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
-        text.push('\n');
-        finish(io::stdout().lock().write_all(text.as_bytes()));
+        if self.json {
+            return finish(io::stdout().lock().write_all(text.as_bytes()));
+        }
+        let mut out = anstream::AutoStream::new(io::stdout().lock(), self.choice);
+        finish(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
     }
 
     /// Prints a value as one line of JSON.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::args::Global;
 use super::error::Error;
@@ -17,7 +17,7 @@ use crate::effects::fs;
 use crate::effects::programs::{self, Program};
 use crate::effects::{environment, tree};
 use crate::manifest::did_you_mean;
-use crate::tasks::{self, Completeness, Invoke, Listing, Task, runner_ids};
+use crate::tasks::{Completeness, Invoke, Listing, Task, runner_ids};
 use crate::view::{self, TaskLine};
 
 #[derive(Debug, Args)]
@@ -69,29 +69,78 @@ pub fn run(global: &Global, args: &Tasks, output: &Output) -> Result<ExitCode, E
         });
     }
     let root = root(global, args)?;
-    let mut walked = tree::walk(&root, locate::places().ok().map(|places| places.trees()).as_deref());
-    let mut listing = tasks::discover(&root, std::mem::take(&mut walked.files), &walked.disk(), args.runner.as_deref());
-    let silent = if args.exec { ask::ask(&root, &mut listing, global, output)? } else { Vec::new() };
-    let programs = programs(&listing.tasks);
-    let unread = walked.problems.iter().map(|(path, why)| format!("{}: {why}", view::path_from(&root, path)));
-    let notes: Vec<String> = notes(&listing, &programs).into_iter().chain(unread).chain(silent).collect();
-    match (output.json, args.sources) {
-        (true, false) => output.json(&as_json(&root, &listing)),
-        (true, true) => output.json(&Everything {
-            tasks: as_json(&root, &listing),
-            sources: listing.sources.iter().map(|source| view::TaskSource::new(&root, source)).collect(),
-            programs: programs.iter().map(|(name, program)| tool(name, program)).collect(),
-            notes: notes.clone(),
-        }),
-        (false, true) => print_sources(&root, &listing, output),
-        (false, false) => print_tasks(&root, &listing, args.all, output),
+    let memories = locate::places().ok().map(|places| places.trees());
+    if args.exec || (output.json && args.sources) {
+        return live(global, args, output, &root, memories.as_deref());
     }
-    // As JSON, they are in the document that was asked for; a pipe of the plain array must still be told of gaps.
-    if !(output.json && args.sources) {
-        say_gaps(&root, &listing, output);
-        notes.iter().for_each(|note| output.say(&format!("note: {note}")));
-    }
+    let runner = args.runner.as_deref();
+    let form = form(args, output);
+    let told = tree::tell(&root, memories.as_deref(), runner, &form, |listing| told(&root, listing, args, output));
+    output.text(&told.text);
+    told.remarks.said.iter().for_each(|line| output.say(line));
+    let notes = notes(told.remarks.conflicts, &look_up(&told.remarks.programs), &root, &told.problems);
+    notes.iter().for_each(|note| output.say(&format!("note: {note}")));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is told depends on this beside the list.
+fn form(args: &Tasks, output: &Output) -> String {
+    match (output.json, args.sources) {
+        (true, _) => "json".to_owned(),
+        (false, true) => "sources".to_owned(),
+        (false, false) => format!("all={} columns={:?}", args.all, output.width()),
+    }
+}
+
+/// With what only this moment can tell: programs that run tasks, and what runners say when they are asked.
+fn live(
+    global: &Global,
+    args: &Tasks,
+    output: &Output,
+    root: &Path,
+    memories: Option<&Path>,
+) -> Result<ExitCode, Error> {
+    let tree::Listed { mut listing, problems } = tree::list(root, memories, args.runner.as_deref());
+    let silent = if args.exec { ask::ask(root, &mut listing, global, output)? } else { Vec::new() };
+    let (remarks, text) = told(root, &listing, args, output);
+    let programs = look_up(&remarks.programs);
+    let notes = notes(remarks.conflicts, &programs, root, &problems).into_iter().chain(silent).collect::<Vec<_>>();
+    if output.json && args.sources {
+        output.json(&Everything {
+            tasks: as_json(root, &listing),
+            sources: listing.sources.iter().map(|source| view::TaskSource::new(root, source)).collect(),
+            programs: programs.iter().map(|(name, program)| tool(name, program)).collect(),
+            notes,
+        });
+        return Ok(ExitCode::SUCCESS);
+    }
+    output.text(&text);
+    remarks.said.iter().for_each(|line| output.say(line));
+    notes.iter().for_each(|note| output.say(&format!("note: {note}")));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is told beside the text.
+#[derive(Debug, Serialize, Deserialize)]
+struct Remarks {
+    said: Vec<String>,
+    conflicts: Vec<String>,
+    /// The programs that the tasks are run by, each with a folder that it is looked for from.
+    programs: BTreeMap<String, PathBuf>,
+}
+
+/// What a list comes to, and what is remarked of it. A pipe of the plain array must still be told of gaps.
+fn told(root: &Path, listing: &Listing, args: &Tasks, output: &Output) -> (Remarks, String) {
+    let mut said = Vec::new();
+    let text = match (output.json, args.sources) {
+        (true, _) => Output::as_json(&as_json(root, listing)),
+        (false, true) => sources(root, listing),
+        (false, false) => lines(root, listing, args.all, output, &mut said),
+    };
+    said.extend(gaps(root, listing));
+    let conflicts: BTreeSet<&String> = listing.conflicts.iter().map(|(_, conflict)| conflict).collect();
+    let conflicts = conflicts.into_iter().cloned().collect();
+    (Remarks { said, conflicts, programs: programs(&listing.tasks) }, text)
 }
 
 /// The folder that is asked for, the manifest's, or this one; by its real path.
@@ -116,8 +165,8 @@ fn as_json<'a>(root: &Path, listing: &'a Listing) -> Vec<view::Task<'a>> {
     listing.tasks.iter().map(|task| view::Task::new(root, task)).collect()
 }
 
-/// The programs that the tasks are run by, and what PATH says of them.
-fn programs(tasks: &[Task]) -> BTreeMap<String, Program> {
+/// The programs that the tasks are run by and that PATH has a say in.
+fn programs(tasks: &[Task]) -> BTreeMap<String, PathBuf> {
     let wanted: BTreeMap<&str, &Path> = tasks
         .iter()
         .filter_map(|task| match &task.invoke {
@@ -126,10 +175,14 @@ fn programs(tasks: &[Task]) -> BTreeMap<String, Program> {
         })
         .filter(|(program, _)| !program.contains('/'))
         .collect();
+    wanted.into_iter().map(|(program, folder)| (program.to_owned(), folder.to_owned())).collect()
+}
+
+/// What PATH says of programs.
+fn look_up(programs: &BTreeMap<String, PathBuf>) -> BTreeMap<String, Program> {
     let path = environment::variable("PATH");
-    let find =
-        |(program, folder): (&str, &Path)| (program.to_owned(), programs::find(program, folder, path.as_deref()));
-    wanted.into_iter().map(find).collect()
+    let find = |(name, folder): (&String, &PathBuf)| (name.clone(), programs::find(name, folder, path.as_deref()));
+    programs.iter().map(find).collect()
 }
 
 fn tool<'a>(name: &'a str, program: &'a Program) -> Tool<'a> {
@@ -143,10 +196,14 @@ fn tool<'a>(name: &'a str, program: &'a Program) -> Tool<'a> {
     Tool { program: name, status, path, owner }
 }
 
-/// Conflicts and programs that are missing or somebody else's, each said once.
-fn notes(listing: &Listing, programs: &BTreeMap<String, Program>) -> Vec<String> {
-    let conflicts: BTreeSet<&String> = listing.conflicts.iter().map(|(_, conflict)| conflict).collect();
-    let mut notes: Vec<String> = conflicts.into_iter().cloned().collect();
+/// Conflicts, programs that are missing or somebody else's, and folders that could not be looked into.
+fn notes(
+    conflicts: Vec<String>,
+    programs: &BTreeMap<String, Program>,
+    root: &Path,
+    problems: &[(PathBuf, String)],
+) -> Vec<String> {
+    let mut notes = conflicts;
     for (name, program) in programs {
         notes.extend(match program {
             Program::Found(_) | Program::Right(_) => None,
@@ -159,32 +216,28 @@ fn notes(listing: &Listing, programs: &BTreeMap<String, Program>) -> Vec<String>
             Program::Missing => Some(format!("`{name}` is not on PATH")),
         });
     }
+    notes.extend(problems.iter().map(|(path, why)| format!("{}: {why}", view::path_from(root, path))));
     notes
 }
 
-fn print_tasks(root: &Path, listing: &Listing, all: bool, output: &Output) {
+fn lines(root: &Path, listing: &Listing, all: bool, output: &Output, said: &mut Vec<String>) -> String {
     let shown: Vec<&Task> = listing.tasks.iter().filter(|task| all || task.is_everyday()).collect();
-    let lines = view::task_lines(root, listing, &shown, output.width());
-    let styled: Vec<String> = lines
-        .into_iter()
-        .map(|line| match line {
-            TaskLine::Head(title, rest) => format!("{}  {}", super::output::bold(&title), dim(&rest)),
-            TaskLine::Task(name, about) if about.is_empty() => name.trim_end().to_owned(),
-            TaskLine::Task(name, about) => format!("{name}  {}", dim(&about)),
-            TaskLine::Blank => String::new(),
-        })
-        .collect();
-    if !styled.is_empty() {
-        output.lines(&styled);
-    }
     match (shown.len(), listing.tasks.len() - shown.len()) {
-        (0, 0) => output.say(&format!("no task was found in {}", root.display())),
+        (0, 0) => said.push(format!("no task was found in {}", root.display())),
         (_, 0) => {}
-        (_, hidden) => output.say(&format!("{hidden} private, built-in or of CI are hidden; `--all` shows them")),
+        (_, hidden) => said.push(format!("{hidden} private, built-in or of CI are hidden; `--all` shows them")),
     }
+    let lines = view::task_lines(root, listing, &shown, output.width());
+    let styled = lines.into_iter().map(|line| match line {
+        TaskLine::Head(title, rest) => format!("{}  {}\n", super::output::bold(&title), dim(&rest)),
+        TaskLine::Task(name, about) if about.is_empty() => format!("{}\n", name.trim_end()),
+        TaskLine::Task(name, about) => format!("{name}  {}\n", dim(&about)),
+        TaskLine::Blank => "\n".to_owned(),
+    });
+    styled.collect()
 }
 
-fn print_sources(root: &Path, listing: &Listing, output: &Output) {
+fn sources(root: &Path, listing: &Listing) -> String {
     let columns = [
         ("FILE", view::Align::Left),
         ("RUNNER", view::Align::Left),
@@ -201,17 +254,15 @@ fn print_sources(root: &Path, listing: &Listing, output: &Output) {
         table.row(vec![source.place(), source.runner.to_owned(), source.tasks.to_string(), known]);
     }
     let lines = table.lines().into_iter().enumerate();
-    output.lines(&lines.map(|(at, line)| if at == 0 { dim(&line) } else { line }).collect::<Vec<_>>());
+    lines.map(|(at, line)| if at == 0 { dim(&line) + "\n" } else { line + "\n" }).collect()
 }
 
 /// Every file of which not all is known, so that no list looks more complete than it is.
-fn say_gaps(root: &Path, listing: &Listing, output: &Output) {
-    for source in &listing.sources {
-        if source.completeness == Completeness::Complete {
-            continue;
-        }
+fn gaps<'a>(root: &'a Path, listing: &'a Listing) -> impl Iterator<Item = String> + 'a {
+    let partial = listing.sources.iter().filter(|source| source.completeness != Completeness::Complete);
+    partial.map(|source| {
         let source = view::TaskSource::new(root, source);
         let reason = source.reason.as_deref().unwrap_or_default();
-        output.say(&format!("{}: {} for {}: {reason}", source.place(), source.status, source.runner));
-    }
+        format!("{}: {} for {}: {reason}", source.place(), source.status, source.runner)
+    })
 }

@@ -25,6 +25,19 @@ pub struct Folder {
     is_top: bool,
 }
 
+/// Is told of every path before it is looked at.
+pub trait Notice {
+    /// It matters what kind of thing a path is.
+    fn kind(&self, path: &Path);
+    /// What is in a file matters.
+    fn whole(&self, path: &Path);
+}
+
+impl Notice for () {
+    fn kind(&self, _: &Path) {}
+    fn whole(&self, _: &Path) {}
+}
+
 /// The file in which a folder keeps its rules.
 pub const FILE: &str = ".gitignore";
 
@@ -39,11 +52,14 @@ impl Default for Git {
 
 impl Folder {
     /// The rules of a folder, as they are now.
-    pub fn read(folder: &Path) -> Self {
+    pub fn read(folder: &Path, notice: &dyn Notice) -> Self {
         let top = folder.join(TOP);
+        notice.kind(&top);
         let is_top = top.exists();
-        let exclude = is_top.then(|| common(&top)).flatten().map(|git| rules(folder, &git.join("info/exclude")));
-        Self { rules: rules(folder, &folder.join(FILE)), exclude: exclude.unwrap_or(Gitignore::empty()), is_top }
+        let shared = is_top.then(|| common(&top, notice)).flatten();
+        let exclude = shared.map(|git| rules(folder, &git.join("info/exclude"), notice));
+        let own = rules(folder, &folder.join(FILE), notice);
+        Self { rules: own, exclude: exclude.unwrap_or(Gitignore::empty()), is_top }
     }
 
     /// Whether a path below it is left out; nothing where the folders above it have the next word.
@@ -83,7 +99,7 @@ impl Git {
         if let Some(known) = self.folders.get(folder) {
             return known.clone();
         }
-        let read = Arc::new(Folder::read(folder));
+        let read = Arc::new(Folder::read(folder, &()));
         self.folders.insert(folder.to_owned(), read.clone());
         read
     }
@@ -91,11 +107,14 @@ impl Git {
 
 /// The folder in which all worktrees of a repository keep what they share. A worktree has a file in its place that says
 /// where its own is (gitrepository-layout(5)).
-fn common(git: &Path) -> Option<PathBuf> {
+fn common(git: &Path, notice: &dyn Notice) -> Option<PathBuf> {
     if git.is_dir() {
         return Some(git.to_owned());
     }
-    let line = |file: &Path| fs::read_to_string(file).ok()?.lines().next().map(str::to_owned);
+    let line = |file: &Path| {
+        notice.whole(file);
+        fs::read_to_string(file).ok()?.lines().next().map(str::to_owned)
+    };
     let own = git.parent()?.join(line(git)?.strip_prefix("gitdir: ")?);
     match line(&own.join("commondir")) {
         Some(shared) => Some(own.join(shared)),
@@ -104,7 +123,8 @@ fn common(git: &Path) -> Option<PathBuf> {
 }
 
 /// The rules of a file about what is in a folder; none where it cannot be read.
-fn rules(folder: &Path, file: &Path) -> Gitignore {
+fn rules(folder: &Path, file: &Path, notice: &dyn Notice) -> Gitignore {
+    notice.whole(file);
     if !file.is_file() {
         return Gitignore::empty();
     }
@@ -162,7 +182,7 @@ mod tests {
         fs::write(main.join(".git/info/exclude"), "private\n").unwrap();
         fs::write(main.join(".git/worktrees/tree/commondir"), "../..\n").unwrap();
         fs::write(tree.join(".git"), "gitdir: ../main/.git/worktrees/tree\n").unwrap();
-        let read = Folder::read(&tree);
+        let read = Folder::read(&tree, &());
         assert_eq!(read.leaves_out(&tree.join("private"), false), Some(true));
         assert_eq!(read.leaves_out(&tree.join("public"), false), Some(false));
     }

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::around::Around;
 use super::launch::launch;
 use super::look::Look;
@@ -13,7 +15,7 @@ use super::walk::Finder;
 use super::{Completeness, Draft, Gap, Source, Task, Unreadable};
 
 /// All that was found.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listing {
     pub tasks: Vec<Task>,
     pub sources: Vec<Source>,

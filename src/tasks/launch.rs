@@ -2,13 +2,15 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::around::Around;
 use super::package_manager::{self, Manager};
 use super::runner::{Runner, Via};
 use super::{Draft, Kind};
 
 /// How a task is run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Invoke {
     /// By these words in this folder, never through a shell.
     Argv {

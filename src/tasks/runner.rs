@@ -1,5 +1,7 @@
 //! What a runner is, and the table of all of them.
 
+use serde::de::{Deserialize, Deserializer, Error};
+
 use super::look::Look;
 use super::runners::{
     cargo, ci, clojure, compose, composer, containers, deno, dotnet, editors, elixir, github, go_task, gradle, hooks,
@@ -230,4 +232,13 @@ pub const RUNNERS: &[Runner] = &[
 /// The words of all runners, each once.
 pub fn runner_ids() -> impl Iterator<Item = &'static str> {
     RUNNERS.iter().map(|runner| runner.id)
+}
+
+/// A runner's word where a task has it.
+pub type Word = &'static str;
+
+/// Reads a runner's word that was written down.
+pub fn named<'de, D: Deserializer<'de>>(text: D) -> Result<Word, D::Error> {
+    let text = <&'de str>::deserialize(text)?;
+    runner_ids().find(|id| *id == text).ok_or_else(|| D::Error::custom(format!("there is no runner `{text}`")))
 }

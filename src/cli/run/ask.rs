@@ -1,5 +1,6 @@
 //! From words to tasks.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::pick;
@@ -11,7 +12,7 @@ use crate::effects::fs;
 use crate::effects::{environment, tree};
 use crate::model::{TaskName, Workspace};
 use crate::pipeline::{Candidate, Miss, find};
-use crate::tasks::{Invoke, Kind, Task, discover};
+use crate::tasks::{Invoke, Kind, Task};
 
 /// What was asked for, and what it was found in.
 pub struct Asked {
@@ -42,9 +43,7 @@ impl Asked {
             return Ok(asked);
         }
         let memories = locate::places().ok().map(|places| places.trees());
-        let mut walked = tree::walk(&asked.root, memories.as_deref());
-        let files = std::mem::take(&mut walked.files);
-        let found = discover(&asked.root, files, &walked.disk(), None).tasks;
+        let found = tree::list(&asked.root, memories.as_deref(), None).listing.tasks;
         let candidates = asked.candidates(&found);
         let places = match words {
             [] => vec![asked.pick(&candidates, &found, global, output)?],
@@ -57,6 +56,20 @@ impl Asked {
         };
         asked.targets = places.into_iter().map(target).collect();
         Ok(asked)
+    }
+
+    /// All that the manifest declares: those that no other needs, as the others come before them.
+    pub fn all(global: &Global, output: &Output) -> Result<Self, Error> {
+        let (workspace, root) = workspace(global, output)?;
+        let tasks = workspace.iter().flat_map(|workspace| workspace.tasks.values());
+        let needed: BTreeSet<usize> = tasks.clone().flat_map(|task| task.tasks.iter().copied()).collect();
+        let last = (0..tasks.count()).filter(|place| !needed.contains(place));
+        let targets: Vec<Target> = last.map(Target::Declared).collect();
+        match targets.is_empty() {
+            true => Err(Error::usage("the manifest declares no task")
+                .hint("`nagaya run TASK --graph` draws a task of any runner, and `nagaya tasks` lists them")),
+            false => Ok(Self { workspace, root, targets }),
+        }
     }
 
     fn declared(&self, word: &str) -> Option<usize> {

@@ -1,9 +1,8 @@
 //! What was seen in the folders of a tree the last time, so that those that are still the same need not be read.
 //!
-//! Only names are remembered, and only those that matter; what is in files is read every time. A folder is the same if
-//! its number, its device and both of its times are. A time says nothing of a change that comes within its own grain
-//! after us, so what had just changed when it was read is not remembered; nor is anything on file systems whose times
-//! others make, or on others than the root's own.
+//! Only names are remembered, and only those that matter; of what is in files [`answer`](super::answer) knows. A folder is
+//! the same if its number, its device and both of its times are. What had just changed when it was read is not
+//! remembered; nor is anything on file systems whose times others make, or on others than the root's own.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -11,31 +10,16 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
 use crate::effects::cache::{read_checked, write_checked};
 use crate::effects::globs::{shown, unshown};
+use crate::effects::look::{Look, has_honest_times, settled};
 
-/// Longer than the grain of any file system's times: two seconds with FAT.
-const GRAIN: Duration = Duration::from_secs(3);
-
-/// So many trees are remembered.
-const TREES: usize = 50;
-
-/// File systems whose times the kernel makes when something changes, by their magic numbers (statfs(2)).
-const HONEST: [u64; 9] = [
-    0xef53,      // ext2, ext3, ext4
-    0x5846_5342, // xfs
-    0x9123_683e, // btrfs
-    0x0102_1994, // tmpfs
-    0x2fc1_2fc1, // zfs
-    0xf2f5_2010, // f2fs
-    0x794c_7630, // overlayfs
-    0xca45_1a4e, // bcachefs
-    0x3153_464a, // jfs
-];
+/// So many files are kept for trees; each has two of them at most.
+const FILES: usize = 100;
 
 /// The names in a folder that matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,17 +78,15 @@ impl Memory {
         Self(memories.and_then(|memories| Kept::load(root, memories)))
     }
 
-    /// The names of a folder, which is told by its path from the root and its own: those that are remembered, if it is
-    /// still the same.
-    pub fn names(&mut self, folder: &Path, path: &Path, read: impl FnOnce() -> io::Result<Names>) -> io::Result<Names> {
+    /// The names of a folder, which is told by its path from the root and by what it looked like before: those that are
+    /// remembered, if it is still the same.
+    pub fn names(&mut self, folder: &Path, look: &Look, read: impl FnOnce() -> io::Result<Names>) -> io::Result<Names> {
         let Some(kept) = &mut self.0 else { return read() };
-        // Before it is read: what changes meanwhile makes it another one.
-        let told = fs::symlink_metadata(path)?;
-        if told.dev() != kept.old.device {
+        if look.device != kept.old.device {
             return read();
         }
         let key = shown(folder);
-        let stamp = Stamp::of(&told);
+        let stamp = Stamp::of(look);
         if let Some((known, names)) = kept.old.folders.remove(&key)
             && known == stamp
         {
@@ -127,9 +109,8 @@ impl Memory {
         }
         let is_first = !file.exists();
         old.folders = new;
-        let folder = file.parent().unwrap_or(&file);
         if write_checked(&file, &old).is_ok() && is_first {
-            forget_most(folder);
+            forget_most(file.parent().unwrap_or(&file));
         }
     }
 }
@@ -137,8 +118,7 @@ impl Memory {
 impl Kept {
     fn load(root: &Path, memories: &Path) -> Option<Self> {
         let device = honest(root)?;
-        let now = SystemTime::now().checked_sub(GRAIN)?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-        let settled = i64::try_from(now.as_nanos()).ok()?;
+        let settled = settled()?;
         let root = shown(root);
         let file = memories.join(blake3::hash(root.as_bytes()).to_hex().as_str());
         let wanted = blake3::hash(crate::tasks::patterns().as_bytes()).to_hex().to_string();
@@ -152,24 +132,22 @@ impl Kept {
 
 /// The device of a tree whose folders' times can be believed.
 fn honest(root: &Path) -> Option<u64> {
-    let magic = u64::try_from(rustix::fs::statfs(root).ok()?.f_type).ok()? & 0xffff_ffff;
-    HONEST.contains(&magic).then(|| fs::metadata(root).ok().map(|told| told.dev())).flatten()
+    has_honest_times(root).then(|| fs::metadata(root).ok().map(|told| told.dev())).flatten()
 }
 
 impl Stamp {
-    fn of(told: &fs::Metadata) -> Self {
-        let nanos = |seconds: i64, nanos: i64| seconds.saturating_mul(1_000_000_000).saturating_add(nanos);
-        Self(told.ino(), nanos(told.mtime(), told.mtime_nsec()), nanos(told.ctime(), told.ctime_nsec()))
+    fn of(look: &Look) -> Self {
+        Self(look.number, look.times[0], look.times[1])
     }
 }
 
 /// Takes away what was written longest ago.
-fn forget_most(memories: &Path) {
+pub fn forget_most(memories: &Path) {
     let Ok(entries) = fs::read_dir(memories) else { return };
     let written = |entry: fs::DirEntry| Some((entry.metadata().ok()?.modified().ok()?, entry.path()));
     let mut files: Vec<(SystemTime, PathBuf)> = entries.flatten().filter_map(written).collect();
     files.sort();
-    let old = files.len().saturating_sub(TREES);
+    let old = files.len().saturating_sub(FILES);
     for (_, path) in &files[..old] {
         let _ = fs::remove_file(path);
     }

@@ -5,9 +5,11 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use super::super::observed::Observed;
 use super::super::{Walked, walk, walk_with};
-use super::{Kept, Memory, Stamp, Text};
+use super::{Kept, Memory, Text};
 use crate::effects::cache::{read_checked, write_checked};
+use crate::effects::look::Look;
 use crate::tasks::Finder;
 
 struct Lab(tempfile::TempDir);
@@ -59,12 +61,12 @@ impl Lab {
     fn settle(&self) {
         let mut kept = Kept::load(&self.root(), &self.memories()).expect("a file system whose times are honest");
         kept.settled = i64::MAX;
-        walk_with(&self.root(), &Finder::new(), Memory(Some(kept)));
+        walk_with(&self.root(), &Finder::new(), Memory(Some(kept)), Observed::default());
         let text: Text = read_checked(&self.file()).unwrap();
         let newest = text.folders.values().map(|(stamp, _)| stamp.1.max(stamp.2)).max().unwrap();
         // The kernel's clock of files goes on in steps.
         let probe = self.0.path().join("probe");
-        while Stamp::of(&fs::metadata(&probe).unwrap()).2 <= newest {
+        while Look::from(&fs::metadata(&probe).unwrap()).times[1] <= newest {
             fs::write(&probe, "").unwrap();
         }
     }
@@ -170,7 +172,7 @@ fn where_nothing_can_be_remembered_all_is_read() {
 fn old_memories_are_taken_away() {
     let lab = Lab::new();
     lab.walk();
-    for place in 0..super::TREES + 5 {
+    for place in 0..super::FILES + 5 {
         fs::write(lab.memories().join(place.to_string()), "").unwrap();
         let old = SystemTime::UNIX_EPOCH + Duration::from_secs(place as u64);
         fs::File::options()
@@ -182,6 +184,6 @@ fn old_memories_are_taken_away() {
     }
     fs::remove_file(lab.file()).unwrap();
     lab.walk();
-    assert_eq!(fs::read_dir(lab.memories()).unwrap().count(), super::TREES);
+    assert_eq!(fs::read_dir(lab.memories()).unwrap().count(), super::FILES);
     assert!(lab.file().exists());
 }

@@ -93,7 +93,7 @@ impl Tree {
             } else if self.place(walk.spot).reaches(&path)
                 && !self.rules[walk.spot.rule].leaves_out(&path, true)
                 && self.lets_in(&path, true, walk.floor.as_deref())
-                && !crate::effects::tree::is_output(&path)
+                && !crate::effects::tree::is_output(&path, Path::exists)
             {
                 self.descend(walk, &path, way);
             }
