@@ -55,7 +55,7 @@ pub struct Run {
     /// Tell what would run, and what has a result already
     #[arg(long)]
     pub dry_run: bool,
-    /// Draw the tasks and what they need
+    /// Draw the tasks and what they need; all of the manifest where none is named
     #[arg(long, value_name = "FORMAT", num_args = 0..=1, default_missing_value = "text", require_equals = true)]
     pub graph: Option<Format>,
     /// Run them again whenever files have changed
@@ -102,7 +102,10 @@ fn through(global: &Global, args: &Run, output: &Output) -> Result<ExitCode, Err
     if args.watch {
         return watch::run(global, output);
     }
-    let asked = Asked::find(global, &args.tasks, output)?;
+    let asked = match (&args.graph, args.tasks.is_empty()) {
+        (Some(_), true) => Asked::all(global, output)?,
+        _ => Asked::find(global, &args.tasks, output)?,
+    };
     let arguments = args.arguments.iter().map(|word| match word.to_str() {
         Some(word) => Ok(word.to_owned()),
         None => Err(Error::usage(format!("`{}` is not UTF-8", word.to_string_lossy()))),

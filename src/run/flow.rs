@@ -221,7 +221,9 @@ impl Flow {
         let is_input = |name: &str| name.starts_with("input ");
         let before: Parts =
             parts.iter().filter(|(name, _)| is_input(name)).map(|(a, b)| (a.clone(), b.clone())).collect();
-        if let Some(change) = changes(&before, &now).first() {
+        let changes = changes(&before, &now);
+        // A folder that was empty is gone from the list when something comes into it, and that tells more.
+        if let Some(change) = changes.iter().find(|it| it.change != "removed").or(changes.first()) {
             let what = format!("its result is not kept: {} was {} while it ran", change.part, change.change);
             return self.note(place, what).await;
         }

@@ -143,8 +143,11 @@ fn inputs_that_change_meanwhile_are_noticed() {
   a: { command: 'echo x >> runs; echo new > src/a', inputs: [src], outputs: [] }
   own: { command: 'echo x >> runs; echo made > src/out', inputs: [src], outputs: [src/out] }
   nothing: { command: 'true', inputs: [src], outputs: [dist] }
+  fill: { command: 'echo x > empty/a', inputs: [empty], outputs: [] }
 ";
     project.0.write("nagaya.yaml", manifest);
+    fs::create_dir(project.0.path("empty")).unwrap();
+    project.0.nagaya(&["run", "fill"]).good().says(&["input empty/a was added while it ran"]);
     let run = project.0.nagaya(&["run", "a"]).good();
     run.says(&["its result is not kept: input src/a was changed while it ran"]);
     assert!(project.why("a").starts_with("a would run"));

@@ -205,6 +205,12 @@ fn the_pipeline_is_drawn() {
     assert!(sandbox.nagaya(&["run", "all", "--graph=mermaid"]).good().out.starts_with("flowchart LR\n"));
     let json = sandbox.nagaya(&["run", "all", "--graph", "--json"]).good().json();
     assert_eq!(json[3]["name"], "all");
+    // Where none is named, all.
+    let all = sandbox.nagaya(&["run", "--graph"]).good().out;
+    let wanted = "all\n├─ build\n│  └─ generate\n└─ lint\nafter\n└─ fails\nwords\nline\n";
+    assert_eq!(all, wanted);
+    sandbox.write("nagaya.yaml", "services: { web: { command: sleep 1000 } }\n");
+    sandbox.nagaya(&["run", "--graph"]).ended(125).says(&["the manifest declares no task", "run TASK --graph"]);
     assert!(!sandbox.path("made").exists());
 }
 

@@ -185,7 +185,7 @@ fn the_cache_may_be_where_nothing_can_be_written() {
 #[test]
 fn a_watched_run_begins_again_when_files_have_changed() {
     for account in Account::all() {
-        let sandbox = Sandbox::of(account, "tasks:\n  show: { command: 'cat src/a; echo x >> count' }\n");
+        let sandbox = Sandbox::of(account, "tasks:\n  show: { command: 'cat src/a && echo x >> count' }\n");
         sandbox.write("src/a", "one\n");
         let running = sandbox.start(&["run", "show", "--watch"]);
         until("it has run", || running.out() == "one\n");
@@ -196,6 +196,9 @@ fn a_watched_run_begins_again_when_files_have_changed() {
         sandbox.write("src/new/b", "");
         until("it has run for a new folder", || running.out() == "one\ntwo!\ntwo!\n");
         until("it waits once more", || running.err().matches("waiting for changes").count() == 3);
+        assert!(!running.err().contains("exited"), "{}", running.err());
+        fs::rename(sandbox.path("src/a"), sandbox.path("src/gone")).unwrap();
+        until("a failure is told", || running.err().contains("the run exited with 1; waiting for changes"));
         running.signal("INT");
         running.end().ended(130);
         sandbox.empties();

@@ -109,13 +109,7 @@ impl Picker {
 
 /// Draws the question and the best choices below, and goes back to the question's line.
 fn draw(picker: &Picker, ranked: &[Ranked], choices: &[Choice], colors: bool) -> io::Result<()> {
-    let columns = usize::from(size().map_or(80, |(columns, _)| columns)).max(20);
-    let first = picker.selected.saturating_sub(LINES - 1);
-    let mut lines = vec![format!("task> {}{}", cut(&picker.query, columns - 8), dim("_"))];
-    for (at, it) in ranked.iter().enumerate().skip(first).take(LINES) {
-        lines.push(line(&choices[it.place], it, at == picker.selected, columns));
-    }
-    lines.push(dim(&format!("{} of {}", ranked.len(), choices.len())));
+    let lines = lines(picker, ranked, choices, size().unwrap_or((80, 24)));
     let text = lines.join("\r\n");
     let text = if colors { text } else { anstream::adapter::strip_str(&text).to_string() };
     let mut out = io::stderr().lock();
@@ -123,6 +117,19 @@ fn draw(picker: &Picker, ranked: &[Ranked], choices: &[Choice], colors: bool) ->
     out.write_all(text.as_bytes())?;
     queue!(out, MoveUp(u16::try_from(lines.len() - 1).unwrap_or(0)), MoveToColumn(0))?;
     out.flush()
+}
+
+/// As many lines as the terminal has: one more, and the question would be out of sight.
+fn lines(picker: &Picker, ranked: &[Ranked], choices: &[Choice], (columns, rows): (u16, u16)) -> Vec<String> {
+    let columns = usize::from(columns).max(20);
+    let room = usize::from(rows).saturating_sub(2).clamp(1, LINES);
+    let first = picker.selected.saturating_sub(room - 1);
+    let mut lines = vec![format!("task> {}{}", cut(&picker.query, columns - 8), dim("_"))];
+    for (at, it) in ranked.iter().enumerate().skip(first).take(room) {
+        lines.push(line(&choices[it.place], it, at == picker.selected, columns));
+    }
+    lines.push(dim(&format!("{} of {}", ranked.len(), choices.len())));
+    lines
 }
 
 fn line(choice: &Choice, ranked: &Ranked, selected: bool, columns: usize) -> String {
@@ -167,6 +174,20 @@ mod tests {
         assert_eq!(press(&mut picker, KeyCode::Esc), Turn::Leave);
         let control = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
         assert_eq!(picker.take(control), Turn::Leave);
+    }
+
+    #[test]
+    fn a_low_terminal_shows_the_question_and_what_is_chosen() {
+        let choice = |place| Choice { place, name: format!("task{place}"), about: String::new() };
+        let choices: Vec<Choice> = (0..20).map(choice).collect();
+        let ranked = rank("", choices.iter().map(|choice| choice.name.as_str()));
+        let picker = Picker { selected: 15, ..Picker::default() };
+        for rows in 3..40 {
+            let lines = lines(&picker, &ranked, &choices, (80, rows));
+            assert!(lines.len() <= usize::from(rows), "{} lines in {rows} rows", lines.len());
+            let text = anstream::adapter::strip_str(&lines.join("\n")).to_string();
+            assert!(text.starts_with("task> _") && text.contains("> task15"), "{rows} rows: {text}");
+        }
     }
 
     #[test]

@@ -60,8 +60,12 @@ async fn rounds(processes: &Processes, job: &Job, root: &Path, output: &Output) 
     loop {
         let before = Look::at(root);
         let mut running = processes.start_ours(job)?;
+        let mut exit = None;
         let asked = tokio::select! {
-            _ = &mut running.end => false,
+            ended = &mut running.end => {
+                exit = ended.ok().and_then(Result::ok).map(|ended| ended.exit);
+                false
+            }
             _ = interrupt.recv() => {
                 if job.channels == (Channels::Ours { terminal: false }) {
                     running.signal(Signal::INT);
@@ -85,7 +89,9 @@ async fn rounds(processes: &Processes, job: &Job, root: &Path, output: &Output) 
         if news {
             continue;
         }
-        output.say(&dim("waiting for changes; Ctrl-C ends it"));
+        // A task that is run alone has its own output and nothing of ours beside it, and its code goes to nobody here.
+        let failed = exit.filter(|exit| !exit.success()).map(|exit| format!("the run {exit}; "));
+        output.say(&dim(&format!("{}waiting for changes; Ctrl-C ends it", failed.unwrap_or_default())));
         tokio::select! {
             changed = after.until_changed(root) => drop(changed?),
             _ = interrupt.recv() => return Ok(()),
