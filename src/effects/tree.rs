@@ -4,7 +4,7 @@ mod answer;
 mod memory;
 mod observed;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::{CStr, OsStr};
 use std::fs;
 use std::io::{self, Read};
@@ -17,7 +17,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::tasks::{Finder, LARGEST, Listing, Tree, Unread, Within, discover, is_foreign, is_mark};
+use crate::tasks::{Finder, LARGEST, Listing, Tree, Unread, Within, discover, is_foreign, is_mark, marks};
 
 use super::fs::Disk;
 use super::gitignore as git;
@@ -319,8 +319,10 @@ impl Tree for Seen {
         if let Some(marks) = self.marks.get(folder) {
             return marks.clone();
         }
-        let _ = self.observed.whole(folder);
-        Disk.marks(folder)
+        // Above the tree much else comes and goes, so each is asked for.
+        let there = marks().collect::<BTreeSet<_>>();
+        let there = there.into_iter().filter(|name| self.observed.exists(&folder.join(name)));
+        there.map(str::to_owned).collect()
     }
 }
 

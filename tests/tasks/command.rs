@@ -173,3 +173,46 @@ fn listing_executes_nothing_and_opens_no_socket() {
     assert_eq!(calls, [""; 0]);
     assert!(!sandbox.path("made").exists() && !sandbox.path("sub/made").exists());
 }
+
+/// A folder's name is somebody else's text.
+#[test]
+fn names_of_folders_cannot_move_the_cursor() {
+    let sandbox = Sandbox::new("");
+    sandbox.write("a\u{1b}[2J\nb/package.json", PACKAGE);
+    sandbox.write("c\u{1b}[2J/package.json", "{");
+    let run = sandbox.nagaya(&["tasks", "--color", "always"]).good();
+    let lines = sandbox.nagaya(&["tasks", "--sources", "--color", "always"]).good();
+    for text in [run.out, run.err, lines.out, lines.err] {
+        assert!(!text.contains("\u{1b}[2J"), "{text:?}");
+    }
+    assert_eq!(sandbox.nagaya(&["tasks", "--json"]).good().json()[0]["project"], "a\u{1b}[2J\nb");
+    let run = sandbox.nagaya(&["run", "a\u{1b}[2J\nb:test", "--dry-run", "--color", "always"]).good();
+    assert!(run.out.contains("a [2J b:npm:test"), "{:?}", run.out);
+}
+
+/// With what is kept and without, every form says the same.
+#[test]
+fn what_is_told_again_is_the_same() {
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tasks/fixtures");
+    let sandbox = Sandbox::new("");
+    let forms: [&[&str]; 7] = [
+        &["--json"],
+        &[],
+        &["--all"],
+        &["--sources"],
+        &["--runner", "make"],
+        &["--runner", "make", "--json"],
+        &["--json", "--sources"],
+    ];
+    for form in forms {
+        let told = |sandbox: &Sandbox| {
+            let run = sandbox.nagaya(&[&["tasks", fixtures], form].concat()).good();
+            (run.out, run.err)
+        };
+        let first = told(&sandbox);
+        assert_eq!(told(&sandbox), first, "{form:?}");
+        assert_eq!(told(&Sandbox::new("")), first, "{form:?}");
+    }
+    let kept = fs::read_dir(sandbox.path("../cache/nagaya/trees")).unwrap().map(|it| it.unwrap().path());
+    assert_eq!(kept.filter(|path| path.extension() == Some("answer".as_ref())).count(), forms.len());
+}

@@ -100,7 +100,7 @@ fn settle(root: &Path, memories: &Path) {
 fn every_change_makes_another_list() {
     let lab = Lab::new();
     let rename = |from: &str, to: &str| fs::rename(lab.path(from), lab.path(to)).unwrap();
-    let changes: [(&str, &dyn Fn()); 21] = [
+    let changes: [(&str, &dyn Fn()); 22] = [
         ("an edit", &|| lab.write("a/package.json", r#"{"scripts": {"buill": "tsc"}}"#)),
         ("a file that came", &|| lab.write("a/Makefile", "x: ; true\n")),
         ("one that went", &|| fs::remove_file(lab.path("a/Makefile")).unwrap()),
@@ -114,9 +114,10 @@ fn every_change_makes_another_list() {
         ("the same further up", &|| lab.write("../.gitignore", "more.mk\nb\n")),
         ("and gone", &|| fs::remove_file(lab.path("../.gitignore")).unwrap()),
         ("and of one's own", &|| lab.write("../.git/info/exclude", "b\n")),
+        ("and not", &|| lab.write("../.git/info/exclude", "")),
         ("a lock file", &|| lab.write("b/yarn.lock", "")),
-        ("one further up", &|| lab.write("../pnpm-lock.yaml", "")),
         ("what an install left", &|| lab.write("f/node_modules/.yarn-integrity", "")),
+        ("one further up", &|| lab.write("../pnpm-lock.yaml", "")),
         ("what tools made", &|| lab.write("c/target/CACHEDIR.TAG", "")),
         ("a link to something else", &|| {
             fs::remove_file(lab.path("d/justfile")).unwrap();
@@ -164,6 +165,8 @@ fn what_does_not_matter_keeps_the_list() {
     lab.settle();
     lab.write("f/src/x.ts", "changed");
     lab.write("../.git/index", "");
+    lab.write("../beside", "");
+    lab.write("../../beside", "");
     assert_eq!(lab.known().as_ref(), Some(&lab.list()));
 }
 
