@@ -50,6 +50,7 @@ mod temporary;
 mod top;
 mod tries;
 mod trust;
+mod turn;
 mod ui;
 mod up;
 mod url;
@@ -76,6 +77,7 @@ pub fn run() -> ExitCode {
         Some("hold") if words.len() == 2 => return hold::run(),
         Some("router") => return contained::router(&words[2..]),
         Some(containers::CLEAR) => return contained::clear(&words[2..]),
+        Some("turn") => return turn::run(&words[2..]).unwrap_or_else(|error| Output::plain().fail(&error)),
         Some("enter") => return enter::run(&words[2..]).unwrap_or_else(|error| Output::plain().fail(&error)),
         _ => {}
     }

@@ -248,6 +248,7 @@ fn planned(place: usize, service: &Service, outlook: &edges::Outlook<'_>, setups
         version: service.version.clone(),
         leads: service.leads().cloned(),
         task: service.task,
+        lock: service.lock.clone(),
         aliases: service.aliases.clone(),
         hostnames: service.hostnames.clone(),
         run,

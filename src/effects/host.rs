@@ -316,12 +316,15 @@ impl Host {
         if let Some(limit) = planned.watchdog() {
             texts::set(&mut variables, notify::WATCHDOG, &limit.as_micros().to_string());
         }
-        let held = self.held.remove(planned.name.as_str());
+        let argv = match self.held.remove(planned.name.as_str()) {
+            Some(held) => texts::block(&held),
+            None => self.words(planned)?,
+        };
         let (pod, order) =
             self.apart(service, instance, incarnation).map_err(|error| format!("no line to its pod: {error}"))?;
         let launch = Launch {
             incarnation,
-            argv: texts::block(held.as_deref().unwrap_or(planned.argv())),
+            argv,
             environment: variables,
             folder: texts::folder(planned),
             account,

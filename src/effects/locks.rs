@@ -2,9 +2,12 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
+use std::mem::ManuallyDrop;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use rustix::io::FdFlags;
 
 use super::fs::make_private_folder;
 
@@ -52,6 +55,20 @@ pub fn try_take(path: &Path, who: &str) -> io::Result<Result<Turn, String>> {
         std::thread::park_timeout(LOOKS.1);
     }
     Ok(Err("another process".to_owned()))
+}
+
+/// Takes a turn for the program that this process becomes: it is over when that and all that it began are gone. Who has it
+/// is told to `waits` where it has to be waited for.
+pub fn take_along(path: &Path, who: &str, waits: impl FnOnce(&str)) -> io::Result<()> {
+    let turn = match try_take(path, who)? {
+        Ok(turn) => turn,
+        Err(holder) => {
+            waits(&holder);
+            take(path, who)?
+        }
+    };
+    let turn = ManuallyDrop::new(turn);
+    Ok(rustix::io::fcntl_setfd(&turn.file, FdFlags::empty())?)
 }
 
 /// Waits for a turn, however long that takes.

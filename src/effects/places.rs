@@ -94,7 +94,7 @@ impl Places {
 
     /// The locks that tasks of all checkouts share.
     pub fn task_locks(&self) -> PathBuf {
-        self.state.join("locks")
+        self.state.join(LOCKS)
     }
 
     /// Held by the engine that has ports 80 and 443.
@@ -108,7 +108,15 @@ impl Places {
     }
 }
 
+/// The folder of locks, beside those of workspaces.
+const LOCKS: &str = "locks";
+
 impl Home {
+    /// The locks that tasks of all checkouts share.
+    pub fn task_locks(&self) -> PathBuf {
+        self.state.with_file_name(LOCKS)
+    }
+
     /// Where the services' output is kept.
     pub fn logs(&self) -> PathBuf {
         self.state.join("logs")

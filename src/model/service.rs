@@ -44,6 +44,8 @@ pub struct Service {
     pub part: Part,
     /// It is a task of the manifest, which runs to its end for those that need it.
     pub task: bool,
+    /// What no other has while it runs, as a task's.
+    pub lock: Option<String>,
     /// Other names of it in the workspace.
     pub aliases: Vec<ServiceName>,
     /// Production's full host names of it.
@@ -144,6 +146,7 @@ impl Service {
             version: None,
             part: Part::Shared,
             task: false,
+            lock: None,
             aliases: Vec::new(),
             hostnames: Vec::new(),
             run,

@@ -24,6 +24,8 @@ pub struct Planned {
     pub leads: Option<Arc<Leads>>,
     /// It is a task of the manifest.
     pub task: bool,
+    /// What no other on this machine has while it runs.
+    pub lock: Option<String>,
     /// Other names of it in the workspace.
     pub aliases: Vec<ServiceName>,
     /// Production's full host names of it.

@@ -183,3 +183,54 @@ tasks:
         "an address of `web` cannot be used in a task",
     ]);
 }
+
+/// Whoever runs them: `run` by itself, or the engine for a service.
+#[test]
+fn a_lock_is_for_tasks_of_engines_too() {
+    let sandbox = Sandbox::new(
+        "services: { web: { command: sleep 1000, depends_on: { migrate: completed } } }
+tasks:
+  deploy: { command: 'touch deploying; until test -e go; do sleep 0.02; done', lock: production }
+  migrate: { command: 'touch migrating; until test -e on; do sleep 0.02; done', lock: production }
+",
+    );
+    let deploy = sandbox.start(&["run", "deploy"]);
+    until("it has the lock", || sandbox.path("deploying").exists());
+    sandbox.nagaya(&["up", "-d"]).good();
+    let said = || sandbox.nagaya(&["logs", "migrate"]).good().out;
+    until("it is waited for", || said().contains("waits for the lock `production`, which process "));
+    assert!(said().contains(", deploy in ") && !sandbox.path("migrating").exists());
+    sandbox.write("go", "");
+    deploy.end().good();
+    until("it is its turn", || sandbox.path("migrating").exists());
+    let deploy = sandbox.start(&["run", "deploy"]);
+    until("it waits in turn", || deploy.err().contains("waits for the lock `production`, which process "));
+    assert!(deploy.err().contains(", migrate in "), "{}", deploy.err());
+    sandbox.write("on", "");
+    deploy.end().good();
+    sandbox.nagaya(&["up", "-d", "--wait"]).good();
+    sandbox.nagaya(&["down"]).good();
+}
+
+/// A lock is let go of when its task is stopped, and waited for in vain by nobody.
+#[test]
+fn a_task_of_an_engine_that_waits_for_its_lock_can_be_stopped() {
+    let sandbox = Sandbox::new(
+        "services: { web: { command: sleep 1000, depends_on: { migrate: completed } } }
+tasks:
+  deploy: { command: 'touch deploying; until test -e go; do sleep 0.02; done', lock: production }
+  migrate: { command: sleep 1000, lock: production }
+",
+    );
+    let deploy = sandbox.start(&["run", "deploy"]);
+    until("it has the lock", || sandbox.path("deploying").exists());
+    sandbox.nagaya(&["up", "-d"]).good();
+    until("it is waited for", || sandbox.nagaya(&["logs", "migrate"]).good().out.contains("waits for the lock"));
+    sandbox.nagaya(&["down"]).good();
+    sandbox.write("go", "");
+    deploy.end().good();
+    sandbox.nagaya(&["up", "-d"]).good();
+    until("it runs", || states(&sandbox).contains(&("migrate".to_owned(), "running".to_owned())));
+    sandbox.nagaya(&["down"]).good();
+    sandbox.nagaya(&["run", "deploy"]).good();
+}

@@ -2,12 +2,14 @@
 
 use std::ffi::OsStr;
 use std::io;
+use std::path::PathBuf;
 
 use super::Host;
-use crate::effects::fs;
 use crate::effects::pods::{Pod, PodOrder, Whose, private_files};
+use crate::effects::{environment, fs, locks, texts};
 use crate::launcher::pod::{Failure, Step};
 use crate::model::NetworkMode;
+use crate::plan::Planned;
 use crate::supervise::Incarnation;
 
 impl Host {
@@ -30,6 +32,17 @@ impl Host {
             }
             NetworkMode::Env => Ok((None, None)),
         }
+    }
+
+    /// The words of a service. What has a lock waits for it first, by way of this program.
+    pub(super) fn words(&self, planned: &Planned) -> Result<Vec<u8>, String> {
+        let Some(lock) = &planned.lock else { return Ok(texts::block(planned.argv())) };
+        let program = environment::program().map_err(|error| format!("nagaya's own file cannot be found: {error}"))?;
+        let file = locks::file_of(&self.home.task_locks(), lock);
+        let text =
+            |path: PathBuf| path.into_os_string().into_string().map_err(|it| format!("{} is no text", it.display()));
+        let own = [text(program)?, "turn".to_owned(), text(file)?, lock.clone(), planned.name.to_string()];
+        Ok(texts::block(&[&own, planned.argv()].concat()))
     }
 
     /// The system's error, in terms of what the manifest says.

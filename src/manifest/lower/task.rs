@@ -134,6 +134,7 @@ fn as_service(task: &Task, name: &ServiceName, depends_on: Vec<Dependency>) -> S
     let run = Run::Process(task.command.clone());
     Service {
         task: true,
+        lock: task.lock.clone(),
         depends_on,
         environment: task.environment.clone(),
         ..Service::plain(name.clone(), run, task.working_dir.clone(), task.declared.clone())
