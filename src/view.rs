@@ -46,7 +46,7 @@ pub use service::{Port, Service, Usage, by_service, label};
 pub use shift::{Shift, ShiftState};
 pub use syntax::draw_syntax_error;
 pub use table::{Align, Table};
-pub use task::{Line as TaskLine, Source as TaskSource, Task, path_from, task_lines};
+pub use task::{Line as TaskLine, Source as TaskSource, Task, path_from, plain, task_lines};
 pub use traffic::{EdgeId, Flow, Piece, Rates, Tally, Traffic, WINDOW, is_to};
 pub use tried::{Steering, Try, entrance};
 pub use waterfall::{Bar, waterfall};

@@ -34,7 +34,7 @@ use services::Stay;
 use show::Printer;
 
 pub use ask::{FoundTask, find_task, workspace};
-pub use plan::why;
+pub use plan::{why, why_found};
 
 #[derive(Debug, Args)]
 pub struct Run {

@@ -18,7 +18,7 @@ use crate::effects::programs::{self, Program};
 use crate::effects::{environment, tree};
 use crate::manifest::did_you_mean;
 use crate::tasks::{Completeness, Invoke, Listing, Task, runner_ids};
-use crate::view::{self, TaskLine};
+use crate::view::{self, TaskLine, plain};
 
 #[derive(Debug, Args)]
 pub struct Tasks {
@@ -139,7 +139,7 @@ fn told(root: &Path, listing: &Listing, args: &Tasks, output: &Output) -> (Remar
     };
     said.extend(gaps(root, listing));
     let conflicts: BTreeSet<&String> = listing.conflicts.iter().map(|(_, conflict)| conflict).collect();
-    let conflicts = conflicts.into_iter().cloned().collect();
+    let conflicts = conflicts.into_iter().map(|conflict| plain(conflict)).collect();
     (Remarks { said, conflicts, programs: programs(&listing.tasks) }, text)
 }
 
@@ -216,7 +216,7 @@ fn notes(
             Program::Missing => Some(format!("`{name}` is not on PATH")),
         });
     }
-    notes.extend(problems.iter().map(|(path, why)| format!("{}: {why}", view::path_from(root, path))));
+    notes.extend(problems.iter().map(|(path, why)| plain(&format!("{}: {why}", view::path_from(root, path)))));
     notes
 }
 
@@ -251,7 +251,7 @@ fn sources(root: &Path, listing: &Listing) -> String {
             Some(reason) => format!("{}: {reason}", source.status),
             None => source.status.to_owned(),
         };
-        table.row(vec![source.place(), source.runner.to_owned(), source.tasks.to_string(), known]);
+        table.row(vec![plain(&source.place()), source.runner.to_owned(), source.tasks.to_string(), plain(&known)]);
     }
     let lines = table.lines().into_iter().enumerate();
     lines.map(|(at, line)| if at == 0 { dim(&line) + "\n" } else { line + "\n" }).collect()
@@ -263,6 +263,6 @@ fn gaps<'a>(root: &'a Path, listing: &'a Listing) -> impl Iterator<Item = String
     partial.map(|source| {
         let source = view::TaskSource::new(root, source);
         let reason = source.reason.as_deref().unwrap_or_default();
-        format!("{}: {} for {}: {reason}", source.place(), source.status, source.runner)
+        plain(&format!("{}: {} for {}: {reason}", source.place(), source.status, source.runner))
     })
 }

@@ -16,10 +16,20 @@ const LINES: usize = 10;
 pub fn run(global: &Global, args: &One, output: &Output) -> Result<ExitCode, Error> {
     // A task is known without an engine.
     let silent = output.silent();
-    if let Ok((Some(workspace), _)) = super::run::workspace(global, &silent)
-        && let Some(task) = workspace.tasks.get_index_of(args.service.as_str())
+    let workspace = super::run::workspace(global, &silent).ok().and_then(|(workspace, _)| workspace);
+    let name = args.service.as_str();
+    if let Some(workspace) = &workspace
+        && let Some(task) = workspace.tasks.get_index_of(name)
     {
-        return super::run::why(&workspace, task, output);
+        return super::run::why(workspace, task, output);
+    }
+    // What only an engine knows has a name of its own kind, as `users#2`.
+    let is_service = workspace.as_ref().is_some_and(|workspace| workspace.services.contains_key(name));
+    if !is_service
+        && !name.contains('#')
+        && let Ok(task) = super::run::find_task(global, name, &silent)
+    {
+        return Ok(super::run::why_found(&task, output));
     }
     super::block(service(global, args, output))
 }

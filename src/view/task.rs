@@ -186,7 +186,7 @@ fn head(root: &Path, listing: &Listing, group: &[&tasks::Task], width: Option<us
     let all = own.into_iter().chain(included).map(|task| path_from(root, &task.file));
     let files: Vec<String> = all.collect::<indexmap::IndexSet<_>>().into_iter().collect();
     let more = if files.len() > 1 { format!(" and {} more", files.len() - 1) } else { String::new() };
-    let title = format!("{}  {runner}", path_from(Path::new(""), &task.project));
+    let title = format!("{}  {runner}", plain(&path_from(Path::new(""), &task.project)));
     let room = width.map(|width| width.saturating_sub(title.width() + 2));
     Line::Head(title, shorten(&format!("{}{more}", files[0]), room))
 }
@@ -225,9 +225,14 @@ fn about(task: &tasks::Task) -> String {
     }
 }
 
-/// At most so many columns; a cut is shown. Control characters would move the cursor.
+/// A text of somebody else's, as a name may be: control characters would move the cursor, or more.
+pub fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// At most so many columns; a cut is shown.
 fn shorten(text: &str, room: Option<usize>) -> String {
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let text = plain(text);
     let Some(room) = room else { return text };
     if text.width() <= room {
         return text;

@@ -97,6 +97,18 @@ fn whatever_matters_makes_it_run_and_why_says_what() {
     assert!(project.why("build").contains("command was changed"));
 }
 
+/// The workspace need not run for that.
+#[test]
+fn why_knows_tasks_of_runners() {
+    let project = Project::new();
+    project.0.write("Makefile", "image: ; docker build .\n");
+    let why = project.0.nagaya(&["why", "image"]).good();
+    assert_eq!(why.out, "image would run: no result of it is kept (make of Makefile:1), so it runs every time\n");
+    why.says(&["nagaya add task"]);
+    assert_eq!(project.0.nagaya(&["why", "image", "--json"]).good().json()["action"], "run");
+    project.0.nagaya(&["why", "nothing"]).ended(4);
+}
+
 #[test]
 fn what_comes_before_counts() {
     let project = Project::new();

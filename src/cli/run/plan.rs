@@ -7,12 +7,13 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::jobs::{Built, declared_alone};
-use super::{Run, on_a_runtime, surroundings};
+use super::{FoundTask, Run, on_a_runtime, surroundings};
 use crate::cli::error::Error;
 use crate::cli::output::{Output, dim};
 use crate::model::Workspace;
 use crate::pipeline::{Change, Key, changes};
 use crate::run::{Job, Preview, preview};
+use crate::view::plain;
 
 /// One task, as JSON.
 #[derive(Serialize)]
@@ -47,7 +48,7 @@ pub fn run(built: &Built, args: &Run, output: &Output) -> Result<ExitCode, Error
         return Ok(ExitCode::SUCCESS);
     }
     for it in &planned {
-        output.line(&format!("{:6}  {}  {}", it.action, it.task, dim(&it.reason)));
+        output.line(&format!("{:6}  {}  {}", it.action, plain(it.task), dim(&plain(&it.reason))));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -75,6 +76,27 @@ pub fn why(workspace: &Workspace, place: usize, output: &Output) -> Result<ExitC
         output.line(&dim(&format!("  and {} more, which `--json` has", planned.changes.len() - SHOWN)));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why a task of a task runner would run: it always does.
+pub fn why_found(task: &FoundTask, output: &Output) -> ExitCode {
+    let reason = format!("no result of it is kept ({}), so it runs every time", task.because);
+    if output.json {
+        output.json(&Planned {
+            task: &task.name,
+            action: "run",
+            command: &task.words,
+            working_dir: &task.folder,
+            depends_on: Vec::new(),
+            key: None,
+            reason,
+            changes: Vec::new(),
+        });
+        return ExitCode::SUCCESS;
+    }
+    output.line(&plain(&format!("{} would run: {reason}", task.name)));
+    output.say("`nagaya add task` has the manifest declare it, with inputs and outputs, so that its result is kept");
+    ExitCode::SUCCESS
 }
 
 fn look(jobs: Vec<Job>, force: bool) -> Result<Vec<Preview>, Error> {

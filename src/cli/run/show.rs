@@ -9,7 +9,7 @@ use crate::effects::{clock, environment};
 use crate::pipeline::{Cause, End, State};
 use crate::run::{Ending, News, Outcome, Stream};
 use crate::supervise::Moment;
-use crate::view::elapsed;
+use crate::view::{self, elapsed};
 
 /// Shows news of a run.
 pub struct Printer<'a> {
@@ -52,6 +52,7 @@ const WIDEST: usize = 30;
 
 impl<'a> Printer<'a> {
     pub fn new(names: Vec<String>, plain: bool, style: Style, output: &'a Output) -> Self {
+        let names: Vec<String> = if output.json { names } else { names.iter().map(|name| view::plain(name)).collect() };
         let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).min(WIDEST);
         let clock = clock::Clock::start();
         Self {
