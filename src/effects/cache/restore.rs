@@ -118,14 +118,30 @@ impl Store {
 }
 
 /// A file with the content of one that is known to be good. The kernel copies it, or has both share it where it can.
-fn copy(mut from: &fs::File, path: &Path, hash: &str, size: u64, executable: bool) -> io::Result<()> {
-    let Some(mut file) = make_unless(path, executable, size, |now| blake3::hash(now).to_hex().as_str() == hash)? else {
+fn copy(from: &fs::File, path: &Path, hash: &str, size: u64, executable: bool) -> io::Result<()> {
+    let Some(file) = make_unless(path, executable, size, |now| blake3::hash(now).to_hex().as_str() == hash)? else {
         return Ok(());
     };
-    match io::copy(&mut from, &mut file)? {
+    match fill(from, &file, size)? {
         count if count == size => Ok(()),
         count => Err(io::Error::other(format!("{count} of {size} bytes came"))),
     }
+}
+
+/// Copies so many bytes, or fewer where there are no more; how many came.
+fn fill(mut from: &fs::File, mut to: &fs::File, size: u64) -> io::Result<u64> {
+    let mut count = 0;
+    while count < size {
+        let rest = usize::try_from(size - count).unwrap_or(usize::MAX);
+        match rustix::fs::copy_file_range(from, None, to, None, rest) {
+            Ok(0) => break,
+            Ok(more) => count += more as u64,
+            // Not between all file systems.
+            Err(_) if count == 0 => return io::copy(&mut from, &mut to),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(count)
 }
 
 /// A file with this content. One that has it already is left alone, with its time.

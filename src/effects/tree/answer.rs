@@ -106,9 +106,8 @@ impl<'a> Answer<'a> {
         }
         let text = format!("{}\n{body}", blake3::hash(body.as_bytes()).to_hex());
         let memories = self.file.parent().unwrap_or(&self.file);
-        let is_first = !self.file.exists();
         let written = make_private_folder(memories).and_then(|()| write_whole(&self.file, text.as_bytes()));
-        if written.is_ok() && is_first {
+        if written.is_ok() {
             forget_most(memories);
         }
     }

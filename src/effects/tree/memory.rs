@@ -21,6 +21,9 @@ use crate::effects::look::{Look, has_honest_times, settled};
 /// So many files are kept for trees; each has two of them at most.
 const FILES: usize = 100;
 
+/// So much they may take.
+const BYTES: u64 = 256 << 20;
+
 /// The names in a folder that matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Names {
@@ -144,12 +147,19 @@ impl Stamp {
 /// Takes away what was written longest ago.
 pub fn forget_most(memories: &Path) {
     let Ok(entries) = fs::read_dir(memories) else { return };
-    let written = |entry: fs::DirEntry| Some((entry.metadata().ok()?.modified().ok()?, entry.path()));
-    let mut files: Vec<(SystemTime, PathBuf)> = entries.flatten().filter_map(written).collect();
-    files.sort();
-    let old = files.len().saturating_sub(FILES);
-    for (_, path) in &files[..old] {
-        let _ = fs::remove_file(path);
+    let written = |entry: fs::DirEntry| {
+        let told = entry.metadata().ok()?;
+        Some((told.modified().ok()?, entry.path(), told.len()))
+    };
+    let mut files: Vec<(SystemTime, PathBuf, u64)> = entries.flatten().filter_map(written).collect();
+    files.sort_by(|a, b| b.cmp(a));
+    let mut total = 0;
+    for (place, (_, path, size)) in files.iter().enumerate() {
+        if place >= FILES || total + size > BYTES {
+            let _ = fs::remove_file(path);
+        } else {
+            total += size;
+        }
     }
 }
 

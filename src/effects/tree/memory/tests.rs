@@ -185,5 +185,10 @@ fn old_memories_are_taken_away() {
     fs::remove_file(lab.file()).unwrap();
     lab.walk();
     assert_eq!(fs::read_dir(lab.memories()).unwrap().count(), super::FILES);
+    let large = lab.memories().join("large");
+    fs::File::create(&large).unwrap().set_len(super::BYTES).unwrap();
+    fs::remove_file(lab.file()).unwrap();
+    lab.walk();
+    assert!(!large.exists());
     assert!(lab.file().exists());
 }
