@@ -19,7 +19,9 @@ pub fn run(words: &[OsString]) -> Result<ExitCode, Error> {
     };
     let (file, lock) = (Path::new(file), lock.display());
     let folder = environment::folder().unwrap_or_default();
-    let who = format!("process {}, {} in {}", std::process::id(), task.display(), folder.display());
+    // In a pod a process's number is not the one that others know it by.
+    let workspace = environment::variable("NAGAYA_WORKSPACE").unwrap_or_default();
+    let who = format!("workspace {}, {} in {}", workspace.display(), task.display(), folder.display());
     let waits = |holder: &str| Output::plain().tell(&format!("waits for the lock `{lock}`, which {holder} has"));
     locks::take_along(file, &who, waits).map_err(|error| {
         Error::new(Code::Exec, format!("the lock `{lock}` cannot be had: {}: {error}", file.display()))

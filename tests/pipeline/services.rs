@@ -114,6 +114,23 @@ fn two_runs_share_what_they_need() {
     assert_eq!(fs::read_to_string(sandbox.path("started-db")).unwrap(), "x");
 }
 
+/// As a task without services is.
+#[test]
+fn another_run_of_a_task_is_waited_for() {
+    let sandbox = sandbox(Account::Own);
+    let first = sandbox.start(&["run", "waits"]);
+    until("it runs", || sandbox.path("waiting").exists());
+    let second = sandbox.start(&["run", "waits"]);
+    until("the second waits", || second.err().contains("waits waits for another run of it"));
+    fs::remove_file(sandbox.path("waiting")).unwrap();
+    first.signal("INT");
+    first.end().ended(130);
+    until("the second runs", || sandbox.path("waiting").exists());
+    second.signal("INT");
+    second.end().ended(130);
+    sandbox.empties();
+}
+
 #[test]
 fn a_run_that_is_killed_takes_its_services_with_it() {
     for account in Account::all() {
@@ -204,7 +221,7 @@ tasks:
     deploy.end().good();
     until("it is its turn", || sandbox.path("migrating").exists());
     let deploy = sandbox.start(&["run", "deploy"]);
-    until("it waits in turn", || deploy.err().contains("waits for the lock `production`, which process "));
+    until("it waits in turn", || deploy.err().contains("waits for the lock `production`, which workspace "));
     assert!(deploy.err().contains(", migrate in "), "{}", deploy.err());
     sandbox.write("on", "");
     deploy.end().good();

@@ -94,8 +94,11 @@ impl Stay {
         if self.owned.is_none() && !new.is_empty() {
             self.lend(&new)?;
         }
+        // In one order for all, so that no two runs wait for each other.
+        let mut places: Vec<&(usize, String)> = places.iter().collect();
+        places.sort_by(|(_, a), (_, b)| a.cmp(b));
         for (place, name) in places {
-            self.hold(&mut jobs[*place], name).await?;
+            self.hold(&mut jobs[*place], name, output).await?;
         }
         Ok(())
     }
@@ -109,8 +112,8 @@ impl Stay {
     }
 
     /// Has a job run in a place of its own, with the variables that it has there.
-    async fn hold(&mut self, job: &mut Job, name: &str) -> Result<(), Error> {
-        self.client.hold(name).await?;
+    async fn hold(&mut self, job: &mut Job, name: &str, output: &Output) -> Result<(), Error> {
+        self.take_place(name, output).await?;
         self.held.push(name.to_owned());
         self.until_held(name).await?;
         let given = self.client.env(name).await?;
@@ -126,6 +129,30 @@ impl Stay {
         let own = given.variables.into_iter().filter(|(name, _)| !is_strict || !shell.contains_key(name));
         job.variables.extend(own);
         Ok(())
+    }
+
+    /// Has the place made, once nobody else runs this task.
+    async fn take_place(&self, name: &str, output: &Output) -> Result<(), Error> {
+        let mut is_told = false;
+        loop {
+            if !self.is_taken(name).await? {
+                match self.client.hold(name).await {
+                    Ok(()) => return Ok(()),
+                    // Somebody was quicker.
+                    Err(_) if self.is_taken(name).await? => {}
+                    Err(refused) => return Err(refused.into()),
+                }
+            }
+            if !std::mem::replace(&mut is_told, true) {
+                output.say(&format!("{name} waits for another run of it"));
+            }
+            self.until_left(name).await?;
+        }
+    }
+
+    /// Whether anything runs in a task's place.
+    async fn is_taken(&self, name: &str) -> Result<bool, Error> {
+        Ok(self.client.services().await?.iter().any(|row| row.name == name && row.pid.is_some()))
     }
 
     async fn until_held(&self, name: &str) -> Result<u32, Error> {
