@@ -31,6 +31,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+/// The word for nagaya itself, where a manifest's tasks are found as others are.
+pub const OWN: &str = "nagaya";
+
 /// A task that was found, with all that is needed to run it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {

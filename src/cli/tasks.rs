@@ -17,7 +17,7 @@ use crate::effects::fs;
 use crate::effects::programs::{self, Program};
 use crate::effects::{environment, tree};
 use crate::manifest::did_you_mean;
-use crate::tasks::{Completeness, Invoke, Listing, Task, runner_ids};
+use crate::tasks::{Completeness, Invoke, Listing, OWN, Task, runner_ids};
 use crate::view::{self, TaskLine, plain};
 
 #[derive(Debug, Args)]
@@ -173,7 +173,8 @@ fn programs(tasks: &[Task]) -> BTreeMap<String, PathBuf> {
             Invoke::Argv { words, folder, .. } => Some((&*words[0], folder.as_path())),
             Invoke::Elsewhere => None,
         })
-        .filter(|(program, _)| !program.contains('/'))
+        // This very program is there.
+        .filter(|(program, _)| !program.contains('/') && *program != OWN)
         .collect();
     wanted.into_iter().map(|(program, folder)| (program.to_owned(), folder.to_owned())).collect()
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::around::Around;
 use super::package_manager::{self, Manager};
 use super::runner::{Runner, Via};
-use super::{Draft, Kind};
+use super::{Draft, Kind, OWN};
 
 /// How a task is run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ pub struct Launch {
 }
 
 /// Runners whose programs take the user's own arguments only after `--`.
-const DASHED: [&str; 5] = ["composer", "task", "tox", "melos", "nox"];
+const DASHED: [&str; 6] = ["composer", "task", "tox", "melos", "nox", OWN];
 
 /// Finds the words for a task of a runner.
 pub fn launch(around: &Around<'_>, runner: &Runner, draft: &Draft, project: &Path) -> Launch {

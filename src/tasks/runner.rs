@@ -5,8 +5,8 @@ use serde::de::{Deserialize, Deserializer, Error};
 use super::look::Look;
 use super::runners::{
     cargo, ci, clojure, compose, composer, containers, deno, dotnet, editors, elixir, github, go_task, gradle, hooks,
-    javascript, just, jvm, mage, make, markdown, mise, monorepo, moon, native, npm, nx, pyproject, python, rake, rare,
-    ruby, scripts, services, tox,
+    javascript, just, jvm, mage, make, markdown, mise, monorepo, moon, native, npm, nx, own, pyproject, python, rake,
+    rare, ruby, scripts, services, tox,
 };
 use super::{Draft, Gap, Unreadable};
 
@@ -124,6 +124,7 @@ pub const RUNNERS: &[Runner] = &[
     npm::RUNNER,
     make::RUNNER,
     just::RUNNER,
+    own::RUNNER,
     go_task::RUNNER,
     cargo::RUNNER,
     deno::RUNNER,

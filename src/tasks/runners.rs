@@ -30,6 +30,7 @@ pub mod moon;
 pub mod native;
 pub mod npm;
 pub mod nx;
+pub mod own;
 mod packages;
 pub mod pyproject;
 pub mod python;

@@ -216,3 +216,20 @@ fn what_is_told_again_is_the_same() {
     let kept = fs::read_dir(sandbox.path("../cache/nagaya/trees")).unwrap().map(|it| it.unwrap().path());
     assert_eq!(kept.filter(|path| path.extension() == Some("answer".as_ref())).count(), forms.len());
 }
+
+#[test]
+fn the_tasks_of_manifests_are_in_the_list() {
+    let sandbox = Sandbox::new("tasks:\n  build: { command: 'echo built', description: Build it }\n");
+    sandbox.write("sub/nagaya.yaml", "tasks: { test: echo tested }\n");
+    let run = sandbox.nagaya(&["tasks"]).good();
+    assert_eq!(
+        (run.out.as_str(), run.err.as_str()),
+        (".  nagaya  nagaya.yaml\n  build  Build it\n\nsub  nagaya  sub/nagaya.yaml\n  test  echo tested\n", "")
+    );
+    // One is declared, and the other is run by its own manifest.
+    assert_eq!(sandbox.nagaya(&["run", "build"]).good().out, "built\n");
+    let planned = sandbox.nagaya(&["run", "sub:test", "--dry-run", "--json"]).good().json();
+    assert_eq!(planned[0]["command"], serde_json::json!(["nagaya", "run", "test"]));
+    let tasks = sandbox.nagaya(&["tasks", "--json"]).good().json();
+    assert_eq!(ids(&tasks), ["nagaya:build", "sub:nagaya:test"]);
+}

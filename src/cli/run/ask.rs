@@ -12,7 +12,7 @@ use crate::effects::fs;
 use crate::effects::{environment, tree};
 use crate::model::{TaskName, Workspace};
 use crate::pipeline::{Candidate, Miss, find};
-use crate::tasks::{Invoke, Kind, Task};
+use crate::tasks::{Invoke, Kind, OWN, Task};
 
 /// What was asked for, and what it was found in.
 pub struct Asked {
@@ -43,7 +43,9 @@ impl Asked {
             return Ok(asked);
         }
         let memories = locate::places().ok().map(|places| places.trees());
-        let found = tree::list(&asked.root, memories.as_deref(), None).listing.tasks;
+        let mut found = tree::list(&asked.root, memories.as_deref(), None).listing.tasks;
+        // The manifest's own are declared, and known better than by its text.
+        found.retain(|task| task.runner != OWN || !task.project.as_os_str().is_empty());
         let candidates = asked.candidates(&found);
         let places = match words {
             [] => vec![asked.pick(&candidates, &found, global, output)?],

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::api::Identity;
 use crate::effects::environment;
+use crate::tasks::OWN;
 use crate::tui::{Msg, Task};
 
 /// Lines that are passed on at once.
@@ -67,8 +68,9 @@ impl Own {
 
     /// All tasks: those of the manifest first, then those of every runner.
     pub async fn tasks(self) -> Result<Vec<Task>, String> {
-        let found: Vec<Task> =
+        let mut found: Vec<Task> =
             serde_json::from_value(self.answer("tasks").await?).map_err(|error| error.to_string())?;
+        found.retain(|task| task.runner != OWN || task.project != ".");
         // A manifest that cannot be read has no tasks; what is wrong with it is told elsewhere.
         let manifest = self.answer("config").await.unwrap_or_default();
         let declared = manifest["tasks"].as_object().into_iter().flatten();
@@ -93,7 +95,7 @@ fn declared_task(name: &str, task: &Value) -> Task {
         id: name.to_owned(),
         name: name.to_owned(),
         project: ".".to_owned(),
-        runner: "nagaya".to_owned(),
+        runner: OWN.to_owned(),
         description: text("description"),
         command: text("command"),
         invoke: Some(Vec::new()),
