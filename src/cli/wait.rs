@@ -267,9 +267,9 @@ async fn explain_stuck(row: &Service, awaited: &Awaited<'_>, client: &Client, ho
     let failed = rows.iter().find(|row| row.name == name);
     let shared = failed.and_then(|row| shared_port(row, &tail(home, &name, 10)));
     let others = rows.iter().filter(|row| row.name != name && row.state == State::Failed && awaited.is_for(row));
-    let message = others.fold(message, |told, row| {
-        format!("{told}\n{}: {}", row.label(), row.reason.as_deref().unwrap_or(row.state.word()))
-    });
+    let others = others.map(|row| format!("{} ({})", row.label(), row.reason.as_deref().unwrap_or(row.state.word())));
+    let others: Vec<String> = others.collect();
+    let message = if others.is_empty() { message } else { format!("{message}\nfailed too: {}", few(others)) };
     let error = Error::new(Code::Failed, message).detail(last_lines(home, &name, 10));
     let error = shared.into_iter().fold(error, Error::hint);
     error.hint(format!("`nagaya why {name}` and `nagaya logs {name}` show more"))

@@ -1,7 +1,8 @@
 //! Results of tasks that are kept: what was made and written, by content, and records that name it.
 //!
 //! A record is written last and tells the hash of its own text; everything that it names is checked when it is put
-//! back: by its hash, or by what it looked like when that was done before. So a crash at any point leaves at most what nobody names, and what was damaged is found out and thrown away.
+//! back: by its hash, or by what it looked like when that was done before. So a crash at any point leaves at most what
+//! nobody names, and what was damaged is found out and thrown away.
 //! Whoever writes or reads shares the store's lock; whoever throws away has it alone.
 
 mod evict;

@@ -232,9 +232,8 @@ impl Flow {
         let kept = tokio::task::spawn_blocking(move || {
             let share: Share = store.share().map_err(|error| error.to_string())?;
             let made = Made { folder: &folder, outputs: &keep.outputs, parts, log: &log, took };
-            let record = store.keep(made, &share)?;
+            let record = store.keep(made, share)?;
             store.set_last(&keep.task, &record).map_err(|error| error.to_string())?;
-            drop(share);
             store.tidy().map_err(|error| error.to_string()).map(drop)
         });
         if let Err(error) = kept.await.unwrap_or_else(|error| Err(error.to_string())) {

@@ -30,6 +30,11 @@ impl Store {
         if added <= self.limit / PARTS {
             return Ok(false);
         }
+        self.tidy_alone()
+    }
+
+    /// The same whatever was added, and with it all that no record names. False where somebody uses the store.
+    pub(super) fn tidy_alone(&self) -> io::Result<bool> {
         let lock = self.lock_file()?;
         match lock.try_lock() {
             Ok(()) => {}

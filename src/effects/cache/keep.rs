@@ -21,27 +21,21 @@ pub struct Made<'a> {
     pub took: Duration,
 }
 
-/// What the store has now that it did not have before.
-#[derive(Debug, Default)]
-struct Added {
-    bytes: u64,
-    files: Vec<PathBuf>,
-}
-
 impl Store {
     /// Keeps what a task made and wrote. An error is in words for its user, and means that nothing is kept.
-    pub fn keep(&self, made: Made<'_>, _share: &Share) -> Result<Record, String> {
-        let mut added = Added::default();
+    pub fn keep(&self, made: Made<'_>, share: Share) -> Result<Record, String> {
+        let mut added = 0;
         let kept = self.keep_all(made, &mut added);
-        match &kept {
-            Ok(_) => self.count(added.bytes),
-            // Nobody names these, and the disk may be full of them. Who has come to name one meanwhile finds it gone.
-            Err(_) => added.files.iter().for_each(|file| drop(fs::remove_file(file))),
+        self.count(added);
+        if kept.is_err() && added > 0 {
+            // The disk may be full of what no record names now; but another run may have found it there, and name it soon.
+            drop(share);
+            let _ = self.tidy_alone();
         }
         kept
     }
 
-    fn keep_all(&self, made: Made<'_>, added: &mut Added) -> Result<Record, String> {
+    fn keep_all(&self, made: Made<'_>, added: &mut u64) -> Result<Record, String> {
         let globs = Globs::new(made.outputs).map_err(|error| error.to_string())?;
         let found = globs.find(made.folder, false).map_err(|error| error.to_string())?;
         if found.is_empty() && !made.outputs.is_empty() {
@@ -74,7 +68,7 @@ impl Store {
     }
 
     /// Copies bytes into the store, under their hash.
-    fn put(&self, bytes: &[u8], added: &mut Added) -> io::Result<String> {
+    fn put(&self, bytes: &[u8], added: &mut u64) -> io::Result<String> {
         let hash = blake3::hash(bytes).to_hex().to_string();
         let path = self.blob(&hash);
         // What is there may be damaged: better found out now than when it is wanted.
@@ -84,8 +78,7 @@ impl Store {
         let folder = path.parent().unwrap_or(&self.root);
         make_private_folder(folder)?;
         write_whole(&path, bytes)?;
-        added.bytes += bytes.len() as u64;
-        added.files.push(path);
+        *added += bytes.len() as u64;
         Ok(hash)
     }
 }

@@ -50,7 +50,7 @@ impl Lab {
             log: b"said",
             took: Duration::from_millis(7),
         };
-        self.store.keep(made, &self.store.share().unwrap())
+        self.store.keep(made, self.store.share().unwrap())
     }
 
     fn restore(&self, record: &Record) -> Result<(), Unusable> {
@@ -238,6 +238,20 @@ fn nothing_is_thrown_away_while_somebody_reads() {
     drop(share);
     assert!(lab.store.tidy().unwrap());
     assert_eq!(lab.store.find(&record.key), None);
+}
+
+/// It may have found there what it was about to write.
+#[test]
+fn what_a_failed_keep_has_written_stays_while_another_run_may_name_it() {
+    let lab = Lab::new();
+    let _socket = std::os::unix::net::UnixListener::bind(lab.path("dist/socket")).unwrap();
+    let other = lab.store.share().unwrap();
+    lab.keep("x").unwrap_err();
+    assert_eq!(lab.blobs().len(), 2);
+    drop(other);
+    lab.write("dist/a", "another A");
+    lab.keep("x").unwrap_err();
+    assert_eq!(lab.blobs().len(), 0);
 }
 
 /// Processes that keep the same result at once leave one that is whole.
