@@ -165,6 +165,11 @@ impl Host {
         self.plan = plan;
     }
 
+    /// Whether a process of a service is asked for, and has no number yet.
+    pub fn is_beginning(&self, service: usize) -> bool {
+        self.lives.values().any(|life| life.service == service && life.pids.is_empty())
+    }
+
     /// Has the next launch of a task make its place alone.
     pub fn hold(&mut self, task: &str, program: &Path) {
         self.held.insert(task.to_owned(), vec![program.to_string_lossy().into_owned(), "hold".to_owned()]);

@@ -33,6 +33,7 @@ tasks:
   call: { command: [python3, call.py, db], depends_on: [db] }
   variable: { command: [python3, call.py, variable], depends_on: [db], environment: { STORE: '${db.url}' } }
   fails: { command: 'exit 7', depends_on: [db] }
+  slow: { command: 'sleep 0.2; echo x >> slow', depends_on: [db] }
   waits: { command: 'touch waiting; sleep 1000', depends_on: [db] }
   kept: { command: 'python3 call.py db; echo x >> runs', depends_on: [db], inputs: [call.py], outputs: [] }
   build: { command: 'touch built' }
@@ -112,6 +113,18 @@ fn two_runs_share_what_they_need() {
     waiting.end().ended(130);
     sandbox.empties();
     assert_eq!(fs::read_to_string(sandbox.path("started-db")).unwrap(), "x");
+}
+
+/// However close they come: none ends with the place of another.
+#[test]
+fn runs_of_a_task_at_the_same_time_take_turns() {
+    let sandbox = sandbox(Account::Own);
+    let runs: Vec<_> = (0..4).map(|_| sandbox.start(&["run", "slow"])).collect();
+    for run in runs {
+        run.end().good();
+    }
+    assert_eq!(fs::read_to_string(sandbox.path("slow")).unwrap(), "x\n".repeat(4));
+    sandbox.empties();
 }
 
 /// As a task without services is.

@@ -19,6 +19,7 @@ use crate::plan::Selection;
 use crate::run::Job;
 use crate::runtime::{Changes, InPod, UpRequest};
 use crate::supervise::State;
+use crate::view::Service;
 
 /// A run's use of an engine.
 #[derive(Debug)]
@@ -146,13 +147,13 @@ impl Stay {
             if !std::mem::replace(&mut is_told, true) {
                 output.say(&format!("{name} waits for another run of it"));
             }
-            self.until_left(name).await?;
+            self.until(name, |row| !is_under_way(row)).await?;
         }
     }
 
     /// Whether anything runs in a task's place.
     async fn is_taken(&self, name: &str) -> Result<bool, Error> {
-        Ok(self.client.services().await?.iter().any(|row| row.name == name && row.pid.is_some()))
+        Ok(self.client.services().await?.iter().any(|row| row.name == name && is_under_way(row)))
     }
 
     async fn until_held(&self, name: &str) -> Result<u32, Error> {
@@ -172,11 +173,11 @@ impl Stay {
         Err(CallError::Broken("the engine ended".to_owned()).into())
     }
 
-    /// Waits until nothing is in a place any more: whoever looks next sees how its task ended.
-    async fn until_left(&self, name: &str) -> Result<(), Error> {
+    /// Waits until a place is as it should be: whoever looks next sees how its task ended.
+    async fn until(&self, name: &str, is_so: impl Fn(&Service) -> bool) -> Result<(), Error> {
         let mut stream = self.client.events("/v1/services/stream").await?;
         while let Some(changes) = stream.next::<Changes>().await {
-            if changes.services.iter().any(|row| row.name == name && row.pid.is_none()) {
+            if changes.services.iter().any(|row| row.name == name && is_so(row)) {
                 break;
             }
         }
@@ -187,11 +188,13 @@ impl Stay {
     pub async fn leave(&mut self, well: &[String], output: &Output) -> Result<(), Error> {
         for name in std::mem::take(&mut self.held) {
             let row = self.client.services().await?.into_iter().find(|row| row.name == name);
-            match row.and_then(|row| row.pid).filter(|_| well.contains(&name)) {
+            let pid = row.and_then(|row| row.pid);
+            match pid.filter(|_| well.contains(&name)) {
                 Some(pid) => signal(pid, Signal::TERM),
                 None => self.client.control("stop", std::slice::from_ref(&name)).await?,
             }
-            self.until_left(&name).await?;
+            // Another run may have the place at once.
+            self.until(&name, |row| row.pid.is_none() || row.pid != pid).await?;
         }
         let path = self.home.join(LENT);
         if !self.share.is_last() {
@@ -215,4 +218,9 @@ impl Stay {
         self.client.control("stop", &names).await?;
         settle(&self.client, &self.home, &names, Goal::Stopped, None, &output.silent()).await
     }
+}
+
+/// Whether something runs in a task's place, or is about to.
+fn is_under_way(row: &Service) -> bool {
+    row.pid.is_some() || matches!(row.state, State::Setup | State::Starting | State::Stopping)
 }

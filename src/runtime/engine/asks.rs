@@ -155,7 +155,8 @@ impl Engine {
         if !self.world.plan().services[place].task {
             return Err(Problem::Nothing { message: format!("{name} is no task") });
         }
-        if self.world.status(place).pid.is_some() {
+        // Also where it has only just been begun, and has no number yet.
+        if self.world.status(place).pid.is_some() || self.host.is_beginning(place) {
             return Err(Problem::Nothing { message: format!("{name} is being run already") });
         }
         self.host.hold(name, &self.setup.program);
