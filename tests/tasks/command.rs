@@ -228,8 +228,7 @@ fn the_tasks_of_manifests_are_in_the_list() {
     );
     // One is declared, and the other is run by its own manifest.
     assert_eq!(sandbox.nagaya(&["run", "build"]).good().out, "built\n");
-    let planned = sandbox.nagaya(&["run", "sub:test", "--dry-run", "--json"]).good().json();
-    assert_eq!(planned[0]["command"], serde_json::json!(["nagaya", "run", "test"]));
+    assert_eq!(sandbox.nagaya(&["run", "sub:test"]).good().out, "tested\n");
     let tasks = sandbox.nagaya(&["tasks", "--json"]).good().json();
     assert_eq!(ids(&tasks), ["nagaya:build", "sub:nagaya:test"]);
 }

@@ -130,8 +130,14 @@ impl Built {
             let place = format!("it is defined in {}:{}", task.file.display(), task.draft.line);
             return Err(Error::new(Code::NotExecutable, message).hint(place));
         };
-        check_program(&words[0], folder, shell)?;
         let mut argv = words.clone();
+        // Another manifest's task is run by this very program, which PATH need not have.
+        if task.runner == tasks::OWN
+            && let Ok(program) = environment::program()
+        {
+            argv[0] = program.to_string_lossy().into_owned();
+        }
+        check_program(&argv[0], folder, shell)?;
         if *dashes && !arguments.is_empty() {
             argv.push("--".to_owned());
         }
