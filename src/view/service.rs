@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::wording::reason;
+use crate::manifest::GUEST;
 use crate::model::{Protocol, RestartPolicy, web_port};
 use crate::plan::{LOOPBACK, Plan, Planned, PlannedPort};
 use crate::supervise::{Moment, State, Status};
@@ -13,6 +14,8 @@ use crate::supervise::{Moment, State, Status};
 /// The kind of what lives elsewhere.
 const EXTERNAL: &str = "external";
 const TASK: &str = "task";
+/// The kind of the place in which the command of `nagaya ci` runs.
+pub(super) const OF_GUEST: &str = "guest";
 
 /// A row of `ps`: one instance of a service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -129,6 +132,7 @@ impl Service {
             kind: match planned.external() {
                 Some(_) => EXTERNAL,
                 None if planned.task => TASK,
+                None if planned.name.as_str() == GUEST => OF_GUEST,
                 None => planned.kind(),
             }
             .to_owned(),
@@ -195,9 +199,10 @@ impl Service {
         label(&self.name, self.instance)
     }
 
-    /// Whether it is a task that no service needs: where it runs is nobody's concern but that of whoever runs it.
+    /// Whether it is a task that no service needs, or the command of `nagaya ci`: where it runs is nobody's concern but that
+    /// of whoever runs it.
     pub fn is_aside(&self) -> bool {
-        self.kind == TASK && self.needed_by.is_empty()
+        self.kind == OF_GUEST || self.kind == TASK && self.needed_by.is_empty()
     }
 
     /// Whether it lives elsewhere.
