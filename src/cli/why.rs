@@ -24,7 +24,11 @@ pub fn run(global: &Global, args: &One, output: &Output) -> Result<ExitCode, Err
         return super::run::why(workspace, task, output);
     }
     // What only an engine knows has a name of its own kind, as `users#2`.
-    let is_service = workspace.as_ref().is_some_and(|workspace| workspace.services.contains_key(name));
+    let is_service = match &workspace {
+        Some(workspace) => workspace.services.contains_key(name),
+        // No manifest is here: the workspace that was named is its engine's.
+        None => super::block(runs(global, name, &silent)).unwrap_or(false),
+    };
     if !is_service
         && !name.contains('#')
         && let Ok(task) = super::run::find_task(global, name, &silent)
@@ -32,6 +36,12 @@ pub fn run(global: &Global, args: &One, output: &Output) -> Result<ExitCode, Err
         return Ok(super::run::why_found(&task, output));
     }
     super::block(service(global, args, output))
+}
+
+/// Whether an engine has a service of this name.
+async fn runs(global: &Global, name: &str, output: &Output) -> Result<bool, Error> {
+    let (client, _) = connect(global, output)?;
+    Ok(client.services().await?.iter().any(|row| row.name == name))
 }
 
 async fn service(global: &Global, args: &One, output: &Output) -> Result<ExitCode, Error> {

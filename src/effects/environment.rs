@@ -32,9 +32,12 @@ pub fn arguments() -> Vec<OsString> {
     std::env::args_os().collect()
 }
 
-/// The file of this very program.
+/// The file of this very program, or what took its place since: an engine may outlive an upgrade.
 pub fn program() -> io::Result<PathBuf> {
-    std::env::current_exe()
+    let file = std::env::current_exe()?;
+    // So Linux marks a file that is at its path no more (proc(5)).
+    let before = file.to_str().and_then(|path| path.strip_suffix(" (deleted)")).map(PathBuf::from);
+    Ok(before.filter(|_| !file.exists()).unwrap_or(file))
 }
 
 /// The current folder.

@@ -58,7 +58,8 @@ fn who_asks_for_a_start_that_crashes_again_and_again_is_told_so() {
     sandbox.write("once.sh", "test -e tried && exec sleep 1000; touch tried; exit 3");
     sandbox.write("nagaya.yaml", MANIFEST.replace("test -e good || exit 3; exec sleep 1000", ". ./once.sh"));
     sandbox.nagaya(&["up", "-d"]).good();
-    std::fs::remove_file(sandbox.path("tried")).ok();
+    until("it has tried", || sandbox.path("tried").exists());
+    std::fs::remove_file(sandbox.path("tried")).unwrap();
     sandbox.nagaya(&["restart", "bad"]).good();
 }
 

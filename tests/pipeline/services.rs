@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::sandbox::{Account, Sandbox, signal, until};
+use crate::support::sandbox::{Account, Sandbox, binary, finish, signal, until};
 
 const SERVER: &str = "import http.server, os, sys
 open('started-' + sys.argv[1], 'a').write('x')
@@ -263,4 +263,24 @@ tasks:
     until("it runs", || states(&sandbox).contains(&("migrate".to_owned(), "running".to_owned())));
     sandbox.nagaya(&["down"]).good();
     sandbox.nagaya(&["run", "deploy"]).good();
+}
+
+/// An engine may outlive an upgrade: what it starts of itself is what came in the place of its file.
+#[test]
+fn a_lock_is_had_by_a_task_of_an_engine_whose_file_was_replaced() {
+    let sandbox = Sandbox::new(
+        "services:
+  idle: { command: sleep 1000 }
+  web: { command: sleep 1000, depends_on: { migrate: completed } }
+tasks: { migrate: { command: touch migrated, lock: production } }
+",
+    );
+    let (own, fresh) = (sandbox.path("own-nagaya"), sandbox.path("fresh"));
+    fs::copy(binary(), &own).unwrap();
+    finish(sandbox.command(&own).args(["up", "-d", "idle"])).good();
+    fs::copy(binary(), &fresh).unwrap();
+    fs::rename(&fresh, &own).unwrap();
+    sandbox.nagaya(&["start", "web"]).good();
+    assert!(sandbox.path("migrated").exists());
+    sandbox.nagaya(&["down"]).good();
 }

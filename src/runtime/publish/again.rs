@@ -47,14 +47,16 @@ impl Publisher {
 
     /// When to look whether numbers have become free: only those are waited for whose services are wanted.
     pub fn look_again_at(&self, world: &World) -> Option<Instant> {
-        let waits = !self.deaf.is_empty() || self.taken.values().any(|missing| is_wanted(missing, world));
+        let waits = self.deaf.iter().any(|deaf| is_missed(deaf, world))
+            || self.taken.values().any(|missing| is_wanted(missing, world));
         waits.then_some(self.again.at)
     }
 
     /// Whether one has become free. Who has it otherwise is not looked up every time, which is far more work.
     pub fn is_any_free(&mut self, world: &World) -> bool {
         let wanted = |missing: &&Missing| is_wanted(missing, world);
-        if self.deaf.iter().any(|it| ports::is_free_at((*it.at.ip()).into(), it.at.port()))
+        let is_free = |deaf: &Deaf| ports::is_free_at((*deaf.at.ip()).into(), deaf.at.port());
+        if self.deaf.iter().any(|deaf| is_missed(deaf, world) && is_free(deaf))
             || self.taken.values().filter(wanted).any(|missing| ports::is_free(missing.number))
         {
             return true;
@@ -68,4 +70,10 @@ impl Publisher {
 fn is_wanted(missing: &Missing, world: &World) -> bool {
     let place = || world.plan().index(&missing.service);
     missing.is_waited_for() && place().is_some_and(|place| world.status(place).wanted)
+}
+
+/// Whether anybody calls there: the service itself, or for the front door anybody at all.
+fn is_missed(deaf: &Deaf, world: &World) -> bool {
+    let Some((from, _)) = &deaf.between else { return true };
+    world.plan().index(from).is_some_and(|place| world.status(place).wanted)
 }
