@@ -2,10 +2,12 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::{Either, select};
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::Request;
 use hyper::header::{CONTENT_TYPE, HOST, TE, USER_AGENT};
@@ -114,7 +116,6 @@ async fn http(
     let stream = way.connect(port).await?;
     let told = |error: hyper::Error| format!("GET {path} on port {port}: {}", plain(&error));
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(told)?;
-    let connection = tokio::spawn(connection);
     let mut request = Request::get(path).header(USER_AGENT, AGENT).header("connection", "close");
     let host = host.map_or_else(|| format!("localhost:{port}"), str::to_owned);
     request = request.header(HOST, host);
@@ -122,9 +123,13 @@ async fn http(
         request = request.header(name, value);
     }
     let request = request.body(Empty::<Bytes>::new()).map_err(|error| format!("the probe itself is wrong: {error}"))?;
-    let answer = sender.send_request(request).await.map_err(told);
-    connection.abort();
-    let status = answer?.status().as_u16();
+    // The head is all that is wanted: the connection is dropped where it stands.
+    let (connection, answer) = (pin!(connection.without_shutdown()), pin!(sender.send_request(request)));
+    let answer = match select(answer, connection).await {
+        Either::Left((answer, _)) => answer,
+        Either::Right((_, answer)) => answer.await,
+    };
+    let status = answer.map_err(told)?.status().as_u16();
     let good = wanted.map_or((200..400).contains(&status), |wanted| wanted == status);
     match good {
         true => Ok(()),

@@ -21,6 +21,15 @@ impl Moment {
         Self(self.0.saturating_add(duration))
     }
 
+    /// The same or a little later, up to a hundredth of the duration: what many do in turn comes together, and they are
+    /// woken for once.
+    pub fn about_after(self, duration: Duration) -> Self {
+        let grid = (duration / 100).as_nanos().max(1);
+        let exact = self.after(duration).0;
+        let late = exact.as_nanos().next_multiple_of(grid) - exact.as_nanos();
+        Self(exact.saturating_add(Duration::from_nanos(u64::try_from(late).unwrap_or(0))))
+    }
+
     /// How long it is since `earlier`.
     pub fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)

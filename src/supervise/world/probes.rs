@@ -112,7 +112,7 @@ impl World {
                     let error = up.liveness.error.take().unwrap_or_default();
                     return self.fail(now, spot, kind, error);
                 }
-                _ => up.liveness.next = Some(now.after(probe.rhythm.period)),
+                _ => up.liveness.next = Some(now.about_after(probe.rhythm.period)),
             },
             // Of a time before this one.
             _ => return,
@@ -239,10 +239,9 @@ fn readiness_probed(now: Moment, up: &mut Up, probe: &PlannedProbe, result: Resu
         _ => {}
     }
     let quiet = up.health == Health::Ready && up.probing.failures == 0;
-    let pause = match (quiet, up.health) {
-        (true, _) => probe.rhythm.quiet_period,
-        (false, Health::Starting) => next_of_many(probe, up.probing.tries),
-        (false, _) => probe.rhythm.period,
-    };
-    up.probing.next = Some(now.after(pause));
+    up.probing.next = Some(match (quiet, up.health) {
+        (true, _) => now.about_after(probe.rhythm.quiet_period),
+        (false, Health::Starting) => now.after(next_of_many(probe, up.probing.tries)),
+        (false, _) => now.after(probe.rhythm.period),
+    });
 }
