@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::service::OF_GUEST;
-use crate::manifest::GUEST;
 use crate::plan::Plan;
 use crate::supervise::State;
 
@@ -51,7 +49,6 @@ impl Graph {
             kind: match &plan.services[place] {
                 planned if planned.external().is_some() => "external",
                 planned if planned.task => "task",
-                planned if planned.name.as_str() == GUEST => OF_GUEST,
                 planned => planned.kind(),
             }
             .to_owned(),

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::wording::reason;
-use crate::manifest::GUEST;
 use crate::model::{Protocol, RestartPolicy, web_port};
 use crate::plan::{LOOPBACK, Plan, Planned, PlannedPort};
 use crate::supervise::{Moment, State, Status};
@@ -14,8 +13,6 @@ use crate::supervise::{Moment, State, Status};
 /// The kind of what lives elsewhere.
 const EXTERNAL: &str = "external";
 const TASK: &str = "task";
-/// The kind of the place in which the command of `nagaya ci` runs.
-pub(super) const OF_GUEST: &str = "guest";
 
 /// A row of `ps`: one instance of a service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -132,7 +129,6 @@ impl Service {
             kind: match planned.external() {
                 Some(_) => EXTERNAL,
                 None if planned.task => TASK,
-                None if planned.name.as_str() == GUEST => OF_GUEST,
                 None => planned.kind(),
             }
             .to_owned(),
@@ -199,10 +195,9 @@ impl Service {
         label(&self.name, self.instance)
     }
 
-    /// Whether it is a task that no service needs, or the command of `nagaya ci`: where it runs is nobody's concern but that
-    /// of whoever runs it.
+    /// Whether it is a task that no service needs: where it runs is nobody's concern but that of whoever runs it.
     pub fn is_aside(&self) -> bool {
-        self.kind == OF_GUEST || self.kind == TASK && self.needed_by.is_empty()
+        self.kind == TASK && self.needed_by.is_empty()
     }
 
     /// Whether it lives elsewhere.

@@ -34,27 +34,6 @@ fn the_command_runs_among_the_services_and_nothing_is_left() {
     }
 }
 
-/// Where the command runs is no service of the workspace's, and is told apart from them.
-#[test]
-fn the_place_of_the_command_is_a_guest() {
-    let sandbox = shop(Account::Own, "pod");
-    let nagaya = crate::support::sandbox::binary().display().to_string();
-    let rows = |words: &[&str]| {
-        let all = [&["-q", "ci", "--", nagaya.as_str()], words].concat();
-        sandbox.nagaya(&all).good().json()
-    };
-    let names = |rows: &Value| -> Vec<String> {
-        rows.as_array().unwrap().iter().map(|row| row["service"].as_str().unwrap().to_owned()).collect()
-    };
-    let all = rows(&["ps", "--json"]);
-    assert!(names(&all).contains(&"web".to_owned()) && !names(&all).contains(&"ci-command".to_owned()), "{all:#}");
-    let named = rows(&["ps", "ci-command", "--json"]);
-    assert_eq!((names(&named), &named[0]["kind"]), (vec!["ci-command".to_owned()], &"guest".into()));
-    let nodes = rows(&["graph", "--format", "json"])["nodes"].clone();
-    let guest = nodes.as_array().unwrap().iter().find(|node| node["name"] == "ci-command").unwrap();
-    assert_eq!(guest["kind"], "guest");
-}
-
 #[test]
 fn the_commands_own_code_is_passed_through_and_ours_is_125() {
     let sandbox = shop(Account::Own, "pod");
