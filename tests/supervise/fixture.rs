@@ -11,7 +11,7 @@ use nagaya::supervise::{
     Command, Effect, Exit, Fact, Hour, Incarnation, Input, Left, Moment, Said, SetupRun, Swept, Ticket, Want, World,
 };
 
-use crate::support::manifest::good;
+use crate::support::manifest::{good, passable};
 
 /// The plan of a manifest, with made-up ports.
 pub fn plan_of(workspace: &Workspace) -> Plan {
@@ -48,7 +48,15 @@ pub struct Fixture {
 impl Fixture {
     /// A world of the services in a flow mapping: `a: { depends_on: b }, b: {}`. Each gets a command.
     pub fn new(services: &str) -> Self {
-        let workspace = good(&manifest(services));
+        Self::of(good(&manifest(services)))
+    }
+
+    /// The same of services of which there is to be warned.
+    pub fn passable(services: &str) -> Self {
+        Self::of(passable(&manifest(services)))
+    }
+
+    fn of(workspace: Workspace) -> Self {
         let world = World::new(Arc::new(plan_of(&workspace)), 1);
         Self { world, workspace, now: Moment::default(), lives: HashMap::new(), runs: HashMap::new(), ticket: None }
     }

@@ -97,7 +97,7 @@ fn an_instance_that_has_reached_its_age_is_replaced_by_a_new_one() {
     assert_eq!(world.instances("a"), "2 ready");
     assert_eq!(world.next(), Some(60_000));
     // One that there may be but once starts again; one that owns data does not grow old.
-    let mut world = Fixture::new("a: max_age: 1m | b: stateful: true, max_age: 1m");
+    let mut world = Fixture::passable("a: max_age: 1m | b: stateful: true, max_age: 1m");
     world.up();
     world.launched("a");
     world.launched("b");

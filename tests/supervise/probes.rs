@@ -35,9 +35,11 @@ fn nothing_else_is_asked_before_it_has_started() {
     // The first look at its liveness comes after a period, all others a period apart; startup is over.
     assert_eq!(world.pass(9990), "liveness of a");
     world.answered("a", Liveness, Ok(()));
-    assert_eq!(world.pass(10), "probe a");
+    assert_eq!(world.pass(75), "probe a");
     world.probed("a", Ok(()));
-    assert_eq!(world.pass(9990), "liveness of a");
+    // What is asked equally often is asked together.
+    assert_eq!(world.pass(9_999), "");
+    assert_eq!(world.pass(1), "liveness of a, probe a");
     // What a startup probe says that was under way is of no interest any more.
     world.answered("a", Startup, Err("late"));
     assert_eq!(world.state("a"), "ready");

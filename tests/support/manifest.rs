@@ -87,6 +87,13 @@ pub fn good(text: &str) -> Workspace {
     workspace.unwrap()
 }
 
+/// The workspace of a manifest of which there is only to be warned.
+pub fn passable(text: &str) -> Workspace {
+    let (workspace, problems) = Disk::default().with("nagaya.yaml", text).load();
+    assert!(!problems.has_errors() && !shown(&problems).is_empty());
+    workspace.unwrap()
+}
+
 /// The problems of a manifest that has some.
 pub fn bad(text: &str) -> Vec<String> {
     let (workspace, problems) = Disk::default().with("nagaya.yaml", text).load();

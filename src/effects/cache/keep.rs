@@ -26,12 +26,14 @@ impl Store {
     pub fn keep(&self, made: Made<'_>, share: Share) -> Result<Record, String> {
         let mut added = 0;
         let kept = self.keep_all(made, &mut added);
-        self.count(added);
-        if kept.is_err() && added > 0 {
+        if kept.is_err() {
             // The disk may be full of what no record names now; but another run may have found it there, and name it soon.
             drop(share);
-            let _ = self.tidy_alone();
+            if self.tidy_alone().unwrap_or(false) {
+                return kept;
+            }
         }
+        self.count(added);
         kept
     }
 
