@@ -6,6 +6,7 @@
 //! Whoever writes or reads shares the store's lock; whoever throws away has it alone.
 
 mod evict;
+mod folders;
 mod intact;
 mod keep;
 mod restore;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 /// Changes whenever what is recorded, or how, does.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// One thing that a result depends on, as people call it: `command`, `input src/a.rs`, `variable MODE`.
 pub type Part = String;
@@ -25,6 +25,8 @@ pub struct Record {
     /// The hash of what was written.
     pub log: String,
     pub outputs: Vec<Output>,
+    /// The permissions of all folders that its outputs are in, by their paths.
+    pub folders: BTreeMap<String, u32>,
     pub duration_ms: u64,
 }
 
@@ -42,13 +44,16 @@ pub enum OutputKind {
     File {
         hash: String,
         size: u64,
-        executable: bool,
+        /// Its permissions.
+        mode: u32,
     },
     Link {
         to: String,
     },
     /// One with nothing in it.
-    Folder,
+    Folder {
+        mode: u32,
+    },
 }
 
 /// How a part differs between two results.

@@ -108,7 +108,7 @@ impl Store {
 fn hashes(record: &Record) -> impl Iterator<Item = &str> {
     let files = record.outputs.iter().filter_map(|output| match &output.kind {
         OutputKind::File { hash, .. } => Some(hash.as_str()),
-        OutputKind::Link { .. } | OutputKind::Folder => None,
+        OutputKind::Link { .. } | OutputKind::Folder { .. } => None,
     });
     files.chain([record.log.as_str()])
 }

@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
+use super::folders::{mode_of, modes_above};
 use super::{Share, Store, write_checked};
 use crate::effects::fs::make_private_folder;
 use crate::effects::globs::{Globs, named, shown};
@@ -51,20 +52,20 @@ impl Store {
             let kind = if told.is_symlink() {
                 link(&path, &fs::read_link(&from).map_err(failed)?)?
             } else if told.is_dir() {
-                OutputKind::Folder
+                OutputKind::Folder { mode: mode_of(&told) }
             } else if told.is_file() {
                 let bytes = fs::read(&from).map_err(failed)?;
                 let hash = self.put(&bytes, added).map_err(unkept)?;
-                let executable = told.permissions().mode() & 0o111 != 0;
-                OutputKind::File { hash, size: bytes.len() as u64, executable }
+                OutputKind::File { hash, size: bytes.len() as u64, mode: mode_of(&told) }
             } else {
                 return Err(format!("{} is neither a file, a folder nor a link", path.display()));
             };
             outputs.push(Output { path: shown(&path), kind });
         }
+        let folders = modes_above(made.folder, &outputs).map_err(|error| error.to_string())?;
         let log = self.put(made.log, added).map_err(unkept)?;
         let duration_ms = u64::try_from(made.took.as_millis()).unwrap_or(u64::MAX);
-        let record = Record { key: Key::of(&made.parts), parts: made.parts, log, outputs, duration_ms };
+        let record = Record { key: Key::of(&made.parts), parts: made.parts, log, outputs, folders, duration_ms };
         write_checked(&self.result(&record.key), &record).map_err(unkept)?;
         Ok(record)
     }

@@ -8,6 +8,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::folders::{Folders, mode_of};
 use super::intact::Intact;
 use super::{Share, Store, Unusable};
 use crate::effects::globs::{Globs, named, unshown};
@@ -25,26 +26,20 @@ impl Store {
             return Err(Unusable::Damaged(stray.display().to_string()));
         }
         let known: HashSet<&Path> = paths.iter().map(PathBuf::as_path).collect();
-        self.make_folders(folder, &known)?;
+        let folders = Folders::make(record, folder, &globs)?;
+        let filled = self.fill(record, folder, &globs, &known);
+        // Into one that may not be written to nothing could be put after this.
+        let closed = folders.close();
+        filled?;
+        Ok(closed?)
+    }
+
+    fn fill(&self, record: &Record, folder: &Path, globs: &Globs, known: &HashSet<&Path>) -> Result<(), Unusable> {
         let intact = self.intact(&record.key);
         self.write_all(record, folder, intact.as_ref())?;
         intact.into_iter().for_each(Intact::save);
         for stale in globs.paths(folder)?.into_iter().filter(|path| !known.contains(path.as_path())) {
-            remove(folder, &folder.join(&stale))?;
-        }
-        Ok(())
-    }
-
-    /// The folders of all outputs, none of them by way of a link.
-    fn make_folders(&self, folder: &Path, paths: &HashSet<&Path>) -> io::Result<()> {
-        let mut seen = HashSet::new();
-        for path in paths {
-            let above: Vec<&Path> = path.ancestors().skip(1).filter(|it| !it.as_os_str().is_empty()).collect();
-            for part in above.into_iter().rev() {
-                if seen.insert(part) {
-                    make_folder(&folder.join(part))?;
-                }
-            }
+            remove(folder, &stale, known)?;
         }
         Ok(())
     }
@@ -85,7 +80,8 @@ impl Store {
     ) -> Result<(), Unusable> {
         let path = folder.join(unshown(&output.path));
         match &output.kind {
-            OutputKind::Folder => Ok(make_folder(&path)?),
+            // It was made with all others.
+            OutputKind::Folder { .. } => Ok(()),
             OutputKind::Link { to } => {
                 let to = unshown(to);
                 if fs::read_link(&path).is_ok_and(|now| now == to) {
@@ -94,7 +90,7 @@ impl Store {
                 clear(&path)?;
                 Ok(symlink(&to, &path).map_err(|error| named(&path, &error))?)
             }
-            OutputKind::File { hash, size, executable } => {
+            OutputKind::File { hash, size, mode } => {
                 let known = intact.and_then(|intact| {
                     let blob = fs::File::open(self.blob(hash)).ok()?;
                     let look = Look::from(&blob.metadata().ok()?);
@@ -104,10 +100,10 @@ impl Store {
                     && look.size == *size
                     && intact.has(hash, look)
                 {
-                    return Ok(copy(blob, &path, hash, *size, *executable).map_err(|error| named(&path, &error))?);
+                    return Ok(copy(blob, &path, hash, *size, *mode).map_err(|error| named(&path, &error))?);
                 }
                 self.content(hash, &output.path, record, buffer)?;
-                put(&path, buffer, *executable).map_err(|error| named(&path, &error))?;
+                put(&path, buffer, *mode).map_err(|error| named(&path, &error))?;
                 if let Some((intact, _, look)) = known {
                     intact.found(hash, look);
                 }
@@ -118,12 +114,12 @@ impl Store {
 }
 
 /// A file with the content of one that is known to be good. The kernel copies it, or has both share it where it can.
-fn copy(from: &fs::File, path: &Path, hash: &str, size: u64, executable: bool) -> io::Result<()> {
-    let Some(file) = make_unless(path, executable, size, |now| blake3::hash(now).to_hex().as_str() == hash)? else {
+fn copy(from: &fs::File, path: &Path, hash: &str, size: u64, mode: u32) -> io::Result<()> {
+    let Some(file) = make_unless(path, mode, size, |now| blake3::hash(now).to_hex().as_str() == hash)? else {
         return Ok(());
     };
     match fill(from, &file, size)? {
-        count if count == size => Ok(()),
+        count if count == size => open_to(&file, mode),
         count => Err(io::Error::other(format!("{count} of {size} bytes came"))),
     }
 }
@@ -145,29 +141,25 @@ fn fill(mut from: &fs::File, mut to: &fs::File, size: u64) -> io::Result<u64> {
 }
 
 /// A file with this content. One that has it already is left alone, with its time.
-fn put(path: &Path, bytes: &[u8], executable: bool) -> io::Result<()> {
-    match make_unless(path, executable, bytes.len() as u64, |now| now == bytes)? {
-        Some(mut file) => file.write_all(bytes),
+fn put(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    match make_unless(path, mode, bytes.len() as u64, |now| now == bytes)? {
+        Some(mut file) => file.write_all(bytes).and_then(|()| open_to(&file, mode)),
         None => Ok(()),
     }
 }
 
-/// A new file in the place of whatever is there, unless that is as it should be already.
-fn make_unless(
-    path: &Path,
-    executable: bool,
-    size: u64,
-    is_it: impl Fn(&[u8]) -> bool,
-) -> io::Result<Option<fs::File>> {
-    let mode = if executable { 0o777 } else { 0o666 };
-    let make = || fs::OpenOptions::new().create_new(true).write(true).mode(mode).open(path);
+/// A new file in the place of whatever is there, unless that is as it should be already. Nobody else may read it yet.
+fn make_unless(path: &Path, mode: u32, size: u64, is_it: impl Fn(&[u8]) -> bool) -> io::Result<Option<fs::File>> {
+    let make = || fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(path);
     // Mostly there is none: asking before would be one look more for each.
     match make() {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let told = fs::symlink_metadata(path)?;
-            let same_mode = (told.permissions().mode() & 0o111 != 0) == executable;
             let same_size = told.is_file() && told.len() == size;
-            if same_mode && same_size && fs::read(path).is_ok_and(|now| is_it(&now)) {
+            if same_size && fs::read(path).is_ok_and(|now| is_it(&now)) {
+                if mode_of(&told) != mode {
+                    fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+                }
                 return Ok(None);
             }
             clear(path)?;
@@ -177,13 +169,13 @@ fn make_unless(
     }
 }
 
-fn make_folder(path: &Path) -> io::Result<()> {
-    match fs::symlink_metadata(path) {
-        Ok(told) if told.is_dir() => Ok(()),
-        Ok(_) => fs::remove_file(path).and_then(|()| fs::create_dir(path)),
-        Err(_) => fs::create_dir(path),
+/// Gives a file its permissions, now that all of it is there.
+fn open_to(file: &fs::File, mode: u32) -> io::Result<()> {
+    match file.set_permissions(fs::Permissions::from_mode(mode)) {
+        // Some file systems have the same for all files, which may be these.
+        Err(_) if file.metadata().is_ok_and(|told| mode_of(&told) == mode) => Ok(()),
+        set => set,
     }
-    .or_else(|error| if path.is_dir() { Ok(()) } else { Err(named(path, &error)) })
 }
 
 /// Makes room for something else of this name.
@@ -196,17 +188,18 @@ fn clear(path: &Path) -> io::Result<()> {
     .map_err(|error| named(path, &error))
 }
 
-/// Takes away a file, and the folders above it that are empty then.
-fn remove(folder: &Path, path: &Path) -> io::Result<()> {
-    let removed = match fs::symlink_metadata(path) {
-        Ok(told) if told.is_dir() => fs::remove_dir(path),
-        Ok(_) => fs::remove_file(path),
+/// Takes away a file, and the folders above it that are empty then and should not be.
+fn remove(folder: &Path, path: &Path, known: &HashSet<&Path>) -> io::Result<()> {
+    let at = folder.join(path);
+    let removed = match fs::symlink_metadata(&at) {
+        Ok(told) if told.is_dir() => fs::remove_dir(&at),
+        Ok(_) => fs::remove_file(&at),
         Err(_) => Ok(()),
     };
-    removed.map_err(|error| named(path, &error))?;
-    let above = path.ancestors().skip(1).take_while(|above| *above != folder);
+    removed.map_err(|error| named(&at, &error))?;
+    let above = path.ancestors().skip(1).take_while(|above| !above.as_os_str().is_empty() && !known.contains(above));
     for above in above {
-        if fs::remove_dir(above).is_err() {
+        if fs::remove_dir(folder.join(above)).is_err() {
             break;
         }
     }

@@ -9,6 +9,8 @@ use super::{Made, Store, Unusable, read_checked, write_checked};
 use crate::effects::look::Look;
 use crate::pipeline::{Key, Parts, Record};
 
+mod modes;
+
 struct Lab {
     dir: tempfile::TempDir,
     store: Store,
