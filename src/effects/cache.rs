@@ -13,6 +13,7 @@ mod restore;
 
 use std::fs;
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -64,7 +65,8 @@ impl Store {
 
     fn lock_file(&self) -> io::Result<fs::File> {
         make_private_folder(&self.root)?;
-        fs::OpenOptions::new().create(true).truncate(false).write(true).open(self.root.join("lock"))
+        let mut options = fs::OpenOptions::new();
+        options.create(true).truncate(false).write(true).custom_flags(libc::O_NONBLOCK).open(self.root.join("lock"))
     }
 
     /// The record of a key, if there is one that is whole.
@@ -72,7 +74,7 @@ impl Store {
         let path = self.result(key);
         let record = read_checked(&path)?;
         // What was used last is thrown away last.
-        if let Ok(file) = fs::File::options().append(true).open(&path) {
+        if let Ok(file) = open_file(&path) {
             let _ = file.set_modified(std::time::SystemTime::now());
         }
         Some(record)
@@ -99,12 +101,12 @@ impl Store {
     fn content(&self, hash: &str, what: &str, record: &Record, buffer: &mut Vec<u8>) -> Result<(), Unusable> {
         let path = self.blob(hash);
         buffer.clear();
-        let read = fs::File::open(&path).and_then(|mut file| file.read_to_end(buffer));
+        let read = open_file(&path).and_then(|mut file| file.read_to_end(buffer));
         if read.is_ok() && blake3::hash(buffer).to_hex().as_str() == hash {
             return Ok(());
         }
-        let _ = fs::remove_file(path);
-        let _ = fs::remove_file(self.result(&record.key));
+        let _ = remove(&path);
+        let _ = remove(&self.result(&record.key));
         Err(Unusable::Damaged(what.to_owned()))
     }
 
@@ -127,9 +129,33 @@ impl Store {
     }
 }
 
+/// Opens a file to read it. Whatever else has its name is an error, and never waited for as a pipe is.
+fn open_file(path: &Path) -> io::Result<fs::File> {
+    let flags = libc::O_NONBLOCK | libc::O_NOFOLLOW;
+    let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other(format!("{} is no file", path.display()))),
+    }
+}
+
+/// Takes away what has the name of a file of the store, whatever it is.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path)?.is_dir() {
+        true => fs::remove_dir_all(path),
+        false => fs::remove_file(path),
+    }
+}
+
+/// Takes away a folder that has the name of a file of the store, as no file can be put in its place.
+fn make_room(path: &Path) -> io::Result<()> {
+    let is_folder = fs::symlink_metadata(path).is_ok_and(|told| told.is_dir());
+    if is_folder { fs::remove_dir_all(path) } else { Ok(()) }
+}
+
 /// A value after the hash of its text; nothing where either is not as it should be.
 pub(super) fn read_checked<T: DeserializeOwned>(path: &Path) -> Option<T> {
-    let text = fs::read_to_string(path).ok()?;
+    let text = open_file(path).and_then(io::read_to_string).ok()?;
     let (hash, body) = text.split_once('\n')?;
     (blake3::hash(body.as_bytes()).to_hex().as_str() == hash).then(|| serde_json::from_str(body).ok()).flatten()
 }
@@ -138,6 +164,7 @@ pub(super) fn read_checked<T: DeserializeOwned>(path: &Path) -> Option<T> {
 pub(super) fn write_checked<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
     let body = serde_json::to_string(value)?;
     path.parent().map_or(Ok(()), make_private_folder)?;
+    make_room(path)?;
     write_whole(path, format!("{}\n{body}", blake3::hash(body.as_bytes()).to_hex()).as_bytes())
 }
 

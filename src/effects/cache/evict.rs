@@ -3,10 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::{Store, read_checked};
+use super::{Store, open_file, read_checked, remove};
 use crate::pipeline::{OutputKind, Record};
 
 /// So many parts of the limit may be added until it is looked at again.
@@ -15,7 +16,11 @@ const PARTS: u64 = 16;
 impl Store {
     /// Counts what was added. Appended, so that processes need not agree.
     pub(super) fn count(&self, bytes: u64) {
-        let file = fs::OpenOptions::new().create(true).append(true).open(self.added());
+        let file = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(self.added());
         let _ = file.and_then(|mut file| file.write_all(format!("{bytes}\n").as_bytes()));
     }
 
@@ -25,7 +30,7 @@ impl Store {
 
     /// Throws away what was used least recently, once enough was added and nobody uses the store. True if it looked.
     pub fn tidy(&self) -> io::Result<bool> {
-        let text = fs::read_to_string(self.added()).unwrap_or_default();
+        let text = open_file(&self.added()).and_then(io::read_to_string).unwrap_or_default();
         let added: u64 = text.lines().filter_map(|line| line.parse::<u64>().ok()).sum();
         if added <= self.limit / PARTS {
             return Ok(false);
@@ -52,7 +57,7 @@ impl Store {
         let (mut total, mut is_full) = (0, false);
         for (path, record) in self.records()? {
             let Some(record) = record else {
-                fs::remove_file(path)?;
+                remove(&path)?;
                 continue;
             };
             let own: Vec<String> = hashes(&record).filter(|hash| !kept.contains(*hash)).map(str::to_owned).collect();
@@ -91,14 +96,14 @@ impl Store {
             for blob in entries(&folder)? {
                 let rest = blob.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 if !kept.contains(&format!("{first}{rest}")) {
-                    fs::remove_file(blob)?;
+                    remove(&blob)?;
                 }
             }
         }
         for intact in entries(&self.root.join("intact"))? {
             let name = intact.file_name().unwrap_or_default();
             if !self.root.join("results").join(name).exists() {
-                fs::remove_file(intact)?;
+                remove(&intact)?;
             }
         }
         Ok(())

@@ -1,13 +1,13 @@
 //! Keeping a result.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use super::folders::{mode_of, modes_above};
-use super::{Share, Store, write_checked};
+use super::{Share, Store, make_room, open_file, write_checked};
 use crate::effects::fs::make_private_folder;
 use crate::effects::globs::{Globs, named, shown};
 use crate::pipeline::{Key, Output, OutputKind, Parts, Record};
@@ -75,11 +75,13 @@ impl Store {
         let hash = blake3::hash(bytes).to_hex().to_string();
         let path = self.blob(&hash);
         // What is there may be damaged: better found out now than when it is wanted.
-        if fs::read(&path).is_ok_and(|there| there == bytes) {
+        let mut there = Vec::new();
+        if open_file(&path).and_then(|mut file| file.read_to_end(&mut there)).is_ok() && there == bytes {
             return Ok(hash);
         }
         let folder = path.parent().unwrap_or(&self.root);
         make_private_folder(folder)?;
+        make_room(&path)?;
         write_whole(&path, bytes)?;
         *added += bytes.len() as u64;
         Ok(hash)

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::folders::{Folders, mode_of};
 use super::intact::Intact;
-use super::{Share, Store, Unusable};
+use super::{Share, Store, Unusable, open_file};
 use crate::effects::globs::{Globs, named, unshown};
 use crate::effects::look::Look;
 use crate::pipeline::{Output, OutputKind, Record};
@@ -92,7 +92,7 @@ impl Store {
             }
             OutputKind::File { hash, size, mode } => {
                 let known = intact.and_then(|intact| {
-                    let blob = fs::File::open(self.blob(hash)).ok()?;
+                    let blob = open_file(&self.blob(hash)).ok()?;
                     let look = Look::from(&blob.metadata().ok()?);
                     Some((intact, blob, look))
                 });

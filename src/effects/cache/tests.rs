@@ -10,6 +10,7 @@ use crate::effects::look::Look;
 use crate::pipeline::{Key, Parts, Record};
 
 mod modes;
+mod strangers;
 
 struct Lab {
     dir: tempfile::TempDir,
