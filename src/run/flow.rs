@@ -79,26 +79,23 @@ impl Flow {
 
     async fn through(&self, place: usize, asked: &mut watch::Receiver<Asked>) -> Result<(End, Ending)> {
         let job = &self.jobs[place];
-        let Some(keep) = &job.keep else {
-            let _turn = self.lock(place, asked).await?;
-            self.tell(News::Started(place)).await;
-            let finished = self.process(place, asked).await?;
-            self.keys[place].send_replace(Some(definition(job)));
-            return Ok(ended(&finished));
-        };
+        let Some(keep) = &job.keep else { return self.uncached(place, asked).await };
         // The same task in the same folder would write over what this one reads.
         let busy = self.store.busy(&keep.task);
-        let _busy = self.turn(place, busy, "another run of it", asked).await?;
-        let parts = unless_asked(asked, self.parts(place, keep)).await?;
-        let parts = match parts {
+        let _busy = match self.turn(place, busy, "another run of it", asked).await {
+            Ok(turn) => turn,
+            // Where nothing can be written nothing can be kept, and the task is none the worse.
+            Err(Broken { reason: Some(reason), stopped: false, .. }) => {
+                self.note(place, format!("its result is not kept: {reason}")).await;
+                return self.uncached(place, asked).await;
+            }
+            Err(broken) => return Err(broken),
+        };
+        let parts = match unless_asked(asked, self.parts(place, keep)).await? {
             Ok(parts) => parts,
             Err(error) => {
                 self.note(place, format!("its result is not kept: {error}")).await;
-                let _turn = self.lock(place, asked).await?;
-                self.tell(News::Started(place)).await;
-                let finished = self.process(place, asked).await?;
-                self.keys[place].send_replace(Some(definition(job)));
-                return Ok(ended(&finished));
+                return self.uncached(place, asked).await;
             }
         };
         let key = Key::of(&parts);
@@ -119,6 +116,15 @@ impl Flow {
         }
         self.keys[place].send_replace(Some(key));
         Ok(done)
+    }
+
+    /// Its process, whatever was there and comes of it.
+    async fn uncached(&self, place: usize, asked: &mut watch::Receiver<Asked>) -> Result<(End, Ending)> {
+        let _turn = self.lock(place, asked).await?;
+        self.tell(News::Started(place)).await;
+        let finished = self.process(place, asked).await?;
+        self.keys[place].send_replace(Some(definition(&self.jobs[place])));
+        Ok(ended(&finished))
     }
 
     /// The lock that its manifest names.

@@ -288,6 +288,21 @@ fn a_damaged_store_is_told_of_and_healed() {
     assert_eq!(project.count("runs"), 2);
 }
 
+/// A task is none the worse for it.
+#[test]
+fn without_a_folder_for_results_tasks_run() {
+    let project = Project::new();
+    project.0.write("file", "");
+    for (at, cache) in [project.0.path("file"), "/proc/nope".into()].iter().enumerate() {
+        for words in [&["run", "test"][..], &["run", "test", "--force"]] {
+            let mut command = project.0.command(binary());
+            let run = finish(command.args(words).env("XDG_CACHE_HOME", cache)).good();
+            run.says(&["build: its result is not kept: ", "test: its result is not kept: ", &cache.to_string_lossy()]);
+        }
+        assert_eq!(project.count("tests"), 2 * (at + 1));
+    }
+}
+
 #[test]
 fn a_manifest_that_cannot_work_is_told() {
     let sandbox = Sandbox::new(
