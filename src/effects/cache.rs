@@ -87,7 +87,18 @@ impl Store {
 
     /// Notes the last success of a task of a checkout.
     pub fn set_last(&self, task: &str, record: &Record) -> io::Result<()> {
+        let _ = remove(&self.unkept_file(task));
         write_checked(&self.last_file(task), record)
+    }
+
+    /// Why the last success of a task of a checkout was not kept, where that is so.
+    pub fn unkept(&self, task: &str) -> Option<String> {
+        read_checked(&self.unkept_file(task))
+    }
+
+    /// Notes why the last success of a task of a checkout was not kept.
+    pub fn set_unkept(&self, task: &str, why: &str) -> io::Result<()> {
+        write_checked(&self.unkept_file(task), &why)
     }
 
     /// What was written by a task, as it was given to be kept.
@@ -116,6 +127,10 @@ impl Store {
 
     fn last_file(&self, task: &str) -> PathBuf {
         self.root.join("last").join(blake3::hash(task.as_bytes()).to_hex().as_str())
+    }
+
+    fn unkept_file(&self, task: &str) -> PathBuf {
+        self.last_file(task).with_extension("unkept")
     }
 
     fn blob(&self, hash: &str) -> PathBuf {

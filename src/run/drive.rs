@@ -144,6 +144,8 @@ pub struct Preview {
     pub hit: bool,
     /// The last success in this checkout.
     pub last: Option<Record>,
+    /// Why a later success was not kept.
+    pub unkept: Option<String>,
     pub problem: Option<String>,
 }
 

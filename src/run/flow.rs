@@ -85,8 +85,8 @@ impl Flow {
         let _busy = match self.turn(place, busy, "another run of it", asked).await {
             Ok(turn) => turn,
             // Where nothing can be written nothing can be kept, and the task is none the worse.
-            Err(Broken { reason: Some(reason), stopped: false, .. }) => {
-                self.note(place, format!("its result is not kept: {reason}")).await;
+            Err(Broken { reason: Some(why), stopped: false, .. }) => {
+                self.note_unkept(place, &why).await;
                 return self.uncached(place, asked).await;
             }
             Err(broken) => return Err(broken),
@@ -94,7 +94,7 @@ impl Flow {
         let parts = match unless_asked(asked, self.parts(place, keep)).await? {
             Ok(parts) => parts,
             Err(error) => {
-                self.note(place, format!("its result is not kept: {error}")).await;
+                self.note_unkept(place, &error.to_string()).await;
                 return self.uncached(place, asked).await;
             }
         };
@@ -112,7 +112,11 @@ impl Flow {
         let finished = self.process(place, asked).await?;
         let done = ended(&finished);
         if done.0 == End::Fresh && !finished.stopped {
-            self.keep(place, keep, parts, &finished.log, clock.now().0).await;
+            let kept = self.keep(place, keep, parts, &finished.log, clock.now().0).await;
+            if let Err(why) = kept {
+                self.note_unkept(place, &why).await;
+                let _ = self.store.set_unkept(&keep.task, &why);
+            }
         }
         self.keys[place].send_replace(Some(key));
         Ok(done)
@@ -219,19 +223,22 @@ impl Flow {
     }
 
     /// Keeps a result, unless its inputs are not what they were.
-    async fn keep(&self, place: usize, keep: &Keep, parts: Parts, log: &Log, took: Duration) {
-        let now = match self.inputs(place, keep).await {
-            Ok(now) => now,
-            Err(error) => return self.note(place, format!("its result is not kept: {error}")).await,
-        };
+    async fn keep(
+        &self,
+        place: usize,
+        keep: &Keep,
+        parts: Parts,
+        log: &Log,
+        took: Duration,
+    ) -> std::result::Result<(), String> {
+        let now = self.inputs(place, keep).await.map_err(|error| error.to_string())?;
         let is_input = |name: &str| name.starts_with("input ");
         let before: Parts =
             parts.iter().filter(|(name, _)| is_input(name)).map(|(a, b)| (a.clone(), b.clone())).collect();
         let changes = changes(&before, &now);
         // A folder that was empty is gone from the list when something comes into it, and that tells more.
         if let Some(change) = changes.iter().find(|it| it.change != "removed").or(changes.first()) {
-            let what = format!("its result is not kept: {} was {} while it ran", change.part, change.change);
-            return self.note(place, what).await;
+            return Err(format!("{} was {} while it ran", change.part, change.change));
         }
         let (store, keep) = (self.store.clone(), keep.clone());
         let (folder, log) = (self.jobs[place].folder.clone(), log.bytes().to_vec());
@@ -242,9 +249,7 @@ impl Flow {
             store.set_last(&keep.task, &record).map_err(|error| error.to_string())?;
             store.tidy().map_err(|error| error.to_string()).map(drop)
         });
-        if let Err(error) = kept.await.unwrap_or_else(|error| Err(error.to_string())) {
-            self.note(place, format!("its result is not kept: {error}")).await;
-        }
+        kept.await.unwrap_or_else(|error| Err(error.to_string()))
     }
 
     /// What would become of a task.
@@ -252,22 +257,30 @@ impl Flow {
         let job = &self.jobs[place];
         let Some(keep) = &job.keep else {
             self.keys[place].send_replace(Some(definition(job)));
-            return Preview { parts: None, hit: false, last: None, problem: None };
+            return Preview { parts: None, hit: false, last: None, unkept: None, problem: None };
         };
-        let last = self.store.last(&keep.task);
+        let (last, unkept) = (self.store.last(&keep.task), self.store.unkept(&keep.task));
         match self.parts(place, keep).await {
             Ok(parts) => {
                 let key = Key::of(&parts);
                 let hit = !self.force && self.store.find(&key).is_some();
                 self.keys[place].send_replace(Some(key));
-                Preview { parts: Some(parts), hit, last, problem: None }
+                Preview { parts: Some(parts), hit, last, unkept, problem: None }
             }
-            Err(error) => Preview { parts: None, hit: false, last, problem: Some(error.to_string()) },
+            Err(error) => {
+                // As when it has run.
+                self.keys[place].send_replace(Some(definition(job)));
+                Preview { parts: None, hit: false, last, unkept, problem: Some(error.to_string()) }
+            }
         }
     }
 
     pub(super) async fn tell(&self, news: News) {
         let _ = self.news.send(news).await;
+    }
+
+    async fn note_unkept(&self, place: usize, why: &str) {
+        self.note(place, format!("its result is not kept: {why}")).await;
     }
 
     pub(super) async fn note(&self, place: usize, text: String) {

@@ -108,6 +108,8 @@ fn look(jobs: Vec<Job>, force: bool) -> Result<Vec<Preview>, Error> {
 
 fn planned<'a>(job: &'a Job, preview: &Preview, depends_on: Vec<&'a str>, force: bool) -> Planned<'a> {
     let changes = match (&preview.last, &preview.parts) {
+        // The last success may be of other arguments, or was not kept: what differs from that tells nothing.
+        _ if preview.hit || preview.unkept.is_some() => Vec::new(),
         (Some(last), Some(now)) => changes(&last.parts, now),
         _ => Vec::new(),
     };
@@ -116,6 +118,7 @@ fn planned<'a>(job: &'a Job, preview: &Preview, depends_on: Vec<&'a str>, force:
         _ if job.keep.is_none() => "no result of it is kept, so it runs every time".to_owned(),
         Preview { hit: true, .. } => "its result is there".to_owned(),
         _ if force => "it is to run whatever is there".to_owned(),
+        Preview { unkept: Some(why), .. } => format!("its last result was not kept: {why}"),
         Preview { last: None, .. } => "it has not succeeded here yet".to_owned(),
         _ => match changes.as_slice() {
             [] => "its result was thrown away".to_owned(),
