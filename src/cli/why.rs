@@ -3,10 +3,12 @@
 use std::process::ExitCode;
 
 use super::args::{Global, One};
-use super::error::Error;
+use super::error::{Code, Error};
 use super::locate::connect;
 use super::output::{Output, dim, said};
 use super::wait::{shared_port, tail_of};
+use crate::manifest::did_you_mean;
+use crate::model::Workspace;
 use crate::view::{label, lost_lines};
 
 /// Lines of the log that are shown.
@@ -29,13 +31,27 @@ pub fn run(global: &Global, args: &One, output: &Output) -> Result<ExitCode, Err
         // No manifest is here: the workspace that was named is its engine's.
         None => super::block(runs(global, name, &silent)).unwrap_or(false),
     };
-    if !is_service
-        && !name.contains('#')
-        && let Ok(task) = super::run::find_task(global, name, &silent)
-    {
-        return Ok(super::run::why_found(&task, output));
+    if is_service || name.contains('#') {
+        return super::block(service(global, args, output));
     }
-    super::block(service(global, args, output))
+    match super::run::find_task(global, name, &silent) {
+        Ok(task) => Ok(super::run::why_found(&task, output)),
+        Err(no_task) => super::block(service(global, args, output))
+            .map_err(|error| unknown(name, workspace.as_ref(), no_task, error)),
+    }
+}
+
+/// What there is to say of a name that is neither a service nor a task: what may have been meant, where anything is near.
+fn unknown(name: &str, workspace: Option<&Workspace>, no_task: Error, error: Error) -> Error {
+    let services = workspace.into_iter().flat_map(|workspace| workspace.services.keys());
+    let service = did_you_mean(name, services.map(|service| service.as_str()));
+    let near = service.or_else(|| no_task.hints.into_iter().find(|hint| hint.starts_with("did you mean")));
+    match (error.code, near) {
+        (Code::NoEngine | Code::Usage, Some(near)) => {
+            Error::new(error.code, format!("there is no service or task `{name}`")).hint(near)
+        }
+        _ => error,
+    }
 }
 
 /// Whether an engine has a service of this name.

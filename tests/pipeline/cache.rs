@@ -107,6 +107,8 @@ fn why_knows_tasks_of_runners() {
     why.says(&["nagaya add task"]);
     assert_eq!(project.0.nagaya(&["why", "image", "--json"]).good().json()["action"], "run");
     project.0.nagaya(&["why", "nothing"]).ended(4);
+    project.0.nagaya(&["why", "biuld"]).ended(4).says(&["no service or task `biuld`", "did you mean `build`?"]);
+    project.0.nagaya(&["why", "imgae"]).ended(4).says(&["did you mean `image`?"]);
 }
 
 #[test]
@@ -310,7 +312,7 @@ fn why_and_dry_run_tell_what_a_run_does() {
     assert_eq!(why("echo"), "echo would not run: its result is there\n");
     sandbox.nagaya(&["run", "after"]).good();
     assert_eq!(why("after"), "after would not run: its result is there\n");
-    sandbox.nagaya(&["run", "after"]).good().says(&["1 from an earlier run"]);
+    sandbox.nagaya(&["run", "after"]).good().says(&["1 from earlier runs"]);
 }
 
 /// A task is none the worse for it.

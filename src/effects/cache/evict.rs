@@ -16,11 +16,7 @@ const PARTS: u64 = 16;
 impl Store {
     /// Counts what was added. Appended, so that processes need not agree.
     pub(super) fn count(&self, bytes: u64) {
-        let file = fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .custom_flags(libc::O_NONBLOCK)
-            .open(self.added());
+        let file = fs::OpenOptions::new().create(true).append(true).custom_flags(libc::O_NONBLOCK).open(self.added());
         let _ = file.and_then(|mut file| file.write_all(format!("{bytes}\n").as_bytes()));
     }
 

@@ -102,7 +102,7 @@ fn what_is_no_file_goes_when_there_is_too_much() {
             assert!(lab.store.tidy_alone().is_err(), "nothing can be counted");
             fs::remove_file(lab.dir.path().join("store/added")).unwrap();
             assert!(lab.store.tidy_alone().unwrap());
-            assert_eq!(lab.blobs(), [PathBuf::new(); 0]);
+            assert!(lab.blobs().is_empty());
         });
     }
 }
