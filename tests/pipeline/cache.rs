@@ -324,7 +324,11 @@ fn without_a_folder_for_results_tasks_run() {
         for words in [&["run", "test"][..], &["run", "test", "--force"]] {
             let mut command = project.0.command(binary());
             let run = finish(command.args(words).env("XDG_CACHE_HOME", cache)).good();
-            run.says(&["build: its result is not kept: ", "test: its result is not kept: ", &cache.to_string_lossy()]);
+            run.says(&[
+                "build | its result is not kept: ",
+                "test  | its result is not kept: ",
+                &cache.to_string_lossy(),
+            ]);
         }
         assert_eq!(project.count("tests"), 2 * (at + 1));
     }

@@ -43,8 +43,10 @@ impl Store {
             Err(TryLockError::Error(error)) => return Err(error),
         }
         self.evict()?;
-        fs::write(self.added(), "")?;
-        Ok(true)
+        match remove(&self.added()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(true),
+        }
     }
 
     fn evict(&self) -> io::Result<()> {
