@@ -19,7 +19,7 @@ use crate::effects::cache::Store;
 use crate::launcher::Process;
 use crate::pipeline::{Cause, End, Parts};
 
-pub use drive::{Outcome, Preview, drive, preview, replay};
+pub use drive::{Outcome, Preview, drive, preview};
 pub use log::{Log, Stream};
 pub use processes::{Processes, Said};
 
@@ -97,8 +97,6 @@ pub struct Surroundings {
     pub locks: PathBuf,
     /// Run also what has a result already.
     pub force: bool,
-    /// Run nothing: what the tasks need is not there, as all had results a moment ago.
-    pub kept_only: bool,
     pub news: mpsc::Sender<News>,
     pub launcher: Process,
 }

@@ -14,7 +14,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -119,7 +118,7 @@ fn through(global: &Global, args: &Run, output: &Output) -> Result<ExitCode, Err
     if args.dry_run {
         return plan::run(&built, args, output);
     }
-    let stay = match built.services.is_empty() || services::are_needless(global, &built, args)? {
+    let stay = match built.services.is_empty() {
         true => None,
         false => Some(services::come(global, built.services.clone(), output)?),
     };
@@ -142,13 +141,12 @@ fn show_graph(drawn: &[Drawn], format: Format, output: &Output) -> ExitCode {
 fn execute(built: Built, stay: Option<Stay>, args: &Run, output: &Output) -> Result<ExitCode, Error> {
     let jobs = args.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
     let rules = Rules { jobs, keep_going: args.keep_going, grace: GRACE };
-    let Built { mut jobs, nodes, places, services, .. } = built;
+    let Built { mut jobs, nodes, places, .. } = built;
     let names: Vec<String> = jobs.iter().map(|job| job.name.clone()).collect();
     let plain = jobs.len() == 1 && args.output.is_none();
     let mut printer = Printer::new(names, plain, args.output.unwrap_or(Style::Prefixed), output);
     let (news, mut inbox) = mpsc::channel(BACKLOG);
-    let kept_only = stay.is_none() && !services.is_empty();
-    let surroundings = Surroundings { kept_only, ..surroundings(args.force, news)? };
+    let surroundings = surroundings(args.force, news)?;
     let machine = Machine::new(nodes, rules);
     let outcome = on_a_runtime(async {
         let mut stay = stay;
@@ -213,7 +211,6 @@ fn surroundings(force: bool, news: mpsc::Sender<run::News>) -> Result<Surroundin
         store: Store::new(places.results(), limit()?),
         locks: places.task_locks(),
         force,
-        kept_only: false,
         news,
         launcher,
     })
@@ -227,13 +224,11 @@ fn limit() -> Result<u64, Error> {
 
 /// Runs to the end; a thread that waits for a lock nobody wants any more is left to itself.
 fn on_a_runtime<T>(work: impl Future<Output = T>) -> Result<T, Error> {
-    let runtime = runtime()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::failed(format!("no runtime: {error}")))?;
     let done = runtime.block_on(work);
     runtime.shutdown_background();
     Ok(done)
-}
-
-fn runtime() -> Result<Runtime, Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| Error::failed(format!("no runtime: {error}")))
 }

@@ -35,7 +35,7 @@ struct Drive {
 
 /// Runs all tasks of a machine to their ends, and leaves no process.
 pub async fn drive(machine: Machine, jobs: Vec<Job>, surroundings: Surroundings) -> io::Result<Outcome> {
-    let Surroundings { store, locks, force, kept_only, news, launcher } = surroundings;
+    let Surroundings { store, locks, force, news, launcher } = surroundings;
     let mut signals = Signals::new()?;
     let processes = Processes::new(launcher)?;
     let (ended, mut ends) = mpsc::unbounded_channel();
@@ -49,7 +49,6 @@ pub async fn drive(machine: Machine, jobs: Vec<Job>, surroundings: Surroundings)
         store,
         locks: locks.into(),
         force,
-        kept_only,
         news: news.clone(),
     };
     let mut drive = Drive { machine, clock: Clock::start(), flow, asked, ended, news };
@@ -152,31 +151,23 @@ pub struct Preview {
 
 /// Looks at tasks, each of which stands behind those that it needs, and runs nothing but what tells versions.
 pub async fn preview(jobs: Vec<Job>, surroundings: Surroundings) -> io::Result<Vec<Preview>> {
-    let flow = flow(jobs, surroundings)?;
-    let mut previews = Vec::with_capacity(flow.jobs.len());
-    for place in 0..flow.jobs.len() {
-        previews.push(flow.preview(place).await);
-    }
-    flow.processes.end();
-    Ok(previews)
-}
-
-/// Puts the results of tasks back, each of which stands behind those that it needs; whether all had one. What they wrote is
-/// not told, and nothing is run but what tells versions.
-pub async fn replay(jobs: Vec<Job>, surroundings: Surroundings) -> io::Result<bool> {
-    let flow = flow(jobs, surroundings)?;
-    let mut is_kept = true;
-    for place in 0..flow.jobs.len() {
-        is_kept = is_kept && flow.replay(place).await;
-    }
-    flow.processes.end();
-    Ok(is_kept)
-}
-
-/// The ways of tasks that are gone one after the other.
-fn flow(jobs: Vec<Job>, surroundings: Surroundings) -> io::Result<Flow> {
-    let Surroundings { store, locks, force, kept_only, news, launcher } = surroundings;
+    let Surroundings { store, locks, force, news, launcher } = surroundings;
     let processes = Processes::new(launcher)?;
     let keys: Vec<watch::Sender<Option<Key>>> = jobs.iter().map(|_| watch::Sender::new(None)).collect();
-    Ok(Flow { jobs: jobs.into(), keys: keys.into(), processes, store, locks: locks.into(), force, kept_only, news })
+    let jobs: Shared<Job> = jobs.into();
+    let flow = Flow {
+        jobs: jobs.clone(),
+        keys: keys.into(),
+        processes: processes.clone(),
+        store,
+        locks: locks.into(),
+        force,
+        news,
+    };
+    let mut previews = Vec::with_capacity(jobs.len());
+    for place in 0..jobs.len() {
+        previews.push(flow.preview(place).await);
+    }
+    processes.end();
+    Ok(previews)
 }

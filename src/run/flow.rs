@@ -44,7 +44,6 @@ pub struct Flow {
     pub store: Store,
     pub locks: Arc<Path>,
     pub force: bool,
-    pub kept_only: bool,
     pub news: mpsc::Sender<News>,
 }
 
@@ -107,7 +106,6 @@ impl Flow {
             let saved = Some(Duration::from_millis(record.duration_ms));
             return Ok((End::Cached, Ending { saved, ..Ending::default() }));
         }
-        self.may_run()?;
         let _turn = self.lock(place, asked).await?;
         self.tell(News::Started(place)).await;
         let clock = Clock::start();
@@ -126,20 +124,11 @@ impl Flow {
 
     /// Its process, whatever was there and comes of it.
     async fn uncached(&self, place: usize, asked: &mut watch::Receiver<Asked>) -> Result<(End, Ending)> {
-        self.may_run()?;
         let _turn = self.lock(place, asked).await?;
         self.tell(News::Started(place)).await;
         let finished = self.process(place, asked).await?;
         self.keys[place].send_replace(Some(definition(&self.jobs[place])));
         Ok(ended(&finished))
-    }
-
-    /// Not where its services were left alone as its result was there.
-    fn may_run(&self) -> Result<()> {
-        match self.kept_only {
-            true => Err(Broken::ours("something changed meanwhile, and it is to run after all: run it again")),
-            false => Ok(()),
-        }
     }
 
     /// The lock that its manifest names.
@@ -261,18 +250,6 @@ impl Flow {
             store.tidy().map_err(|error| error.to_string()).map(drop)
         });
         kept.await.unwrap_or_else(|error| Err(error.to_string()))
-    }
-
-    /// Puts the result of a task back if there is one and nobody else is about to.
-    pub async fn replay(&self, place: usize) -> bool {
-        let job = &self.jobs[place];
-        let Some(keep) = &job.keep else { return false };
-        let Ok(Ok(_busy)) = locks::try_take(&self.store.busy(&keep.task), &job.name) else { return false };
-        let Ok(parts) = self.parts(place, keep).await else { return false };
-        let key = Key::of(&parts);
-        let is_kept = matches!(self.put_back(place, keep, &key).await, Ok(Some(_)));
-        self.keys[place].send_replace(Some(key));
-        is_kept
     }
 
     /// What would become of a task.

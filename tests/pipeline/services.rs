@@ -157,22 +157,6 @@ fn a_run_that_is_killed_takes_its_services_with_it() {
 }
 
 #[test]
-fn what_is_replayed_starts_no_service() {
-    let sandbox = sandbox(Account::Own);
-    sandbox.nagaya(&["run", "kept"]).good();
-    fs::remove_file(sandbox.path("started-db")).unwrap();
-    let again = sandbox.nagaya(&["run", "kept"]).good();
-    assert_eq!(again.out, "db\n");
-    again.says(&["from an earlier run"]);
-    assert!(!started(&sandbox, "db"));
-    assert_eq!(fs::read_to_string(sandbox.path("runs")).unwrap(), "x\n");
-    // What has a result and what has none need it together.
-    sandbox.nagaya(&["run", "kept", "call"]).good().says(&["1 from earlier runs"]);
-    assert!(started(&sandbox, "db"));
-    sandbox.empties();
-}
-
-#[test]
 fn a_result_that_is_kept_does_not_depend_on_ports() {
     let sandbox = sandbox(Account::Own);
     for _ in 0..2 {

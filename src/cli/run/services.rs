@@ -3,10 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use tokio::sync::mpsc;
-
-use super::jobs::{Built, Needed};
-use super::{Run, runtime, surroundings};
+use super::jobs::Needed;
 use crate::api::{CallError, Client};
 use crate::cli::args::Global;
 use crate::cli::error::Error;
@@ -15,11 +12,11 @@ use crate::cli::output::Output;
 use crate::cli::wait::{Goal, settle};
 use crate::effects::locks::{self, Shared};
 use crate::effects::places::{LENT, RUNS};
-use crate::effects::{environment, fs, registry, signal};
+use crate::effects::{environment, fs, signal};
 use crate::engine::{Found, Order, Owned, find_or_start};
 use crate::model::{Condition, Signal};
 use crate::plan::Selection;
-use crate::run::{Job, replay};
+use crate::run::Job;
 use crate::runtime::{Changes, InPod, UpRequest};
 use crate::supervise::State;
 use crate::view::Service;
@@ -40,25 +37,6 @@ pub struct Stay {
 
 /// Stands for the engine itself among what was started.
 const ALL: &str = "*";
-
-/// Whether all tasks have results, which need no service. To an engine that runs is told what has completed all the same.
-pub fn are_needless(global: &Global, built: &Built, args: &Run) -> Result<bool, Error> {
-    if args.force || built.jobs.iter().any(|job| job.keep.is_none()) {
-        return Ok(false);
-    }
-    let load = locate::manifest(global)?;
-    if registry::find(&locate::places()?, load.files.first(), load.project.as_deref()).is_some() {
-        return Ok(false);
-    }
-    // Nobody is told anything: what is replayed is, when it is its turn.
-    let (news, _) = mpsc::channel(1);
-    let surroundings = surroundings(false, news)?;
-    let runtime = runtime()?;
-    let kept = runtime.block_on(replay(built.jobs.clone(), surroundings));
-    // Its threads have to be gone before anything is forked.
-    drop(runtime);
-    kept.map_err(|error| Error::failed(format!("the tasks cannot be looked at: {error}")))
-}
 
 /// Finds the engine or starts it with what is needed. It may fork, so there may be no thread yet.
 pub fn come(global: &Global, needed: Vec<Needed>, output: &Output) -> Result<Stay, Error> {
