@@ -155,6 +155,8 @@ pub struct Source {
     pub completeness: Completeness,
     /// How many tasks it gave.
     pub tasks: usize,
+    /// Where it gave none, though it has some, and its runner can be asked: how such a task would look and be run here.
+    pub sample: Option<Box<Task>>,
 }
 
 /// How much of a file is known.

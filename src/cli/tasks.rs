@@ -224,7 +224,7 @@ fn notes(
 fn lines(root: &Path, listing: &Listing, all: bool, output: &Output, said: &mut Vec<String>) -> String {
     let shown: Vec<&Task> = listing.tasks.iter().filter(|task| all || task.is_everyday()).collect();
     match (shown.len(), listing.tasks.len() - shown.len()) {
-        (0, 0) => said.push(format!("no task was found in {}", root.display())),
+        (0, 0) => said.push(none_found(root, listing)),
         (_, 0) => {}
         (_, hidden) => said.push(format!("{hidden} private, built-in or of CI are hidden; `--all` shows them")),
     }
@@ -236,6 +236,18 @@ fn lines(root: &Path, listing: &Listing, all: bool, output: &Output, said: &mut 
         TaskLine::Blank => "\n".to_owned(),
     });
     styled.collect()
+}
+
+/// Why nothing is listed: there may be tasks whose names nothing but their runners know.
+fn none_found(root: &Path, listing: &Listing) -> String {
+    let unnamed: BTreeSet<&str> = listing.sources.iter().filter(|it| it.sample.is_some()).map(|it| it.runner).collect();
+    if unnamed.is_empty() {
+        return format!("no task was found in {}", root.display());
+    }
+    let runners = unnamed.into_iter().collect::<Vec<_>>().join(" and ");
+    format!(
+        "the names of the tasks here are known to {runners} alone; `--exec` asks, which executes the project's code"
+    )
 }
 
 fn sources(root: &Path, listing: &Listing) -> String {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::around::Around;
 use super::launch::launch;
+use super::listed::Asking;
 use super::look::Look;
 use super::package_manager::Manager;
 use super::runner::{RUNNERS, Reading, Runner};
@@ -95,13 +96,28 @@ fn read(around: &Around<'_>, runner: &'static Runner, project: &Path, path: &Pat
         Err(Unreadable { at: None, .. }) if loose => return,
         Err(unreadable) => (Completeness::Unreadable(unreadable), Vec::new()),
     };
-    listing.sources.push(Source { file: file.clone(), runner: runner.id, completeness, tasks: tasks.len() });
+    let is_open = tasks.is_empty() && matches!(completeness, Completeness::Partial(_));
+    let sample = (is_open && Asking::of(runner.id).is_some())
+        .then(|| Box::new(task(around, runner, project, &file, Draft::new(UNNAMED, 1), listing)));
+    listing.sources.push(Source { file: file.clone(), runner: runner.id, completeness, tasks: tasks.len(), sample });
     for draft in tasks {
-        add(around, runner, project, &file, draft, listing);
+        let task = task(around, runner, project, &file, draft, listing);
+        listing.tasks.push(task);
     }
 }
 
-fn add(around: &Around<'_>, runner: &'static Runner, project: &Path, file: &Path, draft: Draft, listing: &mut Listing) {
+/// Stands for a name that only a runner knows.
+const UNNAMED: &str = "?";
+
+/// A task with how it is run; what is noticed on the way is noted.
+fn task(
+    around: &Around<'_>,
+    runner: &'static Runner,
+    project: &Path,
+    file: &Path,
+    draft: Draft,
+    listing: &mut Listing,
+) -> Task {
     let folder = below(around.root, project);
     let launch = launch(around, runner, &draft, &folder);
     for conflict in launch.conflicts {
@@ -113,7 +129,7 @@ fn add(around: &Around<'_>, runner: &'static Runner, project: &Path, file: &Path
     if let Some(manager) = launch.manager {
         listing.managers.insert(project.to_owned(), manager);
     }
-    listing.tasks.push(Task {
+    Task {
         id: id(project, runner, &draft.name),
         runner: runner.id,
         project: project.to_owned(),
@@ -121,7 +137,7 @@ fn add(around: &Around<'_>, runner: &'static Runner, project: &Path, file: &Path
         draft,
         invoke: launch.invoke,
         verified: false,
-    });
+    }
 }
 
 /// A path from the root; the root itself has no `/` behind it.

@@ -56,7 +56,8 @@ impl Asking {
 /// The questions that a listing leaves open: one a project and runner that can be asked.
 pub fn questions(listing: &Listing) -> Vec<Question> {
     let mut questions: Vec<Question> = Vec::new();
-    for task in &listing.tasks {
+    let samples = listing.sources.iter().filter_map(|source| source.sample.as_deref());
+    for task in listing.tasks.iter().chain(samples) {
         let Some(asking) = Asking::of(task.runner) else { continue };
         let known = |it: &Question| it.asking.runner == task.runner && it.project == task.project;
         let Invoke::Argv { words, .. } = &task.invoke else { continue };
@@ -75,14 +76,18 @@ pub fn questions(listing: &Listing) -> Vec<Question> {
 /// Lays what a runner said over what was found: what it knows too is verified, what only it knows is added.
 pub fn merge(root: &Path, listing: &mut Listing, question: &Question, names: &[String]) {
     let is_own = |task: &Task| task.runner == question.asking.runner && task.project == question.project;
-    let Some(sample) = listing.tasks.iter().find(|task| is_own(task)).cloned() else { return };
+    let samples = listing.sources.iter().filter_map(|source| source.sample.as_deref());
+    let Some(sample) = listing.tasks.iter().chain(samples).find(|task| is_own(task)).cloned() else { return };
     let mut new: Vec<&String> = names.iter().collect();
     for task in listing.tasks.iter_mut().filter(|task| is_own(task)) {
         task.verified = names.contains(&task.draft.name);
         new.retain(|name| **name != task.draft.name);
     }
-    let place = listing.tasks.iter().rposition(is_own).map_or(listing.tasks.len(), |place| place + 1);
+    let is_before = |task: &Task| task.project <= question.project;
+    let place = listing.tasks.iter().rposition(is_own).or_else(|| listing.tasks.iter().rposition(is_before));
+    let place = place.map_or(0, |place| place + 1);
     let added: Vec<Task> = new.into_iter().map(|name| listed(&sample, name)).collect();
+    let count = added.len();
     listing.tasks.splice(place..place, added);
     // What could not be known is known now.
     let own = question.project.as_os_str().is_empty();
@@ -92,6 +97,9 @@ pub fn merge(root: &Path, listing: &mut Listing, question: &Question, names: &[S
     for source in listing.sources.iter_mut().filter(|source| is_source(source.runner, &source.file)) {
         if matches!(source.completeness, Completeness::Partial(_)) {
             source.completeness = Completeness::Complete;
+        }
+        if source.sample.take().is_some_and(|it| it.file == sample.file) {
+            source.tasks += count;
         }
     }
 }

@@ -22,6 +22,7 @@ pub mod jvm;
 pub mod mage;
 pub mod make;
 mod make_expand;
+mod make_made;
 mod make_syntax;
 pub mod markdown;
 pub mod mise;

@@ -54,6 +54,29 @@ fn what_only_the_runner_knows_is_added_and_the_rest_verified() {
 }
 
 #[test]
+fn a_runner_of_whose_tasks_none_can_be_named_is_asked_too() {
+    let sandbox = Sandbox::new("");
+    let rules = "NAMES := one two\ndefine T\nrun-$(1): ; @echo $(1)\nendef\n";
+    sandbox.write("Makefile", &format!("{rules}$(foreach n,$(NAMES),$(eval $(call T,$(n))))\n"));
+    sandbox.write("sub/Makefile", "inner: ; @cat\n");
+    let before = sandbox.nagaya(&["tasks", "--runner", "make", "--sources"]).good();
+    before.says(&["Makefile: partial for make: rules that `$(eval)` or `$(call)` make (2)"]);
+    fs::remove_file(sandbox.path("sub/Makefile")).unwrap();
+    let none = sandbox.nagaya(&["tasks"]).good();
+    let none = none.says(&["known to make alone; `--exec` asks"]);
+    assert!(!none.err.contains("no task was found"), "{}", none.err);
+    sandbox.write("sub/Makefile", "inner: ; @cat\n");
+    let all = sandbox.nagaya(&["tasks", "--exec", "--yes", "--json", "--sources"]).good().json();
+    let mut ids: Vec<&str> = all["tasks"].as_array().unwrap().iter().map(|task| task["id"].as_str().unwrap()).collect();
+    // Make tells them in no order.
+    ids[..2].sort_unstable();
+    assert_eq!(ids, ["make:run-one", "make:run-two", "sub:make:inner"]);
+    assert_eq!(find(&all["tasks"], "make:run-two")["invoke"], serde_json::json!(["make", "run-two"]));
+    let source = &all["sources"][0];
+    assert_eq!((source["status"].as_str(), source["tasks"].as_u64()), (Some("complete"), Some(2)));
+}
+
+#[test]
 fn who_does_not_answer_is_told_of_and_the_rest_is_there() {
     let sandbox = sandbox();
     sandbox.write("bin/make", "#!/bin/sh\ncat\necho nothing to say\nexit 3\n");

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexMap;
 
 use super::make_expand::{Unknown, Variables};
+use super::make_made::Made;
 use super::make_syntax::{
     Assignment, assignment, beside, is_target, is_target_variable, split_rule, unescape, unique, without_comment,
 };
@@ -25,6 +26,7 @@ fn read(look: &Look<'_>) -> Read {
         rules: IndexMap::new(),
         phony: HashSet::new(),
         reading: Reading::default(),
+        made: Made::default(),
         read: HashSet::from([look.path.to_owned()]),
         open: vec![look.path.to_owned()],
     };
@@ -40,6 +42,8 @@ struct Makefile<'a> {
     rules: IndexMap<String, Rule>,
     phony: HashSet<String>,
     reading: Reading,
+    /// Rules that are made by `$(eval)` and the like, and templates for them.
+    made: Made,
     read: HashSet<PathBuf>,
     /// The files that include each other down to the one that is read now.
     open: Vec<PathBuf>,
@@ -70,6 +74,8 @@ struct Reader<'a> {
     /// How deep in `ifeq` … `endif`.
     conditions: usize,
     in_define: usize,
+    /// The outermost `define` that is open.
+    defined: String,
     prefix: char,
 }
 
@@ -83,6 +89,7 @@ impl Makefile<'_> {
             group: None,
             conditions: 0,
             in_define: 0,
+            defined: String::new(),
             prefix: '\t',
         };
         let mut lines = text.lines().enumerate();
@@ -108,6 +115,9 @@ impl Makefile<'_> {
                 "define" => reader.in_define + 1,
                 _ => reader.in_define,
             };
+            if reader.in_define > 0 {
+                self.made.template(&reader.defined, line, reader.prefix);
+            }
             return;
         }
         if line.starts_with(reader.prefix) && reader.in_rule {
@@ -140,6 +150,8 @@ impl Makefile<'_> {
             "define" => {
                 let name = rest.trim().trim_end_matches('=').trim_end_matches([':', '+', '?']).trim();
                 self.variables.forget(name);
+                self.made.begin(name);
+                reader.defined = name.to_owned();
                 reader.in_define = 1;
             }
             _ => match assignment(line) {
@@ -186,7 +198,7 @@ impl Makefile<'_> {
         let Some((targets, rest)) = split_rule(line) else {
             // `$(eval …)`, `$(call …)`: they may make rules, or only print.
             if line.contains("$(eval") || line.contains("$(call") {
-                self.reading.uncounted("rules that `$(eval)` or `$(call)` make");
+                self.made.statement(line, &self.variables);
             }
             return;
         };
@@ -293,6 +305,7 @@ impl Makefile<'_> {
     }
 
     fn finish(mut self) -> Reading {
+        self.reading.gaps.extend(self.made.gap());
         let help = help_texts(&self.rules);
         for (name, rule) in &self.rules {
             let is_file = !self.phony.contains(name) && name.contains(['/', '.']);

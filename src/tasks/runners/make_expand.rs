@@ -176,7 +176,7 @@ pub fn closing(text: &str) -> Option<usize> {
 }
 
 /// The arguments of a function: commas within brackets are no ends.
-fn split(text: &str) -> Vec<&str> {
+pub fn split(text: &str) -> Vec<&str> {
     let mut out = Vec::new();
     let mut depth = 0;
     let mut start = 0;
