@@ -1,7 +1,7 @@
 //! Rake, <https://ruby.github.io/rake/>, and what stands on it: Capistrano. A Rakefile is a program; tasks with literal
 //! names are found, known helpers of gems are expanded, and the rest is counted.
 
-use crate::tasks::formats::code::Code;
+use crate::tasks::formats::code::{Code, Kind as Token};
 use crate::tasks::formats::language::RUBY;
 use crate::tasks::look::Look;
 use crate::tasks::runner::{Read, Reading, Runner, Via};
@@ -68,18 +68,15 @@ const CLASSES: [Class; 11] = [
     ("Steep :: RakeTask . new", "steep", &[("", "Check types")]),
 ];
 
-/// A block that ends with `end`, and the namespace that it opens.
+/// A block that ends with `end`, or at the place of a bracket, and the namespace that it opens.
 struct Open {
     space: Option<String>,
+    closing: Option<usize>,
 }
 
 pub fn read(look: &Look<'_>) -> Read {
     let code = Code::of(look.text, &RUBY);
-    let mut rakefile = Rakefile { code: &code, reading: Reading::default(), open: Vec::new(), described: None };
-    for at in 0..code.tokens.len() {
-        rakefile.token(at);
-    }
-    let mut reading = rakefile.reading;
+    let mut reading = Rakefile::read(&code);
     for word in ["load_tasks", "import", "load", "require_relative"] {
         let is_called =
             |at: usize| code.word(at) == Some(word) && (code.is_first(at) || code.is_mark(at.wrapping_sub(1), '.'));
@@ -113,22 +110,37 @@ struct Rakefile<'a> {
     code: &'a Code<'a>,
     reading: Reading,
     open: Vec<Open>,
+    /// The last `do` that was counted with its namespace.
+    counted: Option<usize>,
     described: Option<String>,
 }
 
-impl Rakefile<'_> {
+impl<'a> Rakefile<'a> {
+    fn read(code: &'a Code<'a>) -> Reading {
+        let mut rakefile = Self { code, reading: Reading::default(), open: Vec::new(), counted: None, described: None };
+        for at in 0..code.tokens.len() {
+            rakefile.token(at);
+        }
+        rakefile.reading
+    }
+
     fn token(&mut self, at: usize) {
         let code = self.code;
+        while self.open.last().and_then(|open| open.closing).is_some_and(|closing| closing <= at) {
+            self.open.pop();
+        }
         let Some(word) = code.word(at) else { return };
         let is_call =
             !code.is_mark(at.wrapping_sub(1), '.') || code.matches(at.saturating_sub(2), &format!("Rake . {word}"));
         // `x.task`, `task: 1`, `:task` and `def task` are other things.
         let is_name = code.is_mark(at.wrapping_sub(1), ':')
             || code.word(at.wrapping_sub(1)) == Some("def")
-            || code.is_mark(at + 1, '=');
+            || code.is_mark(at + 1, '=')
+            || !is_given_a_name(code, at);
         match word {
             "desc" if code.is_first(at) => self.described = self.text_after(at),
-            "namespace" if is_call && !is_name && code.is_first(at) => self.namespace(at),
+            "namespace" if is_call && !is_name && starts_statement(code, at) => self.namespace(at),
+            "define_task" if code.is_mark(at.wrapping_sub(1), '.') && !is_name => self.task(at, "task"),
             "task" | "multitask" | "file" | "directory" if is_call && !is_name && starts_statement(code, at) => {
                 self.task(at, word)
             }
@@ -154,8 +166,8 @@ impl Rakefile<'_> {
             "do" => !self.line_has_loop(at),
             _ => false,
         };
-        if opens && !self.is_namespace_block(at, word) {
-            self.open.push(Open { space: None });
+        if opens && self.counted != Some(at) {
+            self.open.push(Open { space: None, closing: None });
         }
         let is_method = self.code.is_mark(at.wrapping_sub(1), '.') || self.code.is_mark(at + 1, ':');
         if word == "end" && !is_method {
@@ -169,19 +181,17 @@ impl Rakefile<'_> {
         before.any(|it| self.code.is_first(it) && matches!(self.code.word(it), Some("while" | "until" | "for")))
     }
 
-    /// The `do` of a namespace was counted with it.
-    fn is_namespace_block(&self, at: usize, word: &str) -> bool {
-        let line = self.code.line(at);
-        let first = (0..=at).rev().take_while(|it| self.code.line(*it) == line).last();
-        word == "do" && first.is_some_and(|it| self.code.word(it) == Some("namespace"))
-    }
-
     fn namespace(&mut self, at: usize) {
         let name = self.name(at + 1).map(|(name, _)| name);
         if name.is_none() {
             self.reading.gap("namespaces whose names are computed");
         }
-        self.open.push(Open { space: Some(name.unwrap_or_else(|| "?".to_owned())) });
+        let line = self.code.line(at);
+        let mut on_line = (at + 1..self.code.tokens.len()).take_while(|it| self.code.line(*it) == line);
+        let block = on_line.find(|it| self.code.word(*it) == Some("do") || self.code.is_mark(*it, '{'));
+        let closing = block.filter(|it| self.code.is_mark(*it, '{')).map(|it| self.code.closing(it));
+        self.counted = block.or(self.counted);
+        self.open.push(Open { space: Some(name.unwrap_or_else(|| "?".to_owned())), closing });
     }
 
     fn prefix(&self) -> String {
@@ -214,7 +224,8 @@ impl Rakefile<'_> {
     fn task(&mut self, at: usize, word: &str) {
         let code = self.code;
         let described = self.described.take();
-        let Some((name, mut next)) = self.name(at + 1) else {
+        let named = self.name(at + 1).filter(|(_, next)| !is_worked_on(code, *next));
+        let Some((name, mut next)) = named else {
             let what = if word == "task" || word == "multitask" { "tasks" } else { "files" };
             self.reading.gap(format!("{what} whose names are computed"));
             return;
@@ -315,6 +326,12 @@ impl Rakefile<'_> {
         }
         let length = spaced(pattern).split(' ').count();
         let own = self.name(at + length).map(|(name, _)| name);
+        // The others are given something else first.
+        let is_named_first = ["TestTask", "RakeTask"].iter().any(|it| pattern.contains(it));
+        if own.is_none() && is_named_first && is_given_a_name(self.code, at + length - 1) {
+            self.described = None;
+            return self.reading.gap("tasks whose names are computed");
+        }
         let name = own.as_deref().unwrap_or(usual);
         for (suffix, about) in *suffixes {
             let full = match suffix.strip_prefix('!') {
@@ -346,7 +363,38 @@ fn gem_of(class: &str) -> &'static str {
     }
 }
 
-/// The first word of a line, or behind `;`, or behind `Rake::Task`-less brackets: not an argument.
+/// The first word of a line, or of a block: not an argument.
 fn starts_statement(code: &Code<'_>, at: usize) -> bool {
-    code.is_first(at) || code.is_mark(at.wrapping_sub(1), ';') || code.is_mark(at.wrapping_sub(1), '.')
+    let before = at.wrapping_sub(1);
+    code.is_first(at)
+        || [';', '.', '|', '{'].iter().any(|mark| code.is_mark(before, *mark))
+        || matches!(code.word(before), Some("do" | "then" | "else" | "begin"))
 }
+
+/// Whether a word is followed by something that can name a task: `task n`, `task "a"`, `task(n)`, `task *n`. What has the
+/// word as a name for something else goes on otherwise: `task.libs`, `|task|`, `task: 1`, `file if x`.
+fn is_given_a_name(code: &Code<'_>, at: usize) -> bool {
+    const GOES_ON: [&str; 8] = ["if", "unless", "and", "or", "do", "end", "in", "while"];
+    let (Some(own), Some(next)) = (code.tokens.get(at), code.tokens.get(at + 1)) else { return false };
+    let length = code.word(at).map_or(0, str::len);
+    let is_beside = next.line == own.line && next.column == own.column + length;
+    match &next.kind {
+        _ if next.first => false,
+        Token::Mark('(') => !code.is_mark(at + 2, ')'),
+        // `a ? task : b` has a space behind it as well.
+        Token::Mark(':' | '*' | '@' | '$' | '%' | '[') if !is_beside => {
+            code.tokens.get(at + 2).is_some_and(|it| it.line == next.line && it.column == next.column + 1)
+        }
+        Token::Mark(_) => false,
+        Token::Word(word) => !GOES_ON.contains(word),
+        Token::Text(..) => true,
+    }
+}
+
+/// Whether a name is only a part of one: `"a" + b`, `"%s" % b`, `"a".freeze`.
+fn is_worked_on(code: &Code<'_>, at: usize) -> bool {
+    !code.is_first(at) && ['+', '%', '.'].iter().any(|mark| code.is_mark(at, *mark))
+}
+
+#[cfg(test)]
+mod tests;
