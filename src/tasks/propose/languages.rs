@@ -70,8 +70,14 @@ fn python(folder: &Folder<'_>) -> Option<Guess> {
 }
 
 fn rails(folder: &Folder<'_>) -> Option<Guess> {
-    let is_rails = folder.has("bin/rails") && folder.has("config/environment.rb");
-    is_rails.then(|| found(folder, "bin/rails", "bin/rails server", "Rails", Some(3000))).flatten()
+    let file = ["config/environment.rb", "config/application.rb"].into_iter().find(|file| folder.has(file))?;
+    if folder.has("bin/rails") {
+        return found(folder, "bin/rails", "bin/rails server", "Rails", Some(3000));
+    }
+    let text = folder.text(file).filter(|text| text.contains("Rails.") || text.contains("Rails::"))?;
+    drop(text);
+    let words = package_manager::ruby(folder.around, &folder.path, "rails").join(" ");
+    found(folder, file, format!("{words} server"), "Rails", Some(3000))
 }
 
 fn rack(folder: &Folder<'_>) -> Option<Guess> {

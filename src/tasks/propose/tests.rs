@@ -47,7 +47,7 @@ fn shown(files: Texts<'_>) -> Vec<String> {
 
 #[test]
 fn each_framework_has_its_command_and_port() {
-    let cases: [(Texts<'_>, &[&str]); 17] = [
+    let cases: [(Texts<'_>, &[&str]); 19] = [
         (
             &[("web/package.json", r#"{"scripts": {"dev": "next dev --turbo", "start": "next start"}}"#)],
             &["web [web] npm run dev :3000"],
@@ -82,6 +82,14 @@ fn each_framework_has_its_command_and_port() {
         (&[("users/main.py", "app = FastAPI()\n")], &["users [users] uvicorn main:app --reload :8000"]),
         (&[("users/app.py", "app = Flask(__name__)\n")], &["users [users] flask --app app run --debug :5000"]),
         (&[("Gemfile", ""), ("bin/rails", ""), ("config/environment.rb", "")], &["shop [] bin/rails server :3000"]),
+        (
+            &[("Gemfile", "gem 'rails'"), ("bin/rails", ""), ("config/application.rb", ""), ("config.ru", "")],
+            &["shop [] bin/rails server :3000"],
+        ),
+        (
+            &[("Gemfile", ""), ("config/application.rb", "class A < Rails::Application"), ("config.ru", "")],
+            &["shop [] bundle exec rails server :3000"],
+        ),
         (
             &[
                 ("go.mod", "module x"),
