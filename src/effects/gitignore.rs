@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ignore::Match;
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use ignore::gitignore::{Gitignore, GitignoreBuilder, gitconfig_excludes_path};
+
+use super::environment;
 
 /// The rules of all folders that were asked about. They hold also where there is no repository.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Git {
     folders: HashMap<PathBuf, Arc<Folder>>,
-    /// The account's own, from its git configuration.
-    global: Gitignore,
 }
 
 /// The rules that a folder has.
@@ -22,6 +22,8 @@ pub struct Folder {
     rules: Gitignore,
     /// Those of the repository whose top it is (`.git/info/exclude`).
     exclude: Gitignore,
+    /// Those of the account, which git asks last: at a repository's top, and at that of the file system.
+    account: Option<Gitignore>,
     is_top: bool,
 }
 
@@ -44,12 +46,6 @@ pub const FILE: &str = ".gitignore";
 /// What the top of a repository has.
 pub const TOP: &str = ".git";
 
-impl Default for Git {
-    fn default() -> Self {
-        Self { folders: HashMap::new(), global: Gitignore::global().0 }
-    }
-}
-
 impl Folder {
     /// The rules of a folder, as they are now.
     pub fn read(folder: &Path, notice: &dyn Notice) -> Self {
@@ -59,7 +55,8 @@ impl Folder {
         let shared = is_top.then(|| common(&top, notice)).flatten();
         let exclude = shared.map(|git| rules(folder, &git.join("info/exclude"), notice));
         let own = rules(folder, &folder.join(FILE), notice);
-        Self { rules: own, exclude: exclude.unwrap_or(Gitignore::empty()), is_top }
+        let account = (is_top || folder.parent().is_none()).then(|| of_account(folder, notice));
+        Self { rules: own, exclude: exclude.unwrap_or(Gitignore::empty()), account, is_top }
     }
 
     /// Whether a path below it is left out; nothing where the folders above it have the next word.
@@ -67,7 +64,11 @@ impl Folder {
         match self.rules.matched(path, is_folder) {
             Match::Ignore(_) => Some(true),
             Match::Whitelist(_) => Some(false),
-            Match::None => self.is_top.then(|| self.exclude.matched(path, is_folder).is_ignore()),
+            Match::None => {
+                let account = self.account.as_ref()?;
+                let own = self.exclude.matched(path, is_folder);
+                Some(own.or(account.matched(path, is_folder)).is_ignore())
+            }
         }
     }
 
@@ -87,7 +88,7 @@ impl Git {
                 return verdict;
             }
         }
-        floor.is_none() && self.global.matched(path, is_folder).is_ignore()
+        false
     }
 
     /// The rules of a folder may have changed.
@@ -120,6 +121,28 @@ fn common(git: &Path, notice: &dyn Notice) -> Option<PathBuf> {
         Some(shared) => Some(own.join(shared)),
         None => Some(own),
     }
+}
+
+/// The files of git's own settings that may name the account's rules, besides the usual place of those. Git reads
+/// `GIT_CONFIG_GLOBAL` in place of the account's two, and the machine's at last (git-config(1), FILES).
+pub fn settings() -> Vec<PathBuf> {
+    let variable = |name: &str| environment::variable(name).filter(|text| !text.is_empty()).map(PathBuf::from);
+    let home = std::env::home_dir();
+    let own = variable("XDG_CONFIG_HOME").or_else(|| Some(home.as_ref()?.join(".config")));
+    let machine = variable("GIT_CONFIG_SYSTEM").unwrap_or_else(|| PathBuf::from("/etc/gitconfig"));
+    let files = [
+        variable("GIT_CONFIG_GLOBAL"),
+        home.map(|home| home.join(".gitconfig")),
+        own.map(|own| own.join("git/config")),
+        Some(machine),
+    ];
+    files.into_iter().flatten().collect()
+}
+
+/// The account's own rules, as they hold in a repository with this top. Settings are read as text; git is not run.
+fn of_account(top: &Path, notice: &dyn Notice) -> Gitignore {
+    settings().iter().for_each(|file| notice.whole(file));
+    gitconfig_excludes_path().map_or_else(Gitignore::empty, |file| rules(top, &file, notice))
 }
 
 /// The rules of a file about what is in a folder; none where it cannot be read.

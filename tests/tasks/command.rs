@@ -232,3 +232,33 @@ fn the_tasks_of_manifests_are_in_the_list() {
     let tasks = sandbox.nagaya(&["tasks", "--json"]).good().json();
     assert_eq!(ids(&tasks), ["nagaya:build", "sub:nagaya:test"]);
 }
+
+#[test]
+fn what_git_leaves_out_for_the_account_is_left_out() {
+    let sandbox = project();
+    sandbox.write("made/Makefile", "made: ; true\n");
+    sandbox.write("web/only/Makefile", "only: ; true\n");
+    fs::create_dir(sandbox.path(".git")).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let tasks = || {
+        let mut command = sandbox.command(crate::support::sandbox::binary());
+        command.env("HOME", home.path()).env("XDG_CONFIG_HOME", home.path().join("own"));
+        command.env_remove("GIT_CONFIG_GLOBAL").env("GIT_CONFIG_SYSTEM", home.path().join("none"));
+        let tasks = finish(command.args(["tasks", "--json"])).good().json();
+        let has = |id: &str| ids(&tasks).contains(&id);
+        (has("made:make:made"), has("web/only:make:only"))
+    };
+    assert_eq!(tasks(), (true, true));
+    fs::create_dir_all(home.path().join("own/git")).unwrap();
+    // Anchored at the top of the repository, wherever one stands.
+    fs::write(home.path().join("own/git/ignore"), "/made\n/only\n").unwrap();
+    assert_eq!(tasks(), (false, true));
+    fs::write(home.path().join("own/git/ignore"), "").unwrap();
+    assert_eq!(tasks(), (true, true));
+    fs::write(home.path().join("mine"), "only/\n").unwrap();
+    fs::write(home.path().join(".gitconfig"), "[core]\n\texcludesFile = ~/mine\n").unwrap();
+    assert_eq!(tasks(), (true, false));
+    // The repository's own rules come before.
+    sandbox.write("web/.gitignore", "!only\n");
+    assert_eq!(tasks(), (true, true));
+}

@@ -16,6 +16,7 @@ use super::memory::forget_most;
 use super::observed::Observed;
 use crate::effects::cache::write_whole;
 use crate::effects::fs::make_private_folder;
+use crate::effects::gitignore::settings;
 use crate::effects::globs::{shown, unshown};
 use crate::effects::look::Look;
 
@@ -37,6 +38,8 @@ struct Question {
     program: Look,
     user: u32,
     root: String,
+    /// Where git's settings are looked for, which the environment says.
+    settings: Vec<String>,
     text: String,
 }
 
@@ -57,6 +60,7 @@ impl<'a> Answer<'a> {
             program: Look::from(&fs::metadata("/proc/self/exe").ok()?),
             user: rustix::process::geteuid().as_raw(),
             root: shown(root),
+            settings: settings().iter().map(|file| shown(file)).collect(),
             text: question.to_owned(),
         };
         let name = format!("{}\0{}", question.root, question.text);
