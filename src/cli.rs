@@ -83,7 +83,7 @@ pub fn run() -> ExitCode {
     }
     let args = match args::parse(words) {
         Ok(args) => args,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&for_a_task(error)),
     };
     let output = Output::new(&args.global);
     // What panicked has said so already.
@@ -92,6 +92,19 @@ pub fn run() -> ExitCode {
         Ok(Err(error)) => output.fail(&error),
         Err(_) => output.fail(&Error::new(Code::Bug, "this is a bug in nagaya, and what is above tells where")),
     }
+}
+
+/// What `run` does not know may be for a task; behind `--` alone, as clap advises, it would be for none.
+fn for_a_task(mut error: clap::Error) -> clap::Error {
+    use clap::error::{ContextKind, ContextValue};
+    let is_run = error.get(ContextKind::Usage).is_some_and(|usage| usage.to_string().contains("nagaya run"));
+    if let (true, Some(unknown)) = (is_run, error.get(ContextKind::InvalidArg).map(ToString::to_string))
+        && error.remove(ContextKind::Suggested).is_some()
+    {
+        let advice = format!("`nagaya run TASK -- {unknown}` gives it to a task");
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![advice.into()]));
+    }
+    error
 }
 
 /// clap's own words; help and version are no errors.

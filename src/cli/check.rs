@@ -1,5 +1,7 @@
 //! `nagaya check`: all that is wrong with the manifest, and what looks wrong.
 
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::{Value as Json, json};
@@ -10,7 +12,7 @@ use super::error::{Code, Error};
 use super::locate;
 use super::output::Output;
 use crate::effects::fs::{self, Disk};
-use crate::effects::{environment, ports};
+use crate::effects::{environment, inputs, ports};
 use crate::manifest::{self, Problem, Problems, Request, Span};
 use crate::model::{Command, NetworkMode, Workspace};
 use crate::plan::{Lint, door_clash, lints};
@@ -38,6 +40,8 @@ pub fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
                 spots => spots.iter().for_each(|at| problems.push(problem.clone().at(*at))),
             }
         }
+        let unmatched = unmatched_inputs(workspace, &problems);
+        unmatched.into_iter().for_each(|problem| problems.push(problem));
         if let Some(lint) = door(workspace, &request, auto) {
             let problem = located(workspace, &lint, &problems);
             problems.push(problem);
@@ -53,14 +57,51 @@ pub fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
         return Err(output.manifest_error(&problems));
     };
     output.warnings(&problems);
-    let count = workspace.services.len();
-    let services = if count == 1 { "1 service".to_owned() } else { format!("{count} services") };
+    let services = counted(&workspace);
     output.say(&match problems.list.len() {
         0 => format!("{}: {services}, nothing wrong", workspace.name),
         1 => format!("{}: {services}, 1 warning", workspace.name),
         warnings => format!("{}: {services}, {warnings} warnings", workspace.name),
     });
     Ok(ExitCode::SUCCESS)
+}
+
+/// `2 services and 1 task`. A task that runs among the services is a task.
+fn counted(workspace: &Workspace) -> String {
+    let counted = |count: usize, what: &str| if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") };
+    let jobs = workspace.tasks.values().filter(|task| task.job.is_some()).count();
+    let services = workspace.services.len().saturating_sub(jobs);
+    match (services, workspace.tasks.len()) {
+        (services, 0) => counted(services, "service"),
+        (0, tasks) => counted(tasks, "task"),
+        (services, tasks) => format!("{} and {}", counted(services, "service"), counted(tasks, "task")),
+    }
+}
+
+/// Inputs of tasks that mean nothing that is there: no change would ever be noticed. What another task makes may come yet.
+fn unmatched_inputs(workspace: &Workspace, problems: &Problems) -> Vec<Problem> {
+    let place = |folder: &Path, glob: &str| {
+        let first = glob.trim_start_matches("./").split('/').next().unwrap_or_default();
+        folder.join(first)
+    };
+    let caching = || workspace.tasks.values().filter_map(|task| Some((task, task.caching.as_ref()?)));
+    let made: BTreeSet<PathBuf> = caching()
+        .flat_map(|(task, caching)| caching.outputs.iter().map(move |glob| place(&task.working_dir, glob)))
+        .collect();
+    let mut out = Vec::new();
+    for (task, caching) in caching() {
+        // What cannot be looked at is told of when the task runs.
+        let inputs = inputs::unmatched(&task.working_dir, &caching.inputs, &[]).unwrap_or_default();
+        for input in inputs.iter().filter(|input| !made.contains(&place(&task.working_dir, input))) {
+            let message = format!("the input `{input}` of the task `{}` matches nothing", task.name);
+            let hint = "as it is, no change makes the task run again: its result is kept for good";
+            let problem = Problem::warning("unmatched_input", message).hint(hint);
+            let key = format!("{}:", task.name);
+            let at = problems.sources.find_behind(&key, input).first().copied();
+            out.push(at.into_iter().fold(problem, Problem::at));
+        }
+    }
+    out
 }
 
 /// Where that stands in the manifest of which a finding is told.

@@ -102,6 +102,11 @@ fn through(global: &Global, args: &Run, output: &Output) -> Result<ExitCode, Err
     if args.watch {
         return watch::run(global, output);
     }
+    if let (true, Some(first)) = (args.tasks.is_empty(), args.arguments.first()) {
+        let first = first.to_string_lossy();
+        return Err(Error::usage(format!("no task is named before `--`, and `{first}` is an argument for one"))
+            .hint(format!("`nagaya run TASK -- {first}` gives it to a task")));
+    }
     let asked = match (&args.graph, args.tasks.is_empty()) {
         (Some(_), true) => Asked::all(global, output)?,
         _ => Asked::find(global, &args.tasks, output)?,

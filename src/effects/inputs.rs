@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::globs::{Found, Globs, named, shown};
+use super::globs::{Found, Globs, named, shown, unshown};
 
 /// Larger files are read in pieces.
 const PIECE: usize = 1 << 20;
@@ -19,6 +19,21 @@ pub fn hash(folder: &Path, inputs: &[String], outputs: &[String]) -> io::Result<
     let mut found = globs(inputs)?.find(folder, true)?;
     found.retain(|path, _| !own.matches(path));
     hash_all(folder, found)
+}
+
+/// The globs that mean nothing that is there, of the inputs of a task; those that take away are none of them. `found` has
+/// what is known to be there already, by path from the folder, as [`hash`] gives it.
+pub fn unmatched(folder: &Path, inputs: &[String], found: &[String]) -> io::Result<Vec<String>> {
+    let found: Vec<PathBuf> = found.iter().map(|path| unshown(path)).collect();
+    let mut out = Vec::new();
+    for input in inputs.iter().filter(|input| !input.starts_with('!')) {
+        let globs = Globs::new(&[input]).map_err(io::Error::other)?;
+        // What others take away, or the task makes itself, is there too.
+        if !found.iter().any(|path| globs.matches(path)) && globs.find(folder, true)?.is_empty() {
+            out.push(input.clone());
+        }
+    }
+    Ok(out)
 }
 
 /// On all processors: most of the time goes into opening files.
@@ -154,6 +169,15 @@ mod tests {
         let old = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1);
         fs::File::options().write(true).open(folder.path("src/a")).unwrap().set_modified(old).unwrap();
         assert_eq!(folder.hash(), before);
+    }
+
+    #[test]
+    fn globs_that_mean_nothing_are_told_apart() {
+        let folder = Folder::new();
+        let inputs = ["scr/**", "src/*", "src/b", "src/none", "!none"].map(str::to_owned);
+        for found in [vec![], vec!["src/a".to_owned()]] {
+            assert_eq!(unmatched(folder.0.path(), &inputs, &found).unwrap(), ["scr/**", "src/none"]);
+        }
     }
 
     #[test]

@@ -98,6 +98,7 @@ impl Flow {
                 return self.uncached(place, asked).await;
             }
         };
+        self.mind_inputs(place, keep, &parts).await;
         let key = Key::of(&parts);
         if !self.force
             && let Some(record) = self.put_back(place, keep, &key).await?
@@ -181,6 +182,17 @@ impl Flow {
         let hashes = tokio::task::spawn_blocking(move || inputs::hash(&folder, &inputs, &outputs)).await;
         let hashes = hashes.unwrap_or_else(|error| Err(io::Error::other(error)))?;
         Ok(hashes.into_iter().map(|(path, hash)| (format!("input {path}"), hash)).collect())
+    }
+
+    /// A typing error among the inputs would have the result kept for good.
+    async fn mind_inputs(&self, place: usize, keep: &Keep, parts: &Parts) {
+        let (folder, inputs) = (self.jobs[place].folder.clone(), keep.inputs.clone());
+        let found = parts.keys().filter_map(|part| part.strip_prefix("input ").map(str::to_owned));
+        let found: Vec<String> = found.collect();
+        let look = tokio::task::spawn_blocking(move || inputs::unmatched(&folder, &inputs, &found)).await;
+        for input in look.unwrap_or_else(|error| Err(io::Error::other(error))).unwrap_or_default() {
+            self.note(place, format!("its input `{input}` matches nothing, so no change of it is noticed")).await;
+        }
     }
 
     /// What a program says of its version.

@@ -363,3 +363,33 @@ fn a_manifest_that_cannot_work_is_told() {
         .ended(3)
         .says(&["`a`: a service has this name too", "`b` has no `inputs`, so it runs every time"]);
 }
+
+#[test]
+fn an_input_that_matches_nothing_is_told_of() {
+    let typo = "name: shop\nservices: {web: {command: sleep 9}, db: {command: sleep 9}}\ntasks:\n  \
+        build: {command: 'mkdir -p dist; touch dist/a', inputs: ['scr/**', 'src', '!none'], outputs: [dist]}\n  \
+        test: {command: 'true', depends_on: [build], inputs: ['dist/**'], outputs: []}\n";
+    let sandbox = Sandbox::new(typo);
+    sandbox.write("src/a", "1\n");
+    let check = sandbox.nagaya(&["check"]).good();
+    let check =
+        check.says(&["the input `scr/**` of the task `build` matches nothing", "2 services and 2 tasks, 1 warning"]);
+    assert!(check.err.contains("nagaya.yaml:4"), "{}", check.err);
+    let note = "its input `scr/**` matches nothing";
+    for _ in 0..2 {
+        let run = sandbox.nagaya(&["run", "test"]).good().says(&[note]);
+        assert_eq!(run.err.matches("matches nothing").count(), 1, "{}", run.err);
+    }
+    sandbox.write("scr/a", "1\n");
+    let run = sandbox.nagaya(&["run", "test"]).good();
+    assert!(!run.err.contains("matches nothing"), "{}", run.err);
+}
+
+#[test]
+fn what_looks_like_a_flag_is_for_a_task_that_is_named() {
+    let sandbox = Sandbox::new(TASKS);
+    let words = sandbox.nagaya(&["run", "--quick"]).ended(2).says(&["`nagaya run TASK -- --quick` gives it to a task"]);
+    assert!(!words.err.contains("'-- --quick'"), "{}", words.err);
+    let words = sandbox.nagaya(&["run", "--", "--quick"]).ended(125);
+    words.says(&["no task is named before `--`", "nagaya run TASK -- --quick"]);
+}
