@@ -57,7 +57,7 @@ fn what_only_the_runner_knows_is_added_and_the_rest_verified() {
 fn a_runner_of_whose_tasks_none_can_be_named_is_asked_too() {
     let sandbox = Sandbox::new("");
     let rules = "NAMES := one two\ndefine T\nrun-$(1): ; @echo $(1)\nendef\n";
-    sandbox.write("Makefile", &format!("{rules}$(foreach n,$(NAMES),$(eval $(call T,$(n))))\n"));
+    sandbox.write("Makefile", format!("{rules}$(foreach n,$(NAMES),$(eval $(call T,$(n))))\n"));
     sandbox.write("sub/Makefile", "inner: ; @cat\n");
     let before = sandbox.nagaya(&["tasks", "--runner", "make", "--sources"]).good();
     before.says(&["Makefile: partial for make: rules that `$(eval)` or `$(call)` make (2)"]);
