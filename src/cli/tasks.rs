@@ -133,7 +133,9 @@ struct Remarks {
 fn told(root: &Path, listing: &Listing, args: &Tasks, output: &Output) -> (Remarks, String) {
     let mut said = Vec::new();
     let text = match (output.json, args.sources) {
-        (true, _) => Output::as_json(&as_json(root, listing)),
+        // There it is a part of more.
+        (true, true) => String::new(),
+        (true, false) => Output::as_json(&as_json(root, listing)),
         (false, true) => sources(root, listing),
         (false, false) => lines(root, listing, args.all, output, &mut said),
     };

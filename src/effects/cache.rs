@@ -24,7 +24,7 @@ use super::locks;
 use crate::pipeline::{Key, Record};
 
 pub use keep::Made;
-pub(super) use keep::write_whole;
+use keep::write_whole;
 
 /// The results of all workspaces of this user.
 #[derive(Debug, Clone)]
@@ -168,19 +168,32 @@ fn make_room(path: &Path) -> io::Result<()> {
     if is_folder { fs::remove_dir_all(path) } else { Ok(()) }
 }
 
-/// A value after the hash of its text; nothing where either is not as it should be.
-pub(super) fn read_checked<T: DeserializeOwned>(path: &Path) -> Option<T> {
-    let text = open_file(path).and_then(io::read_to_string).ok()?;
+/// A text that is behind its hash; nothing where either is not as it should be.
+pub(super) fn read_text(path: &Path) -> Option<String> {
+    let mut text = open_file(path).and_then(io::read_to_string).ok()?;
     let (hash, body) = text.split_once('\n')?;
-    (blake3::hash(body.as_bytes()).to_hex().as_str() == hash).then(|| serde_json::from_str(body).ok()).flatten()
+    if blake3::hash(body.as_bytes()).to_hex().as_str() != hash {
+        return None;
+    }
+    text.drain(..text.len() - body.len());
+    Some(text)
 }
 
-/// Writes a value and the hash of its text. Whoever reads meanwhile sees what was there before, or this, whole.
-pub(super) fn write_checked<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
-    let body = serde_json::to_string(value)?;
+/// Writes a text behind its hash. Whoever reads meanwhile sees what was there before, or this, whole.
+pub(super) fn write_text(path: &Path, text: &str) -> io::Result<()> {
     path.parent().map_or(Ok(()), make_private_folder)?;
     make_room(path)?;
-    write_whole(path, format!("{}\n{body}", blake3::hash(body.as_bytes()).to_hex()).as_bytes())
+    write_whole(path, format!("{}\n{text}", blake3::hash(text.as_bytes()).to_hex()).as_bytes())
+}
+
+/// A value as [`read_text`] reads it.
+pub(super) fn read_checked<T: DeserializeOwned>(path: &Path) -> Option<T> {
+    serde_json::from_str(&read_text(path)?).ok()
+}
+
+/// Writes a value as [`write_text`] does.
+pub(super) fn write_checked<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
+    write_text(path, &serde_json::to_string(value)?)
 }
 
 #[cfg(test)]

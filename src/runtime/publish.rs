@@ -176,7 +176,7 @@ impl Publisher {
         self.board.truncate(plan.services.len());
         self.shown = vec![None; plan.services.len()];
         (0..plan.services.len()).for_each(|place| self.callable(world, place));
-        self.rows(world, 0..plan.services.len());
+        self.all_rows(world);
         notices
     }
 
@@ -203,8 +203,9 @@ impl Publisher {
         let mut news = Vec::new();
         for place in places {
             self.callable(world, place);
-            if self.shown.get(place) != Some(&statuses(world, place)) {
-                news.push(place);
+            let statuses = statuses(world, place);
+            if self.shown.get(place) != Some(&statuses) {
+                news.push((place, statuses));
             }
         }
         self.rows(world, news);
@@ -243,12 +244,16 @@ impl Publisher {
         }
     }
 
+    /// Publishes all services as they are.
+    fn all_rows(&mut self, world: &World) {
+        self.rows(world, (0..world.plan().services.len()).map(|place| (place, statuses(world, place))));
+    }
+
     /// Publishes these services as they are.
-    fn rows(&mut self, world: &World, places: impl IntoIterator<Item = usize>) {
+    fn rows(&mut self, world: &World, places: impl IntoIterator<Item = (usize, Option<Vec<Status>>)>) {
         let plan = world.plan();
         let mut rows = Vec::new();
-        for place in places {
-            let statuses = statuses(world, place);
+        for (place, statuses) in places {
             let taken = |number: u16| self.taken.get(&number).map(|missing| missing.why.to_string());
             let instances = statuses.iter().flatten().map(|status| {
                 let usage = status.pid.and_then(|pid| self.usage.get(&pid)).copied();

@@ -14,8 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::memory::forget_most;
 use super::observed::Observed;
-use crate::effects::cache::write_whole;
-use crate::effects::fs::make_private_folder;
+use crate::effects::cache::{read_text, write_text};
 use crate::effects::gitignore::settings;
 use crate::effects::globs::{shown, unshown};
 use crate::effects::look::Look;
@@ -70,12 +69,8 @@ impl<'a> Answer<'a> {
 
     /// The answer with what is remarked of it, if it is known and nothing has changed since.
     pub fn known<R: DeserializeOwned>(&self) -> Option<(R, String)> {
-        let mut text = fs::read_to_string(&self.file).ok()?;
-        let (hash, body) = text.split_once('\n')?;
-        if blake3::hash(body.as_bytes()).to_hex().as_str() != hash {
-            return None;
-        }
-        let (head, answer) = body.split_once('\n')?;
+        let mut text = read_text(&self.file)?;
+        let (head, answer) = text.split_once('\n')?;
         let start = text.len() - answer.len();
         let head: Head<Question, R> = serde_json::from_str(head).ok()?;
         if head.question != self.question || !self.is_same(&head.seen)? {
@@ -104,15 +99,9 @@ impl<'a> Answer<'a> {
         let seen = seen.into_iter().map(|(path, look)| (from_root(path), look)).collect();
         let head = Head { question: &self.question, remarks, seen };
         let Ok(head) = serde_json::to_string(&head) else { return };
-        let body = format!("{head}\n{answer}");
-        if body.len() > LONGEST {
-            return;
-        }
-        let text = format!("{}\n{body}", blake3::hash(body.as_bytes()).to_hex());
-        let memories = self.file.parent().unwrap_or(&self.file);
-        let written = make_private_folder(memories).and_then(|()| write_whole(&self.file, text.as_bytes()));
-        if written.is_ok() {
-            forget_most(memories);
+        let text = format!("{head}\n{answer}");
+        if text.len() <= LONGEST && write_text(&self.file, &text).is_ok() {
+            forget_most(self.file.parent().unwrap_or(&self.file));
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::effects::cache::{read_checked, write_checked};
 use crate::effects::globs::{shown, unshown};
 use crate::effects::look::{Look, has_honest_times, settled};
 
-/// So many files are kept for trees; each has two of them at most.
+/// So many files are kept for trees: one for what was seen of each, and one for each question about it.
 const FILES: usize = 100;
 
 /// So much they may take.
@@ -98,7 +98,7 @@ impl Memory {
         }
         kept.has_changed = true;
         let names = read()?;
-        if stamp.1.max(stamp.2) < kept.settled {
+        if look.is_settled(kept.settled) {
             kept.new.insert(key, (stamp, names.clone()));
         }
         Ok(names)

@@ -61,14 +61,14 @@ impl Publisher {
             }
         }
         self.last_sample = Some((now, sample));
-        self.rows(world, 0..world.plan().services.len());
+        self.all_rows(world);
     }
 
     /// Forgets CPU and memory once nobody looks any more. Whoever joins those who look sees what they see.
     pub fn keep_sample(&mut self, is_looked_at: bool, world: &World) {
         if !is_looked_at && self.last_sample.take().is_some() {
             self.usage.clear();
-            self.rows(world, 0..world.plan().services.len());
+            self.all_rows(world);
         }
     }
 }
