@@ -1,7 +1,8 @@
 //! Which package manager a folder is worked on with: what its files say, nearest first, and where they disagree.
 
+use std::collections::HashSet;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -114,9 +115,10 @@ pub fn marks() -> impl Iterator<Item = &'static str> {
     OTHERS.into_iter().chain(LOCKS.iter().chain(&MARKS).map(move |(path, _)| first(path)))
 }
 
-/// Whether a name is one of [`marks`].
+/// Whether a name is one of [`marks`]. It is asked of every file of a tree.
 pub fn is_mark(name: &str) -> bool {
-    marks().any(|mark| mark == name)
+    static NAMES: LazyLock<HashSet<&str>> = LazyLock::new(|| marks().collect());
+    NAMES.contains(name)
 }
 
 /// A folder in which a manager may be said.
