@@ -5,6 +5,7 @@ mod mouse;
 mod pages;
 mod random;
 mod states;
+mod terminal;
 mod words;
 
 use std::fs;

@@ -1,10 +1,12 @@
 //! `nagaya ui`, and the dashboard of `up`: a real terminal and a real engine around `tui`.
 
+mod attached;
 mod command;
 mod feeds;
 mod plain;
 mod render;
 mod screen;
+mod signals;
 mod words;
 
 use std::io;
@@ -15,7 +17,6 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use crossterm::event::{Event, EventStream};
 use futures_util::StreamExt;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -32,6 +33,7 @@ use command::Own;
 use feeds::{Feeds, Source, Task};
 use plain::Plain;
 use screen::Screen;
+use signals::{Signals, Told};
 
 /// Between two frames at least: 30 a second are enough for any eye.
 const FRAME: Duration = Duration::from_millis(33);
@@ -208,44 +210,6 @@ fn finish(left: Left, session: &Session, owned: Option<Owned>, output: &Output) 
     }
 }
 
-/// What a process is told by signals. Ctrl-C is one only while the terminal is not ours.
-struct Signals {
-    interrupt: Signal,
-    hangup: Signal,
-    terminate: Signal,
-    /// Something went on that was stopped, as a shell has jobs do.
-    continued: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-            terminate: signal(SignalKind::terminate())?,
-            continued: signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?,
-        })
-    }
-
-    async fn next(&mut self) -> Told {
-        tokio::select! {
-            _ = self.interrupt.recv() => Told::Interrupt,
-            _ = self.hangup.recv() => Told::End,
-            _ = self.terminate.recv() => Told::End,
-            _ = self.continued.recv() => Told::GoOn,
-        }
-    }
-}
-
-/// What a signal says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
-    Interrupt,
-    /// The terminal is gone, or somebody wants this process to end.
-    End,
-    GoOn,
-}
-
 struct Session {
     app: App,
     client: Client,
@@ -267,7 +231,13 @@ impl Session {
         let mut drawn = Instant::now() - FRAME;
         let mut dirty = true;
         loop {
-            let draw_at = drawn + FRAME;
+            // Before all else: whoever tells without end must not keep the screen from being drawn.
+            if dirty && drawn.elapsed() >= FRAME {
+                screen.draw(&mut self.app)?;
+                (drawn, dirty) = (Instant::now(), false);
+                // How much room there is for what is shown is known by now.
+                self.feeds.serve(self.app.wants());
+            }
             let ask = tokio::select! {
                 biased;
                 event = keys.next() => match event {
@@ -285,12 +255,7 @@ impl Session {
                     Told::GoOn => None,
                 },
                 Some(message) = self.inbox.recv() => { dirty = true; self.app.update(message) }
-                () = tokio::time::sleep_until(draw_at), if dirty => {
-                    screen.draw(&mut self.app)?;
-                    drawn = Instant::now();
-                    dirty = false;
-                    None
-                }
+                () = tokio::time::sleep_until(drawn + FRAME), if dirty => None,
             };
             self.feeds.serve(self.app.wants());
             match ask {
@@ -333,6 +298,7 @@ impl Session {
                 return self.obey(next);
             }
             Ask::Copy(text) => drop(Screen::copy(&text)),
+            Ask::Type(typed) => self.feeds.write(typed),
             Ask::Suspend | Ask::Stream | Ask::Mouse(_) => {}
             Ask::Down => self.down(false),
             Ask::Kill => {

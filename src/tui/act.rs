@@ -20,6 +20,7 @@ impl App {
                 self.help_key(from, key);
                 None
             }
+            Over::Nothing if self.keys_are_of().is_some() => self.type_there(key),
             Over::Nothing => self.act(self.keymap.action(self.place(), key)?),
         }
     }
@@ -108,7 +109,8 @@ impl App {
             Action::Bottom => self.go(isize::MAX),
             Action::Left | Action::Right => return self.aside(action == Action::Right),
             Action::Open => return self.open(),
-            Action::Back => return self.back(),
+            Action::Back | Action::Detach => return self.back(),
+
             Action::Go(number) => {
                 if let Some((root, _)) = ROOTS.get(number) {
                     self.trail.go(root.clone());
@@ -121,9 +123,13 @@ impl App {
             Action::Mouse => return Some(self.toggle_mouse()),
             // There is nobody left to ask; any way out is the way out.
             Action::Quit | Action::Interrupt if self.gone => return Some(Ask::Close),
-            Action::Start | Action::Stop | Action::Restart | Action::Stream if self.gone => {
+            Action::Start | Action::Stop | Action::Restart | Action::Attach | Action::Stream if self.gone => {
                 self.message = Some("the engine is gone".to_owned());
             }
+            Action::Attach => match self.subject() {
+                Some(name) => self.attach(&name, None),
+                None => self.message = Some("no service is selected here".to_owned()),
+            },
             Action::Stream => return Some(Ask::Stream),
             Action::Start => return self.about_service(Ask::Start),
             Action::Stop => return self.about_service(Ask::Stop),
@@ -234,6 +240,7 @@ impl App {
             Page::Routes => self.routes.path(),
             Page::Tasks => self.tasks.open(),
             Page::Output => Some(self.output.all()),
+            Page::Terminal(..) => Some(self.attached.text()),
             Page::Why(_) | Page::Topology | Page::Logs(_) => self.subject(),
         };
         let first = text.as_ref()?.lines().next().unwrap_or_default().to_owned();
@@ -275,6 +282,7 @@ impl App {
             Page::Routes => self.routes.go(by),
             Page::Tasks => self.tasks.go(by),
             Page::Output => self.output.go(by, self.page),
+            Page::Terminal(..) => self.attached.scroll(by),
             Page::Logs(_) => {}
         }
     }
@@ -298,7 +306,7 @@ impl App {
                 let task = self.tasks.open()?;
                 return self.run(vec!["run".to_owned(), task], true);
             }
-            Page::Logs(_) | Page::Output => {}
+            Page::Logs(_) | Page::Output | Page::Terminal(..) => {}
         }
         None
     }

@@ -15,6 +15,7 @@ use super::requests::Requests;
 use super::routes::{self, Routes};
 use super::services::Group;
 use super::tasks::{Task, Tasks};
+use super::terminal::{self, Attached, Seat};
 use super::theme::Theme;
 use super::topology::Topology;
 use super::why::Why;
@@ -59,6 +60,8 @@ pub enum Msg {
     Output(Vec<String>),
     /// The command has ended, with this code if by itself.
     Ended(Option<i32>),
+    /// What comes of attaching to a run of a service.
+    Terminal(Seat, terminal::Told),
     /// Something to tell the user.
     Told(String),
     /// The engine is gone.
@@ -77,6 +80,8 @@ pub enum Ask {
     Run(Vec<String>),
     /// End the command that runs.
     EndRun,
+    /// Type this at the terminal that is shown.
+    Type(Vec<u8>),
     /// Put a text on the clipboard.
     Copy(String),
     /// Give the terminal back until one is called again.
@@ -109,6 +114,8 @@ pub struct Wants {
     pub requests: bool,
     pub routes: bool,
     pub tasks: bool,
+    /// The terminal of this one, with so many rows and columns.
+    pub terminal: Option<(Seat, (u16, u16))>,
 }
 
 /// Where keys go on the page of services.
@@ -151,6 +158,7 @@ pub struct App {
     pub routes: Routes,
     pub tasks: Tasks,
     pub output: Output,
+    pub attached: Attached,
     /// The commands of nagaya, for the palette.
     pub commands: Vec<Suggestion>,
     /// The shift that follows the one that is being made.
@@ -194,6 +202,7 @@ impl App {
             routes: Routes::default(),
             tasks: Tasks::default(),
             output: Output::default(),
+            attached: Attached::default(),
             commands: Vec::new(),
             next_shift: None,
             shape: 0,
@@ -232,6 +241,7 @@ impl App {
             Page::Topology => self.topology.subject(&Network::new(self)),
             Page::Trace(trace) => self.requests.served(trace).map(|(service, _)| service),
             Page::Routes => self.routes.subject(),
+            Page::Terminal(name, _) => Some(name.clone()),
             Page::Requests | Page::Tasks | Page::Output => None,
         }
     }
@@ -253,6 +263,7 @@ impl App {
             requests: matches!(top, Page::Requests | Page::Trace(_)),
             routes: *top == Page::Routes,
             tasks: *top == Page::Tasks || (types_command && self.tasks.told.is_none()),
+            terminal: self.seat(),
         }
     }
 
@@ -295,6 +306,7 @@ impl App {
             Msg::Tasks(told) => self.tasks.told = Some(told),
             Msg::Output(lines) => self.output.add(lines),
             Msg::Ended(code) => return self.ended(code),
+            Msg::Terminal(seat, told) => return self.told_of_terminal(&seat, told),
             Msg::Told(text) => self.message = Some(text),
             Msg::Gone => {
                 self.gone = true;
@@ -333,6 +345,7 @@ impl App {
             Page::Services => self.subject().into_iter().collect(),
             Page::Logs(names) if names.is_empty() => all(),
             Page::Logs(names) => names.clone(),
+            Page::Terminal(name, _) if self.has_input() => vec![name.clone()],
             _ => return,
         };
         if of != self.logs.of {

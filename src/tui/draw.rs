@@ -16,7 +16,7 @@ use super::mouse::{Spot, row_of};
 use super::page::{Page, ROOTS};
 use super::prompt::{For, Prompt};
 use super::text::fit;
-use super::{logs, output, palette, requests, routes, services, tasks, topology, why};
+use super::{logs, output, palette, requests, routes, services, tasks, terminal, topology, why};
 use crate::view::state_mark;
 
 /// Below this, panes make no sense.
@@ -49,6 +49,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, now: jiff::Timestamp) {
         Page::Routes => routes::draw(app, frame, body),
         Page::Tasks => tasks::draw(app, frame, body),
         Page::Output => output::draw(app, frame, body),
+        Page::Terminal(name, _) => terminal::draw(app, frame, body, &name),
     }
     footer(app, frame, foot);
     let spots = match &app.over {
@@ -156,6 +157,9 @@ fn footer(app: &App, frame: &mut Frame<'_>, area: Rect) {
 
 /// The keys that are needed most on this page, as many of its own as there is room for.
 fn hints(app: &App, width: usize) -> String {
+    if let Some(name) = app.keys_are_of() {
+        return format!(" {} detaches; all other keys are for {name}", app.keymap.first(app.place(), Action::Detach));
+    }
     use Action::{
         AsList, Back, Filter, Follow, Left, Level, NextMatch, Open, Restart, Right, Search, Start, Stop, Trouble, Why,
     };
@@ -181,6 +185,7 @@ fn hints(app: &App, width: usize) -> String {
         Page::Routes => &[(Open, "explain or share"), (Filter, "a path"), (Left, "less"), (Right, "more")],
         Page::Tasks => &[(Open, "run"), (Filter, "find")],
         Page::Output => &[(Back, "back")],
+        Page::Terminal(..) => &[(Restart, "restart"), (Back, "back")],
     };
     let hint = |(action, word): &(Action, &str)| format!(" {} {word} ", app.keymap.first(app.place(), *action));
     let always: String =

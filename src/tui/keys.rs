@@ -26,6 +26,10 @@ pub enum Action {
     /// The next service that fails.
     Trouble,
     Mark,
+    /// To the terminal of a service.
+    Attach,
+    /// Away from it.
+    Detach,
     Start,
     Stop,
     Restart,
@@ -66,6 +70,7 @@ pub enum Place {
     Routes,
     Tasks,
     Output,
+    Terminal,
 }
 
 /// An action and the keys for it.
@@ -84,7 +89,7 @@ pub struct Binding {
 const EVERYWHERE: &[Place] = &[];
 /// Where a service is selected.
 const ON_A_SERVICE: &[Place] =
-    &[Place::Services, Place::Why, Place::Logs, Place::Topology, Place::Trace, Place::Routes];
+    &[Place::Services, Place::Why, Place::Logs, Place::Topology, Place::Trace, Place::Routes, Place::Terminal];
 /// Where lines are read, below the services too.
 const AT_LINES: &[Place] = &[Place::Services, Place::Logs];
 const AT_WHAT_COMES: &[Place] = &[Place::Services, Place::Logs, Place::Requests];
@@ -105,6 +110,8 @@ pub const BINDINGS: &[Binding] = &[
     key(Action::Stop, "stop", "x", "stop it", ON_A_SERVICE),
     key(Action::Restart, "restart", "r", "restart it", ON_A_SERVICE),
     key(Action::Why, "why", "e", "explain why it is not ready", ON_A_SERVICE),
+    key(Action::Attach, "attach", "a", "to its terminal, if it has one", ON_A_SERVICE),
+    key(Action::Detach, "detach", "Ctrl-q", "from the terminal back to the dashboard", &[Place::Terminal]),
     key(Action::Mark, "mark", "Space", "mark it: the logs of all that are marked", &[Place::Services]),
     key(Action::SwitchPane, "pane", "Tab", "between services and logs", &[Place::Services, Place::Logs]),
     key(Action::Search, "search", "/", "search (a regular expression)", AT_LINES),
@@ -309,7 +316,7 @@ mod tests {
 
     use super::*;
 
-    const PLACES: [Place; 9] = [
+    const PLACES: [Place; 10] = [
         Place::Services,
         Place::Logs,
         Place::Why,
@@ -319,6 +326,7 @@ mod tests {
         Place::Routes,
         Place::Tasks,
         Place::Output,
+        Place::Terminal,
     ];
 
     #[test]

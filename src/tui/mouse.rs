@@ -56,6 +56,9 @@ pub fn row_of(area: Rect, row: usize) -> Rect {
 impl App {
     /// Takes what the mouse did.
     pub(super) fn mouse(&mut self, event: MouseEvent) -> Option<Ask> {
+        if self.over == Over::Nothing && self.keys_are_of().is_some() && self.is_over_terminal(event) {
+            return self.mouse_there(event);
+        }
         let at = Position { x: event.column, y: event.row };
         let by = match event.kind {
             MouseEventKind::Down(MouseButton::Left) => {
@@ -123,7 +126,7 @@ impl App {
             // What is under the pointer moves, wherever keys go.
             Page::Services if self.spots.at(at).contains(&Spot::Pane(Pane::Logs)) => self.logs.scroll(by * STEP),
             Page::Services => self.go_services(by),
-            Page::Logs(_) | Page::Output => self.go(by * STEP),
+            Page::Logs(_) | Page::Output | Page::Terminal(..) => self.go(by * STEP),
             _ => self.go(by),
         }
     }
@@ -138,7 +141,7 @@ impl App {
             Page::Trace(_) => self.requests.bar(),
             Page::Routes => self.routes.selected(),
             Page::Tasks => self.tasks.selected(),
-            Page::Logs(_) | Page::Output => return,
+            Page::Logs(_) | Page::Output | Page::Terminal(..) => return,
         };
         let by = isize::try_from(place).unwrap_or(isize::MAX) - isize::try_from(here).unwrap_or(isize::MAX);
         match self.trail.top() {

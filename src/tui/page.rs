@@ -20,6 +20,8 @@ pub enum Page {
     Tasks,
     /// What a command writes.
     Output,
+    /// The terminal of an instance of a service.
+    Terminal(String, u32),
 }
 
 /// The pages that have a number, and their titles.
@@ -69,6 +71,7 @@ impl Page {
             Self::Routes => Place::Routes,
             Self::Tasks => Place::Tasks,
             Self::Output => Place::Output,
+            Self::Terminal(..) => Place::Terminal,
         }
     }
 }

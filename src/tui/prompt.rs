@@ -13,6 +13,8 @@ pub enum For {
     Path,
     /// The share of a version, in percent.
     Share,
+    /// A line for a service that reads lines.
+    Input,
     /// A command of nagaya; one of its suggestions is selected.
     Command(usize),
 }
@@ -47,6 +49,7 @@ impl Prompt {
             For::Filter => "only: ",
             For::Path => "path: ",
             For::Share => "percent: ",
+            For::Input => "> ",
             For::Command(_) => ":",
         }
     }

@@ -26,6 +26,7 @@ impl App {
             }
             (Typed::GivenUp, For::Search) => self.logs.search = None,
             (Typed::GivenUp, For::Filter) => self.keep(""),
+            (Typed::GivenUp, For::Input) => drop(self.trail.back()),
             (Typed::GivenUp, For::Path | For::Share | For::Command(_)) => {}
             (Typed::Given, For::Search) => {
                 self.logs.search_for(&prompt.text);
@@ -43,6 +44,11 @@ impl App {
                 };
                 let words = self.routes.give(percent);
                 return self.shift(words);
+            }
+            (Typed::Given, For::Input) => {
+                // One line after the other, until it is left.
+                self.over = Over::Prompt(Prompt::new(For::Input));
+                return Some(Ask::Type(format!("{}\n", prompt.text).into_bytes()));
             }
             (Typed::Given, For::Command(selected)) => return self.command(prompt, selected),
         }
@@ -96,12 +102,32 @@ impl App {
         self.over = Over::Prompt(Prompt { what: For::Command(0), text: completed(typed, suggestion) });
     }
 
+    /// `attach [SERVICE] [--index N]`, as the command line has it.
+    fn attach_typed(&mut self, words: &[String]) {
+        let (service, index) = match words {
+            [] => (self.subject(), None),
+            [service] => (Some(service.clone()), None),
+            [service, flag, index] | [flag, index, service] if flag == "--index" => {
+                (Some(service.clone()), index.parse().ok())
+            }
+            _ => (None, None),
+        };
+        match service {
+            Some(service) if words.len() < 2 || index.is_some() => self.attach(&service, index),
+            _ => self.message = Some("`attach SERVICE` or `attach SERVICE --index N`".to_owned()),
+        }
+    }
+
     fn run_typed(&mut self, typed: &str) -> Option<Ask> {
         let words = words(typed);
         match words.first().map(String::as_str) {
             None => None,
-            Some("ui" | "attach") => {
-                self.message = Some(format!("`{}` needs a terminal of its own", words[0]));
+            Some("ui") => {
+                self.message = Some("`ui` needs a terminal of its own".to_owned());
+                None
+            }
+            Some("attach") => {
+                self.attach_typed(&words[1..]);
                 None
             }
             Some(_) => self.run(words, true),

@@ -36,6 +36,11 @@ pub fn row(name: &str, state: &str, port: Option<u16>, more: &Value) -> Service 
     serde_json::from_value(row).unwrap()
 }
 
+/// All rows there are.
+pub fn rows(services: Vec<Service>) -> Msg {
+    Msg::Rows(Changes { version: 2, whole: true, services, notices: Vec::new() })
+}
+
 pub fn services() -> Vec<Service> {
     vec![
         row("web", "ready", Some(8080), &json!({ "cpu_percent": 3.1, "memory_bytes": 18_874_368 })),

@@ -2,7 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use nagaya::runtime::Changes;
-use nagaya::tui::{App, Ask, Msg};
+use nagaya::tui::{App, Ask, Msg, TerminalTold};
 use serde_json::{Value, json};
 
 use super::fixture::{
@@ -51,7 +51,7 @@ fn random_mouse(random: &mut fastrand::Rng) -> MouseEvent {
 
 /// What an engine may tell at any time.
 fn random_msg(app: &App, random: &mut fastrand::Rng) -> Msg {
-    match random.u8(..10) {
+    match random.u8(..11) {
         0 => {
             let mut rows = services();
             random.shuffle(&mut rows);
@@ -65,9 +65,43 @@ fn random_msg(app: &App, random: &mut fastrand::Rng) -> Msg {
         5 => Msg::Requests { first: random.bool(), requests: requests() },
         6 => Msg::Routes(if random.bool() { routes() } else { nagaya::tui::RoutesTold::default() }),
         7 => Msg::Tasks(if random.bool() { Ok(tasks()) } else { Err("no tasks".to_owned()) }),
-        8 => Msg::Output(vec!["a line\tof \x1b[1moutput".to_owned()]),
+        8 => random_told(app, random),
+        9 => Msg::Output(vec!["a line\tof \x1b[1moutput".to_owned()]),
         _ => Msg::Ended(Some(0)),
     }
+}
+
+/// What a program may draw: everything.
+fn random_drawn(random: &mut fastrand::Rng) -> Vec<u8> {
+    let mut out = Vec::new();
+    for _ in 0..random.u8(..20) {
+        match random.u8(..6) {
+            0 => out.extend(std::iter::repeat_with(|| random.u8(..)).take(8)),
+            1 => out.extend("長屋 e\u{301}🏠\r\n\t".bytes()),
+            2 => out.extend(b"\x1b[?1049h\x1b[?1000h\x1b[?1006h"),
+            3 => out.extend(b"\x1b[?1049l"),
+            4 => out.extend([0x1b, random.choice(*b"78DEHMcZ").unwrap_or(b'c')]),
+            _ => {
+                let number = |random: &mut fastrand::Rng| random.choice([0, 1, 2, 5, 79, 300, 65535]).unwrap_or(0);
+                let (one, other) = (number(random), number(random));
+                let end = char::from(random.u8(b'@'..=b'~'));
+                out.extend(format!("\x1b[{one};{other}{end}").bytes());
+            }
+        }
+    }
+    out
+}
+
+fn random_told(app: &App, random: &mut fastrand::Rng) -> Msg {
+    let Some((seat, _)) = app.wants().terminal else { return Msg::Told("a word".to_owned()) };
+    let told = match random.u8(..20) {
+        0 => TerminalTold::Over,
+        1 => TerminalTold::Refused("it cannot be had".to_owned()),
+        2 => TerminalTold::Begun(false),
+        3..=5 => TerminalTold::Begun(true),
+        _ => TerminalTold::Drawn(random_drawn(random)),
+    };
+    Msg::Terminal(seat, told)
 }
 
 #[test]
@@ -93,8 +127,9 @@ fn no_key_is_one_too_many() {
     }
 }
 
-/// From wherever one is, Esc leads to the services, and keys there do what they always do.
+/// From wherever one is, Esc leads to the services, also from a terminal that was left, and keys there do what they always do.
 fn gets_back(app: &mut App) {
+    app.update(Msg::Key(KeyEvent::new(KeyCode::Char('q'), KeyModifiers::CONTROL)));
     for _ in 0..20 {
         key(app, KeyCode::Esc);
     }

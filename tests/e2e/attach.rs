@@ -78,6 +78,48 @@ fn several_see_one_terminal_and_type_there_and_each_leaves_it_as_it_was() {
     }
 }
 
+/// In the dashboard the terminal has a page, and the dashboard stays around it.
+#[test]
+fn a_terminal_is_a_page_of_the_dashboard() {
+    let sandbox = Sandbox::of(Account::all()[0], MANIFEST);
+    sandbox.write("shell.sh", SHELL);
+    sandbox.up();
+    let terminal = Terminal::open(&sandbox, (80, 24), "ui");
+    terminal.shows("shell");
+    terminal.press(&["a"]);
+    terminal.shows("Ctrl-q detaches; all other keys are for shell");
+    terminal.press(&["quiet", "Enter"]);
+    terminal.shows("you said quiet");
+    assert!(terminal.colours().contains("\u{1b}[38;5;2m"), "{:?}", terminal.colours());
+    terminal.press(&["size", "Enter"]);
+    terminal.shows("it has 20 78");
+    terminal.resize((100, 40));
+    until("it is told of the size", || {
+        terminal.press(&["size", "Enter"]);
+        terminal.has("it has 36 98")
+    });
+    terminal.press(&["windows", "Enter"]);
+    terminal.shows("full of windows");
+    assert!(!terminal.has("you said quiet"));
+    assert!(terminal.has("1 services 2 logs"), "the dashboard is around it");
+    terminal.press(&["C-q"]);
+    terminal.shows("? help");
+    assert_eq!(sandbox.row("shell")["state"], "running");
+    // Whoever comes back sees what is there, and when it has ended the next run.
+    terminal.press(&["a"]);
+    terminal.shows("full of windows");
+    terminal.press(&["quit", "Enter"]);
+    terminal.shows("it has ended");
+    terminal.press(&["r"]);
+    terminal.shows("Ctrl-q detaches; all other keys are for shell");
+    terminal.press(&["size", "Enter"]);
+    terminal.shows("it has 36 98");
+    terminal.press(&["C-q", "j", "a"]);
+    terminal.shows("plain has no terminal, and reads nothing");
+    terminal.press(&["q"]);
+    terminal.shows("ended with 0");
+}
+
 #[test]
 fn what_has_no_terminal_says_so() {
     let sandbox = Sandbox::new(MANIFEST);

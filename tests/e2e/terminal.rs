@@ -33,6 +33,16 @@ impl<'a> Terminal<'a> {
         self.tmux(&["capture-pane", "-p"]).good().out
     }
 
+    /// What is seen, with its colours.
+    pub fn colours(&self) -> String {
+        self.tmux(&["capture-pane", "-p", "-e"]).good().out
+    }
+
+    pub fn resize(&self, (width, height): (u16, u16)) {
+        let (width, height) = (width.to_string(), height.to_string());
+        self.tmux(&["resize-window", "-x", &width, "-y", &height]).good();
+    }
+
     /// All that scrolled out of sight, and what is seen.
     fn history(&self) -> String {
         self.tmux(&["capture-pane", "-p", "-S", "-"]).good().out

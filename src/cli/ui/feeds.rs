@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::attached::Attached;
 use super::command::Own;
 use crate::api::{CallError, Client, Events, Identity};
 use crate::cli::logs::{Follower, From};
@@ -45,6 +46,7 @@ pub struct Feeds {
     requests: Option<Task>,
     routes: Option<Task>,
     tasks: Option<Task>,
+    terminal: Option<Attached>,
     rows: Task,
     _traffic: Task,
 }
@@ -73,6 +75,7 @@ impl Feeds {
             requests: None,
             routes: None,
             tasks: None,
+            terminal: None,
             rows,
             _traffic: traffic,
         }
@@ -104,7 +107,31 @@ impl Feeds {
             // What was begun is finished, wherever one goes meanwhile.
             self.tasks = Some(Task(tokio::spawn(self.source.clone().tasks())));
         }
+        self.serve_terminal(&wants);
         self.wants = wants;
+    }
+
+    fn serve_terminal(&mut self, wants: &Wants) {
+        let seat = |wants: &Wants| wants.terminal.as_ref().map(|(seat, _)| seat.clone());
+        match (&wants.terminal, &self.terminal) {
+            (None, _) => self.terminal = None,
+            (Some((_, size)), Some(terminal)) if seat(wants) == seat(&self.wants) => {
+                if wants.terminal != self.wants.terminal {
+                    terminal.resize(*size);
+                }
+            }
+            (Some((seat, size)), _) => {
+                let Source { client, messages, .. } = self.source.clone();
+                self.terminal = Some(Attached::new(client, messages, seat.clone(), *size));
+            }
+        }
+    }
+
+    /// Types something at the terminal that is shown.
+    pub fn write(&self, typed: Vec<u8>) {
+        if let Some(terminal) = &self.terminal {
+            terminal.write(typed);
+        }
     }
 }
 

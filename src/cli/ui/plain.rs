@@ -7,7 +7,8 @@ use futures_util::StreamExt;
 use jiff::Timestamp;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
-use super::{Left, Session, Signals, Told};
+use super::signals::{Signals, Told};
+use super::{Left, Session};
 use crate::api::{Client, Identity};
 use crate::cli::error::Error;
 use crate::cli::output::{Output, dim};
