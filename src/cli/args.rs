@@ -38,6 +38,7 @@ use super::url::Url;
 use super::wait::Wait;
 use crate::model::parse_duration;
 
+use super::global::helped;
 pub use super::global::{Color, Global};
 
 /// What was asked for.
@@ -63,15 +64,6 @@ pub fn parse(words: Vec<OsString>) -> Result<Args, clap::Error> {
         global.add(Global::from_arg_matches(behind)?);
     }
     Ok(Args { global, command: Some(Command::read(name, behind)?) })
-}
-
-/// `nagaya help up` is `nagaya up --help`. Declared as a command it would need all others to be complete.
-fn helped(mut words: Vec<OsString>) -> Vec<OsString> {
-    if words.get(1).is_some_and(|word| word == "help") {
-        words.remove(1);
-        words.push("--help".into());
-    }
-    words
 }
 
 /// Everything that the command line can do.
@@ -269,6 +261,9 @@ pub struct Up {
     /// Stream the logs instead of showing the dashboard
     #[arg(long, env = "NAGAYA_NO_TUI")]
     pub no_tui: bool,
+    /// Say what changes, a line each, and take commands as lines, instead of showing the dashboard: for screen readers
+    #[arg(long, env = "NAGAYA_WORDS")]
+    pub words: bool,
     /// Who has the mouse in the dashboard: `on`, and Shift leaves it to the terminal, or `off`
     #[arg(long, value_name = "WHO", default_value = "on", env = "NAGAYA_MOUSE")]
     pub mouse: super::ui::Mouse,

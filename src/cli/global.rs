@@ -1,5 +1,6 @@
 //! Flags of every command.
 
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -42,6 +43,30 @@ pub struct Global {
     pub color: Option<Color>,
 }
 
+/// `nagaya help up` is `nagaya up --help`, also behind flags. Declared as a command it would need all others to be complete.
+pub fn helped(mut words: Vec<OsString>) -> Vec<OsString> {
+    if !words.iter().any(|word| word == "help") {
+        return words;
+    }
+    let flags = Global::augment_args(clap::Command::new("nagaya"));
+    let has_value = |word: &str| {
+        let mut valued = flags.get_arguments().filter(|flag| flag.get_action().takes_values());
+        match word.strip_prefix("--") {
+            Some(long) => valued.any(|flag| flag.get_long() == Some(long)),
+            None => valued.any(|flag| flag.get_short().is_some() && flag.get_short() == word.chars().last()),
+        }
+    };
+    let mut at = 1;
+    while let Some(flag) = words.get(at).and_then(|word| word.to_str()).filter(|word| word.starts_with('-')) {
+        at += if has_value(flag) { 2 } else { 1 };
+    }
+    if words.get(at).map(OsString::as_os_str) == Some(OsStr::new("help")) {
+        words.remove(at);
+        words.push("--help".into());
+    }
+    words
+}
+
 impl Global {
     /// Adds what stood behind the command. Variables are found in both places, so lists may hold things twice.
     pub fn add(&mut self, behind: Self) {
@@ -68,4 +93,28 @@ pub enum Color {
     Auto,
     Always,
     Never,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_is_a_command_behind_flags_too() {
+        let read = |line: &str| {
+            let words = helped(line.split(' ').map(Into::into).collect());
+            words.iter().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+        };
+        for (typed, meant) in [
+            ("nagaya help", "nagaya --help"),
+            ("nagaya help up", "nagaya up --help"),
+            ("nagaya -C . --project-name shop -q help up", "nagaya -C . --project-name shop -q up --help"),
+            ("nagaya --file=a.yaml help dtab get", "nagaya --file=a.yaml dtab get --help"),
+            ("nagaya -p help up", "nagaya -p help up"),
+            ("nagaya exec web help", "nagaya exec web help"),
+            ("nagaya -C", "nagaya -C"),
+        ] {
+            assert_eq!(read(typed), meant);
+        }
+    }
 }

@@ -34,6 +34,7 @@ use feeds::{Feeds, Source, Task};
 use plain::Plain;
 use screen::Screen;
 use signals::{Signals, Told};
+pub use words::show as heard;
 
 /// Between two frames at least: 30 a second are enough for any eye.
 const FRAME: Duration = Duration::from_millis(33);
@@ -176,7 +177,9 @@ fn keymap() -> (Keymap, Option<String>) {
 fn commands() -> Vec<Suggestion> {
     let line = command_line();
     let about = |command: &clap::Command| command.get_about().map(ToString::to_string).unwrap_or_default();
-    line.get_subcommands().map(|it| Suggestion { word: it.get_name().to_owned(), about: about(it) }).collect()
+    let all = line.get_subcommands().map(|it| Suggestion { word: it.get_name().to_owned(), about: about(it) });
+    let help = Suggestion { word: "help".to_owned(), about: "What a command does, and its flags".to_owned() };
+    all.chain([help]).collect()
 }
 
 /// How the dashboard ended.

@@ -214,6 +214,10 @@ impl Session {
 
     async fn show(mut self, output: &Output) -> Result<ExitCode, Error> {
         let judges = self.args.exit_code_from.is_some() || self.args.abort_on_failure;
+        if self.args.words && !judges && !output.json {
+            self.greet(output);
+            return ui::heard(&self.client, &self.identity, self.owned.take(), output).await;
+        }
         if output.is_terminal() && !self.args.no_tui && !judges && !output.json {
             let owned = self.owned.take();
             return ui::show(

@@ -25,6 +25,7 @@ pub fn suggestions(app: &App, typed: &str) -> Vec<Suggestion> {
     let (before, letters) = typed.rsplit_once(' ').unwrap_or(("", typed));
     let all: Vec<Suggestion> = match before.split_whitespace().next() {
         None => app.commands.clone(),
+        Some("help") => app.commands.iter().filter(|it| it.word != "help").cloned().collect(),
         Some("run") => tasks(app),
         Some(_) => services(app),
     };

@@ -22,7 +22,7 @@ pub const HELP: [&str; 7] = [
     "an empty line: how things stand.",
     "cancel: ends the command that runs.",
     "help: this. `--help` behind a command tells of it.",
-    "quit, or the end of what is typed: leaves; the workspace runs on.",
+    "quit, or the end of what is typed: leaves; the workspace runs on. The up that started it is asked first, and stays.",
     "Changes of services are said as they happen, a line each.",
 ];
 
@@ -37,6 +37,11 @@ impl Words {
         let mut names: Vec<String> = self.rows.iter().map(|row| row.name.clone()).collect();
         names.dedup();
         names
+    }
+
+    /// Services run, or should: an engine that ends now was not asked to.
+    pub fn is_alive(&self) -> bool {
+        self.rows.iter().any(|row| row.wanted && !matches!(row.state, State::Stopping | State::Stopped))
     }
 
     /// How things stand: a line for all, and one for each that is not well.

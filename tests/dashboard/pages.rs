@@ -186,6 +186,21 @@ fn the_palette_suggests_and_runs() {
 }
 
 #[test]
+fn help_is_asked_for_in_the_palette() {
+    let mut app = full_app();
+    go(&mut app, ":help rest");
+    let shown = screen(&mut app, 80, 24);
+    assert!(shown.contains("Start new instances") && !shown.contains("Run tasks"), "{shown}");
+    key(&mut app, KeyCode::Enter);
+    let run = key(&mut app, KeyCode::Enter);
+    assert_eq!(run, Some(Ask::Run(vec!["help".to_owned(), "restart".to_owned()])));
+    assert_eq!(app.update(Msg::Ended(Some(0))), None);
+    key(&mut app, KeyCode::Esc);
+    go(&mut app, ":help");
+    assert_eq!(key(&mut app, KeyCode::Enter), Some(Ask::Run(vec!["help".to_owned()])));
+}
+
+#[test]
 fn lines_are_filtered_by_words_and_level() {
     let mut app = full_app();
     go(&mut app, "2L");

@@ -244,6 +244,60 @@ fn clicks_select_unless_the_mouse_is_the_terminals() {
 }
 
 #[test]
+fn the_palette_helps_with_commands() {
+    let sandbox = Sandbox::new(MANIFEST);
+    sandbox.up();
+    let terminal = Terminal::open(&sandbox, (100, 40), "ui");
+    terminal.shows("hello from web");
+    terminal.press(&[":"]);
+    terminal.press(&["help restart", "Enter"]);
+    terminal.shows("Usage: nagaya restart");
+    terminal.shows("done");
+}
+
+#[test]
+fn who_boots_hears_of_it_in_lines_too() {
+    let sandbox = Sandbox::new(MANIFEST);
+    let terminal = Terminal::open(&sandbox, (100, 40), "up --words");
+    terminal.shows("help says what can be typed");
+    terminal.shows("term: all 2 instances are as they should be");
+    assert_eq!(terminal.tmux(&["display-message", "-p", "#{alternate_on}"]).out, "0\n");
+    // Whose it is, is asked.
+    terminal.press(&["quit", "Enter"]);
+    terminal.shows("type stop, leave or stay");
+    terminal.press(&["stay", "Enter"]);
+    terminal.shows("staying with term");
+    terminal.press(&["restart web", "Enter"]);
+    terminal.shows("`restart web` is done");
+    terminal.press(&["quit", "Enter", "leave", "Enter"]);
+    terminal.shows("term runs on");
+    terminal.shows("ended with 0");
+    drop(terminal);
+    // A second one owns nothing, and only leaves.
+    let terminal = Terminal::open(&sandbox, (100, 40), "up --words");
+    terminal.shows("help says what can be typed");
+    terminal.press(&["C-c"]);
+    terminal.shows("ended with 0");
+    assert_eq!(sandbox.row("web")["state"], "running");
+    sandbox.nagaya(&["down"]).good();
+    drop(terminal);
+    let terminal = Terminal::open(&sandbox, (100, 40), "up --words");
+    terminal.shows("term: all 2 instances are as they should be");
+    terminal.press(&["C-c"]);
+    terminal.shows("stopping everything; Ctrl-c kills");
+    terminal.shows("term is down");
+    terminal.shows("ended with 0");
+    drop(terminal);
+    // That nobody can type is no reason to stop what runs; that somebody else stops it is no failure.
+    let terminal = Terminal::open(&sandbox, (100, 40), "up --words < /dev/null");
+    terminal.shows("nothing more can be typed");
+    terminal.shows("term: all 2 instances are as they should be");
+    sandbox.nagaya(&["down"]).good();
+    terminal.shows("term is down");
+    terminal.shows("ended with 0");
+}
+
+#[test]
 fn words_are_said_and_typed_in_lines() {
     let sandbox = Sandbox::new(MANIFEST);
     sandbox.up();
