@@ -85,6 +85,21 @@ fn one_key_leads_to_what_fails_from_anywhere() {
     key(&mut app, KeyCode::Char('6'));
     key(&mut app, KeyCode::Char('!'));
     assert_eq!(app.wants().logs, ["cart"]);
+    // What crashes again and again looks well in between, and is found all the same.
+    let crashed = |state: &str, crashes: u32| {
+        let rows =
+            vec![row("web", "ready", None, &Value::Null), row("loop", state, None, &json!({ "crashes": crashes }))];
+        Msg::Rows(Changes { version: 2, whole: true, services: rows, notices: Vec::new() })
+    };
+    for (state, crashes) in [("starting", 1), ("waiting", 1), ("running", 2)] {
+        key(&mut app, KeyCode::Char('g'));
+        app.update(crashed(state, crashes));
+        key(&mut app, KeyCode::Char('!'));
+        assert_eq!(app.wants().logs, ["loop"], "{state}");
+        assert!(screen(&mut app, 80, 24).contains("1 fails"), "{state}");
+    }
+    app.update(crashed("running", 1));
+    assert!(!screen(&mut app, 80, 24).contains("fails"), "it runs again");
     let well = vec![row("web", "ready", None, &Value::Null), row("users", "waiting", None, &Value::Null)];
     app.update(Msg::Rows(Changes { version: 2, whole: true, services: well, notices: Vec::new() }));
     key(&mut app, KeyCode::Char('!'));

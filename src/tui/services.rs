@@ -17,6 +17,9 @@ use crate::model::Size;
 use crate::supervise::State;
 use crate::view::{Port, Rates, Service, elapsed, label, state_mark};
 
+/// So many crashes in a row are no accident.
+const LOOP: u32 = 2;
+
 /// A service: its instances.
 #[derive(Debug, Clone, Copy)]
 pub struct Group<'a>(pub &'a [Service]);
@@ -53,7 +56,9 @@ impl<'a> Group<'a> {
     /// One of its instances does not do what it should, and not because of others.
     pub fn fails(self) -> bool {
         let is_bad = |state| matches!(state, State::Unhealthy | State::Backoff | State::Failed);
-        self.0.iter().any(|row| row.wanted && is_bad(row.state))
+        // Between two crashes in a row it may look well for a moment.
+        let is_looping = |row: &Service| row.crashes >= LOOP || (row.crashes > 0 && !row.settled);
+        self.0.iter().any(|row| row.wanted && (is_bad(row.state) || is_looping(row)))
     }
 
     fn cpu(self) -> Option<f64> {

@@ -9,7 +9,7 @@ use ratatui::widgets::{Block, Paragraph};
 use super::app::App;
 use super::draw::window;
 use super::mouse::{Spot, row_of};
-use super::network::{Edge, How, Network, Picture, Shown, drawn};
+use super::network::{Edge, How, Network, Node, Picture, Shown, drawn};
 use super::services::{millis, percent, rate};
 use super::text::{fit, fit_line};
 use crate::view::{Graph, state_mark};
@@ -64,7 +64,11 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     let network = Network::new(app);
     let selected = app.topology.place(&network);
     let about = about(app, &network, selected);
-    let height = u16::try_from(about.len()).unwrap_or(6).saturating_add(2).min(area.height / 2);
+    let height = match network.nodes.is_empty() {
+        // There is nobody to tell of.
+        true => 0,
+        false => u16::try_from(about.len()).unwrap_or(6).saturating_add(2).min(area.height / 2),
+    };
     let [top, bottom] = Layout::vertical([Constraint::Min(3), Constraint::Length(height)]).areas(area);
     let title = Span::styled(" topology ", app.theme.title());
     let is_shared = network.edges.iter().any(|edge| edge.is_shared);
@@ -94,7 +98,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
         let lines: Vec<_> = lines.map(|line| fit_line(line, width)).collect();
         frame.render_widget(Paragraph::new(lines), inner);
     }
-    let name = network.nodes.get(selected).map_or("", |node| &node.name);
+    let Some(Node { name, .. }) = network.nodes.get(selected) else { return };
     let block =
         Block::bordered().title(Span::styled(format!(" {name} "), app.theme.title())).border_style(app.theme.faint());
     let inner = block.inner(bottom);
