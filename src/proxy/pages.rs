@@ -16,7 +16,7 @@ use crate::route::Table;
 use crate::runtime::Board;
 use crate::supervise::State;
 use crate::telemetry::logs::last_lines;
-use crate::view::{LogLine, Port, Service, by_service, label};
+use crate::view::{LogLine, Port, Service, by_service};
 
 /// Lines of a service's log on its page.
 const LINES: usize = 20;
@@ -130,7 +130,7 @@ fn service(row: &Service) -> String {
     let ports: Vec<String> = row.ports.iter().map(port).collect();
     format!(
         "<tr><td>{}<td>{}{}<td>{}",
-        escape(&label(&row.service, row.instance)),
+        escape(&row.label()),
         state(row.state),
         reason.unwrap_or_default(),
         ports.join("<br>")
@@ -171,5 +171,28 @@ fn heading(refusal: &Refusal) -> String {
     match (refusal.service(), letters.next()) {
         (None, Some(first)) => first.to_uppercase().chain(letters).collect(),
         _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn row(name: &str, service: &str) -> Service {
+        serde_json::from_value(json!({
+            "name": name, "service": service, "version": null, "instance": 1, "state": "ready", "ready": true,
+            "kind": "process", "network": "pod", "pid": 1, "container": null, "image": null, "ports": [], "restarts": 0,
+            "exit_code": null, "uptime_ms": null, "started": null, "cpu_percent": null, "memory_bytes": null,
+            "reason": null, "settled": true, "stuck": false, "wanted": true, "startup_ms": null,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn versions_of_a_service_are_told_apart() {
+        let shown = services(&[row("users", "users"), row("users-v2", "users")]);
+        assert!(shown.contains("<td>users<td>") && shown.contains("<td>users-v2<td>"), "{shown}");
     }
 }

@@ -92,9 +92,7 @@ pub enum Command {
     /// Stop everything.
     Down,
     /// Stop these without grace.
-    KillThese(Vec<usize>),
-    /// Kill everything, without grace.
-    Kill,
+    Kill(Vec<usize>),
 }
 
 /// A report from outside.

@@ -113,11 +113,12 @@ impl Fixture {
     }
 
     pub fn kill_these(&mut self, names: &[&str]) -> String {
-        self.step(Input::Asked(Command::KillThese(self.names(names))))
+        self.step(Input::Asked(Command::Kill(self.names(names))))
     }
 
     pub fn kill(&mut self) -> String {
-        self.step(Input::Asked(Command::Kill))
+        let all = 0..self.world.plan().services.len();
+        self.step(Input::Asked(Command::Kill(all.collect())))
     }
 
     pub fn launched(&mut self, name: &str) -> String {

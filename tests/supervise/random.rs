@@ -245,8 +245,8 @@ fn command(count: usize, random: &mut fastrand::Rng) -> Command {
         11 => Command::Wake(5),
         12 => Command::Down,
         13..16 => Command::Replace(one),
-        16 => Command::KillThese(one),
-        _ => Command::Kill,
+        16 => Command::Kill(one),
+        _ => Command::Kill((0..count).collect()),
     }
 }
 

@@ -110,7 +110,8 @@ impl Engine {
                 if force {
                     self.tries.call_off();
                 }
-                self.step(Input::Asked(if force { Command::Kill } else { Command::Down }));
+                let all = 0..self.world.plan().services.len();
+                self.step(Input::Asked(if force { Command::Kill(all.collect()) } else { Command::Down }));
             }
         }
     }

@@ -15,7 +15,7 @@ impl Engine {
         let name = |place: usize| self.world.plan().services[place].name.to_string();
         let hit = places.iter().map(|&place| name(place)).collect();
         if signal == Signal::KILL {
-            self.step(Input::Asked(Command::KillThese(places)));
+            self.step(Input::Asked(Command::Kill(places)));
             return Ok(hit);
         }
         if let Some(&resting) = places.iter().find(|&&place| !self.has_process(place)) {

@@ -39,8 +39,7 @@ impl World {
             }
             Command::Wake(service) => self.wake(service),
             Command::Down => (0..self.rows.len()).for_each(|service| self.want(service, Want::Down)),
-            Command::KillThese(services) => services.into_iter().for_each(|service| self.kill_service(now, service)),
-            Command::Kill => (0..self.rows.len()).for_each(|service| self.kill_service(now, service)),
+            Command::Kill(services) => services.into_iter().for_each(|service| self.kill_service(now, service)),
         }
     }
 
