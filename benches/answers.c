@@ -1,7 +1,8 @@
 /* A service that answers HTTP with a word, as many connections as come, and notes each of its starts.
  *
  *     answers STARTS NAME [WORD] [DELAY]     STARTS gets a line `NAME PID BEGUN LISTENING WORD` (CLOCK_MONOTONIC, ns);
- *                                            the word is that in the file WORD; DELAY in ms before it listens */
+ *                                            the word is that in the file WORD; DELAY in ms before it listens;
+ *                                            where ANSWERS_SAY is set, each answer is told in a line */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -15,6 +16,7 @@
 
 static char answer[256];
 static int length;
+static const char *says;
 
 static long now(void) {
     struct timespec at;
@@ -33,6 +35,7 @@ static void *serve(void *given) {
         char *end;
         while ((end = strstr(bytes, "\r\n\r\n"))) {
             if (write(caller, answer, length) != length) break;
+            if (says) dprintf(1, "%ld %s GET / 200\n", now(), says);
             filled -= end + 4 - bytes;
             memmove(bytes, end + 4, filled + 1);
         }
@@ -46,6 +49,7 @@ int main(int count, char **words) {
     long begun = now();
     const char *port = getenv("PORT");
     if (count < 3 || !port) return 2;
+    says = getenv("ANSWERS_SAY") ? words[2] : 0;
     char word[64] = "";
     int file = count > 3 ? open(words[3], O_RDONLY) : -1;
     ssize_t size = file < 0 ? 0 : read(file, word, sizeof word - 1);

@@ -1,4 +1,4 @@
-"""A dashboard that nobody touches: what it writes to its terminal and takes, while calls pass steadily."""
+"""A dashboard that nobody touches: what it writes to its terminal and takes, first idle, then while calls pass that are logged."""
 import http.client
 import json
 import os
@@ -47,7 +47,7 @@ def once(tool, turn, seconds, programs):
     own = isinstance(tool, Dashboard)
     with folder() as place:
         answers = lambda number: [str(programs / "answers"), f"{place}/starts", f"s{number}"]
-        at = lambda number: [] if own else ["env", f"PORT={PORT + number}"]
+        at = lambda number: ["env", "ANSWERS_SAY=1", *([] if own else [f"PORT={PORT + number}"])]
         row["busy_before"] = quiet_moment()
         started = tool.start(place, [(f"s{number}", at(number) + answers(number)) for number in range(SERVICES)])
         looking = None
@@ -80,22 +80,29 @@ def watch(tool, started, looking, place, programs, seconds, row):
     # Of nagaya the screen alone, as a peer has nothing that passes calls on and counts them.
     is_tool = lambda pid: program(pid) not in (os.path.realpath(programs / "answers"), "")
     watched = [looking.pid] if own else [pid for pid in started.family() if is_tool(pid)]
+    row |= measured("idle", looking, watched, seconds)
     over, failed = threading.Event(), []
     caller = threading.Thread(target=call, args=(where, over, failed))
     caller.start()
     try:
-        time.sleep(SETTLE_SECONDS)  # The first frames are no idle ones; a screen does not say when it is complete.
-        bytes_before, cpu_before, since = looking.drawn, sum(map(cpu_ns, watched)), time.monotonic()
-        time.sleep(seconds)
-        minutes = (time.monotonic() - since) / 60
-        row["kib_minute"] = (looking.drawn - bytes_before) / 1024 / minutes
-        # A thread that has ended has taken its time along.
-        row["cpu_ms_minute"] = max(0, sum(map(cpu_ns, watched)) - cpu_before) / 1e6 / minutes
+        row |= measured("calls", looking, watched, seconds)
     finally:
         over.set()
         caller.join()
     if failed:
         row["problem"] = f"{len(failed)} calls failed: {failed[0]}"
+
+
+def measured(what, looking, watched, seconds):
+    time.sleep(SETTLE_SECONDS)  # The first frames are of another kind; a screen does not say when it is complete.
+    bytes_before, cpu_before, since = looking.drawn, sum(map(cpu_ns, watched)), time.monotonic()
+    time.sleep(seconds)
+    minutes = (time.monotonic() - since) / 60
+    return {
+        f"{what}_kib_minute": (looking.drawn - bytes_before) / 1024 / minutes,
+        # A thread that has ended has taken its time along.
+        f"{what}_cpu_ms_minute": max(0, sum(map(cpu_ns, watched)) - cpu_before) / 1e6 / minutes,
+    }
 
 
 def call(where, over, failed):
@@ -118,15 +125,15 @@ def call(where, over, failed):
 
 
 def tables(rows):
-    head = ["tool", "rounds", "KiB a minute to the terminal", "CPU ms a minute"]
+    keys = ["idle_kib_minute", "idle_cpu_ms_minute", "calls_kib_minute", "calls_cpu_ms_minute"]
+    head = ["tool", "rounds", "idle: KiB a minute to the terminal", "CPU ms a minute", "calls: KiB a minute", "CPU ms a minute"]
     lines = []
     for tool in table.distinct(rows, "tool"):
         mine = table.select(rows, tool=tool)
-        show = lambda key: table.spread(table.values(mine, key))
-        lines.append([tool, len(mine), show("kib_minute"), show("cpu_ms_minute")])
+        lines.append([tool, len(mine), *(table.spread(table.values(mine, key)) for key in keys)])
     return table.markdown(head, lines)
 
 
 def targets(rows):
-    """None: the others show no numbers, so they have nothing to draw."""
+    """None: each shows other things."""
     return []

@@ -1,6 +1,7 @@
 """The tools that stand side by side: how each is configured, started and stopped."""
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -79,7 +80,7 @@ class Procfile(Tool):
 
 class Mprocs(Tool):
     is_peer = True
-    terminal = (120, 40)
+    terminal = (160, 50)
 
     def configure(self, folder, commands):
         services = "".join(f"  {name}:\n    cmd: {json.dumps(words)}\n" for name, words in commands)
@@ -90,6 +91,29 @@ class Mprocs(Tool):
 
     def stop(self, started, folder):
         started.press(b"q")
+
+
+class ProcessCompose(Tool):
+    """With its screen, which shows CPU and memory of every process, and without its HTTP server."""
+
+    is_peer = True
+    terminal = (160, 50)
+    stop_signal = signal.SIGTERM
+
+    def version(self):
+        told = subprocess.run([self.path, "version"], capture_output=True, text=True, timeout=20).stdout
+        return next((line for line in told.splitlines() if line.startswith("Version")), "its version is unknown")
+
+    def variables(self, folder):
+        return {"PC_LOG_FILE": f"{folder}/process-compose.log", "XDG_CONFIG_HOME": str(folder)}
+
+    def configure(self, folder, commands):
+        processes = {name: {"command": shlex.join(words)} for name, words in commands}
+        # JSON is YAML.
+        (folder / "process-compose.yaml").write_text(json.dumps({"version": "0.5", "processes": processes}))
+
+    def argv(self, folder):
+        return [self.path, "up", "--no-server", "-f", "process-compose.yaml"]
 
 
 class Nagaya(Tool):
@@ -162,6 +186,7 @@ def booting(nagaya, programs, places):
         Nagaya("nagaya up, network env", nagaya, "env"),
         ProbedNagaya("nagaya up -d --wait, ports, network env", nagaya, "env"),
         Mprocs("mprocs", find("mprocs", places)),
+        ProcessCompose("process-compose", find("process-compose", places)),
         Procfile("foreman", find("foreman", places)),
         Procfile("honcho", find("honcho", places)),
     ]
