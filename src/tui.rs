@@ -39,6 +39,7 @@ pub use page::Page;
 pub use palette::Suggestion;
 pub use palette::words;
 pub use routes::{Shared, Told as RoutesTold};
+pub use services::{millis, percent, rate};
 pub use svg::svg;
 pub use tasks::Task;
 pub use terminal::{Seat, Told as TerminalTold};

@@ -11,6 +11,7 @@ use super::error::Error;
 use super::output::Output;
 use super::{block, dry_run, locate};
 use crate::api::Client;
+use crate::effects::clock;
 use crate::view::Graph as Topology;
 
 #[derive(Debug, Args)]
@@ -18,6 +19,10 @@ pub struct Graph {
     /// What it is written as
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
+    /// With the calls that the engine remembers: how many, how fast, those that the manifest does not have and those that
+    /// nobody made
+    #[arg(long)]
+    pub live: bool,
 }
 
 /// What a topology can be written as.
@@ -38,7 +43,8 @@ pub enum Format {
 /// That of the running engine, with states; else that of the manifest.
 pub fn run(global: &Global, args: &Graph, output: &Output) -> Result<ExitCode, Error> {
     let topology = match locate::engine(global) {
-        Ok(engine) => block(live(&Client::new(&engine.socket)))?,
+        Ok(engine) => block(running(&Client::new(&engine.socket), args.live))?,
+        Err(error) if args.live => return Err(error),
         Err(_) => {
             let request = locate::manifest(global)?;
             let workspace = locate::load(&request, output)?;
@@ -56,9 +62,12 @@ pub fn run(global: &Global, args: &Graph, output: &Output) -> Result<ExitCode, E
     Ok(ExitCode::SUCCESS)
 }
 
-async fn live(client: &Client) -> Result<Topology, Error> {
+async fn running(client: &Client, is_live: bool) -> Result<Topology, Error> {
     let mut topology = client.graph().await?;
     let rows = crate::view::by_service(client.services().await?);
+    if is_live {
+        topology.observe(&client.requests().await?, &rows, clock::utc());
+    }
     for node in &mut topology.nodes {
         node.state = rows.iter().find(|row| row.name == node.name).map(|row| row.state);
     }

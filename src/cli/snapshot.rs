@@ -1,19 +1,20 @@
 //! `nagaya snapshot`: the data of stateful services, kept by a name or by the branch of git, and put back.
 
+mod list;
 mod quiet;
 mod words;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::{Args, Subcommand};
-use serde::Serialize;
 
 use super::args::Global;
 use super::error::Error;
 use super::locate;
-use super::output::{Output, dim};
+use super::output::Output;
 use super::up::Stop;
 use crate::effects::clock;
 use crate::effects::fs::real as real_folder;
@@ -21,8 +22,7 @@ use crate::effects::places::Home;
 use crate::effects::registry::{self, Lock};
 use crate::effects::snapshots::{self, Copied, Live, Snapshot as Saved, Store};
 use crate::manifest::{Request, did_you_mean};
-use crate::model::{Size, Workspace};
-use crate::view::{Align, Table, age};
+use crate::model::Workspace;
 use quiet::{Ended, Running, off_the_loop};
 use words::{and_not_started, half_made, left_out, nothing_to_save, stuck, told, trouble};
 
@@ -66,25 +66,8 @@ pub async fn run(global: &Global, args: Snapshot, output: &Output) -> Result<Exi
         What::Restore { name } => site.restore(name, output).await,
         What::Keep => site.keep(output),
         What::TakeBack => site.take_back(output),
-        What::List => Ok(site.list(output)),
+        What::List => Ok(list::run(&site.home, output)),
         What::Rm { names } => site.remove(&names, output),
-    }
-}
-
-/// A row of `snapshot list`.
-#[derive(Serialize)]
-struct Row<'a> {
-    name: &'a str,
-    time: &'a str,
-    services: Vec<&'a str>,
-    bytes: u64,
-    branch: Option<&'a str>,
-}
-
-impl<'a> Row<'a> {
-    fn of(saved: &'a Saved) -> Self {
-        let branch = saved.branch.as_deref();
-        Self { name: &saved.name, time: &saved.time, services: saved.services(), bytes: saved.bytes(), branch }
     }
 }
 
@@ -152,7 +135,9 @@ impl Site {
     }
 
     fn keep(&self, output: &Output) -> Result<ExitCode, Error> {
-        self.store(output)?.keep_restored().map_err(trouble)?;
+        let store = self.store(output)?;
+        store.keep_restored().map_err(trouble)?;
+        store.empty_trash();
         output.say("what was restored stays");
         Ok(ExitCode::SUCCESS)
     }
@@ -162,7 +147,9 @@ impl Site {
             return Err(Error::failed("the services run with the restored data").hint("`nagaya down` first"));
         }
         let _lock = self.lock()?;
-        self.store(output)?.take_back().map_err(trouble)?;
+        let store = self.store(output)?;
+        store.take_back().map_err(trouble)?;
+        store.empty_trash();
         output.say("the data is as it was before");
         Ok(ExitCode::SUCCESS)
     }
@@ -259,17 +246,36 @@ impl Site {
             Ok(Ended::Kept(late)) => {
                 let took = begun.elapsed();
                 staged.keep().map_err(trouble)?;
-                if let Some(running) = &self.running {
-                    running.make_ready(&saved.name).await;
-                }
                 told("restored", &saved, took, output);
+                self.clear_up(store, &saved, &mut stop).await?;
                 late.map_or(Ok(ExitCode::SUCCESS), Err)
             }
             Ok(Ended::Stuck(error)) => Err(stuck(error, &staged.aside())),
-            Ok(Ended::TakenBack(error)) | Err(error) => Err(match staged.drop_rest() {
-                Ok(()) => error,
-                Err(other) => error.hint(other.to_string()),
-            }),
+            Ok(Ended::TakenBack(error)) | Err(error) => {
+                if let Err(other) = staged.drop_rest() {
+                    return Err(error.hint(other.to_string()));
+                }
+                self.clear_up(store, &saved, &mut stop).await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// What takes its time and nobody waits for is the engine's, where one runs: removing what a restore replaced, and the
+    /// second copy for the next one.
+    async fn clear_up(&self, store: Arc<Store>, saved: &Saved, stop: &mut Stop) -> Result<(), Error> {
+        match &self.running {
+            Some(running) => {
+                running.make_ready(&saved.name).await;
+                Ok(())
+            }
+            None => {
+                let emptied = move |_: &AtomicBool| {
+                    store.empty_trash();
+                    Ok(())
+                };
+                off_the_loop(stop, emptied).await
+            }
         }
     }
 
@@ -289,35 +295,6 @@ impl Site {
             Error::usage(format!("there is no snapshot of the branch `{branch}`"))
                 .hint("`nagaya snapshot list` has those that there are")
         })
-    }
-
-    fn list(&self, output: &Output) -> ExitCode {
-        let all = snapshots::list(&self.home);
-        if output.json {
-            output.json(&all.iter().map(Row::of).collect::<Vec<_>>());
-            return ExitCode::SUCCESS;
-        }
-        if all.is_empty() {
-            output.say("there is no snapshot yet; `nagaya snapshot save` makes one");
-            return ExitCode::SUCCESS;
-        }
-        let left = |name| (name, Align::Left);
-        let columns = [left("NAME"), ("AGE", Align::Right), ("SIZE", Align::Right), left("BRANCH"), left("SERVICES")];
-        let mut table = Table::new(&columns);
-        let now = clock::utc();
-        for saved in &all {
-            table.row(vec![
-                saved.name.clone(),
-                age(&saved.time, now).unwrap_or_default(),
-                Size(saved.bytes()).to_string(),
-                saved.branch.clone().unwrap_or_default(),
-                saved.services().join(", "),
-            ]);
-        }
-        for (at, line) in table.lines().into_iter().enumerate() {
-            output.line(&if at == 0 { dim(&line) } else { line });
-        }
-        ExitCode::SUCCESS
     }
 
     fn remove(&self, names: &[String], output: &Output) -> Result<ExitCode, Error> {

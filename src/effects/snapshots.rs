@@ -9,13 +9,16 @@ mod ready;
 mod removal;
 mod staged;
 mod swap;
+mod trash;
 mod tree;
 mod trouble;
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +27,7 @@ use super::fs::{make_private_folder, names, read_own, replace};
 use super::git::git;
 use super::locks::{self, Turn};
 use super::places::Home;
-pub use ready::make as make_ready;
+pub use ready::{make as make_ready, of_which as ready_of};
 pub use removal::remove_tree;
 pub use staged::Staged;
 use staged::drop_aside;
@@ -216,7 +219,7 @@ impl Store {
     pub fn keep_restored(&self) -> Result<(), Trouble> {
         match Note::read(&self.note())? {
             None => Err(Trouble::Nothing),
-            Some(note) if note.stage == Stage::Unproven => drop_aside(&note.swaps, &self.note()),
+            Some(note) if note.stage == Stage::Unproven => drop_aside(&note.swaps, &self.folder),
             Some(_) => Err(Trouble::Midway(self.note())),
         }
     }
@@ -226,7 +229,31 @@ impl Store {
         let note = Note::read(&self.note())?.ok_or(Trouble::Nothing)?;
         swap::back(&note.swaps, &self.note())?;
         let swaps: Vec<Swap> = note.swaps.iter().map(Swap::back).collect();
-        drop_aside(&swaps, &self.note())
+        drop_aside(&swaps, &self.folder)
+    }
+
+    /// Removes what was discarded, for which an engine takes its time beside everything else.
+    pub fn empty_trash(&self) {
+        trash::empty(&self.folder);
+    }
+
+    /// Removes what is there only to be quick; whether there was any.
+    fn make_way(&self) -> bool {
+        let [trash, ready] = [trash::empty(&self.folder), ready::drop_all(&self.folder)];
+        trash || ready
+    }
+
+    /// Copies once more where the disk was full of what can be done without; `half` is what the first try left.
+    fn with_room<T>(&self, half: &Path, copy: impl Fn() -> Result<T, Trouble>) -> Result<T, Trouble> {
+        match copy() {
+            Err(Trouble::NotCopied(NotCopied::Full(path, free))) if remove_tree(half).is_ok() => {
+                match self.make_way() {
+                    true => copy(),
+                    false => Err(NotCopied::Full(path, free).into()),
+                }
+            }
+            done => done,
+        }
     }
 
     /// Copies the data of services, which must not run, for a snapshot that is there once it is placed.
@@ -237,7 +264,8 @@ impl Store {
         lives: &[Live],
         call_off: &AtomicBool,
     ) -> Result<Copied, Trouble> {
-        let copied = self.copy(lives, call_off).and_then(|(parts, outside)| {
+        let copied = self.with_room(&self.folder.join(NEW), || self.copy(lives, call_off));
+        let copied = copied.and_then(|(parts, outside)| {
             let snapshot = Snapshot { name: name.to_owned(), time: format!("{:.3}", clock::utc()), parts, branch };
             self.write_down(&snapshot).map(|()| Copied { snapshot, outside })
         });
@@ -269,11 +297,13 @@ impl Store {
             let earlier = self.earlier(&live.service);
             let earlier = earlier.as_ref().map(|(folder, originals)| Earlier { folder, originals });
             let done = tree::copy(&live.folder, &new.join(&live.service), earlier, call_off)?;
+            let then = SystemTime::now();
             if let Some(path) = tree::changed(&live.folder, &done.originals)? {
                 return Err(NotCopied::Changed(path).into());
             }
+            let originals = tree::settled(done.originals, then);
             // Without it the next copy is made without links, and is as good.
-            let _ = serde_json::to_vec(&done.originals).map(|bytes| replace(&new.join(index(&live.service)), &bytes));
+            let _ = serde_json::to_vec(&originals).map(|bytes| replace(&new.join(index(&live.service)), &bytes));
             parts.push(Part { service: live.service.clone(), bytes: done.bytes });
             outside.extend(done.outside);
         }
@@ -302,7 +332,8 @@ impl Store {
     /// Has what a snapshot has of services at the side of their data.
     pub fn stage(&self, saved: &Snapshot, lives: &[Live], call_off: &AtomicBool) -> Result<Staged, Trouble> {
         self.check_settled()?;
-        let mut staged = Staged { store: self.folder.clone(), name: saved.name.clone(), parts: Vec::new() };
+        let (store, name) = (self.folder.clone(), saved.name.clone());
+        let mut staged = Staged { store, name, parts: Vec::new(), swapped: OnceLock::new() };
         let begun = lives.iter().try_for_each(|live| {
             let aside = swap::aside(&live.folder);
             let copies = self.bring(saved, live, &aside, call_off)?;
@@ -324,7 +355,7 @@ impl Store {
         if ready::take(&self.folder, saved, &live.service, aside) {
             return Ok(tree::look(aside)?);
         }
-        let copied = tree::copy(&from, aside, None, call_off)?;
+        let copied = self.with_room(aside, || Ok(tree::copy(&from, aside, None, call_off)?))?;
         sync(aside).map_err(|error| Trouble::Failed(aside.to_owned(), error))?;
         Ok(copied.copies)
     }

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::observed::Observed;
 use crate::plan::Plan;
 use crate::supervise::State;
 
 /// Services and their edges.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Graph {
     pub nodes: Vec<Node>,
     pub edges: Vec<Edge>,
@@ -24,7 +25,7 @@ pub struct Node {
 }
 
 /// A caller and a callee.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Edge {
     pub from: String,
     pub to: String,
@@ -37,6 +38,16 @@ pub struct Edge {
     /// The database that the caller uses there and others use too.
     #[serde(default)]
     pub shared: Option<String>,
+    /// What was seen of it, where that was asked for.
+    #[serde(flatten)]
+    pub seen: Option<Observed>,
+}
+
+impl Edge {
+    /// One of which nothing is known.
+    pub fn between(from: String, to: String) -> Self {
+        Self { from, to, declared: false, referenced: false, condition: None, shared: None, seen: None }
+    }
 }
 
 impl Graph {
@@ -63,13 +74,14 @@ impl Graph {
                 referenced: false,
                 condition: Some(need.condition.word().to_owned()),
                 shared: None,
+                seen: None,
             }));
         }
         for reference in plan.references.iter().filter(|it| !is_aside(it.from) && !is_aside(it.to)) {
             let (from, to) = (name(reference.from), name(reference.to));
             match edges.iter_mut().find(|edge| edge.from == from && edge.to == to) {
                 Some(edge) => edge.referenced = true,
-                None => edges.push(Edge { from, to, declared: false, referenced: true, condition: None, shared: None }),
+                None => edges.push(Edge { referenced: true, ..Edge::between(from, to) }),
             }
         }
         for coupling in &plan.couplings {

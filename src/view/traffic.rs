@@ -14,7 +14,7 @@ use crate::telemetry::requests::Record;
 /// Seconds that are kept, and drawn.
 pub const WINDOW: i64 = 30;
 /// Seconds of which rates are made: long enough to be read, short enough to follow.
-const RATE: i64 = 10;
+pub const RATE: i64 = 10;
 /// Buckets between a duration and twice that: quantiles are right to 5 %.
 const STEPS: f64 = 8.0;
 
@@ -68,9 +68,14 @@ pub struct Rates {
 
 impl Tally {
     fn count(&mut self, record: &Record) {
+        self.note(is_failed(record), record.duration.as_secs_f64() * 1e6);
+    }
+
+    /// One more, which took so many microseconds.
+    pub fn note(&mut self, is_failed: bool, micros: f64) {
         self.requests += 1;
-        self.errors += u64::from(is_failed(record));
-        *self.durations.entry(bucket(record.duration.as_secs_f64() * 1e6)).or_default() += 1;
+        self.errors += u64::from(is_failed);
+        *self.durations.entry(bucket(micros)).or_default() += 1;
     }
 
     fn add(&mut self, other: &Self) {
@@ -82,7 +87,7 @@ impl Tally {
     }
 
     /// The duration that this share of all stays within, in milliseconds.
-    fn quantile(&self, share: f64) -> f64 {
+    pub fn quantile(&self, share: f64) -> f64 {
         #[allow(clippy::cast_precision_loss, reason = "a count of requests")]
         let wanted = self.requests as f64 * share;
         let mut seen = 0;

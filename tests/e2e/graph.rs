@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::sandbox::{Account, Sandbox};
+use crate::support::sandbox::{Account, Sandbox, until};
 
 const SHOP: &str = "name: shop
 services:
@@ -59,4 +59,56 @@ fn with_an_engine_it_has_states() {
         assert!(sandbox.nagaya(&["graph"]).good().out.starts_with("web  stopped\n"));
         sandbox.nagaya(&["down"]).good();
     }
+}
+
+/// `web` calls whom it says, and one whom it does not; it also says one whom it does not call.
+const CALLS: &str = "name: calls
+services:
+  web: { command: [sleep, infinity], depends_on: [users, orders] }
+  users: { command: [python3, -m, http.server, '8080', --directory, site], ports: { http: 8080 } }
+  orders: { command: [python3, -m, http.server, '8080', --directory, site], ports: { http: 8080 } }
+  hidden: { command: [python3, -m, http.server, '8080', --directory, site], ports: { http: 8080 } }
+";
+
+#[test]
+fn live_it_has_what_was_called_and_marks_what_the_manifest_lacks_and_what_nobody_calls() {
+    let sandbox = Sandbox::new(CALLS);
+    sandbox.write("site/index.html", "here");
+    sandbox.nagaya(&["graph", "--live"]).ended(4);
+    sandbox.up();
+    let calls =
+        "import urllib.request as r\nfor n in ['users'] * 3 + ['hidden']: r.urlopen(f'http://{n}:8080/').read()";
+    sandbox.nagaya(&["exec", "web", "--", "python3", "-c", calls]).good();
+    let graph = || sandbox.nagaya(&["graph", "--live", "--json"]).good().json();
+    let edge = |graph: &serde_json::Value, to: &str| {
+        let edges = graph["edges"].as_array().unwrap();
+        edges.iter().find(|it| it["from"] == "web" && it["to"] == to).cloned().unwrap_or_default()
+    };
+    until("all calls are told", || edge(&graph(), "hidden")["requests"] == 1);
+    let live = graph();
+    let told = |to: &str| {
+        let edge = edge(&live, to);
+        json!(["declared", "observed", "requests", "errors", "undeclared", "unused"].map(|key| edge[key].clone()))
+    };
+    assert_eq!(told("users"), json!([true, true, 3, 0, false, false]));
+    assert_eq!(told("orders"), json!([true, false, 0, 0, false, true]));
+    assert_eq!(told("hidden"), json!([false, true, 1, 0, true, false]));
+    let [users, orders] = [edge(&live, "users"), edge(&live, "orders")];
+    assert!(users["p50_ms"].as_f64().unwrap() > 0.0 && users["per_second"].as_f64().unwrap() > 0.0, "{users}");
+    assert!(orders["p50_ms"].is_null(), "{orders}");
+    let text = sandbox.nagaya(&["graph", "--live"]).good().out;
+    let lines = [
+        "/s, 3 in all, p50 ",
+        "  ─▶ orders  when ready  no call was seen\n",
+        "  ┄▶ hidden  ",
+        "  undeclared: `depends_on`",
+    ];
+    assert!(lines.iter().all(|line| text.contains(line)), "{text}");
+    let mermaid = sandbox.nagaya(&["graph", "--live", "--format", "mermaid"]).good().out;
+    assert!(mermaid.contains("|\"no call was seen\"| n2\n") && mermaid.contains("stroke:#c00"), "{mermaid}");
+    let dot = sandbox.nagaya(&["graph", "--live", "--format", "dot"]).good().out;
+    assert!(dot.contains("\"web\" -> \"hidden\" [style=dashed, color=\"#c00\", label=\""), "{dot}");
+    // What is not asked for is not told.
+    assert!(edge(&sandbox.nagaya(&["graph", "--json"]).good().json(), "users")["observed"].is_null());
+    sandbox.nagaya(&["down"]).good();
 }

@@ -1,8 +1,9 @@
 //! A topology in several languages. A database that several services use has thick lines to it.
 
 use crate::tui::layers::{Item, layers};
+use crate::tui::{millis, percent, rate};
 use crate::view::xml::escaped;
-use crate::view::{Edge, Graph, Node};
+use crate::view::{Edge, Graph, Node, Observed};
 
 /// A node a line, and those it calls below it.
 pub fn text(graph: &Graph) -> Vec<String> {
@@ -12,21 +13,61 @@ pub fn text(graph: &Graph) -> Vec<String> {
         let kind = if node.kind == "process" { String::new() } else { format!("  ({})", node.kind) };
         out.push(format!("{}{kind}{state}", node.name));
         for edge in graph.edges.iter().filter(|edge| edge.from == node.name) {
-            let line = if edge.shared.is_some() { '═' } else { line(edge) };
-            out.push(format!("  {line}▶ {}{}", edge.to, about(edge)));
+            out.push(format!("  {}▶ {}{}", line(edge), edge.to, about(edge)));
         }
     }
     out
 }
 
 fn line(edge: &Edge) -> char {
-    if edge.declared { '─' } else { '╌' }
+    match edge {
+        _ if edge.shared.is_some() => '═',
+        _ if edge.declared => '─',
+        _ if edge.referenced => '╌',
+        _ if is_undeclared(edge) => '┄',
+        _ => '─',
+    }
 }
+
+fn is_undeclared(edge: &Edge) -> bool {
+    edge.seen.is_some_and(|seen| seen.undeclared)
+}
+
+fn is_unused(edge: &Edge) -> bool {
+    edge.seen.is_some_and(|seen| seen.unused)
+}
+
+/// What was seen of an edge, in a few words.
+fn seen(edge: &Edge) -> Option<String> {
+    let seen = edge.seen.filter(|seen| seen.observed)?;
+    let Observed { requests, errors, per_second, p50_ms, p99_ms, .. } = seen;
+    #[allow(clippy::cast_precision_loss, reason = "counts of requests")]
+    let share = errors as f64 / requests.max(1) as f64;
+    let failed = if errors > 0 { format!(", {} failed", percent(share)) } else { String::new() };
+    let took = |ms: Option<f64>| millis(ms.unwrap_or_default());
+    Some(format!("{}/s, {requests} in all{failed}, p50 {}, p99 {}", rate(per_second), took(p50_ms), took(p99_ms)))
+}
+
+/// The label of an edge in a picture.
+fn label(edge: &Edge) -> Option<String> {
+    let words = [edge.shared.clone(), seen(edge), is_unused(edge).then(|| NOT_CALLED.to_owned())];
+    let words: Vec<String> = words.into_iter().flatten().collect();
+    (!words.is_empty()).then(|| words.join("; "))
+}
+
+const NOT_CALLED: &str = "no call was seen";
+const UNDECLARED: &str = "undeclared: `depends_on` does not have it";
 
 fn about(edge: &Edge) -> String {
     let waits = edge.condition.as_ref().map(|condition| format!("  when {condition}")).unwrap_or_default();
     let shared = edge.shared.as_ref().map(|name| format!("  database `{name}`, which others use too"));
-    format!("{waits}{}", shared.unwrap_or_default())
+    let seen = seen(edge).map(|seen| format!("  {seen}")).unwrap_or_default();
+    let wrong = match edge {
+        _ if is_undeclared(edge) => format!("  {UNDECLARED}"),
+        _ if is_unused(edge) => format!("  {NOT_CALLED}"),
+        _ => String::new(),
+    };
+    format!("{waits}{}{seen}{wrong}", shared.unwrap_or_default())
 }
 
 /// The language of Graphviz.
@@ -43,16 +84,25 @@ pub fn dot(graph: &Graph) -> Vec<String> {
         out.push(format!("  {}{shape};", quoted(&node.name)));
     }
     for edge in &graph.edges {
-        let dashed = if edge.declared { "solid" } else { "dashed" };
-        let style = match &edge.shared {
-            Some(name) => format!(" [style={dashed}, penwidth=3, label={}]", quoted(name)),
-            None if edge.declared => String::new(),
-            None => " [style=dashed]".to_owned(),
-        };
+        let mut style = Vec::new();
+        style.extend((!edge.declared).then(|| "style=dashed".to_owned()));
+        style.extend(edge.shared.as_ref().map(|_| "penwidth=3".to_owned()));
+        style.extend(colour(edge).map(|colour| format!("color=\"{colour}\"")));
+        style.extend(label(edge).map(|label| format!("label={}", quoted(&label))));
+        let style = if style.is_empty() { String::new() } else { format!(" [{}]", style.join(", ")) };
         out.push(format!("  {} -> {}{style};", quoted(&edge.from), quoted(&edge.to)));
     }
     out.push("}".to_owned());
     out
+}
+
+/// What is not as the manifest has it: red where it lacks a call, grey where nobody made one.
+fn colour(edge: &Edge) -> Option<&'static str> {
+    match edge {
+        _ if is_undeclared(edge) => Some("#c00"),
+        _ if is_unused(edge) => Some("#bbb"),
+        _ => None,
+    }
 }
 
 fn is_shared(graph: &Graph, node: &Node) -> bool {
@@ -72,12 +122,16 @@ pub fn mermaid(graph: &Graph) -> Vec<String> {
         });
     }
     for edge in &graph.edges {
-        let arrow = match &edge.shared {
-            Some(name) => format!("==>|\"{name}\"|"),
-            None if edge.declared => "-->".to_owned(),
-            None => "-.->".to_owned(),
+        let arrow = match edge {
+            _ if edge.shared.is_some() => "==>",
+            _ if edge.declared => "-->",
+            _ => "-.->",
         };
-        out.push(format!("  n{} {arrow} n{}", number(&edge.from), number(&edge.to)));
+        let label = label(edge).map(|label| format!("|\"{label}\"|")).unwrap_or_default();
+        out.push(format!("  n{} {arrow}{label} n{}", number(&edge.from), number(&edge.to)));
+    }
+    for (at, edge) in graph.edges.iter().enumerate() {
+        out.extend(colour(edge).map(|colour| format!("  linkStyle {at} stroke:{colour}")));
     }
     out
 }
@@ -118,9 +172,10 @@ pub fn svg(graph: &Graph) -> Vec<String> {
         let (x1, y1, y2, middle) = (x1 + WIDTH, y1 + HEIGHT / 2, y2 + HEIGHT / 2, (x1 + WIDTH + x2) / 2);
         let width = if edge.shared.is_some() { 4 } else { 1 };
         let dashes = if edge.declared { "" } else { " stroke-dasharray=\"5 4\"" };
-        let title = edge.shared.as_ref().map(|name| format!("<title>{}</title>", escaped(name))).unwrap_or_default();
+        let title = label(edge).map(|label| format!("<title>{}</title>", escaped(&label))).unwrap_or_default();
+        let colour = colour(edge).unwrap_or("#555");
         out.push(format!(
-            "<path d=\"M{x1} {y1}C{middle} {y1} {middle} {y2} {x2} {y2}\" fill=\"none\" stroke=\"#555\" \
+            "<path d=\"M{x1} {y1}C{middle} {y1} {middle} {y2} {x2} {y2}\" fill=\"none\" stroke=\"{colour}\" \
              stroke-width=\"{width}\"{dashes} marker-end=\"url(#arrow)\">{title}</path>"
         ));
     }

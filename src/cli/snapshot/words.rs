@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Row, names_of};
+use super::list::Row;
+use super::names_of;
 use crate::cli::error::{Code, Error};
 use crate::cli::output::Output;
 use crate::effects::snapshots::{Live, NotCopied, Snapshot as Saved, Trouble};
@@ -75,7 +76,7 @@ pub fn stuck(error: Error, aside: &[&Path]) -> Error {
 /// What was done, and how long it took.
 pub fn told(verb: &str, saved: &Saved, took: Duration, output: &Output) {
     if output.json {
-        let mut row = serde_json::json!(Row::of(saved));
+        let mut row = serde_json::json!(Row::of(saved, None));
         row["duration_ms"] = serde_json::json!(took.as_millis());
         return output.json(&row);
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use serde::{Deserialize, Serialize};
 
-use super::{LOCK, Snapshot, Trouble, exchange, extents, read, remove_tree, sync, tree};
+use super::{LOCK, Snapshot, Trouble, exchange, extents, read, remove_tree, sync, trash, tree};
 use crate::effects::fs::{make_private_folder, read_own, replace};
 use crate::effects::locks;
 use crate::effects::places::Home;
@@ -43,11 +43,27 @@ pub fn take(folder: &Path, saved: &Snapshot, service: &str, aside: &Path) -> boo
     Note::of(saved).is_there(folder) && fs::rename(folder.join(READY).join(service), aside).is_ok()
 }
 
-/// Removes what was left of a copy that was not completed.
+/// Removes what was left of a copy that was not completed, and what was discarded, unless an engine is about it.
 pub fn sweep(folder: &Path) {
     if let Ok(Ok(_turn)) = locks::try_take(&folder.join(OWN_LOCK), "sweep") {
         let _ = remove_tree(&folder.join(NEW));
+        trash::empty(folder);
     }
+}
+
+/// The snapshot of which there is a second copy.
+pub fn of_which(home: &Home) -> Option<Snapshot> {
+    let folder = home.snapshots();
+    let text = read_own(&folder.join(READY).join(NOTE)).ok().flatten()?;
+    let note: Note = serde_json::from_str(&text).ok()?;
+    read(&folder.join(&note.name)).filter(|saved| Note::of(saved) == note)
+}
+
+/// Removes the copy, of whichever snapshot it is; whether there was one.
+pub fn drop_all(folder: &Path) -> bool {
+    let is_there = folder.join(READY).exists();
+    let _ = remove_tree(&folder.join(READY));
+    is_there
 }
 
 /// The copy is of no use any more where it is of a snapshot that is not there.
@@ -59,14 +75,17 @@ pub fn forget(folder: &Path, name: &str) {
     }
 }
 
-/// Makes the copy of a snapshot, in place of another's. Takes as long as that takes.
+/// Removes what was discarded, and makes the copy of a snapshot in place of another's, if the disk has plenty of room.
+/// Takes as long as that takes.
 pub fn make(home: &Home, name: &str, call_off: &AtomicBool) -> Result<(), Trouble> {
     let folder = home.snapshots();
     let failed = |error| Trouble::Failed(folder.clone(), error);
     let Ok(_own) = locks::try_take(&folder.join(OWN_LOCK), "ready").map_err(failed)? else { return Ok(()) };
+    trash::empty(&folder);
     let Some(saved) = read(&folder.join(name)) else { return Ok(()) };
     let is_whole = || saved.parts.iter().all(|part| folder.join(READY).join(&part.service).is_dir());
-    if extents::can_clone(&folder) || Note::of(&saved).is_there(&folder) && is_whole() {
+    let is_of_use = || !(Note::of(&saved).is_there(&folder) && is_whole());
+    if extents::can_clone(&folder) || !is_of_use() || !has_plenty(&folder, saved.bytes()) {
         return Ok(());
     }
     let new = folder.join(NEW);
@@ -81,7 +100,14 @@ pub fn make(home: &Home, name: &str, call_off: &AtomicBool) -> Result<(), Troubl
     });
     // What is there now is another snapshot's, or not whole.
     let _ = remove_tree(&new);
+    // A restore that came meanwhile had nobody else do it.
+    trash::empty(&folder);
     made
+}
+
+/// Whether a disk is not made full by so many bytes: what runs needs room too.
+fn has_plenty(folder: &Path, bytes: u64) -> bool {
+    rustix::fs::statvfs(folder).is_ok_and(|told| told.f_bavail.saturating_mul(told.f_frsize) >= bytes.saturating_mul(2))
 }
 
 fn copy(folder: &Path, new: &Path, saved: &Snapshot, call_off: &AtomicBool) -> Result<(), Trouble> {

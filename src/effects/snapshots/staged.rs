@@ -1,11 +1,12 @@
 //! Data that is to take the place of what is in use, until one of the two may go.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::SystemTime;
 
-use super::removal::remove_tree;
 use super::swap::{self, Note, Swap};
-use super::tree::Index;
-use super::{SWAPS, Trouble, index};
+use super::tree::{Index, settled};
+use super::{SWAPS, Trouble, index, trash};
 use crate::effects::fs::replace;
 
 /// Data that is ready to change places with that of services.
@@ -14,11 +15,14 @@ pub struct Staged {
     pub(super) store: PathBuf,
     pub(super) name: String,
     pub(super) parts: Vec<(String, Swap, Index)>,
+    /// Since when services may write to it.
+    pub(super) swapped: OnceLock<SystemTime>,
 }
 
 impl Staged {
     /// Has them change places; the services must not run.
     pub fn swap(&self) -> Result<(), Trouble> {
+        self.swapped.get_or_init(SystemTime::now);
         swap::forth(&self.swaps(), &self.note())
     }
 
@@ -48,11 +52,13 @@ impl Staged {
     /// What is in use now stays, and what was before goes; the copies of the next snapshot are linked to those of this
     /// one.
     pub fn keep(self) -> Result<(), Trouble> {
-        for (service, _, copies) in &self.parts {
-            let at = self.store.join(&self.name).join(index(service));
-            let _ = serde_json::to_vec(copies).map(|bytes| replace(&at, &bytes));
+        let since = self.swapped.get().copied().unwrap_or(SystemTime::UNIX_EPOCH);
+        let aside = self.swaps();
+        for (service, _, copies) in self.parts {
+            let at = self.store.join(&self.name).join(index(&service));
+            let _ = serde_json::to_vec(&settled(copies, since)).map(|bytes| replace(&at, &bytes));
         }
-        drop_aside(&self.swaps(), &self.note())
+        drop_aside(&aside, &self.store)
     }
 
     /// Removes the copies, of which none is in use.
@@ -61,17 +67,16 @@ impl Staged {
             return Err(Trouble::Midway(self.note()));
         }
         let swaps: Vec<Swap> = self.swaps().iter().map(Swap::back).collect();
-        drop_aside(&swaps, &self.note())
+        drop_aside(&swaps, &self.store)
     }
 }
 
-/// Removes what is beside the folders, and the note, where every folder that is in use is the wanted one.
-pub fn drop_aside(swaps: &[Swap], note: &Path) -> Result<(), Trouble> {
+/// Discards what is beside the folders, and erases the note, where every folder that is in use is the wanted one.
+pub fn drop_aside(swaps: &[Swap], store: &Path) -> Result<(), Trouble> {
     if let Some(strange) = swaps.iter().find(|swap| !swap.is_done()) {
         return Err(Trouble::Strange(strange.live.clone()));
     }
-    swap::erase(note)?;
-    // What cannot be removed now is swept later.
-    swaps.iter().for_each(|swap| drop(remove_tree(&swap.staged)));
+    swap::erase(&store.join(SWAPS))?;
+    swaps.iter().for_each(|swap| trash::discard(store, &swap.staged));
     Ok(())
 }

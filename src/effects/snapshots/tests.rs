@@ -58,12 +58,19 @@ fn what_was_saved_is_restored_and_can_be_taken_back() {
     assert_eq!([text(&lives[0]), text(&lives[1])], ["first", "first"]);
     staged.swap_back().unwrap();
     assert_eq!([text(&lives[0]), text(&lives[1])], ["second", "second"]);
-    staged.swap().unwrap();
+    staged.drop_rest().unwrap();
+    let staged = store.stage(&store.find("a").unwrap(), &lives, &go_on()).unwrap();
     while !staged.parts.iter().all(|(_, _, copies)| copies.values().all(|it| it.is_settled(SystemTime::now()))) {
         std::thread::park_timeout(std::time::Duration::from_millis(1));
     }
+    staged.swap().unwrap();
     staged.keep().unwrap();
     assert_eq!(names(&lab.base.path().join("data")).unwrap().len(), 2);
+    // What was there before is out of the way, and removed when there is time.
+    let trash = lab.home.snapshots().join(".trash");
+    assert!(trash.exists());
+    store.empty_trash();
+    assert!(!trash.exists());
     // The very files that were restored are not copied again.
     lab.save(&store, "b", &lives).unwrap();
     let number = |name: &str| fs::metadata(lab.home.snapshots().join(name).join("db/file")).unwrap().ino();
@@ -105,9 +112,12 @@ fn one_at_a_time_and_what_was_left_goes() {
     make_private_folder(&lab.home.snapshots().join(NEW).join("db")).unwrap();
     let left = lab.home.data().join(".restored-db");
     make_private_folder(&left).unwrap();
+    trash::discard(&lab.home.snapshots(), &lab.live("other", "unwanted").folder);
+    assert!(!lab.home.data().join("other").exists());
     drop(store);
     let _held = lab.store();
     assert!(!lab.home.snapshots().join(NEW).exists() && !left.exists());
+    assert!(!lab.home.snapshots().join(".trash").exists());
 }
 
 #[test]
@@ -195,6 +205,7 @@ fn a_copy_that_lies_ready_is_used_once_and_only_for_its_snapshot() {
     // Where files are cloned there is none.
     let has_one = !extents::can_clone(&lab.home.snapshots());
     assert_eq!(ready.exists(), has_one);
+    assert_eq!(ready_of(&lab.home).map(|saved| saved.name), has_one.then(|| "a".to_owned()));
     let number = fs::metadata(&ready).ok().map(|told| told.ino());
     lab.live("db", "second");
     let store = lab.store();

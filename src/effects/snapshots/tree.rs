@@ -39,12 +39,12 @@ impl Seen {
         }
     }
 
-    /// Whether a write after it was seen would have changed it: times have the grain of the kernel's clock.
-    pub(super) fn is_settled(&self, now: SystemTime) -> bool {
+    /// Whether any write after a time would have changed it: times have the grain of the kernel's clock.
+    pub(super) fn is_settled(&self, then: SystemTime) -> bool {
         let seconds = u64::try_from(self.changed.0).unwrap_or(0);
         let nanos = u32::try_from(self.changed.1).unwrap_or(0);
         let changed = SystemTime::UNIX_EPOCH + Duration::new(seconds, nanos);
-        now.duration_since(changed).is_ok_and(|age| age > GRAIN)
+        then.duration_since(changed).is_ok_and(|age| age > GRAIN)
     }
 }
 
@@ -53,6 +53,12 @@ const GRAIN: Duration = Duration::from_millis(20);
 
 /// The files below a folder, by their paths there.
 pub type Index = BTreeMap<PathBuf, Seen>;
+
+/// The files of which it shows whether anybody wrote to them after this time, up to which nobody did.
+pub fn settled(mut index: Index, then: SystemTime) -> Index {
+    index.retain(|_, seen| seen.is_settled(then));
+    index
+}
 
 /// What a copy came to.
 #[derive(Debug, Default)]
@@ -80,7 +86,7 @@ pub enum NotCopied {
     CalledOff,
 }
 
-/// An earlier copy, and what its originals were.
+/// An earlier copy, and what its originals were, as far as these show whether they are the same still.
 #[derive(Debug, Clone, Copy)]
 pub struct Earlier<'a> {
     pub folder: &'a Path,
@@ -89,8 +95,7 @@ pub struct Earlier<'a> {
 
 /// Copies a folder to where nothing is; `call_off` ends it early. The original must not change meanwhile.
 pub fn copy(from: &Path, to: &Path, earlier: Option<Earlier<'_>>, call_off: &AtomicBool) -> Result<Copied, NotCopied> {
-    let mut work =
-        Work { from, to, earlier, call_off, linked: HashMap::new(), done: Copied::default(), now: SystemTime::now() };
+    let mut work = Work { from, to, earlier, call_off, linked: HashMap::new(), done: Copied::default() };
     work.folder(Path::new(""))?;
     Ok(work.done)
 }
@@ -138,7 +143,6 @@ struct Work<'a> {
     /// The copies of files that have several names.
     linked: HashMap<(u64, u64), PathBuf>,
     done: Copied,
-    now: SystemTime,
 }
 
 impl Work<'_> {
@@ -201,8 +205,8 @@ impl Work<'_> {
     /// The earlier copy of a file that nobody touched since.
     fn unchanged(&self, path: &Path, seen: &Seen) -> Option<PathBuf> {
         let earlier = self.earlier?;
-        let same = earlier.originals.get(path).is_some_and(|before| before == seen);
-        (same && seen.is_settled(self.now)).then(|| earlier.folder.join(path))
+        let is_same = earlier.originals.get(path).is_some_and(|before| before == seen);
+        is_same.then(|| earlier.folder.join(path))
     }
 
     fn link(&mut self, path: &Path, told: &Metadata) -> Result<(), NotCopied> {
@@ -302,6 +306,19 @@ mod tests {
         assert_eq!(fs::read_to_string(first.join("a/two")).unwrap(), "two");
         assert_eq!(fs::read_to_string(second.join("a/two")).unwrap(), "TWO");
         assert_eq!(changed(&from, &done.originals).unwrap(), None);
+    }
+
+    #[test]
+    fn a_file_that_was_just_written_shows_no_later_write() {
+        let (_base, from) = made();
+        let index = look(&from).unwrap();
+        let seen = index[Path::new("a/one")];
+        let changed = SystemTime::UNIX_EPOCH + Duration::new(seen.changed.0.unsigned_abs(), 0);
+        let changed = changed + Duration::from_nanos(seen.changed.1.unsigned_abs());
+        let known = |then| settled(index.clone(), then).contains_key(Path::new("a/one"));
+        // However late anybody looks again: a write of the same length in the same tick has the same time.
+        assert!(!known(changed + GRAIN / 2));
+        assert!(known(changed + GRAIN * 2));
     }
 
     #[test]
