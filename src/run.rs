@@ -3,6 +3,7 @@
 //! `drive` is the loop around the machine; `flow` is the way of one task from its locks to its result. Whoever looks
 //! gets [`News`] and nothing else.
 
+mod among;
 mod drive;
 mod flow;
 mod log;
@@ -19,6 +20,7 @@ use crate::effects::cache::Store;
 use crate::launcher::Process;
 use crate::pipeline::{Cause, End, Parts};
 
+pub use among::{Ask, Asks, Place};
 pub use drive::{Outcome, Preview, drive, preview};
 pub use log::{Log, Stream};
 pub use processes::{Processes, Said};
@@ -34,6 +36,8 @@ pub struct Job {
     pub channels: Channels,
     /// Pid 1 of the pod that it runs in; the host where there is none.
     pub pod: Option<u32>,
+    /// It needs services, and runs in a place among them.
+    pub among: bool,
     /// A lock that all checkouts of this user share: its name.
     pub lock: Option<String>,
     /// How its result is kept, where it is.
@@ -97,6 +101,8 @@ pub struct Surroundings {
     pub locks: PathBuf,
     /// Run also what has a result already.
     pub force: bool,
+    /// Who has the services.
+    pub asks: Asks,
     pub news: mpsc::Sender<News>,
     pub launcher: Process,
 }

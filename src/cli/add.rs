@@ -1,6 +1,6 @@
 //! `nagaya add`: puts something into the manifest, shown before it is written.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -11,7 +11,7 @@ use super::error::Error;
 use super::output::Output;
 use super::run::{FoundTask, find_task};
 use super::{init, locate};
-use crate::effects::fs;
+use crate::effects::{fs, globs};
 use crate::manifest::{self, Addition, BuiltIn, TEMPLATES};
 use crate::model::{ServiceName, TaskName};
 
@@ -85,44 +85,70 @@ fn list(global: &Global, output: &Output) -> Result<ExitCode, Error> {
 }
 
 fn template(global: &Global, wanted: &str, args: &AddTemplate, output: &Output) -> Result<ExitCode, Error> {
-    let request = locate::manifest(global).map_err(|error| error.hint("`nagaya init` writes one"))?;
-    let path = request.files[0].clone();
+    let start = start(global)?;
     let name = args.name.as_deref().unwrap_or_else(|| wanted.split('@').next().unwrap_or(wanted));
     ServiceName::new(name)
         .map_err(|error| Error::usage(format!("`{name}`: {error}")).hint("`--as NAME` gives it another name"))?;
-    let before = fs::read_text(&path).map_err(|error| Error::failed(format!("{}: {error}", path.display())))?;
     let lines = vec![format!("{}:", manifest::scalar(name)), format!("  template: {}", manifest::literal(wanted))];
     let additions = [Addition { name: name.to_owned(), lines }];
-    let after = manifest::add(&before, "services", &additions).map_err(|error| match error {
+    let after = manifest::add(&start.text, "services", &additions).map_err(|error| match error {
         manifest::CannotAdd::Known(name) => Error::usage(format!("the manifest has a service `{name}` already"))
             .hint("`--as NAME` gives it another name"),
-        error => init::cannot(&path, &error, &additions),
+        error => init::cannot(&start.path, &error, &additions),
     })?;
-    let remain = init::check_added(&path, &before, &after, output)?;
-    if (Change { path, before: Some(before), after }).make(args.dry_run, &[], global, output)? {
+    let remain = init::check_added(&start.path, &start.text, &after, output)?;
+    if start.change(after).make(args.dry_run, &[], global, output)? {
         init::say_remaining(remain, output);
         output.say(&format!("next: `depends_on: [{name}]` where it is needed, then `nagaya up`"));
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// What something is added to.
+struct Start {
+    path: PathBuf,
+    text: String,
+    /// The text is a file's, and not the beginning of a new one.
+    is_there: bool,
+}
+
+impl Start {
+    fn change(self, after: String) -> Change {
+        Change { path: self.path, before: Some(self.text).filter(|_| self.is_there), after }
+    }
+}
+
+/// The manifest, or the beginning of one for this folder.
+fn start(global: &Global) -> Result<Start, Error> {
+    match locate::manifest(global) {
+        Ok(request) => {
+            let path = request.files[0].clone();
+            let text = fs::read_text(&path).map_err(|error| Error::failed(format!("{}: {error}", path.display())))?;
+            Ok(Start { path, text, is_there: true })
+        }
+        Err(error) if !global.file.is_empty() => Err(error),
+        Err(_) => {
+            let (path, text) = init::new_manifest()?;
+            Ok(Start { path, text, is_there: false })
+        }
+    }
+}
+
 fn task(global: &Global, args: &AddTask, output: &Output) -> Result<ExitCode, Error> {
-    let request = locate::manifest(global).map_err(|error| error.hint("`nagaya init` writes one"))?;
-    let path = request.files[0].clone();
+    let start = start(global)?;
     let found = find_task(global, &args.task, output)?;
     let name = args.name.clone().unwrap_or_else(|| found.name.clone());
     TaskName::new(&name)
         .map_err(|error| Error::usage(format!("`{name}`: {error}")).hint("`--as NAME` gives it another name"))?;
-    let before = fs::read_text(&path).map_err(|error| Error::failed(format!("{}: {error}", path.display())))?;
-    let additions = [addition(&name, &found, args, path.parent().unwrap_or(Path::new("/")))];
-    let after = manifest::add(&before, "tasks", &additions).map_err(|error| match error {
+    let additions = [addition(&name, &found, args, start.path.parent().unwrap_or(Path::new("/")))];
+    let after = manifest::add(&start.text, "tasks", &additions).map_err(|error| match error {
         manifest::CannotAdd::Known(name) => {
             Error::usage(format!("the manifest has a task `{name}` already")).hint("`--as NAME` gives it another name")
         }
-        error => init::cannot(&path, &error, &additions),
+        error => init::cannot(&start.path, &error, &additions),
     })?;
-    let remain = init::check_added(&path, &before, &after, output)?;
-    if (Change { path, before: Some(before), after }).make(args.dry_run, &[], global, output)? {
+    let remain = init::check_added(&start.path, &start.text, &after, output)?;
+    if start.change(after).make(args.dry_run, &[], global, output)? {
         init::say_remaining(remain, output);
         output.say(&format!("next: nagaya run {name}"));
     }
@@ -144,7 +170,10 @@ fn addition(name: &str, found: &FoundTask, args: &AddTask, base: &Path) -> Addit
         lines.push(format!("  depends_on: [{}]", list(&args.needs)));
     }
     if !args.inputs.is_empty() || !args.outputs.is_empty() {
-        lines.push(format!("  inputs: [{}]", list(&args.inputs)));
+        // What the runner is told to do is in its file: a result of other words would be another one.
+        let source = found.file.strip_prefix(&found.folder).ok().map(|file| globs::exactly(file));
+        let inputs: Vec<String> = args.inputs.iter().cloned().chain(source).collect();
+        lines.push(format!("  inputs: [{}]", list(&inputs)));
         lines.push(format!("  outputs: [{}]", list(&args.outputs)));
     }
     Addition { name: name.to_owned(), lines }

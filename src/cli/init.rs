@@ -122,7 +122,15 @@ fn nothing(root: &Path, is_known: bool, output: &Output) -> Result<ExitCode, Err
     let message = format!("nothing in {} looks like a service", root.display());
     Err(Error::failed(message)
         .hint("looked for: Procfiles, dev scripts, known frameworks, container files; `nagaya tasks` lists commands")
+        .hint("`nagaya add task NAME` begins a manifest with a task, `nagaya add TEMPLATE` with a backing service")
         .hint("a nagaya.yaml by hand: `services: { web: { command: ./web, ports: 8080 } }`"))
+}
+
+/// Where this folder's manifest will be, and how it begins.
+pub fn new_manifest() -> Result<(PathBuf, String), Error> {
+    let here = environment::folder().and_then(|folder| fs::real(&folder));
+    let here = here.map_err(|error| Error::usage(format!("there is no current folder: {error}")))?;
+    Ok((here.join("nagaya.yaml"), format!("name: {}\n", workspace_name(&here))))
 }
 
 fn workspace_name(root: &Path) -> String {

@@ -175,6 +175,11 @@ impl Output {
         let _ = writeln!(out, "{text}");
     }
 
+    /// Says what to do about an error.
+    pub fn hint(&self, text: &str) {
+        self.tell(&format!("{}: {text}", paint("hint", AnsiColor::Cyan)));
+    }
+
     /// Draws warnings of a manifest.
     pub fn warnings(&self, problems: &Problems) {
         if !problems.list.is_empty() && !self.quiet {
@@ -202,9 +207,7 @@ impl Output {
             self.tell(&format!("{detail}\n"));
         }
         self.tell(&format!("{}: {}", paint("error", AnsiColor::Red), error.message));
-        for hint in &error.hints {
-            self.tell(&format!("{}: {hint}", paint("hint", AnsiColor::Cyan)));
-        }
+        error.hints.iter().for_each(|hint| self.hint(hint));
         ExitCode::from(error.code as u8)
     }
 }

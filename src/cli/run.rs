@@ -14,7 +14,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::args::Global;
@@ -25,12 +24,11 @@ use crate::effects::cache::Store;
 use crate::effects::environment;
 use crate::launcher::Process;
 use crate::model::Size;
-use crate::pipeline::{Drawn, End, Machine, Rules, State, draw, draw_dot, draw_mermaid};
-use crate::run::{self, Job, Outcome, Surroundings};
+use crate::pipeline::{Drawn, Machine, Rules, draw, draw_dot, draw_mermaid};
+use crate::run::{self, Surroundings};
 
 use ask::Asked;
 use jobs::Built;
-use services::Stay;
 use show::Printer;
 
 pub use ask::{FoundTask, find_task, workspace};
@@ -123,11 +121,7 @@ fn through(global: &Global, args: &Run, output: &Output) -> Result<ExitCode, Err
     if args.dry_run {
         return plan::run(&built, args, output);
     }
-    let stay = match built.services.is_empty() {
-        true => None,
-        false => Some(services::come(global, built.services.clone(), output)?),
-    };
-    execute(built, stay, args, output)
+    execute(global, built, args, output)
 }
 
 fn show_graph(drawn: &[Drawn], format: Format, output: &Output) -> ExitCode {
@@ -143,33 +137,37 @@ fn show_graph(drawn: &[Drawn], format: Format, output: &Output) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn execute(built: Built, stay: Option<Stay>, args: &Run, output: &Output) -> Result<ExitCode, Error> {
+fn execute(global: &Global, built: Built, args: &Run, output: &Output) -> Result<ExitCode, Error> {
     let jobs = args.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
     let rules = Rules { jobs, keep_going: args.keep_going, grace: GRACE };
-    let Built { mut jobs, nodes, places, .. } = built;
+    let Built { jobs, nodes, among, .. } = built;
     let names: Vec<String> = jobs.iter().map(|job| job.name.clone()).collect();
     let plain = jobs.len() == 1 && args.output.is_none();
     let mut printer = Printer::new(names, plain, args.output.unwrap_or(Style::Prefixed), output);
+    let stay = match among.is_empty() {
+        true => None,
+        false => Some(services::come(global, among, output)?),
+    };
     let (news, mut inbox) = mpsc::channel(BACKLOG);
-    let surroundings = surroundings(args.force, news)?;
+    let (asks, asked) = mpsc::unbounded_channel();
+    let surroundings = Surroundings { asks: stay.is_some().then_some(asks), ..surroundings(args.force, news)? };
     let machine = Machine::new(nodes, rules);
     let outcome = on_a_runtime(async {
-        let mut stay = stay;
-        if let Some(stay) = &mut stay
-            && let Err(error) = settle_in(stay, &mut jobs, &places, output).await
-        {
-            return Err(leave_after(error, stay, output).await);
-        }
         let driving = run::drive(machine, jobs, surroundings);
         let printing = async {
             while let Some(news) = inbox.recv().await {
                 printer.print(news);
             }
         };
-        let outcome = tokio::join!(driving, printing).0;
+        let serving = async {
+            if let Some(stay) = &stay {
+                stay.serve(asked).await;
+            }
+        };
+        let outcome = tokio::join!(driving, printing, serving).0;
         let outcome = outcome.map_err(|error| Error::failed(format!("the tasks cannot be run: {error}")));
-        if let Some(stay) = &mut stay {
-            stay.leave(&went_well(&outcome, &places), output).await?;
+        if let Some(stay) = stay {
+            stay.leave().await?;
         }
         outcome
     })??;
@@ -180,34 +178,6 @@ fn execute(built: Built, stay: Option<Stay>, args: &Run, output: &Output) -> Res
     })
 }
 
-/// Waits for services, as long as nobody has enough of that.
-async fn settle_in(
-    stay: &mut Stay,
-    jobs: &mut [Job],
-    places: &[(usize, String)],
-    output: &Output,
-) -> Result<(), Error> {
-    let caught = |kind| signal(kind).map_err(|error| Error::failed(format!("no signals: {error}")));
-    let (mut interrupt, mut terminate) = (caught(SignalKind::interrupt())?, caught(SignalKind::terminate())?);
-    tokio::select! {
-        settled = stay.settle_in(jobs, places, output) => settled,
-        _ = interrupt.recv() => Err(Error::silent(Code::Interrupted)),
-        _ = terminate.recv() => Err(Error::silent(Code::Interrupted)),
-    }
-}
-
-/// What was started is stopped; the first error is the one that tells.
-async fn leave_after(error: Error, stay: &mut Stay, output: &Output) -> Error {
-    let _ = stay.leave(&[], output).await;
-    error
-}
-
-fn went_well(outcome: &Result<Outcome, Error>, places: &[(usize, String)]) -> Vec<String> {
-    let Ok(outcome) = outcome else { return Vec::new() };
-    let is_well = |place: usize| matches!(outcome.states[place], State::Done(End::Fresh | End::Cached));
-    places.iter().filter(|(place, _)| is_well(*place)).map(|(_, name)| name.clone()).collect()
-}
-
 /// What tasks share. It forks, so there may be no thread yet.
 fn surroundings(force: bool, news: mpsc::Sender<run::News>) -> Result<Surroundings, Error> {
     let places = locate::places()?;
@@ -216,6 +186,7 @@ fn surroundings(force: bool, news: mpsc::Sender<run::News>) -> Result<Surroundin
         store: Store::new(places.results(), limit()?),
         locks: places.task_locks(),
         force,
+        asks: None,
         news,
         launcher,
     })

@@ -45,6 +45,7 @@ pub fn boot(global: &Global, load: Request, args: Up, output: &Output) -> Result
             services: args.services.clone(),
             profiles: global.profile.clone(),
             no_deps: args.no_deps,
+            nothing: false,
         },
         scale: args.scale.iter().cloned().collect(),
         rest: args.rest.clone(),

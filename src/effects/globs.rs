@@ -20,6 +20,11 @@ pub struct Globs {
     skipped: Vec<&'static str>,
 }
 
+/// The glob that means one path and nothing else.
+pub fn exactly(path: &Path) -> String {
+    globset::escape(&path.to_string_lossy())
+}
+
 /// What was found, by its path from the folder.
 pub type Found = BTreeMap<PathBuf, fs::Metadata>;
 

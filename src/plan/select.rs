@@ -7,6 +7,9 @@ use crate::model::{Part, Service, Workspace};
 pub struct Selection {
     /// Services by name; all that no profile holds back where empty.
     pub services: Vec<String>,
+    /// None at all: they are started by and by.
+    #[serde(default)]
+    pub nothing: bool,
     /// Switched-on profiles.
     pub profiles: Vec<String>,
     /// Leave out what they need.
@@ -36,6 +39,9 @@ pub fn select(
         if profile != "*" && !workspace.profiles.contains(profile) {
             return Err(SelectError::UnknownProfile(profile.clone()));
         }
+    }
+    if selection.nothing {
+        return Ok(vec![false; workspace.services.len()]);
     }
     let roots: Vec<usize> = match selection.services.is_empty() {
         true => enabled(workspace, &selection.profiles),

@@ -35,7 +35,7 @@ struct Drive {
 
 /// Runs all tasks of a machine to their ends, and leaves no process.
 pub async fn drive(machine: Machine, jobs: Vec<Job>, surroundings: Surroundings) -> io::Result<Outcome> {
-    let Surroundings { store, locks, force, news, launcher } = surroundings;
+    let Surroundings { store, locks, force, asks, news, launcher } = surroundings;
     let mut signals = Signals::new()?;
     let processes = Processes::new(launcher)?;
     let (ended, mut ends) = mpsc::unbounded_channel();
@@ -49,6 +49,7 @@ pub async fn drive(machine: Machine, jobs: Vec<Job>, surroundings: Surroundings)
         store,
         locks: locks.into(),
         force,
+        asks,
         news: news.clone(),
     };
     let mut drive = Drive { machine, clock: Clock::start(), flow, asked, ended, news };
@@ -151,7 +152,7 @@ pub struct Preview {
 
 /// Looks at tasks, each of which stands behind those that it needs, and runs nothing but what tells versions.
 pub async fn preview(jobs: Vec<Job>, surroundings: Surroundings) -> io::Result<Vec<Preview>> {
-    let Surroundings { store, locks, force, news, launcher } = surroundings;
+    let Surroundings { store, locks, force, asks, news, launcher } = surroundings;
     let processes = Processes::new(launcher)?;
     let keys: Vec<watch::Sender<Option<Key>>> = jobs.iter().map(|_| watch::Sender::new(None)).collect();
     let jobs: Shared<Job> = jobs.into();
@@ -162,6 +163,7 @@ pub async fn preview(jobs: Vec<Job>, surroundings: Surroundings) -> io::Result<V
         store,
         locks: locks.into(),
         force,
+        asks,
         news,
     };
     let mut previews = Vec::with_capacity(jobs.len());

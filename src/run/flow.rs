@@ -11,9 +11,8 @@ use super::drive::{Preview, Shared};
 use super::log::Log;
 use super::process::Finished;
 use super::processes::Processes;
-use super::{Ending, Job, Keep, News};
+use super::{Asks, Ending, Job, Keep, News};
 use crate::effects::cache::{Made, Share, Store, Unusable};
-use crate::effects::clock::Clock;
 use crate::effects::{inputs, locks};
 use crate::model::Signal;
 use crate::pipeline::{End, Key, Parts, Record, changes, hash_of};
@@ -44,6 +43,8 @@ pub struct Flow {
     pub store: Store,
     pub locks: Arc<Path>,
     pub force: bool,
+    /// Who has the services.
+    pub asks: Asks,
     pub news: mpsc::Sender<News>,
 }
 
@@ -107,13 +108,10 @@ impl Flow {
             let saved = Some(Duration::from_millis(record.duration_ms));
             return Ok((End::Cached, Ending { saved, ..Ending::default() }));
         }
-        let _turn = self.lock(place, asked).await?;
-        self.tell(News::Started(place)).await;
-        let clock = Clock::start();
-        let finished = self.process(place, asked).await?;
+        let finished = self.run_it(place, asked).await?;
         let done = ended(&finished);
-        if done.0 == End::Fresh && !finished.stopped {
-            let kept = self.keep(place, keep, parts, &finished.log, clock.now().0).await;
+        if finished.is_well() {
+            let kept = self.keep(place, keep, parts, &finished.log, finished.took).await;
             if let Err(why) = kept {
                 self.note_unkept(place, &why).await;
                 let _ = self.store.set_unkept(&keep.task, &why);
@@ -125,11 +123,23 @@ impl Flow {
 
     /// Its process, whatever was there and comes of it.
     async fn uncached(&self, place: usize, asked: &mut watch::Receiver<Asked>) -> Result<(End, Ending)> {
-        let _turn = self.lock(place, asked).await?;
-        self.tell(News::Started(place)).await;
-        let finished = self.process(place, asked).await?;
+        let finished = self.run_it(place, asked).await?;
         self.keys[place].send_replace(Some(definition(&self.jobs[place])));
         Ok(ended(&finished))
+    }
+
+    /// Its process among its services, and while nobody else has its lock.
+    async fn run_it(&self, place: usize, asked: &mut watch::Receiver<Asked>) -> Result<Finished> {
+        let job = self.enter(place, asked).await?;
+        let finished = self.run_locked(place, &job, asked).await;
+        self.leave(place, finished.as_ref().is_ok_and(Finished::is_well)).await;
+        finished
+    }
+
+    async fn run_locked(&self, place: usize, job: &Job, asked: &mut watch::Receiver<Asked>) -> Result<Finished> {
+        let _turn = self.lock(place, asked).await?;
+        self.tell(News::Started(place)).await;
+        self.process(place, job, asked).await
     }
 
     /// The lock that its manifest names.
@@ -301,7 +311,7 @@ impl Flow {
 }
 
 /// Waits for something, or until the task is asked to end.
-async fn unless_asked<T>(asked: &mut watch::Receiver<Asked>, work: impl Future<Output = T>) -> Result<T> {
+pub(super) async fn unless_asked<T>(asked: &mut watch::Receiver<Asked>, work: impl Future<Output = T>) -> Result<T> {
     tokio::select! {
         done = work => Ok(done),
         Ok(()) = asked.changed() => Err(Broken::stopped()),

@@ -15,6 +15,7 @@ use super::flow::{Asked, Broken, Flow, OURS, Result};
 use super::log::{Log, Stream};
 use super::processes::{Channel, Ended, NotRun, Running};
 use super::{Channels, Job, News};
+use crate::effects::clock::Clock;
 use crate::effects::fs;
 use crate::launcher::{Input, Seat};
 use crate::model::Signal;
@@ -31,12 +32,25 @@ pub(super) struct Finished {
     pub exit: Exit,
     pub stopped: bool,
     pub log: Log,
+    pub took: Duration,
+}
+
+impl Finished {
+    /// Whether it has done what it was to do.
+    pub fn is_well(&self) -> bool {
+        self.exit == Exit::Code(0) && !self.stopped
+    }
 }
 
 impl Flow {
     /// Runs its process to the end of all that belongs to it.
-    pub(super) async fn process(&self, place: usize, asked: &mut watch::Receiver<Asked>) -> Result<Finished> {
-        let job = &self.jobs[place];
+    pub(super) async fn process(
+        &self,
+        place: usize,
+        job: &Job,
+        asked: &mut watch::Receiver<Asked>,
+    ) -> Result<Finished> {
+        let clock = Clock::start();
         let broken = |error: io::Error| Broken::ours(format!("no pipe for its output: {error}"));
         let (channel, outputs) = channel(job.channels).map_err(broken)?;
         let mut running = self.processes.start(job, &job.argv, channel);
@@ -59,7 +73,7 @@ impl Flow {
             self.note(place, "a process that it left behind holds its output open".to_owned()).await;
         }
         let log = std::mem::take(&mut *log.lock().unwrap_or_else(PoisonError::into_inner));
-        Ok(Finished { exit, stopped, log })
+        Ok(Finished { exit, stopped, log, took: clock.now().0 })
     }
 
     /// Waits for the main process, passing on what is asked, and ends what it leaves behind.
@@ -84,7 +98,11 @@ impl Flow {
                     self.note(place, "it left processes behind, which are ended".to_owned()).await;
                 }
                 running.signal(Signal::TERM);
-                if tokio::time::timeout(AFTERMATH, &mut running.gone).await.is_err() {
+                let is_gone = tokio::select! {
+                    gone = tokio::time::timeout(AFTERMATH, &mut running.gone) => gone.is_ok(),
+                    () = until_kill(asked) => false,
+                };
+                if !is_gone {
                     running.signal(Signal::KILL);
                     let _ = (&mut running.gone).await;
                 }
@@ -130,6 +148,13 @@ fn not_run(job: &Job, error: &io::Error) -> Broken {
 }
 
 /// A terminal has told its own group already, and a second Ctrl-C would mean more than the first.
+/// Whoever asks twice waits for nothing.
+async fn until_kill(asked: &mut watch::Receiver<Asked>) {
+    if asked.wait_for(|asked| *asked == Asked::Kill).await.is_err() {
+        std::future::pending().await
+    }
+}
+
 fn pass_on(running: &Running, asked: Asked, channels: Channels) {
     match asked {
         Asked::Nothing => {}

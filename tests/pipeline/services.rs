@@ -284,3 +284,44 @@ tasks: { migrate: { command: touch migrated, lock: production } }
     assert!(sandbox.path("migrated").exists());
     sandbox.nagaya(&["down"]).good();
 }
+
+/// Each task waits for its own services alone, and what cannot be had fails that one.
+#[test]
+fn services_come_with_the_turn_of_a_task() {
+    let sandbox = Sandbox::of(
+        Account::Own,
+        "services:
+  db: { command: [python3, server.py, db], ports: { http: 8080 }, depends_on: { check: completed } }
+  broken: { command: 'exit 9', restart: never }
+tasks:
+  check: { command: 'test -e made' }
+  make: { command: 'touch made' }
+  call: { command: [python3, call.py, db], depends_on: [make, db] }
+  lost: { command: 'touch lost', depends_on: [broken] }
+  free: { command: 'echo free' }
+",
+    );
+    sandbox.write("server.py", SERVER);
+    sandbox.write("call.py", CALL);
+    // `db` could not start before `make` has run.
+    assert_eq!(sandbox.nagaya(&["run", "call", "--output", "prefixed"]).good().out, "call | db\n");
+    let run = sandbox.nagaya(&["run", "-k", "lost", "free", "call"]).ended(125);
+    for line in ["free | free", "call | db"] {
+        assert!(run.out.contains(line), "{}", run.out);
+    }
+    run.says(&["lost: broken: exited with 9", "1 failed"]);
+    assert!(!sandbox.path("lost").exists());
+    sandbox.empties();
+}
+
+/// Nothing is to be called for a result that is there.
+#[test]
+fn a_kept_result_starts_no_service() {
+    let sandbox = sandbox(Account::Own);
+    sandbox.nagaya(&["run", "kept"]).good();
+    fs::remove_file(sandbox.path("started-db")).unwrap();
+    assert_eq!(sandbox.nagaya(&["run", "kept"]).good().out, "db\n");
+    assert!(!started(&sandbox, "db"));
+    sandbox.empties();
+    assert_eq!(fs::read_to_string(sandbox.path("runs")).unwrap(), "x\n");
+}

@@ -75,18 +75,36 @@ fn a_found_task_becomes_a_declared_one() {
     let sandbox = project();
     sandbox.write("Makefile", "## Count them: all\ncount: ; @echo counted $$(ls in) > made\n");
     sandbox.write("in/a", "");
-    sandbox.nagaya(&["add", "task", "count", "--yes"]).ended(3).says(&["`nagaya init` writes one"]);
     sandbox.write("nagaya.yaml", "name: shop\nservices: { web: { command: 'true' } }\n# the end\n");
     let words = ["add", "task", "make:count", "--input", "in", "--output", "made"];
     let shown = sandbox.nagaya(&[&words[..], &["--dry-run"]].concat()).good();
     let lines = "+\n+tasks:\n+  # make of Makefile:2\n+  count:\n+    description: \"Count them: all\"\n\
-        +    command: [make, count]\n+    inputs: [in]\n+    outputs: [made]\n";
+        +    command: [make, count]\n+    inputs: [in, Makefile]\n+    outputs: [made]\n";
     assert!(shown.out.ends_with(lines), "{}", shown.out);
     sandbox.nagaya(&[&words[..], &["--yes"]].concat()).good().says(&["next: nagaya run count"]);
     sandbox.nagaya(&["run", "count"]).good();
     sandbox.nagaya(&["run", "count"]).good().says(&["from an earlier run"]);
     assert_eq!(fs::read_to_string(sandbox.path("made")).unwrap(), "counted a\n");
+    // What make is told to do is in its file.
+    sandbox.write("Makefile", "count: ; @echo made anew > made\n");
+    sandbox.nagaya(&["why", "count"]).good();
+    sandbox.nagaya(&["run", "count"]).good();
+    assert_eq!(fs::read_to_string(sandbox.path("made")).unwrap(), "made anew\n");
     sandbox.nagaya(&["add", "task", "count", "--yes"]).ended(2).says(&["the manifest has a task `count` already"]);
     sandbox.nagaya(&[&words[..], &["--yes"]].concat()).ended(2).says(&["`--as NAME` gives it another name"]);
     sandbox.nagaya(&["add", "task", "cuont"]).ended(2).says(&["there is no task `cuont`", "did you mean"]);
+}
+
+#[test]
+fn what_is_added_where_there_is_no_manifest_begins_one() {
+    let sandbox = project();
+    sandbox.write("Makefile", "count: ; @echo one\n");
+    sandbox.nagaya(&["-f", "other.yaml", "add", "task", "count", "--yes"]).ended(3);
+    let shown = sandbox.nagaya(&["add", "task", "count", "--dry-run"]).good();
+    assert!(shown.out.starts_with("--- /dev/null\n+++ nagaya.yaml\n"), "{}", shown.out);
+    sandbox.nagaya(&["add", "task", "count", "--yes"]).good();
+    assert_eq!(sandbox.nagaya(&["run", "count"]).good().out, "one\n");
+    sandbox.nagaya(&["add", "redis", "--yes"]).good();
+    let text = fs::read_to_string(sandbox.path("nagaya.yaml")).unwrap();
+    assert!(text.contains("tasks:\n") && text.contains("services:\n  redis:\n"), "{text}");
 }

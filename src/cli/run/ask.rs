@@ -139,6 +139,8 @@ pub struct FoundTask {
     pub name: String,
     /// Absolute.
     pub folder: PathBuf,
+    /// The file that it is written in, absolute.
+    pub file: PathBuf,
     pub words: Vec<String>,
     pub description: Option<String>,
     /// Where it is from, for people.
@@ -159,6 +161,7 @@ pub fn find_task(global: &Global, word: &str, output: &Output) -> Result<FoundTa
     Ok(FoundTask {
         name: task.draft.name.clone(),
         folder: folder.clone(),
+        file: asked.root.join(&task.file),
         words: words.clone(),
         description: task.draft.description.as_ref().map(|it| it.text.clone()),
         because: format!("{} of {file}:{}", task.runner, task.draft.line),

@@ -24,10 +24,18 @@ pub struct Built {
     pub jobs: Vec<Job>,
     pub nodes: Vec<Node>,
     pub drawn: Vec<Drawn>,
-    /// Services that have to be there first.
-    pub services: Vec<Needed>,
-    /// Jobs that run among the services: place and name there.
-    pub places: Vec<(usize, String)>,
+    /// What jobs need that run among services, by the job's place.
+    pub among: BTreeMap<usize, Among>,
+}
+
+/// What a job needs that runs among services.
+#[derive(Debug)]
+pub struct Among {
+    /// Its own name among them.
+    pub name: Option<String>,
+    pub needed: Vec<Needed>,
+    /// A result that is kept depends on nothing of the shell but what it names.
+    pub is_kept: bool,
 }
 
 /// A service that tasks need.
@@ -100,15 +108,12 @@ impl Built {
             let asked = named.contains(place);
             let job = job(workspace, task, if asked { arguments } else { &[] }, &place_of, shell);
             let last = job.keep.as_ref().and_then(|keep| store.last(&keep.task));
-            for need in &task.services {
-                let name = workspace.service(need.service).name.to_string();
-                let needed = Needed { name, condition: need.condition };
-                if !self.services.contains(&needed) {
-                    self.services.push(needed);
-                }
-            }
-            if let Some(job) = task.job.as_ref().filter(|_| !task.services.is_empty()) {
-                self.places.push((self.jobs.len(), job.to_string()));
+            if job.among {
+                let name = |service| workspace.service(service).name.to_string();
+                let needed = task.services.iter();
+                let needed = needed.map(|it| Needed { name: name(it.service), condition: it.condition }).collect();
+                let name = task.job.as_ref().map(ToString::to_string);
+                self.among.insert(self.jobs.len(), Among { name, needed, is_kept: job.keep.is_some() });
             }
             let needs: Vec<usize> = task.tasks.iter().map(|need| place_of[need]).collect();
             let services = task.services.iter().map(|it| workspace.service(it.service).name.to_string()).collect();
@@ -149,6 +154,7 @@ impl Built {
             variables: shell.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
             channels: Channels::Told,
             pod: None,
+            among: false,
             lock: None,
             keep: None,
         });
@@ -181,6 +187,7 @@ fn job(
         variables: variables(workspace, task, shell),
         channels: Channels::Told,
         pod: None,
+        among: !task.services.is_empty(),
         lock: task.lock.clone(),
         keep,
     }

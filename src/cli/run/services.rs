@@ -1,9 +1,15 @@
 //! Services that tasks need: found or started, and stopped again where nobody else wants them.
 
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
 
-use super::jobs::Needed;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::mpsc;
+
+use super::jobs::{Among, Needed};
 use crate::api::{CallError, Client};
 use crate::cli::args::Global;
 use crate::cli::error::Error;
@@ -16,36 +22,34 @@ use crate::effects::{environment, fs, signal};
 use crate::engine::{Found, Order, Owned, find_or_start};
 use crate::model::{Condition, Signal};
 use crate::plan::Selection;
-use crate::run::Job;
+use crate::run::{Ask, Place};
 use crate::runtime::{Changes, InPod, UpRequest};
 use crate::supervise::State;
 use crate::view::Service;
 
 /// A run's use of an engine.
 #[derive(Debug)]
-pub struct Stay {
+pub struct Stay<'a> {
     client: Client,
     /// The workspace's folder in the state.
     home: PathBuf,
     /// The engine was started for this run.
-    owned: Option<Owned>,
-    needed: Vec<Needed>,
+    owned: RefCell<Option<Owned>>,
+    /// What jobs need, by their places.
+    among: BTreeMap<usize, Among>,
     /// Names among the services of the tasks whose places are held.
-    held: Vec<String>,
+    held: RefCell<Vec<String>>,
     share: Shared,
+    output: &'a Output,
 }
 
 /// Stands for the engine itself among what was started.
 const ALL: &str = "*";
 
-/// Finds the engine or starts it with what is needed. It may fork, so there may be no thread yet.
-pub fn come(global: &Global, needed: Vec<Needed>, output: &Output) -> Result<Stay, Error> {
+/// Finds the engine or starts it, with no service yet. It may fork, so there may be no thread yet.
+pub fn come<'a>(global: &Global, among: BTreeMap<usize, Among>, output: &'a Output) -> Result<Stay<'a>, Error> {
     let load = locate::manifest(global)?;
-    let selection = Selection {
-        services: needed.iter().map(|it| it.name.clone()).collect(),
-        profiles: global.profile.clone(),
-        no_deps: false,
-    };
+    let selection = Selection { nothing: true, profiles: global.profile.clone(), ..Selection::default() };
     let color = output.error_colors() && !output.json;
     let up = UpRequest { load: Some(load.clone()), selection, color, ..UpRequest::default() };
     let order = Order { load, up, standard_ports: false, namerd: None, matrix: None };
@@ -56,17 +60,66 @@ pub fn come(global: &Global, needed: Vec<Needed>, output: &Output) -> Result<Sta
     };
     let share =
         locks::share(&home.join(RUNS)).map_err(|error| Error::failed(format!("{}: {error}", home.display())))?;
-    Ok(Stay { client, home, owned, needed, held: Vec::new(), share })
+    let is_started = owned.is_some();
+    let stay = Stay { client, home, owned: owned.into(), among, held: RefCell::default(), share, output };
+    if is_started {
+        stay.lend(&[ALL.to_owned()])?;
+    }
+    Ok(stay)
 }
 
-impl Stay {
-    /// Waits until all that is needed is there, and makes the places of those tasks that run among the services.
-    pub async fn settle_in(
-        &mut self,
-        jobs: &mut [Job],
-        places: &[(usize, String)],
-        output: &Output,
-    ) -> Result<(), Error> {
+impl Stay<'_> {
+    /// Does what jobs ask for until none is left to ask.
+    pub async fn serve(&self, mut asks: mpsc::UnboundedReceiver<Ask>) {
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                ask = asks.recv() => match ask {
+                    Some(ask) => under_way.push(self.answer(ask)),
+                    None => return,
+                },
+                Some(()) = under_way.next() => {}
+            }
+        }
+    }
+
+    /// Who asked may have had enough meanwhile.
+    async fn answer(&self, ask: Ask) {
+        match ask {
+            Ask::Enter(job, reply) => {
+                let entered = self.enter(job).await.map_err(|error| self.told(error));
+                let _ = reply.send(entered);
+            }
+            Ask::Leave(job, well, reply) => match self.leave_place(job, well).await {
+                Ok(()) => drop(reply.send(())),
+                Err(error) => self.output.say(&self.told(error)),
+            },
+        }
+    }
+
+    /// Tells what is more to an error than its message.
+    fn told(&self, error: Error) -> String {
+        if !self.output.json {
+            error.detail.iter().for_each(|detail| self.output.tell(&format!("{detail}\n")));
+            error.hints.iter().for_each(|hint| self.output.hint(hint));
+        }
+        error.message
+    }
+
+    /// Waits until all that a job needs is there, and makes its place.
+    async fn enter(&self, job: usize) -> Result<Place, Error> {
+        let Some(Among { name, needed, is_kept }) = self.among.get(&job) else { return Ok(Place::default()) };
+        self.bring(needed).await?;
+        let Some(name) = name else { return Ok(Place::default()) };
+        let mut place = self.hold(name).await?;
+        if *is_kept {
+            let shell = environment::shell();
+            place.variables.retain(|name, _| !shell.contains_key(name));
+        }
+        Ok(place)
+    }
+
+    async fn bring(&self, needed: &[Needed]) -> Result<(), Error> {
         let before = self.client.services().await?;
         let is_there = |needed: &&Needed| {
             before.iter().any(|row| {
@@ -75,31 +128,26 @@ impl Stay {
                     && (needed.condition != Condition::Completed || row.state == State::Completed)
             })
         };
-        let missing: Vec<String> = self.needed.iter().filter(|it| !is_there(it)).map(|it| it.name.clone()).collect();
-        if self.owned.is_some() {
-            self.lend(&[ALL.to_owned()])?;
-        } else if !missing.is_empty() {
-            self.client.control("start", &missing).await?;
+        let missing: Vec<&Needed> = needed.iter().filter(|it| !is_there(it)).collect();
+        if missing.is_empty() {
+            return Ok(());
         }
-        for (condition, goal) in [(false, Goal::Ready), (true, Goal::Completed)] {
-            let wanted = self.needed.iter().filter(|it| (it.condition == Condition::Completed) == condition);
-            let names: Vec<String> = wanted.map(|it| it.name.clone()).filter(|name| missing.contains(name)).collect();
-            if !names.is_empty() {
-                settle(&self.client, &self.home, &names, goal, None, output).await?;
-            }
-        }
+        let names = |wanted: &dyn Fn(&Needed) -> bool| -> Vec<String> {
+            missing.iter().filter(|it| wanted(it)).map(|it| it.name.clone()).collect()
+        };
+        self.client.control("start", &names(&|_| true)).await?;
+        // Before anything is waited for: whoever goes meanwhile takes these along.
         let was_wanted = |name: &str| before.iter().any(|row| row.name == name && row.wanted);
         let now = self.client.services().await?;
         let new: Vec<String> =
             now.into_iter().filter(|row| row.wanted && !was_wanted(&row.name)).map(|row| row.name).collect();
-        if self.owned.is_none() && !new.is_empty() {
+        if self.owned.borrow().is_none() && !new.is_empty() {
             self.lend(&new)?;
         }
-        // In one order for all, so that no two runs wait for each other.
-        let mut places: Vec<&(usize, String)> = places.iter().collect();
-        places.sort_by(|(_, a), (_, b)| a.cmp(b));
-        for (place, name) in places {
-            self.hold(&mut jobs[*place], name, output).await?;
+        let completed = |it: &Needed| it.condition == Condition::Completed;
+        let goals = [(Goal::Ready, names(&|it| !completed(it))), (Goal::Completed, names(&completed))];
+        for (goal, names) in goals.into_iter().filter(|(_, names)| !names.is_empty()) {
+            settle(&self.client, &self.home, &names, goal, None, self.output).await?;
         }
         Ok(())
     }
@@ -112,28 +160,23 @@ impl Stay {
         noted.map_err(|error| Error::failed(format!("{}: {error}", path.display())))
     }
 
-    /// Has a job run in a place of its own, with the variables that it has there.
-    async fn hold(&mut self, job: &mut Job, name: &str, output: &Output) -> Result<(), Error> {
-        self.take_place(name, output).await?;
-        self.held.push(name.to_owned());
+    /// Makes a place for a task among the services: with the variables that it has there.
+    async fn hold(&self, name: &str) -> Result<Place, Error> {
+        self.take_place(name).await?;
+        self.held.borrow_mut().push(name.to_owned());
         self.until_held(name).await?;
         let given = self.client.env(name).await?;
-        job.pod = match given.pod {
+        let pod = match given.pod {
             InPod::No => None,
             InPod::Container(_) => return Err(Error::failed(format!("{name} is a container"))),
             InPod::Pid(init) => Some(init),
             InPod::Absent => return Err(Error::failed(format!("the pod of {name} is gone"))),
         };
-        // A result that is kept depends on nothing of the shell but what it names.
-        let shell = environment::shell();
-        let is_strict = job.keep.is_some();
-        let own = given.variables.into_iter().filter(|(name, _)| !is_strict || !shell.contains_key(name));
-        job.variables.extend(own);
-        Ok(())
+        Ok(Place { pod, variables: given.variables })
     }
 
     /// Has the place made, once nobody else runs this task.
-    async fn take_place(&self, name: &str, output: &Output) -> Result<(), Error> {
+    async fn take_place(&self, name: &str) -> Result<(), Error> {
         let mut is_told = false;
         loop {
             if !self.is_taken(name).await? {
@@ -145,7 +188,7 @@ impl Stay {
                 }
             }
             if !std::mem::replace(&mut is_told, true) {
-                output.say(&format!("{name} waits for another run of it"));
+                self.output.say(&format!("{name} waits for another run of it"));
             }
             self.until(name, |row| !is_under_way(row)).await?;
         }
@@ -184,21 +227,34 @@ impl Stay {
         Ok(())
     }
 
-    /// Gives all back. What went `well` has completed for those services that wait for it.
-    pub async fn leave(&mut self, well: &[String], output: &Output) -> Result<(), Error> {
-        for name in std::mem::take(&mut self.held) {
-            let row = self.client.services().await?.into_iter().find(|row| row.name == name);
-            let pid = row.and_then(|row| row.pid);
-            match pid.filter(|_| well.contains(&name)) {
-                Some(pid) => signal(pid, Signal::TERM),
-                None => self.client.control("stop", std::slice::from_ref(&name)).await?,
-            }
-            // Another run may have the place at once.
-            self.until(&name, |row| row.pid.is_none() || row.pid != pid).await?;
+    /// Takes a job's place back. Where it went `well` it has completed for those services that wait for it.
+    async fn leave_place(&self, job: usize, well: bool) -> Result<(), Error> {
+        let Some(name) = self.among.get(&job).and_then(|it| it.name.as_ref()) else { return Ok(()) };
+        let held = self.held.borrow().iter().position(|it| it == name);
+        let Some(at) = held else { return Ok(()) };
+        self.held.borrow_mut().swap_remove(at);
+        self.take_back(name, well).await
+    }
+
+    async fn take_back(&self, name: &str, well: bool) -> Result<(), Error> {
+        let row = self.client.services().await?.into_iter().find(|row| row.name == name);
+        let pid = row.and_then(|row| row.pid);
+        match pid.filter(|_| well) {
+            Some(pid) => signal(pid, Signal::TERM),
+            None => self.client.control("stop", &[name.to_owned()]).await?,
+        }
+        // Another run may have the place at once.
+        self.until(name, |row| row.pid.is_none() || row.pid != pid).await
+    }
+
+    /// Gives all back.
+    pub async fn leave(self) -> Result<(), Error> {
+        for name in self.held.take() {
+            self.take_back(&name, false).await?;
         }
         let path = self.home.join(LENT);
         if !self.share.is_last() {
-            self.owned.take().into_iter().for_each(Owned::release);
+            self.owned.into_inner().into_iter().for_each(Owned::release);
             return Ok(());
         }
         let lent = fs::read_own(&path).ok().flatten().unwrap_or_default();
@@ -210,13 +266,14 @@ impl Stay {
             return Ok(());
         }
         // Somebody wants the engine for longer by now.
-        self.owned.take().into_iter().for_each(Owned::release);
-        let names: Vec<String> = lent.lines().map(str::to_owned).collect();
+        self.owned.into_inner().into_iter().for_each(Owned::release);
+        let names: BTreeSet<&str> = lent.lines().collect();
+        let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
         if names.is_empty() {
             return Ok(());
         }
         self.client.control("stop", &names).await?;
-        settle(&self.client, &self.home, &names, Goal::Stopped, None, &output.silent()).await
+        settle(&self.client, &self.home, &names, Goal::Stopped, None, &self.output.silent()).await
     }
 }
 

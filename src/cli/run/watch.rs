@@ -47,6 +47,7 @@ fn job(global: &Global, root: &Path, output: &Output) -> std::io::Result<Job> {
         variables: environment::everything(),
         channels: Channels::Ours { terminal: output.is_interactive() },
         pod: None,
+        among: false,
         lock: None,
         keep: None,
     })

@@ -82,6 +82,7 @@ async fn answer(processes: &Processes, root: &Path, question: &Question) -> Resu
         variables,
         channels: Channels::Told,
         pod: None,
+        among: false,
         lock: None,
         keep: None,
     };
