@@ -77,6 +77,7 @@ pub fn run() -> ExitCode {
         Some("hold") if words.len() == 2 => return hold::run(),
         Some("router") => return contained::router(&words[2..]),
         Some(containers::CLEAR) => return contained::clear(&words[2..]),
+        Some("kept") => return run::kept(&words[2..]).unwrap_or_else(|error| Output::plain().fail(&error)),
         Some("turn") => return turn::run(&words[2..]).unwrap_or_else(|error| Output::plain().fail(&error)),
         Some("enter") => return enter::run(&words[2..]).unwrap_or_else(|error| Output::plain().fail(&error)),
         _ => {}

@@ -21,7 +21,7 @@ use crate::launcher::Process;
 use crate::pipeline::{Cause, End, Parts};
 
 pub use among::{Ask, Asks, Place};
-pub use drive::{Outcome, Preview, drive, preview};
+pub use drive::{Outcome, Preview, after, drive, preview};
 pub use log::{Log, Stream};
 pub use processes::{Processes, Said};
 

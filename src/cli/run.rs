@@ -2,6 +2,7 @@
 
 mod ask;
 mod jobs;
+mod kept;
 mod pick;
 mod plan;
 mod services;
@@ -32,6 +33,7 @@ use jobs::Built;
 use show::Printer;
 
 pub use ask::{FoundTask, find_task, workspace};
+pub use kept::run as kept;
 pub use plan::{why, why_found};
 
 #[derive(Debug, Args)]

@@ -46,6 +46,8 @@ pub struct Service {
     pub task: bool,
     /// What no other has while it runs, as a task's.
     pub lock: Option<String>,
+    /// Its result is kept: what tells `nagaya kept` of the manifest, and of the task in it.
+    pub kept: Option<[String; 2]>,
     /// Other names of it in the workspace.
     pub aliases: Vec<ServiceName>,
     /// Production's full host names of it.
@@ -147,6 +149,7 @@ impl Service {
             part: Part::Shared,
             task: false,
             lock: None,
+            kept: None,
             aliases: Vec::new(),
             hostnames: Vec::new(),
             run,

@@ -64,6 +64,12 @@ impl Layers {
         out
     }
 
+    /// Names of those that are its own, and not the shell's.
+    pub fn own(&self) -> Vec<&str> {
+        let generated = self.generated.iter().map(|(key, _)| key.as_str());
+        generated.chain(self.declared.iter().map(|(key, _)| key.as_str())).collect()
+    }
+
     /// Generated variables whose place the shell takes with another value. The manifest's own settings are meant so.
     fn shadowed(&self) -> impl Iterator<Item = &str> {
         let differs =

@@ -26,6 +26,8 @@ pub struct Planned {
     pub task: bool,
     /// What no other on this machine has while it runs.
     pub lock: Option<String>,
+    /// Its result is kept: what tells `nagaya kept` of the manifest, and of the task in it.
+    pub kept: Option<[String; 2]>,
     /// Other names of it in the workspace.
     pub aliases: Vec<ServiceName>,
     /// Production's full host names of it.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use tokio::signal::unix::{Signal as Caught, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
-use super::flow::{Asked, Flow};
+use super::flow::{self, Asked, Flow};
 use super::processes::Processes;
-use super::{Ending, Job, News, Surroundings};
+use super::{Ending, Job, Keep, News, Surroundings};
 use crate::effects::clock::Clock;
 use crate::model::Signal;
 use crate::pipeline::{Effect, End, Input, Key, Machine, Parts, Record, State};
@@ -139,6 +139,8 @@ pub(super) type Shared<T> = Arc<[T]>;
 /// What would become of a task, as far as the present files tell.
 #[derive(Debug, Clone)]
 pub struct Preview {
+    /// What stands for it in the keys of those that need it.
+    pub key: Key,
     /// What its result depends on; nothing, where no result is kept or the parts cannot be known.
     pub parts: Option<Parts>,
     /// A result is there.
@@ -148,6 +150,16 @@ pub struct Preview {
     /// Why a later success was not kept.
     pub unkept: Option<String>,
     pub problem: Option<String>,
+}
+
+/// A job that stands alone: the keys of those before it, which have run, are among its parts.
+pub async fn after(before: Vec<Job>, job: Job, surroundings: Surroundings) -> io::Result<Job> {
+    let Some(keep) = job.keep.clone() else { return Ok(job) };
+    let previews = preview(before, surroundings).await?;
+    let keys = keep.needs.iter().filter_map(|(name, place)| Some((name, &previews.get(*place)?.key)));
+    let keys: Parts = keys.map(|(name, key)| (flow::key_part(name), key.0.clone())).collect();
+    let parts = keep.parts.into_iter().chain(keys).collect();
+    Ok(Job { keep: Some(Keep { parts, needs: Vec::new(), ..keep }), ..job })
 }
 
 /// Looks at tasks, each of which stands behind those that it needs, and runs nothing but what tells versions.

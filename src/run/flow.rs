@@ -176,7 +176,7 @@ impl Flow {
         let mut parts = keep.parts.clone();
         for (name, need) in &keep.needs {
             let key = self.keys[*need].borrow().clone();
-            parts.insert(format!("task {name}"), key.map_or_else(String::new, |key| key.0));
+            parts.insert(key_part(name), key.map_or_else(String::new, |key| key.0));
         }
         for tool in &keep.tools {
             let version = self.version(place, tool).await?;
@@ -278,21 +278,23 @@ impl Flow {
     pub async fn preview(&self, place: usize) -> Preview {
         let job = &self.jobs[place];
         let Some(keep) = &job.keep else {
-            self.keys[place].send_replace(Some(definition(job)));
-            return Preview { parts: None, hit: false, last: None, unkept: None, problem: None };
+            let key = definition(job);
+            self.keys[place].send_replace(Some(key.clone()));
+            return Preview { key, parts: None, hit: false, last: None, unkept: None, problem: None };
         };
         let (last, unkept) = (self.store.last(&keep.task), self.store.unkept(&keep.task));
         match self.parts(place, keep).await {
             Ok(parts) => {
                 let key = Key::of(&parts);
                 let hit = !self.force && self.store.find(&key).is_some();
-                self.keys[place].send_replace(Some(key));
-                Preview { parts: Some(parts), hit, last, unkept, problem: None }
+                self.keys[place].send_replace(Some(key.clone()));
+                Preview { key, parts: Some(parts), hit, last, unkept, problem: None }
             }
             Err(error) => {
                 // As when it has run.
-                self.keys[place].send_replace(Some(definition(job)));
-                Preview { parts: None, hit: false, last, unkept, problem: Some(error.to_string()) }
+                let key = definition(job);
+                self.keys[place].send_replace(Some(key.clone()));
+                Preview { key, parts: None, hit: false, last, unkept, problem: Some(error.to_string()) }
             }
         }
     }
@@ -316,6 +318,11 @@ pub(super) async fn unless_asked<T>(asked: &mut watch::Receiver<Asked>, work: im
         done = work => Ok(done),
         Ok(()) = asked.changed() => Err(Broken::stopped()),
     }
+}
+
+/// The part of a key that stands for another task.
+pub(super) fn key_part(task: &str) -> String {
+    format!("task {task}")
 }
 
 /// The key of a task whose result is not kept: what it is, as what it does cannot be known.

@@ -325,3 +325,41 @@ fn a_kept_result_starts_no_service() {
     sandbox.empties();
     assert_eq!(fs::read_to_string(sandbox.path("runs")).unwrap(), "x\n");
 }
+
+/// The engine's own runs of a task keep what it made, and put it back, as `run` does.
+#[test]
+fn what_services_need_is_kept_too() {
+    for account in Account::all() {
+        let sandbox = Sandbox::of(
+            account,
+            "services:
+  app: { command: 'cat made; sleep 1000', depends_on: { gen: completed } }
+  db: { command: [python3, server.py, db], ports: { http: 8080 } }
+tasks:
+  base: { command: 'cp seed based; echo x >> bases', inputs: [seed], outputs: [based] }
+  gen: { command: 'python3 call.py db > made; echo told; echo x >> gens', inputs: [based], outputs: [made],
+         depends_on: [base, db], env: [FLAVOUR], environment: { STORE: '${db.url}' } }
+",
+        );
+        sandbox.write("server.py", SERVER);
+        sandbox.write("call.py", CALL);
+        sandbox.write("seed", "1");
+        let count = |file: &str| fs::read_to_string(sandbox.path(file)).unwrap_or_default().lines().count();
+        sandbox.nagaya(&["up", "-d", "--wait"]).good();
+        assert_eq!((count("bases"), count("gens")), (1, 1));
+        sandbox.nagaya(&["why", "gen"]).good().says(&["would not run: its result is there"]);
+        sandbox.nagaya(&["down"]).good();
+        fs::remove_file(sandbox.path("made")).unwrap();
+        // Neither another boot nor `run` does it again.
+        sandbox.nagaya(&["up", "-d", "--wait"]).good();
+        assert_eq!(fs::read_to_string(sandbox.path("made")).unwrap(), "db\n");
+        sandbox.nagaya(&["logs", "gen"]).good().says(&["told"]);
+        sandbox.nagaya(&["run", "gen"]).good();
+        assert_eq!((count("bases"), count("gens")), (1, 1));
+        sandbox.nagaya(&["down"]).good();
+        sandbox.write("seed", "2");
+        sandbox.nagaya(&["up", "-d", "--wait"]).good();
+        assert_eq!((count("bases"), count("gens")), (2, 2));
+        sandbox.nagaya(&["down"]).good();
+    }
+}

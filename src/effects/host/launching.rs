@@ -34,15 +34,21 @@ impl Host {
         }
     }
 
-    /// The words of a service. What has a lock waits for it first, by way of this program.
+    /// The words of a service. What has a result that is kept is run by this program, and what has a lock waits for it
+    /// first by way of it.
     pub(super) fn words(&self, planned: &Planned) -> Result<Vec<u8>, String> {
-        let Some(lock) = &planned.lock else { return Ok(texts::block(planned.argv())) };
+        let own = match (&planned.kept, &planned.lock) {
+            (Some([manifest, task]), _) => {
+                vec!["kept".to_owned(), manifest.clone(), task.clone(), planned.environment.own().join(",")]
+            }
+            (None, Some(lock)) => {
+                let file = text(locks::file_of(&self.home.task_locks(), lock))?;
+                vec!["turn".to_owned(), file, lock.clone(), planned.name.to_string()]
+            }
+            (None, None) => return Ok(texts::block(planned.argv())),
+        };
         let program = environment::program().map_err(|error| format!("nagaya's own file cannot be found: {error}"))?;
-        let file = locks::file_of(&self.home.task_locks(), lock);
-        let text =
-            |path: PathBuf| path.into_os_string().into_string().map_err(|it| format!("{} is no text", it.display()));
-        let own = [text(program)?, "turn".to_owned(), text(file)?, lock.clone(), planned.name.to_string()];
-        Ok(texts::block(&[&own, planned.argv()].concat()))
+        Ok(texts::block(&[&[text(program)?], own.as_slice(), planned.argv()].concat()))
     }
 
     /// The system's error, in terms of what the manifest says.
@@ -68,4 +74,8 @@ impl Host {
             _ => format!("`{program}`: {error}"),
         }
     }
+}
+
+fn text(path: PathBuf) -> Result<String, String> {
+    path.into_os_string().into_string().map_err(|it| format!("{} is no text", it.display()))
 }
