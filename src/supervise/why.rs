@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::input::Moment;
 use super::phase::{Phase, Stage, Stopping};
-use super::status::Status;
+use super::status::{State, Status};
 use super::world::World;
 use crate::model::{Autoscale, Condition};
 
@@ -52,6 +52,8 @@ pub enum Next {
     Kill(Moment),
     /// It is ended unless it has started.
     End(Moment),
+    /// It is idle, and started by whoever calls it.
+    Call,
 }
 
 impl World {
@@ -73,6 +75,8 @@ impl World {
             Phase::Rest(_) => self.next_run(service).map(Next::Run),
             _ => None,
         };
+        let is_idle = self.status(service).state == State::Idle;
+        let next = next.or(is_idle.then_some(Next::Call));
         let lead = self.lead(service);
         let others = self.spots(service).filter(|spot| *spot != lead && self.instance(*spot).stays());
         let unwell = others.map(|spot| self.instance_status(spot)).filter(|status| !status.settled);

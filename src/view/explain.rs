@@ -182,6 +182,7 @@ impl Explanation {
                 Next::Probe(at) => format!("it is probed again in {}", elapsed(at.since(now))),
                 Next::End(at) => format!("it is ended in {} unless it has started", elapsed(at.since(now))),
                 Next::Kill(at) => format!("it is killed in {} unless it ends before", elapsed(at.since(now))),
+                Next::Call => "its first call starts it".to_owned(),
             }),
         }
     }

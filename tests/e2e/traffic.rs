@@ -186,6 +186,8 @@ fn the_first_request_starts_a_lazy_service_and_waits_for_it() {
     for mode in MODES {
         let sandbox = traffic_in(mode, Account::Own);
         assert_eq!(sandbox.row("late")["state"], "idle");
+        let why = sandbox.nagaya(&["why", "late"]).good().out;
+        assert!(why.contains("its first call starts it"), "{why}");
         assert_eq!(sandbox.shell("curl -sS -o /dev/null -w '%{http_code}' $LATE_URL/"), "200");
         assert_eq!(sandbox.row("late")["state"], "ready");
     }
