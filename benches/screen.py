@@ -77,9 +77,10 @@ def started_services(place):
 def watch(tool, started, looking, place, programs, seconds, row):
     own = isinstance(tool, Dashboard)
     where = [tool.address(place, number) if own else (PORT + number, "localhost") for number in range(SERVICES)]
-    # Of nagaya the screen alone, as a peer has nothing that passes calls on and counts them.
+    # Of nagaya the screen by itself, as a peer has nothing that passes calls on and counts them; and all of it.
     is_tool = lambda pid: program(pid) not in (os.path.realpath(programs / "answers"), "")
-    watched = [looking.pid] if own else [pid for pid in started.family() if is_tool(pid)]
+    all_of_it = [pid for pid in started.family() if is_tool(pid)]
+    watched = {"": [looking.pid], "all_": [*all_of_it, looking.pid]} if own else {"": all_of_it, "all_": all_of_it}
     row |= measured("idle", looking, watched, seconds)
     over, failed = threading.Event(), []
     caller = threading.Thread(target=call, args=(where, over, failed))
@@ -95,14 +96,16 @@ def watch(tool, started, looking, place, programs, seconds, row):
 
 def measured(what, looking, watched, seconds):
     time.sleep(SETTLE_SECONDS)  # The first frames are of another kind; a screen does not say when it is complete.
-    bytes_before, cpu_before, since = looking.drawn, sum(map(cpu_ns, watched)), time.monotonic()
+    used = lambda pids: sum(map(cpu_ns, pids))
+    bytes_before, cpu_before = looking.drawn, {whose: used(pids) for whose, pids in watched.items()}
+    since = time.monotonic()
     time.sleep(seconds)
     minutes = (time.monotonic() - since) / 60
-    return {
-        f"{what}_kib_minute": (looking.drawn - bytes_before) / 1024 / minutes,
+    row = {f"{what}_kib_minute": (looking.drawn - bytes_before) / 1024 / minutes}
+    for whose, pids in watched.items():
         # A thread that has ended has taken its time along.
-        f"{what}_cpu_ms_minute": max(0, sum(map(cpu_ns, watched)) - cpu_before) / 1e6 / minutes,
-    }
+        row[f"{what}_{whose}cpu_ms_minute"] = max(0, used(pids) - cpu_before[whose]) / 1e6 / minutes
+    return row
 
 
 def call(where, over, failed):
@@ -125,8 +128,13 @@ def call(where, over, failed):
 
 
 def tables(rows):
-    keys = ["idle_kib_minute", "idle_cpu_ms_minute", "calls_kib_minute", "calls_cpu_ms_minute"]
-    head = ["tool", "rounds", "idle: KiB a minute to the terminal", "CPU ms a minute", "calls: KiB a minute", "CPU ms a minute"]
+    kinds = {
+        "kib_minute": "KiB a minute to the terminal",
+        "cpu_ms_minute": "CPU ms a minute",
+        "all_cpu_ms_minute": "with its engine",
+    }
+    keys = [f"{what}_{kind}" for what in ("idle", "calls") for kind in kinds]
+    head = ["tool", "rounds", *(f"{what}: {said}" for what in ("idle", "calls") for said in kinds.values())]
     lines = []
     for tool in table.distinct(rows, "tool"):
         mine = table.select(rows, tool=tool)
