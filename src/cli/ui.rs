@@ -22,12 +22,13 @@ use tokio::time::Instant;
 
 use super::args::{Global, command_line};
 use super::error::{Code, Error};
-use super::locate::connect;
+use super::locate::{connect, gone};
 use super::output::Output;
 use crate::api::{Client, Explain, Identity};
+use crate::effects::registry::Registration;
 use crate::effects::{clock, environment, fs};
 use crate::engine::Owned;
-use crate::tui::{App, Ask, Keymap, Msg, Page, Suggestion, Theme, Workspace};
+use crate::tui::{App, Ask, Command, Keymap, Msg, Page, Suggestion, Theme, Workspace};
 
 use command::Own;
 use feeds::{Feeds, Source, Task};
@@ -53,6 +54,8 @@ pub struct Begin {
     pub mouse: Mouse,
     /// The services, where it is no other page.
     pub page: Option<Page>,
+    /// Where it ran before: whether it was killed is told by that.
+    pub engine: Option<Registration>,
 }
 
 #[derive(Debug, Args)]
@@ -85,7 +88,7 @@ pub async fn run(global: &Global, args: &Ui, output: &Output) -> Result<ExitCode
             .hint("`nagaya ps` and `nagaya logs -f` do not, and `nagaya ui --render text` writes one frame"));
     }
     let page = args.view.as_deref().map(page).transpose()?;
-    let (client, _) = connect(global, output)?;
+    let (client, engine) = connect(global, output)?;
     let identity = client.identity().await?;
     if let Some(page) = &page {
         let rows = client.services().await?;
@@ -101,7 +104,10 @@ pub async fn run(global: &Global, args: &Ui, output: &Output) -> Result<ExitCode
             let source = Source::new(&client, &identity, Own::new(&identity), mpsc::channel(1).0);
             render::run(app, &source, page, (format, args.size), output).await
         }
-        None => show(&client, &identity, (None, Begin { mouse: args.mouse, page }), output).await,
+        None => {
+            let begin = Begin { mouse: args.mouse, page, engine: Some(engine) };
+            show(&client, &identity, (None, begin), output).await
+        }
     }
 }
 
@@ -155,7 +161,10 @@ pub async fn show(
         Screen::enter(session.app.has_mouse).map_err(|error| Error::failed(format!("the terminal: {error}")))?;
     let end = session.run(screen).await;
     let left = end.map_err(|error| Error::failed(format!("the terminal: {error}")))?;
-    finish(left, &session, owned, output)
+    match begin.engine.filter(|_| left == Left::Gone && !session.killed && !session.app.stopping) {
+        Some(engine) => gone(&engine, output),
+        None => finish(left, &session, owned, output),
+    }
 }
 
 /// The keys, with the user's own; what is wrong with these is told in a line.
@@ -174,12 +183,20 @@ fn keymap() -> (Keymap, Option<String>) {
 }
 
 /// What the command line can do, for the palette.
-fn commands() -> Vec<Suggestion> {
-    let line = command_line();
-    let about = |command: &clap::Command| command.get_about().map(ToString::to_string).unwrap_or_default();
-    let all = line.get_subcommands().map(|it| Suggestion { word: it.get_name().to_owned(), about: about(it) });
+fn commands() -> Vec<Command> {
+    let mut line = command_line();
+    // Each says what is below it only when it is asked for.
+    line.build();
+    let suggestion = |it: &clap::Command| Suggestion {
+        word: it.get_name().to_owned(),
+        about: it.get_about().map(ToString::to_string).unwrap_or_default(),
+    };
+    let command = |it: &clap::Command| Command {
+        name: suggestion(it),
+        below: it.get_subcommands().filter(|below| below.get_name() != "help").map(suggestion).collect(),
+    };
     let help = Suggestion { word: "help".to_owned(), about: "What a command does, and its flags".to_owned() };
-    all.chain([help]).collect()
+    line.get_subcommands().map(command).chain([Command { name: help, below: Vec::new() }]).collect()
 }
 
 /// How the dashboard ended.

@@ -224,7 +224,7 @@ impl Session {
             return ui::show(
                 &self.client,
                 &self.identity,
-                (owned, ui::Begin { mouse: self.args.mouse, page: None }),
+                (owned, ui::Begin { mouse: self.args.mouse, ..ui::Begin::default() }),
                 output,
             )
             .await;

@@ -9,7 +9,7 @@ use super::mouse::Spots;
 use super::network::Network;
 use super::output::{Output, Progress};
 use super::page::{Page, ROOTS, Trail};
-use super::palette::Suggestion;
+use super::palette::Command;
 use super::prompt::{For, Prompt};
 use super::requests::Requests;
 use super::routes::{self, Routes};
@@ -160,7 +160,7 @@ pub struct App {
     pub output: Output,
     pub attached: Attached,
     /// The commands of nagaya, for the palette.
-    pub commands: Vec<Suggestion>,
+    pub commands: Vec<Command>,
     /// The shift that follows the one that is being made.
     pub(super) next_shift: Option<Vec<String>>,
     /// Grows when services come or go.

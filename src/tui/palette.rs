@@ -20,20 +20,36 @@ pub struct Suggestion {
     pub about: String,
 }
 
-/// Suggestions for what is typed, the best first: a command, then services or tasks.
+/// A command of nagaya, for the palette.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    pub name: Suggestion,
+    /// The commands below it.
+    pub below: Vec<Suggestion>,
+}
+
+/// Suggestions for what is typed, the best first: a command, one below it, then services or tasks.
 pub fn suggestions(app: &App, typed: &str) -> Vec<Suggestion> {
     let (before, letters) = typed.rsplit_once(' ').unwrap_or(("", typed));
-    let all: Vec<Suggestion> = match before.split_whitespace().next() {
-        None => app.commands.clone(),
-        Some("help") => app.commands.iter().filter(|it| it.word != "help").cloned().collect(),
-        Some("run") => tasks(app),
-        Some(_) => services(app),
+    let mut before = before.split_whitespace();
+    let all: Vec<Suggestion> = match (before.next(), before.next()) {
+        (None, _) => app.commands.iter().map(|it| it.name.clone()).collect(),
+        (Some("help"), None) => app.commands.iter().map(|it| it.name.clone()).filter(|it| it.word != "help").collect(),
+        (Some("help"), Some(command)) => below(app, command),
+        (Some("run"), _) => tasks(app),
+        (Some("scale"), _) => services(app).into_iter().map(|it| Suggestion { word: it.word + "=", ..it }).collect(),
+        (Some(command), None) if !below(app, command).is_empty() => below(app, command),
+        (Some(_), _) => services(app),
     };
     let mut found = fuzzy::best(letters, all.into_iter(), |it| it.word.clone());
     // A word that is whole needs no more.
     found.sort_by_key(|it| it.word != letters);
     found.truncate(SHOWN);
     found
+}
+
+fn below(app: &App, command: &str) -> Vec<Suggestion> {
+    app.commands.iter().find(|it| it.name.word == command).map(|it| it.below.clone()).unwrap_or_default()
 }
 
 fn services(app: &App) -> Vec<Suggestion> {
@@ -58,7 +74,9 @@ fn tasks(app: &App) -> Vec<Suggestion> {
 /// What is typed with its last word taken from a suggestion, ready for the next one.
 pub fn completed(typed: &str, suggestion: &Suggestion) -> String {
     let before = typed.rfind(' ').map_or("", |at| &typed[..=at]);
-    format!("{before}{} ", suggestion.word)
+    // Where a number belongs to the word, it comes at once.
+    let gap = if suggestion.word.ends_with('=') { "" } else { " " };
+    format!("{before}{}{gap}", suggestion.word)
 }
 
 /// Words as a shell would read them: quotes hold a word together, a backslash keeps the next character.

@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::Timestamp;
 use nagaya::runtime::Changes;
 use nagaya::telemetry::logs::{Line, Stream};
-use nagaya::tui::{App, Ask, Keymap, Msg, RoutesTold, Shared, Suggestion, Theme, Workspace, draw};
+use nagaya::tui::{App, Ask, Command, Keymap, Msg, RoutesTold, Shared, Suggestion, Theme, Workspace, draw};
 use nagaya::view::{EdgeId, Explanation, Flow, Graph, Piece, Request, Service, Tally};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -236,12 +236,22 @@ pub fn tasks() -> Vec<nagaya::tui::Task> {
     .unwrap()
 }
 
+fn suggestion(word: &str, about: &str) -> Suggestion {
+    Suggestion { word: word.to_owned(), about: about.to_owned() }
+}
+
+fn command(word: &str, about: &str, below: Vec<Suggestion>) -> Command {
+    Command { name: suggestion(word, about), below }
+}
+
 /// A dashboard that knows of everything.
 pub fn full_app() -> App {
     let mut app = app(true, true);
     app.commands = [("restart", "Start new instances"), ("run", "Run tasks"), ("scale", "Have more instances")]
-        .map(|(word, about)| Suggestion { word: word.to_owned(), about: about.to_owned() })
+        .map(|(word, about)| command(word, about, Vec::new()))
         .into();
+    let below = vec![suggestion("get", "Print the routes"), suggestion("history", "Print all versions of them")];
+    app.commands.push(command("dtab", "Look at the routes and change them", below));
     app.update(Msg::Graph(graph()));
     app.update(Msg::Requests { first: true, requests: requests() });
     app.update(Msg::Routes(routes()));

@@ -186,6 +186,26 @@ fn the_palette_suggests_and_runs() {
 }
 
 #[test]
+fn the_palette_suggests_what_the_command_line_takes() {
+    let mut app = full_app();
+    go(&mut app, ":dtab hi");
+    assert_eq!(key(&mut app, KeyCode::Enter), None);
+    let run = key(&mut app, KeyCode::Enter);
+    assert_eq!(run, Some(Ask::Run(vec!["dtab".to_owned(), "history".to_owned()])));
+    app.update(Msg::Ended(Some(0)));
+    key(&mut app, KeyCode::Esc);
+    go(&mut app, ":help dtab g");
+    assert!(screen(&mut app, 80, 24).contains("Print the routes"));
+    key(&mut app, KeyCode::Esc);
+    // A number is typed right behind the service.
+    go(&mut app, ":scale us");
+    assert_eq!(key(&mut app, KeyCode::Enter), None);
+    go(&mut app, "3");
+    let run = key(&mut app, KeyCode::Enter);
+    assert_eq!(run, Some(Ask::Run(vec!["scale".to_owned(), "users=3".to_owned()])));
+}
+
+#[test]
 fn help_is_asked_for_in_the_palette() {
     let mut app = full_app();
     go(&mut app, ":help rest");

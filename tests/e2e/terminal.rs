@@ -1,6 +1,6 @@
 //! The dashboard in a real terminal (tmux), with real keys.
 
-use crate::support::sandbox::{Account, Run, Sandbox, binary, finish, until};
+use crate::support::sandbox::{Account, Run, Sandbox, binary, finish, signal, until};
 
 const MANIFEST: &str = r#"
 name: term
@@ -241,6 +241,28 @@ fn clicks_select_unless_the_mouse_is_the_terminals() {
     let terminal = Terminal::open(&sandbox, (80, 24), "ui --mouse off --view logs:users");
     terminal.shows("hello from users");
     assert_eq!(mouse(&terminal), "0\n");
+}
+
+#[test]
+fn an_engine_that_was_killed_ends_nothing_well() {
+    let sandbox = Sandbox::new(MANIFEST);
+    sandbox.up();
+    let terminal = Terminal::open(&sandbox, (80, 24), "ui");
+    terminal.shows("hello from web");
+    signal("KILL", u32::try_from(sandbox.engine()["pid"].as_u64().unwrap()).unwrap());
+    terminal.shows("the engine is gone");
+    terminal.press(&["q"]);
+    terminal.shows("the engine ended unexpectedly");
+    terminal.shows("ended with 1");
+    drop(terminal);
+    sandbox.up();
+    let terminal = Terminal::open(&sandbox, (80, 24), "ui");
+    terminal.shows("hello from web");
+    sandbox.nagaya(&["down"]).good();
+    terminal.shows("the engine is gone");
+    terminal.press(&["q"]);
+    terminal.shows("term has ended");
+    terminal.shows("ended with 0");
 }
 
 #[test]
