@@ -171,7 +171,7 @@ fn addition(name: &str, found: &FoundTask, args: &AddTask, base: &Path) -> Addit
     }
     if !args.inputs.is_empty() || !args.outputs.is_empty() {
         // What the runner is told to do is in its file: a result of other words would be another one.
-        let source = found.file.strip_prefix(&found.folder).ok().map(|file| globs::exactly(file));
+        let source = found.file.strip_prefix(&found.folder).ok().map(globs::exactly);
         let inputs: Vec<String> = args.inputs.iter().cloned().chain(source).collect();
         lines.push(format!("  inputs: [{}]", list(&inputs)));
         lines.push(format!("  outputs: [{}]", list(&args.outputs)));
