@@ -20,7 +20,7 @@ mod walk;
 pub use discover::{Listing, discover};
 pub use launch::Invoke;
 pub use listed::{ASKINGS, Asking, Question, merge, questions};
-pub use package_manager::{Manager, is_mark, marks};
+pub use package_manager::{Manager, marks};
 pub use program::{Ambiguous, owner};
 pub use propose::{Proposal, Proposed, propose};
 pub use runner::{Runner, runner_ids};

@@ -67,7 +67,7 @@ fn boot(global: &Global, args: Ci, output: &Output) -> Result<ExitCode, Error> {
     if !services.is_empty() {
         services.push(GUEST.to_owned());
     }
-    let selection = Selection { services, profiles: global.profile.clone(), ..Selection::default() };
+    let selection = Selection::of(&services, &global.profile, false);
     let color = output.error_colors() && !output.json;
     let up = UpRequest { load: Some(load.clone()), selection, color, ..UpRequest::default() };
     let order = Order { load, up, standard_ports: false, namerd: None, matrix: None };

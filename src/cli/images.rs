@@ -114,7 +114,7 @@ fn none(what: &str, hint: &str) -> Error {
 }
 
 fn selection(services: &[String], global: &Global, no_deps: bool) -> Selection {
-    Selection { services: services.to_vec(), profiles: global.profile.clone(), no_deps, ..Selection::default() }
+    Selection::of(services, &global.profile, no_deps)
 }
 
 fn built(workspace: &Workspace, selection: &Selection) -> Result<Vec<Task>, Error> {

@@ -63,7 +63,7 @@ pub fn run(global: &Global, args: Matrix, output: &Output) -> Result<ExitCode, E
     let here = environment::folder().map_err(|error| Error::usage(format!("there is no current folder: {error}")))?;
     let services = words::read(&args.services, args.limit, &here)?;
     let load = Request { guest: true, ..locate::manifest(global)? };
-    let selection = Selection { services: Vec::new(), profiles: global.profile.clone(), ..Selection::default() };
+    let selection = Selection::of(&[], &global.profile, false);
     let color = output.error_colors() && !output.json;
     let up = UpRequest { load: Some(load.clone()), selection, color, ..UpRequest::default() };
     let matrix = Some(MatrixRequest { services, isolate: args.isolate });

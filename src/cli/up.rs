@@ -41,12 +41,7 @@ pub fn run(global: &Global, args: Up, output: &Output) -> Result<ExitCode, Error
 pub fn boot(global: &Global, load: Request, args: Up, output: &Output) -> Result<ExitCode, Error> {
     let request = UpRequest {
         load: Some(load.clone()),
-        selection: Selection {
-            services: args.services.clone(),
-            profiles: global.profile.clone(),
-            no_deps: args.no_deps,
-            nothing: false,
-        },
+        selection: Selection::of(&args.services, &global.profile, args.no_deps),
         scale: args.scale.iter().cloned().collect(),
         rest: args.rest.clone(),
         who: author(&command(&args)),

@@ -17,7 +17,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::tasks::{Finder, LARGEST, Listing, Tree, Unread, Within, discover, is_foreign, is_mark, marks};
+use crate::tasks::{Finder, LARGEST, Listing, Tree, Unread, Within, discover, is_foreign, marks};
 
 use super::fs::Disk;
 use super::gitignore as git;
@@ -249,7 +249,7 @@ fn kind(path: &Path) -> FileType {
 fn add(names: &mut Names, name: &CStr, is_folder: bool, wanted: &Within<'_>) {
     let text = name.to_str().ok();
     names.has_rules |= matches!(text, Some(git::FILE | git::TOP));
-    names.marks.extend(text.filter(|text| is_mark(text)).map(str::to_owned));
+    names.marks.extend(text.filter(|text| wanted.is_mark(text)).map(str::to_owned));
     match text {
         Some("." | "..") => {}
         Some(text) if is_folder && is_foreign(text) => {}

@@ -20,11 +20,14 @@ impl Command {
         }
     }
 
-    /// The program and its arguments, with more of these behind; a shell's line gets them as its own.
+    /// The program and its arguments, with more of these behind; a shell's line gets them as its own, and where it does
+    /// not say itself what becomes of them, they stand behind it.
     pub fn argv_with(&self, arguments: &[String]) -> Vec<String> {
         let mut argv = match self {
             Self::Shell(line) if !arguments.is_empty() => {
-                vec!["/bin/sh".to_owned(), "-c".to_owned(), format!("{} \"$@\"", line.written()), "sh".to_owned()]
+                let line = line.written();
+                let line = if reads_arguments(&line) { line } else { format!("{line} \"$@\"") };
+                vec!["/bin/sh".to_owned(), "-c".to_owned(), line, "sh".to_owned()]
             }
             _ => self.argv(Template::written),
         };
@@ -75,9 +78,28 @@ const SHELL_WORDS: [&str; 44] = [
     "unalias", "unset", "until", "while",
 ];
 
+/// Whether a shell's line has a word of its own for its arguments: `$@`, `${1}` and the like.
+fn reads_arguments(line: &str) -> bool {
+    let first = |rest: &str| rest.trim_start_matches('{').chars().next();
+    line.split('$').skip(1).any(|rest| first(rest).is_some_and(|it| "@*123456789".contains(it)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn arguments_are_given_once() {
+        let given = |line: &str| {
+            let command = Command::Shell(Template::text(line));
+            command.argv_with(&["a b".to_owned()]).swap_remove(2)
+        };
+        assert_eq!(given("run it"), "run it \"$@\"");
+        for line in ["for it in \"$@\"; do run $it; done", "run ${1:-x}", "run $*"] {
+            assert_eq!(given(line), line);
+        }
+        assert_eq!(given("run $HOME ${PORT}"), "run $HOME ${PORT} \"$@\"");
+    }
 
     #[test]
     fn only_a_single_program_takes_the_shells_place() {

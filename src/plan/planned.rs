@@ -100,8 +100,8 @@ pub struct PlannedWatch {
 /// What a planned service is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PlannedRun {
+    /// The command as the manifest has it, for people, and its words.
     Process {
-        /// As the manifest has it, for people.
         command: String,
         argv: Vec<String>,
     },

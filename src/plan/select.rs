@@ -16,6 +16,18 @@ pub struct Selection {
     pub no_deps: bool,
 }
 
+impl Selection {
+    /// Services by name, or all, with what they need unless that is to be left out.
+    pub fn of(services: &[String], profiles: &[String], no_deps: bool) -> Self {
+        Self { services: services.to_vec(), profiles: profiles.to_vec(), no_deps, nothing: false }
+    }
+
+    /// None of them yet.
+    pub fn nothing(profiles: &[String]) -> Self {
+        Self { nothing: true, ..Self::of(&[], profiles, false) }
+    }
+}
+
 /// Why a selection cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SelectError {

@@ -1,8 +1,7 @@
 //! Which package manager a folder is worked on with: what its files say, nearest first, and where they disagree.
 
-use std::collections::HashSet;
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -115,16 +114,15 @@ pub fn marks() -> impl Iterator<Item = &'static str> {
     OTHERS.into_iter().chain(LOCKS.iter().chain(&MARKS).map(move |(path, _)| first(path)))
 }
 
-/// Whether a name is one of [`marks`]. It is asked of every file of a tree.
+/// Whether a name is one of [`marks`].
 pub fn is_mark(name: &str) -> bool {
-    static NAMES: LazyLock<HashSet<&str>> = LazyLock::new(|| marks().collect());
-    NAMES.contains(name)
+    marks().any(|mark| mark == name)
 }
 
 /// A folder in which a manager may be said.
 struct Level<'a> {
     folder: &'a Path,
-    /// What of [`is_mark`] is in it, sorted.
+    /// What of [`marks`] is in it, sorted.
     marks: Arc<Vec<String>>,
 }
 

@@ -15,10 +15,10 @@ pub trait Tree {
     fn is_executable(&self, path: &Path) -> bool;
     /// The names in a folder, sorted; none where there is no folder.
     fn names(&self, folder: &Path) -> Vec<String>;
-    /// Those of them that have a say in which package manager is meant, see [`is_mark`](super::is_mark).
+    /// Those of them that have a say in which package manager is meant, see [`marks`](super::marks).
     fn marks(&self, folder: &Path) -> Vec<String> {
         let mut names = self.names(folder);
-        names.retain(|name| super::is_mark(name));
+        names.retain(|name| super::package_manager::is_mark(name));
         names
     }
 }

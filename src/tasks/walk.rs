@@ -4,7 +4,7 @@
 //! part `**` stands for any number of folders; `~` before the whole takes capitals and small letters as the same. The
 //! project is the folder that the pattern begins in.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path, PathBuf};
 
 use memchr::memmem;
@@ -67,6 +67,8 @@ pub struct Finder {
     deep: Vec<(memmem::Finder<'static>, Pattern)>,
     /// Patterns such as `*.nimble`.
     starred: Vec<Pattern>,
+    /// Names that tell of package managers.
+    marks: HashSet<&'static str>,
     /// Files that are no runner's.
     others: Option<fn(&str) -> bool>,
 }
@@ -95,7 +97,7 @@ struct Pattern {
 impl Finder {
     /// One that knows all runners.
     pub fn new() -> Self {
-        let mut finder = Self::default();
+        let mut finder = Self { marks: marks().collect(), ..Self::default() };
         for (runner, it) in RUNNERS.iter().enumerate() {
             for (rank, text) in it.first.iter().enumerate() {
                 finder.add(Pattern { runner, rank: Some(rank), text });
@@ -179,6 +181,11 @@ pub struct Within<'a> {
 }
 
 impl Within<'_> {
+    /// Whether a name tells of a package manager.
+    pub fn is_mark(&self, name: &str) -> bool {
+        self.finder.marks.contains(name)
+    }
+
     /// Whether any runner reads a file of this name.
     pub fn is_wanted(&self, name: &str) -> bool {
         let Finder { exact, any_case, starred, .. } = self.finder;

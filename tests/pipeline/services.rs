@@ -292,7 +292,7 @@ fn services_come_with_the_turn_of_a_task() {
         Account::Own,
         "services:
   db: { command: [python3, server.py, db], ports: { http: 8080 }, depends_on: { check: completed } }
-  broken: { command: 'exit 9', restart: never }
+  broken: { command: 'exit 9', restart: 'no' }
 tasks:
   check: { command: 'test -e made' }
   make: { command: 'touch made' }

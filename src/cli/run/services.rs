@@ -49,7 +49,7 @@ const ALL: &str = "*";
 /// Finds the engine or starts it, with no service yet. It may fork, so there may be no thread yet.
 pub fn come<'a>(global: &Global, among: BTreeMap<usize, Among>, output: &'a Output) -> Result<Stay<'a>, Error> {
     let load = locate::manifest(global)?;
-    let selection = Selection { nothing: true, profiles: global.profile.clone(), ..Selection::default() };
+    let selection = Selection::nothing(&global.profile);
     let color = output.error_colors() && !output.json;
     let up = UpRequest { load: Some(load.clone()), selection, color, ..UpRequest::default() };
     let order = Order { load, up, standard_ports: false, namerd: None, matrix: None };
