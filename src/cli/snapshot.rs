@@ -1,10 +1,10 @@
 //! `nagaya snapshot`: the data of stateful services, kept by a name or by the branch of git, and put back.
 
 mod list;
+mod lives;
 mod quiet;
 mod words;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -17,7 +17,6 @@ use super::locate;
 use super::output::Output;
 use super::up::Stop;
 use crate::effects::clock;
-use crate::effects::fs::real as real_folder;
 use crate::effects::places::Home;
 use crate::effects::registry::{self, Lock};
 use crate::effects::snapshots::{self, Copied, Live, Snapshot as Saved, Store};
@@ -64,8 +63,8 @@ pub async fn run(global: &Global, args: Snapshot, output: &Output) -> Result<Exi
     match args.what {
         What::Save { name } => site.save(name, global, output).await,
         What::Restore { name } => site.restore(name, output).await,
-        What::Keep => site.keep(output),
-        What::TakeBack => site.take_back(output),
+        What::Keep => site.keep(output).await,
+        What::TakeBack => site.take_back(output).await,
         What::List => Ok(list::run(&site.home, output)),
         What::Rm { names } => site.remove(&names, output),
     }
@@ -93,13 +92,8 @@ impl Site {
         Ok(Self { workspace, home: places.home(&id), running })
     }
 
-    /// Where the services of snapshots have their data.
     fn lives(&self) -> Vec<Live> {
-        let dirs = self.home.data_dirs();
-        let services = self.workspace.services.values().filter(|service| service.snapshot);
-        // Behind a symbolic link is the folder that is to change places.
-        let real = |folder: PathBuf| real_folder(&folder).unwrap_or(folder);
-        services.map(|it| Live { service: it.name.to_string(), folder: real(dirs.of(it)) }).collect()
+        lives::of(&self.workspace, &self.home.data_dirs())
     }
 
     fn store(&self, output: &Output) -> Result<Store, Error> {
@@ -134,24 +128,33 @@ impl Site {
         })
     }
 
-    fn keep(&self, output: &Output) -> Result<ExitCode, Error> {
+    async fn keep(&self, output: &Output) -> Result<ExitCode, Error> {
         let store = self.store(output)?;
         store.keep_restored().map_err(trouble)?;
-        store.empty_trash();
+        self.sweep(store).await?;
         output.say("what was restored stays");
         Ok(ExitCode::SUCCESS)
     }
 
-    fn take_back(&self, output: &Output) -> Result<ExitCode, Error> {
+    async fn take_back(&self, output: &Output) -> Result<ExitCode, Error> {
         if self.running.is_some() {
             return Err(Error::failed("the services run with the restored data").hint("`nagaya down` first"));
         }
         let _lock = self.lock()?;
         let store = self.store(output)?;
         store.take_back().map_err(trouble)?;
-        store.empty_trash();
+        self.sweep(store).await?;
         output.say("the data is as it was before");
         Ok(ExitCode::SUCCESS)
+    }
+
+    async fn sweep(&self, store: Store) -> Result<(), Error> {
+        let lives = self.lives();
+        let swept = move |_: &AtomicBool| {
+            store.empty_trash();
+            store.sweep_volumes(&lives)
+        };
+        off_the_loop(&mut Stop::new()?, swept).await
     }
 
     async fn branch(&self) -> Option<String> {
@@ -168,7 +171,9 @@ impl Site {
                 return Err(error.hint("`nagaya snapshot save NAME`"));
             }
         };
-        let (lives, without): (Vec<Live>, Vec<Live>) = self.lives().into_iter().partition(snapshots::has_data);
+        let mut stop = Stop::new()?;
+        let (home, all) = (self.home.clone(), self.lives());
+        let (lives, without) = off_the_loop(&mut stop, move |_| snapshots::with_data(&home, all)).await?;
         without.iter().for_each(|live| output.say(&left_out(live, &self.workspace)));
         if lives.is_empty() {
             return Err(nothing_to_save(&without));
@@ -178,7 +183,6 @@ impl Site {
             let error = Error::usage(format!("there is a snapshot `{name}` already"));
             return Err(error.hint("`--yes` puts the new one in its place"));
         }
-        let mut stop = Stop::new()?;
         let begun = clock::instant();
         let names = names_of(&lives);
         let stopped = match &self.running {
@@ -231,9 +235,17 @@ impl Site {
         let mut stop = Stop::new()?;
         let begun = clock::instant();
         let (wanted, from) = (lives.clone(), saved.clone());
+        let swept = lives.clone();
         let store = Arc::new(store);
         let staging = store.clone();
-        let staged = off_the_loop(&mut stop, move |call_off| staging.stage(&from, &wanted, call_off)).await?;
+        let staged = off_the_loop(&mut stop, move |call_off| {
+            let staged = staging.stage(&from, &wanted, call_off);
+            if staged.is_err() {
+                let _ = staging.sweep_volumes(&wanted);
+            }
+            staged
+        });
+        let staged = staged.await?;
         let ended = match &self.running {
             Some(running) => running.exchange(&names_of(&lives), &staged, &mut stop, output).await,
             None => Ok(match staged.swap().map_err(trouble) {
@@ -247,7 +259,7 @@ impl Site {
                 let took = begun.elapsed();
                 staged.keep().map_err(trouble)?;
                 told("restored", &saved, took, output);
-                self.clear_up(store, &saved, &mut stop).await?;
+                self.clear_up((store, swept), &saved, &mut stop).await?;
                 late.map_or(Ok(ExitCode::SUCCESS), Err)
             }
             Ok(Ended::Stuck(error)) => Err(stuck(error, &staged.aside())),
@@ -255,7 +267,7 @@ impl Site {
                 if let Err(other) = staged.drop_rest() {
                     return Err(error.hint(other.to_string()));
                 }
-                self.clear_up(store, &saved, &mut stop).await?;
+                self.clear_up((store, swept), &saved, &mut stop).await?;
                 Err(error)
             }
         }
@@ -263,7 +275,14 @@ impl Site {
 
     /// What takes its time and nobody waits for is the engine's, where one runs: removing what a restore replaced, and the
     /// second copy for the next one.
-    async fn clear_up(&self, store: Arc<Store>, saved: &Saved, stop: &mut Stop) -> Result<(), Error> {
+    async fn clear_up(
+        &self,
+        (store, lives): (Arc<Store>, Vec<Live>),
+        saved: &Saved,
+        stop: &mut Stop,
+    ) -> Result<(), Error> {
+        let sweeping = store.clone();
+        off_the_loop(stop, move |_| sweeping.sweep_volumes(&lives)).await?;
         match &self.running {
             Some(running) => {
                 running.make_ready(&saved.name).await;

@@ -22,6 +22,7 @@ mod life;
 mod losses;
 mod network;
 mod typing;
+mod vault;
 mod visit;
 mod volumes;
 mod words;
@@ -55,6 +56,7 @@ pub use image::Freshness;
 pub use images::Images;
 pub use life::{Birth, Running, Sent};
 pub use typing::Seat;
+pub use vault::{Failed as VaultFailed, Vault, note as note_volumes};
 pub use visit::exec;
 pub use volumes::{remove_volumes, volumes};
 

@@ -7,11 +7,13 @@
 mod extents;
 mod ready;
 mod removal;
+mod saved;
 mod staged;
 mod swap;
 mod trash;
 mod tree;
 mod trouble;
+mod volumes;
 
 use std::fs;
 use std::io;
@@ -20,46 +22,21 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
-use serde::{Deserialize, Serialize};
-
 use super::clock;
-use super::fs::{make_private_folder, names, read_own, replace};
-use super::git::git;
+use super::containers::Vault;
+use super::fs::{make_private_folder, names, replace};
 use super::locks::{self, Turn};
 use super::places::Home;
 pub use ready::{make as make_ready, of_which as ready_of};
 pub use removal::remove_tree;
+pub use saved::{Live, Part, Snapshot, branch, is_half_made, list, with_data};
+use saved::{read, vault};
 pub use staged::Staged;
 use staged::drop_aside;
 use swap::{Note, Stage, Swap, exchange};
 pub use tree::NotCopied;
 use tree::{Earlier, Index};
 pub use trouble::Trouble;
-
-/// What a snapshot is, as it is written down in it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Snapshot {
-    pub name: String,
-    /// RFC 3339, UTC.
-    pub time: String,
-    pub parts: Vec<Part>,
-    /// The branch of git that was checked out.
-    pub branch: Option<String>,
-}
-
-/// The data of one service in it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Part {
-    pub service: String,
-    pub bytes: u64,
-}
-
-/// A service's data, where it is used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Live {
-    pub service: String,
-    pub folder: PathBuf,
-}
 
 /// A snapshot that was copied and is not in its place yet.
 #[derive(Debug)]
@@ -78,49 +55,6 @@ const LOCK: &str = ".lock";
 const NOTE: &str = "snapshot.json";
 /// Data that is about to change places, or has and may be taken back. No snapshot's name begins with a dot.
 const SWAPS: &str = ".swaps.json";
-
-impl Snapshot {
-    /// Of all its data.
-    pub fn bytes(&self) -> u64 {
-        self.parts.iter().map(|part| part.bytes).sum()
-    }
-
-    /// Whose data it has.
-    pub fn services(&self) -> Vec<&str> {
-        self.parts.iter().map(|part| part.service.as_str()).collect()
-    }
-}
-
-/// All that there are, the latest first.
-pub fn list(home: &Home) -> Vec<Snapshot> {
-    let folder = home.snapshots();
-    let names = names(&folder).unwrap_or_default().into_iter().filter(|name| !name.starts_with('.'));
-    let mut found: Vec<Snapshot> = names.filter_map(|name| read(&folder.join(name))).collect();
-    found.sort_by(|a, b| b.time.cmp(&a.time));
-    found
-}
-
-fn read(folder: &Path) -> Option<Snapshot> {
-    let text = read_own(&folder.join(NOTE)).ok()??;
-    serde_json::from_str(&text).ok()
-}
-
-/// The branch of git that is checked out in a folder.
-pub async fn branch(folder: &Path) -> Option<String> {
-    let said = git(folder, &["symbolic-ref", "--quiet", "--short", "HEAD"]).await.ok()?;
-    Some(said.trim().to_owned()).filter(|branch| !branch.is_empty())
-}
-
-/// A service's data that was begun and is not whole: templates make it beside its place, and a database that was killed
-/// meanwhile has nothing else.
-pub fn is_half_made(live: &Live) -> bool {
-    live.folder.join("data.new").exists() && !live.folder.join("data").exists()
-}
-
-/// Whether a service has data.
-pub fn has_data(live: &Live) -> bool {
-    fs::read_dir(&live.folder).is_ok_and(|mut entries| entries.next().is_some())
-}
 
 /// Completes what a process that was killed had begun. Only for whoever has the workspace's lock.
 pub fn settle(home: &Home) -> Result<(), Trouble> {
@@ -143,6 +77,8 @@ pub fn is_name(name: &str) -> bool {
 #[derive(Debug)]
 pub struct Store {
     folder: PathBuf,
+    /// The note that tells which engine has volumes.
+    volumes: PathBuf,
     /// What should be gone and could not be removed.
     pub unswept: Vec<Trouble>,
     _turn: Turn,
@@ -161,7 +97,7 @@ impl Store {
             Err(holder) if holder == ready::WHO => locks::take(&lock, &who).map_err(failed)?,
             Err(holder) => return Err(Trouble::Busy(holder)),
         };
-        let mut store = Self { folder: folder.clone(), unswept: Vec::new(), _turn: turn };
+        let mut store = Self { folder: folder.clone(), volumes: home.volumes(), unswept: Vec::new(), _turn: turn };
         ready::sweep(&folder);
         store.put_back_replaced().map_err(failed)?;
         let left = store.left(home).map_err(failed)?;
@@ -294,6 +230,11 @@ impl Store {
         make_private_folder(&new).map_err(|error| Trouble::Failed(new.clone(), error))?;
         let (mut parts, mut outside) = (Vec::new(), Vec::new());
         for live in lives {
+            if !live.volumes.is_empty() {
+                let bytes = volumes::save(&self.vault()?, live, &new.join(&live.service), call_off)?;
+                parts.push(Part { service: live.service.clone(), bytes, volumes: true });
+                continue;
+            }
             let earlier = self.earlier(&live.service);
             let earlier = earlier.as_ref().map(|(folder, originals)| Earlier { folder, originals });
             let done = tree::copy(&live.folder, &new.join(&live.service), earlier, call_off)?;
@@ -304,7 +245,7 @@ impl Store {
             let originals = tree::settled(done.originals, then);
             // Without it the next copy is made without links, and is as good.
             let _ = serde_json::to_vec(&originals).map(|bytes| replace(&new.join(index(&live.service)), &bytes));
-            parts.push(Part { service: live.service.clone(), bytes: done.bytes });
+            parts.push(Part { service: live.service.clone(), bytes: done.bytes, volumes: false });
             outside.extend(done.outside);
         }
         Ok((parts, outside))
@@ -348,16 +289,39 @@ impl Store {
 
     fn bring(&self, saved: &Snapshot, live: &Live, aside: &Path, call_off: &AtomicBool) -> Result<Index, Trouble> {
         let from = self.folder.join(&saved.name).join(&live.service);
-        if !from.is_dir() {
-            return Err(Trouble::Lacks(live.service.clone()));
+        let part = saved.parts.iter().find(|part| part.service == live.service).filter(|_| from.is_dir());
+        let part = part.ok_or_else(|| Trouble::Lacks(live.service.clone()))?;
+        let kinds = [part.volumes, !live.volumes.is_empty()].map(|it| if it { "a container" } else { "a process" });
+        if kinds[0] != kinds[1] {
+            return Err(Trouble::Another(live.service.clone(), kinds[0], kinds[1]));
         }
         make_room(aside)?;
+        if part.volumes {
+            volumes::bring(&self.vault()?, live, &from, aside, call_off)?;
+            return Ok(Index::new());
+        }
         if ready::take(&self.folder, saved, &live.service, aside) {
             return Ok(tree::look(aside)?);
         }
         let copied = self.with_room(aside, || Ok(tree::copy(&from, aside, None, call_off)?))?;
         sync(aside).map_err(|error| Trouble::Failed(aside.to_owned(), error))?;
         Ok(copied.copies)
+    }
+
+    fn vault(&self) -> Result<Vault, Trouble> {
+        // Where no note tells otherwise, it is the engine that would be used.
+        let found = vault(&self.volumes)?;
+        found.ok_or_else(|| Trouble::Engine("the workspace has no volumes; `nagaya up` makes them".to_owned()))
+    }
+
+    /// Removes volumes that were replaced, or were not needed after all; none while a restore is not over.
+    pub fn sweep_volumes(&self, lives: &[Live]) -> Result<(), Trouble> {
+        let lives: Vec<&Live> = lives.iter().filter(|live| !live.volumes.is_empty()).collect();
+        if lives.is_empty() || self.note().exists() {
+            return Ok(());
+        }
+        let Some(vault) = vault(&self.volumes)? else { return Ok(()) };
+        lives.iter().try_for_each(|live| vault.sweep(&live.folder, &live.volumes).map_err(Trouble::Engine))
     }
 
     /// Removes a snapshot.

@@ -6,6 +6,7 @@ mod builds;
 mod commands;
 mod hangs;
 mod images;
+mod kept;
 mod modes;
 mod names;
 mod services;

@@ -16,15 +16,17 @@ pub fn nothing_to_save(all: &[Live]) -> Error {
         return Error::failed("no service of this workspace owns data").hint("say `stateful: true` of those that do");
     }
     let error = Error::failed(format!("there is no data to save of {}", names_of(all).join(", ")));
-    error.hint("`nagaya up` makes that of services which do not run in containers")
+    error.hint("`nagaya up` makes it; what containers keep in no volume of their own is in no snapshot")
 }
 
 /// Of a service that a snapshot could be expected to have and does not.
 pub fn left_out(live: &Live, workspace: &Workspace) -> String {
     let service = workspace.services.values().find(|it| *it.name.to_string() == *live.service);
     match service.is_some_and(|it| it.container().is_some()) {
-        true => format!("{} is left out: it runs in a container, whose data no snapshot has", live.service),
-        false => format!("{} is left out: it has no data yet", live.service),
+        true if live.volumes.is_empty() => {
+            format!("{} is left out: its container keeps nothing in a volume of its own", live.service)
+        }
+        _ => format!("{} is left out: it has no data yet", live.service),
     }
 }
 
@@ -53,6 +55,8 @@ pub fn trouble(trouble: Trouble) -> Error {
         Trouble::Torn(..) => Error::failed(message).hint("`nagaya down` and `nagaya snapshot take-back` try it again"),
         Trouble::Nothing => Error::usage(message),
         Trouble::Strange(_) => Error::failed(message),
+        Trouble::Engine(_) => Error::failed(message).hint("`nagaya doctor` tells which engine of containers there is"),
+        Trouble::Another(..) => Error::failed(message).hint("`run:` of a template says which it is to be"),
         Trouble::Lacks(_) | Trouble::NotCopied(NotCopied::Failed(..)) | Trouble::Failed(..) => Error::failed(message),
     }
 }

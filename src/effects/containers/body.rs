@@ -1,7 +1,8 @@
 //! What an engine is asked for to make the container of an instance.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bollard::models::{
@@ -11,6 +12,7 @@ use bollard::models::{
 
 use super::clear::labels;
 use super::network::{Site, place};
+use super::vault;
 use crate::effects::terminal::Size;
 use crate::effects::texts::{INSTANCE, resolve};
 use crate::model::{Mount, MountSource, Settings, Signal, Stdin};
@@ -28,6 +30,8 @@ pub struct Wanted {
     pub planned: Arc<Planned>,
     pub instance: u32,
     pub zone: Arc<Zone>,
+    /// The folder of the service's data, which tells which volumes it uses.
+    pub data: PathBuf,
     /// The Kubernetes namespace of the workspace.
     pub namespace: String,
 }
@@ -129,7 +133,8 @@ const RESOLV_CONF: &str = "/etc/resolv.conf";
 /// Its own, and the file that has it ask the router for names: the engine's server would lead to containers past the
 /// proxy, and knows none of a service's other names.
 fn mounts(wanted: &Wanted, settings: &Settings, site: &Site) -> Vec<EngineMount> {
-    let own = settings.mounts.iter().filter_map(|it| mount(it, &wanted.workspace));
+    let used = vault::used(&wanted.data);
+    let own = settings.mounts.iter().filter_map(|it| mount(it, &wanted.workspace, &used));
     let is_taken = settings.mounts.iter().any(|mount| mount.target == RESOLV_CONF);
     let names = (settings.dns.is_empty() && !is_taken).then(|| EngineMount {
         target: Some(RESOLV_CONF.to_owned()),
@@ -146,11 +151,14 @@ fn log_config() -> HostConfigLogConfig {
     HostConfigLogConfig { typ: Some("json-file".to_owned()), config: Some(config.into()) }
 }
 
-fn mount(mount: &Mount, workspace: &str) -> Option<EngineMount> {
+fn mount(mount: &Mount, workspace: &str, used: &BTreeMap<String, String>) -> Option<EngineMount> {
     let (typ, source) = match &mount.source {
         MountSource::Host(path) => (MountType::BIND, Some(path.to_string_lossy().into_owned())),
         MountSource::Volume { name, shared: true } => (MountType::VOLUME, Some(name.clone())),
-        MountSource::Volume { name, shared: false } => (MountType::VOLUME, Some(format!("nagaya-{workspace}-{name}"))),
+        MountSource::Volume { name, shared: false } => {
+            let now = used.get(name).cloned();
+            (MountType::VOLUME, Some(now.unwrap_or_else(|| vault::first(workspace, name))))
+        }
         MountSource::Anonymous => (MountType::VOLUME, None),
         MountSource::Memory { .. } => return None,
     };

@@ -28,8 +28,8 @@ use crate::launcher::pod::Handover;
 use crate::plan::{RANGE, Subnet};
 
 /// An image with nothing in it: the router's program is this one, mounted.
-const IMAGE: &str = "nagaya-router";
-const TAG: &str = "1";
+pub const IMAGE: &str = "nagaya-router";
+pub const TAG: &str = "1";
 /// Where the router finds its socket and its program.
 const SOCKET: &str = "/nagaya.sock";
 const PROGRAM: &str = "/nagaya";
@@ -132,7 +132,8 @@ async fn last_words(engine: &Engine, router: &str) -> String {
     if words.trim().is_empty() { "it ended at once".to_owned() } else { words.trim().to_owned() }
 }
 
-async fn have_image(engine: &Engine) -> Result<(), bollard::errors::Error> {
+/// Has that image.
+pub async fn have_image(engine: &Engine) -> Result<(), bollard::errors::Error> {
     if engine.docker.inspect_image(&format!("{IMAGE}:{TAG}")).await.is_ok() {
         return Ok(());
     }

@@ -20,7 +20,7 @@ pub fn has_own(planned: &Planned) -> bool {
 /// The volumes of the workspace whose note this is.
 pub async fn volumes(file: &Path) -> Result<Vec<String>, String> {
     match Note::read(file) {
-        Some(note) => found(&engine(&note).await?, &note).await,
+        Some(note) => found(&engine(&note).await?, &note.workspace).await,
         None => Ok(Vec::new()),
     }
 }
@@ -29,7 +29,7 @@ pub async fn volumes(file: &Path) -> Result<Vec<String>, String> {
 pub async fn remove_volumes(file: &Path) -> Result<(), String> {
     let Some(note) = Note::read(file) else { return Ok(()) };
     let engine = engine(&note).await?;
-    for volume in found(&engine, &note).await? {
+    for volume in found(&engine, &note.workspace).await? {
         match engine.docker.remove_volume(&volume, None::<RemoveVolumeOptions>).await {
             Err(error) if status(&error) != Some(404) => return Err(format!("the volume {volume}: {}", said(&error))),
             _ => {}
@@ -42,8 +42,9 @@ async fn engine(note: &Note) -> Result<Engine, String> {
     Engine::at(note.engine.clone()).await.map_err(|absent| absent.to_string())
 }
 
-async fn found(engine: &Engine, note: &Note) -> Result<Vec<String>, String> {
-    let options = ListVolumesOptions { filters: filters(&note.workspace) };
+/// The names of all that a workspace has.
+pub async fn found(engine: &Engine, workspace: &str) -> Result<Vec<String>, String> {
+    let options = ListVolumesOptions { filters: filters(workspace) };
     let found = engine.docker.list_volumes(Some(options)).await.map_err(|error| said(&error))?;
     let mut names: Vec<String> = found.volumes.unwrap_or_default().into_iter().map(|volume| volume.name).collect();
     names.sort();

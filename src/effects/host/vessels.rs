@@ -95,6 +95,7 @@ impl Host {
             planned: Arc::new(planned.clone()),
             instance,
             zone: self.zone.clone(),
+            data: self.home.data().join(planned.name.as_str()),
             namespace: self.plan.namespace.to_string(),
         };
         if !std::mem::replace(&mut self.has_will, true)

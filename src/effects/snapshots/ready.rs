@@ -83,9 +83,11 @@ pub fn make(home: &Home, name: &str, call_off: &AtomicBool) -> Result<(), Troubl
     let Ok(_own) = locks::try_take(&folder.join(OWN_LOCK), "ready").map_err(failed)? else { return Ok(()) };
     trash::empty(&folder);
     let Some(saved) = read(&folder.join(name)) else { return Ok(()) };
-    let is_whole = || saved.parts.iter().all(|part| folder.join(READY).join(&part.service).is_dir());
+    let folders = || saved.parts.iter().filter(|part| !part.volumes);
+    let is_whole = || folders().all(|part| folder.join(READY).join(&part.service).is_dir());
     let is_of_use = || !(Note::of(&saved).is_there(&folder) && is_whole());
-    if extents::can_clone(&folder) || !is_of_use() || !has_plenty(&folder, saved.bytes()) {
+    if folders().next().is_none() || extents::can_clone(&folder) || !is_of_use() || !has_plenty(&folder, saved.bytes())
+    {
         return Ok(());
     }
     let new = folder.join(NEW);
@@ -113,7 +115,7 @@ fn has_plenty(folder: &Path, bytes: u64) -> bool {
 fn copy(folder: &Path, new: &Path, saved: &Snapshot, call_off: &AtomicBool) -> Result<(), Trouble> {
     let failed = |error| Trouble::Failed(new.to_owned(), error);
     remove_tree(new).and_then(|()| make_private_folder(new)).map_err(failed)?;
-    for part in &saved.parts {
+    for part in saved.parts.iter().filter(|part| !part.volumes) {
         tree::copy(&folder.join(&saved.name).join(&part.service), &new.join(&part.service), None, call_off)?;
     }
     let note = serde_json::to_vec(&Note::of(saved)).map_err(|error| failed(error.into()))?;

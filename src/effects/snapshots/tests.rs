@@ -21,7 +21,7 @@ impl Lab {
         let folder = self.base.path().join("data").join(service);
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("file"), text).unwrap();
-        Live { service: service.to_owned(), folder }
+        Live { service: service.to_owned(), folder, volumes: Vec::new() }
     }
 
     /// Saves under a name.
@@ -88,7 +88,7 @@ fn a_name_that_is_used_again_means_the_new_one_or_the_old_one() {
     let store = lab.store();
     lab.save(&store, "a", &lives).unwrap();
     lab.live("db", "second");
-    let gone = [Live { service: "gone".into(), folder: "/nowhere".into() }];
+    let gone = [Live { service: "gone".into(), folder: "/nowhere".into(), volumes: Vec::new() }];
     let both = [lives[0].clone(), gone[0].clone()];
     assert!(matches!(lab.save(&store, "a", &both), Err(Trouble::NotCopied(NotCopied::Failed(..)))));
     assert!(matches!(store.save("a", None, &lives, &AtomicBool::new(true)), Err(Trouble::NotCopied(_))));

@@ -27,6 +27,12 @@ pub enum Trouble {
     /// A restore was ended before it was done, and the note tells what is to be done.
     #[error("a restore was ended before it was done: {path} tells of it", path = .0.display())]
     Midway(PathBuf),
+    /// What is in volumes is asked of the engine of containers.
+    #[error("the engine of containers: {0}")]
+    Engine(String),
+    /// The service ran as a process when it was saved, and as a container now, or the other way round.
+    #[error("the snapshot has the data of `{0}` as {1} kept it, and it is {2} now")]
+    Another(String, &'static str, &'static str),
     #[error("no restore waits for an answer")]
     Nothing,
     /// The folder is not the one that it was, so that nothing beside it may go.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Docker;
 use super::services::{boxed, down};
@@ -95,6 +95,9 @@ fn import(docker: &Docker, image: &str, path: &str, entry: &str, things: &[Strin
 
 /// A daemon that has images of what runs here, by the names of the official ones.
 pub(in crate::e2e) fn stocked() -> Arc<Docker> {
+    static TURN: Mutex<()> = Mutex::new(());
+    // Whoever comes while an image is being made has none yet.
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let docker = Docker::shared();
     let (folder, version) = postgres();
     let tools = ["bash", "sh", "id", "mkdir", "chown", "setpriv", "cat", "sleep"].map(program);
@@ -108,7 +111,7 @@ pub(in crate::e2e) fn stocked() -> Arc<Docker> {
     docker
 }
 
-const BACKING: &str = "
+pub(super) const BACKING: &str = "
 name: backing
 services:
   db: { template: { name: postgres, version: 'VERSION', run: WHERE, seed: [seed.sql], options: { database: shop } } }
@@ -117,7 +120,7 @@ services:
 ";
 
 #[track_caller]
-fn shell(sandbox: &Sandbox, line: &str) -> String {
+pub(super) fn shell(sandbox: &Sandbox, line: &str) -> String {
     sandbox.nagaya(&["exec", "app", "--", "sh", "-ec", line]).good().out
 }
 
