@@ -25,6 +25,8 @@ pub struct Output {
     pub quiet: bool,
     pub verbose: bool,
     choice: ColorChoice,
+    /// Whether standard output takes colours, and whether standard error does: it is asked for with each line.
+    takes_colors: (bool, bool),
 }
 
 impl Output {
@@ -35,12 +37,19 @@ impl Output {
             Color::Always => ColorChoice::Always,
             Color::Never => ColorChoice::Never,
         };
-        Self { json: global.json, quiet: global.quiet, verbose: global.verbose, choice }
+        Self { json: global.json, quiet: global.quiet, verbose: global.verbose, ..Self::with(choice) }
     }
 
     /// For what runs without flags.
     pub fn plain() -> Self {
-        Self { json: false, quiet: false, verbose: false, choice: ColorChoice::Auto }
+        Self::with(ColorChoice::Auto)
+    }
+
+    fn with(choice: ColorChoice) -> Self {
+        let out = anstream::AutoStream::new(io::stdout(), choice).current_choice();
+        let err = anstream::AutoStream::new(io::stderr(), choice).current_choice();
+        let takes_colors = (out != ColorChoice::Never, err != ColorChoice::Never);
+        Self { json: false, quiet: false, verbose: false, choice, takes_colors }
     }
 
     /// The same without a word beside the data.
@@ -50,12 +59,12 @@ impl Output {
 
     /// Whether standard output takes colours.
     pub fn colors(&self) -> bool {
-        anstream::AutoStream::new(io::stdout(), self.choice).current_choice() != ColorChoice::Never
+        self.takes_colors.0
     }
 
     /// Whether standard error does.
     pub fn error_colors(&self) -> bool {
-        anstream::AutoStream::new(io::stderr(), self.choice).current_choice() != ColorChoice::Never
+        self.takes_colors.1
     }
 
     /// Whether a person can be shown something that moves.

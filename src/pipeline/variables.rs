@@ -60,14 +60,22 @@ fn is_asked(task: &Task, name: &str) -> bool {
     [environment.shared.get(name), environment.own.get(name)].contains(&Some(&Value::FromShell))
 }
 
-/// The variables of the shell that decide about a result, each with its value: one that is not set differs from one that
-/// is empty.
+/// The variables of the shell that decide about a result, each with the value that the task gets: one that is not set
+/// differs from one that is empty.
 pub fn inherited<'a>(task: &'a Task, shell: &'a Shell) -> BTreeMap<&'a str, Option<&'a str>> {
-    let named = task.caching.iter().flat_map(|caching| &caching.env).map(String::as_str);
+    let of_shell = |name: &str| shell.get(name).map(String::as_str);
     let environment = &task.environment;
-    let asked = environment.shared.iter().chain(&environment.own).filter(|(_, value)| **value == Value::FromShell);
-    let names = named.chain(asked.map(|(name, _)| name.as_str()));
-    names.map(|name| (name, shell.get(name).map(String::as_str))).collect()
+    let of_file = |name: &str| {
+        let found = environment.dotenv.iter().rev().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    };
+    let declared = || environment.shared.iter().chain(&environment.own);
+    // What the manifest or `.env` sets takes the shell's place, and is written.
+    let is_written = |name: &str| of_file(name).is_some() || declared().any(|(known, _)| known == name);
+    let named = task.caching.iter().flat_map(|caching| &caching.env).map(String::as_str);
+    let named = named.filter(|name| !is_written(name)).map(|name| (name, of_shell(name)));
+    let asked = declared().filter(|(_, value)| **value == Value::FromShell).map(|(name, _)| name.as_str());
+    named.chain(asked.map(|name| (name, of_shell(name).or_else(|| of_file(name))))).collect()
 }
 
 /// What the manifest and its files set, for the key of a result: names with the text as it is written.

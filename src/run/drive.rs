@@ -2,9 +2,11 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal as Caught, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use super::flow::{self, Asked, Flow};
 use super::processes::Processes;
@@ -22,6 +24,9 @@ pub struct Outcome {
     pub interrupted: bool,
     pub states: Vec<State>,
 }
+
+/// After so long without an end people are told who keeps them.
+const SILENCE: Duration = Duration::from_secs(1);
 
 struct Drive {
     machine: Machine,
@@ -54,6 +59,7 @@ pub async fn drive(machine: Machine, jobs: Vec<Job>, surroundings: Surroundings)
     };
     let mut drive = Drive { machine, clock: Clock::start(), flow, asked, ended, news };
     drive.step(Input::Begin, Signal::TERM).await;
+    let mut reminder = None;
     while !drive.machine.is_done() {
         let deadline = drive.machine.deadline().map(|at| drive.clock.instant(Moment(at)).into());
         tokio::select! {
@@ -61,7 +67,14 @@ pub async fn drive(machine: Machine, jobs: Vec<Job>, surroundings: Surroundings)
                 drive.tell(News::Ended(place, end, ending)).await;
                 drive.step(Input::Ended(place, end), Signal::TERM).await;
             }
-            signal = signals.next() => drive.step(Input::Interrupt, signal).await,
+            signal = signals.next() => {
+                reminder = (!drive.machine.is_interrupted()).then(|| Instant::now() + SILENCE);
+                drive.step(Input::Interrupt, signal).await;
+            }
+            () = sleep_until(reminder) => {
+                reminder = None;
+                drive.remind(count).await;
+            }
             () = sleep_until(deadline) => drive.step(Input::Tick, Signal::TERM).await,
         }
     }
@@ -96,6 +109,15 @@ impl Drive {
         });
     }
 
+    /// Tells who has been asked to end and has not.
+    async fn remind(&self, count: usize) {
+        let is_stopping = |place: &usize| matches!(self.machine.state(*place), State::Stopping(Some(_)));
+        for place in (0..count).filter(is_stopping) {
+            let text = "was asked to end, and has not yet; once more (Ctrl-C) kills it";
+            self.tell(News::Note(place, text.to_owned())).await;
+        }
+    }
+
     async fn tell(&self, news: News) {
         let _ = self.news.send(news).await;
     }
@@ -126,7 +148,7 @@ impl Signals {
     }
 }
 
-async fn sleep_until(deadline: Option<tokio::time::Instant>) {
+async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,

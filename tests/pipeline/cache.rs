@@ -189,6 +189,12 @@ tasks: { show: { command: 'echo $TOP $ASKED $OTHER $NAMED $HOME', inputs: [], ou
     assert!(shown.starts_with("top asked named /"), "{shown}");
     assert_eq!(run("else", "named"), shown);
     assert!(run("else", "new").starts_with("top asked new /"));
+    // What `.env` sets takes the shell's place, and its change counts.
+    for value in ["first", "second"] {
+        sandbox.write(".env", format!("NAMED={value}\n"));
+        assert!(run("else", "new").starts_with(&format!("top asked {value} /")));
+    }
+    assert_eq!(run("else", "newer"), run("else", "new"));
 }
 
 #[test]

@@ -72,6 +72,7 @@ fn who_ignores_the_request_is_killed_after_a_grace() {
     let running = sandbox.start(&["run", "stubborn"]);
     until("it runs", || sandbox.path("ready").exists());
     running.signal("TERM");
+    until("people know why nothing happens", || running.err().contains("was asked to end, and has not yet"));
     running.end().ended(130);
     sandbox.empties();
 }
