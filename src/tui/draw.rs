@@ -161,9 +161,19 @@ fn hints(app: &App, width: usize) -> String {
         return format!(" {} detaches; all other keys are for {name}", app.keymap.first(app.place(), Action::Detach));
     }
     use Action::{
-        AsList, Back, Filter, Follow, Left, Level, NextMatch, Open, Restart, Right, Search, Start, Stop, Trouble, Why,
+        AsList, Attach, Back, Filter, Follow, Left, Level, NextMatch, Open, Restart, Right, Search, Start, Stop,
+        Trouble, Why,
     };
+    let selected = app.subject().and_then(|name| app.group(&name)?.lead());
     let own: &[(Action, &str)] = match app.trail.top() {
+        Page::Services if selected.is_some_and(|row| row.attachable && row.started.is_some()) => &[
+            (Open, "logs"),
+            (Attach, "its terminal"),
+            (Why, "why"),
+            (Restart, "restart"),
+            (Stop, "stop"),
+            (Start, "start"),
+        ],
         Page::Services if app.groups().iter().any(|group| group.fails()) => &[
             (Open, "logs"),
             (Trouble, "what fails"),

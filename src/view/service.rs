@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::wording::reason;
-use crate::model::{Protocol, RestartPolicy, web_port};
+use crate::model::{Protocol, RestartPolicy, Stdin, web_port};
 use crate::plan::{LOOPBACK, Plan, Planned, PlannedPort};
 use crate::supervise::{Moment, State, Status};
 
@@ -67,6 +67,9 @@ pub struct Service {
     /// It is started again however it ends: that it runs is all there is to it.
     #[serde(default)]
     pub lasting: bool,
+    /// Somebody can attach to it: it has a terminal, or an input that stays open.
+    #[serde(default)]
+    pub attachable: bool,
     /// From launch to ready.
     pub startup_ms: Option<u64>,
     /// Lines of its output that could not be written, as on a full disk.
@@ -162,6 +165,7 @@ impl Service {
             wanted: status.wanted,
             stale: status.stale,
             lasting: planned.restart.policy == RestartPolicy::Always,
+            attachable: planned.stdin != Stdin::Empty,
             startup_ms: status.startup.map(|it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX)),
             lost_lines: 0,
         }

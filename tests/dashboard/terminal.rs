@@ -176,6 +176,16 @@ fn what_has_no_terminal_is_typed_to_in_lines_or_not_at_all() {
 }
 
 #[test]
+fn whoever_has_a_terminal_is_offered_it() {
+    let mut app = full_app();
+    assert!(!screen(&mut app, 80, 24).contains("a its terminal"));
+    app.update(rows(vec![row("web", "running", None, &json!({ "attachable": true }))]));
+    assert!(screen(&mut app, 80, 24).contains("a its terminal"));
+    app.update(rows(vec![row("web", "stopped", None, &json!({ "attachable": true }))]));
+    assert!(!screen(&mut app, 80, 24).contains("a its terminal"));
+}
+
+#[test]
 fn the_palette_attaches_too() {
     let mut app = full_app();
     let two = [1, 2].map(|number| row("web", "running", None, &json!({ "instance": number })));

@@ -85,7 +85,7 @@ fn a_terminal_is_a_page_of_the_dashboard() {
     sandbox.write("shell.sh", SHELL);
     sandbox.up();
     let terminal = Terminal::open(&sandbox, (80, 24), "ui");
-    terminal.shows("shell");
+    terminal.shows("a its terminal");
     terminal.press(&["a"]);
     terminal.shows("Ctrl-q detaches; all other keys are for shell");
     terminal.press(&["quiet", "Enter"]);
