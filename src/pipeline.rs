@@ -17,4 +17,4 @@ pub use find::{Candidate, Miss, find};
 pub use key::{Change, Key, Output, OutputKind, Parts, Record, changes, hash_of};
 pub use lines::Lines;
 pub use machine::{Cause, Effect, End, Input, Machine, Node, Rules, State};
-pub use variables::{BASE, inherited, variables, written};
+pub use variables::{BASE, has_addresses, inherited, variables, written};

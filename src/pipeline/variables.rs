@@ -78,6 +78,13 @@ pub fn inherited<'a>(task: &'a Task, shell: &'a Shell) -> BTreeMap<&'a str, Opti
     named.chain(asked.map(|name| (name, of_shell(name).or_else(|| of_file(name))))).collect()
 }
 
+/// Whether it gets addresses of services, which are known once those are there.
+pub fn has_addresses(task: &Task) -> bool {
+    let environment = &task.environment;
+    let mut values = environment.shared.iter().chain(&environment.own).map(|(_, value)| value);
+    values.any(|value| matches!(value, Value::Is(template) if template.as_text().is_none()))
+}
+
 /// What the manifest and its files set, for the key of a result: names with the text as it is written.
 pub fn written(task: &Task) -> BTreeMap<&str, String> {
     let environment = &task.environment;

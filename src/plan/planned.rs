@@ -22,9 +22,8 @@ pub struct Planned {
     pub version: Option<Version>,
     /// What names mean for it alone: it belongs to a combination of versions.
     pub leads: Option<Arc<Leads>>,
-    /// It is a task of the manifest.
+    /// It is a task of the manifest, which may have a lock while it runs.
     pub task: bool,
-    /// What no other on this machine has while it runs.
     pub lock: Option<String>,
     /// Its result is kept: what tells `nagaya kept` of the manifest, and of the task in it.
     pub kept: Option<[String; 2]>,
@@ -100,8 +99,8 @@ pub struct PlannedWatch {
 /// What a planned service is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PlannedRun {
-    /// The command as the manifest has it, for people, and its words.
     Process {
+        /// For people.
         command: String,
         argv: Vec<String>,
     },
@@ -186,9 +185,9 @@ impl Planned {
             && self.working_dir == other.working_dir
             && self.environment == other.environment
             && self.ports == other.ports
-            && self.stdin == other.stdin
             && self.is_probed_like(other)
-            && (self.network, self.addresses, &self.user) == (other.network, other.addresses, &other.user)
+            && (self.network, self.addresses, self.stdin) == (other.network, other.addresses, other.stdin)
+            && self.user == other.user
     }
 
     /// Whether what is asked of a running process is still what this plan asks.

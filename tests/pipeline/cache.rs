@@ -194,7 +194,6 @@ tasks: { show: { command: 'echo $TOP $ASKED $OTHER $NAMED $HOME', inputs: [], ou
         sandbox.write(".env", format!("NAMED={value}\n"));
         assert!(run("else", "new").starts_with(&format!("top asked {value} /")));
     }
-    assert_eq!(run("else", "newer"), run("else", "new"));
 }
 
 #[test]

@@ -363,3 +363,23 @@ tasks:
         sandbox.nagaya(&["down"]).good();
     }
 }
+
+/// An address that is one workspace's own is no use to another.
+#[test]
+fn what_was_made_of_an_address_is_not_for_other_workspaces() {
+    let manifest = |name: &str| {
+        format!(
+            "name: {name}
+network: env
+services: {{ db: {{ command: [python3, server.py, db], ports: {{ http: 8080 }} }} }}
+tasks: {{ conf: {{ command: 'echo $A', depends_on: [db], environment: {{ A: '${{db.url}}' }}, inputs: [], outputs: [] }} }}
+"
+        )
+    };
+    let sandbox = Sandbox::of(Account::Own, &manifest("one"));
+    sandbox.write("server.py", SERVER);
+    sandbox.nagaya(&["run", "conf"]).good();
+    assert!(sandbox.nagaya(&["run", "--dry-run", "conf"]).good().out.starts_with("cached"));
+    sandbox.write("nagaya.yaml", manifest("two"));
+    assert!(sandbox.nagaya(&["run", "--dry-run", "conf"]).good().out.starts_with("run "));
+}

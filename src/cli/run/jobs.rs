@@ -13,7 +13,7 @@ use crate::effects::cache::Store;
 use crate::effects::environment;
 use crate::effects::programs::{self, Program};
 use crate::model::{Condition, Task, Workspace};
-use crate::pipeline::{Drawn, Node, Parts, hash_of, inherited, variables, written};
+use crate::pipeline::{Drawn, Node, Parts, has_addresses, hash_of, inherited, variables, written};
 use crate::plan::Shell;
 use crate::run::{Channels, Job, Keep};
 use crate::tasks::{self, Invoke};
@@ -212,6 +212,12 @@ fn parts(workspace: &Workspace, task: &Task, argv: &[String], shell: &Shell) -> 
     parts.insert("name".to_owned(), hash_of([task.name.as_str()]));
     parts.insert("folder".to_owned(), hash_of([folder.as_os_str().as_encoded_bytes()]));
     parts.insert("platform".to_owned(), format!("{} {}", std::env::consts::OS, std::env::consts::ARCH));
+    if has_addresses(task) {
+        // Without pods an address is one workspace's own, and what was made of it is no use to another.
+        let network = workspace.network.map(|mode| format!("{mode:?}")).unwrap_or_default();
+        let root = workspace.root.as_os_str().as_encoded_bytes();
+        parts.insert("network".to_owned(), hash_of([network.as_bytes(), workspace.name.as_str().as_bytes(), root]));
+    }
     for (name, value) in written(task) {
         parts.insert(format!("variable {name}"), hash_of([value]));
     }
