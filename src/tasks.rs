@@ -4,7 +4,9 @@
 //! cannot know without executing something it counts as a gap, so that a list never looks more complete than it is.
 
 mod around;
+mod called;
 mod discover;
+mod draft;
 mod formats;
 mod launch;
 mod listed;
@@ -17,6 +19,7 @@ mod runners;
 mod tree;
 mod walk;
 
+pub use called::{by_package, called, is_pattern};
 pub use discover::{Listing, discover};
 pub use launch::Invoke;
 pub use listed::{ASKINGS, Asking, Question, merge, questions};
@@ -190,115 +193,13 @@ pub struct Position {
     pub column: usize,
 }
 
-impl Draft {
-    /// A task that stands in its file.
-    pub fn new(name: impl Into<String>, line: usize) -> Self {
-        Self {
-            name: name.into(),
-            line,
-            description: None,
-            command: String::new(),
-            arguments: Vec::new(),
-            depends_on: Vec::new(),
-            aliases: Vec::new(),
-            group: None,
-            kind: Kind::Task,
-            private: false,
-            definition: Definition::Literal,
-            platforms: Vec::new(),
-            file: None,
-            words: None,
-            folder: None,
-        }
-    }
-
-    /// The same with a description, unless it is empty or there is one.
-    pub fn describe(mut self, text: Option<impl AsRef<str>>, origin: Origin) -> Self {
-        let text = text.map(|text| text.as_ref().split_whitespace().collect::<Vec<_>>().join(" ")).unwrap_or_default();
-        if self.description.is_none() && !text.is_empty() {
-            self.description = Some(Description { text, origin });
-        }
-        self
-    }
-
-    /// The same with what it runs.
-    pub fn runs(mut self, command: impl Into<String>) -> Self {
-        self.command = command.into();
-        self
-    }
-
-    /// The same with tasks that come before it.
-    pub fn after(mut self, names: Vec<String>) -> Self {
-        self.depends_on = names;
-        self
-    }
-
-    /// The same as another kind of thing.
-    pub fn kind(mut self, kind: Kind) -> Self {
-        self.kind = kind;
-        self
-    }
-
-    /// The same, private or not.
-    pub fn private(mut self, private: bool) -> Self {
-        self.private = private;
-        self
-    }
-
-    /// The same with how it came to be.
-    pub fn definition(mut self, definition: Definition) -> Self {
-        self.definition = definition;
-        self
-    }
-
-    /// The same in a group.
-    pub fn group(mut self, group: Option<impl Into<String>>) -> Self {
-        self.group = group.map(Into::into);
-        self
-    }
-
-    /// The same with the words that run it.
-    pub fn words<W: Into<String>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
-        self.words = Some(words.into_iter().map(Into::into).collect());
-        self
-    }
-
-    /// The same with its arguments.
-    pub fn arguments(mut self, arguments: Vec<Argument>) -> Self {
-        self.arguments = arguments;
-        self
-    }
-}
-
-impl Argument {
-    /// One that may be left out.
-    pub fn optional(name: impl Into<String>) -> Self {
-        Self { name: name.into(), ..Self::default() }
-    }
-
-    /// One that must be given.
-    pub fn required(name: impl Into<String>) -> Self {
-        Self { required: true, ..Self::optional(name) }
-    }
-
-    /// The same with the value that it has when it is left out.
-    pub fn or(mut self, default: Option<impl Into<String>>) -> Self {
-        self.default = default.map(Into::into);
-        self
-    }
-
-    /// The same with what it is for.
-    pub fn about(mut self, text: Option<impl Into<String>>) -> Self {
-        self.description = text.map(Into::into);
-        self
-    }
-}
-
 impl Task {
-    /// Whether it is for the command line of whoever works here: not private, no hook, no job, not built in.
+    /// Whether it is for the command line of whoever works here: not private, no hook, no job, not built in, and not for
+    /// other systems alone.
     pub fn is_everyday(&self) -> bool {
         let draft = &self.draft;
-        !draft.private && matches!(draft.kind, Kind::Task | Kind::Service) && draft.definition != Definition::Builtin
+        let is_meant = !draft.private && draft.is_for_here();
+        is_meant && matches!(draft.kind, Kind::Task | Kind::Service) && draft.definition != Definition::Builtin
     }
 }
 

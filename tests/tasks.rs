@@ -8,5 +8,6 @@ mod exec;
 mod fixtures;
 mod init;
 mod memory;
+mod names;
 mod oracle;
 mod robust;

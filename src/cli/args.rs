@@ -162,7 +162,7 @@ commands! {
     /// Wait until services are ready or completed
     Wait(Wait) = "wait",
     /// Why a service is not ready, or why a task would run
-    Why(One) = "why",
+    Why(Either) = "why",
     /// The variables in which a service runs
     Env(One) = "env",
     /// The addresses of services
@@ -327,6 +327,13 @@ pub enum Level {
     Warn,
     Error,
     Fatal,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Either {
+    /// The service, or the task of the manifest or of any runner
+    #[arg(value_name = "SERVICE|TASK")]
+    pub name: String,
 }
 
 #[derive(Debug, ClapArgs)]

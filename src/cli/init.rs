@@ -38,17 +38,24 @@ pub fn run(global: &Global, args: &Init, output: &Output) -> Result<ExitCode, Er
     if let Some(workspace) = before.as_ref().map(|_| existing(global, &path, output)).transpose()? {
         leave_out_known(&workspace, &root, &mut proposed);
     }
-    if proposed.services.is_empty() {
+    // Tasks alone make no workspace.
+    if proposed.services.is_empty() && (before.is_none() || proposed.tasks.is_empty()) {
         proposed.notes.iter().for_each(|note| output.say(&format!("note: {note}")));
         return nothing(&root, before.is_some(), output);
     }
     let base = path.parent().unwrap_or(&root).to_owned();
-    let additions: Vec<Addition> = proposed.services.iter().map(|it| addition(it, &root, &base)).collect();
+    let additions = |all: &[Proposal]| all.iter().map(|it| addition(it, &root, &base)).collect::<Vec<Addition>>();
     let start = match &before {
         Some(text) => text.clone(),
         None => format!("name: {}\n", workspace_name(&root)),
     };
-    let after = manifest::add(&start, "services", &additions).map_err(|error| cannot(&path, &error, &additions))?;
+    let mut after = start;
+    for (section, all) in [("services", &proposed.services), ("tasks", &proposed.tasks)] {
+        let additions = additions(all);
+        if !additions.is_empty() {
+            after = manifest::add(&after, section, &additions).map_err(|error| cannot(&path, &error, &additions))?;
+        }
+    }
     check(&path, &after, output)?;
     let change = Change { path, before, after };
     if change.make(args.dry_run, &proposed.notes, global, output)? {
@@ -99,7 +106,9 @@ fn existing(global: &Global, path: &Path, output: &Output) -> Result<Workspace, 
 /// A folder whose service is declared is not proposed again, nor is a name that is taken.
 fn leave_out_known(workspace: &Workspace, root: &Path, proposed: &mut Proposed) {
     let folders: Vec<&Path> = workspace.services.values().map(|service| service.working_dir.as_path()).collect();
+    let is_task = |name: &str| workspace.tasks.keys().any(|it| it.as_str() == name);
     let is_taken = |name: &str| workspace.services.keys().any(|it| it.as_str() == name);
+    proposed.tasks.retain(|it| !is_task(&it.name) && !is_taken(&it.name));
     let before = proposed.services.len();
     let single = |folder: &Path, all: &[Proposal]| all.iter().filter(|it| it.folder == folder).count() == 1;
     let all = proposed.services.clone();

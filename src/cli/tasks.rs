@@ -27,7 +27,7 @@ pub struct Tasks {
     /// Only of one runner, as `make` or `npm`
     #[arg(long, value_name = "RUNNER")]
     pub runner: Option<String>,
-    /// Show private tasks, hooks, files, CI jobs and what is built in too; JSON always has them
+    /// Show private tasks, hooks, files, CI jobs, what is built in or for other systems too; JSON always has them
     #[arg(long)]
     pub all: bool,
     /// Ask the runners themselves too, which executes the project's code; each folder is trusted once

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::args::{Global, One};
+use super::args::{Either, Global};
 use super::error::{Code, Error};
 use super::locate::connect;
 use super::output::{Output, dim, said};
@@ -15,11 +15,11 @@ use crate::view::{label, lost_lines};
 const LINES: usize = 10;
 
 /// Explains one service or task.
-pub fn run(global: &Global, args: &One, output: &Output) -> Result<ExitCode, Error> {
+pub fn run(global: &Global, args: &Either, output: &Output) -> Result<ExitCode, Error> {
     // A task is known without an engine.
     let silent = output.silent();
     let workspace = super::run::workspace(global, &silent).ok().and_then(|(workspace, _)| workspace);
-    let name = args.service.as_str();
+    let name = args.name.as_str();
     if let Some(workspace) = &workspace
         && let Some(task) = workspace.tasks.get_index_of(name)
     {
@@ -60,9 +60,9 @@ async fn runs(global: &Global, name: &str, output: &Output) -> Result<bool, Erro
     Ok(client.services().await?.iter().any(|row| row.name == name))
 }
 
-async fn service(global: &Global, args: &One, output: &Output) -> Result<ExitCode, Error> {
+async fn service(global: &Global, args: &Either, output: &Output) -> Result<ExitCode, Error> {
     let (client, engine) = connect(global, output)?;
-    let mut why = client.why(&args.service).await?;
+    let mut why = client.why(&args.name).await?;
     // The one that holds it up has the lines that matter.
     let culprit = why.culprit();
     why.last_lines = tail_of(&engine.state, &culprit, LINES);

@@ -1,5 +1,7 @@
 //! What git leaves out, asked for one path at a time.
 
+mod config;
+
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +24,8 @@ pub struct Folder {
     rules: Gitignore,
     /// Those of the repository whose top it is (`.git/info/exclude`).
     exclude: Gitignore,
-    /// Those of the account, which git asks last: at a repository's top, and at that of the file system.
+    /// Those of the account, which git asks last: at a repository's top, and at that of the file system. The repository may
+    /// name others in their place.
     account: Option<Gitignore>,
     is_top: bool,
 }
@@ -52,10 +55,13 @@ impl Folder {
         let top = folder.join(TOP);
         notice.kind(&top);
         let is_top = top.exists();
-        let shared = is_top.then(|| common(&top, notice)).flatten();
-        let exclude = shared.map(|git| rules(folder, &git.join("info/exclude"), notice));
+        let kept = is_top.then(|| kept(&top, notice)).flatten();
+        let exclude = kept.as_ref().map(|kept| rules(folder, &kept.shared.join("info/exclude"), notice));
         let own = rules(folder, &folder.join(FILE), notice);
-        let account = (is_top || folder.parent().is_none()).then(|| of_account(folder, notice));
+        let account = (is_top || folder.parent().is_none()).then(|| {
+            let named = kept.and_then(|kept| of_repository(&kept, folder, notice));
+            named.unwrap_or_else(|| of_account(folder, notice))
+        });
         Self { rules: own, exclude: exclude.unwrap_or(Gitignore::empty()), account, is_top }
     }
 
@@ -106,21 +112,40 @@ impl Git {
     }
 }
 
-/// The folder in which all worktrees of a repository keep what they share. A worktree has a file in its place that says
-/// where its own is (gitrepository-layout(5)).
-fn common(git: &Path, notice: &dyn Notice) -> Option<PathBuf> {
+/// Where a repository keeps what is its own.
+struct Kept {
+    /// What all its worktrees share.
+    shared: PathBuf,
+    /// What is this worktree's.
+    own: PathBuf,
+}
+
+/// Where git keeps what it knows of a worktree. One that was added has a file in the folder's place that says where
+/// (gitrepository-layout(5)).
+fn kept(git: &Path, notice: &dyn Notice) -> Option<Kept> {
     if git.is_dir() {
-        return Some(git.to_owned());
+        return Some(Kept { shared: git.to_owned(), own: git.to_owned() });
     }
     let line = |file: &Path| {
         notice.whole(file);
         fs::read_to_string(file).ok()?.lines().next().map(str::to_owned)
     };
     let own = git.parent()?.join(line(git)?.strip_prefix("gitdir: ")?);
-    match line(&own.join("commondir")) {
-        Some(shared) => Some(own.join(shared)),
-        None => Some(own),
-    }
+    let shared = line(&own.join("commondir")).map_or_else(|| own.clone(), |shared| own.join(shared));
+    Some(Kept { shared, own })
+}
+
+/// The rules that a repository's settings name in place of the account's.
+fn of_repository(kept: &Kept, top: &Path, notice: &dyn Notice) -> Option<Gitignore> {
+    let read = |file: PathBuf| {
+        notice.whole(&file);
+        fs::read_to_string(file).ok()
+    };
+    let shared = read(kept.shared.join("config"))?;
+    // A worktree's own settings are read after those of all.
+    let own = config::is_by_worktree(&shared).then(|| read(kept.own.join("config.worktree"))).flatten();
+    let named = own.and_then(|own| config::excludes_file(&own, top)).or_else(|| config::excludes_file(&shared, top));
+    Some(rules(top, &named?, notice))
 }
 
 /// The files of git's own settings that may name the account's rules, besides the usual place of those. Git reads
@@ -208,5 +233,16 @@ mod tests {
         let read = Folder::read(&tree, &());
         assert_eq!(read.leaves_out(&tree.join("private"), false), Some(true));
         assert_eq!(read.leaves_out(&tree.join("public"), false), Some(false));
+        // Of the settings those of the worktree count before those of all, and a path is one from its top.
+        let leaves_out = |name: &str| Folder::read(&tree, &()).leaves_out(&tree.join(name), false) == Some(true);
+        fs::write(main.join(".git/config"), "[core]\n\texcludesFile = ours\n").unwrap();
+        fs::write(tree.join("ours"), "public\n").unwrap();
+        assert!(leaves_out("public") && leaves_out("private") && !leaves_out("other"));
+        fs::write(main.join(".git/worktrees/tree/config.worktree"), "[core]\nexcludesFile = own\n").unwrap();
+        fs::write(tree.join("own"), "other\n").unwrap();
+        assert!(leaves_out("public") && !leaves_out("other"));
+        fs::write(main.join(".git/config"), "[core]\nexcludesFile = ours\n[extensions]\nworktreeConfig = true\n")
+            .unwrap();
+        assert!(!leaves_out("public") && leaves_out("private") && leaves_out("other"));
     }
 }

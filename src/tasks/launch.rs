@@ -23,6 +23,30 @@ pub enum Invoke {
     Elsewhere,
 }
 
+impl Invoke {
+    /// The words with the user's own arguments; none where nothing on this machine runs it.
+    pub fn with(&self, runner: &str, arguments: &[String]) -> Option<Vec<String>> {
+        let Self::Argv { words, dashes, .. } = self else { return None };
+        // What Task knows as variables stands before its `--`, what stands behind it is `CLI_ARGS`. Here `--` once more
+        // ends the variables, for who means `CLI_ARGS` that look like some.
+        let count = if runner == "task" { arguments.iter().take_while(|it| is_variable(it)).count() } else { 0 };
+        let (variables, rest) = arguments.split_at(count);
+        let rest = match rest {
+            [divider, rest @ ..] if runner == "task" && divider == "--" => rest,
+            rest => rest,
+        };
+        let dashes = (*dashes && !rest.is_empty()).then(|| "--".to_owned());
+        Some(words.iter().chain(variables).cloned().chain(dashes).chain(rest.iter().cloned()).collect())
+    }
+}
+
+/// `NAME=value`.
+fn is_variable(word: &str) -> bool {
+    let is_letter = |c: char| c.is_ascii_alphabetic() || c == '_';
+    let is_name = |name: &str| name.starts_with(is_letter) && name.chars().all(|c| is_letter(c) || c.is_ascii_digit());
+    word.split_once('=').is_some_and(|(name, _)| is_name(name))
+}
+
 /// What is chosen for a task, and what speaks against the choice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Launch {
@@ -140,6 +164,27 @@ mod tests {
         for (path, folder, wanted) in cases {
             assert_eq!(relative(Path::new(path), Path::new(folder)), wanted);
         }
+    }
+
+    #[test]
+    fn arguments_come_where_the_runner_takes_them() {
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let cases = [
+            ("task req", true, "A=1 B_2=x y C=3", "task req A=1 B_2=x -- y C=3"),
+            ("task req", true, "A=1", "task req A=1"),
+            ("task req", true, "-- A=1", "task req -- A=1"),
+            ("task req", true, "A=1 -- -- B=2", "task req A=1 -- -- B=2"),
+            ("task req", true, "--x=1 1A=2", "task req -- --x=1 1A=2"),
+            ("task req", true, "", "task req"),
+            ("npm run test", true, "A=1 x", "npm run test -- A=1 x"),
+            ("make test", false, "V=3", "make test V=3"),
+        ];
+        for (command, dashes, arguments, wanted) in cases {
+            let invoke = Invoke::Argv { words: words(command), folder: PathBuf::new(), dashes };
+            let runner = command.split(' ').next().unwrap_or("");
+            assert_eq!(invoke.with(runner, &words(arguments)), Some(words(wanted)), "{command} {arguments}");
+        }
+        assert_eq!(Invoke::Elsewhere.with("task", &[]), None);
     }
 
     #[test]

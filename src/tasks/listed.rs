@@ -31,7 +31,8 @@ pub const ASKINGS: &[Asking] = &[
     Asking { runner: "make", words: &["make", "-pRrq", ":"], names: make },
     Asking { runner: "npm", words: &["npm", "run", "--json"], names: npm },
     Asking { runner: "just", words: &["just", "--dump", "--dump-format", "json"], names: |out| just("", &json(out)?) },
-    Asking { runner: "task", words: &["task", "--list-all", "--json", "--no-status"], names: task },
+    // Its JSON has labels in place of names.
+    Asking { runner: "task", words: &["task", "--list-all", "--silent"], names: |out| Some(lines(out)) },
     Asking { runner: "rake", words: &["rake", "-AT"], names: rake },
     Asking { runner: "tox", words: &["tox", "-a", "-q"], names: |out| Some(lines(out)) },
     Asking { runner: "poe", words: &["poe", "_list_tasks"], names: poe },
@@ -81,7 +82,8 @@ pub fn merge(root: &Path, listing: &mut Listing, question: &Question, names: &[S
     let mut new: Vec<&String> = names.iter().collect();
     for task in listing.tasks.iter_mut().filter(|task| is_own(task)) {
         task.verified = names.contains(&task.draft.name);
-        new.retain(|name| **name != task.draft.name);
+        // Some list aliases beside names.
+        new.retain(|name| **name != task.draft.name && !task.draft.aliases.contains(name));
     }
     let is_before = |task: &Task| task.project <= question.project;
     let place = listing.tasks.iter().rposition(is_own).or_else(|| listing.tasks.iter().rposition(is_before));
@@ -179,10 +181,6 @@ fn just(space: &str, module: &Value) -> Option<Vec<String>> {
         names.extend(just(&format!("{space}{name}::"), module)?);
     }
     Some(names)
-}
-
-fn task(out: &str) -> Option<Vec<String>> {
-    texts(&json(out)?["tasks"], "name")
 }
 
 fn rake(out: &str) -> Option<Vec<String>> {

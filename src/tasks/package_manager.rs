@@ -248,11 +248,28 @@ pub fn python(around: &Around<'_>, folder: &Path, program: &str) -> (Vec<String>
         let tables = has("pyproject.toml").then(|| around.toml(&project).ok()).flatten();
         let tables = tables.as_ref().map_or(&[][..], |it| it.below(&["tool"]));
         let managers = ["uv", "poetry", "pdm", "pixi", "rye", "hatch"];
-        if let Some(manager) = managers.iter().find(|it| tables.iter().any(|(key, _)| &*key.text == **it)) {
+        let beside = || around.toml(&folder.join("hatch.toml")).is_ok_and(|it| it.get("envs").is_some());
+        let keeps = |manager: &str, table: &Node| keeps(manager, table) || manager == "hatch" && beside();
+        let manages =
+            |manager: &&&str| tables.iter().any(|(key, table)| &*key.text == **manager && keeps(manager, table));
+        if let Some(manager) = managers.iter().find(manages) {
             return (by(manager), None);
         }
     }
     (plain(), None)
+}
+
+/// Whether a manager's table says that it keeps the project's environment. Several have backends that only build the
+/// package, and are told how in the same table.
+fn keeps(manager: &str, table: &Node) -> bool {
+    let only_builds: &[&str] = match manager {
+        "hatch" => return table.get("envs").is_some(),
+        "pdm" => &["build", "version"],
+        "uv" => &["build-backend"],
+        _ => return true,
+    };
+    let keys = table.below(&[]);
+    keys.is_empty() || keys.iter().any(|(key, _)| !only_builds.contains(&&*key.text))
 }
 
 /// The words that begin a program of a Ruby project: its binstub, bundler, or its own name.

@@ -55,6 +55,8 @@ pub struct Proposal {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Proposed {
     pub services: Vec<Proposal>,
+    /// What ends, and is run when somebody wants it.
+    pub tasks: Vec<Proposal>,
     pub notes: Vec<String>,
 }
 
@@ -66,6 +68,8 @@ struct Guess {
     command: String,
     port: Option<u16>,
     because: String,
+    /// It is no service.
+    ends: bool,
 }
 
 /// Folders of what only shows or tests something.
@@ -101,8 +105,10 @@ pub fn propose(root: &Path, files: &[PathBuf], tree: &dyn Tree) -> Proposed {
     let mut guesses: Vec<(PathBuf, Guess)> = Vec::new();
     let mut aside = 0;
     let ports = ports::Ports::new();
+    let containers = names::Containers::read(&around, files);
     for folder in folders {
-        let found = guess(&Folder { around: &around, ports: &ports, path: below(root, folder), shown: folder });
+        let (path, composed) = (below(root, folder), containers.of(folder));
+        let found = guess(&Folder { around: &around, ports: &ports, path, shown: folder, composed });
         let is_aside = folder.iter().any(|part| part.to_str().is_some_and(|part| ASIDE.contains(&part)));
         match found {
             Ok(found) if is_aside => aside += found.len(),
@@ -114,9 +120,8 @@ pub fn propose(root: &Path, files: &[PathBuf], tree: &dyn Tree) -> Proposed {
         let what = if aside == 1 { "one" } else { "some" };
         proposed.notes.push(format!("{what} in folders of examples, tests and documents left out ({aside})"));
     }
-    let containers = names::Containers::read(&around, files);
-    proposed.notes.extend(containers.notes());
-    proposed.services = names::give(root, guesses, &containers);
+    (proposed.services, proposed.tasks) = names::give(root, guesses, &containers);
+    proposed.notes.extend(containers.notes(&proposed.services));
     proposed
 }
 

@@ -157,7 +157,7 @@ pub const RUNNERS: &[Runner] = &[
     pyproject::PIXI,
     pyproject::BRIEFCASE,
     pyproject::ENTRY_POINTS,
-    python::NOX,
+    python::nox::RUNNER,
     python::INVOKE,
     python::FABRIC,
     python::DOIT,

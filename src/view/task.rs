@@ -207,11 +207,15 @@ fn about(task: &tasks::Task) -> String {
     let draft = &task.draft;
     let text = match &draft.description {
         Some(description) => description.text.clone(),
-        None => draft.command.lines().next().unwrap_or("").to_owned(),
+        None => draft.gist().to_owned(),
     };
     let mut marks: Vec<&str> = Vec::new();
     if draft.private {
         marks.push("private");
+    }
+    let elsewhere = format!("for {}", draft.platforms.join(", "));
+    if !draft.is_for_here() {
+        marks.push(&elsewhere);
     }
     if draft.kind != tasks::Kind::Task {
         marks.push(draft.kind.word());

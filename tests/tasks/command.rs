@@ -261,4 +261,10 @@ fn what_git_leaves_out_for_the_account_is_left_out() {
     // The repository's own rules come before.
     sandbox.write("web/.gitignore", "!only\n");
     assert_eq!(tasks(), (true, true));
+    // A repository may name other rules in the place of the account's.
+    sandbox.write("theirs", "/made\n");
+    sandbox.write(".git/config", "[core]\n\tbare = false\n\texcludesFile = theirs\n");
+    assert_eq!(tasks(), (false, true));
+    sandbox.write(".git/config", "[core]\n\tbare = false\n\texcludesFile = nobody's\n");
+    assert_eq!(tasks(), (true, true));
 }

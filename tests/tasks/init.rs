@@ -63,6 +63,17 @@ fn what_cannot_be_added_to_is_said_with_the_lines() {
 }
 
 #[test]
+fn a_release_becomes_a_task() {
+    let sandbox = Sandbox::new("");
+    sandbox.write("Procfile", "web: ./web\nrelease: ./migrate\n");
+    sandbox.nagaya(&["init", "--yes"]).good();
+    let text = fs::read_to_string(sandbox.path("nagaya.yaml")).unwrap();
+    assert!(text.ends_with("tasks:\n  # Procfile:2\n  release:\n    command: ./migrate\n"), "{text}");
+    sandbox.nagaya(&["check"]).good();
+    sandbox.nagaya(&["init", "--yes"]).good().says(&["the manifest has all services that were found"]);
+}
+
+#[test]
 fn where_nothing_is_found_it_is_said() {
     let sandbox = Sandbox::new("");
     sandbox.write("README.md", "nothing\n");

@@ -125,10 +125,10 @@ const ORACLES: &[Oracle] = &[
         names: |out| {
             texts(&json(out), "session").iter().filter_map(|it| it.split('(').next()).map(str::to_owned).collect()
         },
-        // `nox.session(lambda …)`
-        only_theirs: &["gen-a", "gen-b"],
-        // It has `default=False`.
-        only_ours: &["plain"],
+        // `nox.session(lambda …)`, and versions that are computed.
+        only_theirs: &["either-3.9", "gen-a", "gen-b", "grown-3.8", "grown-3.9", "old-3.8", "old-3.9"],
+        // `plain` has `default=False`.
+        only_ours: &["either", "grown", "plain"],
     },
     Oracle {
         runner: "invoke",

@@ -8,11 +8,12 @@ use crate::cli::args::Global;
 use crate::cli::error::{Code, Error};
 use crate::cli::locate;
 use crate::cli::output::Output;
-use crate::effects::fs;
+use crate::effects::fs::{self, Disk};
+use crate::effects::tree::Listed;
 use crate::effects::{environment, tree};
 use crate::model::{TaskName, Workspace};
 use crate::pipeline::{Candidate, Miss, find};
-use crate::tasks::{Invoke, Kind, OWN, Task};
+use crate::tasks::{Completeness, Invoke, Kind, OWN, Source, Task, by_package, called, is_pattern};
 
 /// What was asked for, and what it was found in.
 pub struct Asked {
@@ -43,13 +44,24 @@ impl Asked {
             return Ok(asked);
         }
         let memories = locate::places().ok().map(|places| places.trees());
-        let mut found = tree::list(&asked.root, memories.as_deref(), None).listing.tasks;
+        let Listed { listing, problems } = tree::list(&asked.root, memories.as_deref(), None);
+        let mut found = listing.tasks;
         // The manifest's own are declared, and known better than by its text.
         found.retain(|task| task.runner != OWN || !task.project.as_os_str().is_empty());
-        let candidates = asked.candidates(&found);
-        let places = match words {
+        let mut candidates = asked.candidates(&found);
+        let words = asked.spelled(words, &mut candidates, &mut found);
+        let places = match words.as_slice() {
             [] => vec![asked.pick(&candidates, &found, global, output)?],
-            words => words.iter().map(|word| asked.place(word, &candidates, &found)).collect::<Result<_, _>>()?,
+            words => {
+                let place = |(at, word): (usize, &String)| {
+                    let place = asked.place(word, &candidates, &found).map_err(|error| match at {
+                        0 => error,
+                        _ => error.hint(format!("arguments go after `--`: `nagaya run {} -- {word}`", words[0])),
+                    });
+                    place.map_err(|error| unread(&asked.root, &listing.sources, &problems).fold(error, Error::hint))
+                };
+                words.iter().enumerate().map(place).collect::<Result<_, _>>()?
+            }
         };
         let declared = asked.workspace.as_ref().map_or(0, |workspace| workspace.tasks.len());
         let target = |place: usize| match place.checked_sub(declared) {
@@ -86,6 +98,23 @@ impl Asked {
         declared.chain(found.iter().map(|task| Candidate::found(task, here))).collect()
     }
 
+    /// Words as those that are found have them. For names that no list has, there are more found then.
+    fn spelled(&self, words: &[String], candidates: &mut Vec<Candidate>, found: &mut Vec<Task>) -> Vec<String> {
+        let is_unknown = |word: &str| matches!(find(word, candidates), Err(Miss::Unknown(_)));
+        let spell = |word: &String| match is_unknown(word) {
+            true => by_package(&self.root, word, found, &Disk).unwrap_or_else(|| word.clone()),
+            false => word.clone(),
+        };
+        let words: Vec<String> = words.iter().map(spell).collect();
+        let new: Vec<Task> =
+            words.iter().filter(|word| is_unknown(word)).flat_map(|word| called(word, found)).collect();
+        if !new.is_empty() {
+            found.extend(new);
+            *candidates = self.candidates(found);
+        }
+        words
+    }
+
     fn place(&self, word: &str, candidates: &[Candidate], found: &[Task]) -> Result<usize, Error> {
         let declared = candidates.len() - found.len();
         let place = find(word, candidates).and_then(|place| match place.checked_sub(declared) {
@@ -93,6 +122,13 @@ impl Asked {
             Some(at) if found[at].draft.kind == Kind::Service && self.is_service(word) => Err(Miss::Unknown(None)),
             _ => Ok(place),
         });
+        if let Ok(place) = &place
+            && let Some(task) = place.checked_sub(declared).map(|at| &found[at]).filter(|task| is_pattern(task))
+        {
+            let example = task.draft.name.replace('*', "NAME");
+            return Err(Error::usage(format!("`{}` stands for many names", task.draft.name))
+                .hint(format!("`nagaya run {example}` runs it with a word of yours for `NAME`")));
+        }
         place.map_err(|miss| match miss {
             Miss::Several(several) => {
                 let error = Error::usage(format!("`{word}` may mean {} tasks", several.len()));
@@ -123,7 +159,7 @@ impl Asked {
         let declared = declared.map(|task| (true, task.description.clone().unwrap_or_else(|| task.command.written())));
         let about = |task: &Task| {
             let text = task.draft.description.as_ref().map(|it| it.text.clone());
-            (task.is_everyday(), text.unwrap_or_else(|| task.draft.command.lines().next().unwrap_or("").to_owned()))
+            (task.is_everyday(), text.unwrap_or_else(|| task.draft.gist().to_owned()))
         };
         let all = candidates.iter().zip(declared.chain(found.iter().map(about))).enumerate();
         let choices = all
@@ -132,6 +168,20 @@ impl Asked {
         pick::pick(&choices.collect::<Vec<_>>(), output)?.ok_or_else(|| Error::silent(Code::Interrupted))
     }
 }
+
+/// Where a task may be that was not found: what could not be read.
+fn unread(root: &Path, sources: &[Source], problems: &[(PathBuf, String)]) -> impl Iterator<Item = String> {
+    let shown = move |path: &Path| path.strip_prefix(root).unwrap_or(path).display().to_string();
+    let files = sources.iter().filter_map(move |it| match &it.completeness {
+        Completeness::Unreadable(why) => Some(format!("{} cannot be read: {}", shown(&it.file), why.reason)),
+        Completeness::Complete | Completeness::Partial(_) => None,
+    });
+    let folders = problems.iter().map(move |(path, why)| format!("{} cannot be read: {why}", shown(path)));
+    files.chain(folders).take(MOST_UNREAD)
+}
+
+/// More are for `nagaya tasks`.
+const MOST_UNREAD: usize = 3;
 
 /// A task of a task runner, as the manifest could have it.
 #[derive(Debug)]

@@ -130,12 +130,12 @@ impl Built {
     }
 
     fn add_found(&mut self, task: &tasks::Task, arguments: &[String], shell: &Shell) -> Result<(), Error> {
-        let Invoke::Argv { words, folder, dashes } = &task.invoke else {
+        let (Invoke::Argv { folder, .. }, Some(mut argv)) = (&task.invoke, task.invoke.with(task.runner, arguments))
+        else {
             let message = format!("`{}` is run by {}, and not here", task.id, task.runner);
             let place = format!("it is defined in {}:{}", task.file.display(), task.draft.line);
             return Err(Error::new(Code::NotExecutable, message).hint(place));
         };
-        let mut argv = words.clone();
         // Another manifest's task is run by this very program, which PATH need not have.
         if task.runner == tasks::OWN
             && let Ok(program) = environment::program()
@@ -143,10 +143,6 @@ impl Built {
             argv[0] = program.to_string_lossy().into_owned();
         }
         check_program(&argv[0], folder, shell)?;
-        if *dashes && !arguments.is_empty() {
-            argv.push("--".to_owned());
-        }
-        argv.extend(arguments.iter().cloned());
         self.jobs.push(Job {
             name: task.id.clone(),
             argv,

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::names::Built;
 use super::ports::Ports;
 use crate::tasks::around::Around;
 
@@ -14,6 +15,8 @@ pub struct Folder<'a> {
     pub path: PathBuf,
     /// From the root.
     pub shown: &'a Path,
+    /// What a Compose file builds of it.
+    pub composed: Option<&'a Built>,
 }
 
 impl Folder<'_> {

@@ -14,7 +14,7 @@ pub fn guess(folder: &Folder<'_>) -> Option<Guess> {
 
 fn found(folder: &Folder<'_>, file: &str, command: impl Into<String>, by: &str, port: Option<u16>) -> Option<Guess> {
     let because = format!("{}{}", folder.shown(file), listens(port, by));
-    Some(Guess { name: None, command: command.into(), port, because })
+    Some(Guess { command: command.into(), port, because, ..Guess::default() })
 }
 
 /// `uv run python`, `poetry run flask`, or the environment's own program.
@@ -44,11 +44,7 @@ fn python(folder: &Folder<'_>) -> Option<Guess> {
     ];
     FILES.into_iter().find_map(|(file, module)| {
         let text = folder.text(file)?;
-        let variable = |class: &str| {
-            let line =
-                text.lines().find(|line| line.contains(&format!("= {class}(")) && !line.starts_with([' ', '\t']))?;
-            Some(line.split(['=', ':']).next()?.trim().to_owned())
-        };
+        let variable = |class: &str| text.lines().find_map(|line| assigned(line, class));
         let said = folder.ports.of_source(&text);
         if let Some(app) = variable("FastAPI").or_else(|| variable("Starlette")) {
             let port = said.unwrap_or(8000);
@@ -67,6 +63,17 @@ fn python(folder: &Folder<'_>) -> Option<Guess> {
             Some(port),
         )
     })
+}
+
+/// `app` of `app: fastapi.FastAPI = fastapi.FastAPI(`, at a line's beginning, for this class.
+fn assigned(line: &str, class: &str) -> Option<String> {
+    let (before, _) = line.split_once(&format!("{class}("))?;
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let rest = before.trim_end_matches(|c| is_word(c) || c == '.');
+    let module = &before[rest.len()..];
+    let name = rest.trim_end().strip_suffix('=')?.split(':').next()?.trim_end();
+    let fits = (module.is_empty() || module.ends_with('.')) && !name.is_empty() && name.chars().all(is_word);
+    fits.then(|| name.to_owned())
 }
 
 fn rails(folder: &Folder<'_>) -> Option<Guess> {
@@ -173,11 +180,11 @@ fn dotnet(folder: &Folder<'_>) -> Option<Guess> {
     found(folder, project, "dotnet run", "ASP.NET", said.or(Some(5000)))
 }
 
-/// What a container would be started with, where it is a plain list of words.
+/// What a container would be started with, where it is a plain list of words. One that listens nowhere is a service if Compose
+/// says so.
 fn container(folder: &Folder<'_>) -> Option<Guess> {
     let file = ["Dockerfile", "Containerfile"].into_iter().find(|name| folder.has(name))?;
     let text = folder.text(file)?;
-    let port = ports::of_dockerfile(&text)?;
     let last = |word: &str| {
         let mut lines = text.lines().map(str::trim).filter_map(|line| {
             let (first, rest) = line.split_once(char::is_whitespace)?;
@@ -185,10 +192,15 @@ fn container(folder: &Folder<'_>) -> Option<Guess> {
         });
         lines.next_back().and_then(|list| serde_json::from_str::<Vec<String>>(list).ok())
     };
-    let words: Vec<String> = last("ENTRYPOINT").into_iter().chain(last("CMD")).flatten().collect();
+    let composed = folder.composed.and_then(|it| it.command.clone());
+    let command = composed.or_else(|| last("CMD"));
+    let words: Vec<String> = last("ENTRYPOINT").into_iter().chain(command).flatten().collect();
     let is_here = |word: &String| !word.starts_with('/') && !word.contains([' ', '$', '"', '\'']);
     if words.is_empty() || !words.iter().all(is_here) || words[0].starts_with("./") && !folder.has(&words[0][2..]) {
         return None;
     }
-    found(folder, file, words.join(" "), "its container", Some(port))
+    let command = words.join(" ");
+    let port = ports::of_dockerfile(&text).or_else(|| folder.ports.of_command(&command));
+    let is_service = port.is_some() || folder.composed.is_some();
+    is_service.then(|| found(folder, file, command, "its container", port)).flatten()
 }

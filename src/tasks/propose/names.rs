@@ -20,10 +20,14 @@ pub struct Containers {
     exposed: Vec<(PathBuf, u16)>,
 }
 
-struct Built {
+/// A service that a Compose file builds.
+pub struct Built {
     name: String,
+    /// From the root.
     folder: PathBuf,
     port: Option<u16>,
+    /// What it runs in place of what the image would.
+    pub command: Option<Vec<String>>,
     depends_on: Vec<String>,
     file: String,
 }
@@ -58,6 +62,7 @@ impl Containers {
                     name: key.text.to_string(),
                     folder: tidy(&folder.join(context)),
                     port: service.get("ports").and_then(|it| it.items().iter().find_map(container_port)),
+                    command: service.get("command").map(words).filter(|it| !it.is_empty()),
                     depends_on: service.names_of("depends_on"),
                     file: format!("{file}:{}", key.at.line),
                 }),
@@ -67,14 +72,21 @@ impl Containers {
         }
     }
 
-    /// What is there and cannot be proposed.
-    pub fn notes(&self) -> impl Iterator<Item = String> {
-        self.images
+    /// What is there and is not among those that are proposed.
+    pub fn notes(&self, proposed: &[Proposal]) -> Vec<String> {
+        let images = self
+            .images
             .iter()
-            .map(|(name, image, file)| format!("`{name}` of {file} is a container ({image}); it stays with Compose"))
+            .map(|(name, image, file)| format!("`{name}` of {file} is a container ({image}); it stays with Compose"));
+        let is_lost = |built: &&Built| !proposed.iter().any(|it| it.folder == built.folder);
+        let lost = self.built.iter().filter(is_lost).map(|Built { name, file, .. }| {
+            format!("`{name}` of {file} is built, and what would run it without a container is not known; it stays with Compose")
+        });
+        images.chain(lost).collect()
     }
 
-    fn of(&self, folder: &Path) -> Option<&Built> {
+    /// What is built of a folder.
+    pub fn of(&self, folder: &Path) -> Option<&Built> {
         // One folder that several services are built of names none of them.
         let mut all = self.built.iter().filter(|it| it.folder == folder);
         all.next().filter(|_| all.next().is_none())
@@ -85,6 +97,14 @@ impl Containers {
     }
 }
 
+/// A command as words; a text is taken apart where it is plain.
+fn words(command: &Node) -> Vec<String> {
+    match command.scalar() {
+        Some(text) => text.split_whitespace().map(str::to_owned).collect(),
+        None => command.texts(),
+    }
+}
+
 /// The container's side of `"8080:80/tcp"`, `8080`, or `{target: 80}`.
 fn container_port(port: &Node) -> Option<u16> {
     let text = port.scalar().or_else(|| port.text_of("target"))?;
@@ -92,37 +112,33 @@ fn container_port(port: &Node) -> Option<u16> {
 }
 
 /// Names for all: Compose's, else the process's and the folder's, with the folder above where two would be the same.
-pub fn give(root: &Path, guesses: Vec<(PathBuf, Guess)>, containers: &Containers) -> Vec<Proposal> {
-    let folders = counted(guesses.iter().filter_map(|(folder, _)| folder.to_str()));
+/// Services and tasks.
+pub fn give(root: &Path, guesses: Vec<(PathBuf, Guess)>, containers: &Containers) -> (Vec<Proposal>, Vec<Proposal>) {
+    let services = guesses.iter().filter(|(_, guess)| !guess.ends);
+    let folders = counted(services.filter_map(|(folder, _)| folder.to_str()));
     let mut taken: BTreeSet<String> = BTreeSet::new();
-    let mut proposals = Vec::new();
+    let (mut proposals, mut tasks) = (Vec::new(), Vec::new());
     let is_single = |folder: &Path| folder.to_str().and_then(|it| folders.get(it)) == Some(&1);
     for (folder, guess) in &guesses {
-        let built = containers.of(folder).filter(|_| is_single(folder));
+        let built = containers.of(folder).filter(|_| is_single(folder) && !guess.ends);
         let own = own_name(root, folder, guess, is_single(folder), folders.len() > 1);
         let wanted = built.map_or(own, |built| built.name.clone());
         let name = free(&wanted, folder, &mut taken);
-        let exposed = containers.exposed(folder).filter(|_| is_single(folder));
+        let exposed = containers.exposed(folder).filter(|_| is_single(folder) && !guess.ends);
         let port = built.and_then(|it| it.port).or(exposed).filter(|_| guess.port.is_none()).or(guess.port);
         let because = match built {
             Some(built) => format!("{}; {}", guess.because, built.file),
             None => guess.because.clone(),
         };
         let depends_on = built.map(|it| it.depends_on.clone()).unwrap_or_default();
-        proposals.push(Proposal {
-            name,
-            folder: folder.clone(),
-            command: guess.command.clone(),
-            port,
-            depends_on,
-            because,
-        });
+        let list = if guess.ends { &mut tasks } else { &mut proposals };
+        list.push(Proposal { name, folder: folder.clone(), command: guess.command.clone(), port, depends_on, because });
     }
     let names: BTreeSet<String> = proposals.iter().map(|it| it.name.clone()).collect();
     for proposal in &mut proposals {
         proposal.depends_on.retain(|it| names.contains(it) && *it != proposal.name);
     }
-    proposals
+    (proposals, tasks)
 }
 
 fn own_name(root: &Path, folder: &Path, guess: &Guess, single: bool, many_folders: bool) -> String {

@@ -33,7 +33,7 @@ pub fn guess(folder: &Folder<'_>) -> Result<Option<Guess>, String> {
                     listens(port, &by)
                 );
                 let command = format!("{} {name}", manager.script().join(" "));
-                return Ok(Some(Guess { name: None, command, port, because }));
+                return Ok(Some(Guess { command, port, because, ..Guess::default() }));
             }
             What::Starts(program) => {
                 starter.get_or_insert_with(|| {
@@ -64,7 +64,7 @@ fn deno(folder: &Folder<'_>) -> Option<Guess> {
     serves.then(|| {
         let port = folder.ports.of_command(&command).or(Some(if command.contains("vite") { 5173 } else { 8000 }));
         let because = format!("task `{}` of {}:{}", key.text, folder.shown(name), key.at.line);
-        Guess { name: None, command: format!("deno task {}", key.text), port, because }
+        Guess { command: format!("deno task {}", key.text), port, because, ..Guess::default() }
     })
 }
 

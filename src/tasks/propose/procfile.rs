@@ -1,4 +1,4 @@
-//! Processes of a Procfile: each is a service, but those that only prepare a release.
+//! Processes of a Procfile: each is a service, but the one that prepares a release, which is a task.
 
 use super::Guess;
 use super::frameworks::Folder;
@@ -13,13 +13,14 @@ pub fn guess(folder: &Folder<'_>) -> Vec<Guess> {
         let (process, command) = line.trim().split_once(':')?;
         let is_name = !process.is_empty() && process.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
         let command = command.trim();
-        if !is_name || process == "release" || command.is_empty() {
+        if !is_name || command.is_empty() {
             return None;
         }
+        let ends = process == "release";
         // Foreman gives the first process 5000 by PORT, and so does Heroku only for `web`.
-        let listens = folder.ports.of_command(command).or((process == "web").then_some(5000));
+        let listens = folder.ports.of_command(command).or((process == "web").then_some(5000)).filter(|_| !ends);
         let because = format!("{}:{}", folder.shown(name), at + 1);
-        Some(Guess { name: Some(process.to_lowercase()), command: command.to_owned(), port: listens, because })
+        Some(Guess { name: Some(process.to_lowercase()), command: command.to_owned(), port: listens, because, ends })
     });
     processes.collect()
 }

@@ -47,7 +47,7 @@ fn shown(files: Texts<'_>) -> Vec<String> {
 
 #[test]
 fn each_framework_has_its_command_and_port() {
-    let cases: [(Texts<'_>, &[&str]); 19] = [
+    let cases: [(Texts<'_>, &[&str]); 23] = [
         (
             &[("web/package.json", r#"{"scripts": {"dev": "next dev --turbo", "start": "next start"}}"#)],
             &["web [web] npm run dev :3000"],
@@ -80,6 +80,12 @@ fn each_framework_has_its_command_and_port() {
             &["users [users] uv run python manage.py runserver :8000"],
         ),
         (&[("users/main.py", "app = FastAPI()\n")], &["users [users] uvicorn main:app --reload :8000"]),
+        (&[("users/main.py", "api=FastAPI()\n")], &["users [users] uvicorn main:api --reload :8000"]),
+        (
+            &[("users/main.py", "x = MyFastAPI(\n  y=FastAPI()\napp: f.FastAPI=f.FastAPI(a=1)\n")],
+            &["users [users] uvicorn main:app --reload :8000"],
+        ),
+        (&[("users/main.py", "if app == FastAPI():\n")], &[]),
         (&[("users/app.py", "app = Flask(__name__)\n")], &["users [users] flask --app app run --debug :5000"]),
         (&[("Gemfile", ""), ("bin/rails", ""), ("config/environment.rb", "")], &["shop [] bin/rails server :3000"]),
         (
@@ -111,6 +117,10 @@ fn each_framework_has_its_command_and_port() {
             &[("p/Dockerfile", "FROM a\nEXPOSE 7000\nCMD [\"python\", \"serve.py\"]\n")],
             &["p [p] python serve.py :7000"],
         ),
+        (
+            &[("p/Dockerfile", "FROM a\nCMD [\"uvicorn\", \"main:app\", \"--port\", \"8001\"]\n")],
+            &["p [p] uvicorn main:app --port 8001 :8001"],
+        ),
         (&[("p/Dockerfile", "FROM a\nEXPOSE 7000\nCMD python serve.py\n"), ("q/Dockerfile", "CMD [\"x\"]")], &[]),
     ];
     for (files, wanted) in cases {
@@ -132,6 +142,31 @@ fn compose_gives_names_ports_and_order() {
     assert_eq!(web.because, because);
     assert!(found.services.iter().any(|it| it.name == "users"));
     assert_eq!(found.notes, ["`db` of compose.yaml is a container (postgres:16); it stays with Compose"]);
+}
+
+#[test]
+fn what_compose_builds_is_proposed_or_told_of() {
+    let compose = "services:\n  api: {build: ./api, ports: ['8000:80'], command: serve -x}\n  jobs: {build: ./jobs}\n  old: {build: ./old, ports: [81]}\n";
+    let files = [
+        ("docker-compose.yml", compose),
+        ("api/Dockerfile", "FROM a\nCMD [\"other\"]\n"),
+        ("jobs/Dockerfile", "FROM a\nENTRYPOINT [\"work\"]\nCMD [\"-q\"]\n"),
+        ("old/Dockerfile", "FROM a\nCMD ./start.sh $PORT\n"),
+    ];
+    assert_eq!(shown(&files), ["api [api] serve -x :80", "jobs [jobs] work -q"]);
+    let note = "`old` of docker-compose.yml:4 is built, and what would run it without a container is not known; it stays with Compose";
+    assert_eq!(proposed(&files).notes, [note]);
+}
+
+#[test]
+fn a_release_is_a_task() {
+    let found = proposed(&[("a/Procfile", "release: ./migrate -p 99\nweb: ./a\n"), ("b/Procfile", "web: ./b\n")]);
+    let task = &found.tasks[0];
+    assert_eq!(
+        (&*task.name, &*task.command, task.port, &*task.because),
+        ("a-release", "./migrate -p 99", None, "a/Procfile:1")
+    );
+    assert_eq!(found.services.iter().map(|it| it.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
 }
 
 #[test]

@@ -69,7 +69,13 @@ impl Module {
         };
         let is_imported = |it: &Draft| it.definition == Definition::Included;
         match (old.platforms.is_empty(), draft.platforms.is_empty()) {
-            (false, false) => old.platforms.extend(draft.platforms),
+            // The one that runs here is the one that is told of.
+            (false, false) if old.is_for_here() || !draft.is_for_here() => old.platforms.extend(draft.platforms),
+            (false, false) => {
+                let platforms = std::mem::replace(&mut old.platforms, draft.platforms.clone());
+                *old = draft;
+                old.platforms.extend(platforms);
+            }
             _ if is_imported(&draft) && !is_imported(old) => {}
             _ => *old = draft,
         }

@@ -18,7 +18,8 @@ fn read(look: &Look<'_>) -> Read {
     let is_task = |name: &String| tasks.iter().any(|(key, _)| *key.text == **name);
     let draft = |name: &str, line: usize, task: &Node| {
         let command = task.get("command").unwrap_or(task);
-        let words = command.scalar().map_or_else(|| command.texts().join(" "), str::to_owned);
+        // A dollar that stands for itself is written twice there.
+        let words = command.scalar().map_or_else(|| command.texts().join(" "), str::to_owned).replace("$$", "$");
         let needs = task.names_of("depends_on").into_iter().filter(is_task).collect();
         Draft::new(name, line).describe(task.text_of("description"), Origin::Field).runs(words.trim_end()).after(needs)
     };

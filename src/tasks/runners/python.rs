@@ -1,5 +1,7 @@
-//! Runners that are configured in Python: nox, Invoke, Fabric, doit, duty. Functions and their decorators are read;
+//! Runners that are configured in Python: nox (`nox`), Invoke, Fabric, doit, duty. Functions and their decorators are read;
 //! what the module computes is a gap.
+
+pub mod nox;
 
 use crate::tasks::formats::code::{Code, Given, Kind as Token};
 use crate::tasks::formats::language::PYTHON;
@@ -7,8 +9,6 @@ use crate::tasks::look::Look;
 use crate::tasks::runner::{Read, Reading, Runner, Via};
 use crate::tasks::{Argument, Draft, Origin};
 
-/// <https://nox.thea.codes/en/stable/config.html>
-pub const NOX: Runner = Runner::new("nox", nox).first(&["noxfile.py"]).runs(Via::Python, &["nox", "-s", "{}"]);
 /// <https://docs.pyinvoke.org/>
 pub const INVOKE: Runner =
     Runner::new("invoke", invoke).first(&["tasks.py", "tasks/__init__.py"]).runs(Via::Python, &["invoke", "{}"]);
@@ -128,75 +128,6 @@ fn parameters(code: &Code<'_>, open: usize, skip: usize) -> Vec<Argument> {
 fn names(code: &Code<'_>, given: &Given<'_>) -> Vec<String> {
     let all = (given.start..given.end).filter(|at| !code.is_mark(at.wrapping_add(1), '.'));
     all.filter_map(|at| code.word(at).or_else(|| code.text(at))).filter(|it| *it != "call").map(str::to_owned).collect()
-}
-
-fn nox(look: &Look<'_>) -> Read {
-    let code = Code::of(look.text, &PYTHON);
-    let mut reading = Reading::default();
-    for function in functions(&code) {
-        let Some((_, open)) = function.decorators.iter().find(|(name, _)| *name == "session") else { continue };
-        let given = open.map(|open| code.arguments(open)).unwrap_or_default();
-        let named = |key: &str| Code::named(&given, key);
-        let own = named("name").and_then(|it| code.literal(*it)).unwrap_or(function.name);
-        if named("name").is_some_and(|it| code.literal(*it).is_none()) {
-            reading.gap("sessions whose names are computed");
-            continue;
-        }
-        let draft = |name: String| {
-            let mut draft = Draft::new(name, function.line).describe(function.docstring.as_ref(), Origin::Docstring);
-            draft.depends_on = named("requires").map(|it| code.texts(it.start, it.end)).unwrap_or_default();
-            let tags = named("tags").map(|it| code.texts(it.start, it.end)).unwrap_or_default();
-            draft.group((!tags.is_empty()).then(|| tags.join(", ")))
-        };
-        let pythons = named("python").or_else(|| named("py"));
-        let versions = pythons.map(|it| {
-            // A name of a list that stands at the module's top is as good as the list.
-            let place = code.word(it.start).filter(|_| it.end == it.start + 1).and_then(|name| constant(&code, name));
-            match place {
-                Some(open) => (code.texts(open, code.closing(open)), true),
-                None => (code.texts(it.start, it.end), is_list(&code, it)),
-            }
-        });
-        let matrices: Vec<usize> = function
-            .decorators
-            .iter()
-            .filter(|(name, _)| *name == "parametrize")
-            .filter_map(|(_, open)| *open)
-            .collect();
-        if !matrices.is_empty() {
-            reading.gap("sessions that parameters multiply (`parametrize`)");
-        }
-        match versions {
-            // One version is not part of the name; several make a session each.
-            Some((versions, true)) if !versions.is_empty() => {
-                reading.tasks.extend(versions.iter().map(|version| draft(format!("{own}-{version}"))))
-            }
-            Some((versions, _))
-                if versions.is_empty() && pythons.is_some_and(|it| code.word(it.start) != Some("False")) =>
-            {
-                reading.gap("sessions whose Python versions are computed");
-                reading.tasks.push(draft(own.to_owned()));
-            }
-            _ => reading.tasks.push(draft(own.to_owned())),
-        }
-    }
-    // `nox.session(f)` without `@` makes one too.
-    let is_made = |at: usize| code.matches(at, "nox . session (") && !code.is_mark(at.wrapping_sub(1), '@');
-    if (0..code.tokens.len()).any(is_made) {
-        reading.uncounted("sessions that are made by calls");
-    }
-    Ok(Some(reading))
-}
-
-/// The place of the bracket in `NAME = [`, at the module's top.
-fn constant(code: &Code<'_>, name: &str) -> Option<usize> {
-    let is_it = |at: &usize| code.word(*at) == Some(name) && code.is_first(*at) && code.is_mark(at + 1, '=');
-    let at = (0..code.tokens.len()).find(is_it)?;
-    (code.is_mark(at + 2, '[') || code.is_mark(at + 2, '(')).then_some(at + 2)
-}
-
-fn is_list(code: &Code<'_>, given: &Given<'_>) -> bool {
-    code.is_mark(given.start, '[') || code.is_mark(given.start, '(')
 }
 
 fn invoke(look: &Look<'_>) -> Read {

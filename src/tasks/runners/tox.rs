@@ -58,11 +58,11 @@ fn of_ini(sections: &[ini::Section], main: &str, look: &Look<'_>) -> Read {
     let extra = own.iter().map(|(name, _)| name).filter(|name| !listed.contains(name));
     for name in listed.iter().chain(extra) {
         let found = own.iter().find(|(it, _)| it == name).map(|(_, section)| *section);
-        push(&mut reading, name, environment(found, base, line), listed.contains(name));
+        push(&mut reading, name, environment(name, found, base, line), listed.contains(name));
     }
     let known: Vec<String> = reading.tasks.iter().map(|it| it.name.clone()).collect();
     for (name, line) in conditional(sections, main, &known) {
-        let environment = environment(None, base, line);
+        let environment = environment(&name, None, base, line);
         push(&mut reading, &name, environment, false);
         if let Some(draft) = reading.tasks.last_mut() {
             draft.private = true;
@@ -103,16 +103,41 @@ fn condition(line: &str) -> Option<&str> {
 }
 
 /// What an environment's own section says, and else that of all of them.
-fn environment(own: Option<&ini::Section>, base: Option<&ini::Section>, line: usize) -> Environment {
-    let text = |key: &str| own.and_then(|it| it.get(key)).or_else(|| base?.get(key));
-    let labels = text("labels").unwrap_or("").split([',', '\n']).map(|it| it.trim().to_owned());
+fn environment(name: &str, own: Option<&ini::Section>, base: Option<&ini::Section>, line: usize) -> Environment {
+    let text = |key: &str| own.and_then(|it| it.get(key)).or_else(|| base?.get(key)).map(|text| fitting(text, name));
+    let labels = text("labels").unwrap_or_default();
+    let labels = labels.split([',', '\n']).map(|it| it.trim().to_owned());
     Environment {
         line: own.map_or(line, |it| it.line),
-        description: text("description").map(str::to_owned),
-        commands: text("commands").unwrap_or("").trim().to_owned(),
-        depends: text("depends").map(expand).unwrap_or_default(),
+        description: text("description").map(|text| filled(&text, name)),
+        commands: text("commands").unwrap_or_default().trim().to_owned(),
+        depends: text("depends").map(|text| expand(&text)).unwrap_or_default(),
         labels: labels.filter(|it| !it.is_empty()).collect(),
     }
+}
+
+/// The lines of a value that hold for an environment, without their conditions. Those that go on are joined before, as tox
+/// does it: the next one stands in the backslash's place.
+fn fitting(text: &str, name: &str) -> String {
+    let text = text.replace("\\\n", "");
+    let factors: HashSet<&str> = name.split('-').collect();
+    let holds = |factor: &str| match factor.strip_prefix('!') {
+        Some(other) => !factors.contains(other),
+        None => factors.contains(factor),
+    };
+    let lines = text.lines().filter_map(|line| match condition(line) {
+        Some(before) => {
+            let holds = expand(before).iter().any(|all| all.split('-').all(holds));
+            holds.then(|| line[before.len() + 1..].trim())
+        }
+        None => Some(line),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A text with what it says of the environment's own name.
+fn filled(text: &str, name: &str) -> String {
+    text.replace("{envname}", name).replace("{env_name}", name)
 }
 
 fn of_toml(root: &Node, look: &Look<'_>) -> Option<Reading> {
@@ -135,7 +160,7 @@ fn of_toml(root: &Node, look: &Look<'_>) -> Option<Reading> {
         let commands = text("commands").map_or(&[][..], Node::items);
         let environment = Environment {
             line: found.map_or(list.at.line, |(key, _)| key.at.line),
-            description: text("description").and_then(Node::text).map(str::to_owned),
+            description: text("description").and_then(Node::text).map(|text| filled(text, &name)),
             commands: commands.iter().map(|it| it.texts().join(" ")).collect::<Vec<_>>().join("\n"),
             depends: found.map(|(_, it)| it.texts_of("depends")).unwrap_or_default(),
             labels: found.map(|(_, it)| it.texts_of("labels")).unwrap_or_default(),
@@ -236,6 +261,20 @@ mod tests {
         for (line, wanted) in cases {
             assert_eq!(condition(line), wanted, "{line}");
         }
+    }
+
+    #[test]
+    fn lines_are_for_the_environments_of_their_factors() {
+        let text = "\ntests: pytest\ndocs-{build,linkcheck}, !py-pages: sphinx -b html \\\n-W\npy{39,310}: old\nend";
+        for (name, wanted) in [
+            ("py310-tests", "\npytest\nold\nend"),
+            ("docs-linkcheck", "\nsphinx -b html -W\nend"),
+            ("docs-doctest", "\nend"),
+            ("pages", "\nsphinx -b html -W\nend"),
+        ] {
+            assert_eq!(fitting(text, name), wanted, "{name}");
+        }
+        assert_eq!(filled("{envname} on {base_python}", "py39"), "py39 on {base_python}");
     }
 
     #[test]
