@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::jobs::declared_alone;
 use super::show::Printer;
 use super::{BACKLOG, GRACE, Style, on_a_runtime, surroundings};
-use crate::cli::error::Error;
+use crate::cli::error::{Code, Error};
 use crate::cli::locate;
 use crate::cli::output::Output;
 use crate::effects::environment;
@@ -49,7 +49,11 @@ pub fn run(words: &[OsString]) -> Result<ExitCode, Error> {
     })?;
     let outcome = outcome.map_err(|error| Error::failed(format!("{task} cannot be run: {error}")))?;
     printer.finish(&outcome);
-    Ok(ExitCode::from(outcome.code))
+    Ok(match (outcome.interrupted, outcome.code) {
+        // Whatever it had made by then, it has not completed.
+        (true, _) => ExitCode::from(Code::Interrupted as u8),
+        (false, code) => ExitCode::from(code),
+    })
 }
 
 /// The job, and those that it needs, which have run by now. This process is where it is to run.

@@ -1,5 +1,7 @@
 //! Snapshots of what containers keep in volumes.
 
+use std::fs;
+
 use super::Docker;
 use super::backing::{BACKING, postgres, shell, stocked};
 use super::services::{boxed, down, id};
@@ -52,3 +54,41 @@ fn what_containers_keep_in_volumes_is_saved_and_restored() {
     sandbox.nagaya(&["down", "--volumes", "--yes"]).good();
     assert_eq!(volumes(&docker, &id), [""; 0]);
 }
+
+#[test]
+fn what_cannot_be_restored_leaves_volumes_as_they_were() {
+    let docker = stocked();
+    let manifest = BACKING.replace("VERSION", &postgres().1).replace("WHERE", "container");
+    let sandbox = boxed(&docker, Account::unprivileged(), &manifest);
+    sandbox.write("seed.sql", "CREATE TABLE items (name text);\n");
+    sandbox.up();
+    let id = id(&sandbox);
+    sandbox.nagaya(&["snapshot", "save", "empty"]).good();
+    sandbox.nagaya(&["snapshot", "save", "spoilt"]).good();
+    insert(&sandbox);
+    let before = volumes(&docker, &id);
+    let archive = sandbox.home().join("snapshots/spoilt/db/db-data.tar");
+    let whole = fs::read(&archive).unwrap();
+    // The first half of an archive.
+    fs::write(&archive, &whole[..whole.len() / 2 + 100]).unwrap();
+    sandbox.nagaya(&["snapshot", "restore", "spoilt"]).ended(1).says(&["the engine of containers: "]);
+    assert_eq!((shell(&sandbox, COUNT), volumes(&docker, &id)), ("1\n".into(), before.clone()));
+    // One with which the database does not become ready.
+    let stranger = sandbox.home().join("snapshots/spoilt/db");
+    finish(std::process::Command::new("sh").args(["-ec", SPOILT, "sh"]).arg(&stranger)).good();
+    sandbox.nagaya(&["snapshot", "restore", "spoilt"]).ended(1).says(&["the data is as it was before"]);
+    assert_eq!((shell(&sandbox, COUNT), volumes(&docker, &id)), ("1\n".into(), before));
+    sandbox.write("nagaya.yaml", manifest.replace("container", "host"));
+    sandbox.nagaya(&["down"]).good();
+    sandbox
+        .nagaya(&["snapshot", "restore", "empty"])
+        .ended(1)
+        .says(&["as a container kept it, and it is a process now"]);
+    sandbox.write("nagaya.yaml", manifest);
+    sandbox.nagaya(&["down", "--volumes", "--yes"]).good();
+    sandbox.empties();
+}
+
+/// A folder of data that says it is of another version.
+const SPOILT: &str = "cd \"$1\"; rm db-data.tar; mkdir -p volume/pgdata; echo 99 > volume/pgdata/PG_VERSION
+tar -cf db-data.tar volume; rm -r volume";
