@@ -190,7 +190,12 @@ impl App {
     /// Runs a command of nagaya; where its output is to be seen, on its page.
     pub(super) fn run(&mut self, words: Vec<String>, show: bool) -> Option<Ask> {
         if self.output.is_running() {
-            self.message = Some(format!("`{}` still runs; Ctrl-c on its page ends it", self.output.title));
+            // There is one at a time, and this is the way back to it.
+            if show {
+                self.trail.open(Page::Output);
+            }
+            let key = self.keymap.first(Place::Output, Action::Interrupt);
+            self.message = Some(format!("`{}` still runs; {key} on its page ends it", self.output.title));
             return None;
         }
         self.output = Output::new(&words);

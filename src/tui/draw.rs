@@ -161,8 +161,8 @@ fn hints(app: &App, width: usize) -> String {
         return format!(" {} detaches; all other keys are for {name}", app.keymap.first(app.place(), Action::Detach));
     }
     use Action::{
-        AsList, Attach, Back, Filter, Follow, Left, Level, NextMatch, Open, Restart, Right, Search, Start, Stop,
-        Trouble, Why,
+        AsList, Attach, Back, Filter, Follow, Interrupt, Left, Level, NextMatch, Open, Restart, Right, Search, Start,
+        Stop, Trouble, Why,
     };
     let selected = app.subject().and_then(|name| app.group(&name)?.lead());
     let own: &[(Action, &str)] = match app.trail.top() {
@@ -194,6 +194,7 @@ fn hints(app: &App, width: usize) -> String {
         Page::Trace(_) => &[(Open, "logs"), (Back, "back")],
         Page::Routes => &[(Open, "explain or share"), (Filter, "a path"), (Left, "less"), (Right, "more")],
         Page::Tasks => &[(Open, "run"), (Filter, "find")],
+        Page::Output if app.output.is_running() => &[(Interrupt, "end it"), (Back, "back")],
         Page::Output => &[(Back, "back")],
         Page::Terminal(..) => &[(Restart, "restart"), (Back, "back")],
     };
