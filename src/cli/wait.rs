@@ -17,12 +17,14 @@ use super::error::{Code, Error};
 use super::locate::connect;
 use super::output::{self, Output, paint, state};
 use crate::api::{CallError, Client};
-use crate::effects::registry;
+use crate::effects::{clock, registry};
 use crate::runtime::Changes;
 use crate::supervise::State;
 use crate::telemetry::logs::{self, Line, Stream};
 use crate::view::{Culprit, Service, by_service, elapsed};
 
+/// A next try that is later than this is not waited for.
+const FAR_OFF: Duration = Duration::from_secs(10);
 /// Details beside an error are waited for no longer.
 const SOON: Duration = Duration::from_secs(1);
 
@@ -62,11 +64,17 @@ impl Goal {
     /// Nothing will bring it about by itself.
     fn is_hopeless(self, row: &Service) -> bool {
         match self {
-            Self::Ready => row.stuck || row.state == State::Stopped && !row.wanted,
-            Self::Completed => row.stuck || row.state == State::Stopped && !row.wanted,
+            Self::Ready | Self::Completed => row.stuck || row.state == State::Stopped && !row.wanted || is_looping(row),
             Self::Stopped => false,
         }
     }
+}
+
+/// Whether it crashes again and again, and has for so long that the next try is far off. One that cannot do without
+/// another which is slow to come has had its chances by then.
+fn is_looping(row: &Service) -> bool {
+    let is_far = || row.next_in(clock::utc()).is_some_and(|pause| pause > FAR_OFF);
+    row.state == State::Backoff && row.crashes > 1 && is_far()
 }
 
 /// Waits for the named services, or for all that were asked for.
@@ -272,7 +280,7 @@ async fn explain_stuck(row: &Service, awaited: &Awaited<'_>, client: &Client, ho
     let message = if others.is_empty() { message } else { format!("{message}\nfailed too: {}", few(others)) };
     let error = Error::new(Code::Failed, message).detail(last_lines(home, &name, 10));
     let error = shared.into_iter().fold(error, Error::hint);
-    error.hint(format!("`nagaya why {name}` and `nagaya logs {name}` show more"))
+    error.hint(format!("`nagaya logs {name}` shows more, and while the workspace is up `nagaya why {name}`"))
 }
 
 /// What to do about a port that a program says was taken, where it has to share this machine's.

@@ -41,8 +41,8 @@ impl World {
             if row.leaving {
                 row.want = Want::Down;
             } else if let Some(&place) = before.get(&planned.name)
-                && row.is_active()
                 && row.want == Want::Up
+                && (row.is_active() || planned.schedule.is_none() && row.has_ended())
                 && !planned.launches_like(&old.services[place])
             {
                 match planned.is_called_like(&old.services[place]) {

@@ -24,7 +24,7 @@ use crate::plan::Plan;
 use super::due::Deadlines;
 use super::input::{Effect, Incarnation, Input, Moment, SetupRun};
 use super::instance::{Instance, Spot};
-use super::phase::{Phase, Want};
+use super::phase::{Phase, Rest, Want};
 use super::status::{Event, Note, Reason, State};
 use agenda::Agenda;
 use budget::Budget;
@@ -116,6 +116,12 @@ impl Row {
     /// Whether nothing of it runs, or would.
     pub fn is_at_rest(&self) -> bool {
         self.instances.iter().all(|instance| matches!(instance.phase, Phase::Rest(_)))
+    }
+
+    /// Whether it came to an end of its own: what was made by another command, or failed with it, is not what is wanted
+    /// once the command is changed.
+    pub fn has_ended(&self) -> bool {
+        self.instances.iter().any(|instance| matches!(instance.phase, Phase::Rest(Rest::Completed | Rest::Failed(_))))
     }
 
     /// When one of its instances wants to be looked at again.

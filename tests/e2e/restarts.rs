@@ -64,6 +64,16 @@ fn who_asks_for_a_start_that_crashes_again_and_again_is_told_so() {
 }
 
 #[test]
+fn nobody_waits_for_a_crash_loop_for_ever() {
+    let sandbox = Sandbox::new(&MANIFEST.replace("base: 200ms", "base: 6s"));
+    let run = sandbox.nagaya(&["up", "-d", "--wait"]).ended(1);
+    run.says(&["bad: exited with 3, 2 times in a row", "`nagaya logs bad` shows more"]);
+    sandbox.nagaya(&["wait", "bad"]).ended(1).says(&["bad: exited with 3"]);
+    // What else there is goes on.
+    assert_eq!(sandbox.row("web")["state"], "running");
+}
+
+#[test]
 fn who_depends_on_a_restarted_service_so_is_restarted_after_it() {
     for account in Account::all() {
         let sandbox = Sandbox::of(account, MANIFEST);
