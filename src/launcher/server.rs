@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSliceMut, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -50,6 +51,11 @@ pub fn serve(engine: UnixStream) -> io::Result<()> {
         out: Vec::new(),
         flushed: Instant::now(),
     };
+    // Whoever ordered what runs ends it in order. One in a pod is asked to end with all others there, and has to be left
+    // to tell how they did.
+    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT, signal_hook::consts::SIGHUP] {
+        signal_hook::flag::register(signal, Arc::default())?;
+    }
     let result = launcher.run();
     launcher.end();
     if let Some(words) = &launcher.last {

@@ -12,6 +12,8 @@ use rustix::process::Pid;
 use super::{Account, Program, Seat, variable};
 use crate::launcher::pod::EVENT;
 
+/// What the launcher handles or ignores, and nobody whom it starts is to.
+const HANDLED: [i32; 5] = [libc::SIGCHLD, libc::SIGPIPE, libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
 /// Room for the child's few frames until it execs.
 const STACK: usize = 64 << 10;
 /// Where programs are looked for when the environment has no `PATH`, as with `execvp`.
@@ -203,7 +205,7 @@ extern "C" fn child(order: *mut c_void) -> c_int {
     // CLONE_SIGHAND) before signals are let through again.
     unsafe {
         let order = &mut *order.cast::<Order>();
-        for signal in [libc::SIGCHLD, libc::SIGPIPE] {
+        for signal in HANDLED {
             libc::signal(signal, libc::SIG_DFL);
         }
         match order.group {
