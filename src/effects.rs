@@ -78,5 +78,5 @@ pub mod watch;
 pub mod worktree;
 
 pub use ears::Unheard;
-pub use host::{Dialled, Host, Typed, Whereabouts};
+pub use host::{Dialled, Host, KEPT, KeptOrder, Typed, Whereabouts};
 pub use process::{Owner, alive, describe, end_groups, kill, signal, start_time, state, wait};

@@ -6,6 +6,7 @@
 mod choose;
 mod draw;
 mod find;
+mod keep;
 mod key;
 mod lines;
 mod machine;
@@ -14,7 +15,8 @@ mod variables;
 pub use choose::{Ranked, rank};
 pub use draw::{Drawn, draw, draw_dot, draw_mermaid};
 pub use find::{Candidate, Miss, find};
+pub use keep::{Before, Keep, KeptJob, kept_jobs, key_part};
 pub use key::{Change, Key, Output, OutputKind, Parts, Record, changes, hash_of};
 pub use lines::Lines;
 pub use machine::{Cause, Effect, End, Input, Machine, Node, Rules, State};
-pub use variables::{BASE, has_addresses, inherited, variables, written};
+pub use variables::{inherited, seen, variables, written};

@@ -249,7 +249,6 @@ fn planned(place: usize, service: &Service, outlook: &edges::Outlook<'_>, setups
         leads: service.leads().cloned(),
         task: service.task,
         lock: service.lock.clone(),
-        kept: service.kept.clone(),
         aliases: service.aliases.clone(),
         hostnames: service.hostnames.clone(),
         run,

@@ -9,6 +9,7 @@ mod flow;
 mod log;
 mod process;
 mod processes;
+mod results;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,10 +19,10 @@ use tokio::sync::mpsc;
 
 use crate::effects::cache::Store;
 use crate::launcher::Process;
-use crate::pipeline::{Cause, End, Parts};
+use crate::pipeline::{Cause, End, Keep};
 
 pub use among::{Ask, Asks, Place};
-pub use drive::{Outcome, Preview, after, drive, preview};
+pub use drive::{Outcome, Preview, drive, preview};
 pub use log::{Log, Stream};
 pub use processes::{Processes, Said};
 
@@ -53,21 +54,6 @@ pub enum Channels {
     Ours { terminal: bool },
 }
 
-/// How the result of a task is kept.
-#[derive(Debug, Clone)]
-pub struct Keep {
-    /// The task and its checkout, as no other task is called.
-    pub task: String,
-    pub inputs: Vec<String>,
-    pub outputs: Vec<String>,
-    /// Commands that tell the versions of programs.
-    pub tools: Vec<Vec<String>>,
-    /// What the result depends on and is known before: command, variables.
-    pub parts: Parts,
-    /// The tasks before it, whose own keys count: name and place.
-    pub needs: Vec<(String, usize)>,
-}
-
 /// What there is to tell.
 #[derive(Debug)]
 pub enum News {
@@ -75,6 +61,8 @@ pub enum News {
     /// It waits, and for what.
     Waiting(usize, String),
     Line(usize, Stream, Vec<u8>),
+    /// It was asked to end, and has not for a while.
+    Lingers(usize),
     /// A word beside what it writes.
     Note(usize, String),
     Ended(usize, End, Ending),
@@ -99,6 +87,8 @@ pub struct Surroundings {
     pub store: Store,
     /// The folder of the locks.
     pub locks: PathBuf,
+    /// Who has its turns, for those that wait: `process 123`.
+    pub who: String,
     /// Run also what has a result already.
     pub force: bool,
     /// Who has the services.

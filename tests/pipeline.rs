@@ -3,6 +3,7 @@
 mod cache;
 mod command;
 mod faults;
+mod kept;
 mod machine;
 mod services;
 mod terminal;

@@ -75,6 +75,18 @@ pub fn load(request: &Request, output: &Output) -> Result<Workspace, Error> {
     usable(workspace, &problems, output)
 }
 
+/// The same for who runs some of its tasks: what matters to others alone, and not to those before them, is not said.
+pub fn load_to_run(request: &Request, tasks: &[String], output: &Output) -> Result<Workspace, Error> {
+    let (workspace, mut problems) = manifest::load(request, &environment::shell(), &Disk);
+    if let Some(workspace) = &workspace {
+        let named = tasks.iter().filter_map(|task| workspace.tasks.get_index_of(task.as_str()));
+        let within = workspace.task_graph.closure(named);
+        let runs = |task: &String| workspace.tasks.get_index_of(task.as_str()).is_some_and(|place| within[place]);
+        problems.list.retain(|problem| problem.task.as_ref().is_none_or(runs));
+    }
+    usable(workspace, &problems, output)
+}
+
 /// The same for who would boot it: what this machine cannot give it is a problem too.
 pub fn load_to_boot(request: &Request, output: &Output) -> Result<Workspace, Error> {
     let (workspace, mut problems) = manifest::load(request, &environment::shell(), &Disk);

@@ -17,16 +17,16 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use tokio::sync::mpsc;
 
-use super::args::Global;
+use super::args::{Global, duration};
 use super::error::{Code, Error};
 use super::locate;
 use super::output::Output;
-use crate::effects::cache::Store;
+use crate::effects::cache::{CACHE_SIZE, Store};
 use crate::effects::environment;
 use crate::launcher::Process;
 use crate::model::Size;
 use crate::pipeline::{Drawn, Machine, Rules, draw, draw_dot, draw_mermaid};
-use crate::run::{self, Surroundings};
+use crate::run::{self, Job, News, Surroundings};
 
 use ask::Asked;
 use jobs::Built;
@@ -49,6 +49,9 @@ pub struct Run {
     /// After a failure, go on with all that does not need what failed
     #[arg(short, long, env = "NAGAYA_KEEP_GOING")]
     pub keep_going: bool,
+    /// How long to wait at most for the services of a task
+    #[arg(long, value_name = "DURATION", value_parser = duration, env = "NAGAYA_WAIT_TIMEOUT")]
+    pub wait_timeout: Option<Duration>,
     /// Run also what has a result already
     #[arg(long, env = "NAGAYA_FORCE")]
     pub force: bool,
@@ -148,33 +151,43 @@ fn execute(global: &Global, built: Built, args: &Run, output: &Output) -> Result
     let mut printer = Printer::new(names, plain, args.output.unwrap_or(Style::Prefixed), output);
     let stay = match among.is_empty() {
         true => None,
-        false => Some(services::come(global, among, output)?),
+        false => Some(services::come(global, among, args.wait_timeout, output)?),
     };
-    let (news, mut inbox) = mpsc::channel(BACKLOG);
+    let (news, inbox) = mpsc::channel(BACKLOG);
     let (asks, asked) = mpsc::unbounded_channel();
     let surroundings = Surroundings { asks: stay.is_some().then_some(asks), ..surroundings(args.force, news)? };
     let machine = Machine::new(nodes, rules);
-    let outcome = on_a_runtime(async {
-        let driving = run::drive(machine, jobs, surroundings);
-        let printing = async {
-            while let Some(news) = inbox.recv().await {
-                printer.print(news);
-            }
-        };
+    on_a_runtime(async {
         let serving = async {
             if let Some(stay) = &stay {
                 stay.serve(asked).await;
             }
         };
-        let outcome = tokio::join!(driving, printing, serving).0;
-        let outcome = outcome.map_err(|error| Error::failed(format!("the tasks cannot be run: {error}")));
+        let ended = tokio::join!(shown((machine, jobs), surroundings, inbox, &mut printer), serving).0;
         if let Some(stay) = stay {
             stay.leave().await?;
         }
-        outcome
-    })??;
+        ended
+    })?
+}
+
+/// Runs jobs, each by its node of the machine, and shows what they tell. The code is that of the first that failed.
+async fn shown(
+    (machine, jobs): (Machine, Vec<Job>),
+    surroundings: Surroundings,
+    mut inbox: mpsc::Receiver<News>,
+    printer: &mut Printer<'_>,
+) -> Result<ExitCode, Error> {
+    let printing = async {
+        while let Some(news) = inbox.recv().await {
+            printer.print(news);
+        }
+    };
+    let outcome = tokio::join!(run::drive(machine, jobs, surroundings), printing).0;
+    let outcome = outcome.map_err(|error| Error::failed(format!("the tasks cannot be run: {error}")))?;
     printer.finish(&outcome);
     Ok(match (outcome.interrupted, outcome.code) {
+        // Whatever had been made by then, it is not complete.
         (true, _) => ExitCode::from(Code::Interrupted as u8),
         (false, code) => ExitCode::from(code),
     })
@@ -183,10 +196,12 @@ fn execute(global: &Global, built: Built, args: &Run, output: &Output) -> Result
 /// What tasks share. It forks, so there may be no thread yet.
 fn surroundings(force: bool, news: mpsc::Sender<run::News>) -> Result<Surroundings, Error> {
     let places = locate::places()?;
+    let size = environment::variable(CACHE_SIZE).map(|size| size.to_string_lossy().into_owned());
     let launcher = Process::fork().map_err(|error| Error::failed(format!("no process can be made: {error}")))?;
     Ok(Surroundings {
-        store: Store::new(places.results(), limit()?),
+        store: Store::new(places.results(), limit(size.as_deref())?),
         locks: places.task_locks(),
+        who: format!("process {}", std::process::id()),
         force,
         asks: None,
         news,
@@ -194,10 +209,10 @@ fn surroundings(force: bool, news: mpsc::Sender<run::News>) -> Result<Surroundin
     })
 }
 
-fn limit() -> Result<u64, Error> {
-    let Some(text) = environment::variable("NAGAYA_CACHE_SIZE") else { return Ok(LIMIT.0) };
-    let text = text.to_string_lossy();
-    Size::parse(&text).map(|size| size.0).map_err(|error| Error::usage(format!("NAGAYA_CACHE_SIZE: {error}")))
+/// The most that kept results may take, as `NAGAYA_CACHE_SIZE` has it.
+fn limit(size: Option<&str>) -> Result<u64, Error> {
+    let Some(text) = size else { return Ok(LIMIT.0) };
+    Size::parse(text).map(|size| size.0).map_err(|error| Error::usage(format!("{CACHE_SIZE}: {error}")))
 }
 
 /// Runs to the end; a thread that waits for a lock nobody wants any more is left to itself.

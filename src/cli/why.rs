@@ -18,7 +18,7 @@ const LINES: usize = 10;
 pub fn run(global: &Global, args: &Either, output: &Output) -> Result<ExitCode, Error> {
     // A task is known without an engine.
     let silent = output.silent();
-    let workspace = super::run::workspace(global, &silent).ok().and_then(|(workspace, _)| workspace);
+    let workspace = super::run::workspace(global, &[], &silent).ok().and_then(|(workspace, _)| workspace);
     let name = args.name.as_str();
     if let Some(workspace) = &workspace
         && let Some(task) = workspace.tasks.get_index_of(name)

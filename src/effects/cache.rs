@@ -144,6 +144,9 @@ impl Store {
     }
 }
 
+/// The variable that tells how much kept results may take.
+pub const CACHE_SIZE: &str = "NAGAYA_CACHE_SIZE";
+
 /// Opens a file to read it. Whatever else has its name is an error, and never waited for as a pipe is.
 fn open_file(path: &Path) -> io::Result<fs::File> {
     let flags = libc::O_NONBLOCK | libc::O_NOFOLLOW;

@@ -11,7 +11,7 @@ mod sweep;
 mod vessels;
 mod whereabouts;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddrV4;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 use ends::Ends;
 use vessels::Vessel;
 
+pub use launching::{KEPT, KeptOrder};
 pub use whereabouts::Whereabouts;
 
 use super::accounts::{self, Found};
@@ -41,7 +42,8 @@ use super::terminal::Terminal;
 use super::twins::Twins;
 use super::{survivors, texts};
 use crate::launcher::{Client, Launch, Report};
-use crate::model::{ProbeKind, Signal, Stdin};
+use crate::model::{ProbeKind, ServiceName, Signal, Stdin};
+use crate::pipeline::KeptJob;
 use crate::plan::{Plan, Planned, PlannedPort};
 use crate::route::zone::Zone;
 use crate::supervise::{Effect, Exit, Fact, Incarnation, Left, Moment};
@@ -73,6 +75,8 @@ pub struct Host {
     dialled: HashMap<String, Vec<SocketAddrV4>>,
     /// Tasks whose next launch only makes the place in which somebody else runs their command, with what runs instead.
     held: HashMap<String, Vec<String>>,
+    /// Tasks whose results are kept.
+    kept: BTreeMap<ServiceName, KeptJob>,
     /// One step at a time for each folder would be enough, but two package managers at once are slower than one
     /// after the other on most machines.
     setups: Arc<tokio::sync::Semaphore>,
@@ -150,6 +154,7 @@ impl Host {
             twins: Arc::default(),
             dialled: HashMap::new(),
             held: HashMap::new(),
+            kept: BTreeMap::new(),
             setups: Arc::new(tokio::sync::Semaphore::new(cores.max(2))),
         }
     }
@@ -163,6 +168,11 @@ impl Host {
         }
         self.move_vessels(&plan);
         self.plan = plan;
+    }
+
+    /// The tasks whose results are kept, as they are from now on.
+    pub fn set_kept(&mut self, kept: BTreeMap<ServiceName, KeptJob>) {
+        self.kept = kept;
     }
 
     /// Whether a process of a service is asked for, and has no number yet.
@@ -323,7 +333,7 @@ impl Host {
         }
         let argv = match self.held.remove(planned.name.as_str()) {
             Some(held) => texts::block(&held),
-            None => self.words(planned)?,
+            None => self.words(planned, &mut variables)?,
         };
         let (pod, order) =
             self.apart(service, instance, incarnation).map_err(|error| format!("no line to its pod: {error}"))?;

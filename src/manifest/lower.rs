@@ -86,7 +86,7 @@ pub fn lower(
     let among = task::Among { names: &names, jobs: &jobs, units: &units, shared: &shared, files };
     let tasks = task::lower(tasks, &among, problems);
     if let Some((tasks, _)) = &tasks {
-        services.extend(task::services(tasks, &among, request));
+        services.extend(task::services(tasks, &among));
     }
     // A service that could not be read leaves a gap, and places no longer fit.
     if services.len() != names.len() {

@@ -13,6 +13,8 @@ pub struct Problem {
     /// A second place that belongs to it ("first defined here").
     pub related: Option<(Span, &'static str)>,
     pub hint: Option<String>,
+    /// The task that it is about, where it matters to nobody who does not run that one.
+    pub task: Option<String>,
 }
 
 /// Whether a manifest with this problem can be used.
@@ -35,7 +37,15 @@ impl Severity {
 impl Problem {
     /// An error.
     pub fn error(code: &'static str, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, code, message: message.into(), at: None, related: None, hint: None }
+        Self {
+            severity: Severity::Error,
+            code,
+            message: message.into(),
+            at: None,
+            related: None,
+            hint: None,
+            task: None,
+        }
     }
 
     /// Something to know that stops nothing.
@@ -58,6 +68,12 @@ impl Problem {
     /// The same, with a hint where there is one.
     pub fn maybe_hint(mut self, hint: Option<String>) -> Self {
         self.hint = hint;
+        self
+    }
+
+    /// The same, as a matter of one task alone.
+    pub fn of_task(mut self, task: impl Into<String>) -> Self {
+        self.task = Some(task.into());
         self
     }
 

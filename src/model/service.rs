@@ -1,5 +1,6 @@
 //! One service as the manifest declares it, free of contradictions.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,8 +47,8 @@ pub struct Service {
     pub task: bool,
     /// What no other has while it runs, as a task's.
     pub lock: Option<String>,
-    /// Its result is kept: what tells `nagaya kept` of the manifest, and of the task in it.
-    pub kept: Option<[String; 2]>,
+    /// Of the shell's variables it sees these alone; all, where there is nothing.
+    pub of_shell: Option<BTreeSet<String>>,
     /// Other names of it in the workspace.
     pub aliases: Vec<ServiceName>,
     /// Production's full host names of it.
@@ -149,7 +150,7 @@ impl Service {
             part: Part::Shared,
             task: false,
             lock: None,
-            kept: None,
+            of_shell: None,
             aliases: Vec::new(),
             hostnames: Vec::new(),
             run,
@@ -281,6 +282,24 @@ pub struct Environment {
     pub shared: Arc<IndexMap<String, Value>>,
     /// The service's own `environment`.
     pub own: IndexMap<String, Value>,
+}
+
+impl Environment {
+    /// What the manifest says of a variable, the service's own word before the one for all.
+    pub fn declared(&self, name: &str) -> Option<&Value> {
+        self.own.get(name).or_else(|| self.shared.get(name))
+    }
+
+    /// The names that the manifest takes from the shell.
+    pub fn asked(&self) -> impl Iterator<Item = &str> {
+        let names = self.shared.keys().chain(self.own.keys()).map(String::as_str);
+        names.filter(|name| self.declared(name) == Some(&Value::FromShell))
+    }
+
+    /// What `.env` sets a variable to.
+    pub fn of_file(&self, name: &str) -> Option<&str> {
+        self.dotenv.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
 }
 
 /// A variable's value.

@@ -1,5 +1,6 @@
 //! A command that ends, as the manifest declares it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -78,6 +79,32 @@ pub struct Task {
     pub caching: Option<Caching>,
     /// Where it is declared, for messages: the file and its line, from 1.
     pub declared: (PathBuf, usize),
+}
+
+/// What a task whose result is kept gets of the shell besides what it names: without these little works, and results
+/// do not depend on them.
+const BASE: [&str; 12] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TERM",
+    "CI",
+    "TMPDIR",
+    "XDG_RUNTIME_DIR",
+];
+
+impl Task {
+    /// The shell's variables that it sees, where it does not see all: those that decide about its result, and the usual
+    /// ones.
+    pub fn of_shell(&self) -> Option<BTreeSet<&str>> {
+        let named = self.caching.as_ref()?.env.iter().map(String::as_str);
+        Some(BASE.into_iter().chain(named).chain(self.environment.asked()).collect())
+    }
 }
 
 /// What decides about the result of a task, and what the result is.

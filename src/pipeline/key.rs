@@ -74,6 +74,11 @@ impl Key {
         }
         Self(hasher.finalize().to_hex().to_string())
     }
+
+    /// The key of a task whose result is not kept: what it is, as what it does cannot be known.
+    pub fn of_command(argv: &[String]) -> Self {
+        Self(hash_of(argv))
+    }
 }
 
 /// The hash of a list of texts.

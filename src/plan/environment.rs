@@ -64,12 +64,6 @@ impl Layers {
         out
     }
 
-    /// Names of those that are its own, and not the shell's.
-    pub fn own(&self) -> Vec<&str> {
-        let generated = self.generated.iter().map(|(key, _)| key.as_str());
-        generated.chain(self.declared.iter().map(|(key, _)| key.as_str())).collect()
-    }
-
     /// Generated variables whose place the shell takes with another value. The manifest's own settings are meant so.
     fn shadowed(&self) -> impl Iterator<Item = &str> {
         let differs =
@@ -120,15 +114,23 @@ pub fn layers(
         };
         (key.clone(), value)
     });
+    let seen = |all: &Shell| match &service.of_shell {
+        None => all.clone(),
+        Some(names) => Arc::new(all.iter().filter(|(name, _)| names.contains(*name)).map(owned).collect()),
+    };
     Layers {
         generated: generated(service, outlook, own, surroundings),
         sealed: service.container().is_some(),
-        shell: surroundings.shell.clone(),
-        proxies: if outlook.calls_by_name() { outlook.proxies.clone() } else { Proxies::default() },
+        shell: seen(&surroundings.shell),
+        proxies: if outlook.calls_by_name() { seen(&outlook.proxies) } else { Proxies::default() },
         dotenv: environment.dotenv.clone(),
         files: environment.files.clone(),
         declared: declared.collect(),
     }
+}
+
+fn owned((name, value): (&String, &String)) -> (String, String) {
+    (name.clone(), value.clone())
 }
 
 /// Identity, the service's own ports, and the address of every callee in the spellings that programs look for.

@@ -22,11 +22,10 @@ pub struct Planned {
     pub version: Option<Version>,
     /// What names mean for it alone: it belongs to a combination of versions.
     pub leads: Option<Arc<Leads>>,
-    /// It is a task of the manifest, which may have a lock while it runs.
+    /// It is a task of the manifest.
     pub task: bool,
+    /// What no other has while it runs.
     pub lock: Option<String>,
-    /// Its result is kept: what tells `nagaya kept` of the manifest, and of the task in it.
-    pub kept: Option<[String; 2]>,
     /// Other names of it in the workspace.
     pub aliases: Vec<ServiceName>,
     /// Production's full host names of it.

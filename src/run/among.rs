@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::Job;
 use super::flow::{Asked, Broken, Flow, Result, unless_asked};
-use super::{Job, News};
 
 /// What is asked of whoever has the services, and answered once it is so.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub enum Ask {
     /// Have the services of a task ready, and a place for it among them. The answer may be why that cannot be.
     Enter(usize, oneshot::Sender<std::result::Result<Place, String>>),
     /// Take the place back: the task went well or not.
-    Leave(usize, bool, oneshot::Sender<()>),
+    Leave(usize, bool, oneshot::Sender<std::result::Result<(), String>>),
 }
 
 /// A task's place among services.
@@ -46,12 +46,17 @@ impl Flow {
         Ok(job)
     }
 
+    /// Whether it has a place among services of its own.
+    pub(super) fn is_among(&self, place: usize) -> bool {
+        self.asks.is_some() && self.jobs[place].among
+    }
+
     /// Gives the place back before anybody learns that the task has ended.
-    pub(super) async fn leave(&self, place: usize, well: bool) {
-        let Some(asks) = self.asks.as_ref().filter(|_| self.jobs[place].among) else { return };
+    pub(super) async fn leave(&self, place: usize, well: bool) -> Result<()> {
+        let Some(asks) = self.asks.as_ref().filter(|_| self.jobs[place].among) else { return Ok(()) };
         let (reply, answer) = oneshot::channel();
-        if asks.send(Ask::Leave(place, well, reply)).is_err() || answer.await.is_err() {
-            self.tell(News::Note(place, "its services are gone".to_owned())).await;
-        }
+        let gone = || Broken::ours("its services are gone");
+        asks.send(Ask::Leave(place, well, reply)).map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?.map_err(Broken::ours)
     }
 }

@@ -8,9 +8,9 @@ use tokio::signal::unix::{Signal as Caught, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::flow::{self, Asked, Flow};
+use super::flow::{Asked, Flow};
 use super::processes::Processes;
-use super::{Ending, Job, Keep, News, Surroundings};
+use super::{Ending, Job, News, Surroundings};
 use crate::effects::clock::Clock;
 use crate::model::Signal;
 use crate::pipeline::{Effect, End, Input, Key, Machine, Parts, Record, State};
@@ -40,7 +40,7 @@ struct Drive {
 
 /// Runs all tasks of a machine to their ends, and leaves no process.
 pub async fn drive(machine: Machine, jobs: Vec<Job>, surroundings: Surroundings) -> io::Result<Outcome> {
-    let Surroundings { store, locks, force, asks, news, launcher } = surroundings;
+    let Surroundings { store, locks, who, force, asks, news, launcher } = surroundings;
     let mut signals = Signals::new()?;
     let processes = Processes::new(launcher)?;
     let (ended, mut ends) = mpsc::unbounded_channel();
@@ -53,6 +53,7 @@ pub async fn drive(machine: Machine, jobs: Vec<Job>, surroundings: Surroundings)
         processes: processes.clone(),
         store,
         locks: locks.into(),
+        who: who.into(),
         force,
         asks,
         news: news.clone(),
@@ -113,8 +114,7 @@ impl Drive {
     async fn remind(&self, count: usize) {
         let is_stopping = |place: &usize| matches!(self.machine.state(*place), State::Stopping(Some(_)));
         for place in (0..count).filter(is_stopping) {
-            let text = "was asked to end, and has not yet; once more (Ctrl-C) kills it";
-            self.tell(News::Note(place, text.to_owned())).await;
+            self.tell(News::Lingers(place)).await;
         }
     }
 
@@ -174,19 +174,9 @@ pub struct Preview {
     pub problem: Option<String>,
 }
 
-/// A job that stands alone: the keys of those before it, which have run, are among its parts.
-pub async fn after(before: Vec<Job>, job: Job, surroundings: Surroundings) -> io::Result<Job> {
-    let Some(keep) = job.keep.clone() else { return Ok(job) };
-    let previews = preview(before, surroundings).await?;
-    let keys = keep.needs.iter().filter_map(|(name, place)| Some((name, &previews.get(*place)?.key)));
-    let keys: Parts = keys.map(|(name, key)| (flow::key_part(name), key.0.clone())).collect();
-    let parts = keep.parts.into_iter().chain(keys).collect();
-    Ok(Job { keep: Some(Keep { parts, needs: Vec::new(), ..keep }), ..job })
-}
-
 /// Looks at tasks, each of which stands behind those that it needs, and runs nothing but what tells versions.
 pub async fn preview(jobs: Vec<Job>, surroundings: Surroundings) -> io::Result<Vec<Preview>> {
-    let Surroundings { store, locks, force, asks, news, launcher } = surroundings;
+    let Surroundings { store, locks, who, force, asks, news, launcher } = surroundings;
     let processes = Processes::new(launcher)?;
     let keys: Vec<watch::Sender<Option<Key>>> = jobs.iter().map(|_| watch::Sender::new(None)).collect();
     let jobs: Shared<Job> = jobs.into();
@@ -196,6 +186,7 @@ pub async fn preview(jobs: Vec<Job>, surroundings: Surroundings) -> io::Result<V
         processes: processes.clone(),
         store,
         locks: locks.into(),
+        who: who.into(),
         force,
         asks,
         news,

@@ -1,22 +1,20 @@
-//! The way of one task: locks, key, a result that is there already, or its process and what comes of it.
+//! The way of one task: a result that is there already, or its services, its lock, its process and what comes of it.
 
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
 use super::drive::{Preview, Shared};
-use super::log::Log;
 use super::process::Finished;
 use super::processes::Processes;
-use super::{Asks, Ending, Job, Keep, News};
-use crate::effects::cache::{Made, Share, Store, Unusable};
-use crate::effects::{inputs, locks};
+use super::results::{Looked, Missing};
+use super::{Asks, Ending, Job, News};
+use crate::effects::cache::Store;
+use crate::effects::locks;
 use crate::model::Signal;
-use crate::pipeline::{End, Key, Parts, Record, changes, hash_of};
-use crate::supervise::Exit;
+use crate::pipeline::{End, Key};
 
 /// What a task was asked to do meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,8 +26,6 @@ pub enum Asked {
     Kill,
 }
 
-/// What a program gets to tell its version in.
-const VERSION: Duration = Duration::from_secs(20);
 /// An exit code of our own making, as with `docker run`.
 pub(super) const OURS: u8 = 125;
 
@@ -42,6 +38,8 @@ pub struct Flow {
     pub processes: Processes,
     pub store: Store,
     pub locks: Arc<Path>,
+    /// Who has its turns, for those that wait: `process 123`.
+    pub who: Arc<str>,
     pub force: bool,
     /// Who has the services.
     pub asks: Asks,
@@ -79,37 +77,53 @@ impl Flow {
     }
 
     async fn through(&self, place: usize, asked: &mut watch::Receiver<Asked>) -> Result<(End, Ending)> {
-        let job = &self.jobs[place];
-        let Some(keep) = &job.keep else { return self.uncached(place, asked).await };
-        // The same task in the same folder would write over what this one reads.
-        let busy = self.store.busy(&keep.task);
-        let _busy = match self.turn(place, busy, "another run of it", asked).await {
-            Ok(turn) => turn,
-            // Where nothing can be written nothing can be kept, and the task is none the worse.
-            Err(Broken { reason: Some(why), stopped: false, .. }) => {
-                self.note_unkept(place, &why).await;
-                return self.uncached(place, asked).await;
+        let Some(keep) = &self.jobs[place].keep else { return self.uncached(place, asked).await };
+        match self.look(place, keep, asked).await? {
+            Looked::There(ending) => return Ok((End::Cached, ending)),
+            Looked::Unusable => return self.uncached(place, asked).await,
+            Looked::Missing(missing) if !self.is_among(place) => {
+                return self.make(place, &self.jobs[place], missing, asked).await;
             }
-            Err(broken) => return Err(broken),
-        };
-        let parts = match unless_asked(asked, self.parts(place, keep)).await? {
-            Ok(parts) => parts,
-            Err(error) => {
-                self.note_unkept(place, &error.to_string()).await;
-                return self.uncached(place, asked).await;
-            }
-        };
-        self.mind_inputs(place, keep, &parts).await;
-        let key = Key::of(&parts);
-        if !self.force
-            && let Some(record) = self.put_back(place, keep, &key).await?
-        {
-            self.keys[place].send_replace(Some(key));
-            let saved = Some(Duration::from_millis(record.duration_ms));
-            return Ok((End::Cached, Ending { saved, ..Ending::default() }));
+            // The engine has the place of a task before it looks for its result, and all have to take turns in one order.
+            Looked::Missing(missing) => drop(missing),
         }
-        let finished = self.run_it(place, asked).await?;
-        let done = ended(&finished);
+        let job = self.enter(place, asked).await?;
+        let done = match self.look(place, keep, asked).await {
+            Ok(Looked::There(ending)) => Ok((End::Cached, ending)),
+            Ok(Looked::Missing(missing)) => self.make(place, &job, missing, asked).await,
+            Ok(Looked::Unusable) => self.make_once(place, &job, asked).await,
+            Err(broken) => Err(broken),
+        };
+        self.leave(place, is_well(&done)).await?;
+        done
+    }
+
+    /// Its process, whatever was there and comes of it.
+    async fn uncached(&self, place: usize, asked: &mut watch::Receiver<Asked>) -> Result<(End, Ending)> {
+        let job = self.enter(place, asked).await?;
+        let done = self.make_once(place, &job, asked).await;
+        self.leave(place, is_well(&done)).await?;
+        done
+    }
+
+    /// Runs it and keeps nothing.
+    async fn make_once(&self, place: usize, job: &Job, asked: &mut watch::Receiver<Asked>) -> Result<(End, Ending)> {
+        let finished = self.run_locked(place, job, asked).await?;
+        self.keys[place].send_replace(Some(Key::of_command(&self.jobs[place].argv)));
+        Ok(ended(&finished))
+    }
+
+    /// Runs it and keeps what came of it, where it went well.
+    async fn make(
+        &self,
+        place: usize,
+        job: &Job,
+        missing: Missing<'_>,
+        asked: &mut watch::Receiver<Asked>,
+    ) -> Result<(End, Ending)> {
+        let Missing { keep, parts, key, turn: _turn } = missing;
+        self.mind_inputs(place, keep, &parts).await;
+        let finished = self.run_locked(place, job, asked).await?;
         if finished.is_well() {
             let kept = self.keep(place, keep, parts, &finished.log, finished.took).await;
             if let Err(why) = kept {
@@ -118,22 +132,7 @@ impl Flow {
             }
         }
         self.keys[place].send_replace(Some(key));
-        Ok(done)
-    }
-
-    /// Its process, whatever was there and comes of it.
-    async fn uncached(&self, place: usize, asked: &mut watch::Receiver<Asked>) -> Result<(End, Ending)> {
-        let finished = self.run_it(place, asked).await?;
-        self.keys[place].send_replace(Some(definition(&self.jobs[place])));
         Ok(ended(&finished))
-    }
-
-    /// Its process among its services, and while nobody else has its lock.
-    async fn run_it(&self, place: usize, asked: &mut watch::Receiver<Asked>) -> Result<Finished> {
-        let job = self.enter(place, asked).await?;
-        let finished = self.run_locked(place, &job, asked).await;
-        self.leave(place, finished.as_ref().is_ok_and(Finished::is_well)).await;
-        finished
     }
 
     async fn run_locked(&self, place: usize, job: &Job, asked: &mut watch::Receiver<Asked>) -> Result<Finished> {
@@ -149,7 +148,7 @@ impl Flow {
         self.turn(place, path, &format!("the lock `{name}`"), asked).await.map(Some)
     }
 
-    async fn turn(
+    pub(super) async fn turn(
         &self,
         place: usize,
         path: std::path::PathBuf,
@@ -157,7 +156,7 @@ impl Flow {
         asked: &mut watch::Receiver<Asked>,
     ) -> Result<locks::Turn> {
         let job = &self.jobs[place];
-        let who = format!("process {}, {} in {}", std::process::id(), job.name, job.folder.display());
+        let who = format!("{}, {} in {}", self.who, job.name, job.folder.display());
         let failed = |error: io::Error| Broken::ours(format!("{}: {error}", path.display()));
         let (own, words) = (path.clone(), who.clone());
         let taken = tokio::task::spawn_blocking(move || locks::try_take(&own, &words)).await;
@@ -171,114 +170,11 @@ impl Flow {
         turn.map_err(|error| Broken::ours(format!("{}: {error}", shown.display())))
     }
 
-    /// All that the result depends on, as it is now.
-    async fn parts(&self, place: usize, keep: &Keep) -> io::Result<Parts> {
-        let mut parts = keep.parts.clone();
-        for (name, need) in &keep.needs {
-            let key = self.keys[*need].borrow().clone();
-            parts.insert(key_part(name), key.map_or_else(String::new, |key| key.0));
-        }
-        for tool in &keep.tools {
-            let version = self.version(place, tool).await?;
-            parts.insert(format!("tool {}", tool.join(" ")), hash_of([version]));
-        }
-        parts.extend(self.inputs(place, keep).await?);
-        Ok(parts)
-    }
-
-    async fn inputs(&self, place: usize, keep: &Keep) -> io::Result<Parts> {
-        let folder = self.jobs[place].folder.clone();
-        let (inputs, outputs) = (keep.inputs.clone(), keep.outputs.clone());
-        let hashes = tokio::task::spawn_blocking(move || inputs::hash(&folder, &inputs, &outputs)).await;
-        let hashes = hashes.unwrap_or_else(|error| Err(io::Error::other(error)))?;
-        Ok(hashes.into_iter().map(|(path, hash)| (format!("input {path}"), hash)).collect())
-    }
-
-    /// A typing error among the inputs would have the result kept for good.
-    async fn mind_inputs(&self, place: usize, keep: &Keep, parts: &Parts) {
-        let (folder, inputs) = (self.jobs[place].folder.clone(), keep.inputs.clone());
-        let found = parts.keys().filter_map(|part| part.strip_prefix("input ").map(str::to_owned));
-        let found: Vec<String> = found.collect();
-        let look = tokio::task::spawn_blocking(move || inputs::unmatched(&folder, &inputs, &found)).await;
-        for input in look.unwrap_or_else(|error| Err(io::Error::other(error))).unwrap_or_default() {
-            self.note(place, format!("its input `{input}` matches nothing, so no change of it is noticed")).await;
-        }
-    }
-
-    /// What a program says of its version.
-    async fn version(&self, place: usize, words: &[String]) -> io::Result<Vec<u8>> {
-        let shown = words.join(" ");
-        let said = self.processes.ask(&self.jobs[place], words, VERSION).await;
-        said.and_then(|said| match said.exit {
-            Exit::Code(0) => Ok(said.output),
-            exit => Err(io::Error::other(format!("it {exit}; name the command that tells the version"))),
-        })
-        .map_err(|error| io::Error::new(error.kind(), format!("`{shown}`: {error}")))
-    }
-
-    /// Puts a kept result back and tells what the task wrote then.
-    async fn put_back(&self, place: usize, keep: &Keep, key: &Key) -> Result<Option<Record>> {
-        let (store, key, outputs) = (self.store.clone(), key.clone(), keep.outputs.clone());
-        let (folder, task) = (self.jobs[place].folder.clone(), keep.task.clone());
-        let restored = tokio::task::spawn_blocking(move || -> std::result::Result<_, Unusable> {
-            let share = store.share()?;
-            let Some(record) = store.find(&key) else { return Ok(None) };
-            let log = store.log(&record)?;
-            store.restore(&record, &folder, &outputs, &share)?;
-            let _ = store.set_last(&task, &record);
-            Ok(Some((record, log)))
-        });
-        match restored.await {
-            Ok(Ok(Some((record, log)))) => {
-                for (stream, line) in Log::lines(&log) {
-                    self.tell(News::Line(place, stream, line.to_vec())).await;
-                }
-                Ok(Some(record))
-            }
-            Ok(Ok(None)) => Ok(None),
-            Ok(Err(error)) => {
-                self.note(place, format!("its kept result cannot be used, so it runs: {error}")).await;
-                Ok(None)
-            }
-            Err(error) => Err(Broken::ours(error.to_string())),
-        }
-    }
-
-    /// Keeps a result, unless its inputs are not what they were.
-    async fn keep(
-        &self,
-        place: usize,
-        keep: &Keep,
-        parts: Parts,
-        log: &Log,
-        took: Duration,
-    ) -> std::result::Result<(), String> {
-        let now = self.inputs(place, keep).await.map_err(|error| error.to_string())?;
-        let is_input = |name: &str| name.starts_with("input ");
-        let before: Parts =
-            parts.iter().filter(|(name, _)| is_input(name)).map(|(a, b)| (a.clone(), b.clone())).collect();
-        let changes = changes(&before, &now);
-        // A folder that was empty is gone from the list when something comes into it, and that tells more.
-        if let Some(change) = changes.iter().find(|it| it.change != "removed").or(changes.first()) {
-            return Err(format!("{} was {} while it ran", change.part, change.change));
-        }
-        let (store, keep) = (self.store.clone(), keep.clone());
-        let (folder, log) = (self.jobs[place].folder.clone(), log.bytes().to_vec());
-        let kept = tokio::task::spawn_blocking(move || {
-            let share: Share = store.share().map_err(|error| error.to_string())?;
-            let made = Made { folder: &folder, outputs: &keep.outputs, parts, log: &log, took };
-            let record = store.keep(made, share)?;
-            store.set_last(&keep.task, &record).map_err(|error| error.to_string())?;
-            store.tidy().map_err(|error| error.to_string()).map(drop)
-        });
-        kept.await.unwrap_or_else(|error| Err(error.to_string()))
-    }
-
     /// What would become of a task.
     pub async fn preview(&self, place: usize) -> Preview {
         let job = &self.jobs[place];
         let Some(keep) = &job.keep else {
-            let key = definition(job);
+            let key = Key::of_command(&job.argv);
             self.keys[place].send_replace(Some(key.clone()));
             return Preview { key, parts: None, hit: false, last: None, unkept: None, problem: None };
         };
@@ -292,7 +188,7 @@ impl Flow {
             }
             Err(error) => {
                 // As when it has run.
-                let key = definition(job);
+                let key = Key::of_command(&job.argv);
                 self.keys[place].send_replace(Some(key.clone()));
                 Preview { key, parts: None, hit: false, last, unkept, problem: Some(error.to_string()) }
             }
@@ -303,7 +199,7 @@ impl Flow {
         let _ = self.news.send(news).await;
     }
 
-    async fn note_unkept(&self, place: usize, why: &str) {
+    pub(super) async fn note_unkept(&self, place: usize, why: &str) {
         self.note(place, format!("its result is not kept: {why}")).await;
     }
 
@@ -320,14 +216,9 @@ pub(super) async fn unless_asked<T>(asked: &mut watch::Receiver<Asked>, work: im
     }
 }
 
-/// The part of a key that stands for another task.
-pub(super) fn key_part(task: &str) -> String {
-    format!("task {task}")
-}
-
-/// The key of a task whose result is not kept: what it is, as what it does cannot be known.
-fn definition(job: &Job) -> Key {
-    Key(hash_of(job.argv.iter().map(String::as_bytes)))
+/// Whether it has done what it was to do.
+fn is_well(done: &Result<(End, Ending)>) -> bool {
+    matches!(done, Ok((End::Fresh | End::Cached, Ending { stopped: false, .. })))
 }
 
 fn ended(finished: &Finished) -> (End, Ending) {

@@ -147,7 +147,6 @@ fn not_run(job: &Job, error: &io::Error) -> Broken {
     Broken { code, reason: Some(reason), stopped: false }
 }
 
-/// A terminal has told its own group already, and a second Ctrl-C would mean more than the first.
 /// Whoever asks twice waits for nothing.
 async fn until_kill(asked: &mut watch::Receiver<Asked>) {
     if asked.wait_for(|asked| *asked == Asked::Kill).await.is_err() {
@@ -155,6 +154,7 @@ async fn until_kill(asked: &mut watch::Receiver<Asked>) {
     }
 }
 
+/// A terminal has told its own group already, and a second Ctrl-C would mean more than the first.
 fn pass_on(running: &Running, asked: Asked, channels: Channels) {
     match asked {
         Asked::Nothing => {}

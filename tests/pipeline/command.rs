@@ -146,6 +146,24 @@ fn names_are_helped_with() {
     sandbox.nagaya(&["run", "--jobs", "0", "lint"]).ended(2);
 }
 
+#[test]
+fn what_matters_to_other_tasks_is_not_said() {
+    let sandbox = Sandbox::new("tasks:\n  half: { command: 'true', outputs: [out] }\n  other: { command: 'true' }\n");
+    assert_eq!(sandbox.nagaya(&["run", "other"]).good().err, "");
+    let warned = "`half` has no `inputs`, so it runs every time";
+    sandbox.nagaya(&["run", "half"]).good().says(&[warned]);
+    sandbox.nagaya(&["check"]).good().says(&[warned]);
+}
+
+#[test]
+fn a_service_is_waited_for_as_long_as_is_said() {
+    let never = "services: { db: { command: sleep infinity, readiness: { exec: ['false'] } } }";
+    let sandbox =
+        Sandbox::new(&format!("name: shop\n{never}\ntasks: {{ call: {{ command: 'true', depends_on: [db] }} }}\n"));
+    sandbox.nagaya(&["run", "--wait-timeout", "1s", "call"]).ended(125).says(&["db"]);
+    sandbox.empties();
+}
+
 const PACKAGE: &str = r#"{"name": "users", "scripts": {"test": "echo tested", "odd name; exit 9": "true"}}"#;
 
 #[test]

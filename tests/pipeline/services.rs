@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::sandbox::{Account, Sandbox, binary, finish, signal, until};
 
-const SERVER: &str = "import http.server, os, sys
+pub const SERVER: &str = "import http.server, os, sys
 open('started-' + sys.argv[1], 'a').write('x')
 class Server(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -18,7 +18,7 @@ http.server.ThreadingHTTPServer(('0.0.0.0', int(os.environ['PORT'])), Server).se
 ";
 
 /// Calls a service by its name and by the address in a variable.
-const CALL: &str = "import os, sys, urllib.request
+pub const CALL: &str = "import os, sys, urllib.request
 name = sys.argv[1]
 url = os.environ['STORE'] if name == 'variable' else f'http://{name}:8080'
 print(urllib.request.urlopen(url, timeout=20).read().decode(), *sys.argv[2:])
@@ -62,6 +62,8 @@ fn states(sandbox: &Sandbox) -> Vec<(String, String)> {
 fn what_a_task_needs_is_started_and_stopped_again() {
     for account in Account::all() {
         let sandbox = sandbox(account);
+        let plan = sandbox.nagaya(&["run", "ready", "--dry-run"]).good().out;
+        assert!(plan.ends_with("; with db, db-migrate, web\n") && !started(&sandbox, "db"), "{plan}");
         let run = sandbox.nagaya(&["run", "call", "--", "more", "a b"]).good();
         assert_eq!(run.out, "db more a b\n");
         assert!(started(&sandbox, "db") && !started(&sandbox, "users") && !started(&sandbox, "web"));
@@ -322,64 +324,4 @@ fn a_kept_result_starts_no_service() {
     assert!(!started(&sandbox, "db"));
     sandbox.empties();
     assert_eq!(fs::read_to_string(sandbox.path("runs")).unwrap(), "x\n");
-}
-
-/// The engine's own runs of a task keep what it made, and put it back, as `run` does.
-#[test]
-fn what_services_need_is_kept_too() {
-    for account in Account::all() {
-        let sandbox = Sandbox::of(
-            account,
-            "services:
-  app: { command: 'cat made; sleep 1000', depends_on: { gen: completed } }
-  db: { command: [python3, server.py, db], ports: { http: 8080 } }
-tasks:
-  base: { command: 'cp seed based; echo x >> bases', inputs: [seed], outputs: [based] }
-  gen: { command: 'python3 call.py db > made; echo told; echo x >> gens', inputs: [based], outputs: [made],
-         depends_on: [base, db], env: [FLAVOUR], environment: { STORE: '${db.url}' } }
-",
-        );
-        sandbox.write("server.py", SERVER);
-        sandbox.write("call.py", CALL);
-        sandbox.write("seed", "1");
-        let count = |file: &str| fs::read_to_string(sandbox.path(file)).unwrap_or_default().lines().count();
-        sandbox.nagaya(&["up", "-d", "--wait"]).good();
-        assert_eq!((count("bases"), count("gens")), (1, 1));
-        let why = sandbox.nagaya(&["why", "gen"]).good().out;
-        assert!(why.contains("would not run: its result is there"), "{why}");
-        sandbox.nagaya(&["down"]).good();
-        fs::remove_file(sandbox.path("made")).unwrap();
-        // Neither another boot nor `run` does it again.
-        sandbox.nagaya(&["up", "-d", "--wait"]).good();
-        assert_eq!(fs::read_to_string(sandbox.path("made")).unwrap(), "db\n");
-        let log = sandbox.nagaya(&["logs", "gen"]).good().out;
-        assert!(log.contains("told"), "{log}");
-        sandbox.nagaya(&["run", "gen"]).good();
-        assert_eq!((count("bases"), count("gens")), (1, 1));
-        sandbox.nagaya(&["down"]).good();
-        sandbox.write("seed", "2");
-        sandbox.nagaya(&["up", "-d", "--wait"]).good();
-        assert_eq!((count("bases"), count("gens")), (2, 2));
-        sandbox.nagaya(&["down"]).good();
-    }
-}
-
-/// An address that is one workspace's own is no use to another.
-#[test]
-fn what_was_made_of_an_address_is_not_for_other_workspaces() {
-    let manifest = |name: &str| {
-        format!(
-            "name: {name}
-network: env
-services: {{ db: {{ command: [python3, server.py, db], ports: {{ http: 8080 }} }} }}
-tasks: {{ conf: {{ command: 'echo $A', depends_on: [db], environment: {{ A: '${{db.url}}' }}, inputs: [], outputs: [] }} }}
-"
-        )
-    };
-    let sandbox = Sandbox::of(Account::Own, &manifest("one"));
-    sandbox.write("server.py", SERVER);
-    sandbox.nagaya(&["run", "conf"]).good();
-    assert!(sandbox.nagaya(&["run", "--dry-run", "conf"]).good().out.starts_with("cached"));
-    sandbox.write("nagaya.yaml", manifest("two"));
-    assert!(sandbox.nagaya(&["run", "--dry-run", "conf"]).good().out.starts_with("run "));
 }

@@ -35,7 +35,7 @@ pub enum Target {
 impl Asked {
     /// Finds what words mean. Without words, somebody at a terminal picks.
     pub fn find(global: &Global, words: &[String], output: &Output) -> Result<Self, Error> {
-        let (workspace, root) = workspace(global, output)?;
+        let (workspace, root) = workspace(global, words, output)?;
         let mut asked = Self { workspace, root, targets: Vec::new() };
         let declared: Option<Vec<usize>> = words.iter().map(|word| asked.declared(word)).collect();
         if let Some(declared) = declared.filter(|declared| !declared.is_empty()) {
@@ -74,7 +74,7 @@ impl Asked {
 
     /// All that the manifest declares: those that no other needs, as the others come before them.
     pub fn all(global: &Global, output: &Output) -> Result<Self, Error> {
-        let (workspace, root) = workspace(global, output)?;
+        let (workspace, root) = workspace(global, &[], output)?;
         let tasks = workspace.iter().flat_map(|workspace| workspace.tasks.values());
         let needed: BTreeSet<usize> = tasks.clone().flat_map(|task| task.tasks.iter().copied()).collect();
         let last = (0..tasks.count()).filter(|place| !needed.contains(place));
@@ -218,11 +218,11 @@ pub fn find_task(global: &Global, word: &str, output: &Output) -> Result<FoundTa
     })
 }
 
-/// The manifest's workspace and its folder; where there is none, this folder.
-pub fn workspace(global: &Global, output: &Output) -> Result<(Option<Workspace>, PathBuf), Error> {
+/// The manifest's workspace and its folder, for who runs these `tasks`; where there is none, this folder.
+pub fn workspace(global: &Global, tasks: &[String], output: &Output) -> Result<(Option<Workspace>, PathBuf), Error> {
     match locate::manifest(global) {
         Ok(request) => {
-            let workspace = locate::load(&request, output)?;
+            let workspace = locate::load_to_run(&request, tasks, output)?;
             let root = fs::real(&workspace.root).unwrap_or_else(|_| workspace.root.clone());
             Ok((Some(workspace), root))
         }

@@ -13,9 +13,9 @@ use crate::effects::cache::Store;
 use crate::effects::environment;
 use crate::effects::programs::{self, Program};
 use crate::model::{Condition, Task, Workspace};
-use crate::pipeline::{Drawn, Node, Parts, has_addresses, hash_of, inherited, variables, written};
+use crate::pipeline::{Drawn, Keep, Node, seen, variables};
 use crate::plan::Shell;
-use crate::run::{Channels, Job, Keep};
+use crate::run::{Channels, Job};
 use crate::tasks::{self, Invoke};
 
 /// A run that can begin. Each task stands behind those that it needs.
@@ -34,8 +34,10 @@ pub struct Among {
     /// Its own name among them.
     pub name: Option<String>,
     pub needed: Vec<Needed>,
-    /// A result that is kept depends on nothing of the shell but what it names.
-    pub is_kept: bool,
+    /// All that comes with those, in the order of a boot.
+    pub along: Vec<String>,
+    /// The shell's variables as a task sees them whose result is kept, in the place of those of the engine's shell.
+    pub seen: BTreeMap<String, Option<String>>,
 }
 
 /// A service that tasks need.
@@ -112,8 +114,9 @@ impl Built {
                 let name = |service| workspace.service(service).name.to_string();
                 let needed = task.services.iter();
                 let needed = needed.map(|it| Needed { name: name(it.service), condition: it.condition }).collect();
+                let along = along(workspace, task);
                 let name = task.job.as_ref().map(ToString::to_string);
-                self.among.insert(self.jobs.len(), Among { name, needed, is_kept: job.keep.is_some() });
+                self.among.insert(self.jobs.len(), Among { name, needed, along, seen: seen(task, shell) });
             }
             let needs: Vec<usize> = task.tasks.iter().map(|need| place_of[need]).collect();
             let services = task.services.iter().map(|it| workspace.service(it.service).name.to_string()).collect();
@@ -160,6 +163,13 @@ impl Built {
     }
 }
 
+/// The services that are there when a task's own turn has come, and what they need, in the order of a boot.
+pub fn along(workspace: &Workspace, task: &Task) -> Vec<String> {
+    let within = workspace.graph.closure(task.services.iter().map(|it| it.service));
+    let order = workspace.graph.order().iter().filter(|place| within[**place]);
+    order.map(|place| workspace.service(*place).name.to_string()).collect()
+}
+
 fn job(
     workspace: &Workspace,
     task: &Task,
@@ -168,14 +178,7 @@ fn job(
     shell: &Shell,
 ) -> Job {
     let argv = task.command.argv_with(arguments);
-    let keep = task.caching.as_ref().map(|caching| Keep {
-        task: format!("{}:{}", workspace.root.display(), task.name),
-        inputs: caching.inputs.clone(),
-        outputs: caching.outputs.clone(),
-        tools: caching.tools.iter().map(|tool| version_command(tool)).collect(),
-        parts: parts(workspace, task, &argv, shell),
-        needs: task.tasks.iter().map(|need| (workspace.tasks[*need].name.to_string(), place_of[need])).collect(),
-    });
+    let keep = Keep::of(workspace, task, &argv, place_of, shell);
     Job {
         name: task.name.to_string(),
         argv,
@@ -187,41 +190,6 @@ fn job(
         lock: task.lock.clone(),
         keep,
     }
-}
-
-/// `node` asks `node --version`; more than one word is the command itself.
-fn version_command(tool: &str) -> Vec<String> {
-    let words: Vec<String> = tool.split_whitespace().map(str::to_owned).collect();
-    match words.as_slice() {
-        [program] => vec![program.clone(), "--version".to_owned()],
-        _ => words,
-    }
-}
-
-/// What a result depends on besides files, tools and other tasks. Values are never shown, only their hashes are kept.
-fn parts(workspace: &Workspace, task: &Task, argv: &[String], shell: &Shell) -> Parts {
-    let caching = task.caching.iter();
-    let lists = caching.flat_map(|it| [("inputs", &it.inputs), ("outputs", &it.outputs)]);
-    let folder = task.working_dir.strip_prefix(&workspace.root).unwrap_or(&task.working_dir);
-    let mut parts: Parts = lists.map(|(name, list)| (name.to_owned(), hash_of(list))).collect();
-    parts.insert("command".to_owned(), hash_of(argv));
-    parts.insert("name".to_owned(), hash_of([task.name.as_str()]));
-    parts.insert("folder".to_owned(), hash_of([folder.as_os_str().as_encoded_bytes()]));
-    parts.insert("platform".to_owned(), format!("{} {}", std::env::consts::OS, std::env::consts::ARCH));
-    if has_addresses(task) {
-        // Without pods an address is one workspace's own, and what was made of it is no use to another.
-        let network = workspace.network.map(|mode| format!("{mode:?}")).unwrap_or_default();
-        let root = workspace.root.as_os_str().as_encoded_bytes();
-        parts.insert("network".to_owned(), hash_of([network.as_bytes(), workspace.name.as_str().as_bytes(), root]));
-    }
-    for (name, value) in written(task) {
-        parts.insert(format!("variable {name}"), hash_of([value]));
-    }
-    for (name, value) in inherited(task, shell) {
-        let hash = value.map_or_else(|| "unset".to_owned(), |value| hash_of([value]));
-        parts.insert(format!("variable {name}"), hash);
-    }
-    parts
 }
 
 /// Somebody else's program of the same name would do anything.

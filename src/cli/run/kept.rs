@@ -1,68 +1,54 @@
-//! `nagaya kept MANIFEST TASK NAMES COMMAND…`: a task whose result is kept, in its place among the services. What is there already
-//! is put back, and else the command runs and its result is kept, just as `nagaya run` does it. For tasks that the engine
-//! runs, not for people.
+//! `nagaya kept COMMAND…`: a task whose result is kept, in its place among the services. What is there already is put
+//! back, and else the command runs and its result is kept, just as `nagaya run` does it. For tasks that the engine runs,
+//! not for people: what the result depends on is the engine's to tell, whatever the manifest says by now and whatever
+//! variables the task has.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use tokio::sync::mpsc;
 
-use super::jobs::declared_alone;
 use super::show::Printer;
-use super::{BACKLOG, GRACE, Style, on_a_runtime, surroundings};
-use crate::cli::error::{Code, Error};
-use crate::cli::locate;
+use super::{BACKLOG, GRACE, Style, limit, shown};
+use crate::cli::error::Error;
 use crate::cli::output::Output;
-use crate::effects::environment;
-use crate::manifest::Request;
-use crate::pipeline::{Machine, Node, Rules};
-use crate::run::{self, Job};
+use crate::effects::cache::Store;
+use crate::effects::{KEPT, KeptOrder, environment};
+use crate::launcher::Process;
+use crate::pipeline::{Before, Keep, KeptJob, Key, Machine, Node, Parts, Rules, key_part};
+use crate::run::{Channels, Job, Surroundings};
 
 /// Runs it and passes on its code.
 pub fn run(words: &[OsString]) -> Result<ExitCode, Error> {
-    let words: Option<Vec<String>> = words.iter().map(|word| word.to_str().map(str::to_owned)).collect();
-    let Some([manifest, task, names, argv @ ..]) = words.as_deref() else {
-        return Err(Error::usage("`nagaya kept` is for nagaya's own use: see `inputs` and `outputs` of a task"));
-    };
+    let unasked = || Error::usage("`nagaya kept` is for nagaya's own use: see `inputs` and `outputs` of a task");
+    let argv: Option<Vec<String>> = words.iter().map(|word| word.to_str().map(str::to_owned)).collect();
+    let mut variables = environment::everything();
+    let (Some(argv), Some(order)) = (argv, variables.remove(KEPT)) else { return Err(unasked()) };
+    let KeptOrder { job, store, limit: size, locks, who } = serde_json::from_str(&order).map_err(|_| unasked())?;
+    let store = Store::new(store, limit(size.as_deref())?);
+    variables.insert("NAGAYA_TASK".to_owned(), job.name.clone());
+    let job = job_of(job, argv, variables, &store);
     let output = Output::plain();
-    let (mut job, before) = job(manifest, task, &output)?;
-    job.argv = argv.to_vec();
-    // What it depends on of the shell is what it names, here as anywhere.
-    let given = environment::everything().into_iter().filter(|(name, _)| names.split(',').any(|own| own == name));
-    job.variables.extend(given);
-    let name = job.name.clone();
-    let mut printer = Printer::new(vec![name], true, Style::Prefixed, &output);
-    let (unheard, _) = mpsc::channel(1);
-    let (news, mut inbox) = mpsc::channel(BACKLOG);
-    let (looking, running) = (surroundings(false, unheard)?, surroundings(false, news)?);
+    let mut printer = Printer::new(vec![job.name.clone()], true, Style::Prefixed, &output).unattended();
+    let (news, inbox) = mpsc::channel(BACKLOG);
+    let launcher = Process::fork().map_err(|error| Error::failed(format!("no process can be made: {error}")))?;
+    let surroundings = Surroundings { store, locks, who, force: false, asks: None, news, launcher };
     let rules = Rules { jobs: NonZeroUsize::MIN, keep_going: false, grace: GRACE };
     let machine = Machine::new(vec![Node { weight: 1, ..Node::default() }], rules);
-    let outcome = on_a_runtime(async {
-        let job = run::after(before, job, looking).await?;
-        let printing = async {
-            while let Some(news) = inbox.recv().await {
-                printer.print(news);
-            }
-        };
-        tokio::join!(run::drive(machine, vec![job], running), printing).0
-    })?;
-    let outcome = outcome.map_err(|error| Error::failed(format!("{task} cannot be run: {error}")))?;
-    printer.finish(&outcome);
-    Ok(match (outcome.interrupted, outcome.code) {
-        // Whatever it had made by then, it has not completed.
-        (true, _) => ExitCode::from(Code::Interrupted as u8),
-        (false, code) => ExitCode::from(code),
-    })
+    super::on_a_runtime(shown((machine, vec![job]), surroundings, inbox, &mut printer))?
 }
 
-/// The job, and those that it needs, which have run by now. This process is where it is to run.
-fn job(manifest: &str, task: &str, output: &Output) -> Result<(Job, Vec<Job>), Error> {
-    let request: Request = serde_json::from_str(manifest).map_err(|error| Error::usage(error.to_string()))?;
-    let workspace = locate::load(&request, &output.silent())?;
-    let unknown = || Error::usage(format!("the manifest has no task `{task}` any more"));
-    let place = workspace.tasks.get_index_of(task).ok_or_else(unknown)?;
-    let mut jobs = declared_alone(&workspace, place)?;
-    let job = jobs.pop().ok_or_else(unknown)?;
-    Ok((Job { among: false, ..job }, jobs))
+fn job_of(job: KeptJob, argv: Vec<String>, variables: BTreeMap<String, String>, store: &Store) -> Job {
+    let KeptJob { name, folder, lock, keep, before } = job;
+    let keys: Parts = before.iter().map(|it| (key_part(&it.name), key_of(it, store).0)).collect();
+    let keep = Keep { parts: keep.parts.into_iter().chain(keys).collect(), ..keep };
+    Job { name, argv, folder, variables, channels: Channels::Told, pod: None, among: false, lock, keep: Some(keep) }
+}
+
+/// The key of a task that has come to its end: that of its last result, unless that was not kept.
+fn key_of(before: &Before, store: &Store) -> Key {
+    let kept = before.kept.as_ref().filter(|task| store.unkept(task).is_none());
+    kept.and_then(|task| store.last(task)).map_or_else(|| before.definition.clone(), |record| record.key)
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use super::jobs::{Built, declared_alone};
+use super::jobs::{Built, along, declared_alone};
 use super::{FoundTask, Run, on_a_runtime, surroundings};
 use crate::cli::error::Error;
 use crate::cli::output::{Output, dim};
@@ -24,6 +24,8 @@ struct Planned<'a> {
     command: &'a [String],
     working_dir: &'a Path,
     depends_on: Vec<&'a str>,
+    /// Those that are started for it, or found ready, in the order of a boot.
+    services: Vec<String>,
     key: Option<Key>,
     reason: String,
     changes: Vec<Change>,
@@ -36,11 +38,12 @@ const SHOWN: usize = 10;
 pub fn run(built: &Built, args: &Run, output: &Output) -> Result<ExitCode, Error> {
     let previews = look(built.jobs.clone(), args.force)?;
     let names: Vec<&str> = built.jobs.iter().map(|job| job.name.as_str()).collect();
-    let all = built.jobs.iter().zip(&previews).zip(&built.nodes);
+    let all = built.jobs.iter().zip(&previews).zip(&built.nodes).enumerate();
     let planned: Vec<Planned<'_>> = all
-        .map(|((job, preview), node)| {
+        .map(|(place, ((job, preview), node))| {
             let needs = node.needs.iter().map(|need| names[*need]).collect();
-            planned(job, preview, needs, args.force)
+            let services = built.among.get(&place).map(|among| among.along.clone()).unwrap_or_default();
+            Planned { services, ..planned(job, preview, needs, args.force) }
         })
         .collect();
     if output.json {
@@ -48,7 +51,11 @@ pub fn run(built: &Built, args: &Run, output: &Output) -> Result<ExitCode, Error
         return Ok(ExitCode::SUCCESS);
     }
     for it in &planned {
-        output.line(&format!("{:6}  {}  {}", it.action, plain(it.task), dim(&plain(&it.reason))));
+        let with = match it.services.is_empty() || it.action != "run" {
+            true => String::new(),
+            false => format!("; with {}", it.services.join(", ")),
+        };
+        output.line(&format!("{:6}  {}  {}", it.action, plain(it.task), dim(&plain(&format!("{}{with}", it.reason)))));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -62,7 +69,8 @@ pub fn why(workspace: &Workspace, place: usize, output: &Output) -> Result<ExitC
         return Err(Error::failed("there is nothing to tell"));
     };
     let needs = workspace.tasks[place].tasks.iter().map(|need| workspace.tasks[*need].name.as_str()).collect();
-    let planned = planned(job, preview, needs, false);
+    let services = along(workspace, &workspace.tasks[place]);
+    let planned = Planned { services, ..planned(job, preview, needs, false) };
     if output.json {
         output.json(&planned);
         return Ok(ExitCode::SUCCESS);
@@ -88,6 +96,7 @@ pub fn why_found(task: &FoundTask, output: &Output) -> ExitCode {
             command: &task.words,
             working_dir: &task.folder,
             depends_on: Vec::new(),
+            services: Vec::new(),
             key: None,
             reason,
             changes: Vec::new(),
@@ -132,6 +141,7 @@ fn planned<'a>(job: &'a Job, preview: &Preview, depends_on: Vec<&'a str>, force:
         command: &job.argv,
         working_dir: &job.folder,
         depends_on,
+        services: Vec::new(),
         key: preview.parts.as_ref().map(Key::of),
         reason,
         changes,

@@ -4,21 +4,22 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::jobs::{Among, Needed};
 use crate::api::{CallError, Client};
 use crate::cli::args::Global;
-use crate::cli::error::Error;
+use crate::cli::error::{Code, Error};
 use crate::cli::locate;
 use crate::cli::output::Output;
 use crate::cli::wait::{Goal, settle};
 use crate::effects::locks::{self, Shared};
 use crate::effects::places::{LENT, RUNS};
-use crate::effects::{environment, fs, signal};
+use crate::effects::{fs, signal};
 use crate::engine::{Found, Order, Owned, find_or_start};
 use crate::model::{Condition, Signal};
 use crate::plan::Selection;
@@ -40,6 +41,8 @@ pub struct Stay<'a> {
     /// Names among the services of the tasks whose places are held.
     held: RefCell<Vec<String>>,
     share: Shared,
+    /// How long a task waits for them at most.
+    patience: Option<Duration>,
     output: &'a Output,
 }
 
@@ -47,7 +50,12 @@ pub struct Stay<'a> {
 const ALL: &str = "*";
 
 /// Finds the engine or starts it, with no service yet. It may fork, so there may be no thread yet.
-pub fn come<'a>(global: &Global, among: BTreeMap<usize, Among>, output: &'a Output) -> Result<Stay<'a>, Error> {
+pub fn come<'a>(
+    global: &Global,
+    among: BTreeMap<usize, Among>,
+    patience: Option<Duration>,
+    output: &'a Output,
+) -> Result<Stay<'a>, Error> {
     let load = locate::manifest(global)?;
     let selection = Selection::nothing(&global.profile);
     let color = output.error_colors() && !output.json;
@@ -61,7 +69,7 @@ pub fn come<'a>(global: &Global, among: BTreeMap<usize, Among>, output: &'a Outp
     let share =
         locks::share(&home.join(RUNS)).map_err(|error| Error::failed(format!("{}: {error}", home.display())))?;
     let is_started = owned.is_some();
-    let stay = Stay { client, home, owned: owned.into(), among, held: RefCell::default(), share, output };
+    let stay = Stay { client, home, owned: owned.into(), among, held: RefCell::default(), share, patience, output };
     if is_started {
         stay.lend(&[ALL.to_owned()])?;
     }
@@ -69,31 +77,32 @@ pub fn come<'a>(global: &Global, among: BTreeMap<usize, Among>, output: &'a Outp
 }
 
 impl Stay<'_> {
-    /// Does what jobs ask for until none is left to ask.
+    /// Does what jobs ask for until none is left to ask. What was begun then is brought to where it can be given back.
     pub async fn serve(&self, mut asks: mpsc::UnboundedReceiver<Ask>) {
         let mut under_way = FuturesUnordered::new();
         loop {
             tokio::select! {
                 ask = asks.recv() => match ask {
                     Some(ask) => under_way.push(self.answer(ask)),
-                    None => return,
+                    None => break,
                 },
                 Some(()) = under_way.next() => {}
             }
         }
+        while under_way.next().await.is_some() {}
     }
 
     /// Who asked may have had enough meanwhile.
     async fn answer(&self, ask: Ask) {
         match ask {
-            Ask::Enter(job, reply) => {
-                let entered = self.enter(job).await.map_err(|error| self.told(error));
+            Ask::Enter(job, mut reply) => {
+                let entered = self.enter(job, &mut reply).await.map_err(|error| self.told(error));
                 let _ = reply.send(entered);
             }
-            Ask::Leave(job, well, reply) => match self.leave_place(job, well).await {
-                Ok(()) => drop(reply.send(())),
-                Err(error) => self.output.say(&self.told(error)),
-            },
+            Ask::Leave(job, well, reply) => {
+                let left = self.leave_place(job, well).await.map_err(|error| self.told(error));
+                let _ = reply.send(left);
+            }
         }
     }
 
@@ -107,19 +116,21 @@ impl Stay<'_> {
     }
 
     /// Waits until all that a job needs is there, and makes its place.
-    async fn enter(&self, job: usize) -> Result<Place, Error> {
-        let Some(Among { name, needed, is_kept }) = self.among.get(&job) else { return Ok(Place::default()) };
-        self.bring(needed).await?;
+    async fn enter(&self, job: usize, asker: &mut Asker) -> Result<Place, Error> {
+        let Some(Among { name, needed, seen, .. }) = self.among.get(&job) else { return Ok(Place::default()) };
+        self.bring(needed, asker).await?;
         let Some(name) = name else { return Ok(Place::default()) };
-        let mut place = self.hold(name).await?;
-        if *is_kept {
-            let shell = environment::shell();
-            place.variables.retain(|name, _| !shell.contains_key(name));
+        let mut place = self.hold(name, asker).await?;
+        for (name, value) in seen {
+            match value {
+                Some(value) => drop(place.variables.insert(name.clone(), value.clone())),
+                None => drop(place.variables.remove(name)),
+            }
         }
         Ok(place)
     }
 
-    async fn bring(&self, needed: &[Needed]) -> Result<(), Error> {
+    async fn bring(&self, needed: &[Needed], asker: &mut Asker) -> Result<(), Error> {
         let before = self.client.services().await?;
         let is_there = |needed: &&Needed| {
             before.iter().any(|row| {
@@ -147,7 +158,8 @@ impl Stay<'_> {
         let completed = |it: &Needed| it.condition == Condition::Completed;
         let goals = [(Goal::Ready, names(&|it| !completed(it))), (Goal::Completed, names(&completed))];
         for (goal, names) in goals.into_iter().filter(|(_, names)| !names.is_empty()) {
-            settle(&self.client, &self.home, &names, goal, None, self.output).await?;
+            let settled = settle(&self.client, &self.home, &names, goal, self.patience, self.output);
+            while_asked(asker, settled).await?;
         }
         Ok(())
     }
@@ -161,10 +173,9 @@ impl Stay<'_> {
     }
 
     /// Makes a place for a task among the services: with the variables that it has there.
-    async fn hold(&self, name: &str) -> Result<Place, Error> {
-        self.take_place(name).await?;
-        self.held.borrow_mut().push(name.to_owned());
-        self.until_held(name).await?;
+    async fn hold(&self, name: &str, asker: &mut Asker) -> Result<Place, Error> {
+        self.take_place(name, asker).await?;
+        while_asked(asker, self.until_held(name)).await?;
         let given = self.client.env(name).await?;
         let pod = match given.pod {
             InPod::No => None,
@@ -176,12 +187,15 @@ impl Stay<'_> {
     }
 
     /// Has the place made, once nobody else runs this task.
-    async fn take_place(&self, name: &str) -> Result<(), Error> {
+    async fn take_place(&self, name: &str, asker: &mut Asker) -> Result<(), Error> {
         let mut is_told = false;
         loop {
             if !self.is_taken(name).await? {
                 match self.client.hold(name).await {
-                    Ok(()) => return Ok(()),
+                    Ok(()) => {
+                        self.held.borrow_mut().push(name.to_owned());
+                        return Ok(());
+                    }
                     // Somebody was quicker.
                     Err(_) if self.is_taken(name).await? => {}
                     Err(refused) => return Err(refused.into()),
@@ -190,7 +204,7 @@ impl Stay<'_> {
             if !std::mem::replace(&mut is_told, true) {
                 self.output.say(&format!("{name} waits for another run of it"));
             }
-            self.until(name, |row| !is_under_way(row)).await?;
+            while_asked(asker, self.until(name, |row| !is_under_way(row))).await?;
         }
     }
 
@@ -230,10 +244,12 @@ impl Stay<'_> {
     /// Takes a job's place back. Where it went `well` it has completed for those services that wait for it.
     async fn leave_place(&self, job: usize, well: bool) -> Result<(), Error> {
         let Some(name) = self.among.get(&job).and_then(|it| it.name.as_ref()) else { return Ok(()) };
-        let held = self.held.borrow().iter().position(|it| it == name);
-        let Some(at) = held else { return Ok(()) };
-        self.held.borrow_mut().swap_remove(at);
-        self.take_back(name, well).await
+        if !self.held.borrow().contains(name) {
+            return Ok(());
+        }
+        self.take_back(name, well).await?;
+        self.held.borrow_mut().retain(|it| it != name);
+        Ok(())
     }
 
     async fn take_back(&self, name: &str, well: bool) -> Result<(), Error> {
@@ -274,6 +290,17 @@ impl Stay<'_> {
         }
         self.client.control("stop", &names).await?;
         settle(&self.client, &self.home, &names, Goal::Stopped, None, &self.output.silent()).await
+    }
+}
+
+/// Where a task hears of its services. It is closed once the task has had enough.
+type Asker = oneshot::Sender<Result<Place, String>>;
+
+/// Waits for something as long as somebody wants it. What was done before is noted, and given back in the end.
+async fn while_asked<T>(asker: &mut Asker, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::select! {
+        done = work => done,
+        () = asker.closed() => Err(Error::silent(Code::Interrupted)),
     }
 }
 

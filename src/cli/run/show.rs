@@ -18,6 +18,8 @@ pub struct Printer<'a> {
     width: usize,
     /// There is one task, and what it writes is all there is to see.
     plain: bool,
+    /// Somebody may be there to press a key.
+    attended: bool,
     style: Style,
     output: &'a Output,
     /// What tasks wrote whose group is still open.
@@ -47,6 +49,7 @@ struct Event<'a> {
 /// Colours of names, in turn.
 const COLORS: [AnsiColor; 6] =
     [AnsiColor::Cyan, AnsiColor::Magenta, AnsiColor::Yellow, AnsiColor::Green, AnsiColor::Blue, AnsiColor::BrightCyan];
+const LINGERS: &str = "was asked to end, and has not yet; once more (Ctrl-C) kills it";
 /// Longer names push their own lines aside, not everybody's.
 const WIDEST: usize = 30;
 
@@ -58,6 +61,7 @@ impl<'a> Printer<'a> {
         Self {
             width,
             plain,
+            attended: true,
             style,
             output,
             groups: names.iter().map(|_| Vec::new()).collect(),
@@ -69,6 +73,11 @@ impl<'a> Printer<'a> {
         }
     }
 
+    /// The same where nobody is there: what it shows goes into a log.
+    pub fn unattended(self) -> Self {
+        Self { attended: false, ..self }
+    }
+
     /// Shows one piece of news.
     pub fn print(&mut self, news: News) {
         if self.output.json {
@@ -78,6 +87,8 @@ impl<'a> Printer<'a> {
             News::Started(_) => {}
             News::Waiting(task, what) => self.say(task, &format!("waits for {what}")),
             News::Note(task, text) => self.say(task, &text),
+            News::Lingers(task) if self.attended => self.say(task, LINGERS),
+            News::Lingers(_) => {}
             News::Line(_, stream, line) if self.plain => self.write("", stream, &line),
             News::Line(task, stream, line) => match self.style {
                 Style::Prefixed => self.write(&self.prefix(task), stream, &line),
@@ -152,10 +163,14 @@ impl<'a> Printer<'a> {
         if self.plain {
             return;
         }
-        match cause {
-            Cause::Needs(other) => self.say(task, &format!("not run: it needs {}", self.names[other])),
-            Cause::After(other) => self.say(task, &format!("not run, as {} failed", self.names[other])),
-            Cause::Interrupted => {}
+        let why = match cause {
+            Cause::Needs(other) => format!("not run: it needs {}", self.names[other]),
+            Cause::After(other) => format!("not run, as {} failed", self.names[other]),
+            Cause::Interrupted => return,
+        };
+        match self.style {
+            Style::Prefixed => self.say(task, &why),
+            Style::Grouped => self.output.say(&format!("{} {}", bold(&self.names[task]), dim(&why))),
         }
     }
 
@@ -194,6 +209,7 @@ impl<'a> Printer<'a> {
         self.output.json_line(&match news {
             News::Started(task) => Event { state: Some("running"), ..event(task, "state") },
             News::Waiting(task, what) => Event { state: Some("waiting"), message: Some(what), ..event(task, "state") },
+            News::Lingers(task) => Event { message: Some(LINGERS.to_owned()), ..event(task, "note") },
             News::Note(task, text) => Event { message: Some(text), ..event(task, "note") },
             News::Line(task, stream, line) => Event {
                 message: Some(String::from_utf8_lossy(&line).into_owned()),

@@ -19,7 +19,7 @@ use crate::run::{Channels, Job, Processes};
 /// Runs and waits, until somebody has had enough. Each run is a process of its own, with all that belongs to it.
 pub fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
     let failed = |error: std::io::Error| Error::failed(format!("the run cannot be watched: {error}"));
-    let (_, root) = super::workspace(global, &output.silent())?;
+    let (_, root) = super::workspace(global, &[], &output.silent())?;
     let job = job(global, &root, output).map_err(failed)?;
     let launcher = Process::fork().map_err(failed)?;
     on_a_runtime(async {

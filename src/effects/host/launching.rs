@@ -4,13 +4,35 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use super::Host;
+use crate::effects::cache::CACHE_SIZE;
+use crate::effects::places::Places;
 use crate::effects::pods::{Pod, PodOrder, Whose, private_files};
 use crate::effects::{environment, fs, locks, texts};
 use crate::launcher::pod::{Failure, Step};
 use crate::model::NetworkMode;
+use crate::pipeline::KeptJob;
 use crate::plan::Planned;
 use crate::supervise::Incarnation;
+
+/// The variable in which `nagaya kept` finds its order: what is in the words of a process is there for everybody to see.
+pub const KEPT: &str = "NAGAYA_KEPT";
+
+/// What `nagaya kept` is told: nothing of it is the task's own to decide.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct KeptOrder {
+    pub job: KeptJob,
+    /// The folder of the results.
+    pub store: PathBuf,
+    /// The most that these may take, in the user's words.
+    pub limit: Option<String>,
+    /// The folder of the locks that tasks share.
+    pub locks: PathBuf,
+    /// Who has a turn, for those that wait for it.
+    pub who: String,
+}
 
 impl Host {
     /// What an instance has of its own, by its network mode: a pod that is to be known, and the launcher's order.
@@ -36,10 +58,11 @@ impl Host {
 
     /// The words of a service. What has a result that is kept is run by this program, and what has a lock waits for it
     /// first by way of it.
-    pub(super) fn words(&self, planned: &Planned) -> Result<Vec<u8>, String> {
-        let own = match (&planned.kept, &planned.lock) {
-            (Some([manifest, task]), _) => {
-                vec!["kept".to_owned(), manifest.clone(), task.clone(), planned.environment.own().join(",")]
+    pub(super) fn words(&self, planned: &Planned, variables: &mut texts::Variables) -> Result<Vec<u8>, String> {
+        let own = match (self.kept.get(&planned.name), &planned.lock) {
+            (Some(job), _) => {
+                texts::set(variables, KEPT, &self.kept_order(job)?);
+                vec!["kept".to_owned()]
             }
             (None, Some(lock)) => {
                 let file = text(locks::file_of(&self.home.task_locks(), lock))?;
@@ -49,6 +72,19 @@ impl Host {
         };
         let program = environment::program().map_err(|error| format!("nagaya's own file cannot be found: {error}"))?;
         Ok(texts::block(&[&[text(program)?], own.as_slice(), planned.argv()].concat()))
+    }
+
+    /// What `nagaya kept` is told.
+    fn kept_order(&self, job: &KeptJob) -> Result<String, String> {
+        let places = Places::find().map_err(|error| error.to_string())?;
+        let order = KeptOrder {
+            job: job.clone(),
+            store: places.results(),
+            limit: environment::variable(CACHE_SIZE).map(|size| size.to_string_lossy().into_owned()),
+            locks: self.home.task_locks(),
+            who: format!("the engine, process {}", std::process::id()),
+        };
+        serde_json::to_string(&order).map_err(|error| format!("a path cannot be told: {error}"))
     }
 
     /// The system's error, in terms of what the manifest says.

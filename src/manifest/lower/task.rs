@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::manifest::load::{Files, Request};
+use crate::manifest::load::Files;
 use crate::manifest::problem::{Problem, Problems, did_you_mean};
 use crate::manifest::raw::{DependsOn, DependsOnEntry, RawTask};
 use crate::manifest::read::{At, Entry, OneOrMany, OrBrief};
@@ -116,9 +116,7 @@ pub fn check_task_condition(entry: &DependsOnEntry, problems: &mut Problems) {
 }
 
 /// The jobs of the engine: services that run to their end.
-pub fn services(tasks: &IndexMap<TaskName, Task>, among: &Among<'_>, request: &Request) -> Vec<(ServiceName, Service)> {
-    // Paths that are no text are no paths for it.
-    let manifest = serde_json::to_string(request).unwrap_or_default();
+pub fn services(tasks: &IndexMap<TaskName, Task>, among: &Among<'_>) -> Vec<(ServiceName, Service)> {
     let place = |name: &TaskName| {
         let job = among.jobs.get(name)?;
         among.names.iter().position(|known| known == job)
@@ -127,17 +125,17 @@ pub fn services(tasks: &IndexMap<TaskName, Task>, among: &Among<'_>, request: &R
         let task = tasks.get(name)?;
         let first = task.tasks.iter().filter_map(|need| place(tasks.get_index(*need)?.0));
         let first = first.map(|service| Dependency { service, condition: Condition::Completed, restart: false });
-        Some((job.clone(), as_service(task, job, first.chain(task.services.iter().cloned()).collect(), &manifest)))
+        Some((job.clone(), as_service(task, job, first.chain(task.services.iter().cloned()).collect())))
     };
     among.jobs.iter().filter_map(service).collect()
 }
 
-fn as_service(task: &Task, name: &ServiceName, depends_on: Vec<Dependency>, manifest: &str) -> Service {
+fn as_service(task: &Task, name: &ServiceName, depends_on: Vec<Dependency>) -> Service {
     let run = Run::Process(task.command.clone());
     Service {
         task: true,
         lock: task.lock.clone(),
-        kept: task.caching.as_ref().map(|_| [manifest.to_owned(), task.name.to_string()]),
+        of_shell: task.of_shell().map(|names| names.into_iter().map(str::to_owned).collect()),
         depends_on,
         environment: task.environment.clone(),
         ..Service::plain(name.clone(), run, task.working_dir.clone(), task.declared.clone())
@@ -287,7 +285,7 @@ fn caching(name: &TaskName, raw: &RawTask, key: Span, problems: &mut Problems) -
     };
     if is_asked {
         let message = format!("`{name}` has no `{missing}`, so it runs every time");
-        let problem = Problem::warning("not_cached", message).at(key);
+        let problem = Problem::warning("not_cached", message).at(key).of_task(name.as_str());
         problems
             .push(problem.hint("with `inputs` and `outputs` its results are kept; `outputs: []` keeps its log alone"));
     }
