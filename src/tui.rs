@@ -4,9 +4,11 @@
 //! that reads a real terminal and a real engine is `cli::ui`. So every frame can be tested, and drawn as a picture.
 
 mod act;
+mod age;
 mod app;
 mod draw;
 mod encode;
+mod finding;
 mod frame;
 mod fuzzy;
 mod keys;
@@ -21,6 +23,7 @@ mod prompt;
 mod requests;
 mod routes;
 mod services;
+mod steady;
 mod svg;
 mod tasks;
 mod terminal;

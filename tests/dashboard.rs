@@ -1,5 +1,6 @@
 //! The dashboard's frames on a screen in memory, and README's pictures of it.
 
+mod finding;
 mod fixture;
 mod mouse;
 mod pages;
@@ -112,6 +113,8 @@ fn one_key_leads_to_what_fails_from_anywhere() {
 #[test]
 fn a_search_shows_and_walks_its_matches() {
     let mut app = app(false, true);
+    // To the lines.
+    key(&mut app, KeyCode::Tab);
     for code in ['/', 'G', 'E', 'T'].map(KeyCode::Char) {
         key(&mut app, code);
     }

@@ -47,6 +47,7 @@ mod tour;
 mod traffic;
 mod tries;
 mod trust;
+mod ui;
 mod volumes;
 mod watch;
 mod words;

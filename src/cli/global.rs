@@ -20,6 +20,9 @@ pub struct Global {
     /// Work in this folder
     #[arg(short = 'C', long, value_name = "DIR", env = "NAGAYA_DIRECTORY")]
     pub directory: Option<PathBuf>,
+    /// Look for the manifest from this folder on, and work in the current one
+    #[arg(long, value_name = "DIR", env = "NAGAYA_MANIFEST_FROM", hide = true)]
+    pub manifest_from: Option<PathBuf>,
     /// Leave `.env` beside the manifest alone
     #[arg(long, env = "NAGAYA_NO_ENV_FILE")]
     pub no_env_file: bool,
@@ -76,6 +79,7 @@ impl Global {
         self.profile.extend(add_profiles);
         self.project_name = behind.project_name.or(self.project_name.take());
         self.directory = behind.directory.or(self.directory.take());
+        self.manifest_from = behind.manifest_from.or(self.manifest_from.take());
         self.color = behind.color.or(self.color);
         self.no_env_file |= behind.no_env_file;
         self.json |= behind.json;

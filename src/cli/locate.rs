@@ -35,7 +35,7 @@ pub fn manifest(global: &Global) -> Result<Request, Error> {
     let explicit = !global.file.is_empty();
     let found = match explicit {
         true => global.file.iter().map(|path| here.join(path)).collect(),
-        false => vec![search(&here)?],
+        false => vec![search(&global.manifest_from.as_ref().map_or(here.clone(), |from| here.join(from)))?],
     };
     let real = |path: PathBuf| fs::real(&path).map_err(|error| missing(&path, &error));
     Ok(Request {

@@ -17,6 +17,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use crossterm::event::{Event, EventStream};
 use futures_util::StreamExt;
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -199,6 +200,11 @@ fn commands() -> Vec<Command> {
     line.get_subcommands().map(command).chain([Command { name: help, below: Vec::new() }]).collect()
 }
 
+/// How long it is until then.
+fn until(at: Timestamp) -> Duration {
+    Duration::try_from(at.duration_since(clock::utc())).unwrap_or_default()
+}
+
 /// How the dashboard ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Left {
@@ -250,11 +256,14 @@ impl Session {
         let mut signals = Signals::new()?;
         let mut drawn = Instant::now() - FRAME;
         let mut dirty = true;
+        // When the frame is too old, though nothing has happened.
+        let mut again = None;
         loop {
             // Before all else: whoever tells without end must not keep the screen from being drawn.
             if dirty && drawn.elapsed() >= FRAME {
                 screen.draw(&mut self.app)?;
                 (drawn, dirty) = (Instant::now(), false);
+                again = self.app.redraw_at.map(|at| drawn + until(at));
                 // How much room there is for what is shown is known by now.
                 self.feeds.serve(self.app.wants());
             }
@@ -276,6 +285,7 @@ impl Session {
                 },
                 Some(message) = self.inbox.recv() => { dirty = true; self.app.update(message) }
                 () = tokio::time::sleep_until(drawn + FRAME), if dirty => None,
+                () = tokio::time::sleep_until(again.unwrap_or(drawn)), if !dirty && again.is_some() => { dirty = true; None }
             };
             self.feeds.serve(self.app.wants());
             match ask {
@@ -309,7 +319,7 @@ impl Session {
             Ask::Restart(service) => self.control("restart", service),
             Ask::Explain(path) => self.explain(path),
             Ask::Run(words) => {
-                let run = self.own.clone().run(words, self.messages.clone());
+                let run = self.own.clone().run(words, Some(self.app.columns), self.messages.clone());
                 self.running = Some(Task(tokio::spawn(run)));
             }
             Ask::EndRun => {

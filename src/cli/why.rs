@@ -71,7 +71,8 @@ async fn service(global: &Global, args: &Either, output: &Output) -> Result<Exit
         return Ok(ExitCode::SUCCESS);
     }
     output.line(&format!("{} {}", why.service, said(why.state)));
-    if let Some(reason) = &why.reason {
+    let (reason, next) = why.sentences();
+    if let Some(reason) = &reason {
         output.line(&format!("  {reason}"));
     }
     for unwell in &why.instances {
@@ -111,7 +112,7 @@ async fn service(global: &Global, args: &Either, output: &Output) -> Result<Exit
     if let Some(scaling) = &why.scaling {
         output.line(&format!("  {scaling}"));
     }
-    if let Some(next) = &why.next {
+    if let Some(next) = &next {
         output.line(&format!("  {next}"));
     }
     if !why.last_lines.is_empty() && why.is_wanting() {

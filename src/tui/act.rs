@@ -152,6 +152,7 @@ impl App {
             Action::Mark => self.mark(),
             Action::Why => self.open_why(),
             Action::Trouble => self.go_to_trouble(),
+            Action::Find => self.prompt(For::Service),
             Action::Search => self.prompt(For::Search),
             Action::Filter if *self.trail.top() == Page::Routes => self.prompt(For::Path),
             Action::Filter => self.prompt(For::Filter),
@@ -261,12 +262,6 @@ impl App {
         subject.map(ask)
     }
 
-    /// Selects another service, whichever pane keys go to.
-    pub(super) fn go_services(&mut self, by: isize) {
-        let last = self.groups().len().saturating_sub(1);
-        self.selected = self.selected.saturating_add_signed(by).min(last);
-    }
-
     pub(super) fn go(&mut self, by: isize) {
         if self.in_logs() {
             return match by {
@@ -332,7 +327,8 @@ impl App {
         match next {
             Some(place) => {
                 self.trail.go(Page::Services);
-                (self.selected, self.pane) = (place, Pane::Services);
+                self.pane = Pane::Services;
+                self.select_service(place);
             }
             None => self.message = Some("no service fails".to_owned()),
         }
@@ -359,6 +355,7 @@ impl App {
             Page::Tasks if !self.tasks.filter.is_empty() => self.tasks.keep(""),
             Page::Routes if self.routes.explained.is_some() => self.routes.explained = None,
             Page::Services if self.pane == Pane::Logs => self.pane = Pane::Services,
+            Page::Services if !self.finding.is_empty() => self.find_services(""),
             Page::Services if self.gone => return Some(Ask::Close),
             Page::Services => self.marked.clear(),
             _ => self.trail.go(Page::Services),

@@ -1,6 +1,7 @@
 //! The dashboard's state, and what messages do to it. What keys do is `act`.
 
 use crossterm::event::{KeyEvent, KeyEventKind, MouseEvent};
+use jiff::Timestamp;
 use ratatui::layout::Position;
 
 use super::keys::Keymap;
@@ -148,6 +149,8 @@ pub struct App {
     pub traffic: Traffic,
     /// The place of the selected service among all.
     pub selected: usize,
+    /// Only services that have this in their names are in the table.
+    pub(super) finding: String,
     pub marked: Vec<String>,
     pub trail: Trail,
     pub pane: Pane,
@@ -180,6 +183,10 @@ pub struct App {
     pub(super) pressed: Option<Position>,
     /// Rows of what is scrolled, as last drawn: a page is that many.
     pub page: usize,
+    /// Cells of a row of a page, as last drawn.
+    pub columns: u16,
+    /// When what was drawn last is no longer true with time alone, as how long something has been up.
+    pub redraw_at: Option<Timestamp>,
 }
 
 impl App {
@@ -192,6 +199,7 @@ impl App {
             services: Vec::new(),
             traffic: Traffic::default(),
             selected: 0,
+            finding: String::new(),
             marked: Vec::new(),
             trail: Trail::default(),
             pane: Pane::Services,
@@ -215,6 +223,8 @@ impl App {
             spots: Spots::default(),
             pressed: None,
             page: 10,
+            columns: 78,
+            redraw_at: None,
         }
     }
 
@@ -232,7 +242,9 @@ impl App {
     /// The service that keys act on, here.
     pub fn subject(&self) -> Option<String> {
         match self.trail.top() {
-            Page::Services => self.groups().get(self.selected).map(|group| group.name().to_owned()),
+            Page::Services => {
+                self.place_shown().and_then(|_| Some(self.groups().get(self.selected)?.name().to_owned()))
+            }
             Page::Logs(names) => match names.as_slice() {
                 [name] => Some(name.clone()),
                 _ => None,
@@ -335,6 +347,7 @@ impl App {
         let again = selected.and_then(|selected| names.iter().position(|name| *name == selected));
         self.selected = again.unwrap_or(self.selected).min(names.len().saturating_sub(1));
         self.marked.retain(|name| names.contains(name));
+        self.stay_shown();
     }
 
     /// Shows the lines of whom this page is about, where it shows lines.

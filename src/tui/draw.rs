@@ -15,6 +15,7 @@ use super::keys::Action;
 use super::mouse::{Spot, row_of};
 use super::page::{Page, ROOTS};
 use super::prompt::{For, Prompt};
+use super::steady::steady;
 use super::text::fit;
 use super::{logs, output, palette, requests, routes, services, tasks, terminal, topology, why};
 use crate::view::state_mark;
@@ -25,10 +26,18 @@ const SMALLEST: (u16, u16) = (30, 8);
 /// Paints everything. `now` is the wall time, for ages.
 pub fn draw(app: &mut App, frame: &mut Frame<'_>, now: jiff::Timestamp) {
     app.spots.clear();
+    app.redraw_at = None;
     let area = frame.area();
-    if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
-        return tiny(app, frame);
+    app.columns = area.width.saturating_sub(2).max(1);
+    match area.width < SMALLEST.0 || area.height < SMALLEST.1 {
+        true => tiny(app, frame),
+        false => pages(app, frame, now),
     }
+    steady(frame.buffer_mut());
+}
+
+fn pages(app: &mut App, frame: &mut Frame<'_>, now: jiff::Timestamp) {
+    let area = frame.area();
     let [head, body, foot] =
         Layout::vertical([Constraint::Length(1), Constraint::Min(1), Constraint::Length(1)]).areas(area);
     header(app, frame, head);
@@ -70,11 +79,18 @@ pub fn window(selected: usize, count: usize, height: usize) -> Range<usize> {
     from..(from + height).min(count)
 }
 
+/// How many services are as they should be, and of how many: those that nobody asked for, as of a profile that is
+/// switched off, are not waited for.
+fn readiness(app: &App) -> (usize, usize) {
+    let groups = app.groups();
+    let wanted = groups.iter().filter(|group| group.is_wanted());
+    (wanted.clone().filter(|group| group.is_settled()).count(), wanted.count())
+}
+
 /// A screen with no room for panes still tells what matters.
 fn tiny(app: &App, frame: &mut Frame<'_>) {
-    let groups = app.groups();
-    let settled = groups.iter().filter(|group| group.is_settled()).count();
-    let mut lines = vec![Line::from(format!("{} {settled}/{}", app.workspace.name, groups.len()))];
+    let (settled, wanted) = readiness(app);
+    let mut lines = vec![Line::from(format!("{} {settled}/{wanted}", app.workspace.name))];
     let trouble = app.services.iter().filter(|row| !row.settled && row.wanted);
     lines.extend(
         trouble.map(|row| Line::from(format!("{} {} {}", state_mark(row.state), row.label(), row.state.word()))),
@@ -84,11 +100,11 @@ fn tiny(app: &App, frame: &mut Frame<'_>) {
 
 fn header(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     let groups = app.groups();
-    let settled = groups.iter().filter(|group| group.is_settled()).count();
+    let (settled, wanted) = readiness(app);
     let failed = groups.iter().filter(|group| group.fails()).count();
     let mut spans = vec![
         Span::styled(format!(" {} ", app.workspace.name), app.theme.title()),
-        Span::raw(format!("{settled}/{} ready", groups.len())),
+        Span::raw(format!("{settled}/{wanted} ready")),
     ];
     if failed > 0 {
         let word = if failed == 1 { "fails" } else { "fail" };
@@ -161,8 +177,8 @@ fn hints(app: &App, width: usize) -> String {
         return format!(" {} detaches; all other keys are for {name}", app.keymap.first(app.place(), Action::Detach));
     }
     use Action::{
-        AsList, Attach, Back, Filter, Follow, Interrupt, Left, Level, NextMatch, Open, Restart, Right, Search, Start,
-        Stop, Trouble, Why,
+        AsList, Attach, Back, Filter, Find, Follow, Interrupt, Left, Level, NextMatch, Open, Restart, Right, Search,
+        Start, Stop, Trouble, Why,
     };
     let selected = app.subject().and_then(|name| app.group(&name)?.lead());
     let own: &[(Action, &str)] = match app.trail.top() {
@@ -183,7 +199,7 @@ fn hints(app: &App, width: usize) -> String {
             (Start, "start"),
         ],
         Page::Services => {
-            &[(Open, "logs"), (Why, "why"), (Restart, "restart"), (Stop, "stop"), (Start, "start"), (Search, "search")]
+            &[(Open, "logs"), (Why, "why"), (Restart, "restart"), (Stop, "stop"), (Start, "start"), (Find, "find")]
         }
         Page::Logs(_) => {
             &[(Search, "search"), (NextMatch, "next"), (Follow, "follow"), (Level, "level"), (Back, "back")]

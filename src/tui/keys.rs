@@ -33,6 +33,8 @@ pub enum Action {
     Start,
     Stop,
     Restart,
+    /// A service by its name.
+    Find,
     Search,
     NextMatch,
     PreviousMatch,
@@ -114,7 +116,8 @@ pub const BINDINGS: &[Binding] = &[
     key(Action::Detach, "detach", "Ctrl-q", "from the terminal back to the dashboard", &[Place::Terminal]),
     key(Action::Mark, "mark", "Space", "mark it: the logs of all that are marked", &[Place::Services]),
     key(Action::SwitchPane, "pane", "Tab", "between services and logs", &[Place::Services, Place::Logs]),
-    key(Action::Search, "search", "/", "search (a regular expression)", AT_LINES),
+    key(Action::Find, "find-service", "/", "find services by a part of their names", &[Place::Services]),
+    key(Action::Search, "search", "/", "search (a regular expression)", &[Place::Logs]),
     key(Action::NextMatch, "next", "n", "next match", AT_LINES),
     key(Action::PreviousMatch, "previous", "N", "previous match", AT_LINES),
     key(Action::Filter, "filter", "&", "show only lines that match", AT_LINES),

@@ -134,7 +134,7 @@ impl App {
     /// Selects what has this place in the list of this page.
     fn select(&mut self, place: usize) {
         let here = match self.trail.top() {
-            Page::Services => self.selected,
+            Page::Services => self.place_shown().unwrap_or(0),
             Page::Why(_) => self.why.selected(),
             Page::Topology => self.topology.place(&Network::new(self)),
             Page::Requests => self.requests.place(),

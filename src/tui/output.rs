@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
 
 use super::app::App;
-use super::text::{clean, fit, wrap};
+use super::text::{clean, fit, wrap_words};
 
 /// Lines that are kept.
 const KEPT: usize = 10_000;
@@ -90,7 +90,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     let end = output.bottom.map_or(output.lines.len(), |bottom| bottom + 1).min(output.lines.len());
     let mut rows: Vec<Line<'_>> = Vec::new();
     for line in output.lines[..end].iter().rev() {
-        rows.extend(wrap(line, width).into_iter().rev().map(Line::from));
+        rows.extend(wrap_words(line, width).into_iter().rev().map(Line::from));
         if rows.len() >= height {
             break;
         }

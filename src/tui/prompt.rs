@@ -2,9 +2,14 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+/// What paths begin with mostly.
+const PREFIX: &str = "/svc/";
+
 /// What it is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum For {
+    /// A part of the name of a service.
+    Service,
     /// A search through lines.
     Search,
     /// Only what matches is shown: lines, requests, tasks.
@@ -38,14 +43,14 @@ pub enum Typed {
 impl Prompt {
     /// An empty one.
     pub fn new(what: For) -> Self {
-        let text = if what == For::Path { "/svc/".to_owned() } else { String::new() };
+        let text = if what == For::Path { PREFIX.to_owned() } else { String::new() };
         Self { what, text }
     }
 
     /// The sign in front of it.
     pub fn sign(&self) -> &'static str {
         match self.what {
-            For::Search => "/",
+            For::Service | For::Search => "/",
             For::Filter => "only: ",
             For::Path => "path: ",
             For::Share => "percent: ",
@@ -68,6 +73,8 @@ impl Prompt {
             }
             KeyCode::Backspace if self.text.is_empty() => return Typed::GivenUp,
             KeyCode::Backspace => drop(self.text.pop()),
+            // A path that is typed or pasted whole.
+            KeyCode::Char('/') if self.what == For::Path && self.text == PREFIX => self.text.truncate(1),
             KeyCode::Char(c) if !control => self.text.push(c),
             _ => {}
         }

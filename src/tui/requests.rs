@@ -326,9 +326,17 @@ fn details(request: &Request) -> Vec<String> {
         _ if request.from == FRONT_DOOR => "it came in by the front door",
         _ => "the caller was serving no request",
     };
+    let status = Some(status(request)).filter(|it| *it != request.protocol).map(|it| format!(", {it}"));
     let mut lines = vec![
         what(request),
-        format!("{} → {}, {}, {}{}", request.from, to(request), request.protocol, status(request), notes(request)),
+        format!(
+            "{} → {}, {}{}{}",
+            request.from,
+            to(request),
+            request.protocol,
+            status.unwrap_or_default(),
+            notes(request)
+        ),
         format!("at {}, id {}", request.time.get(11..26).unwrap_or(&request.time), clean(&request.id)),
         link.to_owned(),
     ];

@@ -1,6 +1,6 @@
 //! The table of services: one row each, and what is wrong with it in words.
 
-use std::time::Duration;
+use std::ops::Range;
 
 use jiff::Timestamp;
 use ratatui::Frame;
@@ -9,13 +9,14 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
 
+use super::age::Age;
 use super::app::{App, Pane};
 use super::draw::{border, window};
 use super::mouse::{Spot, row_of};
-use super::text::cell;
+use super::text::{cell, fit};
 use crate::model::Size;
 use crate::supervise::State;
-use crate::view::{Port, Rates, Service, elapsed, label, state_mark};
+use crate::view::{Port, Rates, Service, label, state_mark};
 
 /// So many crashes in a row are no accident.
 const LOOP: u32 = 2;
@@ -51,6 +52,11 @@ impl<'a> Group<'a> {
     /// Nothing is left to wait for, with any of its instances.
     pub fn is_settled(self) -> bool {
         self.0.iter().all(|row| row.settled)
+    }
+
+    /// Somebody asked for it.
+    pub fn is_wanted(self) -> bool {
+        self.0.iter().any(|row| row.wanted)
     }
 
     /// One of its instances does not do what it should, and not because of others.
@@ -169,33 +175,57 @@ fn columns(app: &App, width: usize) -> Vec<(Column, usize)> {
 /// Paints the table.
 pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect, now: Timestamp) {
     let focused = app.pane == Pane::Services;
-    let marked = match app.marked.len() {
-        0 => String::new(),
-        count => format!(" {count} marked "),
-    };
-    let block = Block::bordered()
-        .title(Span::styled(" services ", app.theme.title()))
-        .title(Line::from(marked).right_aligned())
-        .border_style(border(app, focused));
+    let (shown, at) = (app.shown_services(), app.place_shown());
+    let height = usize::from(area.height).saturating_sub(3);
+    let seen = window(at.unwrap_or(0), shown.len(), height);
+    let block = block(app, &shown, &seen).border_style(border(app, focused));
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let groups = app.groups();
-    if groups.is_empty() {
-        let text = Span::styled("no service has been asked for yet", app.theme.faint());
-        return frame.render_widget(Paragraph::new(text), inner);
+    if shown.is_empty() {
+        let text = match groups.is_empty() {
+            true => "no service has been asked for yet",
+            false => "no service has this in its name; Esc shows all",
+        };
+        return frame.render_widget(Paragraph::new(Span::styled(text, app.theme.faint())), inner);
     }
     let columns = columns(app, usize::from(inner.width));
     let head: Vec<String> = columns.iter().map(|(it, width)| cell(it.head(), *width, it.is_right())).collect();
     let mut lines = vec![Line::styled(head.join(" "), app.theme.faint())];
     let mut spots = vec![(area, Spot::Pane(Pane::Services))];
-    let height = usize::from(inner.height).saturating_sub(1);
-    for place in window(app.selected, groups.len(), height) {
-        let line = row(app, groups[place], (&columns, usize::from(inner.width)), now);
+    for place in seen.clone() {
+        let line = row(app, groups[shown[place]], (&columns, usize::from(inner.width)), now);
         spots.push((row_of(inner, lines.len()), Spot::Row(place)));
-        lines.push(if place == app.selected { line.style(app.theme.selected(focused)) } else { line });
+        lines.push(if Some(place) == at { line.style(app.theme.selected(focused)) } else { line });
     }
     frame.render_widget(Paragraph::new(lines), inner);
+    let has_ages = !app.gone && columns.iter().any(|(column, _)| *column == Column::Up);
+    let ages = seen.filter(|_| has_ages).filter_map(|place| up(groups[shown[place]].lead()?, now));
+    app.redraw_at = ages.map(|age| age.until).min();
     app.spots.add(spots);
+}
+
+/// The frame: what is shown of how many, and that there are more above and below.
+fn block(app: &App, shown: &[usize], seen: &Range<usize>) -> Block<'static> {
+    let count = app.groups().len();
+    let mut notes = Vec::new();
+    if !app.marked.is_empty() {
+        notes.push(format!("{} marked", app.marked.len()));
+    }
+    if !app.finding.is_empty() {
+        notes.push(format!("/{}: {} of {count}", fit(&app.finding, 20), shown.len()));
+    } else if seen.len() < shown.len() {
+        notes.push(format!("{} of {count}", app.selected + 1));
+    }
+    let more = match (seen.start, shown.len() - seen.end) {
+        (0, 0) => String::new(),
+        (0, below) => format!(" {below} more below "),
+        (above, 0) => format!(" {above} more above "),
+        (above, below) => format!(" {above} above, {below} below "),
+    };
+    let faint = |text: String| Line::styled(text, app.theme.faint()).right_aligned();
+    let notes: String = notes.into_iter().map(|note| format!(" {note} ")).collect();
+    Block::bordered().title(Span::styled(" services ", app.theme.title())).title(faint(notes)).title_bottom(faint(more))
 }
 
 fn row(app: &App, group: Group<'_>, (columns, width): (&[(Column, usize)], usize), now: Timestamp) -> Line<'static> {
@@ -251,7 +281,7 @@ fn content(
         Column::P99 => plain(rates.map(|rates| millis(rates.p99_ms)).unwrap_or_default()),
         Column::Cpu => plain(group.cpu().map(|cpu| format!("{cpu:.1}%")).unwrap_or_default()),
         Column::Memory => plain(group.memory().map(short_size).unwrap_or_default()),
-        Column::Up => plain(uptime(lead, now).unwrap_or_default()),
+        Column::Up => plain(up(lead, now).map(|age| age.text).unwrap_or_default()),
         Column::Restarts => {
             plain(Some(group.restarts()).filter(|it| *it > 0).map(|it| it.to_string()).unwrap_or_default())
         }
@@ -260,9 +290,8 @@ fn content(
     }
 }
 
-fn uptime(row: &Service, now: Timestamp) -> Option<String> {
-    let started = row.started.as_ref()?.parse::<Timestamp>().ok()?;
-    Duration::try_from(now.duration_since(started)).ok().map(elapsed)
+fn up(row: &Service, now: Timestamp) -> Option<Age> {
+    Some(Age::new(row.started.as_ref()?.parse().ok()?, now))
 }
 
 /// `8080→21034`: production's number and this machine's.

@@ -10,20 +10,30 @@ use super::prompt::{For, Prompt, Typed};
 impl App {
     /// Takes a key for a prompt.
     pub(super) fn type_key(&mut self, mut prompt: Prompt, key: KeyEvent) -> Option<Ask> {
-        if let (For::Command(_), Some(by)) = (prompt.what, moved(key)) {
-            self.go_suggestions(prompt, by);
-            return None;
+        match (prompt.what, moved(key)) {
+            (For::Command(_), Some(by)) => {
+                self.go_suggestions(prompt, by);
+                return None;
+            }
+            (For::Service, Some(by)) => {
+                self.go_services(by);
+                self.over = Over::Prompt(prompt);
+                return None;
+            }
+            _ => {}
         }
         match (prompt.key(key), prompt.what) {
             (Typed::More, what) => {
-                if what == For::Filter {
-                    self.keep(&prompt.text);
-                }
-                if let For::Command(_) = what {
-                    prompt.what = For::Command(0);
+                match what {
+                    For::Filter => self.keep(&prompt.text),
+                    For::Service => self.find_services(&prompt.text),
+                    For::Command(_) => prompt.what = For::Command(0),
+                    _ => {}
                 }
                 self.over = Over::Prompt(prompt);
             }
+            (Typed::GivenUp, For::Service) => self.find_services(""),
+            (Typed::Given, For::Service) => self.find_services(&prompt.text),
             (Typed::GivenUp, For::Search) => self.logs.search = None,
             (Typed::GivenUp, For::Filter) => self.keep(""),
             (Typed::GivenUp, For::Input) => drop(self.trail.back()),

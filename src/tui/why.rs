@@ -129,7 +129,8 @@ fn told(app: &App, why: &Explanation, width: usize) -> Vec<Line<'static>> {
     };
     text("", theme.faint());
     let plain = ratatui::style::Style::new();
-    match &why.reason {
+    let (reason, next) = why.sentences();
+    match &reason {
         Some(reason) => text(reason, theme.bad_of(why.state)),
         None if why.ready => text("nothing is in its way", plain),
         None if why.state == State::Stopped => {
@@ -150,7 +151,7 @@ fn told(app: &App, why: &Explanation, width: usize) -> Vec<Line<'static>> {
     if let Some(lost) = lost_lines(why.lost_lines) {
         text(&lost, plain);
     }
-    if let Some(next) = &why.next {
+    if let Some(next) = &next {
         text(next, plain);
     }
     facts(app, why, &mut text);

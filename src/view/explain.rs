@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::refused::Refused;
 use super::service::label;
-use super::wording::{elapsed, reason, scaling};
+use super::wording::{AGAIN, elapsed, reason, scaling};
 use crate::plan::{Plan, PlannedPort};
 use crate::supervise::{Exit, Moment, Next, State, Status, Why};
 
@@ -149,6 +149,16 @@ impl Explanation {
         !self.ready || !self.instances.is_empty() || self.not_rebuilt_since.is_some()
     }
 
+    /// What is wrong and what comes next, in words for people: what both say is said once.
+    pub fn sentences(&self) -> (Option<String>, Option<String>) {
+        let both = self.reason.as_deref().zip(self.next.as_deref());
+        let again = both.and_then(|(reason, next)| Some((reason.strip_suffix(AGAIN)?, next.strip_prefix(AGAIN)?)));
+        match again {
+            Some((reason, when)) => (Some(format!("{reason}{AGAIN}{when}")), None),
+            None => (self.reason.clone(), self.next.clone()),
+        }
+    }
+
     /// Explains a service.
     pub fn new(plan: &Plan, place: usize, why: &Why, now: Moment) -> Self {
         let blockers = why.blockers.iter().map(|blocker| Blocker {
@@ -177,7 +187,7 @@ impl Explanation {
             lost_lines: 0,
             scaling: why.scaling.as_ref().map(scaling),
             next: why.next.map(|next| match next {
-                Next::Start(at) => format!("it is started again in {}", elapsed(at.since(now))),
+                Next::Start(at) => format!("{AGAIN} in {}", elapsed(at.since(now))),
                 Next::Run(at) => format!("it runs next at {at:.0}"),
                 Next::Probe(at) => format!("it is probed again in {}", elapsed(at.since(now))),
                 Next::End(at) => format!("it is ended in {} unless it has started", elapsed(at.since(now))),

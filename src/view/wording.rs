@@ -8,6 +8,9 @@ use crate::model::ProbeKind;
 use crate::plan::Plan;
 use crate::supervise::{News, Reason, Scaling, State};
 
+/// What becomes of what crashed.
+pub const AGAIN: &str = "it is started again";
+
 /// A mark that tells a state without colour.
 pub fn state_mark(state: State) -> &'static str {
     match state {
@@ -46,8 +49,8 @@ pub fn reason(reason: &Reason, plan: &Plan) -> String {
         Reason::Exited(exit) => exit.to_string(),
         Reason::GaveUp(exit, 0) => exit.to_string(),
         Reason::GaveUp(exit, restarts) => format!("gave up after {restarts} restarts: {exit}"),
-        Reason::Retries(exit, 0 | 1) => format!("{exit}; it is started again"),
-        Reason::Retries(exit, crashes) => format!("{exit}, {crashes} times in a row; it is started again"),
+        Reason::Retries(exit, 0 | 1) => format!("{exit}; {AGAIN}"),
+        Reason::Retries(exit, crashes) => format!("{exit}, {crashes} times in a row; {AGAIN}"),
         Reason::KilledHard => "did not stop in time and was killed".to_owned(),
         Reason::NotRebuilt(error) => format!("the old version serves, as the rebuild failed: {error}"),
         Reason::Drains => "answers what it was asked, and gets no more".to_owned(),

@@ -154,6 +154,56 @@ fn a_typed_path_is_explained() {
 }
 
 #[test]
+fn a_path_that_is_typed_whole_is_taken_whole() {
+    for typed in ["/svc/users", "/#/local/users"] {
+        let mut app = full_app();
+        go(&mut app, "5/");
+        go(&mut app, typed);
+        assert_eq!(key(&mut app, KeyCode::Enter), Some(Ask::Explain(typed.to_owned())));
+    }
+    // What was typed into is a path that goes on.
+    let mut app = full_app();
+    go(&mut app, "5/users/v2");
+    assert_eq!(key(&mut app, KeyCode::Enter), Some(Ask::Explain("/svc/users/v2".to_owned())));
+}
+
+#[test]
+fn a_crash_is_explained_once() {
+    let mut app = full_app();
+    let told = json!({ "service": "orders", "state": "backoff", "ready": false, "blockers": [], "last_probe": null,
+        "reason": "exited with 1, 13 times in a row; it is started again", "refused": [], "last_lines": [],
+        "next": "it is started again in 12s", "lost_lines": 0 });
+    app.show(Page::named("why:orders").unwrap());
+    app.update(Msg::Why("orders".to_owned(), Box::new(Ok(serde_json::from_value(told).unwrap()))));
+    let shown = screen(&mut app, 80, 24);
+    assert!(shown.contains("│exited with 1, 13 times in a row; it is started again in 12s "), "{shown}");
+    assert_eq!(shown.matches("started again").count(), 1, "{shown}");
+}
+
+#[test]
+fn a_call_without_a_status_has_its_protocol_once() {
+    let mut app = full_app();
+    let call = json!({ "protocol": "tcp", "status": null, "method": null });
+    app.update(Msg::Requests { first: true, requests: vec![request("worker", "store", "/", 1000, 4.0, &call)] });
+    go(&mut app, "4");
+    key(&mut app, KeyCode::Enter);
+    let shown = screen(&mut app, 80, 24);
+    assert!(shown.contains("worker → store, tcp ") && !shown.contains("tcp, tcp"), "{shown}");
+}
+
+#[test]
+fn what_a_command_writes_is_broken_between_words() {
+    let mut app = full_app();
+    app.show(Page::Output);
+    let words = (0..30).map(|number| format!("word-{number}")).collect::<Vec<_>>();
+    app.update(Msg::Output(vec![words.join(" ")]));
+    let shown = screen(&mut app, 50, 24);
+    for word in words {
+        assert!(shown.split([' ', '│']).any(|it| it == word), "{word} is whole in {shown}");
+    }
+}
+
+#[test]
 fn tasks_are_found_by_letters_and_run() {
     let mut app = full_app();
     go(&mut app, "6");

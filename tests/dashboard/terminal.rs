@@ -69,6 +69,32 @@ fn it_is_drawn_as_its_program_draws_it() {
 }
 
 #[test]
+fn only_what_all_terminals_find_equally_wide_is_drawn() {
+    // A family, a flag, a heart, a key and a thumb: each one character for some terminals and several for others.
+    const TEXT: &str = "👩\u{200d}👩\u{200d}👧 🇯🇵 ❤\u{fe0f} 1\u{fe0f}\u{20e3} 👍🏽 e\u{301} 長";
+    let told = |app: &mut App| {
+        let shown = terminal(app, 80, 24);
+        let cells = &shown.backend().buffer().content;
+        let odd = |c: char| matches!(c, '\u{200d}' | '\u{fe0f}' | '\u{20e3}' | '🇦'..='🇿' | '🏻'..='🏿');
+        let found: Vec<String> =
+            cells.iter().filter(|cell| cell.symbol().contains(odd)).map(|cell| cell.symbol().to_owned()).collect();
+        assert!(found.is_empty(), "{found:?}");
+        shown.backend().to_string()
+    };
+    let mut app = attached();
+    drawn(&mut app, TEXT);
+    let shown = told(&mut app);
+    assert!(shown.contains("👩👩👧 JP ❤ 1 👍   e\u{301} 長"), "{shown}");
+    // The same in a log, and in what a command writes.
+    let mut app = full_app();
+    let mut line = super::fixture::lines().remove(0);
+    TEXT.clone_into(&mut line.text);
+    app.update(Msg::Lines(vec!["web".to_owned()], vec![("web".to_owned(), line)]));
+    let shown = told(&mut app);
+    assert!(shown.contains("JP ❤") && shown.contains("e\u{301} 長"), "{shown}");
+}
+
+#[test]
 fn without_colours_it_has_none() {
     let mut app = app(true, false);
     key(&mut app, KeyCode::Char('a'));

@@ -29,7 +29,7 @@ impl<'a> Terminal<'a> {
         finish(self.sandbox.command("tmux").args(["-S", &self.socket]).args(words))
     }
 
-    fn screen(&self) -> String {
+    pub fn screen(&self) -> String {
         self.tmux(&["capture-pane", "-p"]).good().out
     }
 

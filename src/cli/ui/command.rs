@@ -27,7 +27,8 @@ impl Own {
     pub fn new(identity: &Identity) -> Self {
         let folder = identity.manifest.parent().unwrap_or(Path::new("/"));
         let text = |path: &Path| path.to_string_lossy().into_owned();
-        let mut flags = vec!["-C".to_owned(), text(folder), "-p".to_owned(), identity.name.clone()];
+        // Paths that somebody types are theirs, from where they are.
+        let mut flags = vec!["--manifest-from".to_owned(), text(folder), "-p".to_owned(), identity.name.clone()];
         // Under another name it is not found by itself.
         let is_usual = identity.manifest.file_name().is_some_and(|name| name == "nagaya.yaml" || name == "nagaya.yml");
         if !is_usual {
@@ -50,9 +51,12 @@ impl Own {
         Ok(command)
     }
 
-    /// Runs a command to its end and tells what it writes. It ends with this future.
-    pub async fn run(self, words: Vec<String>, messages: mpsc::Sender<Msg>) {
-        let started = self.command(&words).and_then(|mut command| command.spawn());
+    /// Runs a command to its end and tells what it writes, for as many columns as there are. It ends with this future.
+    pub async fn run(self, words: Vec<String>, columns: Option<u16>, messages: mpsc::Sender<Msg>) {
+        let started = self.command(&words).and_then(|mut command| {
+            command.envs(columns.map(|columns| ("COLUMNS", columns.to_string())));
+            command.spawn()
+        });
         let mut child = match started {
             Ok(child) => child,
             Err(error) => {

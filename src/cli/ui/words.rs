@@ -248,7 +248,7 @@ impl Listener {
             Some(word @ ("ui" | "attach")) => self.say(vec![format!("{word} needs a terminal of its own")]),
             Some(_) => {
                 let (messages, inbox) = mpsc::channel(64);
-                let task = Task(tokio::spawn(Own::new(&self.identity).run(words, messages)));
+                let task = Task(tokio::spawn(Own::new(&self.identity).run(words, None, messages)));
                 self.running = Some(Running { command: line.to_owned(), _task: task, inbox });
             }
         }

@@ -1,0 +1,75 @@
+//! What terminals disagree on: a family of emoji is two cells wide for one and six for another, and whatever is drawn
+//! behind it stands elsewhere than we think, until all is drawn anew. So only what has one width everywhere is drawn.
+
+use ratatui::buffer::Buffer;
+use unicode_width::UnicodeWidthChar;
+
+/// Has every cell show only what is equally wide everywhere.
+pub fn steady(buffer: &mut Buffer) {
+    for cell in &mut buffer.content {
+        if !cell.symbol().is_ascii()
+            && let Some(plain) = plain(cell.symbol())
+        {
+            cell.set_symbol(&plain);
+        }
+    }
+}
+
+/// The part of a character that all terminals agree on; nothing where that is all of it.
+fn plain(symbol: &str) -> Option<String> {
+    let mut chars = symbol.chars();
+    let first = chars.next()?;
+    if symbol.chars().any(is_flag) {
+        return Some(symbol.chars().map(letter).collect());
+    }
+    if is_tone(first) {
+        return Some(" ".to_owned());
+    }
+    let is_wide = first.width() == Some(2);
+    // A joiner matters in scripts too, where it takes no room.
+    let is_odd = |c: char| is_variant(c) || is_tone(c) || (c == '\u{200d}' && is_wide);
+    chars.any(is_odd).then(|| first.to_string())
+}
+
+/// Half of a flag: one cell or two, alone or with the other half.
+fn is_flag(c: char) -> bool {
+    matches!(c, '\u{1f1e6}'..='\u{1f1ff}')
+}
+
+/// The letter that half of a flag stands for.
+fn letter(c: char) -> char {
+    let place = u32::from(c).checked_sub(0x1f1e6).filter(|_| is_flag(c));
+    place.and_then(|place| char::from_u32(u32::from('A') + place)).unwrap_or(c)
+}
+
+/// The colour of a skin, which some draw into what is before it.
+fn is_tone(c: char) -> bool {
+    matches!(c, '\u{1f3fb}'..='\u{1f3ff}')
+}
+
+/// Has what is before it look otherwise, and be wider or not: as text, as emoji, as a key, as the flag of a region.
+fn is_variant(c: char) -> bool {
+    matches!(c, '\u{fe0e}' | '\u{fe0f}' | '\u{20e3}' | '\u{e0020}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_one_width_stays_as_it_is() {
+        for symbol in ["a", " ", "長", "🏠", "e\u{301}", "क\u{94d}\u{200d}ष", "س", "…", "█"] {
+            assert_eq!(plain(symbol), None, "{symbol}");
+        }
+    }
+
+    #[test]
+    fn of_what_has_several_the_sure_part_is_left() {
+        let left = [("👩\u{200d}👧", "👩"), ("❤\u{fe0f}", "❤"), ("1\u{fe0f}\u{20e3}", "1"), ("👍🏽", "👍"), ("🇯🇵", "JP")];
+        for (symbol, sure) in left {
+            assert_eq!(plain(symbol).as_deref(), Some(sure), "{symbol}");
+        }
+        assert_eq!(plain("🏽").as_deref(), Some(" "));
+        assert_eq!(plain("🇯").as_deref(), Some("J"));
+    }
+}

@@ -1,0 +1,54 @@
+//! What the dashboard in a real terminal knows of the world around it: its size, its folder, the time.
+
+use super::terminal::Terminal;
+use crate::support::sandbox::{Sandbox, until};
+
+const MANIFEST: &str = r#"
+name: place
+services:
+  web: { command: "echo hello from web; exec sleep infinity" }
+tasks:
+  width: { command: "echo it has $COLUMNS columns" }
+"#;
+
+#[test]
+fn how_long_a_service_has_been_up_goes_on_while_nothing_happens() {
+    let sandbox = Sandbox::new(MANIFEST);
+    sandbox.up();
+    let terminal = Terminal::open(&sandbox, (120, 24), "ui");
+    terminal.shows("hello from web");
+    let up = || {
+        let seconds = |word: &str| word.strip_suffix('s')?.parse::<f64>().ok();
+        let screen = terminal.screen();
+        screen.lines().find(|line| line.starts_with("│web "))?.split_whitespace().find_map(seconds)
+    };
+    until("it is shown", || up().is_some());
+    let first = up().unwrap();
+    until("it is up for six seconds more", || up().is_some_and(|now| now >= first + 6.0));
+}
+
+#[test]
+fn a_command_has_the_width_of_its_page() {
+    let sandbox = Sandbox::new(MANIFEST);
+    sandbox.up();
+    let terminal = Terminal::open(&sandbox, (70, 24), "ui");
+    terminal.shows("hello from web");
+    terminal.press(&[":", "run width --force", "Enter"]);
+    terminal.shows("it has 68 columns");
+}
+
+#[test]
+fn paths_that_are_typed_are_those_of_the_folder_in_which_it_was_started() {
+    let sandbox = Sandbox::new(MANIFEST);
+    sandbox.write("other/Makefile", "found-by-its-path:\n\techo yes\n");
+    sandbox.write("sub/below", "");
+    sandbox.up();
+    let terminal = Terminal::open(&sandbox, (100, 24), "-C sub ui");
+    terminal.shows("hello from web");
+    terminal.press(&[":", "tasks ../other", "Enter"]);
+    terminal.shows("found-by-its-path");
+    terminal.shows("done");
+    // What is about the workspace is so from there too.
+    terminal.press(&["Escape", ":", "run width", "Enter"]);
+    terminal.shows("it has 98 columns");
+}
