@@ -6,6 +6,7 @@ mod mouse;
 mod pages;
 mod random;
 mod states;
+mod tasks;
 mod terminal;
 mod words;
 

@@ -200,6 +200,7 @@ impl App {
             return None;
         }
         self.output = Output::new(&words);
+        self.tasks.runs.begin(&words);
         if show {
             self.trail.open(Page::Output);
         }

@@ -8,6 +8,7 @@ use super::keys::Keymap;
 use super::logs::Logs;
 use super::mouse::Spots;
 use super::network::Network;
+use super::outcome::Kept;
 use super::output::{Output, Progress};
 use super::page::{Page, ROOTS, Trail};
 use super::palette::Command;
@@ -57,6 +58,8 @@ pub enum Msg {
     /// Where a path leads, and why; or why that cannot be told.
     Explained(String, Result<String, String>),
     Tasks(Result<Vec<Task>, String>),
+    /// Of which tasks there are results.
+    Kept(Vec<(String, Kept)>),
     /// Lines of the command that runs.
     Output(Vec<String>),
     /// The command has ended, with this code if by itself.
@@ -115,6 +118,8 @@ pub struct Wants {
     pub requests: bool,
     pub routes: bool,
     pub tasks: bool,
+    /// Of which of these tasks there are results, again with each number.
+    pub kept: Option<(u64, Vec<String>)>,
     /// The terminal of this one, with so many rows and columns.
     pub terminal: Option<(Seat, (u16, u16))>,
 }
@@ -275,8 +280,14 @@ impl App {
             requests: matches!(top, Page::Requests | Page::Trace(_)),
             routes: *top == Page::Routes,
             tasks: *top == Page::Tasks || (types_command && self.tasks.told.is_none()),
+            kept: self.wants_kept(),
             terminal: self.seat(),
         }
+    }
+
+    fn wants_kept(&self) -> Option<(u64, Vec<String>)> {
+        let names = if *self.trail.top() == Page::Tasks { self.tasks.keeping() } else { Vec::new() };
+        (!names.is_empty()).then_some((self.tasks.runs.ended, names))
     }
 
     /// Goes to a page, from wherever one is.
@@ -316,6 +327,7 @@ impl App {
             Msg::Explained(path, Ok(story)) => self.routes.explained = Some((path, story)),
             Msg::Explained(_, Err(error)) => self.message = Some(error),
             Msg::Tasks(told) => self.tasks.told = Some(told),
+            Msg::Kept(kept) => self.tasks.runs.know(kept),
             Msg::Output(lines) => self.output.add(lines),
             Msg::Ended(code) => return self.ended(code),
             Msg::Terminal(seat, told) => return self.told_of_terminal(&seat, told),
@@ -331,6 +343,7 @@ impl App {
 
     fn ended(&mut self, code: Option<i32>) -> Option<Ask> {
         self.output.progress = Progress::Ended(code);
+        self.tasks.runs.end(code);
         if *self.trail.top() != Page::Output {
             self.message = self.output.last().map(str::to_owned);
         }

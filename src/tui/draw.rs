@@ -27,6 +27,7 @@ const SMALLEST: (u16, u16) = (30, 8);
 pub fn draw(app: &mut App, frame: &mut Frame<'_>, now: jiff::Timestamp) {
     app.spots.clear();
     app.redraw_at = None;
+    app.tasks.runs.stamp(now);
     let area = frame.area();
     app.columns = area.width.saturating_sub(2).max(1);
     match area.width < SMALLEST.0 || area.height < SMALLEST.1 {
@@ -56,7 +57,7 @@ fn pages(app: &mut App, frame: &mut Frame<'_>, now: jiff::Timestamp) {
         Page::Requests => requests::draw(app, frame, body),
         Page::Trace(trace) => requests::draw_trace(app, frame, body, &trace),
         Page::Routes => routes::draw(app, frame, body),
-        Page::Tasks => tasks::draw(app, frame, body),
+        Page::Tasks => tasks::draw(app, frame, body, now),
         Page::Output => output::draw(app, frame, body),
         Page::Terminal(name, _) => terminal::draw(app, frame, body, &name),
     }

@@ -1,8 +1,8 @@
 //! All tasks, of the manifest and of every runner in the workspace: found by a few letters, run, and what they wrote.
 
+use jiff::Timestamp;
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
 use serde::Deserialize;
@@ -11,6 +11,7 @@ use super::app::App;
 use super::draw::window;
 use super::fuzzy;
 use super::mouse::{Spot, row_of};
+use super::outcome::{Runs, told};
 use super::text::{cell, clean, wrap_words};
 
 /// A task as `nagaya tasks --json` tells of it.
@@ -25,7 +26,13 @@ pub struct Task {
     /// The words that run it: none where nothing on this machine does.
     pub invoke: Option<Vec<String>>,
     pub private: bool,
+    /// Its result is kept, by what it depends on.
+    #[serde(default)]
+    pub keeps: bool,
 }
+
+/// Cells for what came of a task: `failed 59m ago`.
+const OUTCOME: usize = 14;
 
 /// The page.
 #[derive(Debug, Default)]
@@ -34,6 +41,7 @@ pub struct Tasks {
     /// Letters that the names of those that are shown have, in this order.
     pub filter: String,
     selected: usize,
+    pub runs: Runs,
 }
 
 impl Tasks {
@@ -62,6 +70,12 @@ impl Tasks {
         self.selected = 0;
     }
 
+    /// Those of which a result may be kept.
+    pub fn keeping(&self) -> Vec<String> {
+        let Some(Ok(all)) = &self.told else { return Vec::new() };
+        all.iter().filter(|task| task.keeps).map(|task| task.id.clone()).collect()
+    }
+
     /// The full name of the selected one.
     pub fn open(&self) -> Option<String> {
         self.shown().get(self.selected).map(|task| task.id.clone())
@@ -69,7 +83,7 @@ impl Tasks {
 }
 
 /// Paints the list.
-pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
+pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect, now: Timestamp) {
     let shown = app.tasks.shown();
     let note = match app.tasks.filter.as_str() {
         "" => format!(" {} ", shown.len()),
@@ -87,7 +101,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
         Some(Ok(_)) if shown.is_empty() => Some("no task has these letters; Esc shows all".to_owned()),
         Some(Ok(_)) => None,
     };
-    let height = usize::from(inner.height.max(1));
+    let height = usize::from(inner.height).saturating_sub(1).max(1);
     if let Some(text) = empty {
         app.page = height;
         let rows = wrap_words(&clean(&text), usize::from(inner.width));
@@ -96,16 +110,22 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     }
     let width = usize::from(inner.width);
     let names = shown.iter().map(|task| task.name.chars().count()).max().unwrap_or(0).clamp(8, width / 3);
-    let (mut lines, mut spots) = (Vec::new(), Vec::new());
+    let from = if width < 100 { 14 } else { 20 };
+    let rest = width.saturating_sub(names + OUTCOME + from + 5);
+    let head = format!("{:<names$}  {:<OUTCOME$}  {:<from$} {}", "TASK", "LAST RUN", "RUNNER", "WHAT IT DOES");
+    let mut lines = vec![Line::styled(cell(&head, width, false), app.theme.faint())];
+    let (mut spots, mut redraw_at) = (Vec::new(), None);
     let at = app.tasks.selected.min(shown.len().saturating_sub(1));
     for place in window(at, shown.len(), height) {
         let task = shown[place];
         let about = task.description.as_deref().or(task.command.as_deref()).unwrap_or("");
-        let from = format!("{} {}", task.runner, task.project);
-        let rest = width.saturating_sub(names + 24);
+        let (outcome, style, until) = told(app, task, now);
+        redraw_at = redraw_at.into_iter().chain(until).min();
+        let runner = format!("{} {}", task.runner, task.project);
         let line = Line::from(vec![
-            Span::styled(cell(&clean(&task.name), names, false), Style::new()),
-            Span::styled(format!("  {} ", cell(&from, 20, false)), app.theme.faint()),
+            Span::raw(cell(&clean(&task.name), names, false) + "  "),
+            Span::styled(cell(&outcome, OUTCOME, false) + "  ", style),
+            Span::styled(cell(&runner, from, false) + " ", app.theme.faint()),
             Span::raw(cell(&clean(about.lines().next().unwrap_or("")), rest, false)),
         ]);
         spots.push((row_of(inner, lines.len()), Spot::Row(place)));
@@ -113,5 +133,6 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     }
     frame.render_widget(Paragraph::new(lines), inner);
     app.spots.add(spots);
+    app.redraw_at = redraw_at;
     app.page = height;
 }

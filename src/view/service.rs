@@ -201,7 +201,12 @@ impl Service {
 
     /// Whether it is a task that no service needs: where it runs is nobody's concern but that of whoever runs it.
     pub fn is_aside(&self) -> bool {
-        self.kind == TASK && self.needed_by.is_empty()
+        self.is_task() && self.needed_by.is_empty()
+    }
+
+    /// Whether it is a task.
+    pub fn is_task(&self) -> bool {
+        self.kind == TASK
     }
 
     /// Whether it lives elsewhere.

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use crate::api::Identity;
 use crate::effects::environment;
 use crate::tasks::OWN;
-use crate::tui::{Msg, Task};
+use crate::tui::{Kept, Msg, Task};
 
 /// Lines that are passed on at once.
 const PIECE: usize = 500;
@@ -73,17 +73,33 @@ impl Own {
     /// All tasks: those of the manifest first, then those of every runner.
     pub async fn tasks(self) -> Result<Vec<Task>, String> {
         let mut found: Vec<Task> =
-            serde_json::from_value(self.answer("tasks").await?).map_err(|error| error.to_string())?;
+            serde_json::from_value(self.answer(&["tasks"]).await?).map_err(|error| error.to_string())?;
         found.retain(|task| task.runner != OWN || task.project != ".");
         // A manifest that cannot be read has no tasks; what is wrong with it is told elsewhere.
-        let manifest = self.answer("config").await.unwrap_or_default();
+        let manifest = self.answer(&["config"]).await.unwrap_or_default();
         let declared = manifest["tasks"].as_object().into_iter().flatten();
         Ok(declared.map(|(name, task)| declared_task(name, task)).chain(found).collect())
     }
 
+    /// Of which of these tasks there are results. It looks at all that these depend on, so it is asked when somebody looks.
+    pub async fn kept(self, names: &[String]) -> Vec<(String, Kept)> {
+        let words: Vec<&str> = ["run", "--dry-run"].into_iter().chain(names.iter().map(String::as_str)).collect();
+        // What cannot be told now is told by running it.
+        let told = self.answer(&words).await.unwrap_or_default();
+        let kept = |it: &Value| {
+            let is_changed = it["changes"].as_array().is_some_and(|changes| !changes.is_empty());
+            match it["action"].as_str()? {
+                "cached" => Some(Kept::There),
+                _ => is_changed.then_some(Kept::Changed),
+            }
+        };
+        let known = |it: &Value| Some((it["task"].as_str()?.to_owned(), kept(it)?));
+        told.as_array().into_iter().flatten().filter_map(known).collect()
+    }
+
     /// What a command prints as JSON.
-    async fn answer(&self, word: &str) -> Result<Value, String> {
-        let words = [word, "--json"].map(str::to_owned);
+    async fn answer(&self, words: &[&str]) -> Result<Value, String> {
+        let words: Vec<String> = words.iter().chain(&["--json"]).map(|word| (*word).to_owned()).collect();
         let mut command = self.command(&words).map_err(|error| error.to_string())?;
         let output = command.output().await.map_err(|error| error.to_string())?;
         serde_json::from_slice(&output.stdout).map_err(|error| {
@@ -104,6 +120,7 @@ fn declared_task(name: &str, task: &Value) -> Task {
         command: text("command"),
         invoke: Some(Vec::new()),
         private: false,
+        keeps: task["inputs"].is_array(),
     }
 }
 

@@ -46,6 +46,7 @@ pub struct Feeds {
     requests: Option<Task>,
     routes: Option<Task>,
     tasks: Option<Task>,
+    kept: Option<Task>,
     terminal: Option<Attached>,
     rows: Task,
     _traffic: Task,
@@ -75,6 +76,7 @@ impl Feeds {
             requests: None,
             routes: None,
             tasks: None,
+            kept: None,
             terminal: None,
             rows,
             _traffic: traffic,
@@ -106,6 +108,11 @@ impl Feeds {
         if wants.tasks && !self.wants.tasks {
             // What was begun is finished, wherever one goes meanwhile.
             self.tasks = Some(Task(tokio::spawn(self.source.clone().tasks())));
+        }
+        if let Some((_, names)) = wants.kept.clone()
+            && wants.kept != self.wants.kept
+        {
+            self.kept = Some(Task(tokio::spawn(self.source.clone().kept(names))));
         }
         self.serve_terminal(&wants);
         self.wants = wants;
@@ -252,6 +259,11 @@ impl Source {
     async fn tasks(self) {
         let told = self.own.tasks().await;
         let _ = self.messages.send(Msg::Tasks(told)).await;
+    }
+
+    async fn kept(self, names: Vec<String>) {
+        let told = self.own.kept(&names).await;
+        let _ = self.messages.send(Msg::Kept(told)).await;
     }
 }
 

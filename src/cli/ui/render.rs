@@ -55,6 +55,10 @@ pub async fn run(
     for message in now(source, &app.wants()).await? {
         app.update(message);
     }
+    // Which tasks there are is known only now.
+    if let Some((_, names)) = app.wants().kept {
+        app.update(Msg::Kept(source.own.clone().kept(&names).await));
+    }
     let drawn = frame(&mut app, size, clock::utc());
     let written = if format == Format::Svg { svg(&drawn) } else { text(&drawn) };
     output.lines(&[written.trim_end_matches('\n').to_owned()]);

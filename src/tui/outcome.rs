@@ -1,0 +1,130 @@
+//! What came of tasks: of those that were run from here, of those that the engine runs, and of earlier runs whose results
+//! are kept.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use ratatui::style::Style;
+
+use super::age::Age;
+use super::app::App;
+use super::tasks::Task;
+use crate::supervise::State;
+use crate::tasks::OWN;
+
+/// What is known of the result of a task from before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// It is there, and would be put back.
+    There,
+    /// Something that it depends on has changed since.
+    Changed,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Done,
+    Failed,
+    /// Somebody ended it.
+    Ended,
+}
+
+/// A run from here: how it ended, if it has, and when, as soon as a frame was drawn since.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Run {
+    end: Option<(End, Option<Timestamp>)>,
+}
+
+/// What this dashboard knows of runs.
+#[derive(Debug, Default)]
+pub struct Runs {
+    /// By the names that were given, which may be short.
+    runs: BTreeMap<String, Run>,
+    kept: BTreeMap<String, Kept>,
+    /// How many have ended: results are others then.
+    pub ended: u64,
+}
+
+/// Flags of `run` with which nothing comes of a task.
+const IDLE: [&str; 5] = ["--dry-run", "--graph", "--watch", "--help", "-h"];
+
+impl Runs {
+    /// Notes that a command begins, if it runs tasks.
+    pub fn begin(&mut self, words: &[String]) {
+        let [first, rest @ ..] = words else { return };
+        let rest: Vec<&str> = rest.iter().map(String::as_str).take_while(|word| *word != "--").collect();
+        let is_idle = |word: &&str| IDLE.contains(&word.split('=').next().unwrap_or(word));
+        if first != "run" || rest.iter().any(is_idle) {
+            return;
+        }
+        let names = rest.into_iter().filter(|word| !word.starts_with('-'));
+        self.runs.extend(names.map(|name| (name.to_owned(), Run::default())));
+    }
+
+    /// Notes how the command ended: with this code, or because somebody ended it.
+    pub fn end(&mut self, code: Option<i32>) {
+        let end = match code {
+            Some(0) => End::Done,
+            Some(_) => End::Failed,
+            None => End::Ended,
+        };
+        let running = self.runs.values().filter(|run| run.end.is_none()).count();
+        // Of several nobody knows which one failed.
+        self.runs.retain(|_, run| run.end.is_some() || running == 1 || end == End::Done);
+        for run in self.runs.values_mut().filter(|run| run.end.is_none()) {
+            run.end = Some((end, None));
+        }
+        self.ended += u64::from(running > 0);
+    }
+
+    /// Notes when what has ended was seen to.
+    pub fn stamp(&mut self, now: Timestamp) {
+        for (_, at) in self.runs.values_mut().filter_map(|run| run.end.as_mut()) {
+            at.get_or_insert(now);
+        }
+    }
+
+    /// Takes in what is known of results.
+    pub fn know(&mut self, kept: Vec<(String, Kept)>) {
+        self.kept = kept.into_iter().collect();
+    }
+}
+
+/// What came of a task, in words; and until when that is so, where it changes with time alone.
+pub fn told(app: &App, task: &Task, now: Timestamp) -> (String, Style, Option<Timestamp>) {
+    let theme = app.theme;
+    let plain = |word: &str, style: Style| (word.to_owned(), style, None);
+    let own = app.tasks.runs.runs.get(&task.id).or_else(|| app.tasks.runs.runs.get(&task.name));
+    let state = state(app, task);
+    let is_running = matches!(state, Some(State::Setup | State::Starting | State::Running | State::Ready));
+    match own {
+        _ if is_running => return plain("running", theme.level("warn")),
+        Some(Run { end: None }) => return plain("running", theme.level("warn")),
+        Some(Run { end: Some((end, at)) }) => {
+            let age = at.map(|at| Age::new(at, now));
+            let (word, style) = match end {
+                End::Done => ("done", theme.good()),
+                End::Failed => ("failed", theme.bad()),
+                End::Ended => ("ended", theme.level("warn")),
+            };
+            let ago = age.as_ref().map(|age| format!(" {} ago", age.text)).unwrap_or_default();
+            return (format!("{word}{ago}"), style, age.map(|age| age.until));
+        }
+        None => {}
+    }
+    match (state, app.tasks.runs.kept.get(&task.id)) {
+        (Some(State::Failed), _) => plain("failed", theme.bad()),
+        (_, Some(Kept::There)) => plain("kept", theme.good()),
+        (Some(State::Completed), _) => plain("done", theme.good()),
+        (_, Some(Kept::Changed)) => plain("changed since", theme.level("warn")),
+        _ => plain("not run here", theme.faint()),
+    }
+}
+
+/// Where the engine is with it: it runs those that services need, and tells of those that need services.
+fn state(app: &App, task: &Task) -> Option<State> {
+    let is_own = task.runner == OWN && task.project == ".";
+    let row = app.services.iter().find(|row| is_own && row.name == task.name && row.is_task())?;
+    Some(row.state)
+}
