@@ -50,7 +50,9 @@ fn paths_that_are_typed_are_those_of_the_folder_in_which_it_was_started() {
     terminal.shows("found-by-its-path");
     terminal.shows("done");
     // What is about the workspace is so from there too.
-    terminal.press(&["Escape", ":", "run width", "Enter"]);
+    terminal.press(&["Escape"]);
+    terminal.shows("hello from web");
+    terminal.press(&[":", "run width", "Enter"]);
     terminal.shows("it has 98 columns");
 }
 
