@@ -6,11 +6,18 @@ use unicode_width::UnicodeWidthChar;
 
 /// Has every cell show only what is equally wide everywhere.
 pub fn steady(buffer: &mut Buffer) {
-    for cell in &mut buffer.content {
-        if !cell.symbol().is_ascii()
-            && let Some(plain) = plain(cell.symbol())
-        {
-            cell.set_symbol(&plain);
+    let width = usize::from(buffer.area.width).max(1);
+    for at in 0..buffer.content.len() {
+        let cell = &mut buffer.content[at];
+        if cell.symbol().is_ascii() {
+            continue;
+        }
+        let Some(plain) = plain(cell.symbol()) else { continue };
+        let style = cell.style();
+        // Two letters are two cells: whoever draws over a wide one takes its second half for gone.
+        let room = width - at % width;
+        for (cell, letter) in buffer.content[at..].iter_mut().take(room).zip(plain.chars()) {
+            cell.set_char(letter).set_style(style);
         }
     }
 }
@@ -69,6 +76,9 @@ mod tests {
         for (symbol, sure) in left {
             assert_eq!(plain(symbol).as_deref(), Some(sure), "{symbol}");
         }
+        let mut buffer = Buffer::with_lines(["🇯🇵x"]);
+        steady(&mut buffer);
+        assert_eq!(buffer.content.iter().map(ratatui::buffer::Cell::symbol).collect::<Vec<_>>(), ["J", "P", "x"]);
         assert_eq!(plain("🏽").as_deref(), Some(" "));
         assert_eq!(plain("🇯").as_deref(), Some("J"));
     }

@@ -80,3 +80,26 @@ fn a_result_of_an_earlier_run_is_told_of_and_no_longer_when_its_inputs_change() 
     let shown = sandbox.nagaya(&["ui", "--render", "text", "--view", "tasks"]).good().out;
     assert!(shown.lines().any(|line| line.starts_with("│build ") && line.contains(" kept ")), "{shown}");
 }
+
+/// A family, a flag and a thumb: as wide as each terminal finds.
+#[test]
+fn nothing_stays_behind_of_what_terminals_find_differently_wide() {
+    let sandbox = Sandbox::new("name: place\nservices:\n  sh: { command: cat, tty: true }\n");
+    sandbox.up();
+    let terminal = Terminal::open(&sandbox, (80, 24), "ui");
+    terminal.shows("1/1 ready");
+    terminal.press(&["a"]);
+    terminal.shows("Ctrl-q detaches");
+    terminal.press(&["x 👩\u{200d}👩\u{200d}👧 🇯🇵 👍🏽 ❤\u{fe0f} typed", "Enter"]);
+    until("it is written back", || terminal.screen().matches("typed").count() == 2);
+    terminal.press(&["C-q"]);
+    // Over what was there is the log with the same lines, and then an empty page.
+    until("one has detached", || !terminal.has("Ctrl-q detaches"));
+    terminal.press(&["2"]);
+    terminal.shows("┌ all ");
+    terminal.press(&["6"]);
+    terminal.shows("no task was found");
+    let body = terminal.screen().lines().skip(3).take(19).map(str::to_owned).collect::<Vec<_>>();
+    let blank = format!("│{}│", " ".repeat(78));
+    assert!(body.iter().all(|line| *line == blank), "{body:#?}");
+}
