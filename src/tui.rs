@@ -24,6 +24,7 @@ mod prompt;
 mod requests;
 mod routes;
 mod services;
+mod sgr;
 mod steady;
 mod svg;
 mod tasks;

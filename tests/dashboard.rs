@@ -2,6 +2,7 @@
 
 mod finding;
 mod fixture;
+mod lines;
 mod mouse;
 mod pages;
 mod random;

@@ -284,15 +284,22 @@ impl Follower {
         self.readers.entry(service.to_owned()).or_insert(reader);
     }
 
+    /// The next lines of those that were there at the beginning; `None` when all of them were told.
+    pub fn past(&mut self) -> Result<Option<Vec<Owned>>, Error> {
+        let Some(past) = &mut self.past else { return Ok(None) };
+        if let Some(lines) = past.next()? {
+            return Ok(Some(lines));
+        }
+        let done = self.past.take().map(|past| past.readers).unwrap_or_default();
+        self.pending.extend(done.iter().map(|(name, ..)| name.clone()));
+        self.readers.extend(done.into_iter().map(|(name, reader, _)| (name, reader)));
+        Ok(None)
+    }
+
     /// The next lines; `None` when the engine is gone.
     pub async fn next(&mut self) -> Result<Option<Vec<Owned>>, Error> {
-        if let Some(past) = &mut self.past {
-            if let Some(lines) = past.next()? {
-                return Ok(Some(lines));
-            }
-            let done = self.past.take().map(|past| past.readers).unwrap_or_default();
-            self.pending.extend(done.iter().map(|(name, ..)| name.clone()));
-            self.readers.extend(done.into_iter().map(|(name, reader, _)| (name, reader)));
+        if let Some(lines) = self.past()? {
+            return Ok(Some(lines));
         }
         loop {
             while let Some(name) = self.pending.front() {

@@ -291,7 +291,14 @@ impl App {
     fn open(&mut self) -> Option<Ask> {
         match self.trail.top() {
             Page::Services => self.trail.open(Page::Logs(self.logs.of.clone())),
-            Page::Why(_) | Page::Topology | Page::Trace(_) => {
+            Page::Trace(trace) => {
+                let begun = self.requests.begun(trace);
+                if let Some(name) = self.subject().filter(|name| self.group(name).is_some()) {
+                    self.trail.open(Page::Logs(vec![name.clone()]));
+                    begun.into_iter().for_each(|time| self.logs.switch_to(vec![name.clone()], time));
+                }
+            }
+            Page::Why(_) | Page::Topology => {
                 if let Some(name) = self.subject().filter(|name| self.group(name).is_some()) {
                     self.trail.open(Page::Logs(vec![name]));
                 }

@@ -45,6 +45,8 @@ pub enum Msg {
     Flow(Flow),
     /// Lines, each with its service, of those services that were asked for.
     Lines(Vec<String>, Vec<(String, Line)>),
+    /// The same of those that are shown from a time on.
+    LinesFrom(Timestamp, Vec<String>, Vec<(String, Line)>),
     /// Why a service is not ready, or why that is not known.
     Why(String, Box<Result<Explanation, String>>),
     /// Who calls whom by the manifest.
@@ -111,6 +113,8 @@ pub struct Wants {
     pub usage: bool,
     /// The lines of these.
     pub logs: Vec<String>,
+    /// From about this time on; the last ones, where none.
+    pub logs_from: Option<Timestamp>,
     /// Why this one is not ready.
     pub why: Option<String>,
     /// Who calls whom, again with each number.
@@ -275,6 +279,7 @@ impl App {
         Wants {
             usage: *top == Page::Services,
             logs: self.logs.of.clone(),
+            logs_from: self.logs.from,
             why,
             graph: (*top == Page::Topology).then_some(self.shape),
             requests: matches!(top, Page::Requests | Page::Trace(_)),
@@ -313,8 +318,8 @@ impl App {
             Msg::Mouse(event) => return self.mouse(event),
             Msg::Rows(changes) => self.rows(changes),
             Msg::Flow(flow) => self.traffic.add(flow),
-            Msg::Lines(of, lines) if of == self.logs.of => self.logs.add(lines),
-            Msg::Lines(..) => {}
+            Msg::Lines(of, lines) => self.logs.take(None, &of, lines),
+            Msg::LinesFrom(time, of, lines) => self.logs.take(Some(time), &of, lines),
             Msg::Why(name, told) => self.why.told(name, *told),
             Msg::Graph(graph) => self.topology.graph = graph,
             Msg::Requests { first, requests } => {

@@ -7,7 +7,7 @@ impl App {
     /// The places, among all services, of those that the table shows.
     pub(super) fn shown_services(&self) -> Vec<usize> {
         let wanted = self.finding.to_lowercase();
-        let is_shown = |group: &Group<'_>| group.name().to_lowercase().contains(&wanted);
+        let is_shown = |group: &Group<'_>| wanted.is_empty() || group.name().to_lowercase().contains(&wanted);
         self.groups().iter().enumerate().filter(|(_, group)| is_shown(group)).map(|(place, _)| place).collect()
     }
 

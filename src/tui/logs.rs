@@ -2,7 +2,9 @@
 
 use std::cell::OnceCell;
 use std::collections::VecDeque;
+use std::ops::Range;
 
+use jiff::Timestamp;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -13,12 +15,15 @@ use regex::{Regex, RegexBuilder};
 use super::app::{App, Pane};
 use super::draw::border;
 use super::mouse::Spot;
-use super::text::{cell, clean, fit, wrap};
+use super::sgr::painted;
+use super::text::{cell, fit, wrap};
 use crate::telemetry::logs::{Line, Stream};
 use crate::view::{label, level};
 
 /// Lines that are kept for scrolling back; all of them are on disk.
 const KEPT: usize = 10_000;
+/// Lines that are seen behind a time that one comes for.
+const BEHIND: usize = 8;
 /// A longer name would push everything to the right.
 const WIDEST: usize = 20;
 
@@ -34,14 +39,16 @@ pub struct Entry {
 #[derive(Debug)]
 struct Shown {
     text: String,
+    /// What of it has its own colours.
+    colors: Vec<(Range<usize>, Style)>,
     level: Option<String>,
 }
 
 impl Entry {
     fn shown(&self) -> &Shown {
         self.shown.get_or_init(|| {
-            let text = clean(&self.line.text);
-            Shown { level: level(&text), text }
+            let (text, colors) = painted(&self.line.text);
+            Shown { level: level(&text), text, colors }
         })
     }
 
@@ -55,6 +62,12 @@ impl Entry {
 pub struct Logs {
     /// Whose lines they are.
     pub of: Vec<String>,
+    /// From about then on, where one came for a time: the end, where not.
+    pub from: Option<Timestamp>,
+    /// The time that is to be seen, as long as nothing of then has come.
+    sought: Option<Timestamp>,
+    /// What is there already was read.
+    is_read: bool,
     lines: VecDeque<Entry>,
     /// The last line on the screen, counted from the first that is kept; `None` follows what comes.
     bottom: Option<usize>,
@@ -76,12 +89,39 @@ impl Logs {
     /// Shows others from now on.
     pub fn switch(&mut self, of: Vec<String>) {
         self.of = of;
+        (self.from, self.sought, self.is_read) = (None, None, false);
         self.lines.clear();
         self.bottom = None;
     }
 
+    /// Shows others, at a time.
+    pub fn switch_to(&mut self, of: Vec<String>, time: Timestamp) {
+        if (self.of.as_slice(), self.from) != (of.as_slice(), Some(time)) {
+            self.switch(of);
+            self.from = Some(time);
+        }
+        self.sought = Some(time);
+        self.seek();
+    }
+
+    /// Goes to the time that is to be seen, once something of then is there.
+    fn seek(&mut self) {
+        let found = self.sought.and_then(|time| self.lines.iter().position(|entry| entry.line.time >= time));
+        if let Some(place) = found {
+            self.sought = None;
+            self.stay_at(place + BEHIND);
+        }
+    }
+
+    /// Takes in lines, unless others were asked for meanwhile.
+    pub fn take(&mut self, from: Option<Timestamp>, of: &[String], lines: Vec<(String, Line)>) {
+        if (of, from) == (self.of.as_slice(), self.from) {
+            self.add(lines);
+        }
+    }
+
     /// Takes in lines; the view stays where it is unless it follows.
-    pub fn add(&mut self, lines: Vec<(String, Line)>) {
+    fn add(&mut self, lines: Vec<(String, Line)>) {
         for (service, line) in lines {
             if self.lines.len() == KEPT {
                 self.lines.pop_front();
@@ -89,6 +129,13 @@ impl Logs {
             }
             self.lines.push_back(Entry { service, line, shown: OnceCell::new() });
         }
+        self.is_read = true;
+        self.seek();
+    }
+
+    /// Shows this line as the last one; at the end it follows.
+    fn stay_at(&mut self, place: usize) {
+        self.bottom = (place + 1 < self.lines.len()).then_some(place);
     }
 
     fn is_shown(&self, entry: &Entry) -> bool {
@@ -137,6 +184,7 @@ impl Logs {
 
     /// Moves by lines; reaching the end follows again.
     pub fn scroll(&mut self, by: isize) {
+        self.sought = None;
         let end = self.lines.len().saturating_sub(1);
         let here = self.last();
         let steps = by.unsigned_abs();
@@ -146,17 +194,18 @@ impl Logs {
             true => (0..here.min(self.lines.len())).rev().filter(is_shown).take(steps).last().unwrap_or(here),
             false => (here + 1..self.lines.len()).filter(is_shown).take(steps).last().unwrap_or(end),
         };
-        self.bottom = (place < end).then_some(place);
+        self.stay_at(place);
     }
 
     /// To the beginning.
     pub fn top(&mut self, height: usize) {
-        let place = height.saturating_sub(1);
-        self.bottom = (place < self.lines.len().saturating_sub(1)).then_some(place);
+        self.sought = None;
+        self.stay_at(height.saturating_sub(1));
     }
 
     /// To the end, following.
     pub fn follow(&mut self) {
+        self.sought = None;
         self.bottom = None;
     }
 
@@ -250,7 +299,11 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     rows.truncate(height);
     rows.reverse();
     if rows.is_empty() {
-        let text = if app.logs.lines.is_empty() { "nothing written yet" } else { "no such lines; Esc shows all" };
+        let text = match app.logs.lines.is_empty() {
+            true if !app.logs.is_read && !app.logs.of.is_empty() => "reading",
+            true => "nothing written yet",
+            false => "no such lines; Esc shows all",
+        };
         rows.push(Row::from(Span::styled(text, app.theme.faint())));
     }
     frame.render_widget(Paragraph::new(rows), inner);
@@ -285,16 +338,20 @@ fn rows_of(app: &App, entry: &Entry, width: usize) -> Vec<Row<'static>> {
     let indent = lead.chars().count();
     let room = width.saturating_sub(indent);
     let laid_out = app.logs.pretty.then(|| pretty(&shown.text)).flatten();
+    let is_laid_out = laid_out.is_some();
     let texts = match laid_out {
         Some(lines) => lines.iter().map(|line| fit(line, room)).collect(),
         None if app.logs.wrap => wrap(&shown.text, room),
         None => vec![fit(&shown.text, room)],
     };
     let mut rows = Vec::with_capacity(texts.len());
+    let colors: &[_] = if app.theme.colors && !is_laid_out { &shown.colors } else { &[] };
+    let mut begun = 0;
     for (at, text) in texts.into_iter().enumerate() {
         let lead = if at == 0 { lead.clone() } else { " ".repeat(indent) };
         let mut spans = vec![Span::styled(lead, app.theme.faint())];
-        spans.extend(highlighted(app, &text, style));
+        spans.extend(highlighted(app, &text, style, (colors, begun)));
+        begun += text.len();
         rows.push(Row::from(spans));
     }
     rows
@@ -307,15 +364,25 @@ fn pretty(text: &str) -> Option<Vec<String>> {
     Some(laid_out.lines().map(str::to_owned).collect())
 }
 
-fn highlighted(app: &App, text: &str, style: Style) -> Vec<Span<'static>> {
-    let Some(search) = &app.logs.search else { return vec![Span::styled(text.to_owned(), style)] };
-    let mut spans = Vec::new();
-    let mut done = 0;
-    for found in search.find_iter(text).filter(|found| !found.is_empty()) {
-        spans.push(Span::styled(text[done..found.start()].to_owned(), style));
-        spans.push(Span::styled(found.as_str().to_owned(), app.theme.found()));
-        done = found.end();
-    }
-    spans.push(Span::styled(text[done..].to_owned(), style));
-    spans
+/// A piece of a line in its own colours, with what was searched for; it begins at this byte of the line.
+fn highlighted(
+    app: &App,
+    text: &str,
+    style: Style,
+    (colors, begun): (&[(Range<usize>, Style)], usize),
+) -> Vec<Span<'static>> {
+    let here = |range: &Range<usize>| {
+        let place = |at: usize| at.saturating_sub(begun).min(text.len());
+        place(range.start)..place(range.end)
+    };
+    let colors: Vec<_> = colors.iter().map(|(range, own)| (here(range), style.patch(*own))).collect();
+    let found = app.logs.search.iter().flat_map(|search| search.find_iter(text)).map(|found| found.range());
+    let parts: Vec<_> = found.map(|range| (range, app.theme.found())).chain(colors).collect();
+    // Where anything begins or ends; what was searched for comes first, and so counts more.
+    let mut cuts: Vec<usize> = parts.iter().flat_map(|(range, _)| [range.start, range.end]).collect();
+    cuts.extend([0, text.len()]);
+    cuts.sort_unstable();
+    cuts.dedup();
+    let style_at = |at: usize| parts.iter().find(|(range, _)| range.contains(&at)).map_or(style, |(_, style)| *style);
+    cuts.windows(2).map(|cut| Span::styled(text[cut[0]..cut[1]].to_owned(), style_at(cut[0]))).collect()
 }

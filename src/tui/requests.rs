@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use jiff::Timestamp;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
@@ -119,6 +120,13 @@ impl Requests {
     pub fn go_in(&mut self, trace: &str, by: isize) {
         let last = self.of(trace).len().saturating_sub(1);
         self.bar = self.bar.saturating_add_signed(by).min(last);
+    }
+
+    /// When the selected request of a waterfall began.
+    pub fn begun(&self, trace: &str) -> Option<Timestamp> {
+        let requests = self.of(trace);
+        let bar = waterfall(&requests).into_iter().nth(self.bar)?;
+        requests.get(bar.request)?.time.parse().ok()
     }
 
     /// Whoever served the selected request of a waterfall, and the id that its log may have.

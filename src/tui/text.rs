@@ -5,8 +5,14 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// One line without anything that could move the cursor.
 pub fn clean(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    clean_after(&mut out, text);
+    out
+}
+
+/// The same behind what is there already, up to the stops of tabs.
+pub fn clean_after(out: &mut String, text: &str) {
     let plain = anstream::adapter::strip_str(text).to_string();
-    let mut out = String::with_capacity(plain.len());
     for c in plain.chars() {
         match c {
             '\t' => {
@@ -17,7 +23,6 @@ pub fn clean(text: &str) -> String {
             c => out.push(c),
         }
     }
-    out
 }
 
 /// The beginning of a text that fits a width, with an ellipsis where it was cut.

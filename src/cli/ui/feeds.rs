@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -20,6 +21,8 @@ use crate::view::{Explanation, Flow, Request, Service, Shift, ShiftState};
 
 /// Lines of the past that are shown of a service.
 pub const PAST: usize = 1000;
+/// What was written so long before a request is shown with it.
+const BEFORE: Duration = Duration::from_secs(10);
 /// The last lines below an explanation.
 const LINES: usize = 30;
 /// What changes with the time alone is asked for again so often, while it is shown.
@@ -88,9 +91,9 @@ impl Feeds {
         if wants.usage != self.wants.usage {
             self.rows = Task(tokio::spawn(self.source.clone().rows(wants.usage)));
         }
-        if wants.logs != self.wants.logs {
-            let names = wants.logs.clone();
-            self.logs = (!names.is_empty()).then(|| Task(tokio::spawn(self.source.clone().lines(names))));
+        if (&wants.logs, wants.logs_from) != (&self.wants.logs, self.wants.logs_from) {
+            let (names, from) = (wants.logs.clone(), wants.logs_from);
+            self.logs = (!names.is_empty()).then(|| Task(tokio::spawn(self.source.clone().lines(names, from))));
         }
         if wants.why != self.wants.why {
             let why = wants.why.clone();
@@ -168,13 +171,29 @@ impl Source {
         }
     }
 
-    async fn lines(self, names: Vec<String>) {
-        let from = From { start: Start::Tail(PAST), since: None };
-        let Ok(mut follower) = Follower::new(&self.client, &self.logs, &names, from).await else { return };
-        while let Ok(Some(lines)) = follower.next().await {
-            if self.messages.send(Msg::Lines(names.clone(), lines)).await.is_err() {
+    async fn lines(self, names: Vec<String>, from: Option<Timestamp>) {
+        let start = match from {
+            // What led to it is looked for too.
+            Some(time) => Start::Since(time.checked_sub(BEFORE).unwrap_or(Timestamp::MIN)),
+            None => Start::Tail(PAST),
+        };
+        let message = |lines| match from {
+            Some(time) => Msg::LinesFrom(time, names.clone(), lines),
+            None => Msg::Lines(names.clone(), lines),
+        };
+        let follower = Follower::new(&self.client, &self.logs, &names, From { start, since: None }).await;
+        let Ok(mut follower) = follower else { return };
+        while let Ok(Some(lines)) = follower.past() {
+            if self.messages.send(message(lines)).await.is_err() {
                 return;
             }
+        }
+        // That nothing is written yet is word, too.
+        let mut told = self.messages.send(message(Vec::new())).await;
+        while told.is_ok()
+            && let Ok(Some(lines)) = follower.next().await
+        {
+            told = self.messages.send(message(lines)).await;
         }
     }
 
