@@ -23,7 +23,7 @@ use crate::effects::snapshots::{self, Copied, Live, Snapshot as Saved, Store};
 use crate::manifest::{Request, did_you_mean};
 use crate::model::Workspace;
 use quiet::{Ended, Running, off_the_loop};
-use words::{and_not_started, half_made, left_out, nothing_to_save, stuck, told, trouble};
+use words::{and_not_started, half_made, left_out, nothing_to_save, still_had, stuck, told, trouble};
 
 #[derive(Debug, Args)]
 pub struct Snapshot {
@@ -131,7 +131,7 @@ impl Site {
     async fn keep(&self, output: &Output) -> Result<ExitCode, Error> {
         let store = self.store(output)?;
         store.keep_restored().map_err(trouble)?;
-        self.sweep(store).await?;
+        self.sweep(store, output).await?;
         output.say("what was restored stays");
         Ok(ExitCode::SUCCESS)
     }
@@ -143,18 +143,20 @@ impl Site {
         let _lock = self.lock()?;
         let store = self.store(output)?;
         store.take_back().map_err(trouble)?;
-        self.sweep(store).await?;
+        self.sweep(store, output).await?;
         output.say("the data is as it was before");
         Ok(ExitCode::SUCCESS)
     }
 
-    async fn sweep(&self, store: Store) -> Result<(), Error> {
+    async fn sweep(&self, store: Store, output: &Output) -> Result<(), Error> {
         let lives = self.lives();
         let swept = move |_: &AtomicBool| {
             store.empty_trash();
             store.sweep_volumes(&lives)
         };
-        off_the_loop(&mut Stop::new()?, swept).await
+        let left = off_the_loop(&mut Stop::new()?, swept).await?;
+        left.iter().for_each(|volume| output.say(&still_had(volume)));
+        Ok(())
     }
 
     async fn branch(&self) -> Option<String> {
@@ -259,7 +261,7 @@ impl Site {
                 let took = begun.elapsed();
                 staged.keep().map_err(trouble)?;
                 told("restored", &saved, took, output);
-                self.clear_up((store, swept), &saved, &mut stop).await?;
+                self.clear_up((store, swept), &saved, &mut stop, output).await?;
                 late.map_or(Ok(ExitCode::SUCCESS), Err)
             }
             Ok(Ended::Stuck(error)) => Err(stuck(error, &staged.aside())),
@@ -267,7 +269,7 @@ impl Site {
                 if let Err(other) = staged.drop_rest() {
                     return Err(error.hint(other.to_string()));
                 }
-                self.clear_up((store, swept), &saved, &mut stop).await?;
+                self.clear_up((store, swept), &saved, &mut stop, output).await?;
                 Err(error)
             }
         }
@@ -280,9 +282,11 @@ impl Site {
         (store, lives): (Arc<Store>, Vec<Live>),
         saved: &Saved,
         stop: &mut Stop,
+        output: &Output,
     ) -> Result<(), Error> {
         let sweeping = store.clone();
-        off_the_loop(stop, move |_| sweeping.sweep_volumes(&lives)).await?;
+        let left = off_the_loop(stop, move |_| sweeping.sweep_volumes(&lives)).await?;
+        left.iter().for_each(|volume| output.say(&still_had(volume)));
         match &self.running {
             Some(running) => {
                 running.make_ready(&saved.name).await;

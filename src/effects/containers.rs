@@ -56,7 +56,7 @@ pub use image::Freshness;
 pub use images::Images;
 pub use life::{Birth, Running, Sent};
 pub use typing::Seat;
-pub use vault::{Failed as VaultFailed, Vault, note as note_volumes};
+pub use vault::{Failed as VaultFailed, Vault, folder as volumes_folder, note as note_volumes, used as used_volumes};
 pub use visit::exec;
 pub use volumes::{remove_volumes, volumes};
 

@@ -1,8 +1,8 @@
 //! The data of services as it was, by name, in the workspace's state.
 //!
-//! A snapshot is a folder: a copy of each service's data, and a note, which is written last. It is made beside its place
-//! and put there whole. What is restored is copied, or lies ready (`ready`), beside the data and changes places with it (`swap`), so that the one
-//! or the other is there whatever ends this process.
+//! A snapshot is a folder: a copy of each service's data, and a note, which is written last. It is made beside its
+//! place and put there whole. What is restored is copied, or lies ready (`ready`), beside the data and changes places
+//! with it (`swap`), so that the one or the other is there whatever ends this process.
 
 mod extents;
 mod ready;
@@ -77,8 +77,8 @@ pub fn is_name(name: &str) -> bool {
 #[derive(Debug)]
 pub struct Store {
     folder: PathBuf,
-    /// The note that tells which engine has volumes.
-    volumes: PathBuf,
+    /// Whose volumes are part of them.
+    home: Home,
     /// What should be gone and could not be removed.
     pub unswept: Vec<Trouble>,
     _turn: Turn,
@@ -97,7 +97,7 @@ impl Store {
             Err(holder) if holder == ready::WHO => locks::take(&lock, &who).map_err(failed)?,
             Err(holder) => return Err(Trouble::Busy(holder)),
         };
-        let mut store = Self { folder: folder.clone(), volumes: home.volumes(), unswept: Vec::new(), _turn: turn };
+        let mut store = Self { folder: folder.clone(), home: home.clone(), unswept: Vec::new(), _turn: turn };
         ready::sweep(&folder);
         store.put_back_replaced().map_err(failed)?;
         let left = store.left(home).map_err(failed)?;
@@ -277,8 +277,15 @@ impl Store {
         let mut staged = Staged { store, name, parts: Vec::new(), swapped: OnceLock::new() };
         let begun = lives.iter().try_for_each(|live| {
             let aside = swap::aside(&live.folder);
+            // What tells of volumes is one folder for all services that keep their data in some.
+            let is_begun = staged.parts.iter().any(|(_, swap, _)| swap.staged == aside);
+            if !is_begun {
+                make_room(&aside)?;
+            }
             let copies = self.bring(saved, live, &aside, call_off)?;
-            staged.parts.push((live.service.clone(), Swap::of(&live.folder, &aside)?, copies));
+            if !is_begun {
+                staged.parts.push((live.service.clone(), Swap::of(&live.folder, &aside)?, copies));
+            }
             Ok(())
         });
         if begun.is_err() {
@@ -295,9 +302,8 @@ impl Store {
         if kinds[0] != kinds[1] {
             return Err(Trouble::Another(live.service.clone(), kinds[0], kinds[1]));
         }
-        make_room(aside)?;
         if part.volumes {
-            volumes::bring(&self.vault()?, live, &from, aside, call_off)?;
+            volumes::bring(&self.vault()?, live, (part, &from), aside, call_off)?;
             return Ok(Index::new());
         }
         if ready::take(&self.folder, saved, &live.service, aside) {
@@ -309,19 +315,20 @@ impl Store {
     }
 
     fn vault(&self) -> Result<Vault, Trouble> {
-        // Where no note tells otherwise, it is the engine that would be used.
-        let found = vault(&self.volumes)?;
+        // Where no note tells of an engine, none was ever asked for a volume.
+        let found = vault(&self.home)?;
         found.ok_or_else(|| Trouble::Engine("the workspace has no volumes; `nagaya up` makes them".to_owned()))
     }
 
-    /// Removes volumes that were replaced, or were not needed after all; none while a restore is not over.
-    pub fn sweep_volumes(&self, lives: &[Live]) -> Result<(), Trouble> {
-        let lives: Vec<&Live> = lives.iter().filter(|live| !live.volumes.is_empty()).collect();
-        if lives.is_empty() || self.note().exists() {
-            return Ok(());
+    /// Removes volumes that were replaced, or were not needed after all; none while a restore is not over. Those that
+    /// containers have all the same, and so are left.
+    pub fn sweep_volumes(&self, lives: &[Live]) -> Result<Vec<String>, Trouble> {
+        let volumes: Vec<String> = lives.iter().flat_map(|live| live.volumes.clone()).collect();
+        if volumes.is_empty() || self.note().exists() {
+            return Ok(Vec::new());
         }
-        let Some(vault) = vault(&self.volumes)? else { return Ok(()) };
-        lives.iter().try_for_each(|live| vault.sweep(&live.folder, &live.volumes).map_err(Trouble::Engine))
+        let Some(vault) = vault(&self.home)? else { return Ok(Vec::new()) };
+        vault.sweep(&volumes).map_err(|failed| volumes::trouble(failed, self.note()))
     }
 
     /// Removes a snapshot.

@@ -30,6 +30,14 @@ pub fn left_out(live: &Live, workspace: &Workspace) -> String {
     }
 }
 
+/// Of a volume that was replaced, or made for nothing, and is there yet.
+pub fn still_had(volume: &str) -> String {
+    format!(
+        "the volume {volume} is in use no more, and stays until the next restore: a container has it yet, with what is \
+         in it, as it was not started again"
+    )
+}
+
 pub fn half_made(live: &Live) -> Error {
     let error = Error::failed(format!("the data of {} is half made, so nothing was saved", live.service));
     error.hint("`nagaya up --wait` makes it anew")

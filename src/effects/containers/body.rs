@@ -30,7 +30,7 @@ pub struct Wanted {
     pub planned: Arc<Planned>,
     pub instance: u32,
     pub zone: Arc<Zone>,
-    /// The folder of the service's data, which tells which volumes it uses.
+    /// The folder of the service's data; beside it is told which volumes are in use.
     pub data: PathBuf,
     /// The Kubernetes namespace of the workspace.
     pub namespace: String,
@@ -47,19 +47,26 @@ impl Wanted {
         subnet.outside(self.planned.own_address(self.instance))
     }
 
+    /// What the workspace's volumes are called that were restored.
+    fn used(&self) -> Result<BTreeMap<String, String>, String> {
+        let folder = vault::folder(self.data.parent().unwrap_or(&self.data));
+        vault::used(&folder)
+            .map_err(|error| format!("which volumes are in use is not known: {}: {error}", folder.display()))
+    }
+
     /// The image by which the engine knows it.
     pub fn image(&self) -> String {
         self.planned.container().map(|it| super::image::reference(&it.image, &self.workspace)).unwrap_or_default()
     }
 }
 
-/// The request for a container.
-pub fn body(wanted: &Wanted, container: &PlannedContainer, site: &Site) -> ContainerCreateBody {
+/// The request for a container. Fails where it is not known which volumes are in use: it would get others.
+pub fn body(wanted: &Wanted, container: &PlannedContainer, site: &Site) -> Result<ContainerCreateBody, String> {
     let (planned, settings) = (&wanted.planned, &container.settings);
     let own = [(SERVICE.to_owned(), planned.name.to_string()), (NUMBER.to_owned(), wanted.instance.to_string())];
     let labels = settings.labels.iter().cloned().chain(own).chain(labels(&wanted.workspace));
     let signal = planned.stop.signal;
-    ContainerCreateBody {
+    Ok(ContainerCreateBody {
         image: Some(wanted.image()),
         hostname: Some(settings.host_name.clone().unwrap_or_else(|| planned.name.to_string())),
         user: planned.user.as_ref().map(ToString::to_string),
@@ -73,10 +80,10 @@ pub fn body(wanted: &Wanted, container: &PlannedContainer, site: &Site) -> Conta
         stop_signal: (signal != Signal::TERM).then(|| signal.to_string()),
         // Whether it is healthy is found out here.
         healthcheck: Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() }),
-        host_config: Some(host_config(wanted, settings, site)),
+        host_config: Some(host_config(wanted, settings, site)?),
         networking_config: Some(place(&site.network, wanted.address(site.subnet))),
         ..ContainerCreateBody::default()
-    }
+    })
 }
 
 fn variables(wanted: &Wanted) -> Vec<String> {
@@ -86,7 +93,7 @@ fn variables(wanted: &Wanted) -> Vec<String> {
     all.into_iter().map(|(name, value)| format!("{name}={value}")).collect()
 }
 
-fn host_config(wanted: &Wanted, settings: &Settings, site: &Site) -> HostConfig {
+fn host_config(wanted: &Wanted, settings: &Settings, site: &Site) -> Result<HostConfig, String> {
     let some = |list: &Vec<String>| (!list.is_empty()).then(|| list.clone());
     let bytes = |size: crate::model::Size| i64::try_from(size.0).unwrap_or(i64::MAX);
     let memory = |mount: &Mount| match &mount.source {
@@ -102,11 +109,11 @@ fn host_config(wanted: &Wanted, settings: &Settings, site: &Site) -> HostConfig 
         soft: Some(it.soft),
         hard: Some(it.hard),
     });
-    HostConfig {
+    Ok(HostConfig {
         network_mode: Some(site.network.clone()),
         // Its output comes here; the engine's own copy is kept small.
         log_config: Some(log_config()),
-        mounts: Some(mounts(wanted, settings, site)),
+        mounts: Some(mounts(wanted, settings, site)?),
         tmpfs: (!tmpfs.is_empty()).then_some(tmpfs),
         extra_hosts: Some(hosts(wanted, settings, site.subnet)),
         dns: some(&settings.dns),
@@ -124,7 +131,7 @@ fn host_config(wanted: &Wanted, settings: &Settings, site: &Site) -> HostConfig 
         console_size: (wanted.planned.stdin == Stdin::Terminal).then_some(size),
         shm_size: limits.shared_memory.map(bytes),
         ..HostConfig::default()
-    }
+    })
 }
 
 /// Where a container looks for servers of names.
@@ -132,8 +139,8 @@ const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 /// Its own, and the file that has it ask the router for names: the engine's server would lead to containers past the
 /// proxy, and knows none of a service's other names.
-fn mounts(wanted: &Wanted, settings: &Settings, site: &Site) -> Vec<EngineMount> {
-    let used = vault::used(&wanted.data);
+fn mounts(wanted: &Wanted, settings: &Settings, site: &Site) -> Result<Vec<EngineMount>, String> {
+    let used = wanted.used()?;
     let own = settings.mounts.iter().filter_map(|it| mount(it, &wanted.workspace, &used));
     let is_taken = settings.mounts.iter().any(|mount| mount.target == RESOLV_CONF);
     let names = (settings.dns.is_empty() && !is_taken).then(|| EngineMount {
@@ -143,7 +150,7 @@ fn mounts(wanted: &Wanted, settings: &Settings, site: &Site) -> Vec<EngineMount>
         read_only: Some(true),
         ..EngineMount::default()
     });
-    own.chain(names).collect()
+    Ok(own.chain(names).collect())
 }
 
 fn log_config() -> HostConfigLogConfig {

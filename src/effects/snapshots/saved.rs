@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::volumes::trouble;
 use super::{NOTE, Trouble};
 use crate::effects::containers::Vault;
 use crate::effects::fs::{names, read_own};
@@ -36,6 +37,7 @@ pub struct Part {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Live {
     pub service: String,
+    /// Where that is in volumes, what tells of them.
     pub folder: PathBuf,
     /// The volumes in which a container keeps it, by their names in the manifest.
     pub volumes: Vec<String>,
@@ -83,12 +85,15 @@ pub fn is_half_made(live: &Live) -> bool {
 /// Those services that have data, and the others. It waits where there are volumes.
 pub fn with_data(home: &Home, lives: Vec<Live>) -> Result<(Vec<Live>, Vec<Live>), Trouble> {
     let is_asked = lives.iter().any(|live| !live.volumes.is_empty());
-    let vault = if is_asked { vault(&home.volumes())? } else { None };
+    let vault = if is_asked { vault(home)? } else { None };
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for live in lives {
         let has_data = match &vault {
             _ if live.volumes.is_empty() => fs::read_dir(&live.folder).is_ok_and(|mut it| it.next().is_some()),
-            Some(vault) => !vault.there(&live.folder, &live.volumes).map_err(Trouble::Engine)?.is_empty(),
+            Some(vault) => {
+                let there = vault.there(&live.volumes).map_err(|failed| trouble(failed, home.data()))?;
+                !there.is_empty()
+            }
             None => false,
         };
         if has_data { &mut with } else { &mut without }.push(live);
@@ -96,7 +101,7 @@ pub fn with_data(home: &Home, lives: Vec<Live>) -> Result<(Vec<Live>, Vec<Live>)
     Ok((with, without))
 }
 
-/// The volumes of the workspace whose note this is.
-pub fn vault(note: &Path) -> Result<Option<Vault>, Trouble> {
-    Vault::open(note).map_err(Trouble::Engine)
+/// The volumes of a workspace.
+pub fn vault(home: &Home) -> Result<Option<Vault>, Trouble> {
+    Vault::open(home).map_err(Trouble::Engine)
 }
