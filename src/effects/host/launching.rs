@@ -59,9 +59,10 @@ impl Host {
     /// The words of a service. What has a result that is kept is run by this program, and what has a lock waits for it
     /// first by way of it.
     pub(super) fn words(&self, planned: &Planned, variables: &mut texts::Variables) -> Result<Vec<u8>, String> {
-        let own = match (self.kept.get(&planned.name), &planned.lock) {
-            (Some(job), _) => {
-                texts::set(variables, KEPT, &self.kept_order(job)?);
+        let order = self.kept.get(&planned.name).and_then(|job| self.kept_order(job));
+        let own = match (order, &planned.lock) {
+            (Some(order), _) => {
+                texts::set(variables, KEPT, &order);
                 vec!["kept".to_owned()]
             }
             (None, Some(lock)) => {
@@ -74,17 +75,16 @@ impl Host {
         Ok(texts::block(&[&[text(program)?], own.as_slice(), planned.argv()].concat()))
     }
 
-    /// What `nagaya kept` is told.
-    fn kept_order(&self, job: &KeptJob) -> Result<String, String> {
-        let places = Places::find().map_err(|error| error.to_string())?;
+    /// What `nagaya kept` is told. Paths that are no text cannot be, and such a task runs every time.
+    fn kept_order(&self, job: &KeptJob) -> Option<String> {
         let order = KeptOrder {
             job: job.clone(),
-            store: places.results(),
+            store: Places::find().ok()?.results(),
             limit: environment::variable(CACHE_SIZE).map(|size| size.to_string_lossy().into_owned()),
             locks: self.home.task_locks(),
             who: format!("the engine, process {}", std::process::id()),
         };
-        serde_json::to_string(&order).map_err(|error| format!("a path cannot be told: {error}"))
+        serde_json::to_string(&order).ok()
     }
 
     /// The system's error, in terms of what the manifest says.
