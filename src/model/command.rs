@@ -78,10 +78,29 @@ const SHELL_WORDS: [&str; 44] = [
     "unalias", "unset", "until", "while",
 ];
 
-/// Whether a shell's line has a word of its own for its arguments: `$@`, `${1}` and the like.
+/// Whether a shell's line has a word of its own for its arguments: `$@`, `${1}` and the like. What is in single quotes
+/// or behind a backslash is somebody else's, as the `$1` of awk.
 fn reads_arguments(line: &str) -> bool {
-    let first = |rest: &str| rest.trim_start_matches('{').chars().next();
-    line.split('$').skip(1).any(|rest| first(rest).is_some_and(|it| "@*123456789".contains(it)))
+    let (mut is_single, mut is_double) = (false, false);
+    let mut rest = line.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '\'' if !is_double => is_single = !is_single,
+            _ if is_single => {}
+            '\\' => {
+                rest.next();
+            }
+            '"' => is_double = !is_double,
+            '$' if is_argument(rest.as_str()) => return true,
+            _ => {}
+        }
+    }
+    false
+}
+
+/// What stands behind a `$`.
+fn is_argument(rest: &str) -> bool {
+    rest.trim_start_matches('{').starts_with(['@', '*', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
 }
 
 #[cfg(test)]
@@ -95,10 +114,13 @@ mod tests {
             command.argv_with(&["a b".to_owned()]).swap_remove(2)
         };
         assert_eq!(given("run it"), "run it \"$@\"");
-        for line in ["for it in \"$@\"; do run $it; done", "run ${1:-x}", "run $*"] {
+        for line in ["for it in \"$@\"; do run $it; done", "run ${1:-x}", "run $*", "echo \"it's $1\"", "echo 'a' $2"] {
             assert_eq!(given(line), line);
         }
-        assert_eq!(given("run $HOME ${PORT}"), "run $HOME ${PORT} \"$@\"");
+        let others = ["run $HOME ${PORT}", "awk '{print $1}'", "sh -c 'run \"$@\"' sh", "echo \\$1 \"\\$1\" \\'"];
+        for line in others {
+            assert_eq!(given(line), format!("{line} \"$@\""));
+        }
     }
 
     #[test]
