@@ -68,7 +68,8 @@ pub struct Rates {
 
 impl Tally {
     fn count(&mut self, record: &Record) {
-        self.note(is_failed(record), record.duration.as_secs_f64() * 1e6);
+        let is_failed = is_failed(record.error.is_some(), record.status, record.grpc_status);
+        self.note(is_failed, record.duration.as_secs_f64() * 1e6);
     }
 
     /// One more, which took so many microseconds.
@@ -113,10 +114,9 @@ impl Tally {
     }
 }
 
-fn is_failed(record: &Record) -> bool {
-    record.error.is_some()
-        || record.status.is_some_and(|status| status >= 500)
-        || record.grpc_status.is_some_and(|status| status != 0)
+/// Whether a request failed: by its status, or as the proxy had to answer itself.
+pub fn is_failed(is_own_answer: bool, status: Option<u16>, grpc_status: Option<u16>) -> bool {
+    is_own_answer || status.is_some_and(|status| status >= 500) || grpc_status.is_some_and(|status| status != 0)
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 8 times 64")]
