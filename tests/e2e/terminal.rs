@@ -320,6 +320,25 @@ fn who_boots_hears_of_it_in_lines_too() {
 }
 
 #[test]
+fn who_has_everything_stopped_cannot_leave_it_running_any_more() {
+    let slow = "trap \"until [ -e go ]; do sleep 0.01; done; exit 0\" TERM; echo up; while :; do sleep 0.05; done";
+    let sandbox = Sandbox::new(&format!(
+        "name: slow\nservices: {{ web: {{ command: '{slow}', stop_grace_period: 60s, readiness: {{ log: up }} }} }}"
+    ));
+    let terminal = Terminal::open(&sandbox, (100, 40), "up --words");
+    terminal.shows("help says what can be typed");
+    until("web is ready", || sandbox.row("web")["ready"] == true);
+    terminal.press(&["quit", "Enter", "stop", "Enter"]);
+    terminal.shows("stopping everything");
+    terminal.press(&["quit", "Enter"]);
+    terminal.shows("slow is stopping already");
+    sandbox.write("go", "");
+    terminal.shows("slow is down");
+    terminal.shows("ended with 0");
+    assert!(!terminal.has("runs on"));
+}
+
+#[test]
 fn words_are_said_and_typed_in_lines() {
     let sandbox = Sandbox::new(MANIFEST);
     sandbox.up();

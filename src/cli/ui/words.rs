@@ -240,6 +240,10 @@ impl Listener {
                 self.owner = Owner::Asked;
                 self.say(vec!["stop everything, or leave it running? type stop, leave or stay".to_owned()]);
             }
+            // It is to be heard how that ends.
+            Some("quit" | "q" | "exit") if self.owner != Owner::No => {
+                self.say(vec![format!("{} is stopping already; Ctrl-c kills", self.identity.name)]);
+            }
             Some("quit" | "q" | "exit") => return Ok(false),
             Some("help") => self.say(HELP.map(str::to_owned).into()),
             Some("cancel") => self.say(vec!["nothing runs".to_owned()]),
