@@ -52,11 +52,13 @@ pub fn helped(mut words: Vec<OsString>) -> Vec<OsString> {
         return words;
     }
     let flags = Global::augment_args(clap::Command::new("nagaya"));
-    let has_value = |word: &str| {
-        let mut valued = flags.get_arguments().filter(|flag| flag.get_action().takes_values());
-        match word.strip_prefix("--") {
-            Some(long) => valued.any(|flag| flag.get_long() == Some(long)),
-            None => valued.any(|flag| flag.get_short().is_some() && flag.get_short() == word.chars().last()),
+    let valued: Vec<_> = flags.get_arguments().filter(|flag| flag.get_action().takes_values()).collect();
+    let has_value = |word: &str| match word.strip_prefix("--") {
+        Some(long) => valued.iter().any(|flag| flag.get_long() == Some(long)),
+        // What stands behind the letter of such a flag is its value already.
+        None => {
+            let letter = word.find(|letter: char| valued.iter().any(|flag| flag.get_short() == Some(letter)));
+            letter.is_some_and(|place| place + 1 == word.len())
         }
     };
     let mut at = 1;
@@ -115,6 +117,8 @@ mod tests {
             ("nagaya -C . --project-name shop -q help up", "nagaya -C . --project-name shop -q up --help"),
             ("nagaya --file=a.yaml help dtab get", "nagaya --file=a.yaml dtab get --help"),
             ("nagaya -p help up", "nagaya -p help up"),
+            ("nagaya -C/x/f help up", "nagaya -C/x/f up --help"),
+            ("nagaya -qf a.yaml help up", "nagaya -qf a.yaml up --help"),
             ("nagaya exec web help", "nagaya exec web help"),
             ("nagaya -C", "nagaya -C"),
         ] {
