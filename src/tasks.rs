@@ -21,7 +21,7 @@ mod walk;
 
 pub use called::{by_package, called, is_pattern};
 pub use discover::{Listing, discover};
-pub use launch::Invoke;
+pub use launch::{Invoke, relative};
 pub use listed::{ASKINGS, Asking, Question, merge, questions};
 pub use package_manager::{Manager, marks};
 pub use program::{Ambiguous, owner};

@@ -14,6 +14,7 @@ use super::{init, locate};
 use crate::effects::{fs, globs};
 use crate::manifest::{self, Addition, BuiltIn, TEMPLATES};
 use crate::model::{ServiceName, TaskName};
+use crate::tasks::relative;
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -171,10 +172,43 @@ fn addition(name: &str, found: &FoundTask, args: &AddTask, base: &Path) -> Addit
     }
     if !args.inputs.is_empty() || !args.outputs.is_empty() {
         // What the runner is told to do is in its file: a result of other words would be another one.
-        let source = found.file.strip_prefix(&found.folder).ok().map(globs::exactly);
-        let inputs: Vec<String> = args.inputs.iter().cloned().chain(source).collect();
+        let source = match found.file.strip_prefix(&found.folder) {
+            Ok(below) => globs::exactly(below),
+            Err(_) => globs::exactly(Path::new(&relative(&found.file, &found.folder))),
+        };
+        let inputs: Vec<String> = args.inputs.iter().cloned().chain([source]).collect();
         lines.push(format!("  inputs: [{}]", list(&inputs)));
         lines.push(format!("  outputs: [{}]", list(&args.outputs)));
     }
     Addition { name: name.to_owned(), lines }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_of_a_task_is_an_input_wherever_it_is() {
+        let args = AddTask {
+            task: "docs".to_owned(),
+            name: None,
+            inputs: vec!["src".to_owned()],
+            outputs: vec!["out".to_owned()],
+            needs: Vec::new(),
+            dry_run: false,
+        };
+        for (file, input) in [("/w/sub/Makefile", "Makefile"), ("/w/common/docs.mk", "../common/docs.mk")] {
+            let found = FoundTask {
+                name: "docs".to_owned(),
+                folder: "/w/sub".into(),
+                file: file.into(),
+                words: vec!["make".to_owned(), "docs".to_owned()],
+                description: None,
+                because: String::new(),
+            };
+            let lines = addition("docs", &found, &args, Path::new("/w")).lines;
+            let inputs = format!("  inputs: [{}, {}]", manifest::literal("src"), manifest::literal(input));
+            assert!(lines.contains(&inputs), "{lines:?}");
+        }
+    }
 }
