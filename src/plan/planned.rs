@@ -99,7 +99,7 @@ pub struct PlannedWatch {
 #[derive(Debug, Clone, PartialEq)]
 pub enum PlannedRun {
     Process {
-        /// For people.
+        /// As the manifest has it, for people.
         command: String,
         argv: Vec<String>,
     },

@@ -80,7 +80,10 @@ impl Containers {
             .map(|(name, image, file)| format!("`{name}` of {file} is a container ({image}); it stays with Compose"));
         let is_lost = |built: &&Built| !proposed.iter().any(|it| it.folder == built.folder);
         let lost = self.built.iter().filter(is_lost).map(|Built { name, file, .. }| {
-            format!("`{name}` of {file} is built, and what would run it without a container is not known; it stays with Compose")
+            format!(
+                "`{name}` of {file} is built, and what would run it without a container is not known; it stays with \
+                 Compose"
+            )
         });
         images.chain(lost).collect()
     }
