@@ -122,7 +122,7 @@ pub fn layers(
         generated: generated(service, outlook, own, surroundings),
         sealed: service.container().is_some(),
         shell: seen(&surroundings.shell),
-        proxies: if outlook.calls_by_name() { seen(&outlook.proxies) } else { Proxies::default() },
+        proxies: if outlook.calls_by_name() { seen(outlook.proxies) } else { Proxies::default() },
         dotenv: environment.dotenv.clone(),
         files: environment.files.clone(),
         declared: declared.collect(),

@@ -47,7 +47,6 @@ use crate::effects::pods::Inbox;
 use crate::effects::registry::{self, Lock};
 use crate::launcher::{Client, Process, Report, give_back};
 use crate::model::Workspace;
-use crate::pipeline::kept_jobs;
 use crate::plan::{Plan, Site, shadow_notice};
 use crate::route::remotes::Away;
 use crate::supervise::{Command, Effect, Fact, Input, State, Status, World};
@@ -138,8 +137,7 @@ impl Engine {
         let shadowed = shadow_notice(world.plan().services.iter().map(|planned| &planned.environment));
         let own = moved.into_iter().chain(shadowed).chain(unkept).chain(publisher.plan(&world));
         let notices = [notices, own.collect()].concat();
-        host.set_kept(kept_jobs(&workspace, &setup.shell));
-        write_files(&setup, &world, &publisher, &mut host)?;
+        write_files(&setup, &workspace, &world, &publisher, &mut host)?;
         let ((ask_sender, asks), (load_sender, loaded)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
         let (watchers, ending) = (watch::Sender::new(0), watch::Sender::new(false));
         let (shifts, mirrors) = (Shifts::new(Requests::default()), watch::Sender::default());

@@ -13,7 +13,6 @@ use crate::effects::places::workspace_id;
 use crate::effects::{ledger, ports, registry};
 use crate::manifest::{Request, did_you_mean};
 use crate::model::Workspace;
-use crate::pipeline::kept_jobs;
 use crate::plan::{Lint, PlannedPort, door_clash};
 use crate::route::history::Record;
 use crate::route::remotes::Away;
@@ -281,8 +280,7 @@ impl Engine {
         self.host.set_plan(self.world.plan().clone());
         self.effects.extend(effects);
         let notices = self.publisher.plan(&self.world);
-        self.host.set_kept(kept_jobs(workspace, &self.setup.shell));
-        write_files(&self.setup, &self.world, &self.publisher, &mut self.host)?;
+        write_files(&self.setup, workspace, &self.world, &self.publisher, &mut self.host)?;
         self.workspace = Arc::new(workspace.clone());
         self.setup.scale = scale;
         self.post_notices();

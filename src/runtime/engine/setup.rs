@@ -11,6 +11,7 @@ use crate::effects::trial::Possible;
 use crate::effects::{descriptors, etc, ports, ranges};
 use crate::manifest::Request;
 use crate::model::{NetworkMode, Workspace};
+use crate::pipeline::kept_jobs;
 use crate::plan::{LOOPBACK_RANGES, Plan, Shell, Site, Surroundings, claim, plan, slots, uses_names};
 use crate::runtime::publish::Publisher;
 use crate::runtime::{Problem, Scale};
@@ -54,8 +55,15 @@ pub(super) fn collect(home: &Home, ends: &Ends) -> Result<Collector, Problem> {
 }
 
 /// The files that services have in the place of the host's; those of containers are made with them.
-pub(super) fn write_files(setup: &Setup, world: &World, publisher: &Publisher, host: &mut Host) -> Result<(), Problem> {
+pub(super) fn write_files(
+    setup: &Setup,
+    workspace: &Workspace,
+    world: &World,
+    publisher: &Publisher,
+    host: &mut Host,
+) -> Result<(), Problem> {
     host.set_zone(publisher.zone());
+    host.set_kept(kept_jobs(workspace, &setup.shell));
     etc::write(&setup.home, world.plan(), &publisher.zone()).map_err(|error| Problem::Nothing {
         message: format!("the services' files in {} cannot be written: {error}", setup.home.etc().display()),
     })
