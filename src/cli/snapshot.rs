@@ -233,9 +233,11 @@ impl Site {
             let services = saved.services().join(", ");
             return Err(Error::failed(format!("`{}` is of {services}, which the manifest does not have", saved.name)));
         }
-        let (store, _lock) = self.open(output)?;
         let mut stop = Stop::new()?;
         let begun = clock::instant();
+        let (home, of) = (self.home.clone(), saved.clone());
+        off_the_loop(&mut stop, move |call_off| snapshots::wait_for_ready(&home, &of, call_off)).await?;
+        let (store, _lock) = self.open(output)?;
         let (wanted, from) = (lives.clone(), saved.clone());
         let swept = lives.clone();
         let store = Arc::new(store);

@@ -5,6 +5,7 @@
 //! with it (`swap`), so that the one or the other is there whatever ends this process.
 
 mod extents;
+mod files;
 mod ready;
 mod removal;
 mod saved;
@@ -27,7 +28,7 @@ use super::containers::Vault;
 use super::fs::{make_private_folder, names, replace};
 use super::locks::{self, Turn};
 use super::places::Home;
-pub use ready::{make as make_ready, of_which as ready_of};
+pub use ready::{make as make_ready, of_which as ready_of, wait_for as wait_for_ready};
 pub use removal::remove_tree;
 pub use saved::{Live, Part, Snapshot, branch, is_half_made, list, with_data};
 use saved::{read, vault};

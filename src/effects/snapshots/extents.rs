@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[cfg(target_os = "linux")]
 const PIECE: u64 = 64 << 20;
 
-/// Clones or copies all of `size` bytes into an empty file; [`io::ErrorKind::Interrupted`] when it was called off.
+/// Clones or copies all of `size` bytes into an empty file; [`io::ErrorKind::Interrupted`] when it was called off. `wrote`
+/// is told of each piece that was copied how many bytes it has.
 #[cfg(target_os = "linux")]
-pub fn copy(from: &File, to: &File, size: u64, call_off: &AtomicBool) -> io::Result<()> {
+pub fn copy(from: &File, to: &File, size: u64, wrote: &dyn Fn(u64), call_off: &AtomicBool) -> io::Result<()> {
     if size == 0 || rustix::fs::ioctl_ficlone(to, from).is_ok() {
         return Ok(());
     }
@@ -27,6 +28,7 @@ pub fn copy(from: &File, to: &File, size: u64, call_off: &AtomicBool) -> io::Res
                 // It became shorter, which is a change that is seen afterwards.
                 return Ok(());
             }
+            wrote(count);
             offset += count;
         }
         at = end;
@@ -95,11 +97,11 @@ fn piece(from: &File, to: &File, offset: u64, length: u64) -> io::Result<u64> {
 
 /// Copies all bytes; the library takes the system's best way.
 #[cfg(not(target_os = "linux"))]
-pub fn copy(mut from: &File, mut to: &File, _: u64, call_off: &AtomicBool) -> io::Result<()> {
+pub fn copy(mut from: &File, mut to: &File, _: u64, wrote: &dyn Fn(u64), call_off: &AtomicBool) -> io::Result<()> {
     if call_off.load(Ordering::Relaxed) {
         return Err(io::ErrorKind::Interrupted.into());
     }
-    io::copy(&mut from, &mut to).map(drop)
+    io::copy(&mut from, &mut to).map(wrote)
 }
 
 #[cfg(test)]
@@ -116,7 +118,7 @@ mod tests {
         from.seek(SeekFrom::Start(4 << 20)).unwrap();
         from.write_all(b"in the middle").unwrap();
         from.sync_all().unwrap();
-        copy(&from, &to, 8 << 20, &AtomicBool::new(false)).unwrap();
+        copy(&from, &to, 8 << 20, &|_| {}, &AtomicBool::new(false)).unwrap();
         let (mut one, mut other) = (Vec::new(), Vec::new());
         from.rewind().unwrap();
         from.read_to_end(&mut one).unwrap();
@@ -132,10 +134,13 @@ mod tests {
         let (mut from, mut to) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
         let bytes: Vec<u8> = (0..3_000_000_u32).map(|n| n.to_le_bytes()[0]).collect();
         from.write_all(&bytes).unwrap();
-        copy(&from, &to, bytes.len() as u64, &AtomicBool::new(false)).unwrap();
+        let told = std::cell::Cell::new(0);
+        copy(&from, &to, bytes.len() as u64, &|count| told.set(told.get() + count), &AtomicBool::new(false)).unwrap();
         let mut copied = Vec::new();
         to.rewind().unwrap();
         to.read_to_end(&mut copied).unwrap();
         assert!(copied == bytes);
+        // Where files are cloned nothing is written.
+        assert!([0, bytes.len() as u64].contains(&told.get()));
     }
 }

@@ -4,11 +4,12 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{LOCK, Snapshot, Trouble, exchange, extents, read, remove_tree, sync, trash, tree};
+use super::{LOCK, NotCopied, Snapshot, Trouble, exchange, extents, read, remove_tree, sync, trash, tree};
 use crate::effects::fs::{make_private_folder, read_own, replace};
 use crate::effects::locks;
 use crate::effects::places::Home;
@@ -19,6 +20,8 @@ const OWN_LOCK: &str = ".ready.lock";
 /// Who has the snapshots' turn while a copy is put into its place, which takes no time.
 pub const WHO: &str = "the engine";
 const NOTE: &str = "ready.json";
+/// From one look at whether a copy is made to the next.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Of which snapshot it is; one of the same name may have taken its place since.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +33,11 @@ struct Note {
 impl Note {
     fn of(saved: &Snapshot) -> Self {
         Self { name: saved.name.clone(), time: saved.time.clone() }
+    }
+
+    /// What its maker says while it is made.
+    fn who(&self) -> String {
+        format!("{} {}", self.time, self.name)
     }
 
     fn is_there(&self, folder: &Path) -> bool {
@@ -47,8 +55,22 @@ pub fn take(folder: &Path, saved: &Snapshot, service: &str, aside: &Path) -> boo
 pub fn sweep(folder: &Path) {
     if let Ok(Ok(_turn)) = locks::try_take(&folder.join(OWN_LOCK), "sweep") {
         let _ = remove_tree(&folder.join(NEW));
-        trash::empty(folder);
+        trash::sweep(folder);
     }
+}
+
+/// Waits for the copy of a snapshot while it is made: another one beside it would make both take longer. Not for who has
+/// the snapshots' turn.
+pub fn wait_for(home: &Home, saved: &Snapshot, call_off: &AtomicBool) -> Result<(), Trouble> {
+    let (lock, who) = (home.snapshots().join(OWN_LOCK), Note::of(saved).who());
+    let is_made = || locks::try_take(&lock, "a look").is_ok_and(|turn| turn.is_err_and(|holder| holder == who));
+    while is_made() {
+        if call_off.load(Ordering::Relaxed) {
+            return Err(NotCopied::CalledOff.into());
+        }
+        std::thread::park_timeout(LOOK);
+    }
+    Ok(())
 }
 
 /// The snapshot of which there is a second copy.
@@ -75,25 +97,31 @@ pub fn forget(folder: &Path, name: &str) {
     }
 }
 
-/// Removes what was discarded, and makes the copy of a snapshot in place of another's, if the disk has plenty of room.
+/// Makes the copy of a snapshot in place of another's, if the disk has plenty of room, and then removes what was discarded.
 /// Takes as long as that takes.
 pub fn make(home: &Home, name: &str, call_off: &AtomicBool) -> Result<(), Trouble> {
     let folder = home.snapshots();
-    let failed = |error| Trouble::Failed(folder.clone(), error);
-    let Ok(_own) = locks::try_take(&folder.join(OWN_LOCK), "ready").map_err(failed)? else { return Ok(()) };
+    let made = read(&folder.join(name)).map_or(Ok(()), |saved| make_of(&folder, &saved, call_off));
     trash::empty(&folder);
-    let Some(saved) = read(&folder.join(name)) else { return Ok(()) };
-    let folders = || saved.parts.iter().filter(|part| !part.volumes);
-    let is_whole = || folders().all(|part| folder.join(READY).join(&part.service).is_dir());
-    let is_of_use = || !(Note::of(&saved).is_there(&folder) && is_whole());
-    if folders().next().is_none() || extents::can_clone(&folder) || !is_of_use() || !has_plenty(&folder, saved.bytes())
-    {
+    made
+}
+
+fn make_of(folder: &Path, saved: &Snapshot, call_off: &AtomicBool) -> Result<(), Trouble> {
+    let failed = |error| Trouble::Failed(folder.to_owned(), error);
+    let (lock, who) = (folder.join(OWN_LOCK), Note::of(saved).who());
+    let _own = match locks::try_take(&lock, &who).map_err(failed)? {
+        Ok(turn) => turn,
+        Err(holder) if holder == who => return Ok(()),
+        // It is of another one, or somebody only looks.
+        Err(_) => locks::take(&lock, &who).map_err(failed)?,
+    };
+    if !is_of_use(folder, saved) || !has_room(folder, saved.bytes()) {
         return Ok(());
     }
     let new = folder.join(NEW);
-    let made = copy(&folder, &new, &saved, call_off).and_then(|()| {
+    let made = copy(folder, &new, saved, call_off).and_then(|()| {
         let _turn = locks::take(&folder.join(LOCK), WHO).map_err(failed)?;
-        let is_there = read(&folder.join(name)).is_some_and(|now| now == saved);
+        let is_there = read(&folder.join(&saved.name)).is_some_and(|now| now == *saved);
         let put = || match folder.join(READY).exists() {
             true => exchange(&new, &folder.join(READY)),
             false => fs::rename(&new, folder.join(READY)),
@@ -101,10 +129,20 @@ pub fn make(home: &Home, name: &str, call_off: &AtomicBool) -> Result<(), Troubl
         if is_there { put().map_err(failed) } else { Ok(()) }
     });
     // What is there now is another snapshot's, or not whole.
-    let _ = remove_tree(&new);
-    // A restore that came meanwhile had nobody else do it.
-    trash::empty(&folder);
+    trash::discard(folder, &new);
     made
+}
+
+/// Whether a copy of it makes restores quicker, and there is none.
+fn is_of_use(folder: &Path, saved: &Snapshot) -> bool {
+    let folders = || saved.parts.iter().filter(|part| !part.volumes);
+    let is_whole = || folders().all(|part| folder.join(READY).join(&part.service).is_dir());
+    folders().next().is_some() && !extents::can_clone(folder) && !(Note::of(saved).is_there(folder) && is_whole())
+}
+
+/// Whether there is plenty of room. What was discarded has to go for it only where there is little.
+fn has_room(folder: &Path, bytes: u64) -> bool {
+    has_plenty(folder, bytes) || (trash::empty(folder) && has_plenty(folder, bytes))
 }
 
 /// Whether a disk is not made full by so many bytes: what runs needs room too.

@@ -228,3 +228,76 @@ fn a_copy_that_lies_ready_is_used_once_and_only_for_its_snapshot() {
     assert!(make_ready(&lab.home, "a", &AtomicBool::new(true)).is_err() == has_one);
     assert!(!lab.home.snapshots().join(".ready.new").exists());
 }
+
+/// Waits until something is so, as it soon has to be.
+#[track_caller]
+fn until(is_so: impl Fn() -> bool) {
+    let begun = std::time::Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(60));
+        std::thread::park_timeout(std::time::Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_copy_lies_ready_before_what_was_replaced_is_removed() {
+    let lab = Lab::new();
+    let lives = [lab.live("db", "first")];
+    let store = lab.store();
+    lab.save(&store, "a", &lives).unwrap();
+    let folder = lab.home.snapshots();
+    if extents::can_clone(&folder) {
+        return;
+    }
+    trash::discard(&folder, &lab.live("other", "unwanted").folder);
+    // Somebody is at work on the snapshots, so that the copy is not put into its place yet.
+    std::thread::scope(|scope| {
+        let made = scope.spawn(|| make_ready(&lab.home, "a", &go_on()));
+        until(|| folder.join(".ready.new/ready.json").exists());
+        assert!(folder.join(".trash").exists());
+        drop(store);
+        made.join().unwrap().unwrap();
+    });
+    assert!(folder.join(".ready/db/file").exists() && !folder.join(".trash").exists());
+}
+
+#[test]
+fn who_only_looks_keeps_no_copy_from_being_made() {
+    let lab = Lab::new();
+    let lives = [lab.live("db", "first")];
+    let store = lab.store();
+    lab.save(&store, "a", &lives).unwrap();
+    drop(store);
+    let folder = lab.home.snapshots();
+    let looks = locks::take(&folder.join(".ready.lock"), "sweep").unwrap();
+    std::thread::scope(|scope| {
+        let made = scope.spawn(|| make_ready(&lab.home, "a", &go_on()));
+        // It waits for its turn, however long that takes.
+        let begun = std::time::Instant::now();
+        until(|| made.is_finished() || begun.elapsed() > std::time::Duration::from_millis(100));
+        drop(looks);
+        made.join().unwrap().unwrap();
+    });
+    assert_eq!(folder.join(".ready/db/file").exists(), !extents::can_clone(&folder));
+}
+
+#[test]
+fn a_copy_that_is_being_made_is_waited_for() {
+    let lab = Lab::new();
+    let lives = [lab.live("db", "first")];
+    let store = lab.store();
+    let saved = lab.save(&store, "a", &lives).unwrap();
+    let other = lab.save(&store, "b", &lives).unwrap();
+    drop(store);
+    let lock = lab.home.snapshots().join(".ready.lock");
+    let made = locks::take(&lock, &format!("{} a", saved.time)).unwrap();
+    wait_for_ready(&lab.home, &other, &go_on()).unwrap();
+    let call_off = AtomicBool::new(true);
+    let ended = wait_for_ready(&lab.home, &saved, &call_off);
+    assert!(matches!(ended, Err(Trouble::NotCopied(NotCopied::CalledOff))), "{ended:?}");
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| wait_for_ready(&lab.home, &saved, &go_on()));
+        drop(made);
+        waits.join().unwrap().unwrap();
+    });
+}

@@ -5,16 +5,16 @@
 //! are never written. Who a file was is its number, its size and both of its times, of which programs cannot set one.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, DirBuilder, File, FileTimes, Metadata, OpenOptions};
+use std::fs::{self, DirBuilder, File, FileTimes, Metadata};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown, lchown, symlink};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, fchown, lchown, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::extents;
+use super::files::{self, Wanted};
 use crate::model::Size;
 
 /// A file as it was.
@@ -95,9 +95,19 @@ pub struct Earlier<'a> {
 
 /// Copies a folder to where nothing is; `call_off` ends it early. The original must not change meanwhile.
 pub fn copy(from: &Path, to: &Path, earlier: Option<Earlier<'_>>, call_off: &AtomicBool) -> Result<Copied, NotCopied> {
-    let mut work = Work { from, to, earlier, call_off, linked: HashMap::new(), done: Copied::default() };
+    let mut work = Work {
+        from,
+        to,
+        earlier,
+        call_off,
+        linked: HashMap::new(),
+        files: Vec::new(),
+        names: Vec::new(),
+        folders: Vec::new(),
+        done: Copied::default(),
+    };
     work.folder(Path::new(""))?;
-    Ok(work.done)
+    work.complete()
 }
 
 /// Whether the files are as they were; else one that is not.
@@ -142,6 +152,12 @@ struct Work<'a> {
     call_off: &'a AtomicBool,
     /// The copies of files that have several names.
     linked: HashMap<(u64, u64), PathBuf>,
+    /// Those that are to be copied yet.
+    files: Vec<Wanted>,
+    /// Those that are there under another name, when all are copied.
+    names: Vec<(PathBuf, Wanted)>,
+    /// The copies of folders and what their originals are, the innermost first.
+    folders: Vec<(PathBuf, Metadata)>,
     done: Copied,
 }
 
@@ -149,7 +165,7 @@ impl Work<'_> {
     fn folder(&mut self, below: &Path) -> Result<(), NotCopied> {
         let (from, to) = (self.from.join(below), self.to.join(below));
         let told = fs::symlink_metadata(&from).map_err(|error| NotCopied::Failed(from.clone(), error))?;
-        DirBuilder::new().mode(0o700).create(&to).map_err(|error| self.failed(&to, error))?;
+        DirBuilder::new().mode(0o700).create(&to).map_err(|error| not_written(&to, error))?;
         let unread = |error| NotCopied::Failed(from.clone(), error);
         for entry in fs::read_dir(&from).map_err(unread)? {
             let entry = entry.map_err(unread)?;
@@ -160,46 +176,50 @@ impl Work<'_> {
             let told = entry.metadata().map_err(|error| NotCopied::Failed(self.from.join(&path), error))?;
             match told.file_type() {
                 kind if kind.is_dir() => self.folder(&path)?,
-                kind if kind.is_file() => self.file(path, &told)?,
+                kind if kind.is_file() => self.file(path, told),
                 kind if kind.is_symlink() => self.link(&path, &told)?,
                 // Sockets and pipes belong to programs that are gone.
                 _ => {}
             }
         }
-        // Last: a folder may be shut to its owner, and its times are those of its last file.
-        File::open(&to).and_then(|folder| like(&folder, &told)).map_err(|error| self.failed(&to, error))
-    }
-
-    fn file(&mut self, path: PathBuf, told: &Metadata) -> Result<(), NotCopied> {
-        let (from, to) = (self.from.join(&path), self.to.join(&path));
-        let seen = Seen::of(told);
-        self.done.bytes += seen.size;
-        let several = told.nlink() > 1;
-        let known = self.linked.get(&(seen.device, seen.number)).cloned();
-        let known = known.or_else(|| self.unchanged(&path, &seen));
-        let is_linked = known.is_some_and(|known| fs::hard_link(known, &to).is_ok());
-        if !is_linked {
-            self.copy_file(&from, &to, told)?;
-        }
-        if several {
-            self.linked.insert((seen.device, seen.number), to.clone());
-        }
-        let copied = fs::symlink_metadata(&to).map_err(|error| self.failed(&to, error))?;
-        self.done.copies.insert(path.clone(), Seen::of(&copied));
-        self.done.originals.insert(path, seen);
+        self.folders.push((to, told));
         Ok(())
     }
 
-    fn copy_file(&self, from: &Path, to: &Path, told: &Metadata) -> Result<(), NotCopied> {
-        let source = File::open(from).map_err(|error| NotCopied::Failed(from.to_owned(), error))?;
-        let options = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to);
-        let target = options.map_err(|error| self.failed(to, error))?;
-        let size = told.len();
-        extents::copy(&source, &target, size, self.call_off).map_err(|error| match error.kind() {
-            io::ErrorKind::Interrupted => NotCopied::CalledOff,
-            _ => self.failed(to, error),
-        })?;
-        like(&target, told).map_err(|error| self.failed(to, error))
+    fn file(&mut self, path: PathBuf, told: Metadata) {
+        let (from, to) = (self.from.join(&path), self.to.join(&path));
+        let seen = Seen::of(&told);
+        self.done.bytes += seen.size;
+        let number = (seen.device, seen.number);
+        let other = self.linked.get(&number).cloned();
+        if told.nlink() > 1 && other.is_none() {
+            self.linked.insert(number, to.clone());
+        }
+        let is_there = || self.unchanged(&path, &seen).is_some_and(|known| fs::hard_link(known, &to).is_ok());
+        match other {
+            Some(other) => self.names.push((other, Wanted { from, to, told })),
+            None if is_there() => {}
+            None => self.files.push(Wanted { from, to, told }),
+        }
+        self.done.originals.insert(path, seen);
+    }
+
+    /// All that comes when the folders are there.
+    fn complete(mut self) -> Result<Copied, NotCopied> {
+        files::copy(self.files, self.call_off)?;
+        // Of a file that has as many names as one can have there is another copy.
+        let left = self.names.into_iter().filter(|(other, it)| fs::hard_link(other, &it.to).is_err());
+        files::copy(left.map(|(_, it)| it).collect(), self.call_off)?;
+        // Last: a folder may be shut to its owner, and its times are those of its last file.
+        for (to, told) in self.folders {
+            File::open(&to).and_then(|folder| like(&folder, &told)).map_err(|error| not_written(&to, error))?;
+        }
+        for path in self.done.originals.keys() {
+            let to = self.to.join(path);
+            let copied = fs::symlink_metadata(&to).map_err(|error| not_written(&to, error))?;
+            self.done.copies.insert(path.clone(), Seen::of(&copied));
+        }
+        Ok(self.done)
     }
 
     /// The earlier copy of a file that nobody touched since.
@@ -219,15 +239,16 @@ impl Work<'_> {
             true => lchown(&to, Some(told.uid()), Some(told.gid())),
             false => Ok(()),
         });
-        made.map_err(|error| self.failed(&to, error))
+        made.map_err(|error| not_written(&to, error))
     }
+}
 
-    fn failed(&self, path: &Path, error: io::Error) -> NotCopied {
-        let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-        match rustix::fs::statvfs(self.to) {
-            Ok(told) if is_full => NotCopied::Full(path.to_owned(), Size(told.f_bavail * told.f_frsize)),
-            _ => NotCopied::Failed(path.to_owned(), error),
-        }
+/// Why a copy could not be made where it was to be.
+pub(super) fn not_written(path: &Path, error: io::Error) -> NotCopied {
+    let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    match rustix::fs::statvfs(path.parent().unwrap_or(path)) {
+        Ok(told) if is_full => NotCopied::Full(path.to_owned(), Size(told.f_bavail * told.f_frsize)),
+        _ => NotCopied::Failed(path.to_owned(), error),
     }
 }
 
@@ -236,7 +257,7 @@ fn is_root() -> bool {
 }
 
 /// Gives a copy its original's owner, rights and time.
-fn like(copy: &File, told: &Metadata) -> io::Result<()> {
+pub(super) fn like(copy: &File, told: &Metadata) -> io::Result<()> {
     if is_root() {
         fchown(copy, Some(told.uid()), Some(told.gid()))?;
     }
@@ -246,6 +267,8 @@ fn like(copy: &File, told: &Metadata) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::OpenOptions;
+
     use super::*;
 
     fn copied(from: &Path, to: &Path, earlier: Option<Earlier<'_>>) -> Copied {
@@ -269,6 +292,10 @@ mod tests {
     #[test]
     fn a_copy_has_all_that_its_original_has() {
         let (base, from) = made();
+        // Nobody may write there, and what is in it is copied all the same.
+        fs::create_dir(from.join("a/shut")).unwrap();
+        fs::write(from.join("a/shut/file"), "").unwrap();
+        fs::set_permissions(from.join("a/shut"), fs::Permissions::from_mode(0o555)).unwrap();
         let to = base.path().join("to");
         let done = copied(&from, &to, None);
         assert_eq!((done.bytes, done.outside), (6, vec![from.join("outside")]));
@@ -276,6 +303,11 @@ mod tests {
         let told = |path: &str| fs::metadata(to.join(path)).unwrap();
         assert_eq!(told("again").ino(), told("a/one").ino());
         assert_eq!(told("a").mode() & 0o7777, 0o2750);
+        assert_eq!((told("a/shut").mode() & 0o7777, told("a/shut/file").len()), (0o555, 0));
+        // The copies are told as they are in the end: a further name is a change.
+        assert_eq!(done.copies, look(&to).unwrap());
+        fs::set_permissions(from.join("a/shut"), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::set_permissions(to.join("a/shut"), fs::Permissions::from_mode(0o755)).unwrap();
         assert_eq!(told("a").mtime_nsec(), fs::metadata(from.join("a")).unwrap().mtime_nsec());
         assert!(to.join("a/empty").is_dir() && !to.join("socket").exists());
         // What is there already is not written over.
