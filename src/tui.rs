@@ -13,6 +13,7 @@ mod frame;
 mod fuzzy;
 mod keys;
 pub mod layers;
+mod lines;
 mod logs;
 mod mouse;
 mod network;

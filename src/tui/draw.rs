@@ -80,6 +80,17 @@ pub fn window(selected: usize, count: usize, height: usize) -> Range<usize> {
     from..(from + height).min(count)
 }
 
+/// What a list has above and below of what is seen, for the foot of its frame; nothing where all of it has room.
+pub fn beyond(app: &App, seen: &Range<usize>, count: usize) -> Line<'static> {
+    let text = match (seen.start, count - seen.end) {
+        (0, 0) => String::new(),
+        (0, below) => format!(" {below} more below "),
+        (above, 0) => format!(" {above} more above "),
+        (above, below) => format!(" {above} above, {below} below "),
+    };
+    Line::styled(text, app.theme.faint()).right_aligned()
+}
+
 /// How many services are as they should be, and of how many: those that nobody asked for, as of a profile that is
 /// switched off, are not waited for.
 fn readiness(app: &App) -> (usize, usize) {

@@ -14,38 +14,37 @@ use regex::{Regex, RegexBuilder};
 
 use super::app::{App, Pane};
 use super::draw::border;
+use super::lines::rows_of;
 use super::mouse::Spot;
 use super::sgr::painted;
-use super::text::{cell, fit, wrap};
-use crate::telemetry::logs::{Line, Stream};
-use crate::view::{label, level};
+use super::text::fit;
+use crate::telemetry::logs::Line;
+use crate::view::level;
 
 /// Lines that are kept for scrolling back; all of them are on disk.
 const KEPT: usize = 10_000;
 /// Lines that are seen behind a time that one comes for.
 const BEHIND: usize = 8;
-/// A longer name would push everything to the right.
-const WIDEST: usize = 20;
 
 /// A line, made fit for the screen when it is first looked at: most never are.
 #[derive(Debug)]
 pub struct Entry {
-    service: String,
-    line: Line,
+    pub(super) service: String,
+    pub(super) line: Line,
     shown: OnceCell<Shown>,
 }
 
 /// A line as it is shown.
 #[derive(Debug)]
-struct Shown {
-    text: String,
+pub struct Shown {
+    pub(super) text: String,
     /// What of it has its own colours.
-    colors: Vec<(Range<usize>, Style)>,
-    level: Option<String>,
+    pub(super) colors: Vec<(Range<usize>, Style)>,
+    pub(super) level: Option<String>,
 }
 
 impl Entry {
-    fn shown(&self) -> &Shown {
+    pub(super) fn shown(&self) -> &Shown {
         self.shown.get_or_init(|| {
             let (text, colors) = painted(&self.line.text);
             Shown { level: level(&text), text, colors }
@@ -68,6 +67,8 @@ pub struct Logs {
     sought: Option<Timestamp>,
     /// What is there already was read.
     is_read: bool,
+    /// Newer ones had no room beside those that one came for: the end has to be read anew.
+    is_cut: bool,
     lines: VecDeque<Entry>,
     /// The last line on the screen, counted from the first that is kept; `None` follows what comes.
     bottom: Option<usize>,
@@ -89,7 +90,8 @@ impl Logs {
     /// Shows others from now on.
     pub fn switch(&mut self, of: Vec<String>) {
         self.of = of;
-        (self.from, self.sought, self.is_read) = (None, None, false);
+        (self.from, self.sought) = (None, None);
+        (self.is_read, self.is_cut) = (false, false);
         self.lines.clear();
         self.bottom = None;
     }
@@ -124,6 +126,11 @@ impl Logs {
     fn add(&mut self, lines: Vec<(String, Line)>) {
         for (service, line) in lines {
             if self.lines.len() == KEPT {
+                // What one came for is not to make room.
+                if self.from.is_some() && self.sought.is_none() && self.bottom.is_some() {
+                    self.is_cut = true;
+                    break;
+                }
                 self.lines.pop_front();
                 self.bottom = self.bottom.map(|bottom| bottom.saturating_sub(1));
             }
@@ -135,7 +142,17 @@ impl Logs {
 
     /// Shows this line as the last one; at the end it follows.
     fn stay_at(&mut self, place: usize) {
-        self.bottom = (place + 1 < self.lines.len()).then_some(place);
+        match place + 1 < self.lines.len() {
+            true => self.bottom = Some(place),
+            false => self.to_end(),
+        }
+    }
+
+    fn to_end(&mut self) {
+        self.bottom = None;
+        if self.is_cut {
+            self.switch(self.of.clone());
+        }
     }
 
     fn is_shown(&self, entry: &Entry) -> bool {
@@ -206,15 +223,15 @@ impl Logs {
     /// To the end, following.
     pub fn follow(&mut self) {
         self.sought = None;
-        self.bottom = None;
+        self.to_end();
     }
 
     /// Stays here, or follows again.
     pub fn toggle_follow(&mut self) {
-        self.bottom = match self.bottom {
-            Some(_) => None,
-            None => Some(self.last()),
-        };
+        match self.bottom {
+            Some(_) => self.follow(),
+            None => self.bottom = Some(self.last()),
+        }
     }
 
     /// Searches for a regular expression, or for the text as it is where it is none. Capitals matter where some are
@@ -317,72 +334,4 @@ fn title(app: &App) -> Vec<Span<'static>> {
     };
     let reason = app.group(name).and_then(|group| group.wrong()).map(|wrong| format!("{wrong} ")).unwrap_or_default();
     vec![Span::styled(format!(" {name} "), app.theme.title()), Span::styled(reason, app.theme.bad())]
-}
-
-/// One log line as the rows that it takes.
-fn rows_of(app: &App, entry: &Entry, width: usize) -> Vec<Row<'static>> {
-    let shown = entry.shown();
-    let style = match &shown.level {
-        Some(level) => app.theme.level(level),
-        None if entry.line.stream == Stream::Err => app.theme.stderr(),
-        None => Style::new(),
-    };
-    let with_times = width >= 60 && !app.logs.without_times;
-    let mut lead = if with_times { format!("{} ", entry.line.time.strftime("%H:%M:%S%.3f")) } else { String::new() };
-    if app.logs.of.len() > 1 {
-        // With room for the number of an instance.
-        let widest = app.logs.of.iter().map(|name| name.len() + 2).max().unwrap_or(0).min(WIDEST);
-        lead.push_str(&cell(&label(&entry.service, entry.line.instance), widest, false));
-        lead.push(' ');
-    }
-    let indent = lead.chars().count();
-    let room = width.saturating_sub(indent);
-    let laid_out = app.logs.pretty.then(|| pretty(&shown.text)).flatten();
-    let is_laid_out = laid_out.is_some();
-    let texts = match laid_out {
-        Some(lines) => lines.iter().map(|line| fit(line, room)).collect(),
-        None if app.logs.wrap => wrap(&shown.text, room),
-        None => vec![fit(&shown.text, room)],
-    };
-    let mut rows = Vec::with_capacity(texts.len());
-    let colors: &[_] = if app.theme.colors && !is_laid_out { &shown.colors } else { &[] };
-    let mut begun = 0;
-    for (at, text) in texts.into_iter().enumerate() {
-        let lead = if at == 0 { lead.clone() } else { " ".repeat(indent) };
-        let mut spans = vec![Span::styled(lead, app.theme.faint())];
-        spans.extend(highlighted(app, &text, style, (colors, begun)));
-        begun += text.len();
-        rows.push(Row::from(spans));
-    }
-    rows
-}
-
-/// An object as JSON in many lines; other texts are left alone.
-fn pretty(text: &str) -> Option<Vec<String>> {
-    let value: serde_json::Value = serde_json::from_str(text.trim()).ok().filter(serde_json::Value::is_object)?;
-    let laid_out = serde_json::to_string_pretty(&value).ok()?;
-    Some(laid_out.lines().map(str::to_owned).collect())
-}
-
-/// A piece of a line in its own colours, with what was searched for; it begins at this byte of the line.
-fn highlighted(
-    app: &App,
-    text: &str,
-    style: Style,
-    (colors, begun): (&[(Range<usize>, Style)], usize),
-) -> Vec<Span<'static>> {
-    let here = |range: &Range<usize>| {
-        let place = |at: usize| at.saturating_sub(begun).min(text.len());
-        place(range.start)..place(range.end)
-    };
-    let colors: Vec<_> = colors.iter().map(|(range, own)| (here(range), style.patch(*own))).collect();
-    let found = app.logs.search.iter().flat_map(|search| search.find_iter(text)).map(|found| found.range());
-    let parts: Vec<_> = found.map(|range| (range, app.theme.found())).chain(colors).collect();
-    // Where anything begins or ends; what was searched for comes first, and so counts more.
-    let mut cuts: Vec<usize> = parts.iter().flat_map(|(range, _)| [range.start, range.end]).collect();
-    cuts.extend([0, text.len()]);
-    cuts.sort_unstable();
-    cuts.dedup();
-    let style_at = |at: usize| parts.iter().find(|(range, _)| range.contains(&at)).map_or(style, |(_, style)| *style);
-    cuts.windows(2).map(|cut| Span::styled(text[cut[0]..cut[1]].to_owned(), style_at(cut[0]))).collect()
 }

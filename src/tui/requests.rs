@@ -12,7 +12,7 @@ use regex::Regex;
 use unicode_width::UnicodeWidthStr;
 
 use super::app::App;
-use super::draw::window;
+use super::draw::{beyond, window};
 use super::logs::matcher;
 use super::mouse::{Spot, row_of};
 use super::network::FRONT_DOOR;
@@ -203,6 +203,9 @@ fn what(request: &Request) -> String {
 /// Paints the list.
 pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     let shown = app.requests.shown();
+    let at = app.requests.at(&shown);
+    let height = usize::from(area.height).saturating_sub(3).max(1);
+    let seen = window(at, shown.len(), height);
     let mut notes_at_top = Vec::new();
     if app.requests.selected.is_some() {
         notes_at_top.push(format!("{} of {}", app.requests.at(&shown) + 1, shown.len()));
@@ -213,10 +216,10 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     let notes_at_top = notes_at_top.into_iter().map(|note| Span::styled(format!(" {note} "), app.theme.faint()));
     let block = Block::bordered()
         .title(Span::styled(" requests ", app.theme.title()))
-        .title(Line::from_iter(notes_at_top).right_aligned());
+        .title(Line::from_iter(notes_at_top).right_aligned())
+        .title_bottom(beyond(app, &seen, shown.len()));
     let inner = block.inner(area);
     frame.render_widget(block, area);
-    let height = usize::from(inner.height).saturating_sub(1).max(1);
     app.page = height;
     if shown.is_empty() {
         let text = match app.requests.list.is_empty() {
@@ -229,8 +232,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     let (from, to) = if width < 100 { (12, 14) } else { (20, 24) };
     let head = format!("{:<8} {:<from$}   {:<to$} {:<7} {:>6} {}", "TIME", "FROM", "TO", "STATUS", "TOOK", "REQUEST");
     let mut lines = vec![Line::styled(head, app.theme.faint())];
-    let at = app.requests.at(&shown);
-    for place in window(at, shown.len(), height) {
+    for place in seen {
         let Some(request) = app.requests.list.get(shown[place]) else { continue };
         let line = row(app, request, from, to, width);
         app.spots.add([(row_of(inner, lines.len()), Spot::Row(place))]);

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
 
 use super::app::App;
-use super::draw::window;
+use super::draw::{beyond, window};
 use super::mouse::{Spot, row_of};
 use super::text::{cell, clean, fit_line, wrap};
 use crate::view::Try;
@@ -151,17 +151,22 @@ fn pane(app: &App, frame: &mut Frame<'_>, area: Rect, title: &str, lines: Vec<Li
 }
 
 fn entries(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
-    let block = Block::bordered().title(Span::styled(" routes ", app.theme.title()));
+    let items = app.routes.items();
+    let seen = window(app.routes.selected, items.len(), usize::from(area.height.saturating_sub(2)));
+    let block = Block::bordered().title(Span::styled(" routes ", app.theme.title())).title_bottom(beyond(
+        app,
+        &seen,
+        items.len(),
+    ));
     let inner = block.inner(area);
     frame.render_widget(block, area);
     app.page = usize::from(inner.height.max(1));
-    let items = app.routes.items();
     if items.is_empty() {
         return frame.render_widget(Paragraph::new(Span::styled("asking", app.theme.faint())), inner);
     }
     let width = usize::from(inner.width);
     let (mut lines, mut spots) = (Vec::new(), Vec::new());
-    for place in window(app.routes.selected, items.len(), usize::from(inner.height)) {
+    for place in seen {
         let line = match &items[place] {
             Item::Share(shared, share) => slider(app, shared, share, width),
             Item::Entry(entry) => entry_row(app, entry, width),

@@ -11,7 +11,7 @@ use ratatui::widgets::{Block, Paragraph};
 
 use super::age::Age;
 use super::app::{App, Pane};
-use super::draw::{border, window};
+use super::draw::{beyond, border, window};
 use super::mouse::{Spot, row_of};
 use super::text::{cell, fit};
 use crate::model::Size;
@@ -217,15 +217,11 @@ fn block(app: &App, shown: &[usize], seen: &Range<usize>) -> Block<'static> {
     } else if seen.len() < shown.len() {
         notes.push(format!("{} of {count}", app.selected + 1));
     }
-    let more = match (seen.start, shown.len() - seen.end) {
-        (0, 0) => String::new(),
-        (0, below) => format!(" {below} more below "),
-        (above, 0) => format!(" {above} more above "),
-        (above, below) => format!(" {above} above, {below} below "),
-    };
-    let faint = |text: String| Line::styled(text, app.theme.faint()).right_aligned();
     let notes: String = notes.into_iter().map(|note| format!(" {note} ")).collect();
-    Block::bordered().title(Span::styled(" services ", app.theme.title())).title(faint(notes)).title_bottom(faint(more))
+    Block::bordered()
+        .title(Span::styled(" services ", app.theme.title()))
+        .title(Line::styled(notes, app.theme.faint()).right_aligned())
+        .title_bottom(beyond(app, seen, shown.len()))
 }
 
 fn row(app: &App, group: Group<'_>, (columns, width): (&[(Column, usize)], usize), now: Timestamp) -> Line<'static> {

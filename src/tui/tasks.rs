@@ -8,7 +8,7 @@ use ratatui::widgets::{Block, Paragraph};
 use serde::Deserialize;
 
 use super::app::App;
-use super::draw::window;
+use super::draw::{beyond, window};
 use super::fuzzy;
 use super::mouse::{Spot, row_of};
 use super::outcome::{Runs, told};
@@ -89,9 +89,13 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect, now: Timestamp) {
         "" => format!(" {} ", shown.len()),
         filter => format!(" /{filter}: {} ", shown.len()),
     };
+    let height = usize::from(area.height).saturating_sub(3).max(1);
+    let at = app.tasks.selected.min(shown.len().saturating_sub(1));
+    let seen = window(at, shown.len(), height);
     let block = Block::bordered()
         .title(Span::styled(" tasks ", app.theme.title()))
-        .title(Line::from(Span::styled(note, app.theme.faint())).right_aligned());
+        .title(Line::from(Span::styled(note, app.theme.faint())).right_aligned())
+        .title_bottom(beyond(app, &seen, shown.len()));
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let empty = match &app.tasks.told {
@@ -101,7 +105,6 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect, now: Timestamp) {
         Some(Ok(_)) if shown.is_empty() => Some("no task has these letters; Esc shows all".to_owned()),
         Some(Ok(_)) => None,
     };
-    let height = usize::from(inner.height).saturating_sub(1).max(1);
     if let Some(text) = empty {
         app.page = height;
         let rows = wrap_words(&clean(&text), usize::from(inner.width));
@@ -115,8 +118,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect, now: Timestamp) {
     let head = format!("{:<names$}  {:<OUTCOME$}  {:<from$} {}", "TASK", "LAST RUN", "RUNNER", "WHAT IT DOES");
     let mut lines = vec![Line::styled(cell(&head, width, false), app.theme.faint())];
     let (mut spots, mut redraw_at) = (Vec::new(), None);
-    let at = app.tasks.selected.min(shown.len().saturating_sub(1));
-    for place in window(at, shown.len(), height) {
+    for place in seen {
         let task = shown[place];
         let about = task.description.as_deref().or(task.command.as_deref()).unwrap_or("");
         let (outcome, style, until) = told(app, task, now);

@@ -70,6 +70,24 @@ fn lines_that_come_in_pieces_are_sought_through_to_the_end() {
 }
 
 #[test]
+fn what_one_came_for_stays_however_much_is_written_since() {
+    let mut app = at_a_call();
+    key(&mut app, KeyCode::Enter);
+    let began = app.wants().logs_from.unwrap();
+    let line = |count: i64| written(began + SignedDuration::from_millis(count), &format!("at {count} ms"));
+    for from in (-1000..20_000).step_by(1000) {
+        app.update(Msg::LinesFrom(began, app.wants().logs, (from..from + 1000).map(line).collect()));
+    }
+    assert!(screen(&mut app, 80, 24).contains("at 0 ms"));
+    // The end is not among what has room: it is read anew.
+    type_text(&mut app, "G");
+    assert_eq!((app.wants().logs, app.wants().logs_from), (vec!["cart".to_owned()], None));
+    assert!(screen(&mut app, 80, 24).contains("│reading "));
+    app.update(Msg::Lines(app.wants().logs, vec![line(30_000)]));
+    assert!(screen(&mut app, 80, 24).contains("at 30000 ms"));
+}
+
+#[test]
 fn colours_that_a_service_writes_are_shown() {
     const TEXT: &str = "a \x1b[32mgreen\x1b[0m \x1b[38;5;208mone\x1b[m \x1b[1;38;2;1;2;3mtrue\x1b[0m end";
     let shown = |colors: bool, keys: &str| {

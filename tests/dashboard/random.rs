@@ -2,7 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use nagaya::runtime::Changes;
-use nagaya::tui::{App, Ask, Msg, TerminalTold};
+use nagaya::tui::{App, Ask, Kept, Msg, TerminalTold};
 use serde_json::{Value, json};
 
 use super::fixture::{
@@ -51,7 +51,7 @@ fn random_mouse(random: &mut fastrand::Rng) -> MouseEvent {
 
 /// What an engine may tell at any time.
 fn random_msg(app: &App, random: &mut fastrand::Rng) -> Msg {
-    match random.u8(..11) {
+    match random.u8(..12) {
         0 => {
             let mut rows = services();
             random.shuffle(&mut rows);
@@ -59,13 +59,20 @@ fn random_msg(app: &App, random: &mut fastrand::Rng) -> Msg {
             Msg::Rows(Changes { version: 1, whole: random.bool(), services: rows, notices: Vec::new() })
         }
         1 => Msg::Flow(flow()),
-        2 => Msg::Lines(app.wants().logs, lines().into_iter().map(|line| ("web".to_owned(), line)).collect()),
+        2 => {
+            let lines = lines().into_iter().map(|line| ("web".to_owned(), line)).collect();
+            match app.wants().logs_from {
+                Some(time) => Msg::LinesFrom(time, app.wants().logs, lines),
+                None => Msg::Lines(app.wants().logs, lines),
+            }
+        }
         3 => Msg::Why(app.wants().why.unwrap_or_default(), Box::new(Ok(explanation()))),
         4 => Msg::Graph(if random.bool() { graph() } else { nagaya::view::Graph::default() }),
         5 => Msg::Requests { first: random.bool(), requests: requests() },
         6 => Msg::Routes(if random.bool() { routes() } else { nagaya::tui::RoutesTold::default() }),
         7 => Msg::Tasks(if random.bool() { Ok(tasks()) } else { Err("no tasks".to_owned()) }),
         8 => random_told(app, random),
+        10 => Msg::Kept(vec![("nagaya:migrate".to_owned(), Kept::There), ("npm:test".to_owned(), Kept::Changed)]),
         9 => Msg::Output(vec!["a line\tof \x1b[1moutput".to_owned()]),
         _ => Msg::Ended(Some(0)),
     }

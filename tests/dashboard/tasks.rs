@@ -2,7 +2,7 @@
 
 use crossterm::event::KeyCode;
 use jiff::{SignedDuration, Timestamp};
-use nagaya::tui::{App, Ask, Kept, Msg, frame, text};
+use nagaya::tui::{App, Ask, Kept, Msg, Task, frame, text};
 use serde_json::{Value, json};
 
 use super::fixture::{app, full_app, key, noon, row, rows, screen, tasks, type_text};
@@ -98,6 +98,18 @@ fn results_of_earlier_runs_are_asked_for_while_somebody_looks() {
     assert_eq!(app.wants().kept, Some((1, names())));
     type_text(&mut app, "1");
     assert_eq!(app.wants().kept, None);
+}
+
+#[test]
+fn a_list_without_room_says_what_is_below_and_above() {
+    let mut app = full_app();
+    let one = tasks().remove(1);
+    let named = |number: usize| Task { id: format!("npm:t{number}"), name: format!("t{number}"), ..one.clone() };
+    app.update(Msg::Tasks(Ok((0..40).map(named).collect())));
+    type_text(&mut app, "6");
+    assert!(screen(&mut app, 80, 24).contains(" 21 more below "));
+    type_text(&mut app, "G");
+    assert!(screen(&mut app, 80, 24).contains(" 21 more above "));
 }
 
 #[test]

@@ -96,7 +96,7 @@ fn nothing_stays_behind_of_what_terminals_find_differently_wide() {
     // Over what was there is the log with the same lines, and then an empty page.
     until("one has detached", || !terminal.has("Ctrl-q detaches"));
     terminal.press(&["2"]);
-    terminal.shows("┌ all ");
+    terminal.shows("f follow");
     terminal.press(&["6"]);
     terminal.shows("no task was found");
     let body = terminal.screen().lines().skip(3).take(19).map(str::to_owned).collect::<Vec<_>>();

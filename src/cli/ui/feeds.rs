@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use super::attached::Attached;
 use super::command::Own;
 use crate::api::{CallError, Client, Events, Identity};
-use crate::cli::logs::{Follower, From};
+use crate::cli::logs::{Follower, From, Owned};
 use crate::cli::wait::tail_of;
 use crate::dtab::Dtab;
 use crate::route::shares;
@@ -172,24 +172,32 @@ impl Source {
     }
 
     async fn lines(self, names: Vec<String>, from: Option<Timestamp>) {
-        let start = match from {
-            // What led to it is looked for too.
-            Some(time) => Start::Since(time.checked_sub(BEFORE).unwrap_or(Timestamp::MIN)),
-            None => Start::Tail(PAST),
-        };
+        let follow = async |start| Follower::new(&self.client, &self.logs, &names, From { start, since: None }).await;
         let message = |lines| match from {
             Some(time) => Msg::LinesFrom(time, names.clone(), lines),
             None => Msg::Lines(names.clone(), lines),
         };
-        let follower = Follower::new(&self.client, &self.logs, &names, From { start, since: None }).await;
-        let Ok(mut follower) = follower else { return };
+        let Ok(mut follower) = follow(Start::Tail(PAST)).await else { return };
+        let mut past = Vec::new();
+        if let Some(time) = from {
+            while let Ok(Some(lines)) = follower.past() {
+                past.extend(lines);
+            }
+            if begins_behind(&past, time) {
+                past.clear();
+                let Ok(older) = follow(Start::Since(time.checked_sub(BEFORE).unwrap_or(Timestamp::MIN))).await else {
+                    return;
+                };
+                follower = older;
+            }
+        }
         while let Ok(Some(lines)) = follower.past() {
             if self.messages.send(message(lines)).await.is_err() {
                 return;
             }
         }
         // That nothing is written yet is word, too.
-        let mut told = self.messages.send(message(Vec::new())).await;
+        let mut told = self.messages.send(message(past)).await;
         while told.is_ok()
             && let Ok(Some(lines)) = follower.next().await
         {
@@ -286,6 +294,11 @@ impl Source {
     }
 }
 
+/// Whether the last lines begin so late that those of a time are not among them.
+fn begins_behind(last: &[Owned], time: Timestamp) -> bool {
+    last.len() >= PAST && last.first().is_some_and(|(_, line)| line.time > time)
+}
+
 /// The engine's word that something has changed.
 struct Stirs {
     log: Option<String>,
@@ -336,4 +349,21 @@ fn shared(dtab: &Dtab, rows: &[Service]) -> Vec<Shared> {
 fn shift_line(shift: &Shift) -> String {
     let Shift { service, to, share, step, steps, .. } = shift;
     format!("{share:.1} % of the requests to {service} go to {to}: step {step} of {steps}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::logs::{Line, Stream};
+
+    #[test]
+    fn the_last_lines_are_enough_where_they_reach_back_or_are_all() {
+        let time: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        let line = Line { time, stream: Stream::Out, instance: 1, text: String::new(), continues: false };
+        let last = |count: usize| vec![("web".to_owned(), line.clone()); count];
+        let (before, behind) = (time - Duration::from_secs(1), time + Duration::from_secs(1));
+        assert!(begins_behind(&last(PAST), before));
+        assert!(!begins_behind(&last(PAST), time) && !begins_behind(&last(PAST), behind));
+        assert!(!begins_behind(&last(PAST - 1), before) && !begins_behind(&[], before));
+    }
 }
