@@ -144,11 +144,11 @@ impl Logs {
     fn stay_at(&mut self, place: usize) {
         match place + 1 < self.lines.len() {
             true => self.bottom = Some(place),
-            false => self.to_end(),
+            false => self.follow_end(),
         }
     }
 
-    fn to_end(&mut self) {
+    fn follow_end(&mut self) {
         self.bottom = None;
         if self.is_cut {
             self.switch(self.of.clone());
@@ -223,7 +223,7 @@ impl Logs {
     /// To the end, following.
     pub fn follow(&mut self) {
         self.sought = None;
-        self.to_end();
+        self.follow_end();
     }
 
     /// Stays here, or follows again.

@@ -63,7 +63,7 @@ fn what_a_task_needs_is_started_and_stopped_again() {
     for account in Account::all() {
         let sandbox = sandbox(account);
         let plan = sandbox.nagaya(&["run", "ready", "--dry-run"]).good().out;
-        assert!(plan.ends_with("; with db, db-migrate, web\n") && !started(&sandbox, "db"), "{plan}");
+        assert!(plan.ends_with("; with db, build, db-migrate, web\n") && !started(&sandbox, "db"), "{plan}");
         let run = sandbox.nagaya(&["run", "call", "--", "more", "a b"]).good();
         assert_eq!(run.out, "db more a b\n");
         assert!(started(&sandbox, "db") && !started(&sandbox, "users") && !started(&sandbox, "web"));
