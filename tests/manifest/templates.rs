@@ -3,9 +3,10 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nagaya::manifest::{Files, Problems, Request, Shell, TEMPLATES, load};
-use nagaya::model::{Form, MountSource, Piece, Service, Workspace};
+use nagaya::model::{Check, Form, MountSource, Piece, Readiness, Service, Workspace};
 
 use crate::support::manifest::{Disk, shown};
 
@@ -101,6 +102,23 @@ fn each_has_what_a_template_has() {
             by_container.as_ref().unwrap().stateful,
             "{name}: data stays after its container"
         );
+    }
+}
+
+/// A machine that is busy for some seconds makes none of them unready, and one that is ready costs next to nothing.
+#[test]
+fn what_is_ready_is_asked_seldom_and_has_time_to_answer() {
+    for it in TEMPLATES {
+        let host = format!("{{ name: {}, run: host }}", it.name);
+        for service in [made(&host, true), made(it.name, false)].into_iter().flatten() {
+            let Readiness::Probe(probe) = &service.readiness else { continue };
+            let rhythm = probe.rhythm;
+            assert!(rhythm.quiet_period >= Duration::from_secs(10), "{}: {rhythm:?}", it.name);
+            let until_unready = rhythm.period.min(rhythm.timeout) * rhythm.failure_threshold;
+            assert!(until_unready >= Duration::from_secs(3), "{}: {rhythm:?}", it.name);
+            let is_program = matches!(probe.check, Check::Exec(_));
+            assert!(!is_program || rhythm.timeout >= Duration::from_secs(5), "{}: {rhythm:?}", it.name);
+        }
     }
 }
 

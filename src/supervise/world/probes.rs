@@ -15,7 +15,7 @@ use crate::supervise::phase::{Cause, Health, Phase, Probing, Startup, Up};
 /// The first tries of a probe come quickly, each later than the one before, up to its period: so soon, and by so much.
 const FIRST_TRY: (Duration, f64) = (Duration::from_millis(4), 1.25);
 /// A try that starts a process is dearer.
-const FIRST_EXEC_TRY: (Duration, f64) = (Duration::from_millis(50), 1.5);
+const FIRST_EXEC_TRY: (Duration, f64) = (Duration::from_millis(50), 1.25);
 
 /// Who looks this late for a word was held up itself, as on a machine that slept, and what was said meanwhile may not
 /// have been read yet: it is looked again.
