@@ -175,8 +175,8 @@ pub struct App {
     pub commands: Vec<Command>,
     /// The shift that follows the one that is being made.
     pub(super) next_shift: Option<Vec<String>>,
-    /// Grows when services come or go.
-    shape: u64,
+    /// Grows when services come or go; 0 before any was told of.
+    pub(super) shape: u64,
     pub over: Over,
     pub message: Option<String>,
     /// What the engine has to say for as long as it holds.

@@ -201,6 +201,7 @@ fn hints(app: &App, width: usize) -> String {
             (Restart, "restart"),
             (Stop, "stop"),
             (Start, "start"),
+            (Find, "find"),
         ],
         Page::Services if app.groups().iter().any(|group| group.fails()) => &[
             (Open, "logs"),
@@ -209,6 +210,7 @@ fn hints(app: &App, width: usize) -> String {
             (Restart, "restart"),
             (Stop, "stop"),
             (Start, "start"),
+            (Find, "find"),
         ],
         Page::Services => {
             &[(Open, "logs"), (Why, "why"), (Restart, "restart"), (Stop, "stop"), (Start, "start"), (Find, "find")]

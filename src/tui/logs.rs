@@ -144,11 +144,11 @@ impl Logs {
     fn stay_at(&mut self, place: usize) {
         match place + 1 < self.lines.len() {
             true => self.bottom = Some(place),
-            false => self.follow_end(),
+            false => self.go_to_end(),
         }
     }
 
-    fn follow_end(&mut self) {
+    fn go_to_end(&mut self) {
         self.bottom = None;
         if self.is_cut {
             self.switch(self.of.clone());
@@ -223,7 +223,7 @@ impl Logs {
     /// To the end, following.
     pub fn follow(&mut self) {
         self.sought = None;
-        self.follow_end();
+        self.go_to_end();
     }
 
     /// Stays here, or follows again.
@@ -317,7 +317,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     rows.reverse();
     if rows.is_empty() {
         let text = match app.logs.lines.is_empty() {
-            true if !app.logs.is_read && !app.logs.of.is_empty() => "reading",
+            true if app.shape == 0 || !(app.logs.is_read || app.logs.of.is_empty()) => "reading",
             true => "nothing written yet",
             false => "no such lines; Esc shows all",
         };

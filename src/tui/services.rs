@@ -184,6 +184,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect, now: Timestamp) {
     let groups = app.groups();
     if shown.is_empty() {
         let text = match groups.is_empty() {
+            true if app.shape == 0 => "asking",
             true => "no service has been asked for yet",
             false => "no service has this in its name; Esc shows all",
         };

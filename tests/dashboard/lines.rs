@@ -3,7 +3,7 @@
 use crossterm::event::KeyCode;
 use jiff::{SignedDuration, Timestamp};
 use nagaya::telemetry::logs::Line;
-use nagaya::tui::{App, Msg};
+use nagaya::tui::{App, Keymap, Msg, Theme, Workspace};
 use ratatui::style::{Color, Modifier};
 
 use super::fixture::{app, full_app, key, lines, screen, terminal, type_text};
@@ -139,6 +139,14 @@ fn colours_stay_where_they_are_in_lines_that_are_broken_and_searched() {
 
 #[test]
 fn before_anything_was_read_nobody_says_that_nothing_was_written() {
+    // Nor of services before the first word of the engine.
+    let workspace = Workspace { name: "shop".to_owned(), url: String::new(), owned: false };
+    let mut fresh = App::new(workspace, Theme { colors: false }, Keymap::default());
+    let shown = screen(&mut fresh, 80, 24);
+    assert!(shown.contains("│asking ") && shown.contains("│reading ") && !shown.contains("nothing written"), "{shown}");
+    fresh.update(super::fixture::rows(Vec::new()));
+    assert!(screen(&mut fresh, 80, 24).contains("│no service has been asked for yet "));
+
     let mut app = app(false, true);
     type_text(&mut app, "2");
     let shown = screen(&mut app, 80, 24);

@@ -1,7 +1,7 @@
 //! What the dashboard in a real terminal knows of the world around it: its size, its folder, the time.
 
 use super::terminal::Terminal;
-use crate::support::sandbox::{Sandbox, until};
+use crate::support::sandbox::{Account, Sandbox, until};
 
 const MANIFEST: &str = r#"
 name: place
@@ -58,27 +58,29 @@ fn paths_that_are_typed_are_those_of_the_folder_in_which_it_was_started() {
 
 #[test]
 fn a_result_of_an_earlier_run_is_told_of_and_no_longer_when_its_inputs_change() {
-    let sandbox = Sandbox::new(MANIFEST);
-    sandbox.write("src", "one");
-    sandbox.up();
-    let terminal = Terminal::open(&sandbox, (100, 24), "ui --view tasks");
-    let said = |what: &str| {
-        let is_said = |line: &str| line.starts_with("│build ") && line.contains(what);
-        until(what, || terminal.screen().lines().any(is_said));
-    };
-    said("not run here");
-    sandbox.nagaya(&["run", "build"]).good();
-    terminal.press(&["1", "6"]);
-    said(" kept ");
-    sandbox.write("src", "two");
-    terminal.press(&["1", "6"]);
-    said(" changed since ");
-    terminal.press(&["/", "build", "Enter", "Enter"]);
-    terminal.shows(" done ");
-    terminal.press(&["Escape"]);
-    said(" done ");
-    let shown = sandbox.nagaya(&["ui", "--render", "text", "--view", "tasks"]).good().out;
-    assert!(shown.lines().any(|line| line.starts_with("│build ") && line.contains(" kept ")), "{shown}");
+    for account in Account::all() {
+        let sandbox = Sandbox::of(account, MANIFEST);
+        sandbox.write("src", "one");
+        sandbox.up();
+        let terminal = Terminal::open(&sandbox, (100, 24), "ui --view tasks");
+        let said = |what: &str| {
+            let is_said = |line: &str| line.starts_with("│build ") && line.contains(what);
+            until(what, || terminal.screen().lines().any(is_said));
+        };
+        said("not run here");
+        sandbox.nagaya(&["run", "build"]).good();
+        terminal.press(&["1", "6"]);
+        said(" kept ");
+        sandbox.write("src", "two");
+        terminal.press(&["1", "6"]);
+        said(" changed since ");
+        terminal.press(&["/", "build", "Enter", "Enter"]);
+        terminal.shows(" done ");
+        terminal.press(&["Escape"]);
+        said(" done ");
+        let shown = sandbox.nagaya(&["ui", "--render", "text", "--view", "tasks"]).good().out;
+        assert!(shown.lines().any(|line| line.starts_with("│build ") && line.contains(" kept ")), "{shown}");
+    }
 }
 
 /// A family, a flag and a thumb: as wide as each terminal finds.

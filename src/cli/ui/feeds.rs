@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::attached::Attached;
 use super::command::Own;
@@ -177,10 +177,11 @@ impl Source {
             Some(time) => Msg::LinesFrom(time, names.clone(), lines),
             None => Msg::Lines(names.clone(), lines),
         };
-        let Ok(mut follower) = follow(Start::Tail(PAST)).await else { return };
+        let Ok(follower) = follow(Start::Tail(PAST)).await else { return };
+        let mut reading = Reading(Some(follower));
         let mut past = Vec::new();
         if let Some(time) = from {
-            while let Ok(Some(lines)) = follower.past() {
+            while let Some(lines) = reading.next().await {
                 past.extend(lines);
             }
             if begins_behind(&past, time) {
@@ -188,14 +189,15 @@ impl Source {
                 let Ok(older) = follow(Start::Since(time.checked_sub(BEFORE).unwrap_or(Timestamp::MIN))).await else {
                     return;
                 };
-                follower = older;
+                reading = Reading(Some(older));
             }
         }
-        while let Ok(Some(lines)) = follower.past() {
+        while let Some(lines) = reading.next().await {
             if self.messages.send(message(lines)).await.is_err() {
                 return;
             }
         }
+        let Some(mut follower) = reading.0 else { return };
         // That nothing is written yet is word, too.
         let mut told = self.messages.send(message(past)).await;
         while told.is_ok()
@@ -291,6 +293,20 @@ impl Source {
     async fn kept(self, names: Vec<String>) {
         let told = self.own.kept(&names).await;
         let _ = self.messages.send(Msg::Kept(told)).await;
+    }
+}
+
+/// What is written already, read beside the loop that draws: there may be hundreds of files.
+struct Reading(Option<Follower>);
+
+impl Reading {
+    /// The next lines; none at the end of what was there.
+    async fn next(&mut self) -> Option<Vec<Owned>> {
+        let mut follower = self.0.take()?;
+        let read = spawn_blocking(move || (follower.past(), follower)).await;
+        let (lines, follower) = read.ok()?;
+        self.0 = Some(follower);
+        lines.ok().flatten()
     }
 }
 
