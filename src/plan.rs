@@ -249,6 +249,7 @@ fn planned(place: usize, service: &Service, outlook: &edges::Outlook<'_>, setups
         leads: service.leads().cloned(),
         task: service.task,
         lock: service.lock.clone(),
+        kept: service.of_shell.is_some(),
         aliases: service.aliases.clone(),
         hostnames: service.hostnames.clone(),
         run,

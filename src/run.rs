@@ -25,6 +25,7 @@ pub use among::{Ask, Asks, Place};
 pub use drive::{Outcome, Preview, drive, preview};
 pub use log::{Log, Stream};
 pub use processes::{Processes, Said};
+pub use results::UNKNOWN;
 
 /// One task of a run, with all that is needed to run it.
 #[derive(Debug, Clone)]
@@ -41,6 +42,8 @@ pub struct Job {
     pub among: bool,
     /// A lock that all checkouts of this user share: its name.
     pub lock: Option<String>,
+    /// The tasks before it, whose own keys count: name and place.
+    pub needs: Vec<(String, usize)>,
     /// How its result is kept, where it is.
     pub keep: Option<Keep>,
 }

@@ -23,6 +23,8 @@ use crate::supervise::State;
 use crate::telemetry::logs::{self, Line, Stream};
 use crate::view::{Culprit, Service, by_service, elapsed};
 
+/// Who has not answered by then does not.
+const ANSWER: Duration = Duration::from_secs(5);
 /// A next try that is later than this is not waited for.
 const FAR_OFF: Duration = Duration::from_secs(10);
 /// Details beside an error are waited for no longer.
@@ -128,7 +130,8 @@ pub async fn settle_after(
     let is_untouched = |row: &Service| before.get(&row.id()).is_some_and(|known| is_same_run(known, row));
     let begun = Instant::now();
     let opening = async { Ok((client.services().await?, client.events("/v1/services/stream").await?)) };
-    let (known, mut stream) = in_time(timeout, Box::pin(opening)).await?;
+    // One that answers does so whatever it is to be waited for.
+    let (known, mut stream) = in_time(timeout.map(|it| it.max(ANSWER)), Box::pin(opening)).await?;
     Error::unless_known(services, known.iter().map(|row| row.name.as_str()))?;
     let mut awaited = Awaited::new(services, goal);
     let mut reminder = Reminder::new();

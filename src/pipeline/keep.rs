@@ -21,19 +21,14 @@ pub struct Keep {
     pub tools: Vec<Vec<String>>,
     /// What the result depends on and is known before: command, variables.
     pub parts: Parts,
-    /// The tasks before it, whose own keys count: name and place.
-    pub needs: Vec<(String, usize)>,
+    /// Tasks before it whose results are kept, as they are called here, with what stands for each: they are not to be made
+    /// anew while it runs. Those of the same run are known beside this.
+    pub before: Vec<(String, Key)>,
 }
 
 impl Keep {
-    /// Of a task that is run as `argv`, where its result is kept. `places` are those of the tasks of this run.
-    pub fn of(
-        workspace: &Workspace,
-        task: &Task,
-        argv: &[String],
-        places: &BTreeMap<usize, usize>,
-        shell: &Shell,
-    ) -> Option<Self> {
+    /// Of a task that is run as `argv`, where its result is kept.
+    pub fn of(workspace: &Workspace, task: &Task, argv: &[String], shell: &Shell) -> Option<Self> {
         let caching = task.caching.as_ref()?;
         Some(Self {
             task: checked_out(workspace, task),
@@ -41,7 +36,7 @@ impl Keep {
             outputs: caching.outputs.clone(),
             tools: caching.tools.iter().map(|tool| version_command(tool)).collect(),
             parts: parts(workspace, task, argv, shell),
-            needs: task.tasks.iter().map(|need| (workspace.tasks[*need].name.to_string(), places[need])).collect(),
+            before: Vec::new(),
         })
     }
 }
@@ -53,9 +48,11 @@ pub struct KeptJob {
     /// Absolute.
     pub folder: PathBuf,
     pub lock: Option<String>,
-    /// Without `needs`, of which `before` tells.
     pub keep: Keep,
+    /// All that come before it, each behind those that it needs.
     pub before: Vec<Before>,
+    /// Those that it needs itself, by their places there.
+    pub needs: Vec<usize>,
 }
 
 /// A task that has come to its end before.
@@ -64,29 +61,34 @@ pub struct Before {
     pub name: String,
     /// What [`Keep::task`] is of it, where its result is kept.
     pub kept: Option<String>,
-    /// Its key where no result is.
-    pub definition: Key,
+    pub argv: Vec<String>,
+    /// What it needs itself, by place.
+    pub needs: Vec<usize>,
 }
 
 /// The jobs of the engine whose results are kept, by their names among the services.
 pub fn kept_jobs(workspace: &Workspace, shell: &Shell) -> BTreeMap<ServiceName, KeptJob> {
-    let before = |need: &usize| {
-        let task = &workspace.tasks[*need];
-        Before {
-            name: task.name.to_string(),
-            kept: task.caching.as_ref().map(|_| checked_out(workspace, task)),
-            definition: Key::of_command(&task.command.argv_with(&[])),
-        }
-    };
     let kept = |task: &Task| {
-        let alone = Task { tasks: Vec::new(), ..task.clone() };
-        let keep = Keep::of(workspace, &alone, &task.command.argv_with(&[]), &BTreeMap::new(), shell)?;
+        let within = workspace.task_graph.closure(task.tasks.iter().copied());
+        let order: Vec<usize> = workspace.task_graph.order().iter().copied().filter(|place| within[*place]).collect();
+        let needs =
+            |of: &Task| order.iter().enumerate().filter(|(_, at)| of.tasks.contains(at)).map(|(at, _)| at).collect();
+        let before = |at: &usize| {
+            let task = &workspace.tasks[*at];
+            Before {
+                name: task.name.to_string(),
+                kept: task.caching.as_ref().map(|_| checked_out(workspace, task)),
+                argv: task.command.argv_with(&[]),
+                needs: needs(task),
+            }
+        };
         let job = KeptJob {
             name: task.name.to_string(),
             folder: task.working_dir.clone(),
             lock: task.lock.clone(),
-            keep,
-            before: task.tasks.iter().map(before).collect(),
+            keep: Keep::of(workspace, task, &task.command.argv_with(&[]), shell)?,
+            before: order.iter().map(before).collect(),
+            needs: needs(task),
         };
         Some((task.job.clone()?, job))
     };

@@ -30,6 +30,14 @@ pub struct Record {
     pub duration_ms: u64,
 }
 
+impl Record {
+    /// What stands for the result in the keys of those that need it: what it was made of, and what was made.
+    pub fn stand_in(&self) -> Key {
+        let outputs = serde_json::to_vec(&self.outputs).unwrap_or_default();
+        Key(hash_of([self.key.0.as_bytes(), outputs.as_slice()]))
+    }
+}
+
 /// A file that a task made. Paths are from its folder; what is not UTF-8 in them is written as `%` and two digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Output {
@@ -75,9 +83,10 @@ impl Key {
         Self(hasher.finalize().to_hex().to_string())
     }
 
-    /// The key of a task whose result is not kept: what it is, as what it does cannot be known.
-    pub fn of_command(argv: &[String]) -> Self {
-        Self(hash_of(argv))
+    /// The key of a task whose result is not kept, after others: what it is, as what it does cannot be known.
+    pub fn of_command(argv: &[String], before: &[Self]) -> Self {
+        let before = before.iter().map(|key| key.0.as_str());
+        Self(hash_of([hash_of(argv).as_str()].into_iter().chain(before)))
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Planned {
     pub task: bool,
     /// What no other has while it runs.
     pub lock: Option<String>,
+    /// It is a task whose result is kept: run again it costs little where nothing has changed.
+    pub kept: bool,
     /// Other names of it in the workspace.
     pub aliases: Vec<ServiceName>,
     /// Production's full host names of it.

@@ -161,8 +161,6 @@ pub(super) type Shared<T> = Arc<[T]>;
 /// What would become of a task, as far as the present files tell.
 #[derive(Debug, Clone)]
 pub struct Preview {
-    /// What stands for it in the keys of those that need it.
-    pub key: Key,
     /// What its result depends on; nothing, where no result is kept or the parts cannot be known.
     pub parts: Option<Parts>,
     /// A result is there.

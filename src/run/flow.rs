@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use super::drive::{Preview, Shared};
 use super::process::Finished;
 use super::processes::Processes;
-use super::results::{Looked, Missing};
+use super::results::{Looked, Missing, UNKNOWN};
 use super::{Asks, Ending, Job, News};
 use crate::effects::cache::Store;
 use crate::effects::locks;
@@ -33,7 +33,7 @@ pub(super) const OURS: u8 = 125;
 #[derive(Debug, Clone)]
 pub struct Flow {
     pub jobs: Shared<Job>,
-    /// The keys of those that have come to their end.
+    /// What stands for those that have come to their end; nothing, where what they made is not known.
     pub keys: Shared<watch::Sender<Option<Key>>>,
     pub processes: Processes,
     pub store: Store,
@@ -109,7 +109,11 @@ impl Flow {
     /// Runs it and keeps nothing.
     async fn make_once(&self, place: usize, job: &Job, asked: &mut watch::Receiver<Asked>) -> Result<(End, Ending)> {
         let finished = self.run_locked(place, job, asked).await?;
-        self.keys[place].send_replace(Some(Key::of_command(&self.jobs[place].argv)));
+        match &self.jobs[place].keep {
+            None => drop(self.keys[place].send_replace(self.definition(place))),
+            Some(keep) if finished.is_well() => drop(self.store.set_unkept(&keep.task, UNKNOWN)),
+            Some(_) => {}
+        }
         Ok(ended(&finished))
     }
 
@@ -121,17 +125,19 @@ impl Flow {
         missing: Missing<'_>,
         asked: &mut watch::Receiver<Asked>,
     ) -> Result<(End, Ending)> {
-        let Missing { keep, parts, key, turn: _turn } = missing;
+        let Missing { keep, parts, turn: _turn } = missing;
         self.mind_inputs(place, keep, &parts).await;
         let finished = self.run_locked(place, job, asked).await?;
         if finished.is_well() {
             let kept = self.keep(place, keep, parts, &finished.log, finished.took).await;
-            if let Err(why) = kept {
-                self.note_unkept(place, &why).await;
-                let _ = self.store.set_unkept(&keep.task, &why);
+            match kept {
+                Ok(record) => drop(self.keys[place].send_replace(Some(record.stand_in()))),
+                Err(why) => {
+                    self.note_unkept(place, &why).await;
+                    let _ = self.store.set_unkept(&keep.task, &why);
+                }
             }
         }
-        self.keys[place].send_replace(Some(key));
         Ok(ended(&finished))
     }
 
@@ -170,28 +176,34 @@ impl Flow {
         turn.map_err(|error| Broken::ours(format!("{}: {error}", shown.display())))
     }
 
+    /// The keys of those that a task needs, which have come to their ends.
+    /// Nothing, where the result of one was to be kept and was not: it may be anything.
+    pub(super) fn keys_before(&self, place: usize) -> Option<Vec<Key>> {
+        self.jobs[place].needs.iter().map(|(_, need)| self.keys[*need].borrow().clone()).collect()
+    }
+
+    /// What stands for a task whose result is not kept.
+    fn definition(&self, place: usize) -> Option<Key> {
+        Some(Key::of_command(&self.jobs[place].argv, &self.keys_before(place)?))
+    }
+
     /// What would become of a task.
     pub async fn preview(&self, place: usize) -> Preview {
         let job = &self.jobs[place];
         let Some(keep) = &job.keep else {
-            let key = Key::of_command(&job.argv);
-            self.keys[place].send_replace(Some(key.clone()));
-            return Preview { key, parts: None, hit: false, last: None, unkept: None, problem: None };
+            self.keys[place].send_replace(self.definition(place));
+            return Preview { parts: None, hit: false, last: None, unkept: None, problem: None };
         };
         let (last, unkept) = (self.store.last(&keep.task), self.store.unkept(&keep.task));
         match self.parts(place, keep).await {
             Ok(parts) => {
                 let key = Key::of(&parts);
-                let hit = !self.force && self.store.find(&key).is_some();
-                self.keys[place].send_replace(Some(key.clone()));
-                Preview { key, parts: Some(parts), hit, last, unkept, problem: None }
+                let found = self.store.find(&key).filter(|_| !self.force);
+                let hit = found.is_some();
+                self.keys[place].send_replace(Some(found.map_or(key, |record| record.stand_in())));
+                Preview { parts: Some(parts), hit, last, unkept, problem: None }
             }
-            Err(error) => {
-                // As when it has run.
-                let key = Key::of_command(&job.argv);
-                self.keys[place].send_replace(Some(key.clone()));
-                Preview { key, parts: None, hit: false, last, unkept, problem: Some(error.to_string()) }
-            }
+            Err(error) => Preview { parts: None, hit: false, last, unkept, problem: Some(error.to_string()) },
         }
     }
 

@@ -16,6 +16,9 @@ use crate::supervise::Exit;
 /// What a program gets to tell its version in.
 const VERSION: Duration = Duration::from_secs(20);
 
+/// Why a result is not kept that was made of others which were not.
+pub const UNKNOWN: &str = "the result of a task before it was not kept";
+
 /// What came of a look for a task's result.
 pub(super) enum Looked<'a> {
     /// It was put back.
@@ -29,7 +32,6 @@ pub(super) enum Looked<'a> {
 pub(super) struct Missing<'a> {
     pub keep: &'a Keep,
     pub parts: Parts,
-    pub key: Key,
     /// No other run of it is at work meanwhile.
     pub turn: locks::Turn,
 }
@@ -61,9 +63,9 @@ impl Flow {
         };
         let key = Key::of(&parts);
         let found = if self.force { None } else { self.put_back(place, keep, &key).await? };
-        let Some(record) = found else { return Ok(Looked::Missing(Missing { keep, parts, key, turn })) };
+        let Some(record) = found else { return Ok(Looked::Missing(Missing { keep, parts, turn })) };
         self.mind_inputs(place, keep, &parts).await;
-        self.keys[place].send_replace(Some(key));
+        self.keys[place].send_replace(Some(record.stand_in()));
         let saved = Some(Duration::from_millis(record.duration_ms));
         Ok(Looked::There(Ending { saved, ..Ending::default() }))
     }
@@ -71,10 +73,9 @@ impl Flow {
     /// All that the result depends on, as it is now.
     pub(super) async fn parts(&self, place: usize, keep: &Keep) -> io::Result<Parts> {
         let mut parts = keep.parts.clone();
-        for (name, need) in &keep.needs {
-            let key = self.keys[*need].borrow().clone();
-            parts.insert(key_part(name), key.map_or_else(String::new, |key| key.0));
-        }
+        let names = self.jobs[place].needs.iter().map(|(name, _)| key_part(name));
+        let keys = self.keys_before(place).ok_or_else(|| io::Error::other(UNKNOWN))?;
+        parts.extend(names.zip(keys.into_iter().map(|key| key.0)));
         for tool in &keep.tools {
             let version = self.version(place, tool).await?;
             parts.insert(format!("tool {}", tool.join(" ")), hash_of([version]));
@@ -141,7 +142,7 @@ impl Flow {
         }
     }
 
-    /// Keeps a result, unless its inputs are not what they were.
+    /// Keeps a result, unless what it was made of is not what it was.
     pub(super) async fn keep(
         &self,
         place: usize,
@@ -149,7 +150,7 @@ impl Flow {
         parts: Parts,
         log: &Log,
         took: Duration,
-    ) -> std::result::Result<(), String> {
+    ) -> std::result::Result<Record, String> {
         let now = self.inputs(place, keep).await.map_err(|error| error.to_string())?;
         let is_input = |name: &str| name.starts_with("input ");
         let before: Parts =
@@ -159,15 +160,28 @@ impl Flow {
         if let Some(change) = changes.iter().find(|it| it.change != "removed").or(changes.first()) {
             return Err(format!("{} was {} while it ran", change.part, change.change));
         }
-        let (store, keep) = (self.store.clone(), keep.clone());
+        let (store, keep, before) = (self.store.clone(), keep.clone(), self.stays(place, keep));
         let (folder, log) = (self.jobs[place].folder.clone(), log.bytes().to_vec());
         let kept = tokio::task::spawn_blocking(move || {
+            if before.iter().any(|(task, key)| store.last(task).map(|record| record.stand_in()).as_ref() != Some(key)) {
+                return Err("a task before it was run anew while it ran".to_owned());
+            }
             let share: Share = store.share().map_err(|error| error.to_string())?;
             let made = Made { folder: &folder, outputs: &keep.outputs, parts, log: &log, took };
             let record = store.keep(made, share)?;
             store.set_last(&keep.task, &record).map_err(|error| error.to_string())?;
-            store.tidy().map_err(|error| error.to_string()).map(drop)
+            store.tidy().map_err(|error| error.to_string())?;
+            Ok(record)
         });
         kept.await.unwrap_or_else(|error| Err(error.to_string()))
+    }
+
+    /// The kept results that a task reads, and what stands for each: nobody else may make them anew meanwhile.
+    fn stays(&self, place: usize, keep: &Keep) -> Vec<(String, Key)> {
+        let known = |(_, need): &(String, usize)| {
+            let kept = self.jobs[*need].keep.as_ref()?;
+            Some((kept.task.clone(), self.keys[*need].borrow().clone()?))
+        };
+        self.jobs[place].needs.iter().filter_map(known).chain(keep.before.iter().cloned()).collect()
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::model::{Graph, ServiceName};
-use crate::plan::{Plan, Setup};
+use crate::plan::{Plan, Planned, Setup};
 
 use super::Command;
 use super::due::Deadlines;
@@ -42,7 +42,7 @@ impl World {
                 row.want = Want::Down;
             } else if let Some(&place) = before.get(&planned.name)
                 && row.want == Want::Up
-                && (row.is_active() || planned.schedule.is_none() && row.has_ended())
+                && (row.is_active() || row.has_ended() && self.is_to_end_again(place, planned))
                 && !planned.launches_like(&old.services[place])
             {
                 match planned.is_called_like(&old.services[place]) {
@@ -65,6 +65,16 @@ impl World {
         let mut effects = self.step(now, Input::Asked(Command::Restart(restarted)));
         effects.extend(self.step(now, Input::Asked(Command::Replace(replaced))));
         effects
+    }
+
+    /// Whether what ended by itself is wanted again once it is another: a service is, and a task that somebody waits for. What
+    /// only a user ran is run by users.
+    fn is_to_end_again(&self, place: usize, planned: &Planned) -> bool {
+        let is_awaited = || {
+            let needs = |from: usize| self.plan.services[from].depends_on.iter().any(|it| it.service == place);
+            (0..self.rows.len()).any(|from| self.rows[from].want == Want::Up && needs(from))
+        };
+        planned.schedule.is_none() && (!planned.task || is_awaited())
     }
 
     /// Whether a service is in the plan for its end alone. Those are behind all others.

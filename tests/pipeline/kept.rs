@@ -179,3 +179,48 @@ fn a_value_of_its_own_counts_where_others_take_the_shells() {
     sandbox.write("nagaya.yaml", manifest(2));
     assert_eq!(sandbox.nagaya(&["run", "t"]).good().out, "2\n");
 }
+
+/// What a running service has used stays with it; who starts gets what the files are now.
+#[test]
+fn who_starts_gets_what_is_made_of_the_inputs_as_they_are() {
+    let sandbox = served(&makes("cat seed > made", "").replace("inputs: []", "inputs: [seed]"));
+    sandbox.write("seed", "1");
+    sandbox.nagaya(&["up", "-d", "--wait"]).good();
+    sandbox.write("seed", "2");
+    sandbox.nagaya(&["up", "-d", "--wait"]).good();
+    assert_eq!(made(&sandbox), "1");
+    sandbox.nagaya(&["stop", "web"]).good();
+    sandbox.nagaya(&["up", "-d", "--wait", "web"]).good();
+    assert_eq!((made(&sandbox).as_str(), times(&sandbox)), ("2", 2));
+    sandbox.write("seed", "3");
+    sandbox.nagaya(&["restart", "web"]).good();
+    assert_eq!((made(&sandbox).as_str(), times(&sandbox)), ("3", 3));
+    sandbox.nagaya(&["restart", "web"]).good();
+    assert_eq!(times(&sandbox), 3);
+    sandbox.nagaya(&["down"]).good();
+}
+
+#[test]
+fn what_comes_before_counts_through_those_whose_results_are_not_kept() {
+    let sandbox = Sandbox::new(
+        "services: { web: { command: sleep 1000, depends_on: { last: completed } } }
+tasks:
+  first: { command: 'echo $$V > one', env: [V], inputs: [], outputs: [one] }
+  middle: { command: 'cp one two', depends_on: [first] }
+  last: { command: 'cp two three; echo x >> lasts', depends_on: [middle], inputs: [], outputs: [three] }
+",
+    );
+    let last = |words: &[&str], value: &str| {
+        finish(sandbox.command(binary()).args(words).env("V", value)).good();
+        let lasts = fs::read_to_string(sandbox.path("lasts")).unwrap();
+        (fs::read_to_string(sandbox.path("three")).unwrap(), lasts.lines().count())
+    };
+    assert_eq!(last(&["run", "last"], "1"), ("1\n".into(), 1));
+    assert_eq!(last(&["run", "last"], "2"), ("2\n".into(), 2));
+    // The engine's key of it is the same one.
+    assert_eq!(last(&["up", "-d", "--wait"], "2"), ("2\n".into(), 2));
+    sandbox.nagaya(&["down"]).good();
+    assert_eq!(last(&["up", "-d", "--wait"], "3"), ("3\n".into(), 3));
+    sandbox.nagaya(&["down"]).good();
+    assert_eq!(last(&["run", "last"], "3"), ("3\n".into(), 3));
+}

@@ -209,3 +209,25 @@ fn a_start_by_hand_begins_anew_and_at_once() {
         assert_eq!(crash(&mut world, "a"), Some(1000), "{by_hand}");
     }
 }
+
+/// The files that it depends on may be others by now.
+#[test]
+fn a_kept_result_is_looked_for_again_by_who_starts() {
+    let tasks = "tasks: { gen: { command: run, inputs: [], outputs: [] } }";
+    let mut world = Fixture::new(&format!("{tasks} || app: depends_on: {{ gen: completed }}"));
+    assert_eq!(world.up(), "launch gen");
+    world.launched("gen");
+    assert_eq!(world.exited("gen", 0), "launch app");
+    world.launched("app");
+    assert_eq!(world.up(), "", "who runs has what it needs");
+    world.stop(&["app"]);
+    world.exited("app", 0);
+    assert_eq!(world.start(&["app"]), "launch gen");
+    world.launched("gen");
+    assert_eq!(world.exited("gen", 0), "launch app");
+    world.launched("app");
+    assert_eq!(world.restart(&["app"]), "signal app SIGTERM, launch gen");
+    world.exited("app", 0);
+    world.launched("gen");
+    assert_eq!(world.exited("gen", 0), "launch app");
+}

@@ -155,6 +155,7 @@ impl Built {
             pod: None,
             among: false,
             lock: None,
+            needs: Vec::new(),
             keep: None,
         });
         self.nodes.push(Node { weight: 1, ..Node::default() });
@@ -178,7 +179,7 @@ fn job(
     shell: &Shell,
 ) -> Job {
     let argv = task.command.argv_with(arguments);
-    let keep = Keep::of(workspace, task, &argv, place_of, shell);
+    let keep = Keep::of(workspace, task, &argv, shell);
     Job {
         name: task.name.to_string(),
         argv,
@@ -188,6 +189,7 @@ fn job(
         pod: None,
         among: !task.services.is_empty(),
         lock: task.lock.clone(),
+        needs: task.tasks.iter().map(|need| (workspace.tasks[*need].name.to_string(), place_of[need])).collect(),
         keep,
     }
 }

@@ -18,7 +18,7 @@ use crate::effects::cache::Store;
 use crate::effects::{KEPT, KeptOrder, environment};
 use crate::launcher::Process;
 use crate::pipeline::{Before, Keep, KeptJob, Key, Machine, Node, Parts, Rules, key_part};
-use crate::run::{Channels, Job, Surroundings};
+use crate::run::{Channels, Job, Surroundings, UNKNOWN};
 
 /// Runs it and passes on its code.
 pub fn run(words: &[OsString]) -> Result<ExitCode, Error> {
@@ -41,14 +41,29 @@ pub fn run(words: &[OsString]) -> Result<ExitCode, Error> {
 }
 
 fn job_of(job: KeptJob, argv: Vec<String>, variables: BTreeMap<String, String>, store: &Store) -> Job {
-    let KeptJob { name, folder, lock, keep, before } = job;
-    let keys: Parts = before.iter().map(|it| (key_part(&it.name), key_of(it, store).0)).collect();
-    let keep = Keep { parts: keep.parts.into_iter().chain(keys).collect(), ..keep };
-    Job { name, argv, folder, variables, channels: Channels::Told, pod: None, among: false, lock, keep: Some(keep) }
+    let KeptJob { name, folder, lock, keep, before, needs } = job;
+    let task = keep.task.clone();
+    let mut keys = Vec::with_capacity(before.len());
+    for it in &before {
+        keys.push(key_of(it, &keys, store));
+    }
+    let needed = || needs.iter().filter_map(|need| before.get(*need).zip(keys.get(*need)));
+    let known: Option<Parts> = needed().map(|(it, key)| Some((key_part(&it.name), key.clone()?.0))).collect();
+    let stays = needed().filter_map(|(it, key)| Some((it.kept.clone()?, key.clone()?))).collect();
+    // A result that was not kept may be anything, and so may be what is made of it.
+    let keep = known.map(|known| Keep { parts: keep.parts.into_iter().chain(known).collect(), before: stays, ..keep });
+    if keep.is_none() {
+        let _ = store.set_unkept(&task, UNKNOWN);
+    }
+    let (channels, needs) = (Channels::Told, Vec::new());
+    Job { name, argv, folder, variables, channels, pod: None, among: false, lock, needs, keep }
 }
 
-/// The key of a task that has come to its end: that of its last result, unless that was not kept.
-fn key_of(before: &Before, store: &Store) -> Key {
-    let kept = before.kept.as_ref().filter(|task| store.unkept(task).is_none());
-    kept.and_then(|task| store.last(task)).map_or_else(|| before.definition.clone(), |record| record.key)
+/// What stands for a task that has come to its end, as have those before it. Nothing, where its result was not kept.
+fn key_of(before: &Before, keys: &[Option<Key>], store: &Store) -> Option<Key> {
+    if let Some(task) = &before.kept {
+        return store.last(task).filter(|_| store.unkept(task).is_none()).map(|record| record.stand_in());
+    }
+    let needed: Option<Vec<Key>> = before.needs.iter().map(|need| keys.get(*need).cloned().flatten()).collect();
+    Some(Key::of_command(&before.argv, &needed?))
 }

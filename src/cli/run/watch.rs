@@ -49,6 +49,7 @@ fn job(global: &Global, root: &Path, output: &Output) -> std::io::Result<Job> {
         pod: None,
         among: false,
         lock: None,
+        needs: Vec::new(),
         keep: None,
     })
 }

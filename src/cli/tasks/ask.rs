@@ -84,6 +84,7 @@ async fn answer(processes: &Processes, root: &Path, question: &Question) -> Resu
         pod: None,
         among: false,
         lock: None,
+        needs: Vec::new(),
         keep: None,
     };
     let said = processes.ask(&job, &job.argv, PATIENCE).await.map_err(|error| error.to_string())?;

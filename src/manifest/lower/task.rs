@@ -277,6 +277,12 @@ fn caching(name: &TaskName, raw: &RawTask, key: Span, problems: &mut Problems) -
         list.iter().flat_map(|list| &list.0).map(|word| word.value.clone()).collect()
     };
     let (env, tools) = (words(&raw.env), words(&raw.tools));
+    for name in raw.env.iter().flat_map(|list| &list.0).filter(|name| !is_variable(&name.value)) {
+        let message = format!("`{}` is no name of a variable", name.value);
+        problems.push(
+            Problem::error("bad_variable", message).at(name.span).hint("each is named in full; there are no patterns"),
+        );
+    }
     let (missing, is_asked) = match (&inputs, &outputs) {
         (Some(_), Some(_)) => return Some(Caching { inputs: inputs?, outputs: outputs?, env, tools }),
         (None, Some(_)) => ("inputs", true),
@@ -290,6 +296,10 @@ fn caching(name: &TaskName, raw: &RawTask, key: Span, problems: &mut Problems) -
             .push(problem.hint("with `inputs` and `outputs` its results are kept; `outputs: []` keeps its log alone"));
     }
     None
+}
+
+fn is_variable(name: &str) -> bool {
+    !name.is_empty() && !name.contains(['=', '*', '?', '\0']) && !name.contains(char::is_whitespace)
 }
 
 fn globs_of(globs: &At<OneOrMany<At<String>>>, below: bool, problems: &mut Problems) -> Vec<String> {

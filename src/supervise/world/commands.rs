@@ -30,10 +30,12 @@ impl World {
                 self.touch(service);
             }
             Command::Restart(services) => {
+                services.iter().for_each(|&service| self.look_again(service));
                 services.iter().for_each(|&service| self.restart(now, service));
                 self.lead_on(&services);
             }
             Command::Replace(services) => {
+                services.iter().for_each(|&service| self.look_again(service));
                 services.iter().for_each(|&service| self.replace(now, service));
                 self.lead_on(&services);
             }
@@ -49,7 +51,7 @@ impl World {
         if want == Want::Idle && row.want == Want::Up {
             return;
         }
-        let was_down = row.want == Want::Down;
+        let (was_down, was_up) = (row.want == Want::Down, row.want == Want::Up);
         row.want = want;
         row.rested = None;
         row.not_rebuilt.take_if(|_| want != Want::Up);
@@ -58,8 +60,21 @@ impl World {
         if want == Want::Up {
             let begins = |phase: &Phase| was_down || matches!(phase, Phase::Rest(Rest::Failed(_)));
             self.afresh(service, begins);
+            if !was_up {
+                self.look_again(service);
+            }
         }
         self.touch_neighbours(service);
+    }
+
+    /// What a service needs of tasks whose results are kept is looked for again when the service starts: the files that
+    /// it depends on may be others by now.
+    fn look_again(&mut self, service: usize) {
+        let needed = self.needed([service]);
+        for place in (0..self.rows.len()).filter(|place| needed[*place] && self.plan.services[*place].kept) {
+            self.afresh(place, |phase| *phase == Phase::Rest(Rest::Completed));
+            self.touch_neighbours(place);
+        }
     }
 
     fn start(&mut self, service: usize) {
