@@ -19,4 +19,4 @@ pub use keep::{Before, Keep, KeptJob, kept_jobs, key_part};
 pub use key::{Change, Key, Output, OutputKind, Parts, Record, changes, hash_of};
 pub use lines::Lines;
 pub use machine::{Cause, Effect, End, Input, Machine, Node, Rules, State};
-pub use variables::{inherited, seen, variables, written};
+pub use variables::{inherited, variables, written};

@@ -1,6 +1,6 @@
 //! In which variables a task runs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::{Task, Template, Value, Workspace};
@@ -32,14 +32,6 @@ pub fn variables(workspace: &Workspace, task: &Task, shell: &Shell) -> BTreeMap<
         ..Layers::default()
     };
     layers.resolve().into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
-}
-
-/// The shell's variables as a task sees them that does not see all: those that are not set are without a value. Nothing,
-/// where it sees all. What the manifest or `.env` sets is not among them.
-pub fn seen(task: &Task, shell: &Shell) -> BTreeMap<String, Option<String>> {
-    let names: BTreeSet<&str> = task.of_shell().unwrap_or_default();
-    let own = |name: &str| (name.to_owned(), value_of(task, shell, name).map(str::to_owned));
-    names.into_iter().filter(|name| !is_written(task, name)).map(own).collect()
 }
 
 /// The variables of the shell that decide about a result, each with the value that the task gets: one that is not set

@@ -204,6 +204,8 @@ pub struct Scaled {
 pub struct Environment {
     pub folder: PathBuf,
     pub variables: BTreeMap<String, String>,
+    /// Those of them that it has whatever the shell has.
+    pub own: BTreeMap<String, String>,
     pub pod: InPod,
     /// Whoever runs it, where that is another account than the engine's.
     pub account: Option<Account>,

@@ -224,3 +224,72 @@ tasks:
     sandbox.nagaya(&["down"]).good();
     assert_eq!(last(&["run", "last"], "3"), ("3\n".into(), 3));
 }
+
+/// What a task before it made is known, or nothing is kept of what was made of it.
+#[test]
+fn what_was_made_of_another_result_is_not_kept_as_of_this_one() {
+    let sandbox = Sandbox::new(
+        "tasks:
+  q: { command: 'touch begun; while test -e hold; do sleep 0.01; done; cat in > out', inputs: [in], outputs: [out] }
+  r: { command: 'touch begun; while test -e wait; do sleep 0.01; done; cat out', inputs: [], outputs: [], depends_on: [q] }
+",
+    );
+    let run = |word: &str| sandbox.nagaya(&["run", word]).good().out;
+    // Its input changes while the first one runs.
+    sandbox.write("in", "old");
+    sandbox.write("hold", "");
+    let under_way = sandbox.start(&["run", "r"]);
+    until("it runs", || sandbox.path("begun").exists());
+    sandbox.write("in", "new");
+    fs::remove_file(sandbox.path("hold")).unwrap();
+    under_way.end().good().says(&["input in was changed while it ran", "the result of a task before it was not kept"]);
+    sandbox.write("in", "old");
+    assert!(run("r").contains("old"));
+    // Another run replaces what the second one reads.
+    sandbox.write("wait", "");
+    sandbox.write("in", "a");
+    fs::remove_file(sandbox.path("begun")).unwrap();
+    let under_way = sandbox.start(&["run", "r"]);
+    until("the first has run", || fs::read_to_string(sandbox.path("out")).is_ok_and(|text| text == "a"));
+    fs::remove_file(sandbox.path("begun")).unwrap();
+    until("the second runs", || sandbox.path("begun").exists());
+    sandbox.write("in", "b");
+    run("q");
+    fs::remove_file(sandbox.path("wait")).unwrap();
+    under_way.end().good().says(&["a task before it was run anew while it ran"]);
+    sandbox.write("in", "a");
+    assert!(run("r").contains('a'));
+    // What is made anew of the same may be something else.
+    sandbox.write("nagaya.yaml", "tasks: { m: { command: 'cat hidden > out', inputs: [], outputs: [out] }, n: { command: 'cat out', inputs: [], outputs: [], depends_on: [m] } }\n");
+    sandbox.write("hidden", "1");
+    assert!(run("n").contains('1'));
+    sandbox.write("hidden", "2");
+    sandbox.nagaya(&["run", "--force", "m"]).good();
+    assert!(run("n").contains('2'));
+}
+
+/// A deploy is run by people.
+#[test]
+fn an_edit_runs_no_task_that_no_service_waits_for() {
+    let manifest = |word: &str| {
+        format!(
+            "services:
+  web: {{ command: sleep 1000, depends_on: {{ gen: completed }} }}
+tasks:
+  gen: {{ command: 'echo {word} >> gens' }}
+  deploy: {{ command: 'echo $$TARGET {word} >> deploys', depends_on: [web] }}
+"
+        )
+    };
+    let sandbox = Sandbox::new(&manifest("one"));
+    let text = |file: &str| fs::read_to_string(sandbox.path(file)).unwrap_or_default();
+    finish(sandbox.command(binary()).args(["up", "-d", "--wait"]).env("TARGET", "engine")).good();
+    // The shell is that of whoever runs it.
+    finish(sandbox.command(binary()).args(["run", "deploy"]).env("TARGET", "own")).good();
+    assert_eq!((text("gens").as_str(), text("deploys").as_str()), ("one\n", "own one\n"));
+    sandbox.write("nagaya.yaml", manifest("two"));
+    until("what a service waits for has run again", || text("gens") == "one\ntwo\n");
+    sandbox.nagaya(&["up", "-d", "--wait"]).good();
+    assert_eq!(text("deploys"), "own one\n");
+    sandbox.nagaya(&["down"]).good();
+}

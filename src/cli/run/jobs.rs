@@ -1,6 +1,6 @@
 //! From tasks to jobs: all that comes first, words, variables, and what a result depends on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::effects::cache::Store;
 use crate::effects::environment;
 use crate::effects::programs::{self, Program};
 use crate::model::{Condition, Task, Workspace};
-use crate::pipeline::{Drawn, Keep, Node, seen, variables};
+use crate::pipeline::{Drawn, Keep, Node, variables};
 use crate::plan::Shell;
 use crate::run::{Channels, Job};
 use crate::tasks::{self, Invoke};
@@ -36,8 +36,8 @@ pub struct Among {
     pub needed: Vec<Needed>,
     /// All that comes with those, in the order of a boot.
     pub along: Vec<String>,
-    /// The shell's variables as a task sees them whose result is kept, in the place of those of the engine's shell.
-    pub seen: BTreeMap<String, Option<String>>,
+    /// What the manifest has it take from the shell.
+    pub asked: BTreeSet<String>,
 }
 
 /// A service that tasks need.
@@ -116,7 +116,10 @@ impl Built {
                 let needed = needed.map(|it| Needed { name: name(it.service), condition: it.condition }).collect();
                 let along = along(workspace, task);
                 let name = task.job.as_ref().map(ToString::to_string);
-                self.among.insert(self.jobs.len(), Among { name, needed, along, seen: seen(task, shell) });
+                self.among.insert(
+                    self.jobs.len(),
+                    Among { name, needed, along, asked: task.environment.asked().map(str::to_owned).collect() },
+                );
             }
             let needs: Vec<usize> = task.tasks.iter().map(|need| place_of[need]).collect();
             let services = task.services.iter().map(|it| workspace.service(it.service).name.to_string()).collect();

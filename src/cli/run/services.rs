@@ -117,16 +117,12 @@ impl Stay<'_> {
 
     /// Waits until all that a job needs is there, and makes its place.
     async fn enter(&self, job: usize, asker: &mut Asker) -> Result<Place, Error> {
-        let Some(Among { name, needed, seen, .. }) = self.among.get(&job) else { return Ok(Place::default()) };
+        let Some(Among { name, needed, asked, .. }) = self.among.get(&job) else { return Ok(Place::default()) };
         self.bring(needed, asker).await?;
         let Some(name) = name else { return Ok(Place::default()) };
         let mut place = self.hold(name, asker).await?;
-        for (name, value) in seen {
-            match value {
-                Some(value) => drop(place.variables.insert(name.clone(), value.clone())),
-                None => drop(place.variables.remove(name)),
-            }
-        }
+        // The shell is that of whoever runs it, and not the engine's.
+        place.variables.retain(|name, _| !asked.contains(name));
         Ok(place)
     }
 
@@ -183,7 +179,7 @@ impl Stay<'_> {
             InPod::Pid(init) => Some(init),
             InPod::Absent => return Err(Error::failed(format!("the pod of {name} is gone"))),
         };
-        Ok(Place { pod, variables: given.variables })
+        Ok(Place { pod, variables: given.own })
     }
 
     /// Has the place made, once nobody else runs this task.

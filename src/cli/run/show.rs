@@ -113,7 +113,9 @@ impl<'a> Printer<'a> {
     }
 
     fn say(&self, task: usize, text: &str) {
-        self.output.say(&format!("{}{}", self.prefix(task), dim(text)));
+        // A log has the name already.
+        let prefix = if self.attended { self.prefix(task) } else { String::new() };
+        self.output.say(&format!("{prefix}{}", dim(text)));
     }
 
     fn ended(&mut self, task: usize, end: End, ending: Ending) {

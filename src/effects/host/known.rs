@@ -6,6 +6,7 @@ use super::{Dialled, Host, Life, Typed};
 use crate::effects::accounts::{self, Found};
 use crate::effects::texts;
 use crate::launcher::Account;
+use crate::plan::{Layers, Shell};
 use crate::supervise::Incarnation;
 
 impl Host {
@@ -44,6 +45,12 @@ impl Host {
         let variables = texts::resolve(planned, found.as_ref());
         let variables = variables.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         Ok((variables, found.and_then(Found::change)))
+    }
+
+    /// The variables that a service has of its own, whatever the shell has: addresses, `.env`, what the manifest sets.
+    pub fn own_variables(&self, service: usize) -> BTreeMap<String, String> {
+        let layers = Layers { shell: Shell::default(), ..self.plan.services[service].environment.clone() };
+        layers.resolve().into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
     }
 
     /// Whom a service dialled in vain.

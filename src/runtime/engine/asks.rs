@@ -175,7 +175,8 @@ impl Engine {
         };
         let surroundings = self.host.surroundings(place);
         let (variables, account) = surroundings.map_err(|message| Problem::Nothing { message })?;
-        Ok(Environment { folder: planned.working_dir.clone(), variables, pod, account })
+        let own = self.host.own_variables(place);
+        Ok(Environment { folder: planned.working_dir.clone(), variables, own, pod, account })
     }
 
     /// Reads the manifest again, off the loop; the answer comes back as [`Loaded`].

@@ -14,7 +14,7 @@ use crate::supervise::phase::{Cause, Draining, Phase, Rest, Stage, Stopping, Up,
 impl World {
     pub(super) fn asked(&mut self, now: Moment, command: Command) {
         match command {
-            Command::Up(wants) => wants.into_iter().for_each(|(service, want)| self.want(service, want)),
+            Command::Up(wants) => wants.into_iter().for_each(|(service, want)| self.begin(service, want)),
             Command::UpAlone(wants) => wants.into_iter().for_each(|(service, want)| {
                 match want {
                     Want::Up => self.start(service),
@@ -22,7 +22,10 @@ impl World {
                 }
                 self.rows[service].alone = true;
             }),
-            Command::Start(services) => services.into_iter().for_each(|service| self.start(service)),
+            Command::Start(services) => services.into_iter().for_each(|service| {
+                self.begin(service, Want::Up);
+                self.start(service);
+            }),
             Command::Away(services) => self.away(&services),
             Command::Stop(services) => services.into_iter().for_each(|service| self.want(service, Want::Down)),
             Command::NotRebuilt(service, error) => {
@@ -30,12 +33,12 @@ impl World {
                 self.touch(service);
             }
             Command::Restart(services) => {
-                services.iter().for_each(|&service| self.look_again(service));
+                services.iter().for_each(|&service| self.look_for_results(service));
                 services.iter().for_each(|&service| self.restart(now, service));
                 self.lead_on(&services);
             }
             Command::Replace(services) => {
-                services.iter().for_each(|&service| self.look_again(service));
+                services.iter().for_each(|&service| self.look_for_results(service));
                 services.iter().for_each(|&service| self.replace(now, service));
                 self.lead_on(&services);
             }
@@ -51,7 +54,7 @@ impl World {
         if want == Want::Idle && row.want == Want::Up {
             return;
         }
-        let (was_down, was_up) = (row.want == Want::Down, row.want == Want::Up);
+        let was_down = row.want == Want::Down;
         row.want = want;
         row.rested = None;
         row.not_rebuilt.take_if(|_| want != Want::Up);
@@ -60,18 +63,25 @@ impl World {
         if want == Want::Up {
             let begins = |phase: &Phase| was_down || matches!(phase, Phase::Rest(Rest::Failed(_)));
             self.afresh(service, begins);
-            if !was_up {
-                self.look_again(service);
-            }
         }
         self.touch_neighbours(service);
     }
 
+    /// Wants it with what it needs as that is now.
+    fn begin(&mut self, service: usize, want: Want) {
+        let starts = want == Want::Up && self.rows[service].want != Want::Up;
+        self.want(service, want);
+        if starts {
+            self.look_for_results(service);
+        }
+    }
+
     /// What a service needs of tasks whose results are kept is looked for again when the service starts: the files that
     /// it depends on may be others by now.
-    fn look_again(&mut self, service: usize) {
+    fn look_for_results(&mut self, service: usize) {
         let needed = self.needed([service]);
-        for place in (0..self.rows.len()).filter(|place| needed[*place] && self.plan.services[*place].kept) {
+        let plan = self.plan.clone();
+        for place in (0..plan.services.len()).filter(|place| needed[*place] && plan.services[*place].kept) {
             self.afresh(place, |phase| *phase == Phase::Rest(Rest::Completed));
             self.touch_neighbours(place);
         }
@@ -170,7 +180,7 @@ impl World {
         let needed = self.needed([service]);
         for (other, _) in needed.into_iter().enumerate().filter(|(_, needed)| *needed) {
             if self.rows[other].want == Want::Down || other == service {
-                self.want(other, Want::Up);
+                self.begin(other, Want::Up);
             }
         }
     }
