@@ -213,7 +213,7 @@ fn hints(app: &App, width: usize) -> String {
             (Find, "find"),
         ],
         Page::Services => {
-            &[(Open, "logs"), (Why, "why"), (Restart, "restart"), (Stop, "stop"), (Start, "start"), (Find, "find")]
+            &[(Open, "logs"), (Find, "find"), (Why, "why"), (Restart, "restart"), (Stop, "stop"), (Start, "start")]
         }
         Page::Logs(_) => {
             &[(Search, "search"), (NextMatch, "next"), (Follow, "follow"), (Level, "level"), (Back, "back")]
