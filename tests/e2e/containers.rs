@@ -9,6 +9,7 @@ mod images;
 mod kept;
 mod modes;
 mod names;
+mod servers;
 mod services;
 mod typed;
 

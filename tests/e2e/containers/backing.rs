@@ -71,11 +71,11 @@ pub(in crate::e2e) fn postgres() -> (String, String) {
     (format!("/usr/lib/postgresql/{version}"), version)
 }
 
-fn program(name: &str) -> String {
+pub(super) fn program(name: &str) -> String {
     finish(Command::new("sh").args(["-c", &format!("command -v {name}")])).good().out.trim().to_owned()
 }
 
-fn import(docker: &Docker, image: &str, path: &str, entry: &str, things: &[String]) {
+pub(super) fn import(docker: &Docker, image: &str, path: &str, entry: &str, things: &[String]) {
     let root = docker.folder.path().join(image.replace(':', "-"));
     if root.exists() {
         return;
