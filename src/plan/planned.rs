@@ -22,11 +22,10 @@ pub struct Planned {
     pub version: Option<Version>,
     /// What names mean for it alone: it belongs to a combination of versions.
     pub leads: Option<Arc<Leads>>,
-    /// It is a task of the manifest.
     pub task: bool,
     /// What no other has while it runs.
     pub lock: Option<String>,
-    /// It is a task whose result is kept: run again it costs little where nothing has changed.
+    /// Its result is kept: run again it costs little where nothing has changed.
     pub kept: bool,
     /// Other names of it in the workspace.
     pub aliases: Vec<ServiceName>,

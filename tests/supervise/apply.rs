@@ -71,11 +71,11 @@ fn what_has_ended_by_itself_runs_again_when_it_is_changed_and_only_then() {
     let mut world = running("done | failed: restart: no | nightly: schedule: '@daily'", &["done", "failed"]);
     world.exited("done", 0);
     world.exited("failed", 1);
-    let nightly = "nightly: { schedule: '@daily', command: other }";
+    let nightly = "nightly: schedule: '@daily', command: other";
     assert_eq!(world.apply(&format!("done | failed: restart: no | new | {}", "nightly: schedule: '@daily'")), "");
     assert_eq!(world.states(), "completed failed stopped stopped");
     assert_eq!(
-        world.apply(&format!("done: command: other | failed: {{ restart: no, command: other }} | {nightly}")),
+        world.apply(&format!("done: command: other | failed: restart: no, command: other | {nightly}")),
         "launch done, launch failed"
     );
 }

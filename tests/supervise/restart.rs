@@ -226,7 +226,7 @@ fn a_kept_result_is_looked_for_again_by_who_starts() {
     world.launched("gen");
     assert_eq!(world.exited("gen", 0), "launch app");
     world.launched("app");
-    assert_eq!(world.restart(&["app"]), "signal app SIGTERM, launch gen");
+    assert_eq!(world.restart(&["app"]), "launch gen, signal app SIGTERM");
     world.exited("app", 0);
     world.launched("gen");
     assert_eq!(world.exited("gen", 0), "launch app");
