@@ -295,33 +295,6 @@ fn a_damaged_store_is_told_of_and_healed() {
     assert_eq!(project.count("runs"), 2);
 }
 
-#[test]
-fn why_and_dry_run_tell_what_a_run_does() {
-    let sandbox = Sandbox::new(
-        "tasks:
-  nothing: { command: 'true', inputs: [], outputs: [dist] }
-  echo: { command: [echo], inputs: [], outputs: [] }
-  odd: { command: 'true', inputs: [], outputs: [], tools: [no-such-tool] }
-  after: { command: 'true', depends_on: [odd], inputs: [], outputs: [] }
-",
-    );
-    let why = |task: &str| sandbox.nagaya(&["why", task]).good().out;
-    sandbox.nagaya(&["run", "nothing"]).good();
-    let wanted = "would run: its last result was not kept: it made nothing that its `outputs` name (dist)";
-    assert_eq!(why("nothing"), format!("nothing {wanted}\n"));
-    sandbox.write("dist", "x");
-    sandbox.nagaya(&["run", "nothing"]).good();
-    assert_eq!(why("nothing"), "nothing would not run: its result is there\n");
-    sandbox.nagaya(&["run", "echo"]).good();
-    sandbox.nagaya(&["run", "echo", "--", "extra"]).good();
-    assert_eq!(why("echo"), "echo would not run: its result is there\n");
-    // What came before it may have been anything.
-    let unknown = "the result of a task before it was not kept";
-    sandbox.nagaya(&["run", "after"]).good().says(&[&format!("its result is not kept: {unknown}")]);
-    assert_eq!(why("after"), format!("after would run: its result cannot be kept: {unknown}\n"));
-    sandbox.nagaya(&["run", "after"]).good().says(&["2 done"]);
-}
-
 /// A task is none the worse for it.
 #[test]
 fn without_a_folder_for_results_tasks_run() {
