@@ -45,7 +45,6 @@ pub use outcome::Kept;
 pub use page::Page;
 pub use palette::{Command, Suggestion, words};
 pub use routes::{Shared, Told as RoutesTold};
-pub use services::{millis, percent, rate};
 pub use svg::svg;
 pub use tasks::Task;
 pub use terminal::{Seat, Told as TerminalTold};

@@ -46,12 +46,12 @@ fn unknown(name: &str, workspace: Option<&Workspace>, no_task: Error, error: Err
     let services = workspace.into_iter().flat_map(|workspace| workspace.services.keys());
     let service = did_you_mean(name, services.map(|service| service.as_str()));
     let near = service.or_else(|| no_task.hints.into_iter().find(|hint| hint.starts_with("did you mean")));
-    match (error.code, near) {
-        (Code::NoEngine | Code::Usage, Some(near)) => {
-            Error::new(error.code, format!("there is no service or task `{name}`")).hint(near)
-        }
-        _ => error,
+    let is_unknown = matches!(error.code, Code::NoEngine | Code::Usage) && (near.is_some() || workspace.is_some());
+    if !is_unknown {
+        return error;
     }
+    let hint = near.unwrap_or_else(|| "`nagaya ps` lists the services, and `nagaya tasks` the tasks".to_owned());
+    Error::new(error.code, format!("there is no service or task `{name}`")).hint(hint)
 }
 
 /// Whether an engine has a service of this name.

@@ -49,10 +49,8 @@ pub struct KeptJob {
     pub folder: PathBuf,
     pub lock: Option<String>,
     pub keep: Keep,
-    /// All that come before it, each behind those that it needs.
+    /// The tasks that it needs.
     pub before: Vec<Before>,
-    /// Those that it needs itself, by their places there.
-    pub needs: Vec<usize>,
 }
 
 /// A task that has come to its end before.
@@ -61,34 +59,28 @@ pub struct Before {
     pub name: String,
     /// What [`Keep::task`] is of it, where its result is kept.
     pub kept: Option<String>,
-    pub argv: Vec<String>,
-    /// What it needs itself, by place.
-    pub needs: Vec<usize>,
+    /// What stands for it where no result is. Nothing, where it needs others itself: it may have run when those were others
+    /// than they are now.
+    pub definition: Option<Key>,
 }
 
 /// The jobs of the engine whose results are kept, by their names among the services.
 pub fn kept_jobs(workspace: &Workspace, shell: &Shell) -> BTreeMap<ServiceName, KeptJob> {
+    let before = |need: &usize| {
+        let task = &workspace.tasks[*need];
+        Before {
+            name: task.name.to_string(),
+            kept: task.caching.as_ref().map(|_| checked_out(workspace, task)),
+            definition: task.tasks.is_empty().then(|| Key::of_command(&task.command.argv_with(&[]), &[])),
+        }
+    };
     let kept = |task: &Task| {
-        let within = workspace.task_graph.closure(task.tasks.iter().copied());
-        let order: Vec<usize> = workspace.task_graph.order().iter().copied().filter(|place| within[*place]).collect();
-        let needs =
-            |of: &Task| order.iter().enumerate().filter(|(_, at)| of.tasks.contains(at)).map(|(at, _)| at).collect();
-        let before = |at: &usize| {
-            let task = &workspace.tasks[*at];
-            Before {
-                name: task.name.to_string(),
-                kept: task.caching.as_ref().map(|_| checked_out(workspace, task)),
-                argv: task.command.argv_with(&[]),
-                needs: needs(task),
-            }
-        };
         let job = KeptJob {
             name: task.name.to_string(),
             folder: task.working_dir.clone(),
             lock: task.lock.clone(),
             keep: Keep::of(workspace, task, &task.command.argv_with(&[]), shell)?,
-            before: order.iter().map(before).collect(),
-            needs: needs(task),
+            before: task.tasks.iter().map(before).collect(),
         };
         Some((task.job.clone()?, job))
     };

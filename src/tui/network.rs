@@ -6,9 +6,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::app::App;
 use super::layers::{Item, Layer, layers};
-use super::services::rate;
 use super::topology::style;
-use crate::view::{EdgeId, Rates, is_to, state_mark};
+use crate::view::{EdgeId, Rates, is_to, rate, state_mark};
 
 /// The callers from outside.
 pub const FRONT_DOOR: &str = "(front door)";

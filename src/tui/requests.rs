@@ -16,9 +16,8 @@ use super::draw::{beyond, window};
 use super::logs::matcher;
 use super::mouse::{Spot, row_of};
 use super::network::FRONT_DOOR;
-use super::services::millis;
 use super::text::{cell, clean, fit, wrap_words};
-use crate::view::{Bar, Request, waterfall};
+use crate::view::{Bar, Request, millis, waterfall};
 
 /// Requests that are kept.
 const KEPT: usize = 5000;

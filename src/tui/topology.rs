@@ -10,9 +10,8 @@ use super::app::App;
 use super::draw::window;
 use super::mouse::{Spot, row_of};
 use super::network::{Edge, How, Network, Node, Picture, Shown, drawn};
-use super::services::{millis, percent, rate};
 use super::text::{fit, fit_line};
-use crate::view::{Graph, state_mark};
+use crate::view::{Graph, millis, percent, rate, state_mark};
 
 /// More nodes than these are no picture any more.
 const MOST: usize = 120;

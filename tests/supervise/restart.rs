@@ -231,3 +231,22 @@ fn a_kept_result_is_looked_for_again_by_who_starts() {
     world.launched("gen");
     assert_eq!(world.exited("gen", 0), "launch app");
 }
+
+/// What was made between two of them is of the first as it was.
+#[test]
+fn results_stay_where_one_between_them_is_not_kept() {
+    let kept = "inputs: [], outputs: []";
+    let tasks = format!(
+        "tasks: {{ first: {{ command: run, {kept} }}, middle: {{ command: run, depends_on: [first] }}, last: {{ command: run, {kept}, depends_on: [middle] }} }}"
+    );
+    let mut world = Fixture::new(&format!("{tasks} || app: depends_on: {{ last: completed }}"));
+    assert_eq!(world.up(), "launch first");
+    for (name, next) in [("first", "launch middle"), ("middle", "launch last"), ("last", "launch app")] {
+        world.launched(name);
+        assert_eq!(world.exited(name, 0), next);
+    }
+    world.launched("app");
+    world.stop(&["app"]);
+    world.exited("app", 0);
+    assert_eq!(world.start(&["app"]), "launch app");
+}

@@ -1,9 +1,8 @@
 //! A topology in several languages. A database that several services use has thick lines to it.
 
 use crate::tui::layers::{Item, layers};
-use crate::tui::{millis, percent, rate};
 use crate::view::xml::escaped;
-use crate::view::{Edge, Graph, Node, Observed};
+use crate::view::{Edge, Graph, Node, Observed, millis, percent, rate};
 
 /// A node a line, and those it calls below it.
 pub fn text(graph: &Graph) -> Vec<String> {

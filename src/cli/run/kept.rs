@@ -40,30 +40,27 @@ pub fn run(words: &[OsString]) -> Result<ExitCode, Error> {
     super::on_a_runtime(shown((machine, vec![job]), surroundings, inbox, &mut printer))?
 }
 
-fn job_of(job: KeptJob, argv: Vec<String>, variables: BTreeMap<String, String>, store: &Store) -> Job {
-    let KeptJob { name, folder, lock, keep, before, needs } = job;
-    let task = keep.task.clone();
-    let mut keys = Vec::with_capacity(before.len());
-    for it in &before {
-        keys.push(key_of(it, &keys, store));
-    }
-    let needed = || needs.iter().filter_map(|need| before.get(*need).zip(keys.get(*need)));
-    let known: Option<Parts> = needed().map(|(it, key)| Some((key_part(&it.name), key.clone()?.0))).collect();
-    let stays = needed().filter_map(|(it, key)| Some((it.kept.clone()?, key.clone()?))).collect();
+fn job_of(order: KeptJob, argv: Vec<String>, variables: BTreeMap<String, String>, store: &Store) -> Job {
+    let KeptJob { name, folder, lock, keep, before } = order;
+    let channels = Channels::Told;
+    let job =
+        |keep| Job { name, argv, folder, variables, channels, pod: None, among: false, lock, needs: Vec::new(), keep };
+    let keys: Option<Vec<Key>> = before.iter().map(|it| key_of(it, store)).collect();
     // A result that was not kept may be anything, and so may be what is made of it.
-    let keep = known.map(|known| Keep { parts: keep.parts.into_iter().chain(known).collect(), before: stays, ..keep });
-    if keep.is_none() {
-        let _ = store.set_unkept(&task, UNKNOWN);
-    }
-    let (channels, needs) = (Channels::Told, Vec::new());
-    Job { name, argv, folder, variables, channels, pod: None, among: false, lock, needs, keep }
+    let Some(keys) = keys else {
+        let _ = store.set_unkept(&keep.task, UNKNOWN);
+        return job(None);
+    };
+    let parts = before.iter().zip(&keys).map(|(it, key)| (key_part(&it.name), key.0.clone()));
+    let parts: Parts = keep.parts.into_iter().chain(parts).collect();
+    let before = before.into_iter().zip(keys).filter_map(|(it, key)| Some((it.kept?, key))).collect();
+    job(Some(Keep { parts, before, ..keep }))
 }
 
-/// What stands for a task that has come to its end, as have those before it. Nothing, where its result was not kept.
-fn key_of(before: &Before, keys: &[Option<Key>], store: &Store) -> Option<Key> {
-    if let Some(task) = &before.kept {
-        return store.last(task).filter(|_| store.unkept(task).is_none()).map(|record| record.stand_in());
+/// What stands for a task that has come to its end.
+fn key_of(before: &Before, store: &Store) -> Option<Key> {
+    match &before.kept {
+        Some(task) => store.last(task).filter(|_| store.unkept(task).is_none()).map(|record| record.stand_in()),
+        None => before.definition.clone(),
     }
-    let needed: Option<Vec<Key>> = before.needs.iter().map(|need| keys.get(*need).cloned().flatten()).collect();
-    Some(Key::of_command(&before.argv, &needed?))
 }

@@ -7,6 +7,7 @@ use super::SetupState;
 use super::World;
 use super::giving_up;
 use crate::model::Signal;
+use crate::plan::Planned;
 use crate::supervise::input::{Command, Effect, Exit, Incarnation, Moment};
 use crate::supervise::instance::{Spot, Standing};
 use crate::supervise::phase::{Cause, Draining, Phase, Rest, Stage, Stopping, Up, Want};
@@ -77,10 +78,19 @@ impl World {
     }
 
     /// What a service needs of tasks whose results are kept is looked for again when the service starts: the files that
-    /// it depends on may be others by now.
+    /// it depends on may be others by now. Where a task whose result is not kept stands between others, all stay as they
+    /// are: what it made is of those before as they were.
     fn look_for_results(&mut self, service: usize) {
         let needed = self.needed([service]);
         let plan = self.plan.clone();
+        let all = || (0..plan.services.len()).filter(|place| needed[*place]).map(|place| &plan.services[place]);
+        let is_between = |it: &Planned| {
+            let after_task = || it.depends_on.iter().any(|before| plan.services[before.service].task);
+            it.task && !it.kept && after_task()
+        };
+        if all().any(is_between) {
+            return;
+        }
         for place in (0..plan.services.len()).filter(|place| needed[*place] && plan.services[*place].kept) {
             self.afresh(place, |phase| *phase == Phase::Rest(Rest::Completed));
             self.touch_neighbours(place);
