@@ -1,5 +1,6 @@
 //! Results that are kept: looked for by all that they depend on, put back, and kept in the end.
 
+use std::collections::HashSet;
 use std::io;
 use std::time::Duration;
 
@@ -176,12 +177,20 @@ impl Flow {
         kept.await.unwrap_or_else(|error| Err(error.to_string()))
     }
 
-    /// The kept results that a task reads, and what stands for each: nobody else may make them anew meanwhile.
+    /// The kept results that a task reads, itself or by way of tasks that keep none, and what stands for each: nobody else
+    /// may make them anew meanwhile.
     fn stays(&self, place: usize, keep: &Keep) -> Vec<(String, Key)> {
-        let known = |(_, need): &(String, usize)| {
-            let kept = self.jobs[*need].keep.as_ref()?;
-            Some((kept.task.clone(), self.keys[*need].borrow().clone()?))
-        };
-        self.jobs[place].needs.iter().filter_map(known).chain(keep.before.iter().cloned()).collect()
+        let mut stays = keep.before.clone();
+        let (mut met, mut todo) = (HashSet::new(), vec![place]);
+        while let Some(reader) = todo.pop() {
+            for (_, need) in self.jobs[reader].needs.iter().filter(|(_, need)| met.insert(*need)) {
+                match (&self.jobs[*need].keep, self.keys[*need].borrow().clone()) {
+                    (Some(kept), Some(key)) => stays.push((kept.task.clone(), key)),
+                    (Some(_), None) => {}
+                    (None, _) => todo.push(*need),
+                }
+            }
+        }
+        stays
     }
 }

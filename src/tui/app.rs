@@ -316,7 +316,11 @@ impl App {
             Msg::Key(key) if key.kind != KeyEventKind::Release => return self.key(key),
             Msg::Key(_) => {}
             Msg::Mouse(event) => return self.mouse(event),
-            Msg::Rows(changes) => self.rows(changes),
+            Msg::Rows(changes) => {
+                // Another one has come in its place.
+                self.gone = false;
+                self.rows(changes);
+            }
             Msg::Flow(flow) => self.traffic.add(flow),
             Msg::Lines(of, lines) => self.logs.take(None, &of, lines),
             Msg::LinesFrom(time, of, lines) => self.logs.take(Some(time), &of, lines),

@@ -57,6 +57,9 @@ fn an_engine_that_is_gone_is_said_to_be() {
     assert_eq!(key(&mut app, KeyCode::Char('r')), None);
     assert!(screen(&mut app, 80, 24).contains(" the engine is gone"));
     assert_eq!(key(&mut app, KeyCode::Char('q')), Some(Ask::Close));
+    // Somebody started it again.
+    app.update(Msg::Rows(Changes { version: 3, whole: true, services: Vec::new(), notices: Vec::new() }));
+    assert!(!screen(&mut app, 80, 24).contains("the engine is gone"));
 }
 
 #[test]

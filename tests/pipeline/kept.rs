@@ -260,6 +260,25 @@ fn what_was_made_of_another_result_is_not_kept_as_of_this_one() {
     under_way.end().good().says(&["a task before it was run anew while it ran"]);
     sandbox.write("in", "a");
     assert!(run("r").contains('a'));
+    // By way of one that keeps nothing it reads it too.
+    sandbox.write(
+        "nagaya.yaml",
+        "tasks:
+  q: { command: 'cat in > out', inputs: [in], outputs: [out] }
+  late: { command: 'touch begun; while test -e wait; do sleep 0.01; done; cat out > more', depends_on: [q] }
+  l: { command: 'cat more', inputs: [], outputs: [], depends_on: [late] }
+",
+    );
+    sandbox.write("wait", "");
+    fs::remove_file(sandbox.path("begun")).unwrap();
+    let under_way = sandbox.start(&["run", "l"]);
+    until("the one between runs", || sandbox.path("begun").exists());
+    sandbox.write("in", "b");
+    run("q");
+    fs::remove_file(sandbox.path("wait")).unwrap();
+    under_way.end().good().says(&["a task before it was run anew while it ran"]);
+    sandbox.write("in", "a");
+    assert!(run("l").contains('a'));
     // What is made anew of the same may be something else.
     sandbox.write("nagaya.yaml", "tasks: { m: { command: 'cat hidden > out', inputs: [], outputs: [out] }, n: { command: 'cat out', inputs: [], outputs: [], depends_on: [m] } }\n");
     sandbox.write("hidden", "1");

@@ -250,3 +250,33 @@ fn results_stay_where_one_between_them_is_not_kept() {
     world.exited("app", 0);
     assert_eq!(world.start(&["app"]), "launch app");
 }
+
+#[test]
+fn a_task_that_failed_is_tried_again_for_who_starts() {
+    let mut world = Fixture::new("tasks: { gen: { command: run } } || app: depends_on: { gen: completed }");
+    assert_eq!(world.up(), "launch gen");
+    world.launched("gen");
+    assert_eq!(world.exited("gen", 1), "");
+    assert_eq!(world.restart(&["app"]), "launch gen");
+    world.launched("gen");
+    assert_eq!(world.exited("gen", 0), "launch app");
+    world.launched("app");
+    // What it has made without keeping it is made once.
+    assert_eq!(world.restart(&["app"]), "signal app SIGTERM");
+}
+
+#[test]
+fn a_task_that_is_started_looks_for_what_it_needs_too() {
+    let kept = "inputs: [], outputs: []";
+    let tasks =
+        format!("tasks: {{ one: {{ command: run, {kept} }}, two: {{ command: run, {kept}, depends_on: [one] }} }}");
+    let mut world = Fixture::new(&format!("{tasks} || app: depends_on: {{ two: completed }}"));
+    world.up();
+    world.launched("one");
+    world.exited("one", 0);
+    world.launched("two");
+    world.exited("two", 0);
+    assert_eq!(world.start(&["two"]), "launch one");
+    world.launched("one");
+    assert_eq!(world.exited("one", 0), "launch two");
+}

@@ -24,7 +24,9 @@ impl World {
                 self.rows[service].alone = true;
             }),
             Command::Start(services) => services.into_iter().for_each(|service| {
-                self.begin(service, Want::Up);
+                if !self.rows[service].is_active() {
+                    self.look_for_results(service);
+                }
                 self.start(service);
             }),
             Command::Away(services) => self.away(&services),
@@ -79,7 +81,7 @@ impl World {
 
     /// What a service needs of tasks whose results are kept is looked for again when the service starts: the files that
     /// it depends on may be others by now. Where a task whose result is not kept stands between others, all stay as they
-    /// are: what it made is of those before as they were.
+    /// are: what it made is of those before as they were. Tasks that failed are tried again.
     fn look_for_results(&mut self, service: usize) {
         let needed = self.needed([service]);
         let plan = self.plan.clone();
@@ -88,11 +90,14 @@ impl World {
             let after_task = || it.depends_on.iter().any(|before| plan.services[before.service].task);
             it.task && !it.kept && after_task()
         };
-        if all().any(is_between) {
-            return;
-        }
-        for place in (0..plan.services.len()).filter(|place| needed[*place] && plan.services[*place].kept) {
-            self.afresh(place, |phase| *phase == Phase::Rest(Rest::Completed));
+        let stay = all().any(is_between);
+        for place in (0..plan.services.len()).filter(|place| *place != service && needed[*place]) {
+            let Planned { task, kept, .. } = plan.services[place];
+            self.afresh(place, |phase| match phase {
+                Phase::Rest(Rest::Completed) => kept && !stay,
+                Phase::Rest(Rest::Failed(_)) => task,
+                _ => false,
+            });
             self.touch_neighbours(place);
         }
     }
