@@ -42,7 +42,7 @@ pub use claims::{claim, door_clash};
 pub use contained::PlannedContainer;
 pub use coupling::{Coupling, couplings};
 pub use edges::{Edge, Reference, references};
-pub use environment::{Layers, Shell, shadow_notice};
+pub use environment::{Layers, Shell, seen, shadow_notice};
 pub use instances::crowded;
 pub use lint::{Lint, lints};
 pub use matrix::{Combination, Matrix, VersionFiles, bases, calls, combined};

@@ -75,8 +75,12 @@ impl Goal {
 /// Whether it crashes again and again, and has for so long that the next try is far off. One that cannot do without
 /// another which is slow to come has had its chances by then.
 fn is_looping(row: &Service) -> bool {
-    let is_far = || row.next_in(clock::utc()).is_some_and(|pause| pause > FAR_OFF);
-    row.state == State::Backoff && row.crashes > 1 && is_far()
+    row.crashes > 1 && is_paused(row, FAR_OFF)
+}
+
+/// Whether it is started again, and not before so long.
+pub fn is_paused(row: &Service, longer_than: Duration) -> bool {
+    row.state == State::Backoff && row.next_in(clock::utc()).is_some_and(|pause| pause > longer_than)
 }
 
 /// Waits for the named services, or for all that were asked for.

@@ -101,9 +101,9 @@ const BASE: [&str; 12] = [
 impl Task {
     /// The shell's variables that it sees, where it does not see all: those that decide about its result, and the usual
     /// ones.
-    pub fn of_shell(&self) -> Option<BTreeSet<&str>> {
+    pub fn of_shell(&self) -> Option<BTreeSet<String>> {
         let named = self.caching.as_ref()?.env.iter().map(String::as_str);
-        Some(BASE.into_iter().chain(named).chain(self.environment.asked()).collect())
+        Some(BASE.into_iter().chain(named).chain(self.environment.asked()).map(str::to_owned).collect())
     }
 }
 

@@ -1,20 +1,12 @@
 //! In which variables a task runs.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use crate::model::{Task, Template, Value, Workspace};
-use crate::plan::{Layers, Shell};
+use crate::plan::{Layers, Shell, seen};
 
 /// All variables of a task that needs no service.
 pub fn variables(workspace: &Workspace, task: &Task, shell: &Shell) -> BTreeMap<String, String> {
-    let shell = match task.of_shell() {
-        None => shell.clone(),
-        Some(names) => {
-            let seen = shell.iter().filter(|(name, _)| names.contains(name.as_str()));
-            Arc::new(seen.map(|(name, value)| (name.clone(), value.clone())).collect())
-        }
-    };
     let environment = &task.environment;
     // An address of a service means nothing outside the services' network.
     let declared = environment.shared.iter().chain(&environment.own).filter_map(|(name, value)| match value {
@@ -26,7 +18,7 @@ pub fn variables(workspace: &Workspace, task: &Task, shell: &Shell) -> BTreeMap<
             ("NAGAYA_WORKSPACE".into(), workspace.name.to_string()),
             ("NAGAYA_TASK".into(), task.name.to_string()),
         ],
-        shell,
+        shell: seen(shell, task.of_shell().as_ref()),
         dotenv: environment.dotenv.clone(),
         declared: declared.collect(),
         ..Layers::default()

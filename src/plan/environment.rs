@@ -114,23 +114,26 @@ pub fn layers(
         };
         (key.clone(), value)
     });
-    let seen = |all: &Shell| match &service.of_shell {
-        None => all.clone(),
-        Some(names) => Arc::new(all.iter().filter(|(name, _)| names.contains(*name)).map(owned).collect()),
-    };
     Layers {
         generated: generated(service, outlook, own, surroundings),
         sealed: service.container().is_some(),
-        shell: seen(&surroundings.shell),
-        proxies: if outlook.calls_by_name() { seen(outlook.proxies) } else { Proxies::default() },
+        shell: seen(&surroundings.shell, service.of_shell.as_ref()),
+        proxies: if outlook.calls_by_name() {
+            seen(outlook.proxies, service.of_shell.as_ref())
+        } else {
+            Proxies::default()
+        },
         dotenv: environment.dotenv.clone(),
         files: environment.files.clone(),
         declared: declared.collect(),
     }
 }
 
-fn owned((name, value): (&String, &String)) -> (String, String) {
-    (name.clone(), value.clone())
+/// What is seen of the shell's variables: these alone, or all of them where nothing is said.
+pub fn seen(all: &Shell, names: Option<&BTreeSet<String>>) -> Shell {
+    let Some(names) = names else { return all.clone() };
+    let seen = all.iter().filter(|(name, _)| names.contains(*name));
+    Arc::new(seen.map(|(name, value)| (name.clone(), value.clone())).collect())
 }
 
 /// Identity, the service's own ports, and the address of every callee in the spellings that programs look for.

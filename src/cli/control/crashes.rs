@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use crate::api::Client;
 use crate::cli::error::{Code, Error};
-use crate::cli::wait::last_lines;
-use crate::effects::clock;
+use crate::cli::wait::{is_paused, last_lines};
 use crate::runtime::Changes;
 use crate::supervise::State;
 use crate::view::Service;
@@ -31,8 +30,7 @@ pub async fn crashing(client: &Client, state: &Path, services: &[String]) -> Err
 }
 
 fn is_crashing(row: &Service) -> bool {
-    let is_late = || row.next_in(clock::utc()).is_some_and(|pause| pause > PATIENCE);
-    row.state == State::Backoff && (row.crashes >= CRASHES || is_late())
+    row.state == State::Backoff && row.crashes >= CRASHES || is_paused(row, PATIENCE)
 }
 
 async fn told(client: &Client, state: &Path, row: &Service) -> Error {

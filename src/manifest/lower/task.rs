@@ -135,7 +135,7 @@ fn as_service(task: &Task, name: &ServiceName, depends_on: Vec<Dependency>) -> S
     Service {
         task: true,
         lock: task.lock.clone(),
-        of_shell: task.of_shell().map(|names| names.into_iter().map(str::to_owned).collect()),
+        of_shell: task.of_shell(),
         depends_on,
         environment: task.environment.clone(),
         ..Service::plain(name.clone(), run, task.working_dir.clone(), task.declared.clone())
