@@ -100,10 +100,13 @@ fn a_port_that_a_stranger_has_is_named_with_its_owner() {
 fn a_probe_that_never_passes_tells_what_it_was_answered() {
     let sandbox = one("{ command: 'exec python3 -m http.server --bind 127.0.0.1 $PORT', ports: { http: 80 }, \
          readiness: { http: /nope, period: 50ms } }");
+    sandbox.nagaya(&["up", "-d"]).good();
+    let answered = "GET /nope answered 404";
+    until("it was answered", || sandbox.nagaya(&["why", "web"]).good().out.contains(answered));
     sandbox
-        .nagaya(&["up", "-d", "--wait", "--wait-timeout", "2s"])
+        .nagaya(&["up", "-d", "--wait", "--wait-timeout", "1s"])
         .ended(5)
-        .says(&["not there after 2.0s: web", "GET /nope answered 404"]);
+        .says(&["not there after 1.0s: web", answered]);
 }
 
 #[test]
@@ -208,9 +211,8 @@ fn a_failing_probe_is_known_by_its_whole_command() {
         [("[grep, -q, x, /dev/null]", "`grep -q x /dev/null` exited with 1"), ("'exit 9'", "`exit 9` exited with 9")]
     {
         let sandbox = one(&format!("{{ command: sleep 60, readiness: {{ exec: {probe}, period: 50ms }} }}"));
-        sandbox.nagaya(&["up", "-d", "--wait", "--wait-timeout", "2s"]).ended(5);
-        let why = sandbox.nagaya(&["why", "web"]).good().out;
-        assert!(why.contains(shown), "{why}");
+        sandbox.nagaya(&["up", "-d"]).good();
+        until(shown, || sandbox.nagaya(&["why", "web"]).good().out.contains(shown));
     }
 }
 

@@ -221,11 +221,11 @@ fn a_combination_that_does_not_come_up_says_why_and_the_others_run() {
     assert!(run.out.contains("users v2 cannot be released"), "{}", run.out);
     let silent = "GIVES: name id }, command: 'exec sleep 1000' }";
     sandbox.write("nagaya.yaml", SHOP.replace("NETWORK", "pod").replace("GIVES: name id } }", silent));
-    let words = ["users=v2,v1", "--wait-timeout", "4s", "--timeout", "1s", "--", "sh", "-c", "echo begun; sleep 1000"];
+    let words = ["users=v2,v1", "--wait-timeout", "10s", "--timeout", "2s", "--", "sh", "-c", "echo begun; sleep 1000"];
     let run = matrix(&sandbox, &words).ended(1);
     run.says(&[
-        "c1  users v2  ✗ not ready: not there after 4.0s",
-        "c2  users v1  ✗ timed out: the command took longer than 1.0s",
+        "c1  users v2  ✗ not ready: not there after 10s",
+        "c2  users v1  ✗ timed out: the command took longer than 2.0s",
         "| begun",
     ]);
     sandbox.empties();

@@ -336,7 +336,7 @@ fn a_version_that_does_not_come_up_is_explained_and_changes_nothing() {
     sandbox.git(&["checkout", "-q", "main"]);
     let broken = sandbox.nagaya(&["try", "users", "--branch", "broken"]).ended(1);
     broken.says(&["the table is missing", "users-broken: exited with 1", "requests go to users as before"]);
-    let silent = sandbox.nagaya(&["try", "users", "--branch", "silent", "--wait-timeout", "1s"]).ended(5);
+    let silent = sandbox.nagaya(&["try", "users", "--branch", "silent", "--wait-timeout", "4s"]).ended(5);
     silent.says(&["thinking", "users-silent is starting", "`nagaya try --end users-silent`"]);
     assert_eq!(tried(&sandbox), ["users-broken failed", "users-silent starting"]);
     assert!(sandbox.nagaya(&["why", "users-broken"]).good().out.contains("the table is missing"));
