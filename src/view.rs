@@ -54,4 +54,4 @@ pub use task::{Line as TaskLine, Source as TaskSource, Task, path_from, plain, t
 pub use traffic::{EdgeId, Flow, Piece, Rates, Tally, Traffic, WINDOW, is_to};
 pub use tried::{Steering, Try, entrance};
 pub use waterfall::{Bar, waterfall};
-pub use wording::{age, elapsed, lost_lines, news, reason, scaling, state_mark};
+pub use wording::{age, elapsed, listed, lost_lines, news, reason, scaling, state_mark};

@@ -7,3 +7,4 @@ mod kept;
 mod machine;
 mod services;
 mod terminal;
+mod watched;

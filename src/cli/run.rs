@@ -8,6 +8,7 @@ mod plan;
 mod services;
 mod show;
 mod watch;
+mod whose;
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
@@ -103,7 +104,7 @@ pub fn run(global: &Global, args: Run, output: &Output) -> Result<ExitCode, Erro
 
 fn through(global: &Global, args: &Run, output: &Output) -> Result<ExitCode, Error> {
     if args.watch {
-        return watch::run(global, output);
+        return watch::run(global, &args.tasks, output);
     }
     if let (true, Some(first)) = (args.tasks.is_empty(), args.arguments.first()) {
         let first = first.to_string_lossy();

@@ -39,6 +39,11 @@ impl Look {
         look
     }
 
+    /// Whether a file was there.
+    pub fn has(&self, path: &Path) -> bool {
+        self.files.contains_key(path)
+    }
+
     /// The files that are not as they were.
     pub fn changes<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = &'a Path> {
         let gone = before.files.keys().filter(|path| !self.files.contains_key(*path));

@@ -36,6 +36,12 @@ pub fn unmatched(folder: &Path, inputs: &[String], found: &[String]) -> io::Resu
     Ok(out)
 }
 
+/// What stands for a file as it is: for what kind it is, and for what is in it.
+pub fn hash_file(path: &Path) -> io::Result<String> {
+    let told = fs::symlink_metadata(path).map_err(|error| named(path, &error))?;
+    hash_one(path, &told, &mut Vec::new())
+}
+
 /// On all processors: most of the time goes into opening files.
 fn hash_all(folder: &Path, found: Found) -> io::Result<Vec<(String, String)>> {
     let files: Vec<(PathBuf, fs::Metadata)> = found.into_iter().collect();

@@ -91,7 +91,7 @@ pub fn scaling(scaling: &Scaling) -> String {
 }
 
 /// `a`, `a and b`, `a, b and 3 more`.
-fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
+pub fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
     let names: Vec<String> = names.collect();
     match names.as_slice() {
         [] => String::new(),

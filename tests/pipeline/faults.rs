@@ -183,40 +183,6 @@ fn the_cache_may_be_where_nothing_can_be_written() {
     assert!(fs::read_dir(sandbox.path("")).is_ok());
 }
 
-#[test]
-fn a_watched_run_begins_again_when_files_have_changed() {
-    for account in Account::all() {
-        let sandbox = Sandbox::of(account, "tasks:\n  show: { command: 'cat src/a && echo x >> count' }\n");
-        sandbox.write("src/a", "one\n");
-        let running = sandbox.start(&["run", "show", "--watch"]);
-        until("it has run", || running.out() == "one\n");
-        until("it waits", || running.err().contains("waiting for changes"));
-        sandbox.write("src/a", "two!\n");
-        until("it has run again", || running.out() == "one\ntwo!\n");
-        until("it waits again", || running.err().matches("waiting for changes").count() == 2);
-        sandbox.write("src/new/b", "");
-        until("it has run for a new folder", || running.out() == "one\ntwo!\ntwo!\n");
-        until("it waits once more", || running.err().matches("waiting for changes").count() == 3);
-        assert!(!running.err().contains("exited"), "{}", running.err());
-        fs::rename(sandbox.path("src/a"), sandbox.path("src/gone")).unwrap();
-        until("a failure is told", || running.err().contains("the run exited with 1; waiting for changes"));
-        running.signal("INT");
-        running.end().ended(130);
-        sandbox.empties();
-        assert_eq!(fs::read_to_string(sandbox.path("count")).unwrap(), "x\nx\nx\n");
-    }
-}
-
-#[test]
-fn a_watched_run_that_is_killed_leaves_nothing() {
-    let sandbox = sandbox(Account::Own);
-    let running = sandbox.start(&["run", "stubborn", "--watch"]);
-    until("it runs", || sandbox.path("ready").exists());
-    running.signal("KILL");
-    running.end().ended(137);
-    sandbox.empties();
-}
-
 /// Runs lines of a shell with a disk of 256 KiB in the place of a folder; `$nagaya` is the program.
 fn with_a_small_disk(sandbox: &Sandbox, folder: &Path, lines: &str) -> Run {
     let mut command = sandbox.command("unshare");

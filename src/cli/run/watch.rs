@@ -1,30 +1,35 @@
 //! `nagaya run --watch`: the same run again whenever files have changed.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 
 use super::on_a_runtime;
+use super::whose::{Change, Declared, Judged, Whose};
 use crate::cli::args::Global;
 use crate::cli::error::{Code, Error};
 use crate::cli::output::{Output, dim};
 use crate::effects::changes::Look;
-use crate::effects::environment;
+use crate::effects::globs::Globs;
+use crate::effects::{environment, fs, inputs};
 use crate::launcher::Process;
-use crate::model::Signal;
+use crate::model::{Signal, Task};
 use crate::run::{Channels, Job, Processes};
+use crate::supervise::Exit;
+use crate::tasks::relative;
+use crate::view::listed;
 
 /// Runs and waits, until somebody has had enough. Each run is a process of its own, with all that belongs to it.
-pub fn run(global: &Global, output: &Output) -> Result<ExitCode, Error> {
+pub fn run(global: &Global, tasks: &[String], output: &Output) -> Result<ExitCode, Error> {
     let failed = |error: std::io::Error| Error::failed(format!("the run cannot be watched: {error}"));
     let (_, root) = super::workspace(global, &[], &output.silent())?;
     let job = job(global, &root, output).map_err(failed)?;
     let launcher = Process::fork().map_err(failed)?;
+    let at = Watched { root: &root, global, named: tasks, output: output.silent() };
     on_a_runtime(async {
         let processes = Processes::new(launcher).map_err(failed)?;
-        let again = rounds(&processes, &job, &root, output).await.map_err(failed);
+        let again = rounds(&processes, &job, &at, output).await.map_err(failed);
         processes.end();
         again.map(|()| ExitCode::from(Code::Interrupted as u8))
     })?
@@ -54,50 +59,140 @@ fn job(global: &Global, root: &Path, output: &Output) -> std::io::Result<Job> {
     })
 }
 
-async fn rounds(processes: &Processes, job: &Job, root: &Path, output: &Output) -> std::io::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    // What runs change themselves is no reason for another.
-    let mut made: Option<BTreeSet<PathBuf>> = None;
+async fn rounds(processes: &Processes, job: &Job, at: &Watched<'_>, output: &Output) -> std::io::Result<()> {
+    let mut interrupts = Interrupts::new()?;
+    let mut whose = Whose::default();
+    let mut before = Look::at(at.root);
     loop {
-        let before = Look::at(root);
-        let mut running = processes.start_ours(job)?;
-        let mut exit = None;
-        let asked = tokio::select! {
-            ended = &mut running.end => {
-                exit = ended.ok().and_then(Result::ok).map(|ended| ended.exit);
-                false
-            }
-            _ = interrupt.recv() => {
-                if job.channels == (Channels::Ours { terminal: false }) {
-                    running.signal(Signal::INT);
-                }
-                let _ = (&mut running.end).await;
-                true
-            }
-            _ = terminate.recv() => {
-                running.signal(Signal::TERM);
-                let _ = (&mut running.end).await;
-                true
-            }
+        let Some(exit) = once(processes, job, &mut interrupts).await? else { return Ok(()) };
+        let after = Look::at(at.root);
+        let shown = |paths: &[PathBuf]| {
+            listed(paths.iter().map(|path| path.strip_prefix(at.root).unwrap_or(path).display().to_string()))
         };
-        if asked {
-            return Ok(());
-        }
-        let after = Look::at(root);
-        let changed: BTreeSet<PathBuf> = after.changes(&before).map(Path::to_owned).collect();
-        let news = made.as_ref().is_some_and(|made| !changed.is_subset(made));
-        made.get_or_insert_default().extend(changed);
-        if news {
-            continue;
+        let tasks = at.tasks();
+        let changes = after.changes(&before).map(|path| Change {
+            path: path.to_owned(),
+            is_new: !before.has(path),
+            content: inputs::hash_file(path).ok(),
+            declared: tasks.iter().find_map(|task| task.declares(path)),
+        });
+        match whose.during(changes) {
+            Judged::Own => {}
+            Judged::Saved(saved) => {
+                output.say(&dim(&format!("{} changed meanwhile: once more", shown(&saved))));
+                before = after;
+                continue;
+            }
+            Judged::Endless(saved) => output.say(&dim(&format!(
+                "{} changed in every run, and so is taken for what they write; what a task declares in `outputs` is known",
+                shown(&saved)
+            ))),
         }
         // A task that is run alone has its own output and nothing of ours beside it, and its code goes to nobody here.
         let failed = exit.filter(|exit| !exit.success()).map(|exit| format!("the run {exit}; "));
         output.say(&dim(&format!("{}waiting for changes; Ctrl-C ends it", failed.unwrap_or_default())));
+        before = tokio::select! {
+            saved = until_saved(after, &mut whose, at) => saved?,
+            () = interrupts.next() => return Ok(()),
+        };
+    }
+}
+
+/// Waits until something is saved that no task makes, and returns the tree as it is then.
+async fn until_saved(mut last: Look, whose: &mut Whose, at: &Watched<'_>) -> std::io::Result<Look> {
+    loop {
+        let now = last.clone().until_changed(at.root).await?;
+        let tasks = at.tasks();
+        let made = |path: &&Path| tasks.iter().any(|task| task.declares(path) == Some(Declared::Output));
+        let saved: Vec<&Path> = now.changes(&last).filter(|path| !made(path)).collect();
+        if !saved.is_empty() {
+            whose.between(saved);
+            return Ok(now);
+        }
+        last = now;
+    }
+}
+
+/// One run, to its end; nothing where somebody has had enough.
+async fn once(processes: &Processes, job: &Job, interrupts: &mut Interrupts) -> std::io::Result<Option<Option<Exit>>> {
+    let mut running = processes.start_ours(job)?;
+    let (signal, is_told) = tokio::select! {
+        ended = &mut running.end => return Ok(Some(ended.ok().and_then(Result::ok).map(|ended| ended.exit))),
+        // On a terminal it has had its own.
+        _ = interrupts.interrupt.recv() => (Signal::INT, job.channels == (Channels::Ours { terminal: false })),
+        _ = interrupts.terminate.recv() => (Signal::TERM, true),
+    };
+    if is_told {
+        running.signal(signal);
+    }
+    let _ = (&mut running.end).await;
+    Ok(None)
+}
+
+/// Ways to say that it is enough.
+struct Interrupts {
+    interrupt: SignalStream,
+    terminate: SignalStream,
+}
+
+impl Interrupts {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
         tokio::select! {
-            changed = after.until_changed(root) => drop(changed?),
-            _ = interrupt.recv() => return Ok(()),
-            _ = terminate.recv() => return Ok(()),
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// What is watched, and for which tasks.
+struct Watched<'a> {
+    root: &'a Path,
+    global: &'a Global,
+    named: &'a [String],
+    output: Output,
+}
+
+impl Watched<'_> {
+    /// The files of all tasks that run, as the manifest has them by now. What is wrong with it the run itself tells.
+    fn tasks(&self) -> Vec<Files> {
+        let Ok((Some(workspace), _)) = super::workspace(self.global, self.named, &self.output) else {
+            return Vec::new();
+        };
+        let named = self.named.iter().filter_map(|name| workspace.tasks.get_index_of(name.as_str()));
+        let within = workspace.task_graph.closure(named);
+        let tasks = workspace.tasks.values().zip(within).filter(|(_, within)| *within);
+        tasks.filter_map(|(task, _)| Files::of(task)).collect()
+    }
+}
+
+/// The files of a task whose result is kept.
+struct Files {
+    folder: PathBuf,
+    inputs: Globs,
+    outputs: Globs,
+}
+
+impl Files {
+    fn of(task: &Task) -> Option<Self> {
+        let caching = task.caching.as_ref()?;
+        Some(Self {
+            folder: fs::real(&task.working_dir).ok()?,
+            inputs: Globs::new(&caching.inputs).ok()?,
+            outputs: Globs::new(&caching.outputs).ok()?,
+        })
+    }
+
+    fn declares(&self, path: &Path) -> Option<Declared> {
+        let below = path.strip_prefix(&self.folder).map(Path::to_owned);
+        let path = below.unwrap_or_else(|_| relative(path, &self.folder).into());
+        match (self.outputs.matches(&path), self.inputs.matches(&path)) {
+            (true, _) => Some(Declared::Output),
+            (false, true) => Some(Declared::Input),
+            (false, false) => None,
         }
     }
 }
