@@ -40,7 +40,7 @@ pub struct Job {
     pub pod: Option<u32>,
     /// It needs services, and runs in a place among them.
     pub among: bool,
-    /// A lock that all checkouts of this user share: its name.
+    /// A lock that all checkouts on this machine share: its name.
     pub lock: Option<String>,
     /// The tasks before it, whose own keys count: name and place.
     pub needs: Vec<(String, usize)>,

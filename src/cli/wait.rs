@@ -67,7 +67,8 @@ impl Goal {
     fn is_hopeless(self, row: &Service) -> bool {
         match self {
             Self::Ready | Self::Completed => row.stuck || row.state == State::Stopped && !row.wanted || is_looping(row),
-            Self::Stopped => false,
+            // Somebody asked for it again meanwhile.
+            Self::Stopped => row.wanted && !self.is_reached(row),
         }
     }
 }
@@ -171,6 +172,9 @@ pub async fn settle_after(
             }
         });
         if let Some(stuck) = awaited.hopeless() {
+            if goal == Goal::Stopped {
+                return Err(Error::failed(format!("{} was started again meanwhile", stuck.name)));
+            }
             return Err(explain_stuck(stuck, &awaited, client, home).await);
         }
         reached_at = awaited.reached_at();

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::fs::make_private_folder;
+use super::locks;
 use crate::plan::DataDirs;
 
 /// Where programs of the system keep what they are to find again (Filesystem Hierarchy Standard 3.0, section 5.8).
@@ -92,9 +93,9 @@ impl Places {
         cache.map_or_else(|| self.state.join("cache"), |cache| cache.join("nagaya"))
     }
 
-    /// The locks that tasks of all checkouts share.
+    /// The locks that all tasks of this machine share.
     pub fn task_locks(&self) -> PathBuf {
-        self.state.join(LOCKS)
+        locks::of_machine(self.state.join(LOCKS))
     }
 
     /// Held by the engine that has ports 80 and 443.
@@ -108,13 +109,13 @@ impl Places {
     }
 }
 
-/// The folder of locks, beside those of workspaces.
+/// The folder of an account's own locks, beside those of workspaces.
 const LOCKS: &str = "locks";
 
 impl Home {
-    /// The locks that tasks of all checkouts share.
+    /// The locks that all tasks of this machine share.
     pub fn task_locks(&self) -> PathBuf {
-        self.state.with_file_name(LOCKS)
+        locks::of_machine(self.state.with_file_name(LOCKS))
     }
 
     /// Where the services' output is kept.

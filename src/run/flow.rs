@@ -150,7 +150,7 @@ impl Flow {
     /// The lock that its manifest names.
     async fn lock(&self, place: usize, asked: &mut watch::Receiver<Asked>) -> Result<Option<locks::Turn>> {
         let Some(name) = &self.jobs[place].lock else { return Ok(None) };
-        let path = locks::file_of(&self.locks, name);
+        let path = locks::file_of_task(&self.locks, name);
         self.turn(place, path, &format!("the lock `{name}`"), asked).await.map(Some)
     }
 

@@ -174,3 +174,20 @@ fn a_service_with_a_schedule_runs_at_its_times() {
         until("it has run by hand", || sandbox.row("late")["state"] == "completed");
     }
 }
+
+#[test]
+fn a_stop_that_somebody_takes_back_is_not_waited_for() {
+    let sandbox = Sandbox::new(
+        "name: one\nservices: { web: { command: \"trap '' TERM; touch begun; while :; do sleep 0.1; done\", stop_grace_period: 1000s } }\n",
+    );
+    sandbox.nagaya(&["up", "-d", "--wait"]).good();
+    until("it ignores it", || sandbox.path("begun").exists());
+    let stop = sandbox.start(&["stop", "web"]);
+    let state = || sandbox.nagaya(&["ps", "--json"]).good().out;
+    until("it is asked to stop", || state().contains("\"stopping\""));
+    let start = sandbox.start(&["start", "web"]);
+    stop.end().ended(1).says(&["web was started again meanwhile"]);
+    sandbox.nagaya(&["kill", "web"]).good();
+    drop(start);
+    sandbox.nagaya(&["down", "--force"]).good();
+}

@@ -1,6 +1,7 @@
 //! Tasks that will not end, that leave something behind, and runs that are interrupted or killed.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::support::sandbox::{Account, Run, Sandbox, binary, finish, until};
@@ -171,6 +172,35 @@ fn a_lock_is_for_all_checkouts_of_a_user() {
     first.end().good();
     second.end().good();
     assert!(!sandbox.path("busy").exists());
+}
+
+#[test]
+fn a_lock_is_the_machines() {
+    let shared = tempfile::tempdir().unwrap();
+    fs::set_permissions(shared.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+    let [own, other] = [Account::Own, Account::unprivileged()].map(|account| {
+        let hold = "touch begun; while [ ! -e go ]; do sleep 0.02; done";
+        Sandbox::of(account, &format!("tasks:\n  deploy: {{ command: '{hold}', lock: production }}\n"))
+    });
+    let deploy = |sandbox: &Sandbox| {
+        let mut command = sandbox.command(binary());
+        sandbox.spawn(command.args(["run", "deploy"]).env("NAGAYA_LOCKS", shared.path()))
+    };
+    for (first, second) in [(&own, &other), (&other, &own)] {
+        let has = deploy(first);
+        until("the first has it", || first.path("begun").exists());
+        let waits = deploy(second);
+        until("the second waits", || waits.err().contains("waits for the lock `production`, which process"));
+        assert!(!second.path("begun").exists());
+        first.write("go", "");
+        has.end().good();
+        until("it is its turn", || second.path("begun").exists());
+        second.write("go", "");
+        waits.end().good();
+        for sandbox in [first, second] {
+            ["go", "begun"].iter().for_each(|file| fs::remove_file(sandbox.path(file)).unwrap());
+        }
+    }
 }
 
 #[test]

@@ -185,6 +185,7 @@ impl Sandbox {
             .env("XDG_STATE_HOME", base.join("state"))
             .env("XDG_CACHE_HOME", base.join("cache"))
             .env("XDG_RUNTIME_DIR", base.join("run"))
+            .env("NAGAYA_LOCKS", base.join("locks"))
             .env("SHELL", "/bin/sh")
             .env("TERM", "xterm-256color")
             .env("LANG", "C.UTF-8")
@@ -211,7 +212,8 @@ impl Sandbox {
         self.spawn(self.command(binary()).args(words).process_group(0))
     }
 
-    fn spawn(&self, command: &mut Command) -> Running {
+    /// Starts a command of this sandbox's.
+    pub fn spawn(&self, command: &mut Command) -> Running {
         let [out, err] = ["out", "err"].map(|name| self.folder.path().join(format!("{name}-{}", fastrand::u32(..))));
         let file = |path: &Path| fs::File::create(path).unwrap();
         let child = command.stdout(file(&out)).stderr(file(&err)).spawn().expect("nagaya starts");

@@ -285,7 +285,11 @@ impl Stay<'_> {
             return Ok(());
         }
         self.client.control("stop", &names).await?;
-        settle(&self.client, &self.home, &names, Goal::Stopped, None, &self.output.silent()).await
+        match settle(&self.client, &self.home, &names, Goal::Stopped, None, &self.output.silent()).await {
+            // Somebody else wants one by now.
+            Err(error) if error.code == Code::Failed => Ok(()),
+            settled => settled,
+        }
     }
 }
 

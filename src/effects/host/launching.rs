@@ -66,7 +66,7 @@ impl Host {
                 vec!["kept".to_owned()]
             }
             (None, Some(lock)) => {
-                let file = text(locks::file_of(&self.home.task_locks(), lock))?;
+                let file = text(locks::file_of_task(&self.home.task_locks(), lock))?;
                 vec!["turn".to_owned(), file, lock.clone(), planned.name.to_string()]
             }
             (None, None) => return Ok(texts::block(planned.argv())),
