@@ -28,7 +28,9 @@ use crate::launcher::pod::Handover;
 use crate::plan::{RANGE, Subnet};
 
 /// An image with nothing in it: the router's program is this one, mounted.
-pub const IMAGE: &str = "nagaya-router";
+///
+/// By its whole name: what a bare one means, engines do not agree on.
+pub const IMAGE: &str = "localhost/nagaya-router";
 pub const TAG: &str = "1";
 /// Where the router finds its socket and its program.
 const SOCKET: &str = "/nagaya.sock";
@@ -139,8 +141,8 @@ pub async fn have_image(engine: &Engine) -> Result<(), bollard::errors::Error> {
     }
     let options = CreateImageOptions {
         from_src: Some("-".to_owned()),
-        repo: Some(IMAGE.to_owned()),
-        tag: Some(TAG.to_owned()),
+        // Podman does not read a tag beside it.
+        repo: Some(format!("{IMAGE}:{TAG}")),
         ..CreateImageOptions::default()
     };
     // An archive without files ends with two empty blocks.
@@ -280,7 +282,11 @@ async fn start_router(engine: &Engine, ground: &Ground, network: &str, subnet: S
 /// A place in a network.
 pub fn place(network: &str, address: Ipv4Addr) -> NetworkingConfig {
     let ipam_config = EndpointIpamConfig { ipv4_address: Some(address.to_string()), ..EndpointIpamConfig::default() };
-    let endpoint = EndpointSettings { ipam_config: Some(ipam_config), ..EndpointSettings::default() };
+    // Whoever has an address has its card too: neighbours remember one for a minute, and engines make up another for each.
+    let [a, b, c, d] = address.octets();
+    let card = format!("02:42:{a:02x}:{b:02x}:{c:02x}:{d:02x}");
+    let endpoint =
+        EndpointSettings { ipam_config: Some(ipam_config), mac_address: Some(card), ..EndpointSettings::default() };
     NetworkingConfig { endpoints_config: Some(HashMap::from([(network.to_owned(), endpoint)])) }
 }
 
