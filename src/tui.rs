@@ -6,8 +6,10 @@
 mod act;
 mod age;
 mod app;
+mod commands;
 mod draw;
 mod encode;
+mod ending;
 mod finding;
 mod frame;
 mod fuzzy;
@@ -15,6 +17,7 @@ mod keys;
 pub mod layers;
 mod lines;
 mod logs;
+mod mark;
 mod mouse;
 mod network;
 mod outcome;
@@ -39,6 +42,7 @@ mod words;
 
 pub use app::{App, Ask, Msg, Wants, Workspace};
 pub use draw::draw;
+pub use ending::Ending;
 pub use frame::{frame, text};
 pub use keys::Keymap;
 pub use outcome::Kept;

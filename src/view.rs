@@ -15,6 +15,7 @@ mod naming;
 mod numbers;
 mod observed;
 mod problems;
+pub mod ran;
 mod refused;
 mod remote;
 mod request;

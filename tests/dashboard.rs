@@ -1,11 +1,13 @@
 //! The dashboard's frames on a screen in memory, and README's pictures of it.
 
+mod ending;
 mod finding;
 mod fixture;
 mod lines;
 mod mouse;
 mod pages;
 mod random;
+mod room;
 mod states;
 mod tasks;
 mod terminal;

@@ -12,6 +12,7 @@ mod disco;
 mod doctor;
 mod door;
 mod edits;
+mod ending;
 mod external;
 mod faults;
 mod graph;

@@ -5,12 +5,14 @@ mod command;
 mod feeds;
 mod plain;
 mod render;
+mod routes;
 mod screen;
 mod signals;
 mod words;
 
+use std::collections::HashMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -23,16 +25,15 @@ use tokio::time::Instant;
 
 use super::args::{Global, command_line};
 use super::error::{Code, Error};
-use super::locate::{connect, gone};
+use super::locate::connect;
 use super::output::Output;
 use crate::api::{Client, Explain, Identity};
-use crate::effects::registry::Registration;
 use crate::effects::{clock, environment, fs};
 use crate::engine::Owned;
-use crate::tui::{App, Ask, Command, Keymap, Msg, Page, Suggestion, Theme, Workspace};
+use crate::tui::{App, Ask, Command, Ending, Keymap, Msg, Page, Suggestion, Theme, Workspace};
 
 use command::Own;
-use feeds::{Feeds, Source, Task};
+use feeds::{Feeds, Source, Task, ending};
 use plain::Plain;
 use screen::Screen;
 use signals::{Signals, Told};
@@ -55,8 +56,6 @@ pub struct Begin {
     pub mouse: Mouse,
     /// The services, where it is no other page.
     pub page: Option<Page>,
-    /// Where it ran before: whether it was killed is told by that.
-    pub engine: Option<Registration>,
 }
 
 #[derive(Debug, Args)]
@@ -89,7 +88,7 @@ pub async fn run(global: &Global, args: &Ui, output: &Output) -> Result<ExitCode
             .hint("`nagaya ps` and `nagaya logs -f` do not, and `nagaya ui --render text` writes one frame"));
     }
     let page = args.view.as_deref().map(page).transpose()?;
-    let (client, engine) = connect(global, output)?;
+    let (client, _) = connect(global, output)?;
     let identity = client.identity().await?;
     if let Some(page) = &page {
         let rows = client.services().await?;
@@ -106,7 +105,7 @@ pub async fn run(global: &Global, args: &Ui, output: &Output) -> Result<ExitCode
             render::run(app, &source, page, (format, args.size), output).await
         }
         None => {
-            let begin = Begin { mouse: args.mouse, page, engine: Some(engine) };
+            let begin = Begin { mouse: args.mouse, page };
             show(&client, &identity, (None, begin), output).await
         }
     }
@@ -153,7 +152,7 @@ pub async fn show(
         own,
         feeds,
         plain: Plain::new(identity, since, output),
-        running: None,
+        running: HashMap::new(),
         messages,
         inbox,
         killed: false,
@@ -162,10 +161,7 @@ pub async fn show(
         Screen::enter(session.app.has_mouse).map_err(|error| Error::failed(format!("the terminal: {error}")))?;
     let end = session.run(screen).await;
     let left = end.map_err(|error| Error::failed(format!("the terminal: {error}")))?;
-    match begin.engine.filter(|_| left == Left::Gone && !session.killed && !session.app.stopping) {
-        Some(engine) => gone(&engine, output),
-        None => finish(left, &session, owned, output),
-    }
+    finish(left, &session, (owned, &identity.state()), output)
 }
 
 /// The keys, with the user's own; what is wrong with these is told in a line.
@@ -214,7 +210,12 @@ enum Left {
     Gone,
 }
 
-fn finish(left: Left, session: &Session, owned: Option<Owned>, output: &Output) -> Result<ExitCode, Error> {
+fn finish(
+    left: Left,
+    session: &Session,
+    (owned, state): (Option<Owned>, &Path),
+    output: &Output,
+) -> Result<ExitCode, Error> {
     let name = &session.app.workspace.name;
     match (left, owned) {
         (Left::Running, Some(owned)) => {
@@ -228,9 +229,12 @@ fn finish(left: Left, session: &Session, owned: Option<Owned>, output: &Output) 
             output.say(&format!("{name} is down"));
             Ok(ExitCode::SUCCESS)
         }
-        (Left::Gone, Some(_)) => Err(Error::failed("the engine ended unexpectedly")),
-        (Left::Gone, None) => {
-            output.say(&format!("{name} is down"));
+        (Left::Gone, _) if session.app.gone.or_else(|| ending(state)) == Some(Ending::Killed) => {
+            Err(Error::failed("the engine ended unexpectedly")
+                .hint("`engine.log` in the workspace's state may tell why; `nagaya up` starts again"))
+        }
+        (Left::Gone, _) => {
+            output.say(&format!("{name} was stopped, and is down"));
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -242,8 +246,8 @@ struct Session {
     own: Own,
     feeds: Feeds,
     plain: Plain,
-    /// The command that runs.
-    running: Option<Task>,
+    /// The commands that run, by their numbers.
+    running: HashMap<u64, Task>,
     messages: mpsc::Sender<Msg>,
     inbox: mpsc::Receiver<Msg>,
     killed: bool,
@@ -283,7 +287,7 @@ impl Session {
                     // Whoever suspended the dashboard takes the terminal again by itself.
                     Told::GoOn => None,
                 },
-                Some(message) = self.inbox.recv() => { dirty = true; self.app.update(message) }
+                Some(message) = self.inbox.recv() => { dirty = true; self.hear(message) }
                 () = tokio::time::sleep_until(drawn + FRAME), if dirty => None,
                 () = tokio::time::sleep_until(again.unwrap_or(drawn)), if !dirty && again.is_some() => { dirty = true; None }
             };
@@ -312,19 +316,31 @@ impl Session {
         }
     }
 
+    /// Takes in what is told. Of an engine in the place of another all is to be told again.
+    fn hear(&mut self, message: Msg) -> Option<Ask> {
+        let was_gone = self.app.gone.is_some();
+        if let Msg::Ended(id, _) = &message {
+            self.running.remove(id);
+        }
+        let ask = self.app.update(message);
+        if was_gone && self.app.gone.is_none() {
+            self.feeds.begin_again();
+        }
+        ask
+    }
+
     fn obey(&mut self, ask: Option<Ask>) -> Option<Left> {
         match ask? {
             Ask::Start(service) => self.control("start", service),
             Ask::Stop(service) => self.control("stop", service),
             Ask::Restart(service) => self.control("restart", service),
             Ask::Explain(path) => self.explain(path),
-            Ask::Run(words) => {
-                let run = self.own.clone().run(words, Some(self.app.columns), self.messages.clone());
-                self.running = Some(Task(tokio::spawn(run)));
+            Ask::Run(id, words) => {
+                let run = self.own.clone().run((id, words), Some(self.app.columns), self.messages.clone());
+                self.running.insert(id, Task(tokio::spawn(run)));
             }
-            Ask::EndRun => {
-                self.running = None;
-                let next = self.app.update(Msg::Ended(None));
+            Ask::EndRun(id) => {
+                let next = self.hear(Msg::Ended(id, None));
                 return self.obey(next);
             }
             Ask::Copy(text) => drop(Screen::copy(&text)),

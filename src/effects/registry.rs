@@ -19,7 +19,7 @@ use super::process;
 pub struct Registration {
     pub id: String,
     pub name: String,
-    /// The name was given by `-p` and not by the manifest.
+    /// The name was given by `-p`, and the manifest has another.
     pub explicit: bool,
     /// The real path of the first manifest.
     pub manifest: PathBuf,
@@ -86,17 +86,20 @@ pub fn read(home: &Home) -> Option<Registration> {
     serde_json::from_str(&text).ok()
 }
 
+/// The same, by the folder of that state.
+pub fn note(state: &Path) -> Option<Registration> {
+    let text = fs::read_own(&state.join(places::NOTE)).ok()??;
+    serde_json::from_str(&text).ok()
+}
+
 /// When the engine of a note was started, by the folder of its workspace's state.
 pub fn began(state: &Path) -> Option<Timestamp> {
-    let text = fs::read_own(&state.join(places::NOTE)).ok()??;
-    serde_json::from_str::<Registration>(&text).ok()?.started.parse().ok()
+    note(state)?.started.parse().ok()
 }
 
 /// Whether an engine that is gone was killed: its note is there, and does not say that it was about to end.
 pub fn was_killed(engine: &Registration) -> bool {
-    let left = fs::read_own(&engine.state.join(places::NOTE)).ok().flatten();
-    let note = left.and_then(|text| serde_json::from_str::<Registration>(&text).ok());
-    note.is_some_and(|note| !note.ending && note.pid == engine.pid && !note.is_alive())
+    note(&engine.state).is_some_and(|note| !note.ending && note.pid == engine.pid && !note.is_alive())
 }
 
 /// Leaves a note.

@@ -97,6 +97,8 @@ async fn run_engine(order: Order, launcher: Process, owner: &UnixStream) -> Resu
     let places = Places::find().map_err(|error| Refusal::surroundings(error.to_string()))?;
     let manifest = order.load.files.first().map_or(Path::new(""), |path| path);
     let name = order.name(draft.workspace.name.as_str());
+    // Who looks for the workspace's own engine is not to find another one.
+    let explicit = !draft.workspace.has_own_name || order.matrix.is_some();
     let id = workspace_id(&name, manifest);
     let home = places.home(&id);
     make_folders(&places, &home)?;
@@ -139,7 +141,7 @@ async fn run_engine(order: Order, launcher: Process, owner: &UnixStream) -> Resu
             return Err(Refusal::Asked(problem).into());
         }
     };
-    let registration = registration(&home, &order, name, &engine, began);
+    let registration = registration(&home, &order, (name, explicit), &engine, began);
     let notices =
         left.into_iter().chain(uncleared).chain(refused).chain(unserved).chain(engine.notices().iter().cloned());
     let notices = notices.chain(engine.rest_notice(&order.up)).collect();
@@ -235,14 +237,19 @@ fn make_folders(places: &Places, home: &Home) -> Result<(), Refusal> {
     })
 }
 
-fn registration(home: &Home, order: &Order, name: String, engine: &Engine, began: Timestamp) -> Registration {
+fn registration(
+    home: &Home,
+    order: &Order,
+    (name, explicit): (String, bool),
+    engine: &Engine,
+    began: Timestamp,
+) -> Registration {
     let plan = engine.plan();
     let pid = std::process::id();
     Registration {
         id: home.id.clone(),
         name,
-        // Who looks for the workspace's own engine is not to find this one.
-        explicit: order.load.project.is_some() || order.matrix.is_some(),
+        explicit,
         manifest: order.load.files.first().cloned().unwrap_or_default(),
         pid,
         process_started: start_time(pid).unwrap_or(0),

@@ -53,6 +53,7 @@ pub fn lower(
 ) -> Option<Workspace> {
     let main = units.first()?;
     let name = workspace_name(main, request, problems);
+    let own_name = own_name(main).ok();
     let root = main.dir.clone();
     let main_span = main.span;
     let network = main.raw.network.as_ref().and_then(|word| word.value.0);
@@ -106,6 +107,7 @@ pub fn lower(
     let (tasks, task_graph) = tasks?;
     let profiles = known_profiles(&services);
     Some(Workspace {
+        has_own_name: name == own_name,
         name: name?,
         root,
         services,
@@ -141,22 +143,29 @@ struct Declared {
 }
 
 fn workspace_name(main: &Unit, request: &Request, problems: &mut Problems) -> Option<WorkspaceName> {
-    let complain = |text: &str, error: BadName| {
-        let hint = BadName::suggestion(text).map(|name| format!("`{name}` would do"));
-        Problem::error("bad_name", format!("`{text}` is no workspace name: {error}")).maybe_hint(hint)
+    let named = match &request.project {
+        Some(project) => WorkspaceName::new(project).map_err(|error| Box::new(no_name(project, error))),
+        None => own_name(main),
     };
-    if let Some(project) = &request.project {
-        return WorkspaceName::new(project).map_err(|error| problems.push(complain(project, error))).ok();
-    }
+    named.map_err(|problem| problems.push(*problem)).ok()
+}
+
+/// What a manifest calls its workspace.
+fn own_name(main: &Unit) -> Result<WorkspaceName, Box<Problem>> {
     if let Some(name) = &main.raw.name {
-        return WorkspaceName::new(&name.value)
-            .map_err(|error| problems.push(complain(&name.value, error).at(name.span)))
-            .ok();
+        return WorkspaceName::new(&name.value).map_err(|error| Box::new(no_name(&name.value, error).at(name.span)));
     }
     // As with Compose, the folder's name serves.
     let folder = main.dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let usable = BadName::suggestion(&folder).unwrap_or(folder);
-    WorkspaceName::new(&usable).or_else(|_| WorkspaceName::new("workspace")).ok()
+    WorkspaceName::new(&usable)
+        .or_else(|_| WorkspaceName::new("workspace"))
+        .map_err(|error| Box::new(no_name(&usable, error)))
+}
+
+fn no_name(text: &str, error: BadName) -> Problem {
+    let hint = BadName::suggestion(text).map(|name| format!("`{name}` would do"));
+    Problem::error("bad_name", format!("`{text}` is no workspace name: {error}")).maybe_hint(hint)
 }
 
 fn namespace(main: &Unit, problems: &mut Problems) -> Namespace {

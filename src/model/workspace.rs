@@ -14,6 +14,8 @@ use super::{
 #[derive(Debug, Clone, PartialEq)]
 pub struct Workspace {
     pub name: WorkspaceName,
+    /// It has the name that its manifest gives it, whoever else gave it that too.
+    pub has_own_name: bool,
     /// The folder of the first manifest.
     pub root: PathBuf,
     pub services: IndexMap<ServiceName, Service>,

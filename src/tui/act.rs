@@ -80,7 +80,7 @@ impl App {
 
     /// What Ctrl-C does wherever no command runs here: all is stopped where it is ours, and else we leave.
     pub fn interrupt(&mut self) -> Option<Ask> {
-        match (self.gone, self.workspace.owned) {
+        match (self.gone.is_some(), self.workspace.owned) {
             (true, _) => Some(Ask::Close),
             (false, true) => self.end(),
             (false, false) => Some(Ask::Leave),
@@ -121,11 +121,12 @@ impl App {
             Action::Copy => return self.copy(),
             Action::Suspend => return Some(Ask::Suspend),
             Action::Mouse => return Some(self.toggle_mouse()),
-            // There is nobody left to ask; any way out is the way out.
-            Action::Quit | Action::Interrupt if self.gone => return Some(Ask::Close),
-            Action::Start | Action::Stop | Action::Restart | Action::Attach | Action::Stream if self.gone => {
-                self.message = Some("the engine is gone".to_owned());
+            Action::Interrupt if self.running_here().is_some() => return self.running_here().map(Ask::EndRun),
+            Action::Quit | Action::Interrupt if self.gone.is_some() => return Some(Ask::Close),
+            Action::Start | Action::Stop | Action::Restart | Action::Attach | Action::Stream if self.gone.is_some() => {
+                self.refuse_without_engine();
             }
+            Action::Boot => return self.boot(),
             Action::Attach => match self.subject() {
                 Some(name) => self.attach(&name, None),
                 None => self.message = Some("no service is selected here".to_owned()),
@@ -134,7 +135,6 @@ impl App {
             Action::Start => return self.about_service(Ask::Start),
             Action::Stop => return self.about_service(Ask::Stop),
             Action::Restart => return self.about_service(Ask::Restart),
-            Action::Interrupt if self.is_running_here() => return Some(Ask::EndRun),
             Action::Quit if self.workspace.owned => self.over = Over::Quit,
             Action::Quit => return Some(Ask::Leave),
             Action::Interrupt => return self.interrupt(),
@@ -164,7 +164,8 @@ impl App {
             Action::Times => self.logs.without_times = !self.logs.without_times,
             Action::Pretty => self.logs.pretty = !self.logs.pretty,
             Action::Level => self.message = Some(format!("lines: {}", self.logs.next_level())),
-            Action::AsList => self.topology.as_list = !self.topology.as_list,
+            Action::AsList => self.message = self.topology.toggle_list(),
+            Action::Output => self.open_output(),
             _ => {}
         }
     }
@@ -183,30 +184,6 @@ impl App {
         self.over = Over::Prompt(Prompt::new(what));
     }
 
-    /// Whether the command that is shown still runs.
-    fn is_running_here(&self) -> bool {
-        *self.trail.top() == Page::Output && self.output.is_running()
-    }
-
-    /// Runs a command of nagaya; where its output is to be seen, on its page.
-    pub(super) fn run(&mut self, words: Vec<String>, show: bool) -> Option<Ask> {
-        if self.output.is_running() {
-            // There is one at a time, and this is the way back to it.
-            if show {
-                self.trail.open(Page::Output);
-            }
-            let key = self.keymap.first(Place::Output, Action::Interrupt);
-            self.message = Some(format!("`{}` still runs; {key} on its page ends it", self.output.title));
-            return None;
-        }
-        self.output = Output::new(&words);
-        self.tasks.runs.begin(&words);
-        if show {
-            self.trail.open(Page::Output);
-        }
-        Some(Ask::Run(words))
-    }
-
     fn aside(&mut self, is_right: bool) -> Option<Ask> {
         match self.trail.top() {
             Page::Topology => {
@@ -214,25 +191,9 @@ impl App {
                 self.topology.along(&network, is_right);
                 None
             }
-            Page::Routes => {
-                let words = self.routes.shift(is_right);
-                self.shift(words)
-            }
+            Page::Routes => self.shift_aside(is_right),
             _ => None,
         }
-    }
-
-    /// Has a shift made; the last one of those that are asked for while one is under way.
-    pub(super) fn shift(&mut self, words: Option<Vec<String>>) -> Option<Ask> {
-        let Some(words) = words else {
-            self.message = Some("a version of a service has a share; none is selected".to_owned());
-            return None;
-        };
-        if self.output.is_running() && self.output.title.starts_with("shift ") {
-            self.next_shift = Some(words);
-            return None;
-        }
-        self.run(words, false)
     }
 
     fn copy(&mut self) -> Option<Ask> {
@@ -246,7 +207,7 @@ impl App {
             Page::Trace(trace) => Some(trace.clone()),
             Page::Routes => self.routes.path(),
             Page::Tasks => self.tasks.open(),
-            Page::Output => Some(self.output.all()),
+            Page::Output => self.outputs.shown().map(Output::all),
             Page::Terminal(..) => Some(self.attached.text()),
             Page::Why(_) | Page::Topology | Page::Logs(_) => self.subject(),
         };
@@ -282,7 +243,7 @@ impl App {
             Page::Trace(trace) => self.requests.go_in(trace, by),
             Page::Routes => self.routes.go(by),
             Page::Tasks => self.tasks.go(by),
-            Page::Output => self.output.go(by, self.page),
+            Page::Output => self.outputs.go(by, self.page),
             Page::Terminal(..) => self.attached.scroll(by),
             Page::Logs(_) => {}
         }
@@ -292,10 +253,10 @@ impl App {
         match self.trail.top() {
             Page::Services => self.trail.open(Page::Logs(self.logs.of.clone())),
             Page::Trace(trace) => {
-                let begun = self.requests.begun(trace);
+                let mark = self.requests.mark(trace);
                 if let Some(name) = self.subject().filter(|name| self.group(name).is_some()) {
                     self.trail.open(Page::Logs(vec![name.clone()]));
-                    begun.into_iter().for_each(|time| self.logs.switch_to(vec![name.clone()], time));
+                    mark.into_iter().for_each(|mark| self.logs.switch_to(vec![name.clone()], mark));
                 }
             }
             Page::Why(_) | Page::Topology => {
@@ -310,10 +271,7 @@ impl App {
             }
             Page::Routes if self.routes.is_share() => self.prompt(For::Share),
             Page::Routes => return self.routes.path().map(Ask::Explain),
-            Page::Tasks => {
-                let task = self.tasks.open()?;
-                return self.run(vec!["run".to_owned(), task], true);
-            }
+            Page::Tasks => return self.run_task(),
             Page::Logs(_) | Page::Output | Page::Terminal(..) => {}
         }
         None
@@ -352,7 +310,8 @@ impl App {
 
     /// One step out: of a search, of this page, of the lines, of the marks.
     fn back(&mut self) -> Option<Ask> {
-        if self.in_logs() && self.logs.unwind() {
+        let is_search_over = *self.trail.top() == Page::Output && self.outputs.search.take().is_some();
+        if is_search_over || (self.in_logs() && self.logs.unwind()) {
             return None;
         }
         if self.trail.back() {
@@ -364,7 +323,7 @@ impl App {
             Page::Routes if self.routes.explained.is_some() => self.routes.explained = None,
             Page::Services if self.pane == Pane::Logs => self.pane = Pane::Services,
             Page::Services if !self.finding.is_empty() => self.find_services(""),
-            Page::Services if self.gone => return Some(Ask::Close),
+            Page::Services if self.gone.is_some() => return Some(Ask::Close),
             Page::Services => self.marked.clear(),
             _ => self.trail.go(Page::Services),
         }
@@ -372,9 +331,11 @@ impl App {
     }
 
     fn go_to_match(&mut self, forward: bool) {
-        if self.logs.search.is_none() {
+        let is_output = *self.trail.top() == Page::Output;
+        let has_search = if is_output { self.outputs.search.is_some() } else { self.logs.search.is_some() };
+        if !has_search {
             self.message = Some("nothing is searched for; `/` does".to_owned());
-        } else if !self.logs.find(forward, false) {
+        } else if !(if is_output { self.outputs.find(forward, false) } else { self.logs.find(forward, false) }) {
             self.message = Some("no more matches in that direction".to_owned());
         }
     }

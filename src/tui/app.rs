@@ -4,12 +4,13 @@ use crossterm::event::{KeyEvent, KeyEventKind, MouseEvent};
 use jiff::Timestamp;
 use ratatui::layout::Position;
 
+use super::ending::Ending;
 use super::keys::Keymap;
 use super::logs::Logs;
 use super::mouse::Spots;
 use super::network::Network;
 use super::outcome::Kept;
-use super::output::{Output, Progress};
+use super::output::Outputs;
 use super::page::{Page, ROOTS, Trail};
 use super::palette::Command;
 use super::prompt::{For, Prompt};
@@ -62,16 +63,16 @@ pub enum Msg {
     Tasks(Result<Vec<Task>, String>),
     /// Of which tasks there are results.
     Kept(Vec<(String, Kept)>),
-    /// Lines of the command that runs.
-    Output(Vec<String>),
-    /// The command has ended, with this code if by itself.
-    Ended(Option<i32>),
+    /// Lines of the command of this number.
+    Output(u64, Vec<String>),
+    /// It has ended, with this code if by itself.
+    Ended(u64, Option<i32>),
     /// What comes of attaching to a run of a service.
     Terminal(Seat, terminal::Told),
     /// Something to tell the user.
     Told(String),
-    /// The engine is gone.
-    Gone,
+    /// The engine is gone, and how it ended.
+    Gone(Ending),
 }
 
 /// What is to be asked of the engine or done by the loop.
@@ -82,10 +83,10 @@ pub enum Ask {
     Restart(String),
     /// Tell where a path leads.
     Explain(String),
-    /// Run a command of nagaya.
-    Run(Vec<String>),
-    /// End the command that runs.
-    EndRun,
+    /// Run a command of nagaya, which has this number.
+    Run(u64, Vec<String>),
+    /// End the one of this number.
+    EndRun(u64),
     /// Type this at the terminal that is shown.
     Type(Vec<u8>),
     /// Put a text on the clipboard.
@@ -169,7 +170,7 @@ pub struct App {
     pub requests: Requests,
     pub routes: Routes,
     pub tasks: Tasks,
-    pub output: Output,
+    pub outputs: Outputs,
     pub attached: Attached,
     /// The commands of nagaya, for the palette.
     pub commands: Vec<Command>,
@@ -183,7 +184,8 @@ pub struct App {
     pub notices: Vec<String>,
     /// A stop of everything is under way.
     pub stopping: bool,
-    pub gone: bool,
+    /// The engine has ended, and how.
+    pub gone: Option<Ending>,
     /// Clicks are ours, and not the terminal's.
     pub has_mouse: bool,
     /// What is where, as last drawn.
@@ -218,7 +220,7 @@ impl App {
             requests: Requests::default(),
             routes: Routes::default(),
             tasks: Tasks::default(),
-            output: Output::default(),
+            outputs: Outputs::default(),
             attached: Attached::default(),
             commands: Vec::new(),
             next_shift: None,
@@ -227,7 +229,7 @@ impl App {
             message: None,
             notices: Vec::new(),
             stopping: false,
-            gone: false,
+            gone: None,
             has_mouse: true,
             spots: Spots::default(),
             pressed: None,
@@ -317,8 +319,7 @@ impl App {
             Msg::Key(_) => {}
             Msg::Mouse(event) => return self.mouse(event),
             Msg::Rows(changes) => {
-                // Another one has come in its place.
-                self.gone = false;
+                self.find_again();
                 self.rows(changes);
             }
             Msg::Flow(flow) => self.traffic.add(flow),
@@ -337,27 +338,13 @@ impl App {
             Msg::Explained(_, Err(error)) => self.message = Some(error),
             Msg::Tasks(told) => self.tasks.told = Some(told),
             Msg::Kept(kept) => self.tasks.runs.know(kept),
-            Msg::Output(lines) => self.output.add(lines),
-            Msg::Ended(code) => return self.ended(code),
+            Msg::Output(id, lines) => self.written(id, &lines),
+            Msg::Ended(id, code) => return self.ended(id, code),
             Msg::Terminal(seat, told) => return self.told_of_terminal(&seat, told),
             Msg::Told(text) => self.message = Some(text),
-            Msg::Gone => {
-                self.gone = true;
-                // Whoever asked for the end has seen it; whoever did not should be told.
-                return self.stopping.then_some(Ask::Close);
-            }
+            Msg::Gone(ending) => return self.lose(ending),
         }
         None
-    }
-
-    fn ended(&mut self, code: Option<i32>) -> Option<Ask> {
-        self.output.progress = Progress::Ended(code);
-        self.tasks.runs.end(code);
-        if *self.trail.top() != Page::Output {
-            self.message = self.output.last().map(str::to_owned);
-        }
-        let next = self.next_shift.take()?;
-        self.run(next, false)
     }
 
     fn rows(&mut self, mut changes: Changes) {

@@ -11,17 +11,20 @@ use ratatui::widgets::{Block, Clear, Paragraph};
 use unicode_width::UnicodeWidthStr;
 
 use super::app::{App, Over};
+use super::ending::Ending;
 use super::keys::Action;
 use super::mouse::{Spot, row_of};
 use super::page::{Page, ROOTS};
 use super::prompt::{For, Prompt};
 use super::steady::steady;
-use super::text::fit;
+use super::text::{clean, fit, wrap_words};
 use super::{logs, output, palette, requests, routes, services, tasks, terminal, topology, why};
 use crate::view::state_mark;
 
 /// Below this, panes make no sense.
 const SMALLEST: (u16, u16) = (30, 8);
+/// In the place of how many services are ready.
+const GONE: &str = "the engine is gone";
 
 /// Paints everything. `now` is the wall time, for ages.
 pub fn draw(app: &mut App, frame: &mut Frame<'_>, now: jiff::Timestamp) {
@@ -39,8 +42,11 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, now: jiff::Timestamp) {
 
 fn pages(app: &mut App, frame: &mut Frame<'_>, now: jiff::Timestamp) {
     let area = frame.area();
+    let told = footer(app, usize::from(area.width));
+    // What there is to say is said whole, but the page stays.
+    let rows = u16::try_from(told.len()).unwrap_or(1).clamp(1, (area.height / 4).max(1));
     let [head, body, foot] =
-        Layout::vertical([Constraint::Length(1), Constraint::Min(1), Constraint::Length(1)]).areas(area);
+        Layout::vertical([Constraint::Length(1), Constraint::Min(1), Constraint::Length(rows)]).areas(area);
     header(app, frame, head);
     match app.trail.top().clone() {
         Page::Services => {
@@ -61,7 +67,7 @@ fn pages(app: &mut App, frame: &mut Frame<'_>, now: jiff::Timestamp) {
         Page::Output => output::draw(app, frame, body),
         Page::Terminal(name, _) => terminal::draw(app, frame, body, &name),
     }
-    footer(app, frame, foot);
+    frame.render_widget(Paragraph::new(told), foot);
     let spots = match &app.over {
         Over::Help(from) => {
             help(app, frame, *from);
@@ -102,7 +108,8 @@ fn readiness(app: &App) -> (usize, usize) {
 /// A screen with no room for panes still tells what matters.
 fn tiny(app: &App, frame: &mut Frame<'_>) {
     let (settled, wanted) = readiness(app);
-    let mut lines = vec![Line::from(format!("{} {settled}/{wanted}", app.workspace.name))];
+    let count = if app.gone.is_some() { "no engine".to_owned() } else { format!("{settled}/{wanted}") };
+    let mut lines = vec![Line::from(format!("{} {count}", app.workspace.name))];
     let trouble = app.services.iter().filter(|row| !row.settled && row.wanted);
     lines.extend(
         trouble.map(|row| Line::from(format!("{} {} {}", state_mark(row.state), row.label(), row.state.word()))),
@@ -114,18 +121,18 @@ fn header(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     let groups = app.groups();
     let (settled, wanted) = readiness(app);
     let failed = groups.iter().filter(|group| group.fails()).count();
-    let mut spans = vec![
-        Span::styled(format!(" {} ", app.workspace.name), app.theme.title()),
-        Span::raw(format!("{settled}/{wanted} ready")),
-    ];
-    if failed > 0 {
-        let word = if failed == 1 { "fails" } else { "fail" };
-        spans.push(Span::styled(format!("  {failed} {word}"), app.theme.bad()));
-    }
-    if app.gone {
-        spans.push(Span::styled("  the engine is gone", app.theme.bad()));
-    } else if app.stopping {
-        spans.push(Span::styled("  stopping", app.theme.bad()));
+    let mut spans = vec![Span::styled(format!(" {} ", app.workspace.name), app.theme.title())];
+    if app.gone.is_some() {
+        spans.push(Span::styled(GONE, app.theme.bad()));
+    } else {
+        spans.push(Span::raw(format!("{settled}/{wanted} ready")));
+        if failed > 0 {
+            let word = if failed == 1 { "fails" } else { "fail" };
+            spans.push(Span::styled(format!("  {failed} {word}"), app.theme.bad()));
+        }
+        if app.stopping {
+            spans.push(Span::styled("  stopping", app.theme.bad()));
+        }
     }
     let width = usize::from(area.width);
     let used = |spans: &[Span<'_>]| spans.iter().map(|span| span.content.width()).sum::<usize>();
@@ -134,7 +141,7 @@ fn header(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
         tabs = self::tabs(app, false);
     }
     let url = format!("  {}", app.workspace.url);
-    if used(&spans) + url.width() + used(&tabs) + 2 <= width {
+    if app.gone.is_none() && used(&spans) + url.width() + used(&tabs) + 2 <= width {
         spans.push(Span::styled(url, app.theme.faint()));
     }
     let gap = width.saturating_sub(used(&spans) + used(&tabs));
@@ -168,19 +175,36 @@ pub fn border(app: &App, focused: bool) -> Style {
     if focused { Style::new() } else { app.theme.faint() }
 }
 
-fn footer(app: &App, frame: &mut Frame<'_>, area: Rect) {
-    let width = usize::from(area.width);
-    let line = match (&app.over, &app.message) {
-        (Over::Prompt(prompt), _) => Line::from(format!(" {}{}█", prompt.sign(), prompt.text)),
-        (_, Some(message)) => Line::from(fit(&format!(" {message}"), width)),
-        (_, None) if !app.notices.is_empty() => {
+/// What stands at the foot: what is typed, else what there is to say, else the keys.
+fn footer(app: &App, width: usize) -> Vec<Line<'static>> {
+    let line = match (&app.over, &app.message, app.gone) {
+        (Over::Prompt(prompt), ..) => Line::from(format!(" {}{}█", prompt.sign(), prompt.text)),
+        (_, Some(message), _) => {
+            let rows = wrap_words(&clean(message), width.saturating_sub(1));
+            return rows.into_iter().map(|row| Line::from(format!(" {row}"))).collect();
+        }
+        (_, None, Some(ending)) => without_engine(app, ending, width),
+        (_, None, None) if !app.notices.is_empty() => {
             let first = app.notices[0].lines().next().unwrap_or_default();
             let text = format!(" {first} (`nagaya ps` tells more)");
             Line::from(Span::styled(fit(&text, width), app.theme.bad()))
         }
         _ => Line::from(Span::styled(fit(hints(app, width).trim_end(), width), app.theme.faint())),
     };
-    frame.render_widget(Paragraph::new(line), area);
+    vec![line]
+}
+
+/// What has happened to the engine, and what can be done about it.
+fn without_engine(app: &App, ending: Ending, width: usize) -> Line<'static> {
+    let what = match ending {
+        Ending::Proper => " everything was stopped ",
+        Ending::Killed => " the engine was killed, with all that it ran ",
+    };
+    let keys = [(Action::Boot, "starts it again"), (Action::Help, "help"), (Action::Quit, "quit")];
+    let hint = |(action, word): (Action, &str)| format!(" {} {word} ", app.keymap.first(app.place(), action));
+    let keys: String = keys.map(hint).concat();
+    let rest = fit(keys.trim_end(), width.saturating_sub(what.width()));
+    Line::from(vec![Span::styled(fit(what, width), app.theme.bad()), Span::raw(rest)])
 }
 
 /// The keys that are needed most on this page, as many of its own as there is room for.
@@ -189,8 +213,8 @@ fn hints(app: &App, width: usize) -> String {
         return format!(" {} detaches; all other keys are for {name}", app.keymap.first(app.place(), Action::Detach));
     }
     use Action::{
-        AsList, Attach, Back, Filter, Find, Follow, Interrupt, Left, Level, NextMatch, Open, Restart, Right, Search,
-        Start, Stop, Trouble, Why,
+        AsList, Attach, Back, Filter, Find, Follow, Interrupt, Left, Level, NextMatch, Open, Output, Restart, Right,
+        Search, Start, Stop, Trouble, Why,
     };
     let selected = app.subject().and_then(|name| app.group(&name)?.lead());
     let own: &[(Action, &str)] = match app.trail.top() {
@@ -223,9 +247,11 @@ fn hints(app: &App, width: usize) -> String {
         Page::Requests => &[(Open, "trace"), (Filter, "filter"), (Follow, "follow")],
         Page::Trace(_) => &[(Open, "logs"), (Back, "back")],
         Page::Routes => &[(Open, "explain or share"), (Filter, "a path"), (Left, "less"), (Right, "more")],
-        Page::Tasks => &[(Open, "run"), (Filter, "find")],
-        Page::Output if app.output.is_running() => &[(Interrupt, "end it"), (Back, "back")],
-        Page::Output => &[(Back, "back")],
+        Page::Tasks => &[(Open, "run"), (Output, "its output"), (Filter, "find")],
+        Page::Output if app.running_here().is_some() => {
+            &[(Interrupt, "end it"), (Search, "search"), (NextMatch, "next"), (Back, "back")]
+        }
+        Page::Output => &[(Search, "search"), (NextMatch, "next"), (Back, "back")],
         Page::Terminal(..) => &[(Restart, "restart"), (Back, "back")],
     };
     let hint = |(action, word): &(Action, &str)| format!(" {} {word} ", app.keymap.first(app.place(), *action));

@@ -33,6 +33,8 @@ pub enum Action {
     Start,
     Stop,
     Restart,
+    /// All that should run, with an engine where that is gone.
+    Boot,
     /// A service by its name.
     Find,
     Search,
@@ -49,6 +51,8 @@ pub enum Action {
     Copy,
     /// As a list, or drawn.
     AsList,
+    /// What was written by what was run from here.
+    Output,
     Palette,
     /// Plain lines in the place of the dashboard.
     Stream,
@@ -94,6 +98,7 @@ const ON_A_SERVICE: &[Place] =
     &[Place::Services, Place::Why, Place::Logs, Place::Topology, Place::Trace, Place::Routes, Place::Terminal];
 /// Where lines are read, below the services too.
 const AT_LINES: &[Place] = &[Place::Services, Place::Logs];
+const AT_WORDS: &[Place] = &[Place::Services, Place::Logs, Place::Output];
 const AT_WHAT_COMES: &[Place] = &[Place::Services, Place::Logs, Place::Requests];
 
 const fn key(
@@ -117,9 +122,9 @@ pub const BINDINGS: &[Binding] = &[
     key(Action::Mark, "mark", "Space", "mark it: the logs of all that are marked", &[Place::Services]),
     key(Action::SwitchPane, "pane", "Tab", "between services and logs", &[Place::Services, Place::Logs]),
     key(Action::Find, "find-service", "/", "find services by a part of their names", &[Place::Services]),
-    key(Action::Search, "search", "/", "search (a regular expression)", &[Place::Logs]),
-    key(Action::NextMatch, "next", "n", "next match", AT_LINES),
-    key(Action::PreviousMatch, "previous", "N", "previous match", AT_LINES),
+    key(Action::Search, "search", "/", "search (a regular expression)", &[Place::Logs, Place::Output]),
+    key(Action::NextMatch, "next", "n", "next match", AT_WORDS),
+    key(Action::PreviousMatch, "previous", "N", "previous match", AT_WORDS),
     key(Action::Filter, "filter", "&", "show only lines that match", AT_LINES),
     key(Action::Level, "level", "L", "show only warnings and worse, then errors, then all", AT_LINES),
     key(Action::Wrap, "wrap", "w", "wrap long lines", AT_LINES),
@@ -149,6 +154,8 @@ pub const BINDINGS: &[Binding] = &[
     key(Action::Go(4), "go-routes", "5", "routes", EVERYWHERE),
     key(Action::Go(5), "go-tasks", "6", "tasks", EVERYWHERE),
     key(Action::Trouble, "trouble", "!", "to the next service that fails", EVERYWHERE),
+    key(Action::Boot, "boot", "U", "start what is missing, and the engine if it is gone", EVERYWHERE),
+    key(Action::Output, "output", "o", "what was run from here: what it wrote", EVERYWHERE),
     key(Action::Palette, "palette", ": Ctrl-p", "any command of nagaya", EVERYWHERE),
     key(Action::Copy, "copy", "y", "copy what is selected", EVERYWHERE),
     key(Action::Stream, "stream", "S", "plain lines of all logs, and back", EVERYWHERE),

@@ -30,7 +30,11 @@ pub fn rows_of(app: &App, entry: &Entry, width: usize) -> Vec<Row<'static>> {
         lead.push_str(&cell(&label(&entry.service, entry.line.instance), widest, false));
         lead.push(' ');
     }
+    // Before all else, so that it is found at a glance.
+    let gutter =
+        app.logs.mark.as_ref().map(|mark| if mark.has(entry.line.time, &entry.line.text) { "▶ " } else { "  " });
     let indent = lead.chars().count();
+    let width = width.saturating_sub(gutter.map_or(0, str::len).min(2));
     let room = width.saturating_sub(indent);
     let laid_out = app.logs.pretty.then(|| pretty(&shown.text)).flatten();
     let is_laid_out = laid_out.is_some();
@@ -44,7 +48,8 @@ pub fn rows_of(app: &App, entry: &Entry, width: usize) -> Vec<Row<'static>> {
     let mut begun = 0;
     for (at, text) in texts.into_iter().enumerate() {
         let lead = if at == 0 { lead.clone() } else { " ".repeat(indent) };
-        let mut spans = vec![Span::styled(lead, app.theme.faint())];
+        let gutter = gutter.map(|gutter| Span::styled(if at == 0 { gutter } else { "  " }, app.theme.title()));
+        let mut spans: Vec<_> = gutter.into_iter().chain([Span::styled(lead, app.theme.faint())]).collect();
         spans.extend(highlighted(app, &text, style, (colors, begun)));
         begun += text.len();
         rows.push(Row::from(spans));

@@ -15,6 +15,7 @@ use regex::{Regex, RegexBuilder};
 use super::app::{App, Pane};
 use super::draw::border;
 use super::lines::rows_of;
+use super::mark::Mark;
 use super::mouse::Spot;
 use super::sgr::painted;
 use super::text::fit;
@@ -63,6 +64,8 @@ pub struct Logs {
     pub of: Vec<String>,
     /// From about then on, where one came for a time: the end, where not.
     pub from: Option<Timestamp>,
+    /// The request that one came for.
+    pub(super) mark: Option<Mark>,
     /// The time that is to be seen, as long as nothing of then has come.
     sought: Option<Timestamp>,
     /// What is there already was read.
@@ -90,19 +93,22 @@ impl Logs {
     /// Shows others from now on.
     pub fn switch(&mut self, of: Vec<String>) {
         self.of = of;
-        (self.from, self.sought) = (None, None);
+        (self.from, self.sought, self.mark) = (None, None, None);
         (self.is_read, self.is_cut) = (false, false);
         self.lines.clear();
         self.bottom = None;
     }
 
-    /// Shows others, at a time.
-    pub fn switch_to(&mut self, of: Vec<String>, time: Timestamp) {
+    /// Shows others, at the time of a request.
+    pub fn switch_to(&mut self, of: Vec<String>, mut mark: Mark) {
+        let time = mark.from;
         if (self.of.as_slice(), self.from) != (of.as_slice(), Some(time)) {
             self.switch(of);
             self.from = Some(time);
         }
         self.sought = Some(time);
+        self.lines.iter().for_each(|entry| mark.read(&entry.line.text));
+        self.mark = Some(mark);
         self.seek();
     }
 
@@ -134,6 +140,7 @@ impl Logs {
                 self.lines.pop_front();
                 self.bottom = self.bottom.map(|bottom| bottom.saturating_sub(1));
             }
+            self.mark.iter_mut().for_each(|mark| mark.read(&line.text));
             self.lines.push_back(Entry { service, line, shown: OnceCell::new() });
         }
         self.is_read = true;
@@ -280,6 +287,7 @@ pub fn matcher(pattern: &str) -> Option<Regex> {
 /// Paints the pane; a page is its height.
 pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     let mut notes = Vec::new();
+    notes.extend(app.logs.mark.as_ref().map(|mark| mark.word().to_owned()));
     if app.logs.bottom.is_some() {
         notes.push(format!("line {} of {}", app.logs.last() + 1, app.logs.lines.len()));
     }

@@ -11,6 +11,7 @@ use super::app::App;
 use super::tasks::Task;
 use crate::supervise::State;
 use crate::tasks::OWN;
+use crate::view::ran::{DONE, EARLIER, FAILED, SKIPPED, STOPPED};
 
 /// What is known of the result of a task from before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,25 +22,31 @@ pub enum Kept {
     Changed,
 }
 
-/// How a run ended.
+/// How a task ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Done,
+    /// What it had come to before was put back.
+    Kept,
     Failed,
     /// Somebody ended it.
     Ended,
+    /// What it needs failed.
+    Skipped,
 }
 
-/// A run from here: how it ended, if it has, and when, as soon as a frame was drawn since.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// A task that was run from here: how it ended, if it has, and when, as soon as a frame was drawn since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Run {
+    /// The number of the command that runs it.
+    id: u64,
     end: Option<(End, Option<Timestamp>)>,
 }
 
 /// What this dashboard knows of runs.
 #[derive(Debug, Default)]
 pub struct Runs {
-    /// By the names that were given, which may be short.
+    /// By the names that were given, which may be short, and those of what they need.
     runs: BTreeMap<String, Run>,
     kept: BTreeMap<String, Kept>,
     /// How many have ended: results are others then.
@@ -51,7 +58,7 @@ const IDLE: [&str; 5] = ["--dry-run", "--graph", "--watch", "--help", "-h"];
 
 impl Runs {
     /// Notes that a command begins, if it runs tasks.
-    pub fn begin(&mut self, words: &[String]) {
+    pub fn begin(&mut self, id: u64, words: &[String]) {
         let [first, rest @ ..] = words else { return };
         let rest: Vec<&str> = rest.iter().map(String::as_str).take_while(|word| *word != "--").collect();
         let is_idle = |word: &&str| IDLE.contains(&word.split('=').next().unwrap_or(word));
@@ -59,23 +66,41 @@ impl Runs {
             return;
         }
         let names = rest.into_iter().filter(|word| !word.starts_with('-'));
-        self.runs.extend(names.map(|name| (name.to_owned(), Run::default())));
+        self.runs.extend(names.map(|name| (name.to_owned(), Run { id, end: None })));
     }
 
-    /// Notes how the command ended: with this code, or because somebody ended it.
-    pub fn end(&mut self, code: Option<i32>) {
+    /// Takes in what a command writes: of each task that it runs, how that ended.
+    pub fn hear(&mut self, id: u64, lines: &[String]) {
+        if !self.runs.values().any(|run| run.id == id) {
+            return;
+        }
+        for (name, end) in lines.iter().filter_map(|line| ending(line)) {
+            // It may have been asked for by a longer name.
+            let is_same = |known: &&String| *known == name || known.rsplit(':').next() == Some(name);
+            let known = self.runs.iter().filter(|(_, run)| run.id == id).map(|(known, _)| known).find(is_same);
+            let name = known.cloned().unwrap_or_else(|| name.to_owned());
+            self.kept.remove(&name);
+            self.runs.insert(name, Run { id, end: Some((end, None)) });
+        }
+    }
+
+    /// Notes how a command ended: with this code, or because somebody ended it.
+    pub fn end(&mut self, id: u64, code: Option<i32>) {
         let end = match code {
             Some(0) => End::Done,
             Some(_) => End::Failed,
             None => End::Ended,
         };
-        let running = self.runs.values().filter(|run| run.end.is_none()).count();
+        self.ended += u64::from(self.runs.values().any(|run| run.id == id));
+        let is_open = |run: &Run| run.id == id && run.end.is_none();
+        let open = self.runs.values().filter(|run| is_open(run)).count();
         // Of several nobody knows which one failed.
-        self.runs.retain(|_, run| run.end.is_some() || running == 1 || end == End::Done);
-        for run in self.runs.values_mut().filter(|run| run.end.is_none()) {
+        self.runs.retain(|_, run| !is_open(run) || open == 1 || end == End::Done);
+        for (name, run) in self.runs.iter_mut().filter(|(_, run)| is_open(run)) {
             run.end = Some((end, None));
+            // What was known of its result is of the time before.
+            self.kept.remove(name);
         }
-        self.ended += u64::from(running > 0);
     }
 
     /// Notes when what has ended was seen to.
@@ -91,29 +116,52 @@ impl Runs {
     }
 }
 
+/// Of which task a line of a run tells how it ended: `build | done in 2.1s`, and of a single one that was not run
+/// `build: from an earlier run, which took 2.1s`.
+fn ending(line: &str) -> Option<(&str, End)> {
+    if let Some((name, _)) = line.split_once(": ").filter(|(_, word)| word.starts_with(EARLIER)) {
+        return Some((name, End::Kept));
+    }
+    let (name, word) = line.split_once(" | ")?;
+    let ends = [
+        (DONE, End::Done),
+        (EARLIER, End::Kept),
+        (FAILED, End::Failed),
+        (STOPPED, End::Ended),
+        (SKIPPED, End::Skipped),
+    ];
+    let (_, end) = ends.into_iter().find(|(lead, _)| word.starts_with(lead))?;
+    Some((name.trim_end(), end))
+}
+
 /// What came of a task, in words; and until when that is so, where it changes with time alone.
 pub fn told(app: &App, task: &Task, now: Timestamp) -> (String, Style, Option<Timestamp>) {
     let theme = app.theme;
     let plain = |word: &str, style: Style| (word.to_owned(), style, None);
     let own = app.tasks.runs.runs.get(&task.id).or_else(|| app.tasks.runs.runs.get(&task.name));
+    let kept = app.tasks.runs.kept.get(&task.id);
     let state = state(app, task);
     let is_running = matches!(state, Some(State::Setup | State::Starting | State::Running | State::Ready));
     match own {
         _ if is_running => return plain("running", theme.level("warn")),
-        Some(Run { end: None }) => return plain("running", theme.level("warn")),
-        Some(Run { end: Some((end, at)) }) => {
-            let age = at.map(|at| Age::new(at, now));
+        Some(Run { end: None, .. }) => return plain("running", theme.level("warn")),
+        Some(Run { end: Some((end, at)), .. }) => {
+            let is_old = matches!(end, End::Done | End::Kept) && kept == Some(&Kept::Changed);
             let (word, style) = match end {
+                _ if is_old => return plain("changed since", theme.level("warn")),
+                End::Kept => return plain("kept", theme.good()),
+                End::Skipped => return plain("not run", theme.faint()),
                 End::Done => ("done", theme.good()),
                 End::Failed => ("failed", theme.bad()),
                 End::Ended => ("ended", theme.level("warn")),
             };
+            let age = at.map(|at| Age::new(at, now));
             let ago = age.as_ref().map(|age| format!(" {} ago", age.text)).unwrap_or_default();
             return (format!("{word}{ago}"), style, age.map(|age| age.until));
         }
         None => {}
     }
-    match (state, app.tasks.runs.kept.get(&task.id)) {
+    match (state, kept) {
         (Some(State::Failed), _) => plain("failed", theme.bad()),
         (_, Some(Kept::There)) => plain("kept", theme.good()),
         (Some(State::Completed), _) => plain("done", theme.good()),

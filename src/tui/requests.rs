@@ -1,8 +1,8 @@
 //! The requests that passed the proxy, the newest last, and one of them with all that came of it.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
-use jiff::Timestamp;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
@@ -14,6 +14,7 @@ use unicode_width::UnicodeWidthStr;
 use super::app::App;
 use super::draw::{beyond, window};
 use super::logs::matcher;
+use super::mark::Mark;
 use super::mouse::{Spot, row_of};
 use super::network::FRONT_DOOR;
 use super::text::{cell, clean, fit, wrap_words};
@@ -121,11 +122,13 @@ impl Requests {
         self.bar = self.bar.saturating_add_signed(by).min(last);
     }
 
-    /// When the selected request of a waterfall began.
-    pub fn begun(&self, trace: &str) -> Option<Timestamp> {
+    /// How lines tell of the selected request of a waterfall.
+    pub fn mark(&self, trace: &str) -> Option<Mark> {
         let requests = self.of(trace);
         let bar = waterfall(&requests).into_iter().nth(self.bar)?;
-        requests.get(bar.request)?.time.parse().ok()
+        let request = requests.get(bar.request)?;
+        let took = Duration::try_from_secs_f64(request.duration_ms.max(0.0) / 1000.0).unwrap_or_default();
+        Some(Mark::new([request.id.clone(), request.trace_id.clone()], request.time.parse().ok()?, took))
     }
 
     /// Whoever served the selected request of a waterfall, and the id that its log may have.

@@ -200,7 +200,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect, now: Timestamp) {
         lines.push(if Some(place) == at { line.style(app.theme.selected(focused)) } else { line });
     }
     frame.render_widget(Paragraph::new(lines), inner);
-    let has_ages = !app.gone && columns.iter().any(|(column, _)| *column == Column::Up);
+    let has_ages = app.gone.is_none() && columns.iter().any(|(column, _)| *column == Column::Up);
     let ages = seen.filter(|_| has_ages).filter_map(|place| up(groups[shown[place]].lead()?, now));
     app.redraw_at = ages.map(|age| age.until).min();
     app.spots.add(spots);

@@ -182,7 +182,7 @@ impl App {
     /// Whose keys they are while one is attached.
     pub(super) fn keys_are_of(&self) -> Option<&str> {
         match self.trail.top() {
-            Page::Terminal(service, _) if self.attached.state == State::Live && !self.gone => Some(service),
+            Page::Terminal(service, _) if self.attached.state == State::Live && self.gone.is_none() => Some(service),
             _ => None,
         }
     }

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
 
 use super::app::App;
-use super::draw::window;
+use super::draw::{beyond, window};
 use super::mouse::{Spot, row_of};
 use super::network::{Edge, How, Network, Node, Picture, Shown, drawn};
 use super::text::{fit, fit_line};
@@ -23,7 +23,9 @@ pub struct Topology {
     /// The name of the selected node.
     selected: Option<String>,
     /// As a list, also where there is room.
-    pub as_list: bool,
+    as_list: bool,
+    /// Why it could not be drawn when it was shown last.
+    undrawn: Option<String>,
 }
 
 impl Topology {
@@ -36,6 +38,12 @@ impl Topology {
     /// The selected service.
     pub fn subject(&self, network: &Network) -> Option<String> {
         network.nodes.get(self.place(network)).filter(|node| node.is_service).map(|node| node.name.clone())
+    }
+
+    /// As a list or drawn, in turn; why it cannot be drawn, where it cannot.
+    pub fn toggle_list(&mut self) -> Option<String> {
+        self.as_list = self.undrawn.is_none() && !self.as_list;
+        self.undrawn.clone()
     }
 
     /// Goes to another node of the list.
@@ -74,19 +82,28 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     let shared = if is_shared { " ═ a database of several " } else { "" };
     let legend = format!("{shared} ─ declared  ╌ by an address  ┄! undeclared  ◇ elsewhere ");
     let legend = Span::styled(legend, app.theme.faint());
-    let block = Block::bordered().title(title).title(Line::from(legend).right_aligned());
+    let mut block = Block::bordered().title(title);
     let inner = block.inner(top);
-    frame.render_widget(block, top);
     app.page = usize::from(inner.height.max(1));
     if network.nodes.is_empty() {
+        frame.render_widget(block.title(Line::from(legend).right_aligned()), top);
         frame.render_widget(Paragraph::new("there are no services"), inner);
     } else {
         let (width, height) = (usize::from(inner.width), usize::from(inner.height));
-        let is_drawn = !app.topology.as_list && network.nodes.len() <= MOST;
-        let picture = is_drawn.then(|| drawn(app, &network, selected)).flatten();
-        let picture = picture.filter(|picture| picture.width <= width);
+        let picture = picture(app, &network, selected, width);
+        app.topology.undrawn = picture.as_ref().err().cloned();
+        let picture = picture.ok().filter(|_| !app.topology.as_list);
         let drawn = picture.unwrap_or_else(|| list(app, &network, selected));
         let shown = window(drawn.row + 1, drawn.lines.len().max(drawn.row + 2), height);
+        let above = drawn.places.iter().filter(|it| it.row < shown.start).count();
+        let below = drawn.places.iter().filter(|it| it.row >= shown.end).count();
+        let count = drawn.places.len();
+        if above + below > 0 {
+            block = block.title(Span::styled(format!(" {} of {count} ", selected + 1), app.theme.faint()));
+        }
+        let seen = above..count - below;
+        block = block.title(Line::from(legend).right_aligned()).title_bottom(beyond(app, &seen, count));
+        frame.render_widget(block, top);
         let spots = drawn.places.iter().filter(|it| shown.contains(&it.row)).map(|it| {
             let row = row_of(inner, it.row - shown.start);
             let (x, width) = (u16::try_from(it.x).unwrap_or(u16::MAX), u16::try_from(it.width).unwrap_or(u16::MAX));
@@ -104,6 +121,21 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     frame.render_widget(block, bottom);
     let about: Vec<_> = about.into_iter().map(|line| fit_line(line, usize::from(inner.width))).collect();
     frame.render_widget(Paragraph::new(about), inner);
+}
+
+/// The graph as it is drawn; why it is not, where there is no room.
+fn picture(app: &App, network: &Network, selected: usize, width: usize) -> Result<Picture, String> {
+    let count = network.nodes.len();
+    if count > MOST {
+        return Err(format!("{count} nodes are listed: more than {MOST} are no picture any more"));
+    }
+    let picture = drawn(app, network, selected).ok_or("there is nothing to draw")?;
+    match picture.width {
+        wide if wide > width => {
+            Err(format!("it is a list, as the drawing is {wide} columns wide and there is room for {width}"))
+        }
+        _ => Ok(picture),
+    }
 }
 
 /// The nodes with whom each calls, a line each.

@@ -3,6 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::app::{App, Ask, Over};
+use super::logs::matcher;
 use super::page::Page;
 use super::palette::{Suggestion, completed, suggestions, words};
 use super::prompt::{For, Prompt, Typed};
@@ -34,13 +35,12 @@ impl App {
             }
             (Typed::GivenUp, For::Service) => self.find_services(""),
             (Typed::Given, For::Service) => self.find_services(&prompt.text),
-            (Typed::GivenUp, For::Search) => self.logs.search = None,
+            (Typed::GivenUp, For::Search) => drop(self.search_for("")),
             (Typed::GivenUp, For::Filter) => self.keep(""),
             (Typed::GivenUp, For::Input) => drop(self.trail.back()),
             (Typed::GivenUp, For::Path | For::Share | For::Command(_)) => {}
             (Typed::Given, For::Search) => {
-                self.logs.search_for(&prompt.text);
-                if self.logs.search.is_some() && self.logs.matches() == 0 {
+                if self.search_for(&prompt.text) == Some(0) {
                     self.message = Some(format!("nothing matches `{}`", prompt.text));
                 }
             }
@@ -63,6 +63,19 @@ impl App {
             (Typed::Given, For::Command(selected)) => return self.command(prompt, selected),
         }
         None
+    }
+
+    /// Searches the lines of this page: how many match, where something is searched for.
+    fn search_for(&mut self, pattern: &str) -> Option<usize> {
+        if *self.trail.top() == Page::Output {
+            self.outputs.search_for(matcher(pattern));
+            return self.outputs.search.is_some().then(|| self.outputs.matches());
+        }
+        match pattern {
+            "" => self.logs.search = None,
+            pattern => self.logs.search_for(pattern),
+        }
+        self.logs.search.is_some().then(|| self.logs.matches())
     }
 
     /// Shows only what matches, on this page.

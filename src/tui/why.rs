@@ -66,7 +66,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect, name: &str) {
     let mut spots = Vec::new();
     let lines = match app.why.told.as_ref().filter(|_| app.why.of == name) {
         None => {
-            let text = if app.gone { "nobody is left to ask: the engine is gone" } else { "asking" };
+            let text = if app.gone.is_some() { "nobody is left to ask: the engine is gone" } else { "asking" };
             vec![Line::styled(text, app.theme.faint())]
         }
         Some(Err(error)) => {

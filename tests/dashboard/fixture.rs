@@ -118,6 +118,29 @@ pub fn screen(app: &mut App, width: u16, height: u16) -> String {
     terminal(app, width, height).backend().to_string()
 }
 
+/// The words of a command that is to be run.
+pub fn ran(ask: Option<Ask>) -> Option<String> {
+    match ask {
+        Some(Ask::Run(_, words)) => Some(words.join(" ")),
+        _ => None,
+    }
+}
+
+/// The number of the command that was begun last.
+pub fn newest(app: &App) -> u64 {
+    app.outputs.last_of(|_| true).map_or(0, |it| it.id)
+}
+
+/// That command ends.
+pub fn end(app: &mut App, code: Option<i32>) -> Option<Ask> {
+    app.update(Msg::Ended(newest(app), code))
+}
+
+/// It writes lines.
+pub fn output(app: &mut App, lines: &[&str]) {
+    app.update(Msg::Output(newest(app), lines.iter().map(|line| (*line).to_owned()).collect()));
+}
+
 /// Types a text.
 pub fn type_text(app: &mut App, text: &str) {
     for char in text.chars() {

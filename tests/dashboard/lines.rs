@@ -54,6 +54,34 @@ fn a_request_leads_to_the_lines_of_its_time() {
 }
 
 #[test]
+fn the_lines_of_the_request_that_one_came_for_are_marked() {
+    let mut app = at_a_call();
+    key(&mut app, KeyCode::Enter);
+    let began = app.wants().logs_from.unwrap();
+    let at = |millis: i64, text: &str| written(began + SignedDuration::from_millis(millis), text);
+    let marked = |app: &mut App| {
+        let shown = screen(app, 80, 24);
+        let lines = shown.lines().filter_map(|line| line.split_once("│▶ ")).map(|(_, line)| line.to_owned());
+        lines.map(|line| line.split_whitespace().skip(1).take(2).collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
+    };
+    app.update(Msg::LinesFrom(
+        began,
+        app.wants().logs,
+        vec![at(-40, "long before"), at(9, "asks db"), at(90, "another one")],
+    ));
+    assert_eq!(marked(&mut app), ["asks db"]);
+    assert!(screen(&mut app, 80, 24).contains(" ▶ while it was served "));
+    // Where lines have the id, they are the ones.
+    app.update(Msg::LinesFrom(began, app.wants().logs, vec![at(95, "empty cart id=r-1015")]));
+    assert_eq!(marked(&mut app), ["empty cart"]);
+    assert!(screen(&mut app, 80, 24).contains(" ▶ of this request "));
+    // Elsewhere nothing is.
+    type_text(&mut app, "2");
+    app.update(Msg::Lines(app.wants().logs, vec![at(96, "id=r-1015")]));
+    assert!(!screen(&mut app, 80, 24).contains('▶'));
+}
+
+#[test]
 fn lines_that_come_in_pieces_are_sought_through_to_the_end() {
     let mut app = at_a_call();
     key(&mut app, KeyCode::Enter);

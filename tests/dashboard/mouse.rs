@@ -1,10 +1,10 @@
 //! Clicks, the wheel, and the keys that change what the terminal is for.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
-use nagaya::tui::{App, Ask, Msg, Page};
+use nagaya::tui::{App, Ask, Ending, Msg, Page};
 use ratatui::style::Modifier;
 
-use super::fixture::{app, full_app, key, lines, screen, terminal};
+use super::fixture::{app, full_app, key, lines, ran, screen, terminal};
 
 const DOWN: MouseEventKind = MouseEventKind::Down(MouseButton::Left);
 const UP: MouseEventKind = MouseEventKind::Up(MouseButton::Left);
@@ -135,8 +135,7 @@ fn clicks_take_suggestions_and_run_what_is_whole() {
     assert_eq!(mouse(&mut app, DOWN, below), None);
     key(&mut app, KeyCode::Backspace);
     let again = suggestion(&mut app, "web");
-    let run = Some(Ask::Run(vec!["restart".to_owned(), "web".to_owned()]));
-    assert_eq!(mouse(&mut app, DOWN, again), run);
+    assert_eq!(ran(mouse(&mut app, DOWN, again)).as_deref(), Some("restart web"));
     assert!(screen(&mut app, 100, 30).contains(" restart web "));
 }
 
@@ -170,7 +169,7 @@ fn plain_lines_are_left_by_the_key_that_asked_for_them() {
     assert!(!app.leads_back(press(KeyCode::Char('j'))));
     assert_eq!(app.interrupt(), Some(Ask::Down));
     assert_eq!(app.interrupt(), Some(Ask::Kill));
-    app.update(Msg::Gone);
+    app.update(Msg::Gone(Ending::Killed));
     insta::assert_snapshot!("gone", screen(&mut full_app_without_engine(), 80, 24));
     assert_eq!(key(&mut app, KeyCode::Char('S')), None);
     let mut other = super::fixture::app(false, true);
@@ -179,7 +178,7 @@ fn plain_lines_are_left_by_the_key_that_asked_for_them() {
 
 fn full_app_without_engine() -> App {
     let mut app = full_app();
-    app.update(Msg::Gone);
+    app.update(Msg::Gone(Ending::Killed));
     app
 }
 

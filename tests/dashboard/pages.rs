@@ -5,7 +5,9 @@ use nagaya::runtime::Changes;
 use nagaya::tui::{App, Ask, Msg, Page};
 use serde_json::{Value, json};
 
-use super::fixture::{explanation, flow, full_app, key, lines, request, row, screen, type_text};
+use super::fixture::{
+    end, explanation, flow, full_app, key, lines, newest, output, ran, request, row, screen, type_text,
+};
 
 /// Compares both usual sizes of what is shown now.
 fn check(name: &str, app: &mut App) {
@@ -47,19 +49,6 @@ fn several_instances_are_one_row() {
     let shown = screen(&mut app, 160, 24);
     assert!(shown.contains("2/3") && shown.contains("5.5%"), "{shown}");
     assert!(shown.contains("#2 waits to be started again: exited with 1"), "{shown}");
-}
-
-#[test]
-fn an_engine_that_is_gone_is_said_to_be() {
-    let mut app = full_app();
-    assert_eq!(app.update(Msg::Gone), None);
-    assert!(screen(&mut app, 80, 24).contains("the engine is gone"));
-    assert_eq!(key(&mut app, KeyCode::Char('r')), None);
-    assert!(screen(&mut app, 80, 24).contains(" the engine is gone"));
-    assert_eq!(key(&mut app, KeyCode::Char('q')), Some(Ask::Close));
-    // Somebody started it again.
-    app.update(Msg::Rows(Changes { version: 3, whole: true, services: Vec::new(), notices: Vec::new() }));
-    assert!(!screen(&mut app, 80, 24).contains("the engine is gone"));
 }
 
 #[test]
@@ -128,21 +117,21 @@ fn a_canary_moves_by_keys() {
     let mut app = full_app();
     go(&mut app, "5");
     check("routes", &mut app);
-    let words = |text: &str| Some(Ask::Run(text.split(' ').map(str::to_owned).collect()));
+    let words = |text: &str| Some(text.to_owned());
     go(&mut app, "j");
-    assert_eq!(key(&mut app, KeyCode::Char('+')), words("shift users users-v2=30"));
+    assert_eq!(ran(key(&mut app, KeyCode::Char('+'))), words("shift users users-v2=30"));
     // Keys add up while one is under way, and the last counts.
     assert_eq!(key(&mut app, KeyCode::Char('+')), None);
     assert_eq!(key(&mut app, KeyCode::Char('+')), None);
     let shown = screen(&mut app, 80, 24);
     assert!(shown.contains("40 %") && shown.contains("60 %"), "{shown}");
-    assert_eq!(app.update(Msg::Ended(Some(0))), words("shift users users-v2=40"));
-    assert_eq!(app.update(Msg::Ended(Some(0))), None);
-    assert_eq!(key(&mut app, KeyCode::Char('-')), words("shift users users-v2=35"));
-    assert_eq!(app.update(Msg::Ended(Some(0))), None);
+    assert_eq!(ran(end(&mut app, Some(0))), words("shift users users-v2=40"));
+    assert_eq!(end(&mut app, Some(0)), None);
+    assert_eq!(ran(key(&mut app, KeyCode::Char('-'))), words("shift users users-v2=35"));
+    assert_eq!(end(&mut app, Some(0)), None);
     key(&mut app, KeyCode::Enter);
     go(&mut app, "25");
-    assert_eq!(key(&mut app, KeyCode::Enter), words("shift users users-v2=25"));
+    assert_eq!(ran(key(&mut app, KeyCode::Enter)), words("shift users users-v2=25"));
 }
 
 #[test]
@@ -197,9 +186,10 @@ fn a_call_without_a_status_has_its_protocol_once() {
 #[test]
 fn what_a_command_writes_is_broken_between_words() {
     let mut app = full_app();
-    app.show(Page::Output);
+    go(&mut app, ":ps");
+    assert_eq!(ran(key(&mut app, KeyCode::Enter)).as_deref(), Some("ps"));
     let words = (0..30).map(|number| format!("word-{number}")).collect::<Vec<_>>();
-    app.update(Msg::Output(vec![words.join(" ")]));
+    output(&mut app, &[&words.join(" ")]);
     let shown = screen(&mut app, 50, 24);
     for word in words {
         assert!(shown.split([' ', '│']).any(|it| it == word), "{word} is whole in {shown}");
@@ -214,14 +204,13 @@ fn tasks_are_found_by_letters_and_run() {
     check("tasks", &mut app);
     go(&mut app, "/tst");
     key(&mut app, KeyCode::Enter);
-    let run = key(&mut app, KeyCode::Enter);
-    assert_eq!(run, Some(Ask::Run(vec!["run".to_owned(), "npm:test".to_owned()])));
-    app.update(Msg::Output(vec!["npm:test | 12 passed".to_owned(), "\x1b[32mnpm:test\x1b[0m cached".to_owned()]));
+    assert_eq!(ran(key(&mut app, KeyCode::Enter)).as_deref(), Some("run npm:test"));
+    output(&mut app, &["npm:test | 12 passed", "\x1b[32mnpm:test\x1b[0m cached"]);
     assert_eq!(key(&mut app, KeyCode::Char(':')), None);
     key(&mut app, KeyCode::Esc);
     let control_c = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
-    assert_eq!(app.update(Msg::Key(control_c)), Some(Ask::EndRun));
-    app.update(Msg::Ended(Some(1)));
+    assert_eq!(app.update(Msg::Key(control_c)), Some(Ask::EndRun(newest(&app))));
+    end(&mut app, Some(1));
     insta::assert_snapshot!("output", screen(&mut app, 80, 24));
 }
 
@@ -234,8 +223,7 @@ fn the_palette_suggests_and_runs() {
     // The selected service comes first.
     key(&mut app, KeyCode::Char('u'));
     key(&mut app, KeyCode::Enter);
-    let run = key(&mut app, KeyCode::Enter);
-    assert_eq!(run, Some(Ask::Run(vec!["restart".to_owned(), "users".to_owned()])));
+    assert_eq!(ran(key(&mut app, KeyCode::Enter)).as_deref(), Some("restart users"));
 }
 
 #[test]
@@ -243,9 +231,8 @@ fn the_palette_suggests_what_the_command_line_takes() {
     let mut app = full_app();
     go(&mut app, ":dtab hi");
     assert_eq!(key(&mut app, KeyCode::Enter), None);
-    let run = key(&mut app, KeyCode::Enter);
-    assert_eq!(run, Some(Ask::Run(vec!["dtab".to_owned(), "history".to_owned()])));
-    app.update(Msg::Ended(Some(0)));
+    assert_eq!(ran(key(&mut app, KeyCode::Enter)).as_deref(), Some("dtab history"));
+    end(&mut app, Some(0));
     key(&mut app, KeyCode::Esc);
     go(&mut app, ":help dtab g");
     assert!(screen(&mut app, 80, 24).contains("Print the routes"));
@@ -254,8 +241,7 @@ fn the_palette_suggests_what_the_command_line_takes() {
     go(&mut app, ":scale us");
     assert_eq!(key(&mut app, KeyCode::Enter), None);
     go(&mut app, "3");
-    let run = key(&mut app, KeyCode::Enter);
-    assert_eq!(run, Some(Ask::Run(vec!["scale".to_owned(), "users=3".to_owned()])));
+    assert_eq!(ran(key(&mut app, KeyCode::Enter)).as_deref(), Some("scale users=3"));
 }
 
 #[test]
@@ -265,12 +251,11 @@ fn help_is_asked_for_in_the_palette() {
     let shown = screen(&mut app, 80, 24);
     assert!(shown.contains("Start new instances") && !shown.contains("Run tasks"), "{shown}");
     key(&mut app, KeyCode::Enter);
-    let run = key(&mut app, KeyCode::Enter);
-    assert_eq!(run, Some(Ask::Run(vec!["help".to_owned(), "restart".to_owned()])));
-    assert_eq!(app.update(Msg::Ended(Some(0))), None);
+    assert_eq!(ran(key(&mut app, KeyCode::Enter)).as_deref(), Some("help restart"));
+    assert_eq!(end(&mut app, Some(0)), None);
     key(&mut app, KeyCode::Esc);
     go(&mut app, ":help");
-    assert_eq!(key(&mut app, KeyCode::Enter), Some(Ask::Run(vec!["help".to_owned()])));
+    assert_eq!(ran(key(&mut app, KeyCode::Enter)).as_deref(), Some("help"));
 }
 
 #[test]

@@ -2,11 +2,11 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use nagaya::runtime::Changes;
-use nagaya::tui::{App, Ask, Kept, Msg, TerminalTold};
+use nagaya::tui::{App, Ask, Ending, Kept, Msg, TerminalTold};
 use serde_json::{Value, json};
 
 use super::fixture::{
-    explanation, flow, full_app, graph, key, lines, request, requests, routes, row, screen, services, tasks,
+    explanation, flow, full_app, graph, key, lines, newest, request, requests, routes, row, screen, services, tasks,
 };
 use crate::support::sandbox::full;
 
@@ -51,7 +51,7 @@ fn random_mouse(random: &mut fastrand::Rng) -> MouseEvent {
 
 /// What an engine may tell at any time.
 fn random_msg(app: &App, random: &mut fastrand::Rng) -> Msg {
-    match random.u8(..12) {
+    match random.u8(..13) {
         0 => {
             let mut rows = services();
             random.shuffle(&mut rows);
@@ -73,8 +73,9 @@ fn random_msg(app: &App, random: &mut fastrand::Rng) -> Msg {
         7 => Msg::Tasks(if random.bool() { Ok(tasks()) } else { Err("no tasks".to_owned()) }),
         8 => random_told(app, random),
         10 => Msg::Kept(vec![("nagaya:migrate".to_owned(), Kept::There), ("npm:test".to_owned(), Kept::Changed)]),
-        9 => Msg::Output(vec!["a line\tof \x1b[1moutput".to_owned()]),
-        _ => Msg::Ended(Some(0)),
+        11 => Msg::Gone(Ending::Killed),
+        9 => Msg::Output(newest(app), vec!["a line\tof \x1b[1moutput".to_owned()]),
+        _ => Msg::Ended(random.u64(..=newest(app)), if random.bool() { Some(0) } else { None }),
     }
 }
 

@@ -5,11 +5,11 @@
 
 use crossterm::event::KeyCode;
 use nagaya::runtime::Changes;
-use nagaya::tui::{App, Keymap, Msg, RoutesTold, Shared, Theme, Workspace};
+use nagaya::tui::{App, Ending, Keymap, Msg, RoutesTold, Shared, Theme, Workspace};
 use nagaya::view::{EdgeId, Flow, Graph, Piece, Request, Service, Tally};
 use serde_json::{Value, json};
 
-use super::fixture::{key, lines, noon, request, row, screen, type_text};
+use super::fixture::{end, key, lines, noon, output, request, row, screen, type_text};
 
 /// Compares both usual sizes of what is shown now.
 fn check(name: &str, app: &mut App) {
@@ -95,7 +95,7 @@ fn canary() -> Vec<Service> {
 
 fn gone() -> App {
     let mut app = of(well());
-    app.update(Msg::Gone);
+    app.update(Msg::Gone(Ending::Killed));
     app
 }
 
@@ -279,7 +279,7 @@ fn requests_and_a_trace_with_a_canary_and_without_any() {
     check("requests_canary", &mut app);
     key(&mut app, KeyCode::Enter);
     check("trace_canary", &mut app);
-    app.update(Msg::Gone);
+    app.update(Msg::Gone(Ending::Killed));
     check("trace_gone", &mut app);
     key(&mut app, KeyCode::Esc);
     check("requests_gone", &mut app);
@@ -326,7 +326,7 @@ fn routes_without_and_with_a_canary_that_moves() {
     };
     app.update(Msg::Routes(back));
     check("routes_failing", &mut app);
-    app.update(Msg::Gone);
+    app.update(Msg::Gone(Ending::Killed));
     check("routes_gone", &mut app);
 }
 
@@ -343,10 +343,10 @@ fn tasks_and_their_output() {
     check("tasks_failing", &mut app);
     app.update(Msg::Tasks(Ok(super::fixture::tasks())));
     key(&mut app, KeyCode::Enter);
-    app.update(Msg::Output(vec!["migrate | 0001_users.sql".to_owned(), "migrate | 0002_orders.sql".to_owned()]));
+    output(&mut app, &["migrate | 0001_users.sql", "migrate | 0002_orders.sql"]);
     check("output_running", &mut app);
-    app.update(Msg::Ended(Some(0)));
+    end(&mut app, Some(0));
     check("output_done", &mut app);
-    app.update(Msg::Gone);
+    app.update(Msg::Gone(Ending::Killed));
     check("output_gone", &mut app);
 }

@@ -1,11 +1,11 @@
 //! What came of tasks, beside each of them.
 
-use crossterm::event::KeyCode;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::{SignedDuration, Timestamp};
 use nagaya::tui::{App, Ask, Kept, Msg, Task, frame, text};
 use serde_json::{Value, json};
 
-use super::fixture::{app, full_app, key, noon, row, rows, screen, tasks, type_text};
+use super::fixture::{app, end, full_app, key, newest, noon, output, ran, row, rows, screen, tasks, type_text};
 
 fn seconds(count: i64) -> Timestamp {
     noon() + SignedDuration::from_secs(count)
@@ -21,7 +21,7 @@ fn said(app: &mut App, task: &str, now: Timestamp) -> String {
 
 /// Runs the first of the tasks and comes back to them.
 fn run(app: &mut App, task: &str) {
-    assert_eq!(key(app, KeyCode::Enter), Some(Ask::Run(vec!["run".to_owned(), task.to_owned()])));
+    assert_eq!(ran(key(app, KeyCode::Enter)), Some(format!("run {task}")));
     key(app, KeyCode::Esc);
 }
 
@@ -34,7 +34,7 @@ fn a_run_is_told_beside_its_task_while_it_runs_and_when_it_has_ended() {
     run(&mut app, "nagaya:migrate");
     assert_eq!(said(&mut app, "migrate", noon()), "running");
     assert_eq!(app.redraw_at, None, "it tells when it ends");
-    app.update(Msg::Ended(Some(0)));
+    end(&mut app, Some(0));
     assert_eq!(said(&mut app, "migrate", noon()), "done 0s ago");
     assert_eq!(app.redraw_at, Some(seconds(1)));
     assert_eq!(said(&mut app, "migrate", seconds(3)), "done 3s ago");
@@ -42,11 +42,11 @@ fn a_run_is_told_beside_its_task_while_it_runs_and_when_it_has_ended() {
     assert_eq!(app.redraw_at, Some(seconds(180)), "nobody looks again before it is another text");
     assert_eq!(said(&mut app, "build", seconds(125)), "not run here");
     run(&mut app, "nagaya:migrate");
-    app.update(Msg::Ended(Some(7)));
+    end(&mut app, Some(7));
     assert_eq!(said(&mut app, "migrate", seconds(200)), "failed 0s ago");
     run(&mut app, "nagaya:migrate");
     // By Ctrl-C.
-    app.update(Msg::Ended(None));
+    end(&mut app, None);
     assert_eq!(said(&mut app, "migrate", seconds(300)), "ended 0s ago");
     insta::assert_snapshot!("outcomes", screen(&mut app, 80, 24));
 }
@@ -57,7 +57,7 @@ fn a_run_that_was_typed_counts_and_one_that_only_looks_does_not() {
         type_text(app, ":");
         type_text(app, words);
         assert!(key(app, KeyCode::Enter).is_some(), "{words} runs");
-        app.update(Msg::Ended(Some(code)));
+        end(app, Some(code));
         key(app, KeyCode::Esc);
     };
     let mut app = full_app();
@@ -94,10 +94,81 @@ fn results_of_earlier_runs_are_asked_for_while_somebody_looks() {
     // A run makes results, so they are asked for again.
     run(&mut app, "nagaya:migrate");
     assert_eq!(app.wants().kept, Some((0, names())));
-    app.update(Msg::Ended(Some(0)));
+    end(&mut app, Some(0));
     assert_eq!(app.wants().kept, Some((1, names())));
     type_text(&mut app, "1");
     assert_eq!(app.wants().kept, None);
+}
+
+#[test]
+fn a_result_that_was_put_back_is_kept_and_one_whose_inputs_changed_is_old() {
+    let mut app = full_app();
+    type_text(&mut app, "6");
+    run(&mut app, "nagaya:migrate");
+    output(&mut app, &["3 tables", "migrate: from an earlier run, which took 2.1s"]);
+    end(&mut app, Some(0));
+    assert_eq!(said(&mut app, "migrate", noon()), "kept");
+    // What was known before it ended is of the time before.
+    run(&mut app, "nagaya:migrate");
+    app.update(Msg::Kept(vec![("nagaya:migrate".to_owned(), Kept::Changed)]));
+    end(&mut app, Some(0));
+    assert_eq!(said(&mut app, "migrate", noon()), "done 0s ago");
+    app.update(Msg::Kept(vec![("nagaya:migrate".to_owned(), Kept::There)]));
+    assert_eq!(said(&mut app, "migrate", seconds(2)), "done 2s ago");
+    app.update(Msg::Kept(vec![("nagaya:migrate".to_owned(), Kept::Changed)]));
+    assert_eq!(said(&mut app, "migrate", seconds(3)), "changed since");
+}
+
+#[test]
+fn what_a_run_needs_has_an_outcome_each() {
+    let mut app = full_app();
+    type_text(&mut app, "6");
+    run(&mut app, "nagaya:migrate");
+    output(
+        &mut app,
+        &["build   | compiling", "lint    | from an earlier run, which took 12ms", "build   | done in 1.2s"],
+    );
+    let now = |app: &mut App| ["migrate", "build", "lint", "test"].map(|task| said(app, task, noon()));
+    assert_eq!(now(&mut app), ["running", "done 0s ago", "kept", "not run here"]);
+    output(&mut app, &["test    | failed with 2 after 3s", "migrate | not run: it needs test"]);
+    end(&mut app, Some(2));
+    assert_eq!(now(&mut app), ["not run", "done 0s ago", "kept", "failed 0s ago"]);
+}
+
+#[test]
+fn tasks_run_beside_each_other_and_each_is_found_again() {
+    let mut app = full_app();
+    type_text(&mut app, "6");
+    run(&mut app, "nagaya:migrate");
+    output(&mut app, &["of migrate"]);
+    let first = newest(&app);
+    type_text(&mut app, "j");
+    run(&mut app, "npm:build");
+    output(&mut app, &["of build"]);
+    assert_eq!([said(&mut app, "migrate", noon()), said(&mut app, "build", noon())], ["running", "running"]);
+    assert!(screen(&mut app, 80, 24).contains(" Enter run "), "the keys stand where they stood");
+    // What runs already is looked at, and ended, and not the other one.
+    type_text(&mut app, "k");
+    assert_eq!(key(&mut app, KeyCode::Enter), None);
+    let shown = screen(&mut app, 80, 24);
+    assert!(shown.contains("of migrate") && !shown.contains("of build"), "{shown}");
+    let control_c = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
+    assert_eq!(app.update(Msg::Key(control_c)), Some(Ask::EndRun(first)));
+    app.update(Msg::Ended(first, None));
+    let shown = screen(&mut app, 80, 24);
+    assert!(shown.contains(" ended ┐") && !shown.contains("failed"), "{shown}");
+    key(&mut app, KeyCode::Esc);
+    assert_eq!([said(&mut app, "migrate", noon()), said(&mut app, "build", noon())], ["ended 0s ago", "running"]);
+    end(&mut app, Some(1));
+    // What one that has ended wrote is still there.
+    type_text(&mut app, "jo");
+    let shown = screen(&mut app, 80, 24);
+    assert!(shown.contains("of build") && shown.contains(" failed with 1 "), "{shown}");
+    type_text(&mut app, "o");
+    assert!(screen(&mut app, 80, 24).contains("of migrate"));
+    key(&mut app, KeyCode::Esc);
+    type_text(&mut app, "jo");
+    assert!(screen(&mut app, 80, 24).contains("this task was not run from here"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The terminal of a service on a page: what is drawn there, and whom keys are for.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
-use nagaya::tui::{App, Ask, Msg, Seat, TerminalTold};
+use nagaya::tui::{App, Ask, Ending, Msg, Seat, TerminalTold};
 use ratatui::style::{Color, Modifier};
 use serde_json::{Value, json};
 
@@ -180,7 +180,7 @@ fn one_that_ends_is_told_of_and_the_next_run_is_attached_to() {
     app.update(Msg::Terminal(next, TerminalTold::Drawn(b"first words".to_vec())));
     let shown = screen(&mut app, 80, 24);
     assert!(shown.contains("first words") && !shown.contains("too late") && !shown.contains("last words"), "{shown}");
-    app.update(Msg::Gone);
+    app.update(Msg::Gone(Ending::Killed));
     assert_eq!(key(&mut app, KeyCode::Char('q')), Some(Ask::Close), "nobody reads keys any more");
 }
 

@@ -272,6 +272,8 @@ fn a_workspaces_own_name_by_p_means_itself() {
     {
         sandbox.nagaya(first).good();
         let pid = sandbox.engine()["pid"].clone();
+        // Without it too, however it was started.
+        sandbox.nagaya(&["ps"]).good();
         sandbox.nagaya(second).good();
         assert_eq!(sandbox.engine()["pid"], pid);
         sandbox.nagaya(&["-p", "own", "down"]).good();

@@ -259,9 +259,7 @@ fn an_engine_that_was_killed_ends_nothing_well() {
     let terminal = Terminal::open(&sandbox, (80, 24), "ui");
     terminal.shows("hello from web");
     sandbox.nagaya(&["down"]).good();
-    terminal.shows("the engine is gone");
-    terminal.press(&["q"]);
-    terminal.shows("term has ended");
+    terminal.shows("term was stopped, and is down");
     terminal.shows("ended with 0");
 }
 

@@ -9,6 +9,7 @@ use crate::effects::{clock, environment};
 use crate::pipeline::{Cause, End, State};
 use crate::run::{Ending, News, Outcome, Stream};
 use crate::supervise::Moment;
+use crate::view::ran::{DONE, EARLIER, FAILED, SKIPPED, STOPPED};
 use crate::view::{self, elapsed};
 
 /// Shows news of a run.
@@ -153,11 +154,11 @@ impl<'a> Printer<'a> {
         let Some((end, ending)) = &self.endings[task] else { return String::new() };
         let took = elapsed(ending.took);
         match (end, ending.saved) {
-            _ if ending.stopped => format!("stopped after {took}"),
-            (End::Fresh, _) => format!("done in {took}"),
-            (End::Cached, Some(saved)) => format!("from an earlier run, which took {}", elapsed(saved)),
-            (End::Cached, None) => "from an earlier run".to_owned(),
-            (End::Failed(code), _) => format!("failed with {code} after {took}"),
+            _ if ending.stopped => format!("{STOPPED}{took}"),
+            (End::Fresh, _) => format!("{DONE}{took}"),
+            (End::Cached, Some(saved)) => format!("{EARLIER}, which took {}", elapsed(saved)),
+            (End::Cached, None) => EARLIER.to_owned(),
+            (End::Failed(code), _) => format!("{FAILED}{code} after {took}"),
         }
     }
 
@@ -166,8 +167,8 @@ impl<'a> Printer<'a> {
             return;
         }
         let why = match cause {
-            Cause::Needs(other) => format!("not run: it needs {}", self.names[other]),
-            Cause::After(other) => format!("not run, as {} failed", self.names[other]),
+            Cause::Needs(other) => format!("{SKIPPED}: it needs {}", self.names[other]),
+            Cause::After(other) => format!("{SKIPPED}, as {} failed", self.names[other]),
             Cause::Interrupted => return,
         };
         match self.style {

@@ -51,8 +51,8 @@ impl Own {
         Ok(command)
     }
 
-    /// Runs a command to its end and tells what it writes, for as many columns as there are. It ends with this future.
-    pub async fn run(self, words: Vec<String>, columns: Option<u16>, messages: mpsc::Sender<Msg>) {
+    /// Runs a command of a number to its end and tells what it writes, for as many columns as there are. It ends with this future.
+    pub async fn run(self, (id, words): (u64, Vec<String>), columns: Option<u16>, messages: mpsc::Sender<Msg>) {
         let started = self.command(&words).and_then(|mut command| {
             command.envs(columns.map(|columns| ("COLUMNS", columns.to_string())));
             command.spawn()
@@ -60,14 +60,14 @@ impl Own {
         let mut child = match started {
             Ok(child) => child,
             Err(error) => {
-                let _ = messages.send(Msg::Output(vec![format!("it cannot be started: {error}")])).await;
-                let _ = messages.send(Msg::Ended(None)).await;
+                let _ = messages.send(Msg::Output(id, vec![format!("it cannot be started: {error}")])).await;
+                let _ = messages.send(Msg::Ended(id, None)).await;
                 return;
             }
         };
         let (out, err) = (child.stdout.take(), child.stderr.take());
-        tokio::join!(pass_on(out, &messages), pass_on(err, &messages));
-        let _ = messages.send(Msg::Ended(code(&mut child).await)).await;
+        tokio::join!(pass_on(id, out, &messages), pass_on(id, err, &messages));
+        let _ = messages.send(Msg::Ended(id, code(&mut child).await)).await;
     }
 
     /// All tasks: those of the manifest first, then those of every runner.
@@ -128,7 +128,7 @@ async fn code(child: &mut Child) -> Option<i32> {
     child.wait().await.ok()?.code()
 }
 
-async fn pass_on(from: Option<impl AsyncRead + Unpin>, messages: &mpsc::Sender<Msg>) {
+async fn pass_on(id: u64, from: Option<impl AsyncRead + Unpin>, messages: &mpsc::Sender<Msg>) {
     let Some(from) = from else { return };
     let mut from = BufReader::new(from);
     let mut lines = Vec::new();
@@ -141,9 +141,10 @@ async fn pass_on(from: Option<impl AsyncRead + Unpin>, messages: &mpsc::Sender<M
         }
         // What is there already goes together.
         let is_dry = !from.buffer().contains(&b'\n');
-        if (is_dry || lines.len() == PIECE) && messages.send(Msg::Output(std::mem::take(&mut lines))).await.is_err() {
+        if (is_dry || lines.len() == PIECE) && messages.send(Msg::Output(id, std::mem::take(&mut lines))).await.is_err()
+        {
             return;
         }
     }
-    let _ = messages.send(Msg::Output(lines)).await;
+    let _ = messages.send(Msg::Output(id, lines)).await;
 }

@@ -1,23 +1,23 @@
 //! What the dashboard is told: streams and answers of the engine, as long as they are wanted.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::Instant;
 
 use super::attached::Attached;
 use super::command::Own;
 use crate::api::{CallError, Client, Events, Identity};
 use crate::cli::logs::{Follower, From, Owned};
 use crate::cli::wait::tail_of;
-use crate::dtab::Dtab;
-use crate::route::shares;
+use crate::effects::registry;
 use crate::runtime::Changes;
 use crate::telemetry::logs::Start;
-use crate::tui::{Msg, RoutesTold, Shared, Wants};
-use crate::view::{Explanation, Flow, Request, Service, Shift, ShiftState};
+use crate::tui::{Ending, Msg, Wants};
+use crate::view::{Explanation, Flow, Request};
 
 /// Lines of the past that are shown of a service.
 pub const PAST: usize = 1000;
@@ -27,6 +27,10 @@ const BEFORE: Duration = Duration::from_secs(10);
 const LINES: usize = 30;
 /// What changes with the time alone is asked for again so often, while it is shown.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// For files of tasks somebody looks so often at most, and for this part of the time.
+const LOOK: Duration = Duration::from_secs(3);
+const SHARE: u32 = 50;
 
 /// A task that ends with its owner.
 #[derive(Debug)]
@@ -52,7 +56,7 @@ pub struct Feeds {
     kept: Option<Task>,
     terminal: Option<Attached>,
     rows: Task,
-    _traffic: Task,
+    traffic: Task,
 }
 
 /// Where all comes from and goes to.
@@ -82,7 +86,7 @@ impl Feeds {
             kept: None,
             terminal: None,
             rows,
-            _traffic: traffic,
+            traffic,
         }
     }
 
@@ -121,6 +125,14 @@ impl Feeds {
         self.wants = wants;
     }
 
+    /// Begins again with all that another engine has to tell, in the place of one that was killed.
+    pub fn begin_again(&mut self) {
+        self.traffic = Task(tokio::spawn(self.source.clone().traffic()));
+        (self.logs, self.why, self.graph, self.requests, self.routes) = (None, None, None, None, None);
+        (self.kept, self.terminal) = (None, None);
+        self.wants = Wants { usage: self.wants.usage, ..Wants::default() };
+    }
+
     fn serve_terminal(&mut self, wants: &Wants) {
         let seat = |wants: &Wants| wants.terminal.as_ref().map(|(seat, _)| seat.clone());
         match (&wants.terminal, &self.terminal) {
@@ -152,14 +164,27 @@ impl Source {
     }
 
     async fn rows(self, with_usage: bool) {
-        if let Ok(mut stream) = self.client.events(&format!("/v1/services/stream?usage={with_usage}")).await {
-            while let Some(changes) = stream.next::<Changes>().await {
-                if self.messages.send(Msg::Rows(changes)).await.is_err() {
-                    return;
+        loop {
+            if let Ok(mut stream) = self.client.events(&format!("/v1/services/stream?usage={with_usage}")).await {
+                while let Some(changes) = stream.next::<Changes>().await {
+                    if self.messages.send(Msg::Rows(changes)).await.is_err() {
+                        return;
+                    }
+                }
+            }
+            if let Some(ending) = ending(&self.state)
+                && self.messages.send(Msg::Gone(ending)).await.is_err()
+            {
+                return;
+            }
+            // Somebody may start it again.
+            loop {
+                tokio::time::sleep(AGAIN).await;
+                if ending(&self.state).is_none() {
+                    break;
                 }
             }
         }
-        let _ = self.messages.send(Msg::Gone).await;
     }
 
     async fn traffic(self) {
@@ -272,27 +297,35 @@ impl Source {
         }
     }
 
-    /// The routes, and what is under way with them.
-    pub async fn told_of_routes(&self) -> Result<RoutesTold, CallError> {
-        let dtab: Dtab = self.client.routes().await?.dtab.parse().unwrap_or_default();
-        let rows = self.client.services().await?;
-        let shifts = self.client.shifts().await?;
-        Ok(RoutesTold {
-            entries: self.client.route_entries().await?,
-            shared: shared(&dtab, &rows),
-            tries: self.client.tries().await?,
-            shifts: shifts.iter().filter(|shift| shift.state == ShiftState::Shifting).map(shift_line).collect(),
-        })
-    }
-
     async fn tasks(self) {
         let told = self.own.tasks().await;
         let _ = self.messages.send(Msg::Tasks(told)).await;
     }
 
     async fn kept(self, names: Vec<String>) {
-        let told = self.own.kept(&names).await;
-        let _ = self.messages.send(Msg::Kept(told)).await;
+        let mut before = None;
+        loop {
+            let begun = Instant::now();
+            let told = self.own.clone().kept(&names).await;
+            if before.as_ref() != Some(&told) {
+                before = Some(told.clone());
+                if self.messages.send(Msg::Kept(told)).await.is_err() {
+                    return;
+                }
+            }
+            // Nobody tells that a file has changed which a task reads. Looking is to cost next to nothing.
+            tokio::time::sleep((begun.elapsed() * SHARE).max(LOOK)).await;
+        }
+    }
+}
+
+/// How the engine of a workspace ended, by what it left in the state; none where one is there.
+pub fn ending(state: &Path) -> Option<Ending> {
+    match registry::note(state) {
+        Some(note) if note.ending => Some(Ending::Proper),
+        Some(note) if note.is_alive() => None,
+        Some(_) => Some(Ending::Killed),
+        None => Some(Ending::Proper),
     }
 }
 
@@ -342,29 +375,6 @@ async fn next(stirs: &mut Option<Stirs>, moves: bool) -> bool {
         word = stirs.events.next::<()>() => word.is_some(),
         () = tokio::time::sleep(AGAIN), if moves => true,
     }
-}
-
-/// The services of several versions, and how requests are shared among these.
-fn shared(dtab: &Dtab, rows: &[Service]) -> Vec<Shared> {
-    let mut out: Vec<Shared> = Vec::new();
-    for row in rows.iter().filter(|row| row.name == row.service) {
-        let mut versions: Vec<&str> =
-            rows.iter().filter(|it| it.service == row.service).map(|it| it.name.as_str()).collect();
-        versions.dedup();
-        if versions.len() < 2 || out.iter().any(|it| it.service == row.service) {
-            continue;
-        }
-        let now = shares::current(dtab, &row.service, row.version.as_deref());
-        let share = |name: &str| now.iter().find(|(known, _)| known == name).map_or(0.0, |(_, share)| *share);
-        let shares = versions.into_iter().map(|name| (name.to_owned(), share(name))).collect();
-        out.push(Shared { service: row.service.clone(), shares });
-    }
-    out
-}
-
-fn shift_line(shift: &Shift) -> String {
-    let Shift { service, to, share, step, steps, .. } = shift;
-    format!("{share:.1} % of the requests to {service} go to {to}: step {step} of {steps}")
 }
 
 #[cfg(test)]

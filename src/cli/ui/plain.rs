@@ -124,7 +124,7 @@ impl Session {
                     }
                     Told::End => return self.hang_up().await.map(Some).map_err(failed),
                 },
-                Some(message) = self.inbox.recv() => self.app.update(message),
+                Some(message) = self.inbox.recv() => self.hear(message),
                 ended = stream.next(output) => {
                     let end = ended?;
                     if end.is_some_and(|end| end.gone) {

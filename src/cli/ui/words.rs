@@ -252,7 +252,7 @@ impl Listener {
             Some(word @ ("ui" | "attach")) => self.say(vec![format!("{word} needs a terminal of its own")]),
             Some(_) => {
                 let (messages, inbox) = mpsc::channel(64);
-                let task = Task(tokio::spawn(Own::new(&self.identity).run(words, None, messages)));
+                let task = Task(tokio::spawn(Own::new(&self.identity).run((0, words), None, messages)));
                 self.running = Some(Running { command: line.to_owned(), _task: task, inbox });
             }
         }
@@ -274,8 +274,8 @@ impl Listener {
 
     fn hear_command(&mut self, message: Msg) {
         match message {
-            Msg::Output(lines) => self.say(lines),
-            Msg::Ended(code) => {
+            Msg::Output(_, lines) => self.say(lines),
+            Msg::Ended(_, code) => {
                 let Some(Running { command, .. }) = self.running.take() else { return };
                 match code {
                     Some(0) => self.say(vec![format!("`{command}` is done")]),
@@ -291,7 +291,7 @@ impl Listener {
 /// What the command says that runs; never, where none does. One that says nothing more has ended.
 async fn of_command(running: &mut Option<Running>) -> Msg {
     match running {
-        Some(running) => running.inbox.recv().await.unwrap_or(Msg::Ended(None)),
+        Some(running) => running.inbox.recv().await.unwrap_or(Msg::Ended(0, None)),
         None => std::future::pending().await,
     }
 }

@@ -1,0 +1,108 @@
+//! What is left to see when the engine has come to its end, and the way back to one that runs.
+
+use super::app::{App, Ask};
+use super::output::Progress;
+use super::page::Page;
+use super::why::Why;
+use crate::supervise::State;
+use crate::view::{Service, Traffic};
+
+/// The words that start all that should run, and an engine where there is none.
+const BOOT: [&str; 2] = ["up", "-d"];
+/// Flags of `up` with which it does not stay to show what is shown here already.
+const RETURNING: [&str; 8] =
+    ["-d", "--detach", "--wait", "--dry-run", "--help", "-h", "--abort-on-failure", "--exit-code-from"];
+
+/// How an engine came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It stopped all that it ran, as somebody asked of it.
+    Proper,
+    /// It was killed, and with it all that it ran.
+    Killed,
+}
+
+impl App {
+    /// Takes in that the engine has come to its end. After a proper one there is nothing more to see.
+    pub(super) fn lose(&mut self, ending: Ending) -> Option<Ask> {
+        self.gone = Some(ending);
+        self.services.iter_mut().for_each(forget);
+        self.traffic = Traffic::default();
+        self.why = Why::default();
+        self.notices.clear();
+        // Whoever asked for the end has seen it.
+        if self.stopping {
+            return Some(Ask::Close);
+        }
+        // A command that runs has perhaps more to do: `down --volumes` has.
+        (ending == Ending::Proper && !self.outputs.is_any_running()).then_some(Ask::Close)
+    }
+
+    /// Takes in that there is an engine again, which is nobody's here.
+    pub(super) fn find_again(&mut self) {
+        if self.gone.take().is_some() {
+            self.workspace.owned = false;
+            // All lines are told of again, by the other one.
+            let of = self.logs.of.clone();
+            self.logs.switch(of);
+        }
+    }
+
+    /// What follows the end of a command here, where the engine has ended meanwhile: one that failed is still to be read.
+    pub(super) fn leave_after(&mut self, code: Option<i32>) -> Option<Ask> {
+        let is_over = self.gone == Some(Ending::Proper) && !self.outputs.is_any_running();
+        (is_over && code == Some(0)).then_some(Ask::Close)
+    }
+
+    /// Starts what should run and does not, and the engine where that is gone.
+    pub(super) fn boot(&mut self) -> Option<Ask> {
+        let ask = self.run(BOOT.map(str::to_owned).into(), false);
+        self.message =
+            Some(if self.gone.is_some() { "starting it again" } else { "starting what is missing" }.to_owned());
+        ask
+    }
+
+    /// Shows what a boot from here wrote that went wrong; one that went well is seen.
+    pub(super) fn end_boot(&mut self, id: u64) {
+        let Some(boot) = self.outputs.of(id).filter(|it| it.words == BOOT) else { return };
+        self.message = None;
+        if boot.progress != Progress::Ended(Some(0)) {
+            self.outputs.show(id);
+            self.trail.open(Page::Output);
+        }
+    }
+}
+
+/// The words of a command as they are run from here: an `up` that would stay to show the services leaves that to us.
+pub fn returning(mut words: Vec<String>) -> Vec<String> {
+    let stays = |word: &String| !RETURNING.contains(&word.split('=').next().unwrap_or(word));
+    if words.first().is_some_and(|first| first == "up") && words.iter().all(stays) {
+        words.insert(1, "-d".to_owned());
+    }
+    words
+}
+
+/// What is still true of a service when all that ran is gone.
+fn forget(row: &mut Service) {
+    if row.is_external() || matches!(row.state, State::Completed | State::Failed | State::Stopped) {
+        return;
+    }
+    (row.state, row.ready, row.settled, row.crashes) = (State::Stopped, false, false, 0);
+    (row.pid, row.started, row.reason) = (None, None, None);
+    (row.cpu_percent, row.memory_bytes) = (None, None);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_up_from_here_comes_back() {
+        let of = |text: &str| returning(text.split(' ').map(str::to_owned).collect()).join(" ");
+        assert_eq!(of("up"), "up -d");
+        assert_eq!(of("up web --lazy"), "up -d web --lazy");
+        for whole in ["up --detach", "up web -d", "up --wait", "up --exit-code-from=web", "up --help", "ps", "ups"] {
+            assert_eq!(of(whole), whole);
+        }
+    }
+}
