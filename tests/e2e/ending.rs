@@ -30,7 +30,7 @@ fn an_up_whose_workspace_is_stopped_from_elsewhere_ends_well() {
 #[test]
 fn an_engine_that_was_killed_is_started_again_from_the_dashboard() {
     // `up` alone would be an arrow key for tmux.
-    for keys in [&["U"][..], &[":", "up", "Enter"]] {
+    for keys in [&["U"][..], &[":", "u", "p", "Enter"]] {
         let sandbox = Sandbox::new(MANIFEST);
         let terminal = Terminal::open(&sandbox, (80, 24), "up");
         terminal.shows("2/2 ready");
