@@ -134,6 +134,9 @@ fn open_common(path: &Path) -> io::Result<File> {
             Ok(file) if file.metadata()?.is_file() => return Ok(file),
             Ok(_) => return Err(io::Error::other("it is no file")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(_) if fs::symlink_metadata(path).is_ok_and(|told| !told.is_file()) => {
+                return Err(io::Error::other("it is no file"));
+            }
             // Whoever has only just made it has not let others in yet.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 std::thread::park_timeout(LOOKS.1);

@@ -79,7 +79,7 @@ pub async fn drive(machine: Machine, jobs: Vec<Job>, surroundings: Surroundings)
             () = sleep_until(deadline) => drive.step(Input::Tick, Signal::TERM).await,
         }
     }
-    processes.end();
+    processes.end().await;
     let machine = drive.machine;
     Ok(Outcome {
         code: machine.first_failure().map_or(0, |(_, code)| code),
@@ -193,6 +193,6 @@ pub async fn preview(jobs: Vec<Job>, surroundings: Surroundings) -> io::Result<V
     for place in 0..jobs.len() {
         previews.push(flow.preview(place).await);
     }
-    processes.end();
+    processes.end().await;
     Ok(previews)
 }

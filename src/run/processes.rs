@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Job;
 use crate::effects::environment;
@@ -25,7 +25,12 @@ pub struct Processes {
     token: Arc<str>,
     program: Arc<Path>,
     waiting: Arc<Mutex<Waiting>>,
+    /// Closed when the launcher is gone.
+    over: watch::Receiver<()>,
 }
+
+/// A launcher whose processes the kernel holds is not waited for longer.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 struct Waiting {
@@ -89,13 +94,15 @@ impl Processes {
         let (sender, mut reports) = mpsc::unbounded_channel();
         let launcher = Client::new(process, sender)?;
         let token = format!("run:{}:{:016x}", std::process::id(), fastrand::u64(..));
-        let processes =
-            Self { launcher, token: token.into(), program: environment::program()?.into(), waiting: Arc::default() };
+        let (alive, over) = watch::channel(());
+        let program = environment::program()?.into();
+        let processes = Self { launcher, token: token.into(), program, waiting: Arc::default(), over };
         let own = processes.clone();
         tokio::spawn(async move {
             while let Some(report) = reports.recv().await {
                 own.take(report);
             }
+            drop(alive);
         });
         Ok(processes)
     }
@@ -195,9 +202,12 @@ impl Processes {
         job.pod.map(enter).unwrap_or_default()
     }
 
-    /// Ends the launcher and all that it started.
-    pub fn end(&self) {
+    /// Ends the launcher and all that it started. It is gone by then: whoever waits for this program alone, as another run
+    /// does, would find it left behind.
+    pub async fn end(self) {
         self.launcher.end();
+        let mut over = self.over.clone();
+        let _ = tokio::time::timeout(PATIENCE, over.changed()).await;
     }
 }
 

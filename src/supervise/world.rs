@@ -271,6 +271,22 @@ impl World {
         }
     }
 
+    /// One that will not come by itself, or will again, matters to all who wait for it by way of others.
+    fn touch_waiting(&mut self, service: usize) {
+        let plan = self.plan.clone();
+        let mut seen = vec![false; self.rows.len()];
+        let mut todo = vec![service];
+        while let Some(service) = todo.pop() {
+            for &other in plan.graph.dependents(service) {
+                let waits = self.rows[other].phases().any(|phase| *phase == Phase::Waiting);
+                if waits && !std::mem::replace(&mut seen[other], true) {
+                    self.touch(other);
+                    todo.push(other);
+                }
+            }
+        }
+    }
+
     /// Records a change of the visible state.
     fn tell(&mut self, now: Moment, spot: Spot) {
         let status = self.instance_status(spot);
@@ -288,6 +304,10 @@ impl World {
             startup: status.startup,
             reason: status.reason,
         });
+        if [status.state, told.unwrap_or(State::Stopped)].iter().any(|it| matches!(it, State::Failed | State::Stopped))
+        {
+            self.touch_waiting(spot.service);
+        }
     }
 }
 

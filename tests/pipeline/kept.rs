@@ -217,7 +217,7 @@ tasks:
     };
     assert_eq!(last(&["run", "last"], "1"), ("1\n".into(), 1));
     assert_eq!(last(&["run", "last"], "2"), ("2\n".into(), 2));
-    // The engine runs the one between once, whatever comes before it then, and keeps nothing that was made of that.
+    // The engine runs the one between whenever it looks for the one before, and keeps nothing that was made of that.
     assert_eq!(last(&["up", "-d", "--wait"], "3"), ("3\n".into(), 3));
     assert_eq!(last(&["run", "first"], "4"), ("3\n".into(), 3));
     assert_eq!(last(&["restart", "last"], "4").0, "3\n");

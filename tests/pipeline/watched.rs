@@ -10,13 +10,14 @@ fn a_watched_run_begins_again_when_files_have_changed() {
         let sandbox = Sandbox::of(account, "tasks:\n  show: { command: 'cat src/a && echo x >> count' }\n");
         sandbox.write("src/a", "one\n");
         let running = sandbox.start(&["run", "show", "--watch"]);
-        until("it has run", || running.out() == "one\n");
+        // Whose `count` is, is known when the next run has written it too.
+        until("it has run", || running.out() == "one\none\n");
         until("it waits", || running.err().contains("waiting for changes"));
         sandbox.write("src/a", "two!\n");
-        until("it has run again", || running.out() == "one\ntwo!\n");
+        until("it has run again", || running.out() == "one\none\ntwo!\n");
         until("it waits again", || running.err().matches("waiting for changes").count() == 2);
         sandbox.write("src/new/b", "");
-        until("it has run for a new folder", || running.out() == "one\ntwo!\ntwo!\n");
+        until("it has run for a new folder", || running.out() == "one\none\ntwo!\ntwo!\n");
         until("it waits once more", || running.err().matches("waiting for changes").count() == 3);
         assert!(!running.err().contains("exited"), "{}", running.err());
         fs::rename(sandbox.path("src/a"), sandbox.path("src/gone")).unwrap();
@@ -24,7 +25,7 @@ fn a_watched_run_begins_again_when_files_have_changed() {
         running.signal("INT");
         running.end().ended(130);
         sandbox.empties();
-        assert_eq!(fs::read_to_string(sandbox.path("count")).unwrap(), "x\nx\nx\n");
+        assert_eq!(fs::read_to_string(sandbox.path("count")).unwrap(), "x\n".repeat(4));
     }
 }
 
@@ -55,7 +56,7 @@ fn what_is_saved_during_a_run_is_run_too_however_often() {
     for declared in ["", ", inputs: [src], outputs: []"] {
         let sandbox = held(declared);
         let running = sandbox.start(&["run", "show", "--watch"]);
-        during(&sandbox, &[("src/a", "two\n")]);
+        during(&sandbox, &[("src/a", "two\n"), ("src/new", "")]);
         during(&sandbox, &[("src/a", "three\n")]);
         during(&sandbox, &[("src/a", "four\n")]);
         during(&sandbox, &[]);
@@ -102,9 +103,24 @@ fn a_task_that_always_changes_what_it_reads_comes_to_rest() {
     let running = sandbox.start(&["run", "show", "--watch"]);
     waits(&running, 1);
     assert_eq!(running.out().matches("ran").count(), 10, "{}", running.out());
-    assert!(running.err().contains("src/a changed in every run"), "{}", running.err());
+    assert!(running.err().contains("src/a changed in each of the last runs"), "{}", running.err());
     running.signal("INT");
     running.end().ended(130);
+}
+
+#[test]
+fn a_second_interrupt_of_a_watched_run_kills() {
+    let sandbox =
+        Sandbox::new("tasks:\n  show: { command: \"trap '' INT TERM; touch begun; while :; do sleep 1; done\" }\n");
+    let running = sandbox.start_apart(&["run", "show", "--watch"]);
+    until("it runs", || sandbox.path("begun").exists());
+    running.signal("INT");
+    until("it is asked to end", || running.err().contains("Ctrl-C"));
+    let asked = std::time::Instant::now();
+    running.signal("INT");
+    running.end().ended(130);
+    assert!(asked.elapsed() < std::time::Duration::from_secs(8), "the grace is not waited for: {:?}", asked.elapsed());
+    sandbox.empties();
 }
 
 #[test]

@@ -232,23 +232,44 @@ fn a_kept_result_is_looked_for_again_by_who_starts() {
     assert_eq!(world.exited("gen", 0), "launch app");
 }
 
-/// What was made between two of them is of the first as it was.
+/// What was made between two of them is of the first as it was; what comes before the first is as it is.
 #[test]
-fn results_stay_where_one_between_them_is_not_kept() {
+fn what_comes_behind_a_result_that_is_looked_for_is_made_again() {
     let kept = "inputs: [], outputs: []";
     let tasks = format!(
-        "tasks: {{ first: {{ command: run, {kept} }}, middle: {{ command: run, depends_on: [first] }}, last: {{ command: run, {kept}, depends_on: [middle] }} }}"
+        "tasks: {{ before: {{ command: run }}, first: {{ command: run, {kept}, depends_on: [before] }}, middle: {{ command: run, depends_on: [first] }}, last: {{ command: run, {kept}, depends_on: [middle] }} }}"
     );
     let mut world = Fixture::new(&format!("{tasks} || app: depends_on: {{ last: completed }}"));
-    assert_eq!(world.up(), "launch first");
-    for (name, next) in [("first", "launch middle"), ("middle", "launch last"), ("last", "launch app")] {
-        world.launched(name);
-        assert_eq!(world.exited(name, 0), next);
-    }
-    world.launched("app");
+    assert_eq!(world.up(), "launch before");
+    let make = |world: &mut Fixture, steps: &[(&str, &str)]| {
+        for (name, next) in steps {
+            world.launched(name);
+            assert_eq!(world.exited(name, 0), *next);
+        }
+        world.launched("app");
+    };
+    let behind = [("first", "launch middle"), ("middle", "launch last"), ("last", "launch app")];
+    make(&mut world, &[&[("before", "launch first")][..], &behind].concat());
     world.stop(&["app"]);
     world.exited("app", 0);
-    assert_eq!(world.start(&["app"]), "launch app");
+    assert_eq!(world.start(&["app"]), "launch first");
+    make(&mut world, &behind);
+    // Whoever starts the last one gets it of what is there now too.
+    assert_eq!(world.start(&["last"]), "launch first");
+}
+
+/// All who wait know that they wait in vain, by however many others.
+#[test]
+fn a_failure_is_seen_by_all_who_wait_for_it() {
+    let tasks = "tasks: { one: { command: run }, two: { command: run, depends_on: [one] } }";
+    let mut world = Fixture::new(&format!("{tasks} || app: depends_on: {{ two: completed }} | web: depends_on: [app]"));
+    assert_eq!(world.up(), "launch one");
+    world.launched("one");
+    world.world.take_changed();
+    world.exited("one", 1);
+    let changed = world.world.take_changed();
+    let stuck: Vec<bool> = changed.iter().map(|service| world.world.status(*service).stuck).collect();
+    assert_eq!(stuck, [true; 4], "{changed:?}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 
 use super::on_a_runtime;
-use super::whose::{Change, Declared, Judged, Whose};
+use super::whose::{Change, Declared, Judged, MOST, Whose};
 use crate::cli::args::Global;
 use crate::cli::error::{Code, Error};
 use crate::cli::output::{Output, dim};
@@ -30,7 +30,7 @@ pub fn run(global: &Global, tasks: &[String], output: &Output) -> Result<ExitCod
     on_a_runtime(async {
         let processes = Processes::new(launcher).map_err(failed)?;
         let again = rounds(&processes, &job, &at, output).await.map_err(failed);
-        processes.end();
+        processes.end().await;
         again.map(|()| ExitCode::from(Code::Interrupted as u8))
     })?
 }
@@ -83,10 +83,16 @@ async fn rounds(processes: &Processes, job: &Job, at: &Watched<'_>, output: &Out
                 before = after;
                 continue;
             }
-            Judged::Endless(saved) => output.say(&dim(&format!(
-                "{} changed in every run, and so is taken for what they write; what a task declares in `outputs` is known",
-                shown(&saved)
-            ))),
+            Judged::Endless { always, others } => {
+                if !always.is_empty() {
+                    let text = "changed in each of the last runs, and so is taken for what they write";
+                    output.say(&dim(&format!("{} {text}; `outputs` says so from the first", shown(&always))));
+                }
+                if !others.is_empty() {
+                    let text = format!("changed in the last of {MOST} runs on end; the next save begins another");
+                    output.say(&dim(&format!("{} {text}", shown(&others))));
+                }
+            }
         }
         // A task that is run alone has its own output and nothing of ours beside it, and its code goes to nobody here.
         let failed = exit.filter(|exit| !exit.success()).map(|exit| format!("the run {exit}; "));
@@ -116,17 +122,22 @@ async fn until_saved(mut last: Look, whose: &mut Whose, at: &Watched<'_>) -> std
 /// One run, to its end; nothing where somebody has had enough.
 async fn once(processes: &Processes, job: &Job, interrupts: &mut Interrupts) -> std::io::Result<Option<Option<Exit>>> {
     let mut running = processes.start_ours(job)?;
-    let (signal, is_told) = tokio::select! {
-        ended = &mut running.end => return Ok(Some(ended.ok().and_then(Result::ok).map(|ended| ended.exit))),
-        // On a terminal it has had its own.
-        _ = interrupts.interrupt.recv() => (Signal::INT, job.channels == (Channels::Ours { terminal: false })),
-        _ = interrupts.terminate.recv() => (Signal::TERM, true),
-    };
-    if is_told {
-        running.signal(signal);
+    let mut had_enough = false;
+    loop {
+        let (signal, is_told) = tokio::select! {
+            ended = &mut running.end => {
+                let ended = ended.ok().and_then(Result::ok).map(|ended| ended.exit);
+                return Ok((!had_enough).then_some(ended));
+            }
+            // On a terminal it has had its own.
+            _ = interrupts.interrupt.recv() => (Signal::INT, job.channels == (Channels::Ours { terminal: false })),
+            _ = interrupts.terminate.recv() => (Signal::TERM, true),
+        };
+        had_enough = true;
+        if is_told {
+            running.signal(signal);
+        }
     }
-    let _ = (&mut running.end).await;
-    Ok(None)
 }
 
 /// Ways to say that it is enough.

@@ -31,34 +31,51 @@ pub enum Judged {
     Own,
     /// Somebody saved these, as far as anybody can tell.
     Saved(Vec<PathBuf>),
-    /// The same, after too many runs on end that nobody asked for. From now on these are taken for what runs write.
-    Endless(Vec<PathBuf>),
+    /// The same after too many runs on end that nobody asked for: another one would be no different.
+    Endless {
+        /// Changed in each of those runs. From now on these are taken for what runs write.
+        always: Vec<PathBuf>,
+        /// Changed in the last of them.
+        others: Vec<PathBuf>,
+    },
 }
 
 /// So many runs on end for what was saved meanwhile: a person rests at some time, and a task that changes what it reads
 /// never does.
-const MOST: u32 = 10;
+pub const MOST: u32 = 10;
 
 /// What is known of files by now.
 #[derive(Debug, Default)]
 pub struct Whose {
-    has_run: bool,
+    runs_so_far: u32,
     /// Were saved while nothing ran.
     people: BTreeSet<PathBuf>,
     /// Are written by the runs.
     runs: BTreeSet<PathBuf>,
-    /// What was in those that changed during runs, when such a run had ended.
-    seen: BTreeMap<PathBuf, Option<String>>,
+    /// Those that changed during runs, and may be either's.
+    seen: BTreeMap<PathBuf, Seen>,
     /// Runs on end that nobody asked for.
     unasked: u32,
+}
+
+/// A file when a run that changed it had ended.
+#[derive(Debug)]
+struct Seen {
+    content: Option<String>,
+    /// In which run that was, from 1.
+    run: u32,
+    /// How many runs on end had changed it by then.
+    streak: u32,
+    /// The first run had it made.
+    is_firsts: bool,
 }
 
 impl Whose {
     /// Judges what changed during a run.
     pub fn during(&mut self, changes: impl IntoIterator<Item = Change>) -> Judged {
-        let is_first = !std::mem::replace(&mut self.has_run, true);
+        self.runs_so_far += 1;
         let saved: Vec<PathBuf> =
-            changes.into_iter().filter_map(|change| self.is_saved(&change, is_first).then_some(change.path)).collect();
+            changes.into_iter().filter_map(|change| self.is_saved(&change).then_some(change.path)).collect();
         if saved.is_empty() {
             return Judged::Own;
         }
@@ -66,8 +83,10 @@ impl Whose {
         if self.unasked < MOST {
             return Judged::Saved(saved);
         }
-        self.runs.extend(saved.iter().cloned());
-        Judged::Endless(saved)
+        let is_endless = |path: &PathBuf| self.seen.get(path).is_some_and(|seen| seen.streak >= MOST);
+        let (always, others): (Vec<_>, Vec<_>) = saved.into_iter().partition(is_endless);
+        self.runs.extend(always.iter().cloned());
+        Judged::Endless { always, others }
     }
 
     /// These were saved while nothing ran.
@@ -75,27 +94,30 @@ impl Whose {
         self.unasked = 0;
         for path in paths {
             self.runs.remove(path);
+            self.seen.remove(path);
             self.people.insert(path.to_owned());
         }
     }
 
-    fn is_saved(&mut self, change: &Change, is_first: bool) -> bool {
+    fn is_saved(&mut self, change: &Change) -> bool {
         let path = &change.path;
-        let is_source = change.declared == Some(Declared::Input) || self.people.contains(path);
         if change.declared == Some(Declared::Output) || self.runs.contains(path) {
             return false;
         }
-        // Who saves a file that the first run is to see has it before; who begins one meanwhile saves it again.
-        if is_first && change.is_new && !is_source {
+        let last = self.seen.remove(path);
+        let is_source = change.declared == Some(Declared::Input) || self.people.contains(path);
+        // Written anew with what was in it when this run began: whoever did it, the run has seen that.
+        let is_same = last.as_ref().is_some_and(|last| last.content == change.content);
+        // The first run and the second wrote it; before, there was none.
+        let is_made = last.as_ref().is_some_and(|last| last.is_firsts && last.run + 1 == self.runs_so_far);
+        if !is_source && (is_same || is_made) {
             self.runs.insert(path.clone());
             return false;
         }
-        let last = self.seen.insert(path.clone(), change.content.clone());
-        // Written anew with what was in it when this run began: whoever did it, the run has seen that.
-        let is_same = last.is_some_and(|last| last == change.content);
-        if is_same && !is_source {
-            self.runs.insert(path.clone());
-        }
+        let on_end = last.filter(|last| last.run + 1 == self.runs_so_far).map_or(0, |last| last.streak);
+        let (run, streak) = (self.runs_so_far, on_end + 1);
+        let is_firsts = run == 1 && change.is_new;
+        self.seen.insert(path.clone(), Seen { content: change.content.clone(), run, streak, is_firsts });
         !is_same
     }
 }
@@ -123,15 +145,26 @@ mod tests {
     }
 
     #[test]
-    fn what_the_first_run_makes_is_its_own_until_somebody_saves_it() {
+    fn what_the_first_runs_make_is_their_own_until_somebody_saves_it() {
         let mut whose = Whose::default();
-        let made = Change { is_new: true, ..change("log", "1") };
-        assert_eq!(whose.during([made.clone()]), Judged::Own);
+        let made = |content| Change { is_new: true, ..change("log", content) };
+        // It may be somebody's, until the next run does the same.
+        assert_eq!(whose.during([made("1")]), saved("log"));
         assert_eq!(whose.during([change("log", "2")]), Judged::Own);
-        // In a later run a new file may be anybody's.
-        assert_eq!(whose.during([Change { path: "b".into(), ..made }]), saved("b"));
+        assert_eq!(whose.during([change("log", "3")]), Judged::Own);
         whose.between([Path::new("log")]);
-        assert_eq!(whose.during([change("log", "3")]), saved("log"));
+        assert_eq!(whose.during([change("log", "4")]), saved("log"));
+        // In a later run a new file may be anybody's.
+        assert_eq!(whose.during([Change { path: "b".into(), ..made("1") }]), saved("b"));
+        assert_eq!(whose.during([change("b", "2")]), saved("b"));
+    }
+
+    #[test]
+    fn what_was_other_meanwhile_is_saved_again_whatever_is_in_it() {
+        let mut whose = Whose::default();
+        assert_eq!(whose.during([change("a", "1")]), saved("a"));
+        whose.between([Path::new("a")]);
+        assert_eq!(whose.during([change("a", "1")]), saved("a"));
     }
 
     #[test]
@@ -154,9 +187,15 @@ mod tests {
     fn what_is_never_the_same_ends_some_time() {
         let mut whose = Whose::default();
         whose.between([Path::new("time")]);
-        let judged: Vec<Judged> = (0..MOST).map(|round| whose.during([change("time", &round.to_string())])).collect();
-        assert_eq!(judged.iter().filter(|it| **it == saved("time")).count(), MOST as usize - 1);
-        assert_eq!(judged.last(), Some(&Judged::Endless(vec!["time".into()])));
+        let judged: Vec<Judged> = (0..MOST)
+            .map(|round| {
+                let new = Change { path: format!("new{round}").into(), is_new: true, ..change("", "") };
+                whose.during([change("time", &round.to_string()), new])
+            })
+            .collect();
+        assert!(judged[..judged.len() - 1].iter().all(|it| matches!(it, Judged::Saved(saved) if saved.len() == 2)));
+        let others = vec![format!("new{}", MOST - 1).into()];
+        assert_eq!(judged.last(), Some(&Judged::Endless { always: vec!["time".into()], others }));
         assert_eq!(whose.during([change("time", "x")]), Judged::Own);
         whose.between([Path::new("other")]);
         assert_eq!(whose.during([change("time", "y")]), Judged::Own);

@@ -80,22 +80,23 @@ impl World {
     }
 
     /// What a service needs of tasks whose results are kept is looked for again when the service starts: the files that
-    /// it depends on may be others by now. Where a task whose result is not kept stands between others, all stay as they
-    /// are: what it made is of those before as they were. Tasks that failed are tried again.
+    /// it depends on may be others by now. Tasks that keep nothing and come behind such ones run again, as what they made
+    /// is of those before as they were. Tasks that failed are tried again.
     fn look_for_results(&mut self, service: usize) {
         let needed = self.needed([service]);
         let plan = self.plan.clone();
-        let all = || (0..plan.services.len()).filter(|place| needed[*place]).map(|place| &plan.services[place]);
-        let is_between = |it: &Planned| {
-            let after_task = || it.depends_on.iter().any(|before| plan.services[before.service].task);
-            it.task && !it.kept && after_task()
+        let is_kept = |place: usize| plan.services[place].kept;
+        let comes_behind_kept = |place: usize| {
+            let before = self.needed([place]);
+            (0..before.len()).any(|other| before[other] && is_kept(other))
         };
-        let stay = all().any(is_between);
-        for place in (0..plan.services.len()).filter(|place| *place != service && needed[*place]) {
-            let Planned { task, kept, .. } = plan.services[place];
+        let tasks = (0..plan.services.len()).filter(|place| *place != service && needed[*place]);
+        let tasks = tasks.filter(|place| plan.services[*place].task);
+        let tasks: Vec<(usize, bool)> = tasks.map(|place| (place, comes_behind_kept(place))).collect();
+        for (place, again) in tasks {
             self.afresh(place, |phase| match phase {
-                Phase::Rest(Rest::Completed) => kept && !stay,
-                Phase::Rest(Rest::Failed(_)) => task,
+                Phase::Rest(Rest::Completed) => again,
+                Phase::Rest(Rest::Failed(_)) => true,
                 _ => false,
             });
             self.touch_neighbours(place);
