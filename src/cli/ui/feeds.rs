@@ -172,13 +172,16 @@ impl Source {
                     }
                 }
             }
-            if let Some(ending) = ending(&self.state)
-                && self.messages.send(Msg::Gone(ending)).await.is_err()
-            {
-                return;
-            }
-            // Somebody may start it again.
+            // How it ended is seen a moment later; and somebody may start it again.
+            let mut told = None;
             loop {
+                let now = ending(&self.state);
+                if let Some(ending) = now.filter(|_| now != told)
+                    && self.messages.send(Msg::Gone(ending)).await.is_err()
+                {
+                    return;
+                }
+                told = now;
                 tokio::time::sleep(AGAIN).await;
                 if ending(&self.state).is_none() {
                     break;
