@@ -42,7 +42,9 @@ fn an_engine_that_was_killed_is_started_again_from_the_dashboard() {
         terminal.shows("2/2 ready");
         // It is the workspace's own, found from its folder, and all is told by it.
         sandbox.nagaya(&["ps"]).good();
-        terminal.press(&["Escape", "1", "x"]);
+        terminal.press(&["1"]);
+        terminal.shows("● running");
+        terminal.press(&["x"]);
         terminal.shows("· stopped");
         // And nobody's: who leaves is not asked.
         terminal.press(&["q"]);
