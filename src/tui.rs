@@ -42,13 +42,14 @@ mod words;
 
 pub use app::{App, Ask, Msg, Wants, Workspace};
 pub use draw::draw;
-pub use ending::Ending;
+pub use ending::{Ending, returning};
 pub use frame::{frame, text};
 pub use keys::Keymap;
 pub use outcome::Kept;
 pub use page::Page;
 pub use palette::{Command, Suggestion, words};
 pub use routes::{Shared, Told as RoutesTold};
+pub use steady::cleared;
 pub use svg::svg;
 pub use tasks::Task;
 pub use terminal::{Seat, Told as TerminalTold};

@@ -158,6 +158,21 @@ fn without_colours_no_cell_has_one() {
     assert_eq!(colored.count(), 0);
 }
 
+/// Palettes of 16 colours have their background in the place of some: of black and white on some, of bright black in
+/// Solarized's. What is painted is seen on each of them.
+#[test]
+fn no_text_has_a_colour_that_may_be_the_backgrounds() {
+    use ratatui::style::Color::{Black, DarkGray, Gray, Reset, White};
+    let mut app = full_app();
+    for page in "123456".chars() {
+        key(&mut app, KeyCode::Char(page));
+        let shown = terminal(&mut app, 160, 50);
+        let cells = shown.backend().buffer().content.iter();
+        let unseen = cells.filter(|cell| cell.bg == Reset && [Black, DarkGray, Gray, White].contains(&cell.fg));
+        assert_eq!(unseen.count(), 0, "page {page}");
+    }
+}
+
 #[test]
 fn a_task_that_no_service_needs_is_none() {
     let mut app = app(false, true);

@@ -1,10 +1,16 @@
 //! What terminals disagree on: a family of emoji is two cells wide for one and six for another, and whatever is drawn
-//! behind it stands elsewhere than we think, until all is drawn anew. So only what has one width everywhere is drawn.
+//! behind it stands elsewhere than we think, until all is drawn anew. So what is behind it is drawn again and again, at its
+//! place; where there is no room for the widest reading, only what has one width everywhere is drawn.
 
-use ratatui::buffer::Buffer;
-use unicode_width::UnicodeWidthChar;
+use std::num::NonZeroU16;
 
-/// Has every cell show only what is equally wide everywhere.
+use ratatui::buffer::{Buffer, Cell, CellDiffOption};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Cells of a character that is drawn whole.
+const WIDE: NonZeroU16 = NonZeroU16::new(2).unwrap();
+
+/// Has every cell show what stays in its place everywhere.
 pub fn steady(buffer: &mut Buffer) {
     let width = usize::from(buffer.area.width).max(1);
     for at in 0..buffer.content.len() {
@@ -13,12 +19,44 @@ pub fn steady(buffer: &mut Buffer) {
             continue;
         }
         let Some(plain) = plain(cell.symbol()) else { continue };
+        let room = width - at % width;
+        if let Some(widest) = widest(cell.symbol()).filter(|widest| *widest < room) {
+            keep(&mut buffer.content[at..at + widest]);
+            continue;
+        }
         let style = cell.style();
         // Two letters are two cells: whoever draws over a wide one takes its second half for gone.
-        let room = width - at % width;
         for (cell, letter) in buffer.content[at..].iter_mut().take(room).zip(plain.chars()) {
             cell.set_char(letter).set_style(style);
         }
+    }
+}
+
+/// How many cells the most generous terminal gives a character that is two wide for us; none for any other.
+fn widest(symbol: &str) -> Option<usize> {
+    let wide = |c: char| if is_flag(c) { 2 } else { c.width().unwrap_or(0) };
+    let all: usize = symbol.chars().map(wide).sum();
+    (symbol.width() == usize::from(WIDE.get())).then_some(all.max(usize::from(WIDE.get())))
+}
+
+/// Keeps a character whole that begins in the first of these cells, which are all that it may cover.
+fn keep(cells: &mut [Cell]) {
+    let (own, behind) = cells.split_at_mut(usize::from(WIDE.get()).min(cells.len()));
+    if let Some(first) = own.first_mut() {
+        first.set_diff_option(CellDiffOption::ForcedWidth(WIDE));
+    }
+    for cell in behind {
+        cell.set_diff_option(CellDiffOption::AlwaysUpdate);
+    }
+}
+
+/// Has a terminal clear the cells of each character that was kept whole before it draws that: one that finds it narrower
+/// would leave there what was there before.
+pub fn cleared(buffer: &mut Buffer) {
+    let is_whole = |cell: &&mut Cell| cell.diff_option == CellDiffOption::ForcedWidth(WIDE);
+    for cell in buffer.content.iter_mut().filter(is_whole) {
+        let symbol = format!("  \u{8}\u{8}{}", cell.symbol());
+        cell.set_symbol(&symbol);
     }
 }
 
@@ -76,10 +114,36 @@ mod tests {
         for (symbol, sure) in left {
             assert_eq!(plain(symbol).as_deref(), Some(sure), "{symbol}");
         }
-        let mut buffer = Buffer::with_lines(["🇯🇵x"]);
-        steady(&mut buffer);
-        assert_eq!(buffer.content.iter().map(ratatui::buffer::Cell::symbol).collect::<Vec<_>>(), ["J", "P", "x"]);
         assert_eq!(plain("🏽").as_deref(), Some(" "));
         assert_eq!(plain("🇯").as_deref(), Some("J"));
+    }
+
+    fn symbols(line: &str) -> Buffer {
+        let mut buffer = Buffer::with_lines([line]);
+        steady(&mut buffer);
+        buffer
+    }
+
+    #[test]
+    fn with_room_they_are_whole_and_what_is_behind_them_is_drawn_again() {
+        let buffer = symbols("👩\u{200d}👩\u{200d}👧abcdef");
+        assert_eq!(buffer.content[0].symbol(), "👩\u{200d}👩\u{200d}👧");
+        let again = |cell: &Cell| cell.diff_option == CellDiffOption::AlwaysUpdate;
+        assert_eq!(
+            buffer.content.iter().map(again).collect::<Vec<_>>(),
+            [false, false, true, true, true, true, false, false]
+        );
+        // Where it may reach the edge, a terminal could go on in the next row.
+        let shown = |line| symbols(line).content.iter().map(|cell| cell.symbol().to_owned()).collect::<String>();
+        assert_eq!([shown("🇯🇵x"), shown("🇯🇵xyz")], ["JPx".to_owned(), "🇯🇵 xyz".to_owned()]);
+        assert_eq!(shown("👩\u{200d}👧ab"), "👩 ab");
+    }
+
+    #[test]
+    fn a_terminal_clears_before_it_draws_them() {
+        let mut buffer = symbols("❤\u{fe0f}abc");
+        cleared(&mut buffer);
+        assert_eq!(buffer.content[0].symbol(), "  \u{8}\u{8}❤\u{fe0f}");
+        assert_eq!(buffer.content[2].symbol(), "a");
     }
 }

@@ -8,6 +8,8 @@ use ratatui::layout::{Position, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Block;
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
 use vt100::Screen;
 
 use super::app::{App, Ask, Over};
@@ -300,20 +302,49 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect, service: &str) {
 
 fn paint(screen: &Screen, colors: bool, frame: &mut Frame<'_>, area: Rect) {
     for (row, y) in (area.top()..area.bottom()).enumerate() {
-        for (column, x) in (area.left()..area.right()).enumerate() {
-            let at = (u16::try_from(row).unwrap_or(u16::MAX), u16::try_from(column).unwrap_or(u16::MAX));
-            let Some(cell) = screen.cell(at.0, at.1) else { continue };
-            // Its first half has it already.
-            if cell.is_wide_continuation() {
-                continue;
+        let row = u16::try_from(row).unwrap_or(u16::MAX);
+        let mut column = 0;
+        while column < area.width {
+            let Some(cell) = screen.cell(row, column) else { break };
+            let (symbol, taken) = whole(screen, (row, column), area.width);
+            // What is wide has its second cell too, and what was joined those of its parts.
+            let symbols = std::iter::once(symbol.as_str()).chain(std::iter::repeat(" "));
+            for (at, symbol) in (column..column + taken).zip(symbols) {
+                if let Some(place) = frame.buffer_mut().cell_mut(Position { x: area.x + at, y }) {
+                    place.set_symbol(symbol).set_style(style(cell, colors));
+                }
             }
-            let is_cut = cell.is_wide() && x + 1 == area.right();
-            let symbol = if is_cut || !cell.has_contents() { " " } else { cell.contents() };
-            if let Some(place) = frame.buffer_mut().cell_mut(Position { x, y }) {
-                place.set_symbol(symbol).set_style(style(cell, colors));
-            }
+            column += taken;
         }
     }
+}
+
+/// What begins in a cell, as people see it, and how many cells it has: each part of emoji that are joined and of flags has
+/// its own there, and what only a selector makes wide has one.
+fn whole(screen: &Screen, (row, column): (u16, u16), columns: u16) -> (String, u16) {
+    let cell = |column: u16| screen.cell(row, column).filter(|_| column < columns);
+    let first = cell(column).map(vt100::Cell::contents).unwrap_or_default();
+    let is_wide = |column: u16| cell(column).is_some_and(vt100::Cell::is_wide);
+    let mut taken = 1 + u16::from(is_wide(column));
+    if first.is_empty() || column + taken > columns {
+        return (" ".to_owned(), 1);
+    }
+    let mut text = first.to_owned();
+    while let Some(next) = cell(column + taken).filter(|next| !next.contents().is_ascii()) {
+        let joined = format!("{text}{}", next.contents());
+        if joined.graphemes(true).count() > 1 {
+            break;
+        }
+        text = joined;
+        taken += 1 + u16::from(is_wide(column + taken));
+    }
+    if text.width() > usize::from(taken) {
+        match cell(column + taken).is_some_and(|next| next.contents().trim().is_empty()) {
+            true => taken += 1,
+            false => text = first.chars().take(1).collect(),
+        }
+    }
+    (text, taken.min(columns - column))
 }
 
 fn style(cell: &vt100::Cell, colors: bool) -> Style {

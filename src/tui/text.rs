@@ -1,7 +1,8 @@
 //! Text from services, made fit for a screen: no colours of its own, no control characters, tabs as spaces.
 
 use ratatui::text::Line;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
 
 /// One line without anything that could move the cursor.
 pub fn clean(text: &str) -> String {
@@ -16,8 +17,7 @@ pub fn clean_after(out: &mut String, text: &str) {
     for c in plain.chars() {
         match c {
             '\t' => {
-                let width: usize = out.chars().map(|c| c.width().unwrap_or(0)).sum();
-                out.extend(std::iter::repeat_n(' ', 8 - width % 8));
+                out.extend(std::iter::repeat_n(' ', 8 - out.width() % 8));
             }
             c if c.is_control() => out.push('·'),
             c => out.push(c),
@@ -25,20 +25,24 @@ pub fn clean_after(out: &mut String, text: &str) {
     }
 }
 
+/// What people see as characters, however many they are made of, and how wide each is.
+fn seen(text: &str) -> impl Iterator<Item = (&str, usize)> {
+    text.graphemes(true).map(|character| (character, character.width()))
+}
+
 /// The beginning of a text that fits a width, with an ellipsis where it was cut.
 pub fn fit(text: &str, width: usize) -> String {
-    let total: usize = text.chars().map(|c| c.width().unwrap_or(0)).sum();
-    if total <= width {
+    if seen(text).map(|(_, wide)| wide).sum::<usize>() <= width {
         return text.to_owned();
     }
     let mut out = String::new();
     let mut used = 1;
-    for c in text.chars() {
-        used += c.width().unwrap_or(0);
+    for (character, wide) in seen(text) {
+        used += wide;
         if used > width {
             break;
         }
-        out.push(c);
+        out.push_str(character);
     }
     if width > 0 {
         out.push('…');
@@ -76,15 +80,14 @@ pub fn cell(text: &str, width: usize, is_right: bool) -> String {
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut rows = vec![String::new()];
     let mut used = 0;
-    for c in text.chars() {
-        let wide = c.width().unwrap_or(0);
+    for (character, wide) in seen(text) {
         if used + wide > width.max(1) {
             rows.push(String::new());
             used = 0;
         }
         used += wide;
         if let Some(row) = rows.last_mut() {
-            row.push(c);
+            row.push_str(character);
         }
     }
     rows
@@ -123,6 +126,9 @@ mod tests {
     fn texts_are_cut_and_wrapped_by_width() {
         assert_eq!(fit("長屋の人", 5), "長屋…");
         assert_eq!(fit("abc", 3), "abc");
+        // What is seen as one is not cut within.
+        assert_eq!(fit("👩\u{200d}👩\u{200d}👧🇩🇪", 4), "👩\u{200d}👩\u{200d}👧🇩🇪");
+        assert_eq!(wrap("a👩\u{200d}💻🇩🇪", 3), ["a👩\u{200d}💻", "🇩🇪"]);
         assert_eq!(fit("abcd", 3), "ab…");
         assert_eq!(fit("abcd", 0), "");
         assert_eq!(wrap("長屋abc", 4), ["長屋", "abc"]);

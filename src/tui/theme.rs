@@ -12,7 +12,9 @@ pub struct Theme {
 
 impl Theme {
     fn color(self, color: Color) -> Style {
-        if self.colors { Style::new().fg(color) } else { Style::new() }
+        // It may be drawn over what steps back, as a title is over its frame.
+        let plain = Style::new().remove_modifier(Modifier::DIM);
+        if self.colors { plain.fg(color) } else { plain }
     }
 
     /// A state.
@@ -58,9 +60,10 @@ impl Theme {
         }
     }
 
-    /// What steps back.
+    /// What steps back. No grey: of 16 colours the palettes of some have the background in its place (Solarized), and on
+    /// light ones it is anything.
     pub fn faint(self) -> Style {
-        if self.colors { Style::new().fg(Color::DarkGray) } else { Style::new().add_modifier(Modifier::DIM) }
+        Style::new().add_modifier(Modifier::DIM)
     }
 
     /// Names and titles.

@@ -1,11 +1,11 @@
 //! The terminal of a service on a page: what is drawn there, and whom keys are for.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
-use nagaya::tui::{App, Ask, Ending, Msg, Seat, TerminalTold};
+use nagaya::tui::{App, Ask, Ending, Msg, Seat, TerminalTold, frame};
 use ratatui::style::{Color, Modifier};
 use serde_json::{Value, json};
 
-use super::fixture::{app, full_app, key, row, rows, screen, terminal, type_text};
+use super::fixture::{app, full_app, key, noon, row, rows, screen, terminal, type_text};
 
 fn seat() -> Seat {
     app_seat(&mut attaching()).0
@@ -69,29 +69,27 @@ fn it_is_drawn_as_its_program_draws_it() {
 }
 
 #[test]
-fn only_what_all_terminals_find_equally_wide_is_drawn() {
+fn what_terminals_find_differently_wide_is_whole_where_there_is_room_for_the_widest() {
     // A family, a flag, a heart, a key and a thumb: each one character for some terminals and several for others.
     const TEXT: &str = "👩\u{200d}👩\u{200d}👧 🇯🇵 ❤\u{fe0f} 1\u{fe0f}\u{20e3} 👍🏽 e\u{301} 長";
-    let told = |app: &mut App| {
-        let shown = terminal(app, 80, 24);
-        let cells = &shown.backend().buffer().content;
-        let odd = |c: char| matches!(c, '\u{200d}' | '\u{fe0f}' | '\u{20e3}' | '🇦'..='🇿' | '🏻'..='🏿');
-        let found: Vec<String> =
-            cells.iter().filter(|cell| cell.symbol().contains(odd)).map(|cell| cell.symbol().to_owned()).collect();
-        assert!(found.is_empty(), "{found:?}");
-        shown.backend().to_string()
+    let check = |app: &mut App| {
+        let shown = terminal(app, 80, 24).backend().to_string();
+        assert!(TEXT.split(' ').all(|whole| shown.contains(whole)), "{shown}");
     };
     let mut app = attached();
     drawn(&mut app, TEXT);
-    let shown = told(&mut app);
-    assert!(shown.contains("👩👩👧 JP ❤ 1 👍   e\u{301} 長"), "{shown}");
-    // The same in a log, and in what a command writes.
+    check(&mut app);
+    // The same in a log.
     let mut app = full_app();
     let mut line = super::fixture::lines().remove(0);
     TEXT.clone_into(&mut line.text);
+    app.update(Msg::Lines(vec!["web".to_owned()], vec![("web".to_owned(), line.clone())]));
+    check(&mut app);
+    // At the edge only what is sure: there a terminal might go on in the next row.
+    line.text = format!("{}👩\u{200d}👧", "x".repeat(63));
     app.update(Msg::Lines(vec!["web".to_owned()], vec![("web".to_owned(), line)]));
-    let shown = told(&mut app);
-    assert!(shown.contains("JP ❤") && shown.contains("e\u{301} 長"), "{shown}");
+    let shown = terminal(&mut app, 80, 24).backend().to_string();
+    assert!(shown.contains("x👩│"), "{shown}");
 }
 
 #[test]
@@ -235,4 +233,20 @@ fn the_palette_attaches_too() {
     ] {
         assert_eq!(typed(&mut app, text), (None, why.to_owned()), "{text}");
     }
+}
+
+/// Each on a line of its own, as the emulation has parts of them in cells of their own.
+#[test]
+fn what_is_joined_of_several_characters_is_drawn_whole() {
+    let mut app = attaching();
+    tell(&mut app, TerminalTold::Begun(true));
+    drawn(&mut app, "a👩\u{200d}💻b\r\n🇩🇪c\r\n❤\u{fe0f} d\r\n❤\u{fe0f}e\r\n👍🏽f\r\n長屋g");
+    let buffer = frame(&mut app, (80, 24), noon());
+    let row = |y: u16, count: u16| (1..=count).map(|x| buffer[(x, y)].symbol().to_owned()).collect::<Vec<_>>();
+    assert_eq!(row(2, 6), ["a", "👩\u{200d}💻", " ", " ", " ", "b"]);
+    assert_eq!(row(3, 3), ["🇩🇪", " ", "c"]);
+    assert_eq!(row(4, 3), ["❤\u{fe0f}", " ", "d"]);
+    assert_eq!(row(5, 2), ["❤", "e"], "there is no room for what terminals make of it");
+    assert_eq!(row(6, 5), ["👍🏽", " ", " ", " ", "f"]);
+    assert_eq!(row(7, 5), ["長", " ", "屋", " ", "g"]);
 }

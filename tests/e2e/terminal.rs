@@ -296,6 +296,9 @@ fn who_boots_hears_of_it_in_lines_too() {
     terminal.shows("staying with term");
     terminal.press(&["restart web", "Enter"]);
     terminal.shows("`restart web` is done");
+    // Whoever listens is told already; tmux would take `up` for a key.
+    terminal.press(&["u", "p", "Enter"]);
+    terminal.shows("`up` is done");
     terminal.press(&["quit", "Enter", "leave", "Enter"]);
     terminal.shows("term runs on");
     terminal.shows("ended with 0");

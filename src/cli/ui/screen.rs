@@ -6,12 +6,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{cursor, execute};
-use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+use ratatui::{Frame, Terminal};
 use rustix::process::Signal;
 
 use crate::effects::clock;
-use crate::tui::{App, draw};
+use crate::tui::{App, cleared, draw};
 
 /// Presses and the wheel are told, with Shift they stay the terminal's; movements are nobody's (xterm, DECSET 1000, 1006).
 const CLICKS: &str = "\x1b[?1007l\x1b[?1000h\x1b[?1006h";
@@ -41,7 +41,11 @@ impl Screen {
 
     /// Draws what has changed since the last frame.
     pub fn draw(&mut self, app: &mut App) -> io::Result<()> {
-        self.terminal.draw(|frame| draw(app, frame, clock::utc())).map(|_| ())
+        let paint = |frame: &mut Frame<'_>| {
+            draw(app, frame, clock::utc());
+            cleared(frame.buffer_mut());
+        };
+        self.terminal.draw(paint).map(|_| ())
     }
 
     /// Gives the terminal back and stops, as a shell expects of Ctrl-z; goes on when the shell says so.

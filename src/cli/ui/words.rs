@@ -21,7 +21,7 @@ use crate::effects::start_time;
 use crate::engine::Owned;
 use crate::runtime::Changes;
 use crate::telemetry::logs::Start;
-use crate::tui::{HELP, Msg, Words, spoken, words};
+use crate::tui::{HELP, Msg, Words, returning, spoken, words};
 
 /// Bytes read at once of what is typed.
 const PIECE: usize = 4096;
@@ -252,7 +252,7 @@ impl Listener {
             Some(word @ ("ui" | "attach")) => self.say(vec![format!("{word} needs a terminal of its own")]),
             Some(_) => {
                 let (messages, inbox) = mpsc::channel(64);
-                let task = Task(tokio::spawn(Own::new(&self.identity).run((0, words), None, messages)));
+                let task = Task(tokio::spawn(Own::new(&self.identity).run((0, returning(words)), None, messages)));
                 self.running = Some(Running { command: line.to_owned(), _task: task, inbox });
             }
         }
