@@ -5,6 +5,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
+use unicode_width::UnicodeWidthStr;
 
 use super::app::App;
 use super::draw::{beyond, window};
@@ -82,7 +83,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     let shared = if is_shared { " ═ a database of several " } else { "" };
     let legend = format!("{shared} ─ declared  ╌ by an address  ┄! undeclared  ◇ elsewhere ");
     let legend = Span::styled(legend, app.theme.faint());
-    let mut block = Block::bordered().title(title);
+    let mut block = Block::bordered().title(title.clone());
     let inner = block.inner(top);
     app.page = usize::from(inner.height.max(1));
     if network.nodes.is_empty() {
@@ -98,11 +99,16 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
         let above = drawn.places.iter().filter(|it| it.row < shown.start).count();
         let below = drawn.places.iter().filter(|it| it.row >= shown.end).count();
         let count = drawn.places.len();
-        if above + below > 0 {
-            block = block.title(Span::styled(format!(" {} of {count} ", selected + 1), app.theme.faint()));
+        let note = if above + below > 0 { format!(" {} of {count} ", selected + 1) } else { String::new() };
+        // Where one is matters more than what the lines mean.
+        if title.width() + note.width() + 1 + legend.width() <= width {
+            block = block.title(Line::from(legend).right_aligned());
+        }
+        if !note.is_empty() {
+            block = block.title(Span::styled(note, app.theme.faint()));
         }
         let seen = above..count - below;
-        block = block.title(Line::from(legend).right_aligned()).title_bottom(beyond(app, &seen, count));
+        block = block.title_bottom(beyond(app, &seen, count));
         frame.render_widget(block, top);
         let spots = drawn.places.iter().filter(|it| shown.contains(&it.row)).map(|it| {
             let row = row_of(inner, it.row - shown.start);

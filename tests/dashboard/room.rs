@@ -60,6 +60,8 @@ fn a_long_topology_tells_where_one_is_and_why_it_is_a_list() {
     go(&mut app, "3v");
     let shown = screen(&mut app, 80, 24);
     assert!(shown.contains(" more below ") && shown.contains("┌ topology ─ 1 of "), "{shown}");
+    let narrow = screen(&mut app, 60, 24);
+    assert!(narrow.contains("┌ topology ─ 1 of "), "{narrow}");
     go(&mut app, "G");
     let shown = screen(&mut app, 80, 24);
     assert!(shown.contains(" more above ") && !shown.contains("below"), "{shown}");

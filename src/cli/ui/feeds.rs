@@ -116,10 +116,9 @@ impl Feeds {
             // What was begun is finished, wherever one goes meanwhile.
             self.tasks = Some(Task(tokio::spawn(self.source.clone().tasks())));
         }
-        if let Some((_, names)) = wants.kept.clone()
-            && wants.kept != self.wants.kept
-        {
-            self.kept = Some(Task(tokio::spawn(self.source.clone().kept(names))));
+        if wants.kept != self.wants.kept {
+            let kept = wants.kept.clone();
+            self.kept = kept.map(|(_, names)| Task(tokio::spawn(self.source.clone().kept(names))));
         }
         self.serve_terminal(&wants);
         self.wants = wants;
