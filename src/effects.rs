@@ -42,10 +42,10 @@ mod listeners;
 pub mod locks;
 pub mod look;
 #[cfg(target_os = "linux")]
-mod notice;
+pub mod notice;
 #[cfg(not(target_os = "linux"))]
 #[path = "effects/notice_portable.rs"]
-mod notice;
+pub mod notice;
 mod notify;
 pub mod places;
 pub mod pods;

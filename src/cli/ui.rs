@@ -3,6 +3,7 @@
 mod attached;
 mod command;
 mod feeds;
+mod kept;
 mod plain;
 mod render;
 mod routes;

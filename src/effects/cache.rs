@@ -125,8 +125,13 @@ impl Store {
         self.root.join("results").join(&key.0)
     }
 
+    /// The folder that tells of last successes.
+    pub fn lasts(&self) -> PathBuf {
+        self.root.join("last")
+    }
+
     fn last_file(&self, task: &str) -> PathBuf {
-        self.root.join("last").join(blake3::hash(task.as_bytes()).to_hex().as_str())
+        self.lasts().join(blake3::hash(task.as_bytes()).to_hex().as_str())
     }
 
     fn unkept_file(&self, task: &str) -> PathBuf {

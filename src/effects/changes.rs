@@ -8,8 +8,24 @@ use std::time::{Duration, SystemTime};
 
 use ignore::WalkBuilder;
 
+use super::notice::Watch;
+
 /// Editors write in several steps: what changes within this time is one change.
 const TOGETHER: Duration = Duration::from_millis(100);
+
+/// Until something changes in a tree, or in folders beside it, from now on. A tree of more folders than are worth it is not
+/// watched.
+pub fn watch(root: &Path, beside: &[PathBuf]) -> io::Result<Watch> {
+    let mut folders = Look::at(root).folders;
+    if folders.len() > MOST {
+        return Err(io::Error::other("too many folders"));
+    }
+    folders.extend_from_slice(beside);
+    Watch::new(&folders)
+}
+
+/// Folders that are watched for no more than a mark on a screen.
+const MOST: usize = 10_000;
 
 /// A tree as it is: what git ignores is left out, and what git keeps for itself.
 #[derive(Debug, Clone, Default)]
@@ -55,7 +71,7 @@ impl Look {
     pub async fn until_changed(self, root: &Path) -> io::Result<Self> {
         loop {
             // Watched before it is looked at: nothing is missed between the two.
-            let mut watch = super::notice::Watch::new(&Self::at(root).folders)?;
+            let mut watch = Watch::new(&Self::at(root).folders)?;
             let now = Self::at(root);
             if now.changes(&self).next().is_some() {
                 return Ok(now);

@@ -32,7 +32,7 @@ pub fn ask(root: &Path, listing: &mut Listing, global: &Global, output: &Output)
         for question in &questions {
             answers.push(answer(&processes, root, question).await);
         }
-        processes.end();
+        processes.end().await;
         Ok(answers)
     })?;
     let mut notes = Vec::new();

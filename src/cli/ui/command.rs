@@ -1,6 +1,6 @@
 //! A command of nagaya in the dashboard: this very program once more, with its output on a page.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use serde_json::Value;
@@ -20,6 +20,8 @@ const PIECE: usize = 500;
 #[derive(Debug, Clone)]
 pub struct Own {
     flags: Vec<String>,
+    /// The folder of the workspace.
+    pub root: PathBuf,
 }
 
 impl Own {
@@ -34,7 +36,7 @@ impl Own {
         if !is_usual {
             flags.extend(["-f".to_owned(), text(&identity.manifest)]);
         }
-        Self { flags }
+        Self { flags, root: folder.to_owned() }
     }
 
     fn command(&self, words: &[String]) -> std::io::Result<Command> {

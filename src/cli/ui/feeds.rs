@@ -6,13 +6,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::Instant;
 
 use super::attached::Attached;
 use super::command::Own;
+use super::kept;
 use crate::api::{CallError, Client, Events, Identity};
 use crate::cli::logs::{Follower, From, Owned};
 use crate::cli::wait::tail_of;
+use crate::effects::notice::Watch;
 use crate::effects::registry;
 use crate::runtime::Changes;
 use crate::telemetry::logs::Start;
@@ -28,9 +29,8 @@ const LINES: usize = 30;
 /// What changes with the time alone is asked for again so often, while it is shown.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// For files of tasks somebody looks so often at most, and for this part of the time.
-const LOOK: Duration = Duration::from_secs(3);
-const SHARE: u32 = 50;
+/// Between two tries to reach an engine that is there and does not answer.
+const SOON: Duration = Duration::from_millis(100);
 
 /// A task that ends with its owner.
 #[derive(Debug)]
@@ -118,7 +118,9 @@ impl Feeds {
         }
         if wants.kept != self.wants.kept {
             let kept = wants.kept.clone();
-            self.kept = kept.map(|(_, names)| Task(tokio::spawn(self.source.clone().kept(names))));
+            self.kept = kept.map(|(_, names)| {
+                Task(tokio::spawn(kept::follow(self.source.own.clone(), names, self.source.messages.clone())))
+            });
         }
         self.serve_terminal(&wants);
         self.wants = wants;
@@ -174,6 +176,7 @@ impl Source {
             // How it ended is seen a moment later; and somebody may start it again.
             let mut told = None;
             loop {
+                let watch = Watch::new(std::slice::from_ref(&self.state));
                 let now = ending(&self.state);
                 if let Some(ending) = now.filter(|_| now != told)
                     && self.messages.send(Msg::Gone(ending)).await.is_err()
@@ -181,9 +184,13 @@ impl Source {
                     return;
                 }
                 told = now;
-                tokio::time::sleep(AGAIN).await;
-                if ending(&self.state).is_none() {
+                if now.is_none() {
+                    tokio::time::sleep(SOON).await;
                     break;
+                }
+                match watch {
+                    Ok(mut watch) => drop(watch.next().await),
+                    Err(_) => tokio::time::sleep(AGAIN).await,
                 }
             }
         }
@@ -302,22 +309,6 @@ impl Source {
     async fn tasks(self) {
         let told = self.own.tasks().await;
         let _ = self.messages.send(Msg::Tasks(told)).await;
-    }
-
-    async fn kept(self, names: Vec<String>) {
-        let mut before = None;
-        loop {
-            let begun = Instant::now();
-            let told = self.own.clone().kept(&names).await;
-            if before.as_ref() != Some(&told) {
-                before = Some(told.clone());
-                if self.messages.send(Msg::Kept(told)).await.is_err() {
-                    return;
-                }
-            }
-            // Nobody tells that a file has changed which a task reads. Looking is to cost next to nothing.
-            tokio::time::sleep((begun.elapsed() * SHARE).max(LOOK)).await;
-        }
     }
 }
 

@@ -7,7 +7,6 @@ use super::SetupState;
 use super::World;
 use super::giving_up;
 use crate::model::Signal;
-use crate::plan::Planned;
 use crate::supervise::input::{Command, Effect, Exit, Incarnation, Moment};
 use crate::supervise::instance::{Spot, Standing};
 use crate::supervise::phase::{Cause, Draining, Phase, Rest, Stage, Stopping, Up, Want};
