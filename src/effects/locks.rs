@@ -125,12 +125,18 @@ fn is_common(folder: &Path) -> bool {
 /// there is no lock. It is not made in the same breath, as the kernel lets nobody do that with the file of another
 /// (`fs.protected_regular`, proc_sys_fs(5)).
 fn open_common(path: &Path) -> io::Result<File> {
-    let open = |new: bool| {
+    let open = |new: bool, write: bool| {
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-        fs::OpenOptions::new().create_new(new).read(true).write(true).mode(0o600).custom_flags(flags).open(path)
+        let mut options = fs::OpenOptions::new();
+        options.create_new(new).read(true).write(write).mode(0o644).custom_flags(flags).open(path)
+    };
+    // One that may only be read is locked as well; who has it is not told then.
+    let find = || match open(false, true) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => open(false, false),
+        found => found,
     };
     for _ in 0..LOOKS.0 {
-        match open(false) {
+        match find() {
             Ok(file) if file.metadata()?.is_file() => return Ok(file),
             Ok(_) => return Err(io::Error::other("it is no file")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -144,7 +150,7 @@ fn open_common(path: &Path) -> io::Result<File> {
             }
             Err(error) => return Err(error),
         }
-        match open(true) {
+        match open(true, true) {
             Ok(file) => {
                 file.set_permissions(fs::Permissions::from_mode(0o666))?;
                 return Ok(file);

@@ -61,7 +61,7 @@ impl App {
     /// Takes in lines of a command.
     pub(super) fn written(&mut self, id: u64, lines: &[String]) {
         self.outputs.add(id, lines);
-        self.tasks.runs.hear(id, lines);
+        self.tasks.hear(id, lines);
     }
 
     /// Takes in that a command has ended, with this code if by itself.

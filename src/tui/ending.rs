@@ -25,7 +25,10 @@ pub enum Ending {
 impl App {
     /// Takes in that the engine has come to its end. After a proper one there is nothing more to see.
     pub(super) fn lose(&mut self, ending: Ending) -> Option<Ask> {
-        self.gone = Some(ending);
+        // It is told anew to each page that asks.
+        if self.gone.replace(ending) == Some(ending) {
+            return None;
+        }
         self.services.iter_mut().for_each(forget);
         self.traffic = Traffic::default();
         self.why = Why::default();

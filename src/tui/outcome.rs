@@ -69,8 +69,9 @@ impl Runs {
         self.runs.extend(names.map(|name| (name.to_owned(), Run { id, end: None })));
     }
 
-    /// Takes in what a command writes: of each task that it runs, how that ended.
-    pub fn hear(&mut self, id: u64, lines: &[String]) {
+    /// Takes in what a command writes: of each task that it runs, how that ended. What tasks write themselves may look
+    /// like that, so `is_task` says what is the name of one.
+    pub fn hear(&mut self, id: u64, lines: &[String], is_task: impl Fn(&str) -> bool) {
         if !self.runs.values().any(|run| run.id == id) {
             return;
         }
@@ -78,7 +79,8 @@ impl Runs {
             // It may have been asked for by a longer name.
             let is_same = |known: &&String| *known == name || known.rsplit(':').next() == Some(name);
             let known = self.runs.iter().filter(|(_, run)| run.id == id).map(|(known, _)| known).find(is_same);
-            let name = known.cloned().unwrap_or_else(|| name.to_owned());
+            let other = || is_task(name).then(|| name.to_owned());
+            let Some(name) = known.cloned().or_else(other) else { continue };
             self.kept.remove(&name);
             self.runs.insert(name, Run { id, end: Some((end, None)) });
         }

@@ -70,6 +70,12 @@ impl Tasks {
         self.selected = 0;
     }
 
+    /// Takes in what a command writes that may run some of them.
+    pub fn hear(&mut self, id: u64, lines: &[String]) {
+        let all = self.told.iter().flatten().flatten();
+        self.runs.hear(id, lines, |name| all.clone().any(|task| task.id == name || task.name == name));
+    }
+
     /// Those of which a result may be kept.
     pub fn keeping(&self) -> Vec<String> {
         let Some(Ok(all)) = &self.told else { return Vec::new() };

@@ -278,17 +278,30 @@ impl Stay<'_> {
             return Ok(());
         }
         // Somebody wants the engine for longer by now.
-        self.owned.into_inner().into_iter().for_each(Owned::release);
+        self.owned.take().into_iter().for_each(Owned::release);
         let names: BTreeSet<&str> = lent.lines().collect();
         let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
         if names.is_empty() {
             return Ok(());
         }
         self.client.control("stop", &names).await?;
-        match settle(&self.client, &self.home, &names, Goal::Stopped, None, &self.output.silent()).await {
-            // Somebody else wants one by now.
-            Err(error) if error.code == Code::Failed => Ok(()),
-            settled => settled,
+        self.gone(names).await
+    }
+
+    /// Waits until services are gone, but for those that somebody else has started again.
+    async fn gone(&self, mut names: Vec<String>) -> Result<(), Error> {
+        loop {
+            let settled = settle(&self.client, &self.home, &names, Goal::Stopped, None, &self.output.silent()).await;
+            let Err(error) = settled else { return Ok(()) };
+            let rows = self.client.services().await?;
+            let before = names.len();
+            names.retain(|name| rows.iter().any(|row| row.name == *name && !row.wanted));
+            if names.len() == before {
+                return Err(error);
+            }
+            if names.is_empty() {
+                return Ok(());
+            }
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use futures_util::FutureExt;
 use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
+use tokio::task::spawn_blocking;
 
 use super::on_a_runtime;
 use super::whose::{Change, Declared, Judged, MOST, Whose};
@@ -65,7 +67,11 @@ async fn rounds(processes: &Processes, job: &Job, at: &Watched<'_>, output: &Out
     let mut before = Look::at(at.root);
     loop {
         let Some(exit) = once(processes, job, &mut interrupts).await? else { return Ok(()) };
-        let after = Look::at(at.root);
+        let root = at.root.to_owned();
+        let after = tokio::select! {
+            after = spawn_blocking(move || Look::at(&root)) => after.map_err(std::io::Error::other)?,
+            () = interrupts.next() => return Ok(()),
+        };
         let shown = |paths: &[PathBuf]| {
             listed(paths.iter().map(|path| path.strip_prefix(at.root).unwrap_or(path).display().to_string()))
         };
@@ -73,21 +79,22 @@ async fn rounds(processes: &Processes, job: &Job, at: &Watched<'_>, output: &Out
         let changes = after.changes(&before).map(|path| Change {
             path: path.to_owned(),
             is_new: !before.has(path),
-            content: inputs::hash_file(path).ok(),
             declared: tasks.iter().find_map(|task| task.declares(path)),
         });
-        match whose.during(changes) {
+        let judged = whose.during(changes, |path| inputs::hash_file(path).ok());
+        let taken = whose.taken();
+        if !taken.is_empty() {
+            let text = "is taken for what the runs write, until it is saved while none is under way";
+            output.say(&dim(&format!("{} {text}; `outputs` says so from the first", shown(&taken))));
+        }
+        match judged {
             Judged::Own => {}
             Judged::Saved(saved) => {
                 output.say(&dim(&format!("{} changed meanwhile: once more", shown(&saved))));
                 before = after;
                 continue;
             }
-            Judged::Endless { always, others } => {
-                if !always.is_empty() {
-                    let text = "changed in each of the last runs, and so is taken for what they write";
-                    output.say(&dim(&format!("{} {text}; `outputs` says so from the first", shown(&always))));
-                }
+            Judged::Endless(others) => {
                 if !others.is_empty() {
                     let text = format!("changed in the last of {MOST} runs on end; the next save begins another");
                     output.say(&dim(&format!("{} {text}", shown(&others))));
@@ -121,6 +128,10 @@ async fn until_saved(mut last: Look, whose: &mut Whose, at: &Watched<'_>) -> std
 
 /// One run, to its end; nothing where somebody has had enough.
 async fn once(processes: &Processes, job: &Job, interrupts: &mut Interrupts) -> std::io::Result<Option<Option<Exit>>> {
+    // On a terminal nobody else would tell a run that is only begun now.
+    if interrupts.next().now_or_never().is_some() {
+        return Ok(None);
+    }
     let mut running = processes.start_ours(job)?;
     let mut had_enough = false;
     loop {

@@ -29,8 +29,9 @@ const LINES: usize = 30;
 /// What changes with the time alone is asked for again so often, while it is shown.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// Between two tries to reach an engine that is there and does not answer.
+/// Between the first tries to reach an engine that is there and does not answer; later ones are further apart.
 const SOON: Duration = Duration::from_millis(100);
+const LATER: Duration = Duration::from_secs(5);
 
 /// A task that ends with its owner.
 #[derive(Debug)]
@@ -165,9 +166,11 @@ impl Source {
     }
 
     async fn rows(self, with_usage: bool) {
+        let mut pause = SOON;
         loop {
             if let Ok(mut stream) = self.client.events(&format!("/v1/services/stream?usage={with_usage}")).await {
                 while let Some(changes) = stream.next::<Changes>().await {
+                    pause = SOON;
                     if self.messages.send(Msg::Rows(changes)).await.is_err() {
                         return;
                     }
@@ -185,7 +188,8 @@ impl Source {
                 }
                 told = now;
                 if now.is_none() {
-                    tokio::time::sleep(SOON).await;
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LATER);
                     break;
                 }
                 match watch {

@@ -21,10 +21,10 @@ const SHARE: u32 = 20;
 pub async fn follow(own: Own, names: Vec<String>, messages: mpsc::Sender<Msg>) {
     let mut before = None;
     loop {
+        let begun = Instant::now();
         let root = own.root.clone();
         // Watched before it is looked at: nothing is missed between the two.
         let watch = spawn_blocking(move || changes::watch(&root, &[successes()])).await;
-        let begun = Instant::now();
         let told = own.clone().kept(&names).await;
         let took = begun.elapsed();
         if before.as_ref() != Some(&told) {
