@@ -323,7 +323,6 @@ impl App {
             Page::Routes if self.routes.explained.is_some() => self.routes.explained = None,
             Page::Services if self.pane == Pane::Logs => self.pane = Pane::Services,
             Page::Services if !self.finding.is_empty() => self.find_services(""),
-            Page::Services if self.gone.is_some() => return Some(Ask::Close),
             Page::Services => self.marked.clear(),
             _ => self.trail.go(Page::Services),
         }

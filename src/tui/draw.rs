@@ -25,6 +25,13 @@ use crate::view::state_mark;
 const SMALLEST: (u16, u16) = (30, 8);
 /// In the place of how many services are ready.
 const GONE: &str = "the engine is gone";
+/// In the place of what only an engine knows, and was not told before it went.
+const UNANSWERED: &str = "nobody is left to ask: the engine is gone";
+
+/// What stands in the place of what is not known yet.
+pub fn unknown(app: &App, meanwhile: &'static str) -> &'static str {
+    if app.gone.is_some() { UNANSWERED } else { meanwhile }
+}
 
 /// Paints everything. `now` is the wall time, for ages.
 pub fn draw(app: &mut App, frame: &mut Frame<'_>, now: jiff::Timestamp) {

@@ -13,7 +13,7 @@ use ratatui::widgets::{Block, Paragraph};
 use regex::{Regex, RegexBuilder};
 
 use super::app::{App, Pane};
-use super::draw::border;
+use super::draw::{border, unknown};
 use super::lines::rows_of;
 use super::mark::Mark;
 use super::mouse::Spot;
@@ -257,7 +257,11 @@ impl Logs {
         let matches = |place: &usize| self.lines.get(*place).is_some_and(is_match);
         let found = match (forward, from_here) {
             (true, _) => (here + 1..self.lines.len()).find(matches),
-            (false, true) => (0..(here + 1).min(self.lines.len())).rev().find(matches),
+            // Where none comes before, the first one that follows.
+            (false, true) => {
+                let before = (0..(here + 1).min(self.lines.len())).rev().find(matches);
+                before.or_else(|| (here + 1..self.lines.len()).find(matches))
+            }
             (false, false) => (0..here.min(self.lines.len())).rev().find(matches),
         };
         if let Some(place) = found {
@@ -325,7 +329,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     rows.reverse();
     if rows.is_empty() {
         let text = match app.logs.lines.is_empty() {
-            true if app.shape == 0 || !(app.logs.is_read || app.logs.of.is_empty()) => "reading",
+            true if app.shape == 0 || !(app.logs.is_read || app.logs.of.is_empty()) => unknown(app, "reading"),
             true => "nothing written yet",
             false => "no such lines; Esc shows all",
         };

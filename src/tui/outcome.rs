@@ -166,8 +166,8 @@ pub fn told(app: &App, task: &Task, now: Timestamp) -> (String, Style, Option<Ti
     match (state, kept) {
         (Some(State::Failed), _) => plain("failed", theme.bad()),
         (_, Some(Kept::There)) => plain("kept", theme.good()),
-        (Some(State::Completed), _) => plain("done", theme.good()),
         (_, Some(Kept::Changed)) => plain("changed since", theme.level("warn")),
+        (Some(State::Completed), _) => plain("done", theme.good()),
         _ => plain("not run here", theme.faint()),
     }
 }

@@ -185,7 +185,11 @@ impl Output {
         let matches = |place: &usize| self.lines.get(*place).is_some_and(|line| search.is_match(line));
         let found = match (forward, from_here) {
             (true, _) => (here + 1..self.lines.len()).find(matches),
-            (false, true) => (0..(here + 1).min(self.lines.len())).rev().find(matches),
+            // Where none comes before, the first one that follows.
+            (false, true) => {
+                let before = (0..(here + 1).min(self.lines.len())).rev().find(matches);
+                before.or_else(|| (here + 1..self.lines.len()).find(matches))
+            }
             (false, false) => (0..here).rev().find(matches),
         };
         if let Some(place) = found {

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
 
 use super::app::App;
-use super::draw::{beyond, window};
+use super::draw::{beyond, unknown, window};
 use super::mouse::{Spot, row_of};
 use super::text::{cell, clean, fit_line, wrap};
 use crate::view::Try;
@@ -162,7 +162,7 @@ fn entries(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     frame.render_widget(block, area);
     app.page = usize::from(inner.height.max(1));
     if items.is_empty() {
-        return frame.render_widget(Paragraph::new(Span::styled("asking", app.theme.faint())), inner);
+        return frame.render_widget(Paragraph::new(Span::styled(unknown(app, "asking"), app.theme.faint())), inner);
     }
     let width = usize::from(inner.width);
     let (mut lines, mut spots) = (Vec::new(), Vec::new());

@@ -11,7 +11,7 @@ use ratatui::widgets::{Block, Paragraph};
 
 use super::age::Age;
 use super::app::{App, Pane};
-use super::draw::{beyond, border, window};
+use super::draw::{beyond, border, unknown, window};
 use super::mouse::{Spot, row_of};
 use super::text::{cell, fit};
 use crate::model::Size;
@@ -184,7 +184,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect, now: Timestamp) {
     let groups = app.groups();
     if shown.is_empty() {
         let text = match groups.is_empty() {
-            true if app.shape == 0 => "asking",
+            true if app.shape == 0 => unknown(app, "asking"),
             true => "no service has been asked for yet",
             false => "no service has this in its name; Esc shows all",
         };

@@ -8,7 +8,7 @@ use ratatui::widgets::{Block, Paragraph};
 use unicode_width::UnicodeWidthStr;
 
 use super::app::App;
-use super::draw::{beyond, window};
+use super::draw::{beyond, unknown, window};
 use super::mouse::{Spot, row_of};
 use super::network::{Edge, How, Network, Node, Picture, Shown, drawn};
 use super::text::{fit, fit_line};
@@ -88,7 +88,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     app.page = usize::from(inner.height.max(1));
     if network.nodes.is_empty() {
         frame.render_widget(block.title(Line::from(legend).right_aligned()), top);
-        frame.render_widget(Paragraph::new("there are no services"), inner);
+        frame.render_widget(Paragraph::new(unknown(app, "there are no services")), inner);
     } else {
         let (width, height) = (usize::from(inner.width), usize::from(inner.height));
         let picture = picture(app, &network, selected, width);

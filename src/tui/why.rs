@@ -7,6 +7,7 @@ use ratatui::widgets::{Block, Paragraph};
 use unicode_width::UnicodeWidthStr;
 
 use super::app::App;
+use super::draw::unknown;
 use super::keys::{Action, Place};
 use super::mouse::{Spot, row_of};
 use super::text::{clean, wrap, wrap_words};
@@ -66,9 +67,10 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect, name: &str) {
     let mut spots = Vec::new();
     let lines = match app.why.told.as_ref().filter(|_| app.why.of == name) {
         None => {
-            let text = if app.gone.is_some() { "nobody is left to ask: the engine is gone" } else { "asking" };
-            vec![Line::styled(text, app.theme.faint())]
+            vec![Line::styled(unknown(app, "asking"), app.theme.faint())]
         }
+        // Why it does not answer is no news by then.
+        Some(Err(_)) if app.gone.is_some() => vec![Line::styled(unknown(app, ""), app.theme.faint())],
         Some(Err(error)) => {
             wrap_words(error, width).into_iter().map(|row| Line::styled(row, app.theme.bad())).collect()
         }

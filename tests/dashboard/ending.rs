@@ -18,11 +18,14 @@ fn an_engine_that_is_gone_is_said_to_be() {
         key(&mut app, KeyCode::Char(page));
         let shown = screen(&mut app, 100, 30);
         assert!(!shown.contains("● ") && !shown.contains("/8 ready"), "{shown}");
+        assert!(!shown.contains("reading") && !shown.contains("asking"), "{shown}");
     }
     assert!(screen(&mut app, 20, 5).contains("shop no engine"));
     key(&mut app, KeyCode::Char('1'));
     assert_eq!(key(&mut app, KeyCode::Char('r')), None);
     assert!(screen(&mut app, 80, 24).contains(" the engine is gone; U starts it again"));
+    // Who steps back once too often stays.
+    assert_eq!(key(&mut app, KeyCode::Esc), None);
     assert_eq!(key(&mut app, KeyCode::Char('q')), Some(Ask::Close));
     // It is started from here; what goes wrong with that is shown.
     assert_eq!(ran(key(&mut app, KeyCode::Char('U'))).as_deref(), Some("up -d"));
@@ -56,6 +59,8 @@ fn after_a_proper_end_there_is_nothing_to_stay_for() {
     key(&mut app, KeyCode::Enter);
     assert_eq!(app.update(Msg::Gone(Ending::Proper)), None);
     assert_eq!(end(&mut app, Some(1)), None);
+    // However often the end is told.
+    assert_eq!(app.update(Msg::Gone(Ending::Proper)), None);
     assert_eq!(key(&mut app, KeyCode::Char('q')), Some(Ask::Close));
 }
 

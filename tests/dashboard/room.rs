@@ -32,6 +32,10 @@ fn long_output_tells_where_one_is_and_is_searched() {
     assert!(screen(&mut app, 80, 24).contains("line 40 of 100"));
     go(&mut app, "n");
     assert!(screen(&mut app, 80, 24).contains("line 80 of 100"));
+    // What only follows is found as well.
+    go(&mut app, "g/error 80");
+    key(&mut app, KeyCode::Enter);
+    assert!(screen(&mut app, 80, 24).contains("line 80 of 100"));
     // Out of the search first, then of the page.
     key(&mut app, KeyCode::Esc);
     let shown = screen(&mut app, 80, 24);

@@ -2,10 +2,13 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::{SignedDuration, Timestamp};
+use nagaya::runtime::Changes;
 use nagaya::tui::{App, Ask, Kept, Msg, Task, frame, text};
 use serde_json::{Value, json};
 
-use super::fixture::{app, end, full_app, key, newest, noon, output, ran, row, rows, screen, tasks, type_text};
+use super::fixture::{
+    app, end, full_app, key, newest, noon, output, ran, row, rows, screen, services, tasks, type_text,
+};
 
 fn seconds(count: i64) -> Timestamp {
     noon() + SignedDuration::from_secs(count)
@@ -91,6 +94,14 @@ fn results_of_earlier_runs_are_asked_for_while_somebody_looks() {
     app.update(Msg::Kept(vec![("nagaya:migrate".to_owned(), Kept::There), ("npm:build".to_owned(), Kept::Changed)]));
     assert_eq!([said(&mut app, "migrate", noon()), said(&mut app, "build", noon())], ["kept", "changed since"]);
     assert_eq!(said(&mut app, "test", noon()), "not run here");
+    // Also of one that the engine has run for a service.
+    let mut rows = services();
+    let of_engine = rows.iter_mut().find(|row| row.name == "migrate").unwrap();
+    of_engine.kind = "task".to_owned();
+    app.update(Msg::Rows(Changes { version: 2, whole: true, services: rows, notices: Vec::new() }));
+    assert_eq!(said(&mut app, "migrate", noon()), "kept");
+    app.update(Msg::Kept(vec![("nagaya:migrate".to_owned(), Kept::Changed)]));
+    assert_eq!(said(&mut app, "migrate", noon()), "changed since");
     // A run makes results, so they are asked for again.
     run(&mut app, "nagaya:migrate");
     assert_eq!(app.wants().kept, Some((0, names())));
