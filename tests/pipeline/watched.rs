@@ -112,6 +112,21 @@ fn a_task_that_always_changes_what_it_reads_comes_to_rest() {
 }
 
 #[test]
+fn a_task_that_always_makes_something_new_takes_breaks() {
+    let sandbox = Sandbox::new("tasks:\n  show: { command: 'echo ran; touch src/$$(date +%N)' }\n");
+    sandbox.write("src/a", "");
+    let running = sandbox.start(&["run", "show", "--watch"]);
+    waits(&running, 1);
+    assert_eq!(running.out().matches("ran").count(), 10, "{}", running.out());
+    assert!(running.err().contains("in the last of 10 runs on end; the next begins in 60s, or with a save"));
+    sandbox.write("src/a", "saved");
+    waits(&running, 2);
+    assert!(running.out().matches("ran").count() > 10, "{}", running.out());
+    running.signal("INT");
+    running.end().ended(130);
+}
+
+#[test]
 fn a_second_interrupt_of_a_watched_run_kills() {
     let sandbox =
         Sandbox::new("tasks:\n  show: { command: \"trap '' INT TERM; touch begun; while :; do sleep 1; done\" }\n");

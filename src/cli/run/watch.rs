@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
@@ -20,7 +21,7 @@ use crate::model::{Signal, Task};
 use crate::run::{Channels, Job, Processes};
 use crate::supervise::Exit;
 use crate::tasks::relative;
-use crate::view::listed;
+use crate::view::{elapsed, listed};
 
 /// Runs and waits, until somebody has had enough. Each run is a process of its own, with all that belongs to it.
 pub fn run(global: &Global, tasks: &[String], output: &Output) -> Result<ExitCode, Error> {
@@ -61,10 +62,15 @@ fn job(global: &Global, root: &Path, output: &Output) -> std::io::Result<Job> {
     })
 }
 
+/// A task that writes other files in every run is not to run without a break, and no save is to wait for ever. Each such
+/// break is twice as long as the one before.
+const PAUSE: Duration = Duration::from_secs(60);
+
 async fn rounds(processes: &Processes, job: &Job, at: &Watched<'_>, output: &Output) -> std::io::Result<()> {
     let mut interrupts = Interrupts::new()?;
     let mut whose = Whose::default();
     let mut before = Look::at(at.root);
+    let mut pause = PAUSE;
     loop {
         let Some(exit) = once(processes, job, &mut interrupts).await? else { return Ok(()) };
         let root = at.root.to_owned();
@@ -87,6 +93,7 @@ async fn rounds(processes: &Processes, job: &Job, at: &Watched<'_>, output: &Out
             let text = "is taken for what the runs write, until it is saved while none is under way";
             output.say(&dim(&format!("{} {text}; `outputs` says so from the first", shown(&taken))));
         }
+        let mut rest = None;
         match judged {
             Judged::Own => {}
             Judged::Saved(saved) => {
@@ -94,18 +101,23 @@ async fn rounds(processes: &Processes, job: &Job, at: &Watched<'_>, output: &Out
                 before = after;
                 continue;
             }
+            Judged::Endless(others) if others.is_empty() => {}
             Judged::Endless(others) => {
-                if !others.is_empty() {
-                    let text = format!("changed in the last of {MOST} runs on end; the next save begins another");
-                    output.say(&dim(&format!("{} {text}", shown(&others))));
-                }
+                let text = format!(
+                    "changed in the last of {MOST} runs on end; the next begins in {}, or with a save",
+                    elapsed(pause)
+                );
+                output.say(&dim(&format!("{} {text}", shown(&others))));
+                rest = Some(pause);
             }
         }
+        pause = rest.map_or(PAUSE, |rest| rest * 2);
         // A task that is run alone has its own output and nothing of ours beside it, and its code goes to nobody here.
         let failed = exit.filter(|exit| !exit.success()).map(|exit| format!("the run {exit}; "));
         output.say(&dim(&format!("{}waiting for changes; Ctrl-C ends it", failed.unwrap_or_default())));
         before = tokio::select! {
-            saved = until_saved(after, &mut whose, at) => saved?,
+            saved = until_saved(after.clone(), &mut whose, at) => saved?,
+            () = tokio::time::sleep(rest.unwrap_or_default()), if rest.is_some() => after,
             () = interrupts.next() => return Ok(()),
         };
     }
