@@ -72,6 +72,8 @@ pub struct Facts {
     pub datagrams: Result<(), String>,
     /// Running engines: workspace and version.
     pub engines: Vec<(String, String)>,
+    /// The engine of containers in words, or why there is none.
+    pub containers: Result<String, String>,
 }
 
 /// The kernel, as far as namespaces are concerned.
@@ -167,6 +169,7 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
         environs::proxy(&facts.proxies),
         environs::udp(&facts.possible, &facts.datagrams),
         environs::engines(&facts.engines),
+        environs::containers(&facts.containers),
     ]);
     found
 }

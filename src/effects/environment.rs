@@ -8,11 +8,24 @@ use std::sync::Arc;
 
 use crate::plan::Shell;
 
-/// The shell's variables as services get them; those that steer nagaya itself are not for services.
+/// Is set where `COLUMNS` tells how wide the dashboard is, for what is written to it. Services have no part in that.
+pub const OWN_COLUMNS: &str = "NAGAYA_OWN_COLUMNS";
+
+/// The shell's variables as tasks get them; those that steer nagaya itself are for nobody else.
 pub fn shell() -> Shell {
+    shell_without(|name| name.starts_with("NAGAYA_"))
+}
+
+/// The same as services get them.
+pub fn shell_of_services() -> Shell {
+    let has_own = variable(OWN_COLUMNS).is_some();
+    shell_without(|name| name.starts_with("NAGAYA_") || (has_own && name == "COLUMNS"))
+}
+
+fn shell_without(is_left_out: impl Fn(&str) -> bool) -> Shell {
     let variables =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    Arc::new(variables.filter(|(name, _)| !name.starts_with("NAGAYA_")).collect())
+    Arc::new(variables.filter(|(name, _)| !is_left_out(name)).collect())
 }
 
 /// All variables, for this program itself.

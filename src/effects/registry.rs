@@ -82,8 +82,7 @@ pub fn find(places: &Places, manifest: Option<&PathBuf>, project: Option<&str>) 
 
 /// The note in a workspace's state, whether its engine lives or not.
 pub fn read(home: &Home) -> Option<Registration> {
-    let text = fs::read_own(&home.registration()).ok()??;
-    serde_json::from_str(&text).ok()
+    note(&home.state)
 }
 
 /// The same, by the folder of that state.

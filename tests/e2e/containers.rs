@@ -9,6 +9,7 @@ mod images;
 mod kept;
 mod modes;
 mod names;
+mod podman;
 mod servers;
 mod services;
 mod typed;
@@ -24,23 +25,35 @@ use tempfile::TempDir;
 use super::doctor::finding;
 use crate::support::sandbox::{Account, Run, Sandbox, binary, finish, until};
 
-/// A daemon of the test's own, in a network of its own; its end is that of its containers.
+/// A daemon of the test's own, in a network of its own; its end is that of its containers. In `podman` it is Podman's
+/// service, which Docker's own client speaks with too.
 pub(super) struct Docker {
     child: Child,
     folder: TempDir,
+    brand: Brand,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Brand {
+    Docker,
+    Podman,
 }
 
 /// The image has nothing but folders: programs are this machine's.
-const IMAGE: &str = "nagaya-tests:1";
+const IMAGE: &str = "localhost/nagaya-tests:1";
 
-/// The daemon of all tests that need nothing of it for themselves; it ends with the last of them.
-static SHARED: Mutex<Weak<Docker>> = Mutex::new(Weak::new());
+/// The daemons of all tests that need nothing of them for themselves; each ends with the last of these.
+static SHARED: [Mutex<Weak<Docker>>; 2] = [Mutex::new(Weak::new()), Mutex::new(Weak::new())];
 
 impl Docker {
     fn shared() -> Arc<Self> {
-        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        Self::shared_of(Brand::Docker)
+    }
+
+    fn shared_of(brand: Brand) -> Arc<Self> {
+        let mut shared = SHARED[brand as usize].lock().unwrap_or_else(PoisonError::into_inner);
         shared.upgrade().unwrap_or_else(|| {
-            let docker = Arc::new(Self::start());
+            let docker = Arc::new(Self::start_of(brand));
             *shared = Arc::downgrade(&docker);
             docker
         })
@@ -51,19 +64,32 @@ impl Docker {
     }
 
     fn start() -> Self {
+        Self::start_of(Brand::Docker)
+    }
+
+    fn start_of(brand: Brand) -> Self {
         let folder = tempfile::Builder::new().prefix("nagaya-docker-").tempdir().unwrap();
         if test_account().is_some() {
             // The account of the tests may use it, as one in the group `docker` may.
             fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         }
-        let docker = Self { child: Self::spawn(folder.path()), folder };
+        let docker = Self { child: Self::spawn(brand, folder.path()), folder, brand };
         docker.listens();
         docker.import();
         docker
     }
 
-    fn spawn(folder: &Path) -> Child {
+    fn spawn(brand: Brand, folder: &Path) -> Child {
+        let command = match brand {
+            Brand::Docker => Self::daemon(folder),
+            Brand::Podman => podman::service(folder),
+        };
         let log = fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
+        let child = { command }.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn();
+        child.expect("dockerd and podman are here: `tests/run` installs them")
+    }
+
+    fn daemon(folder: &Path) -> Command {
         // Where this is not root, sudo has to do without a password, as for `tests/run`.
         let mut command = if is_root() { Command::new("unshare") } else { Command::new("sudo") };
         if !is_root() {
@@ -79,12 +105,14 @@ impl Docker {
         if let Some(account) = test_account() {
             command.arg("--group").arg(account);
         }
-        let child = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn();
-        child.expect("dockerd is here: `tests/run` installs it")
+        command
     }
 
     fn listens(&self) {
         until("the daemon listens", || finish(self.client().arg("version")).code == 0);
+        if self.brand == Brand::Podman {
+            podman::open(&self.socket());
+        }
     }
 
     /// Signals the daemon.
@@ -99,15 +127,21 @@ impl Docker {
 
     /// Ends the daemon, in order.
     fn end(&mut self) {
+        if self.brand == Brand::Podman {
+            podman::empty(self);
+        }
         self.signal("TERM");
         // A test that failed may have stopped it.
         self.signal("CONT");
         let _ = self.child.wait();
+        if self.brand == Brand::Podman {
+            podman::sweep(self.folder.path());
+        }
     }
 
     /// Has a daemon that was ended come back.
     fn come_back(&mut self) {
-        self.child = Self::spawn(self.folder.path());
+        self.child = Self::spawn(self.brand, self.folder.path());
         self.listens();
     }
 

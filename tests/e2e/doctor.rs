@@ -40,6 +40,7 @@ fn every_check_has_its_word() {
             "proxy",
             "udp",
             "engines",
+            "containers",
         ] {
             let finding = finding(&answer, check);
             assert!(["ok", "warning"].contains(&finding["status"].as_str().unwrap()), "{finding}");
@@ -100,6 +101,16 @@ fn what_is_in_the_way_of_everything_is_a_problem() {
     let limit = ["--nofile=100:100", "--"];
     let run = finish(sandbox.command("prlimit").args(limit).arg(binary()).args(["doctor", "--json"]));
     assert_eq!(finding(&run.ended(1).json(), "descriptors")["status"], "problem");
+}
+
+#[test]
+fn an_engine_of_containers_that_is_not_there_is_missed() {
+    let sandbox = Sandbox::new("");
+    let host = "unix:///nowhere/docker.sock";
+    let run = finish(sandbox.command(binary()).args(["doctor", "--json"]).env("DOCKER_HOST", host));
+    let missed = finding(&run.good().json(), "containers");
+    assert_eq!(missed["status"], "warning", "{missed}");
+    assert!(missed["fix"].as_str().unwrap().contains("/nowhere/docker.sock"), "{missed}");
 }
 
 #[test]

@@ -57,12 +57,8 @@ pub async fn lacking(engine: &Engine) -> Option<String> {
     if (version.major_version, version.minor_version) < SINCE {
         return Some(format!("the engine at {place} is older than that"));
     }
-    let said = engine.docker.version().await.ok();
-    let parts = said.and_then(|said| said.components).unwrap_or_default();
-    parts
-        .iter()
-        .any(|part| part.name.contains("Podman"))
-        .then(|| format!("the engine at {place} is Podman, which has it not"))
+    let is_podman = engine.version().await.is_ok_and(|version| version.is_podman);
+    is_podman.then(|| format!("the engine at {place} is Podman, which has it not"))
 }
 
 /// Builds; what it tells goes to `words`.

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::engine::{Engine, said, status};
 use super::found::Place;
+use super::states::understood;
 use crate::effects::fs;
 
 /// The workspace to which something belongs.
@@ -74,7 +75,7 @@ pub fn left(file: &Path) -> Option<Place> {
 pub async fn remove_all(engine: &Engine, workspace: &str) -> Result<(), String> {
     let docker = &engine.docker;
     let options = ListContainersOptions { all: true, filters: filters(workspace), ..ListContainersOptions::default() };
-    let found = docker.list_containers(Some(options)).await.map_err(|error| said(&error))?;
+    let found = understood(docker.list_containers(Some(options)).await).map_err(|error| said(&error))?;
     let removed = join_all(found.iter().filter_map(|it| it.id.as_deref()).map(|id| remove(engine, id))).await;
     removed.into_iter().collect::<Result<Vec<()>, String>>()?;
     let options = ListNetworksOptions { filters: filters(workspace) };

@@ -1,13 +1,16 @@
 //! An engine of containers that answers, how long that may take, and what its errors say.
 
+use std::fmt;
 use std::time::Duration;
 
 use bollard::errors::Error;
+use bollard::models::ContainerInspectResponse;
 use bollard::query_parameters::{InspectContainerOptions, WaitContainerOptions};
 use bollard::{API_DEFAULT_VERSION, Docker};
 use futures_util::StreamExt;
 
 use super::found::{self, Absent, Place, forbidden};
+use super::states::understood;
 
 /// How long an engine may take to say which version it is. One that hangs says nothing, and is waited for no longer.
 const GREETING: u64 = 5;
@@ -27,6 +30,28 @@ pub const AGAIN: Duration = Duration::from_millis(500);
 pub struct Engine {
     pub docker: Docker,
     pub place: Place,
+}
+
+/// Which engine it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// Else it is Docker, or what passes for it.
+    pub is_podman: bool,
+    pub number: String,
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", if self.is_podman { "Podman" } else { "Docker" }, self.number)
+    }
+}
+
+/// The engine that services would get, for people: `Docker 20.10.24 at /var/run/docker.sock`.
+pub async fn describe() -> Result<String, Absent> {
+    let engine = Engine::find().await?;
+    let version = engine.version().await;
+    let version = version.map_err(|error| Absent(format!("the engine at {} says: {}", engine.place, said(&error))))?;
+    Ok(format!("{version} at {}", engine.place))
 }
 
 impl Engine {
@@ -69,6 +94,19 @@ impl Engine {
         matches!(tokio::time::timeout(THERE, self.docker.ping()).await, Ok(Ok(_)))
     }
 
+    /// Which one it is.
+    pub async fn version(&self) -> Result<Version, Error> {
+        let said = self.docker.version().await?;
+        let parts = said.components.unwrap_or_default();
+        let is_podman = parts.iter().any(|part| part.name.contains("Podman"));
+        Ok(Version { is_podman, number: said.version.unwrap_or_default() })
+    }
+
+    /// What it knows of a container.
+    pub async fn inspect(&self, container: &str) -> Result<ContainerInspectResponse, Error> {
+        understood(self.docker.inspect_container(container, None::<InspectContainerOptions>).await)
+    }
+
     /// Until a container has ended.
     pub async fn ended(&self, container: &str) -> Ended {
         let (docker, options) = (self.patient(), WaitContainerOptions { condition: "not-running".to_owned() });
@@ -80,7 +118,7 @@ impl Engine {
                 _ => {}
             }
             // Not every engine answers for as long as it takes.
-            match self.docker.inspect_container(container, None::<InspectContainerOptions>).await {
+            match self.inspect(container).await {
                 Ok(found) if found.state.as_ref().and_then(|state| state.running) != Some(true) => {
                     return found.state.and_then(|state| state.exit_code).map_or(Ended::Removed, Ended::With);
                 }

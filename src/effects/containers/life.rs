@@ -8,8 +8,7 @@ use bollard::container::{AttachContainerResults, LogOutput};
 use bollard::errors::Error;
 use bollard::models::ContainerInspectResponse;
 use bollard::query_parameters::{
-    AttachContainerOptions, CreateContainerOptions, InspectContainerOptions, KillContainerOptions,
-    StartContainerOptions,
+    AttachContainerOptions, CreateContainerOptions, KillContainerOptions, StartContainerOptions,
 };
 use futures_util::{Stream, StreamExt};
 use tokio::sync::mpsc;
@@ -20,6 +19,7 @@ use super::engine::{AGAIN, Ended, said, status, told};
 use super::found::Place;
 use super::network::Site;
 use super::typing::{Seat, Typing};
+use super::volumes;
 use super::words::Words;
 use crate::effects::etc;
 use crate::launcher::Line;
@@ -175,7 +175,8 @@ async fn start(site: &Site, wanted: &Wanted, is_typed: bool) -> Result<Started, 
         .map_err(|error| format!("{} cannot be written: {error}", file.display()))?;
     let platform = container.image.platform.clone().unwrap_or_default();
     let options = CreateContainerOptions { name: Some(name.clone()), platform };
-    let body = body(wanted, container, site)?;
+    let body = body(wanted, &volumes::complete(&site.engine, wanted, container).await, site)?;
+    volumes::make(&site.engine, &body).await?;
     let created = match docker.create_container(Some(options.clone()), body.clone()).await {
         Err(error) if status(&error) == Some(409) => {
             make_way(site, &name, &wanted.workspace).await?;
@@ -202,16 +203,16 @@ async fn begin(site: &Site, id: &str, wanted: &Wanted, is_typed: bool) -> Result
         stderr: true,
         ..AttachContainerOptions::default()
     };
-    let attached = docker.attach_container(id, Some(listen)).await.map_err(|error| said(&error))?;
+    let attached = docker.attach_container(id, Some(listen)).await.map_err(|error| refused(&error, wanted))?;
     let started = docker.start_container(id, None::<StartContainerOptions>).await;
     started.map_err(|error| refused(&error, wanted))?;
-    let inspected = docker.inspect_container(id, None::<InspectContainerOptions>).await;
+    let inspected = site.engine.inspect(id).await;
     Ok((attached, inspected.map_err(|error| said(&error))?))
 }
 
 /// Removes what has the name, where that is the workspace's own: left by an engine that was killed, or removed slowly.
 async fn make_way(site: &Site, name: &str, workspace: &str) -> Result<(), String> {
-    let found = site.engine.docker.inspect_container(name, None::<InspectContainerOptions>).await;
+    let found = site.engine.inspect(name).await;
     let labels = found.ok().and_then(|it| it.config).and_then(|it| it.labels).unwrap_or_default();
     match labels.get(WORKSPACE) {
         Some(owner) if owner != workspace => {
@@ -283,6 +284,6 @@ fn kill(site: &Site, id: &str, signal: Signal) {
 }
 
 async fn is_out_of_memory(site: &Site, id: &str) -> bool {
-    let found = site.engine.docker.inspect_container(id, None::<InspectContainerOptions>).await;
+    let found = site.engine.inspect(id).await;
     found.ok().and_then(|it| it.state).and_then(|it| it.oom_killed).unwrap_or(false)
 }

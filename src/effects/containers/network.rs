@@ -265,7 +265,10 @@ async fn start_router(engine: &Engine, ground: &Ground, network: &str, subnet: S
         ..ContainerCreateBody::default()
     };
     let options = CreateContainerOptions { name: Some(name.clone()), ..CreateContainerOptions::default() };
-    let failed = |error| format!("the router of the containers cannot be started: {}", said(&error));
+    let failed = |error| {
+        let words = said(&error);
+        format!("the router of the containers cannot be started: {words}{}", hint(&words))
+    };
     let created = engine.docker.create_container(Some(options.clone()), body.clone()).await;
     match created {
         // One of an engine that was killed.
@@ -277,6 +280,20 @@ async fn start_router(engine: &Engine, ground: &Ground, network: &str, subnet: S
     }
     engine.docker.start_container(&name, None::<StartContainerOptions>).await.map_err(failed)?;
     Ok(name)
+}
+
+/// What helps where Podman without root has no network to offer. Its first try says why, and leaves a half-made one,
+/// about which alone all later ones complain.
+fn hint(words: &str) -> &'static str {
+    if words.contains("rootless netns") {
+        return "; an earlier try of Podman's broke off: `rm $XDG_RUNTIME_DIR/netns/rootless-netns-*`, and the next one \
+                says why";
+    }
+    if words.contains("slirp4netns") {
+        return "; without root Podman's networks need slirp4netns (Debian's package of that name) and a /dev/net/tun that \
+                this account may open";
+    }
+    ""
 }
 
 /// A place in a network.
@@ -331,6 +348,20 @@ mod tests {
         assert_eq!(routes(table), [(Ipv4Addr::new(10, 80, 0, 0), 16)]);
         assert_eq!(range("10.1.0.0/16"), Some((Ipv4Addr::new(10, 1, 0, 0), 16)));
         assert_eq!(range("fd00::/64"), None);
+    }
+
+    #[test]
+    fn what_podman_without_root_lacks_is_said() {
+        // Podman 4.3's own words.
+        let earlier = "failed to mount runtime directory for rootless netns: no such file or directory";
+        assert!(hint(earlier).contains("netns/rootless-netns-*"));
+        for lacking in [
+            r#"exec: "slirp4netns": executable file not found in $PATH"#,
+            r#"/usr/bin/slirp4netns failed: "open(\"/dev/net/tun\"): Permission denied""#,
+        ] {
+            assert!(hint(lacking).contains("this account may open"), "{lacking}");
+        }
+        assert_eq!(hint("the name is in use"), "");
     }
 
     #[test]

@@ -120,6 +120,14 @@ pub fn udp(possible: &Possible, datagrams: &Result<(), String>) -> Finding {
     }
 }
 
+pub fn containers(engine: &Result<String, String>) -> Finding {
+    let check = "containers";
+    match engine {
+        Ok(engine) => Finding::ok(check, format!("containers are run by {engine}")),
+        Err(why) => Finding::warning(check, "services with `image` or `build` cannot be run here", why),
+    }
+}
+
 pub fn engines(running: &[(String, String)]) -> Finding {
     let check = "engines";
     let own = env!("CARGO_PKG_VERSION");

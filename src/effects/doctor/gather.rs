@@ -12,6 +12,7 @@ use rustix::process::{Resource, getrlimit};
 
 use super::{Access, Container, Descriptors, Facts, Folder, Kernel, ResolvConf, Trust};
 use crate::effects::authority::Authority;
+use crate::effects::containers::describe;
 use crate::effects::places::Places;
 use crate::effects::trial::Possible;
 use crate::effects::{registry, stores};
@@ -51,7 +52,15 @@ pub fn gather(possible: Possible, datagrams: std::io::Result<()>) -> Facts {
         proxies: proxies(),
         datagrams: datagrams.map_err(|error| error.to_string()),
         engines: places.as_ref().map(engines).unwrap_or_default(),
+        containers: containers(),
     }
+}
+
+/// The engine of containers that a service would get.
+fn containers() -> Result<String, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("no runtime: {error}"))?;
+    runtime.block_on(describe()).map_err(|absent| absent.to_string())
 }
 
 fn kernel() -> Kernel {

@@ -6,6 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::{Docker, IMAGE};
+use crate::e2e::doctor::finding;
 use crate::support::sandbox::{Account, Sandbox, binary, finish, signal, until};
 
 /// What every container needs of this machine: its programs.
@@ -100,37 +101,44 @@ services:
 fn a_container_lives_as_a_process_does() {
     let docker = Docker::shared();
     for account in Account::all() {
-        let sandbox = boxed(&docker, account, LIVES);
-        sandbox.nagaya(&["up", "-d"]).good();
-        for (service, state) in [("web", "ready"), ("job", "completed"), ("fails", "failed")] {
-            until(&format!("{service} is {state}"), || sandbox.row(service)["state"] == state);
-        }
-        assert_eq!(sandbox.row("probed")["ready"], false);
-        sandbox.write("ready", "");
-        until("probed is ready", || sandbox.row("probed")["ready"] == true);
-        let row = sandbox.row("web");
-        assert_eq!([&row["kind"], &row["image"], &row["network"]], ["container", IMAGE, "pod"], "{row}");
-        assert!(row["container"].as_str().unwrap().starts_with("nagaya-lives-"), "{row}");
-        assert_eq!(sandbox.row("fails")["exit_code"], 3);
-        let log = sandbox.nagaya(&["logs", "job"]).good().out;
-        assert!(["out", "err", "blue sky"].iter().all(|line| log.contains(line)), "{log}");
-        let inside = sandbox.nagaya(&["exec", "web", "--", "/usr/bin/bash", "-c", "echo $COLOUR; hostname; exit 7"]);
-        assert_eq!((inside.out.as_str(), inside.code), ("red\ncounter\n", 7), "{inside:?}");
-        let variables = sandbox.nagaya(&["env", "web"]).good().out;
-        assert!(variables.contains("COLOUR=red") && !variables.contains("XDG_STATE_HOME"), "{variables}");
-        let name = row["container"].as_str().unwrap();
-        let inspected = finish(docker.client().args(["inspect", name])).good().json();
-        assert_eq!(inspected[0]["Config"]["Labels"]["team"], "shop");
-        assert_eq!(inspected[0]["HostConfig"]["Memory"], 256 << 20);
-        let restarts = &inspected[0]["HostConfig"]["RestartPolicy"]["Name"];
-        assert!(restarts == "" || restarts == "no", "that is nagaya's business: {restarts}");
-        sandbox.nagaya(&["stop", "web"]).good();
-        until("web has stopped", || sandbox.row("web")["state"] == "stopped");
-        assert!(sandbox.nagaya(&["logs", "web"]).good().out.contains("bye"), "it was asked to end");
-        sandbox.nagaya(&["start", "web"]).good();
-        until("web is ready again", || sandbox.row("web")["ready"] == true);
-        down(&docker, &sandbox);
+        lives(&docker, account);
     }
+}
+
+/// At an engine, for an account.
+pub(super) fn lives(docker: &Docker, account: Account) {
+    let sandbox = boxed(docker, account, LIVES);
+    let engine = finding(&sandbox.nagaya(&["doctor", "--json"]).good().json(), "containers");
+    assert!(engine["message"].as_str().unwrap().contains(&format!("run by {:?} ", docker.brand)), "{engine}");
+    sandbox.nagaya(&["up", "-d"]).good();
+    for (service, state) in [("web", "ready"), ("job", "completed"), ("fails", "failed")] {
+        until(&format!("{service} is {state}"), || sandbox.row(service)["state"] == state);
+    }
+    assert_eq!(sandbox.row("probed")["ready"], false);
+    sandbox.write("ready", "");
+    until("probed is ready", || sandbox.row("probed")["ready"] == true);
+    let row = sandbox.row("web");
+    assert_eq!([&row["kind"], &row["image"], &row["network"]], ["container", IMAGE, "pod"], "{row}");
+    assert!(row["container"].as_str().unwrap().starts_with("nagaya-lives-"), "{row}");
+    assert_eq!(sandbox.row("fails")["exit_code"], 3);
+    let log = sandbox.nagaya(&["logs", "job"]).good().out;
+    assert!(["out", "err", "blue sky"].iter().all(|line| log.contains(line)), "{log}");
+    let inside = sandbox.nagaya(&["exec", "web", "--", "/usr/bin/bash", "-c", "echo $COLOUR; hostname; exit 7"]);
+    assert_eq!((inside.out.as_str(), inside.code), ("red\ncounter\n", 7), "{inside:?}");
+    let variables = sandbox.nagaya(&["env", "web"]).good().out;
+    assert!(variables.contains("COLOUR=red") && !variables.contains("XDG_STATE_HOME"), "{variables}");
+    let name = row["container"].as_str().unwrap();
+    let inspected = finish(docker.client().args(["inspect", name])).good().json();
+    assert_eq!(inspected[0]["Config"]["Labels"]["team"], "shop");
+    assert_eq!(inspected[0]["HostConfig"]["Memory"], 256 << 20);
+    let restarts = &inspected[0]["HostConfig"]["RestartPolicy"]["Name"];
+    assert!(restarts == "" || restarts == "no", "that is nagaya's business: {restarts}");
+    sandbox.nagaya(&["stop", "web"]).good();
+    until("web has stopped", || sandbox.row("web")["state"] == "stopped");
+    assert!(sandbox.nagaya(&["logs", "web"]).good().out.contains("bye"), "it was asked to end");
+    sandbox.nagaya(&["start", "web"]).good();
+    until("web is ready again", || sandbox.row("web")["ready"] == true);
+    down(docker, &sandbox);
 }
 
 const NETWORK: &str = "
@@ -145,37 +153,42 @@ services:
 fn containers_and_pods_are_in_one_network() {
     let docker = Docker::shared();
     for account in Account::all() {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let manifest = NETWORK.replace("PUBLISHED", &format!("'{port}:80'"));
-        let sandbox = boxed(&docker, account, &manifest);
-        sandbox.up();
-        // Each by each other's name, at the same port.
-        for (from, to) in [("pod", "first"), ("first", "pod"), ("second", "first"), ("first", "second")] {
-            let body = heard(&sandbox, from, &format!("http://{to}/"));
-            assert!(body.starts_with(&format!("{to} is called from 10.")), "{from} to {to}: {body}");
-        }
-        for name in ["pod.both", "pod.default.svc.cluster.local"] {
-            assert!(heard(&sandbox, "first", &format!("http://{name}/")).starts_with("pod is called"), "{name}");
-        }
-        let body = heard(&sandbox, "first", "http://pod/ask/second/x");
-        assert!(body.starts_with("pod heard second is called"), "{body}");
-        // The callers are known, though nobody tells.
-        let has = |from: &str, to: &str| sandbox.requests().iter().any(|it| it["from"] == from && it["to"] == to);
-        for (from, to) in [("pod", "first"), ("first", "pod"), ("second", "first"), ("pod", "second")] {
-            until(&format!("{from} was seen calling {to}"), || has(from, to));
-        }
-        // A pod sees the caller's own address, and each instance of a service has one.
-        let callers: Vec<String> = (0..2).map(|_| heard(&sandbox, "first", "http://pod/")).collect();
-        assert_eq!(callers[0], callers[1]);
-        let front = sandbox.nagaya(&["url", "first", "--json"]).good().out;
-        assert!(front.contains(&port.to_string()), "{front}");
-        let published = finish(Command::new("curl").args(["-sS", &format!("http://127.0.0.1:{port}/")])).good().out;
-        assert!(published.starts_with("first is called from 10."), "{published}");
-        let undeclared = "http://pod:81/";
-        let refused = sandbox.nagaya(&["exec", "first", "--", "/usr/bin/curl", "-sS", "--max-time", "30", undeclared]);
-        assert!(refused.code == 7 || refused.code == 56, "refused or reset: {refused:?}");
-        down(&docker, &sandbox);
+        meet(&docker, account);
     }
+}
+
+/// At an engine, for an account.
+pub(super) fn meet(docker: &Docker, account: Account) {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let manifest = NETWORK.replace("PUBLISHED", &format!("'{port}:80'"));
+    let sandbox = boxed(docker, account, &manifest);
+    sandbox.up();
+    // Each by each other's name, at the same port.
+    for (from, to) in [("pod", "first"), ("first", "pod"), ("second", "first"), ("first", "second")] {
+        let body = heard(&sandbox, from, &format!("http://{to}/"));
+        assert!(body.starts_with(&format!("{to} is called from 10.")), "{from} to {to}: {body}");
+    }
+    for name in ["pod.both", "pod.default.svc.cluster.local"] {
+        assert!(heard(&sandbox, "first", &format!("http://{name}/")).starts_with("pod is called"), "{name}");
+    }
+    let body = heard(&sandbox, "first", "http://pod/ask/second/x");
+    assert!(body.starts_with("pod heard second is called"), "{body}");
+    // The callers are known, though nobody tells.
+    let has = |from: &str, to: &str| sandbox.requests().iter().any(|it| it["from"] == from && it["to"] == to);
+    for (from, to) in [("pod", "first"), ("first", "pod"), ("second", "first"), ("pod", "second")] {
+        until(&format!("{from} was seen calling {to}"), || has(from, to));
+    }
+    // A pod sees the caller's own address, and each instance of a service has one.
+    let callers: Vec<String> = (0..2).map(|_| heard(&sandbox, "first", "http://pod/")).collect();
+    assert_eq!(callers[0], callers[1]);
+    let front = sandbox.nagaya(&["url", "first", "--json"]).good().out;
+    assert!(front.contains(&port.to_string()), "{front}");
+    let published = finish(Command::new("curl").args(["-sS", &format!("http://127.0.0.1:{port}/")])).good().out;
+    assert!(published.starts_with("first is called from 10."), "{published}");
+    let undeclared = "http://pod:81/";
+    let refused = sandbox.nagaya(&["exec", "first", "--", "/usr/bin/curl", "-sS", "--max-time", "30", undeclared]);
+    assert!(refused.code == 7 || refused.code == 56, "refused or reset: {refused:?}");
+    down(docker, &sandbox);
 }
 
 const LEAVES: &str = "
