@@ -315,10 +315,9 @@ impl Store {
         Ok(copied.copies)
     }
 
+    /// Where no note tells of an engine, as after `down --volumes`, it is the one that `up` would take.
     fn vault(&self) -> Result<Vault, Trouble> {
-        // Where no note tells of an engine, none was ever asked for a volume.
-        let found = vault(&self.home)?;
-        found.ok_or_else(|| Trouble::Engine("the workspace has no volumes; `nagaya up` makes them".to_owned()))
+        Vault::begin(&self.home).map_err(Trouble::Engine)
     }
 
     /// Removes volumes that were replaced, or were not needed after all; none while a restore is not over. Those that

@@ -163,6 +163,31 @@ impl Image {
     }
 }
 
+impl Settings {
+    /// Has the workspace keep what a stateful service would otherwise lose with each of its containers.
+    pub fn keep(&mut self, service: &str) {
+        for mount in &mut self.mounts {
+            if mount.source == Source::Anonymous {
+                mount.source = Source::Volume { name: volume_at(service, &mount.target), shared: false };
+            }
+        }
+    }
+}
+
+/// The workspace's volume at a path of a stateful service where the manifest names none: `db.var.lib.db`. No two paths
+/// have the same.
+pub fn volume_at(service: &str, path: &str) -> String {
+    let mut name = format!("{service}.");
+    for byte in path.trim_matches('/').bytes() {
+        match byte {
+            b'/' => name.push('.'),
+            b'-' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => name.push(char::from(byte)),
+            other => name.push_str(&format!("_{other:02x}")),
+        }
+    }
+    name
+}
+
 impl Container {
     /// One line for people.
     pub fn written(&self) -> String {

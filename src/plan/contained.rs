@@ -16,6 +16,8 @@ pub struct PlannedContainer {
     pub entrypoint: Option<Vec<String>>,
     pub command: Option<Vec<String>>,
     pub settings: Settings,
+    /// What it has in volumes outlives it.
+    pub stateful: bool,
 }
 
 impl PlannedContainer {
@@ -43,5 +45,6 @@ pub fn contained(service: &Service, container: &Container, outlook: &Outlook<'_>
         entrypoint: container.entrypoint.as_ref().map(words),
         command: container.command.as_ref().map(words),
         settings: container.settings.clone(),
+        stateful: service.stateful,
     }
 }

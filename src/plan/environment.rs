@@ -176,7 +176,11 @@ fn generated(
         let number = number.to_string();
         // The first port of a callee is the callee's address; the others are reached by their own name only.
         if previous.replace(edge.to) != Some(edge.to) {
-            set(format!("{name}_URL"), url.clone());
+            let key = format!("{name}_URL");
+            // Who depends on `redis` wants what its template says of itself, which knows more than the port does.
+            let own = callee.binds.iter().find(|(bound, _)| *bound == key);
+            let own = own.map(|(_, value)| value.fill(|reference| outlook.fill(reference)));
+            set(key, own.unwrap_or_else(|| url.clone()));
             set(format!("{name}_HOST"), host.to_owned());
             set(format!("{name}_PORT"), number.clone());
             set(format!("{name}_SERVICE_HOST"), host.to_owned());

@@ -161,6 +161,11 @@ fn each_template_runs_by_the_hosts_program() {
             workspace(account, "pod", services, "redis, nats, mosquitto, memcached, mariadb, rabbitmq, prometheus");
         sandbox.write("ask.py", ASK);
         sandbox.up();
+        // By their own names they are found as their templates have it, with what comes before the address.
+        let variables = sandbox.nagaya(&["env", "app"]).good().out;
+        for url in ["REDIS_URL=redis://", "NATS_URL=nats://", "RABBITMQ_URL=amqp://"] {
+            assert!(variables.contains(url), "{url} in {variables}");
+        }
         let ask = |variable: &str, words: &str| shell(&sandbox, &format!("python3 ask.py \"${variable}\" '{words}'"));
         assert_eq!(ask("REDIS_URL", "PING\\r\\n"), "b'+PONG'\n");
         assert!(ask("NATS_URL", "PING\\r\\n").starts_with("b'INFO {"));

@@ -96,6 +96,20 @@ impl Vault {
         Ok(Some(Self { engine, workspace: note.workspace, folder: folder(&home.data()), runtime }))
     }
 
+    /// The same of one that may have none yet, at the engine that is meant.
+    pub fn begin(home: &Home) -> Result<Self, String> {
+        if let Some(vault) = Self::open(home)? {
+            return Ok(vault);
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| error.to_string())?;
+        let engine = runtime.block_on(Engine::find()).map_err(|absent| absent.to_string())?;
+        let note = Note { workspace: home.id.clone(), engine: engine.place.clone() };
+        let file = home.volumes();
+        note.write(&file).map_err(|error| format!("{} cannot be written: {error}", file.display()))?;
+        Ok(Self { engine, workspace: note.workspace, folder: folder(&home.data()), runtime })
+    }
+
     fn used(&self) -> Result<BTreeMap<String, String>, Failed> {
         used(&self.folder).map_err(|error| Failed::Unknown(self.folder.clone(), error))
     }

@@ -3,18 +3,60 @@
 
 use std::path::Path;
 
+use bollard::models::{ContainerCreateBody, VolumeCreateRequest};
 use bollard::query_parameters::{ListVolumesOptions, RemoveVolumeOptions};
 
+use super::body::Wanted;
 use super::clear::{Note, filters};
 use super::engine::{Engine, said, status};
 use crate::effects::fs;
-use crate::model::MountSource;
-use crate::plan::Planned;
+use crate::model::{Mount, MountSource, volume_at};
+use crate::plan::{Planned, PlannedContainer};
 
-/// Whether a service has a volume that is the workspace's own.
+/// Whether a service may have a volume that is the workspace's own.
 pub fn has_own(planned: &Planned) -> bool {
-    let mounts = planned.container().map(|container| container.settings.mounts.as_slice()).unwrap_or_default();
-    mounts.iter().any(|mount| matches!(mount.source, MountSource::Volume { shared: false, .. }))
+    let Some(container) = planned.container() else { return false };
+    container.stateful
+        || container
+            .settings
+            .mounts
+            .iter()
+            .any(|mount| matches!(mount.source, MountSource::Volume { shared: false, .. }))
+}
+
+/// A container with all its mounts: what the image of a stateful one declares as a volume is the workspace's.
+pub async fn complete(engine: &Engine, wanted: &Wanted, container: &PlannedContainer) -> PlannedContainer {
+    let mut container = container.clone();
+    if !container.stateful {
+        return container;
+    }
+    let image = engine.docker.inspect_image(&wanted.image()).await;
+    // Where it is not there the making of the container says so.
+    let declared = image.ok().and_then(|image| image.config?.volumes).unwrap_or_default();
+    for target in declared {
+        let is_same = |mount: &Mount| mount.target.trim_end_matches('/') == target.trim_end_matches('/');
+        if !container.settings.mounts.iter().any(is_same) {
+            let name = volume_at(wanted.planned.name.as_str(), &target);
+            let source = MountSource::Volume { name, shared: false };
+            container.settings.mounts.push(Mount { source, target, read_only: false });
+        }
+    }
+    container
+}
+
+/// Makes those of a container that are the workspace's own; what is there stays as it is. What a mount has an engine make
+/// gets no labels at Podman, and would never be found again.
+pub async fn make(engine: &Engine, body: &ContainerCreateBody) -> Result<(), String> {
+    let mounts = body.host_config.as_ref().and_then(|host| host.mounts.as_deref()).unwrap_or_default();
+    for mount in mounts {
+        let labels = mount.volume_options.as_ref().and_then(|options| options.labels.clone());
+        let (Some(name), Some(labels)) = (mount.source.clone(), labels) else { continue };
+        let request =
+            VolumeCreateRequest { name: Some(name.clone()), labels: Some(labels), ..VolumeCreateRequest::default() };
+        let made = engine.docker.create_volume(request).await;
+        made.map_err(|error| format!("the volume {name} cannot be made: {}", said(&error)))?;
+    }
+    Ok(())
 }
 
 /// The volumes of the workspace whose note this is.

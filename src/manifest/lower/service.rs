@@ -79,7 +79,13 @@ pub fn lower(
     let (aliases, hostnames) = (aliases(&raw, problems), hostnames(&raw, problems));
     let network = raw.network.as_ref().and_then(|word| word.value.0);
     let run = match is_container {
-        true => Run::Container(Box::new(container::lower(&raw, context, problems)?)),
+        true => {
+            let mut container = container::lower(&raw, context, problems)?;
+            if stateful {
+                container.settings.keep(name.as_str());
+            }
+            Run::Container(Box::new(container))
+        }
         false => Run::Process(command(name, &raw, key, problems)?),
     };
     let service = Service {

@@ -53,6 +53,42 @@ fn what_containers_keep_in_volumes_is_saved_and_restored() {
     down(&docker, &sandbox);
     sandbox.nagaya(&["down", "--volumes", "--yes"]).good();
     assert_eq!(volumes(&docker, &id), [""; 0]);
+    sandbox.nagaya(&["snapshot", "restore", "first"]).good();
+    sandbox.up();
+    assert_eq!(shell(&sandbox, COUNT), "1\n", "a snapshot outlives what it was made of");
+}
+
+#[test]
+fn a_stateful_container_keeps_what_no_volume_is_named_for() {
+    let docker = Docker::shared();
+    let manifest = format!(
+        "name: nameless
+services:
+  db:
+    build: {{ context: ., dockerfile_inline: \"FROM {IMAGE}\\nVOLUME /var/lib/db\\n\" }}
+    volumes: ['/usr:/usr:ro', '/etc/alternatives:/etc/alternatives:ro', /anonymous]
+    command: /usr/bin/sleep infinity
+    stop_signal: SIGKILL
+    stateful: true
+"
+    );
+    let sandbox = boxed(&docker, Account::Own, &manifest);
+    sandbox.up();
+    let id = id(&sandbox);
+    inside(&sandbox, "db", "echo kept > /var/lib/db/file; echo kept > /anonymous/file");
+    let kept = || inside(&sandbox, "db", "cat /var/lib/db/file /anonymous/file");
+    sandbox.nagaya(&["snapshot", "save", "first"]).good();
+    sandbox.nagaya(&["restart", "db"]).good();
+    assert_eq!(kept(), "kept\nkept\n");
+    down(&docker, &sandbox);
+    sandbox.up();
+    assert_eq!(kept(), "kept\nkept\n");
+    inside(&sandbox, "db", "echo other > /anonymous/file");
+    sandbox.nagaya(&["snapshot", "restore", "first"]).good();
+    assert_eq!(kept(), "kept\nkept\n");
+    down(&docker, &sandbox);
+    sandbox.nagaya(&["down", "--volumes", "--yes"]).good();
+    assert_eq!(volumes(&docker, &id), [""; 0]);
 }
 
 #[test]
