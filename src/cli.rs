@@ -118,8 +118,9 @@ fn usage(error: &clap::Error) -> ExitCode {
 }
 
 fn dispatch(args: Args, output: &Output) -> Result<ExitCode, Error> {
-    let global = args.global;
+    let mut global = args.global;
     if let Some(folder) = &global.directory {
+        global.called_in = environment::folder().ok();
         environment::go_to(folder)
             .map_err(|error| Error::usage(format!("cannot go to {}: {error}", folder.display())))?;
     }

@@ -6,6 +6,7 @@ mod fixture;
 mod lines;
 mod mouse;
 mod pages;
+mod pasted;
 mod random;
 mod room;
 mod states;
@@ -62,7 +63,9 @@ fn help_lists_every_key() {
 fn leaving_asks_only_the_owner() {
     let mut owner = app(true, true);
     assert_eq!(key(&mut owner, KeyCode::Char('q')), None);
-    insta::assert_snapshot!("quit", screen(&mut owner, 80, 24));
+    let shown = screen(&mut owner, 80, 24);
+    assert!(shown.contains("\" s stop everything  l leave it running  Esc stay "), "the foot has its keys: {shown}");
+    insta::assert_snapshot!("quit", shown);
     assert_eq!(key(&mut owner, KeyCode::Char('l')), Some(Ask::Leave));
     let mut owner = app(true, true);
     key(&mut owner, KeyCode::Char('q'));
@@ -76,6 +79,8 @@ fn keys_act_on_the_selected_service() {
     assert_eq!(key(&mut app, KeyCode::Char('j')), None);
     assert_eq!(app.wants().logs, ["users"]);
     assert_eq!(key(&mut app, KeyCode::Char('r')), Some(Ask::Restart("users".to_owned())));
+    // A failed one looks the same for a moment.
+    assert!(screen(&mut app, 80, 24).contains(" restarting users… "));
     assert_eq!(key(&mut app, KeyCode::Char('x')), Some(Ask::Stop("users".to_owned())));
     assert_eq!(key(&mut app, KeyCode::Char('s')), Some(Ask::Start("users".to_owned())));
 }

@@ -276,6 +276,9 @@ pub struct Up {
     /// Print the plan and start nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Give an engine that is started to whoever is at the other end of standard input, a socket
+    #[arg(long, env = "NAGAYA_HAND_OVER", hide = true)]
+    pub hand_over: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -20,6 +20,9 @@ pub struct Global {
     /// Work in this folder
     #[arg(short = 'C', long, value_name = "DIR", env = "NAGAYA_DIRECTORY")]
     pub directory: Option<PathBuf>,
+    /// The folder in which the words were said, where another one was gone to
+    #[arg(skip)]
+    pub called_in: Option<PathBuf>,
     /// Look for the manifest from this folder on, and work in the current one
     #[arg(long, value_name = "DIR", env = "NAGAYA_MANIFEST_FROM", hide = true)]
     pub manifest_from: Option<PathBuf>,

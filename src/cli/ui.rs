@@ -4,44 +4,38 @@ mod attached;
 mod command;
 mod feeds;
 mod kept;
+mod palette;
 mod plain;
 mod render;
 mod routes;
 mod screen;
+mod session;
 mod signals;
 mod words;
 
 use std::collections::HashMap;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use crossterm::event::{Event, EventStream};
-use futures_util::StreamExt;
-use jiff::Timestamp;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 
 use super::args::{Global, command_line};
 use super::error::{Code, Error};
 use super::locate::connect;
 use super::output::Output;
-use crate::api::{Client, Explain, Identity};
+use crate::api::{Client, Identity};
 use crate::effects::{clock, environment, fs};
 use crate::engine::Owned;
-use crate::tui::{App, Ask, Command, Ending, Keymap, Msg, Page, Suggestion, Theme, Workspace};
+use crate::tui::{App, Command, Ending, Keymap, Page, Suggestion, Theme, Workspace};
 
+pub use command::Again;
 use command::Own;
-use feeds::{Feeds, Source, Task, ending};
+use feeds::{Feeds, Source, ending};
 use plain::Plain;
 use screen::Screen;
-use signals::{Signals, Told};
+use session::Session;
 pub use words::show as heard;
-
-/// Between two frames at least: 30 a second are enough for any eye.
-const FRAME: Duration = Duration::from_millis(33);
 
 /// Whether clicks are the dashboard's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -57,6 +51,10 @@ pub struct Begin {
     pub mouse: Mouse,
     /// The services, where it is no other page.
     pub page: Option<Page>,
+    /// This process is an `up`, and may be one once more.
+    pub up: Option<Again>,
+    /// The engine that ends with it.
+    pub owned: Option<Owned>,
 }
 
 #[derive(Debug, Args)]
@@ -97,17 +95,18 @@ pub async fn run(global: &Global, args: &Ui, output: &Output) -> Result<ExitCode
     }
     match args.render {
         Some(format) => {
-            let app = App::new(
-                workspace(&identity, false),
+            let mut app = App::new(
+                workspace(&identity, &Begin::default()),
                 Theme { colors: render::has_colors(format, global.color) },
                 keymap().0,
             );
+            app.zone = clock::zone();
             let source = Source::new(&client, &identity, Own::new(&identity), mpsc::channel(1).0);
             render::run(app, &source, page, (format, args.size), output).await
         }
         None => {
-            let begin = Begin { mouse: args.mouse, page };
-            show(&client, &identity, (None, begin), output).await
+            let begin = Begin { mouse: args.mouse, page, ..Begin::default() };
+            show(&client, &identity, begin, output).await
         }
     }
 }
@@ -119,34 +118,33 @@ fn page(name: &str) -> Result<Page, Error> {
     })
 }
 
-fn workspace(identity: &Identity, owned: bool) -> Workspace {
+fn workspace(identity: &Identity, begin: &Begin) -> Workspace {
+    let words = || environment::arguments().into_iter().skip(1).map(|word| word.to_string_lossy().into_owned());
     Workspace {
         name: identity.name.clone(),
         url: format!("http://{}.localhost:{}", identity.host_label, identity.front_door),
-        owned,
+        owned: begin.owned.is_some(),
+        up: begin.up.as_ref().map(|_| words().collect()),
     }
 }
 
-/// Shows an engine until the user leaves; `owned` ends with the dashboard unless it is left running.
-pub async fn show(
-    client: &Client,
-    identity: &Identity,
-    (owned, begin): (Option<Owned>, Begin),
-    output: &Output,
-) -> Result<ExitCode, Error> {
+/// Shows an engine until the user leaves; one that is owned ends with the dashboard unless it is left running.
+pub async fn show(client: &Client, identity: &Identity, begin: Begin, output: &Output) -> Result<ExitCode, Error> {
     let (keymap, problems) = keymap();
-    let mut app = App::new(workspace(identity, owned.is_some()), Theme { colors: output.colors() }, keymap);
+    let mut app = App::new(workspace(identity, &begin), Theme { colors: output.colors() }, keymap);
+    app.zone = clock::zone();
     app.commands = commands();
     app.message = problems;
     app.has_mouse = begin.mouse == Mouse::On;
-    if let Some(page) = begin.page {
+    if let Some(page) = begin.page.clone() {
         app.show(page);
     }
     let (messages, inbox) = mpsc::channel(64);
     let own = Own::new(identity);
     let feeds = Feeds::new(Source::new(client, identity, own.clone(), messages.clone()));
     // What an owner's terminal would have had without the dashboard; else what is written while it is looked at.
-    let since = owned.is_none().then(clock::utc);
+    let since = begin.owned.is_none().then(clock::utc);
+    let (hands, handed) = mpsc::unbounded_channel();
     let mut session = Session {
         app,
         client: client.clone(),
@@ -157,12 +155,16 @@ pub async fn show(
         messages,
         inbox,
         killed: false,
+        again: begin.up,
+        owned: begin.owned,
+        handed,
+        hands,
     };
     let screen =
         Screen::enter(session.app.has_mouse).map_err(|error| Error::failed(format!("the terminal: {error}")))?;
     let end = session.run(screen).await;
     let left = end.map_err(|error| Error::failed(format!("the terminal: {error}")))?;
-    finish(left, &session, (owned, &identity.state()), output)
+    finish(left, session, &identity.state(), output)
 }
 
 /// The keys, with the user's own; what is wrong with these is told in a line.
@@ -197,11 +199,6 @@ fn commands() -> Vec<Command> {
     line.get_subcommands().map(command).chain([Command { name: help, below: Vec::new() }]).collect()
 }
 
-/// How long it is until then.
-fn until(at: Timestamp) -> Duration {
-    Duration::try_from(at.duration_since(clock::utc())).unwrap_or_default()
-}
-
 /// How the dashboard ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Left {
@@ -211,14 +208,14 @@ enum Left {
     Gone,
 }
 
-fn finish(
-    left: Left,
-    session: &Session,
-    (owned, state): (Option<Owned>, &Path),
-    output: &Output,
-) -> Result<ExitCode, Error> {
+fn finish(left: Left, mut session: Session, state: &Path, output: &Output) -> Result<ExitCode, Error> {
+    // One that has come just now is let go of, too.
+    while let Ok(owned) = session.handed.try_recv() {
+        session.owned = Some(owned);
+    }
     let name = &session.app.workspace.name;
-    match (left, owned) {
+    session.app.outputs.running().for_each(|words| output.say(&format!("`{words}` was ended with the dashboard")));
+    match (left, session.owned) {
         (Left::Running, Some(owned)) => {
             owned.release();
             output.say(&format!("{name} runs on; `nagaya ui` shows it again, `nagaya down` stops it"));
@@ -238,156 +235,5 @@ fn finish(
             output.say(&format!("{name} was stopped, and is down"));
             Ok(ExitCode::SUCCESS)
         }
-    }
-}
-
-struct Session {
-    app: App,
-    client: Client,
-    own: Own,
-    feeds: Feeds,
-    plain: Plain,
-    /// The commands that run, by their numbers.
-    running: HashMap<u64, Task>,
-    messages: mpsc::Sender<Msg>,
-    inbox: mpsc::Receiver<Msg>,
-    killed: bool,
-}
-
-impl Session {
-    /// Draws when something changed, at most once a frame; sleeps otherwise.
-    async fn run(&mut self, mut screen: Screen) -> io::Result<Left> {
-        let mut keys = EventStream::new();
-        let mut signals = Signals::new()?;
-        let mut drawn = Instant::now() - FRAME;
-        let mut dirty = true;
-        // When the frame is too old, though nothing has happened.
-        let mut again = None;
-        loop {
-            // Before all else: whoever tells without end must not keep the screen from being drawn.
-            if dirty && drawn.elapsed() >= FRAME {
-                screen.draw(&mut self.app)?;
-                (drawn, dirty) = (Instant::now(), false);
-                again = self.app.redraw_at.map(|at| drawn + until(at));
-                // How much room there is for what is shown is known by now.
-                self.feeds.serve(self.app.wants());
-            }
-            let ask = tokio::select! {
-                biased;
-                event = keys.next() => match event {
-                    Some(Ok(Event::Key(key))) => { dirty = true; self.app.update(Msg::Key(key)) }
-                    Some(Ok(Event::Mouse(event))) => { dirty = true; self.app.update(Msg::Mouse(event)) }
-                    Some(Ok(Event::Resize(..))) => { dirty = true; None }
-                    Some(Ok(_)) => None,
-                    // The terminal is gone; so are we.
-                    Some(Err(_)) | None => return self.hang_up().await,
-                },
-                told = signals.next() => match told {
-                    Told::Interrupt => { dirty = true; self.app.interrupt() }
-                    Told::End => return self.hang_up().await,
-                    // Whoever suspended the dashboard takes the terminal again by itself.
-                    Told::GoOn => None,
-                },
-                Some(message) = self.inbox.recv() => { dirty = true; self.hear(message) }
-                () = tokio::time::sleep_until(drawn + FRAME), if dirty => None,
-                () = tokio::time::sleep_until(again.unwrap_or(drawn)), if !dirty && again.is_some() => { dirty = true; None }
-            };
-            self.feeds.serve(self.app.wants());
-            match ask {
-                Some(Ask::Suspend) => screen.suspend()?,
-                Some(Ask::Mouse(is_ours)) => screen.mouse(is_ours)?,
-                Some(Ask::Stream) => {
-                    screen.leave();
-                    if let Some(left) = self.plain(&mut keys, &mut signals).await? {
-                        return Ok(left);
-                    }
-                    screen.come_back()?;
-                    self.feeds.serve(self.app.wants());
-                    dirty = true;
-                    continue;
-                }
-                ask => {
-                    if let Some(left) = self.obey(ask) {
-                        return Ok(left);
-                    }
-                    continue;
-                }
-            }
-            dirty = true;
-        }
-    }
-
-    /// Takes in what is told. Of an engine in the place of another all is to be told again.
-    fn hear(&mut self, message: Msg) -> Option<Ask> {
-        let was_gone = self.app.gone.is_some();
-        if let Msg::Ended(id, _) = &message {
-            self.running.remove(id);
-        }
-        let ask = self.app.update(message);
-        if was_gone && self.app.gone.is_none() {
-            self.feeds.begin_again();
-        }
-        ask
-    }
-
-    fn obey(&mut self, ask: Option<Ask>) -> Option<Left> {
-        match ask? {
-            Ask::Start(service) => self.control("start", service),
-            Ask::Stop(service) => self.control("stop", service),
-            Ask::Restart(service) => self.control("restart", service),
-            Ask::Explain(path) => self.explain(path),
-            Ask::Run(id, words) => {
-                let run = self.own.clone().run((id, words), Some(self.app.columns), self.messages.clone());
-                self.running.insert(id, Task(tokio::spawn(run)));
-            }
-            Ask::EndRun(id) => {
-                let next = self.hear(Msg::Ended(id, None));
-                return self.obey(next);
-            }
-            Ask::Copy(text) => drop(Screen::copy(&text)),
-            Ask::Type(typed) => self.feeds.write(typed),
-            Ask::Suspend | Ask::Stream | Ask::Mouse(_) => {}
-            Ask::Down => self.down(false),
-            Ask::Kill => {
-                self.killed = true;
-                self.down(true);
-            }
-            Ask::Leave => return Some(Left::Running),
-            Ask::Close => return Some(Left::Gone),
-        }
-        None
-    }
-
-    fn control(&self, verb: &'static str, service: String) {
-        let (client, messages) = (self.client.clone(), self.messages.clone());
-        tokio::spawn(async move {
-            if let Err(error) = client.control(verb, std::slice::from_ref(&service)).await {
-                let _ = messages.send(Msg::Told(format!("{verb} {service}: {error}"))).await;
-            }
-        });
-    }
-
-    fn explain(&self, path: String) {
-        let (client, messages) = (self.client.clone(), self.messages.clone());
-        tokio::spawn(async move {
-            let asked = Explain { path: path.clone(), dtab: String::new(), request: None, tree: false };
-            let told = client.explain(&asked).await.map(|it| it.story).map_err(|error| error.to_string());
-            let _ = messages.send(Msg::Explained(path, told)).await;
-        });
-    }
-
-    fn down(&self, force: bool) {
-        let client = self.client.clone();
-        tokio::spawn(async move { client.down(force).await });
-    }
-
-    /// Without a terminal there is nobody to ask: what is ours is stopped, as its owner is going.
-    async fn hang_up(&mut self) -> io::Result<Left> {
-        if self.app.workspace.owned {
-            let _ = self.client.down(false).await;
-            self.app.stopping = true;
-            return Ok(Left::Gone);
-        }
-        Ok(Left::Running)
     }
 }

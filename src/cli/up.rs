@@ -3,6 +3,7 @@
 mod closing;
 mod stop;
 
+use std::io::stdin;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -57,7 +58,7 @@ pub fn boot(global: &Global, load: Request, args: Up, output: &Output) -> Result
     };
     // Before there is a runtime: the engine is a fork of this process.
     let order = Order { load, up: request, standard_ports: args.door_80, namerd: args.namerd, matrix: None };
-    let session = enter(&order, args, output)?;
+    let session = Session { called_in: global.called_in.clone(), ..enter(global, &order, args, output)? };
     block(async {
         session.notices.iter().for_each(|notice| output.say(notice));
         session.replace(&rebuilt).await?;
@@ -66,7 +67,7 @@ pub fn boot(global: &Global, load: Request, args: Up, output: &Output) -> Result
 }
 
 /// Finds the engine or starts it. One that is about to end is of no use: once it is gone, another takes its place.
-fn enter(order: &Order, args: Up, output: &Output) -> Result<Session, Error> {
+fn enter(global: &Global, order: &Order, args: Up, output: &Output) -> Result<Session, Error> {
     let tell = |word: &str| output.say(word);
     let engine = match find_or_start(&locate::places()?, order, &tell)? {
         Found::Started(running, owned) => return Ok(Session::own(*running, owned, &order.up, args, output)),
@@ -77,7 +78,7 @@ fn enter(order: &Order, args: Up, output: &Output) -> Result<Session, Error> {
         Attached::Leaving(why) => {
             // It may only hang, where it did not say that it ends.
             let says_so = matches!(why, CallError::Refused(Problem::Ending));
-            Err(if wait_for_end(&engine, says_so, &tell) { again() } else { why.into() })
+            Err(if wait_for_end(&engine, says_so, &tell) { again(global.called_in.as_deref()) } else { why.into() })
         }
     }
 }
@@ -104,6 +105,8 @@ struct Session {
     args: Up,
     /// The manifest, where it was named by `-f`, or is the demo's.
     named: Option<PathBuf>,
+    /// The folder in which it was called, where that is not the current one.
+    called_in: Option<PathBuf>,
     client: Client,
     identity: Identity,
     /// The engine's state, where the logs are.
@@ -152,6 +155,7 @@ impl Session {
         Ok(Attached::Yes(Box::new(Self {
             args,
             named: named(up),
+            called_in: None,
             identity,
             client,
             state: engine.state.clone(),
@@ -168,6 +172,7 @@ impl Session {
         Self {
             args,
             named: named(up),
+            called_in: None,
             client: locate::client(&running.socket, running.identity.pid, output),
             state: running.identity.state(),
             identity: running.identity,
@@ -215,14 +220,9 @@ impl Session {
             return ui::heard(&self.client, &self.identity, self.owned.take(), output).await;
         }
         if output.is_terminal() && !self.args.no_tui && !judges && !output.json {
-            let owned = self.owned.take();
-            return ui::show(
-                &self.client,
-                &self.identity,
-                (owned, ui::Begin { mouse: self.args.mouse, ..ui::Begin::default() }),
-                output,
-            )
-            .await;
+            let (up, owned) = (Some(ui::Again { called_in: self.called_in.take() }), self.owned.take());
+            let begin = ui::Begin { mouse: self.args.mouse, up, owned, ..ui::Begin::default() };
+            return ui::show(&self.client, &self.identity, begin, output).await;
         }
         self.stream(output).await
     }
@@ -230,8 +230,11 @@ impl Session {
     /// Leaves the engine to itself, after waiting where that was asked for.
     async fn leave(mut self, output: &Output) -> Result<ExitCode, Error> {
         // Whatever comes of the waiting, the services stay: one looks into what failed while the rest runs.
-        if let Some(owned) = self.owned.take() {
-            owned.release();
+        match self.owned.take() {
+            Some(owned) if self.args.hand_over => {
+                owned.give(stdin()).map_err(|error| Error::failed(format!("nobody takes the engine: {error}")))?;
+            }
+            owned => owned.into_iter().for_each(Owned::release),
         }
         if self.args.wait {
             let begun = Instant::now();

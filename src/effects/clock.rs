@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 
 use crate::supervise::Moment;
 
@@ -14,6 +14,11 @@ pub fn instant() -> Instant {
 /// The wall's time, UTC.
 pub fn utc() -> Timestamp {
     Timestamp::now()
+}
+
+/// The zone of this machine's clock, as `TZ` and `/etc/localtime` have it; UTC where they have none.
+pub fn zone() -> TimeZone {
+    TimeZone::system()
 }
 
 /// Counts from its creation. It also knows the wall time of that moment, so that moments can be shown.

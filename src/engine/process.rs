@@ -91,7 +91,7 @@ impl From<Refusal> for Reply {
 async fn run_engine(order: Order, launcher: Process, owner: &UnixStream) -> Result<(), Reply> {
     let program = environment::program()
         .map_err(|error| Refusal::surroundings(format!("this program cannot be found: {error}")))?;
-    let draft = Draft::new(launcher, order.load.clone(), environment::shell(), program, order.up.color)
+    let draft = Draft::new(launcher, order.load.clone(), environment::shell_of_services(), program, order.up.color)
         .await
         .map_err(Refusal::Asked)?;
     let places = Places::find().map_err(|error| Refusal::surroundings(error.to_string()))?;

@@ -1,6 +1,7 @@
 //! Finding the engine of a workspace, or starting one.
 
 use std::io::{BufRead, BufReader};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -19,6 +20,21 @@ impl Owned {
     /// Lets go of the engine: it runs on when this process ends.
     pub fn release(self) {
         owner::release(self.0);
+    }
+
+    /// Gives the engine to whoever has the other end of a socket. An error where nobody is there; the engine ends then.
+    pub fn give(self, to: impl AsFd) -> std::io::Result<()> {
+        owner::give(&self.0, to.as_fd())
+    }
+
+    /// Takes an engine as soon as it is given; none where the other end closes without.
+    pub async fn given(from: &UnixStream) -> Option<Self> {
+        owner::given(from).await.map(Self)
+    }
+
+    /// Takes an engine that was given; none where none was.
+    pub fn take(from: &UnixStream) -> Option<Self> {
+        owner::take(from).map(Self)
     }
 }
 

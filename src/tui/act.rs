@@ -59,7 +59,7 @@ impl App {
         match key.code {
             KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => self.end(),
             KeyCode::Char('s' | 'S' | 'y') | KeyCode::Enter => self.end(),
-            KeyCode::Char('l' | 'L' | 'd') => Some(Ask::Leave),
+            KeyCode::Char('l' | 'L' | 'd') => self.leave(),
             KeyCode::Esc | KeyCode::Char('n' | 'q') => None,
             _ => {
                 self.over = Over::Quit;
@@ -122,6 +122,7 @@ impl App {
             Action::Suspend => return Some(Ask::Suspend),
             Action::Mouse => return Some(self.toggle_mouse()),
             Action::Interrupt if self.running_here().is_some() => return self.running_here().map(Ask::EndRun),
+            Action::Interrupt if self.comes_late() => self.tell_late(),
             Action::Quit | Action::Interrupt if self.gone.is_some() => return Some(Ask::Close),
             Action::Start | Action::Stop | Action::Restart | Action::Attach | Action::Stream if self.gone.is_some() => {
                 self.refuse_without_engine();
@@ -132,9 +133,9 @@ impl App {
                 None => self.message = Some("no service is selected here".to_owned()),
             },
             Action::Stream => return Some(Ask::Stream),
-            Action::Start => return self.about_service(Ask::Start),
-            Action::Stop => return self.about_service(Ask::Stop),
-            Action::Restart => return self.about_service(Ask::Restart),
+            Action::Start => return self.about_service("starting", Ask::Start),
+            Action::Stop => return self.about_service("stopping", Ask::Stop),
+            Action::Restart => return self.about_service("restarting", Ask::Restart),
             Action::Quit if self.workspace.owned => self.over = Over::Quit,
             Action::Quit => return Some(Ask::Leave),
             Action::Interrupt => return self.interrupt(),
@@ -198,7 +199,7 @@ impl App {
 
     fn copy(&mut self) -> Option<Ask> {
         let text = match self.trail.top() {
-            _ if self.in_logs() => self.logs.selected().map(str::to_owned),
+            _ if self.in_logs() => self.logs.selected(),
             Page::Services => self.subject().map(|name| {
                 let url = self.group(&name).and_then(|group| group.lead()?.front_door().map(str::to_owned));
                 url.unwrap_or(name)
@@ -211,16 +212,21 @@ impl App {
             Page::Terminal(..) => Some(self.attached.text()),
             Page::Why(_) | Page::Topology | Page::Logs(_) => self.subject(),
         };
-        let first = text.as_ref()?.lines().next().unwrap_or_default().to_owned();
-        self.message = Some(format!("copied: {first}"));
+        let first = text.as_ref()?.lines().next().unwrap_or_default();
+        self.message = Some(match text.as_ref()?.lines().count() {
+            0 | 1 => format!("copied: {first}"),
+            count => format!("copied {count} lines: {first}"),
+        });
         text.map(Ask::Copy)
     }
 
-    fn about_service(&mut self, ask: impl Fn(String) -> Ask) -> Option<Ask> {
+    fn about_service(&mut self, doing: &str, ask: impl Fn(String) -> Ask) -> Option<Ask> {
         let subject = self.subject();
-        if subject.is_none() {
-            self.message = Some("no service is selected here".to_owned());
-        }
+        self.message = Some(match &subject {
+            // What comes of it may look like what was before.
+            Some(name) => format!("{doing} {name}…"),
+            None => "no service is selected here".to_owned(),
+        });
         subject.map(ask)
     }
 

@@ -1,10 +1,10 @@
 //! The dashboard's state, and what messages do to it. What keys do is `act`.
 
 use crossterm::event::{KeyEvent, KeyEventKind, MouseEvent};
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 use ratatui::layout::Position;
 
-use super::ending::Ending;
+use super::ending::{Ending, Heir};
 use super::keys::Keymap;
 use super::logs::Logs;
 use super::mouse::Spots;
@@ -33,12 +33,16 @@ pub struct Workspace {
     pub url: String,
     /// The engine ends with this dashboard unless it is told otherwise.
     pub owned: bool,
+    /// The words of the `up` that shows it, where it is one: with these it is started again.
+    pub up: Option<Vec<String>>,
 }
 
 /// What can happen.
 #[derive(Debug)]
 pub enum Msg {
     Key(KeyEvent),
+    /// What was pasted: a text, whatever is in it, and no keys.
+    Paste(String),
     Mouse(MouseEvent),
     /// Rows that changed.
     Rows(Changes),
@@ -73,6 +77,8 @@ pub enum Msg {
     Told(String),
     /// The engine is gone, and how it ended.
     Gone(Ending),
+    /// An engine that was started from here is this dashboard's own.
+    Owned,
 }
 
 /// What is to be asked of the engine or done by the loop.
@@ -85,6 +91,8 @@ pub enum Ask {
     Explain(String),
     /// Run a command of nagaya, which has this number.
     Run(u64, Vec<String>),
+    /// Run the `up` once more that this is, as the command of this number.
+    Again(u64),
     /// End the one of this number.
     EndRun(u64),
     /// Type this at the terminal that is shown.
@@ -196,6 +204,16 @@ pub struct App {
     pub page: usize,
     /// Cells of a row of a page, as last drawn.
     pub columns: u16,
+    /// What becomes of the engine that is started in the place of one that was ours.
+    pub(super) heir: Heir,
+    /// A command has failed since the engine ended.
+    pub(super) failed_since: bool,
+    /// The command that ended last, and when.
+    pub(super) last_end: Option<(u64, Timestamp)>,
+    /// The wall time, as of what comes next; whoever runs the dashboard tells it.
+    pub now: Timestamp,
+    /// Of whose clock times are shown.
+    pub zone: TimeZone,
     /// When what was drawn last is no longer true with time alone, as how long something has been up.
     pub redraw_at: Option<Timestamp>,
 }
@@ -235,6 +253,11 @@ impl App {
             pressed: None,
             page: 10,
             columns: 78,
+            heir: Heir::default(),
+            failed_since: false,
+            last_end: None,
+            now: Timestamp::UNIX_EPOCH,
+            zone: TimeZone::UTC,
             redraw_at: None,
         }
     }
@@ -317,6 +340,7 @@ impl App {
         match msg {
             Msg::Key(key) if key.kind != KeyEventKind::Release => return self.key(key),
             Msg::Key(_) => {}
+            Msg::Paste(text) => return self.paste(&text),
             Msg::Mouse(event) => return self.mouse(event),
             Msg::Rows(changes) => {
                 self.find_again();
@@ -327,22 +351,18 @@ impl App {
             Msg::LinesFrom(time, of, lines) => self.logs.take(Some(time), &of, lines),
             Msg::Why(name, told) => self.why.told(name, *told),
             Msg::Graph(graph) => self.topology.graph = graph,
-            Msg::Requests { first, requests } => {
-                if first {
-                    self.requests.clear();
-                }
-                self.requests.add(requests);
-            }
+            Msg::Requests { first, requests } => self.requests.take(first, requests),
             Msg::Routes(told) => self.routes.tell(told),
             Msg::Explained(path, Ok(story)) => self.routes.explained = Some((path, story)),
             Msg::Explained(_, Err(error)) => self.message = Some(error),
-            Msg::Tasks(told) => self.tasks.told = Some(told),
+            Msg::Tasks(told) => self.tasks.tell(told),
             Msg::Kept(kept) => self.tasks.runs.know(kept),
             Msg::Output(id, lines) => self.written(id, &lines),
             Msg::Ended(id, code) => return self.ended(id, code),
             Msg::Terminal(seat, told) => return self.told_of_terminal(&seat, told),
             Msg::Told(text) => self.message = Some(text),
             Msg::Gone(ending) => return self.lose(ending),
+            Msg::Owned => return self.regain(),
         }
         None
     }

@@ -1,25 +1,39 @@
 //! Commands of nagaya that are started from here. They do not wait for each other.
 
+use jiff::SignedDuration;
+
 use super::app::{App, Ask};
 use super::ending::returning;
 use super::keys::Action;
+use super::output::Output;
 use super::page::Page;
+
+/// What is pressed so long after the end of a run was meant for that.
+const LATE: SignedDuration = SignedDuration::from_secs(1);
 
 impl App {
     /// Runs a command of nagaya; where its output is to be seen, on its page.
     pub(super) fn run(&mut self, words: Vec<String>, show: bool) -> Option<Ask> {
         let words = returning(words);
-        let id = self.outputs.begin(&words, show || *self.trail.top() != Page::Output);
-        self.tasks.runs.begin(id, &words);
+        Some(Ask::Run(self.begin(&words, show), words))
+    }
+
+    /// Has room for a command; its number.
+    pub(super) fn begin(&mut self, words: &[String], show: bool) -> u64 {
+        let id = self.outputs.begin(words, show || *self.trail.top() != Page::Output);
+        self.tasks.runs.begin(id, words);
         if show {
             self.trail.open(Page::Output);
         }
-        Some(Ask::Run(id, words))
+        id
     }
 
     /// Runs the selected task; one that runs already is looked at.
     pub(super) fn run_task(&mut self) -> Option<Ask> {
-        let task = self.tasks.open()?;
+        let Some(task) = self.tasks.open() else {
+            self.message = self.tasks.told.is_none().then(|| "the tasks are not listed yet".to_owned());
+            return None;
+        };
         let running = self.outputs.last_of(|it| it.is_running() && it.is_run_of(&task)).map(|it| it.id);
         match running {
             Some(id) => {
@@ -58,6 +72,23 @@ impl App {
         shown.is_running().then_some(shown.id)
     }
 
+    /// Whether what is shown has ended so short a time ago that somebody may mean it who presses a key now.
+    pub(super) fn comes_late(&self) -> bool {
+        let is_shown =
+            |id: u64| *self.trail.top() == Page::Output && self.outputs.shown().is_some_and(|it| it.id == id);
+        // A clock that was set back tells of no end that is to come.
+        let is_late = |at| (SignedDuration::ZERO..LATE).contains(&self.now.duration_since(at));
+        self.last_end.is_some_and(|(id, at)| is_shown(id) && is_late(at))
+    }
+
+    /// Says what a key that came late has not done.
+    pub(super) fn tell_late(&mut self) {
+        let title = self.outputs.shown().map(Output::title).unwrap_or_default();
+        let key = self.keymap.first(self.place(), Action::Interrupt);
+        let does = if self.workspace.owned && self.gone.is_none() { "stops everything" } else { "leaves" };
+        self.message = Some(format!("`{title}` had ended already; a later {key} {does}"));
+    }
+
     /// Takes in lines of a command.
     pub(super) fn written(&mut self, id: u64, lines: &[String]) {
         self.outputs.add(id, lines);
@@ -68,6 +99,11 @@ impl App {
     pub(super) fn ended(&mut self, id: u64, code: Option<i32>) -> Option<Ask> {
         self.outputs.end(id, code);
         self.tasks.runs.end(id, code);
+        self.last_end = Some((id, self.now));
+        self.failed_since |= self.gone.is_some() && code != Some(0);
+        if let Some(leave) = self.end_regaining(id) {
+            return Some(leave);
+        }
         let output = self.outputs.of(id)?;
         let is_shown = self.outputs.shown().is_some_and(|it| it.id == id);
         let was_shift = output.words.first().is_some_and(|word| word == "shift");
@@ -80,7 +116,7 @@ impl App {
         self.end_boot(id);
         match self.next_shift.take_if(|_| was_shift) {
             Some(next) => self.run(next, false),
-            None => self.leave_after(code),
+            None => self.leave_after(),
         }
     }
 

@@ -17,7 +17,7 @@ use super::mouse::{Spot, row_of};
 use super::page::{Page, ROOTS};
 use super::prompt::{For, Prompt};
 use super::steady::steady;
-use super::text::{clean, fit, wrap_words};
+use super::text::{clean, fit, fit_end, wrap_words};
 use super::{logs, output, palette, requests, routes, services, tasks, terminal, topology, why};
 use crate::view::state_mark;
 
@@ -70,7 +70,7 @@ fn pages(app: &mut App, frame: &mut Frame<'_>, now: jiff::Timestamp) {
         Page::Requests => requests::draw(app, frame, body),
         Page::Trace(trace) => requests::draw_trace(app, frame, body, &trace),
         Page::Routes => routes::draw(app, frame, body),
-        Page::Tasks => tasks::draw(app, frame, body, now),
+        Page::Tasks => tasks::draw(app, frame, body),
         Page::Output => output::draw(app, frame, body),
         Page::Terminal(name, _) => terminal::draw(app, frame, body, &name),
     }
@@ -112,10 +112,22 @@ fn readiness(app: &App) -> (usize, usize) {
     (wanted.clone().filter(|group| group.is_settled()).count(), wanted.count())
 }
 
+/// How many services are still to be stopped, while all are: none of them is waited for to be ready then.
+fn left(app: &App) -> Option<usize> {
+    let groups = app.groups();
+    let left = groups.iter().filter(|group| group.is_there()).count();
+    let is_ending = left > 0 && !groups.iter().any(|group| group.is_wanted());
+    (app.stopping || is_ending).then_some(left)
+}
+
 /// A screen with no room for panes still tells what matters.
 fn tiny(app: &App, frame: &mut Frame<'_>) {
     let (settled, wanted) = readiness(app);
-    let count = if app.gone.is_some() { "no engine".to_owned() } else { format!("{settled}/{wanted}") };
+    let count = match left(app) {
+        _ if app.gone.is_some() => "no engine".to_owned(),
+        Some(left) => format!("stopping, {left}"),
+        None => format!("{settled}/{wanted}"),
+    };
     let mut lines = vec![Line::from(format!("{} {count}", app.workspace.name))];
     let trouble = app.services.iter().filter(|row| !row.settled && row.wanted);
     lines.extend(
@@ -131,14 +143,13 @@ fn header(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     let mut spans = vec![Span::styled(format!(" {} ", app.workspace.name), app.theme.title())];
     if app.gone.is_some() {
         spans.push(Span::styled(GONE, app.theme.bad()));
+    } else if let Some(left) = left(app) {
+        spans.push(Span::styled(format!("stopping, {left} left"), app.theme.bad()));
     } else {
         spans.push(Span::raw(format!("{settled}/{wanted} ready")));
         if failed > 0 {
             let word = if failed == 1 { "fails" } else { "fail" };
             spans.push(Span::styled(format!("  {failed} {word}"), app.theme.bad()));
-        }
-        if app.stopping {
-            spans.push(Span::styled("  stopping", app.theme.bad()));
         }
     }
     let width = usize::from(area.width);
@@ -185,10 +196,19 @@ pub fn border(app: &App, focused: bool) -> Style {
 /// What stands at the foot: what is typed, else what there is to say, else the keys.
 fn footer(app: &App, width: usize) -> Vec<Line<'static>> {
     let line = match (&app.over, &app.message, app.gone) {
-        (Over::Prompt(prompt), ..) => Line::from(format!(" {}{}█", prompt.sign(), prompt.text)),
+        (Over::Prompt(prompt), ..) => {
+            let lead = format!(" {}", prompt.sign());
+            // The cursor is at its end.
+            let room = width.saturating_sub(lead.width() + 1);
+            Line::from(format!("{lead}{}█", fit_end(&prompt.text, room)))
+        }
         (_, Some(message), _) => {
             let rows = wrap_words(&clean(message), width.saturating_sub(1));
             return rows.into_iter().map(|row| Line::from(format!(" {row}"))).collect();
+        }
+        (Over::Quit, None, _) => {
+            let keys = ANSWERS.map(|(_, key, does, _)| format!(" {} {does} ", key.trim())).concat();
+            Line::from(Span::styled(fit(keys.trim_end(), width), app.theme.faint()))
         }
         (_, None, Some(ending)) => without_engine(app, ending, width),
         (_, None, None) if !app.notices.is_empty() => {
@@ -208,8 +228,9 @@ fn without_engine(app: &App, ending: Ending, width: usize) -> Line<'static> {
         Ending::Killed => " the engine was killed, with all that it ran ",
     };
     let keys = [(Action::Boot, "starts it again"), (Action::Help, "help"), (Action::Quit, "quit")];
+    let own = app.running_here().map(|_| (Action::Interrupt, "end it"));
     let hint = |(action, word): (Action, &str)| format!(" {} {word} ", app.keymap.first(app.place(), action));
-    let keys: String = keys.map(hint).concat();
+    let keys: String = own.into_iter().chain(keys).map(hint).collect();
     let rest = fit(keys.trim_end(), width.saturating_sub(what.width()));
     Line::from(vec![Span::styled(fit(what, width), app.theme.bad()), Span::raw(rest)])
 }
@@ -284,18 +305,21 @@ fn help(app: &App, frame: &mut Frame<'_>, from: usize) {
     overlay(app, frame, title, lines, 68);
 }
 
+/// What one may answer who is asked: the key, what that does, and what more there is to say of it.
+const ANSWERS: [(KeyCode, &str, &str, &str); 3] = [
+    (KeyCode::Char('s'), "  s  ", "stop everything", ""),
+    (KeyCode::Char('l'), "  l  ", "leave it running", "; `nagaya ui` shows it again"),
+    (KeyCode::Esc, " Esc ", "stay", ""),
+];
+
 fn quit(app: &App, frame: &mut Frame<'_>) -> Vec<(Rect, Spot)> {
-    let answers = [
-        (KeyCode::Char('s'), "  s  ", "stop everything"),
-        (KeyCode::Char('l'), "  l  ", "leave it running; `nagaya ui` shows it again"),
-        (KeyCode::Esc, " Esc ", "stay"),
-    ];
     let mut lines = vec![Line::from("Stop the workspace, or leave it running?"), Line::default()];
     let above = lines.len();
-    let line = |(_, key, does)| Line::from(vec![Span::styled(key, app.theme.title()), Span::raw(does)]);
-    lines.extend(answers.map(line));
+    let line =
+        |(_, key, does, more)| Line::from(vec![Span::styled(key, app.theme.title()), Span::raw(does), Span::raw(more)]);
+    lines.extend(ANSWERS.map(line));
     let inner = overlay(app, frame, " quit ", lines, 52);
-    answers.into_iter().zip(above..).map(|((code, ..), row)| (row_of(inner, row), Spot::Answer(code))).collect()
+    ANSWERS.into_iter().zip(above..).map(|((code, ..), row)| (row_of(inner, row), Spot::Answer(code))).collect()
 }
 
 /// Paints a box over the middle; the area in it.

@@ -3,6 +3,16 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use vt100::{MouseProtocolEncoding, MouseProtocolMode, Screen};
 
+/// What was pasted, between marks for a program that has asked for them (DECSET 2004). Its lines end as Enter ends them, and
+/// it cannot end itself: no Esc is in it.
+pub fn pasted(text: &str, screen: &Screen) -> Vec<u8> {
+    let text = text.replace("\r\n", "\r").replace('\n', "\r").replace('\x1b', "");
+    match screen.bracketed_paste() {
+        true => format!("\x1b[200~{text}\x1b[201~").into_bytes(),
+        false => text.into_bytes(),
+    }
+}
+
 /// What a key is to a program that has asked for this; nothing, where a terminal sends nothing for it.
 pub fn key(key: KeyEvent, screen: &Screen) -> Vec<u8> {
     let mut out = Vec::new();
@@ -123,6 +133,14 @@ mod tests {
         let mut parser = vt100::Parser::new(24, 80, 0);
         parser.process(drawn);
         parser
+    }
+
+    #[test]
+    fn a_paste_is_marked_for_whoever_asked_and_cannot_end_itself() {
+        let mut parser = vt100::Parser::new(2, 20, 0);
+        assert_eq!(pasted("a\r\nb\nc", parser.screen()), b"a\rb\rc");
+        parser.process(b"\x1b[?2004h");
+        assert_eq!(pasted("a\x1b[201~b", parser.screen()), b"\x1b[200~a[201~b\x1b[201~");
     }
 
     #[test]

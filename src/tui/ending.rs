@@ -22,11 +22,28 @@ pub enum Ending {
     Killed,
 }
 
+/// What becomes of an engine that is started in the place of one that was ours.
+#[derive(Debug, Default)]
+pub(super) struct Heir {
+    /// The command that starts it, until it has handed it over, or has ended without.
+    boot: Option<u64>,
+    /// It was handed over, and nothing else was heard of it yet.
+    is_ours: bool,
+    /// Somebody leaves as soon as it is: only an owner can have it run on.
+    leaves: bool,
+}
+
 impl App {
     /// Takes in that the engine has come to its end. After a proper one there is nothing more to see.
     pub(super) fn lose(&mut self, ending: Ending) -> Option<Ask> {
+        let before = self.gone.replace(ending);
+        match before {
+            // One that is being started may still become ours; one that was is no more.
+            Some(_) => self.heir.is_ours = false,
+            None => self.heir = Heir::default(),
+        }
         // It is told anew to each page that asks.
-        if self.gone.replace(ending) == Some(ending) {
+        if before == Some(ending) {
             return None;
         }
         self.services.iter_mut().for_each(forget);
@@ -41,25 +58,75 @@ impl App {
         (ending == Ending::Proper && !self.outputs.is_any_running()).then_some(Ask::Close)
     }
 
-    /// Takes in that there is an engine again, which is nobody's here.
+    /// Takes in that there is an engine again, which is nobody's here unless it was started as one of ours. While the
+    /// command that starts it has not said so, it is taken to be: nobody leaves it or loses it unasked.
     pub(super) fn find_again(&mut self) {
         if self.gone.take().is_some() {
-            self.workspace.owned = false;
+            self.workspace.owned = std::mem::take(&mut self.heir.is_ours) || self.heir.boot.is_some();
+            self.failed_since = false;
             // All lines are told of again, by the other one.
             let of = self.logs.of.clone();
             self.logs.switch(of);
         }
     }
 
-    /// What follows the end of a command here, where the engine has ended meanwhile: one that failed is still to be read.
-    pub(super) fn leave_after(&mut self, code: Option<i32>) -> Option<Ask> {
+    /// Takes in that the engine is ours, whether it was heard of yet or not.
+    pub(super) fn regain(&mut self) -> Option<Ask> {
+        self.heir.boot = None;
+        match self.gone {
+            Some(_) => self.heir.is_ours = true,
+            None => self.workspace.owned = true,
+        }
+        self.leave_at_last()
+    }
+
+    /// Takes in that a command has ended: an engine that it has not handed over by now is somebody else's.
+    pub(super) fn end_regaining(&mut self, id: u64) -> Option<Ask> {
+        self.heir.boot.take_if(|boot| *boot == id)?;
+        // Where there is none, the next one may be ours again.
+        self.workspace.owned &= self.gone.is_some();
+        self.leave_at_last()
+    }
+
+    /// Leaves the engine running, once it is ours where it is about to be.
+    pub(super) fn leave(&mut self) -> Option<Ask> {
+        self.heir.leaves = self.heir.boot.is_some();
+        if self.heir.leaves {
+            self.message = Some("leaving when it has started".to_owned());
+            return None;
+        }
+        Some(Ask::Leave)
+    }
+
+    fn leave_at_last(&mut self) -> Option<Ask> {
+        let leaves = std::mem::take(&mut self.heir.leaves);
+        (leaves && !self.stopping).then_some(Ask::Leave)
+    }
+
+    /// What follows the end of a command here, where the engine has ended meanwhile: any that failed is still to be read.
+    pub(super) fn leave_after(&mut self) -> Option<Ask> {
         let is_over = self.gone == Some(Ending::Proper) && !self.outputs.is_any_running();
-        (is_over && code == Some(0)).then_some(Ask::Close)
+        (is_over && !self.failed_since).then_some(Ask::Close)
     }
 
     /// Starts what should run and does not, and the engine where that is gone.
     pub(super) fn boot(&mut self) -> Option<Ask> {
-        let ask = self.run(BOOT.map(str::to_owned).into(), false);
+        // One that runs was told of `--build` and `--scale` when it began, and perhaps of something else since.
+        let again = self.gone.and(self.workspace.up.clone());
+        let is_running =
+            |words: &Vec<String>| self.outputs.last_of(|it| it.is_running() && it.words == *words).is_some();
+        if again.as_ref().is_some_and(is_running) {
+            self.message = Some("it is being started already".to_owned());
+            return None;
+        }
+        let ask = match again {
+            Some(words) => {
+                let id = self.begin(&words, false);
+                self.heir = Heir { boot: self.workspace.owned.then_some(id), ..Heir::default() };
+                Some(Ask::Again(id))
+            }
+            None => self.run(BOOT.map(str::to_owned).into(), false),
+        };
         self.message =
             Some(if self.gone.is_some() { "starting it again" } else { "starting what is missing" }.to_owned());
         ask
@@ -67,7 +134,8 @@ impl App {
 
     /// Shows what a boot from here wrote that went wrong; one that went well is seen.
     pub(super) fn end_boot(&mut self, id: u64) {
-        let Some(boot) = self.outputs.of(id).filter(|it| it.words == BOOT) else { return };
+        let is_boot = |words: &Vec<String>| *words == BOOT || Some(words) == self.workspace.up.as_ref();
+        let Some(boot) = self.outputs.of(id).filter(|it| is_boot(&it.words)) else { return };
         self.message = None;
         if boot.progress != Progress::Ended(Some(0)) {
             self.outputs.show(id);

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use ratatui::style::Style;
 use ratatui::text::{Line as Row, Span};
+use unicode_width::UnicodeWidthStr;
 
 use super::app::App;
 use super::logs::Entry;
@@ -13,6 +14,9 @@ use crate::view::label;
 
 /// A longer name would push everything to the right.
 const WIDEST: usize = 20;
+/// Before lines where some are those that one came for.
+const MARKED: &str = "▶ ";
+const UNMARKED: &str = "  ";
 
 /// One log line as the rows that it takes.
 pub fn rows_of(app: &App, entry: &Entry, width: usize) -> Vec<Row<'static>> {
@@ -23,7 +27,8 @@ pub fn rows_of(app: &App, entry: &Entry, width: usize) -> Vec<Row<'static>> {
         None => Style::new(),
     };
     let with_times = width >= 60 && !app.logs.without_times;
-    let mut lead = if with_times { format!("{} ", entry.line.time.strftime("%H:%M:%S%.3f")) } else { String::new() };
+    let mut lead =
+        if with_times { format!("{} ", app.local(entry.line.time).strftime("%H:%M:%S%.3f")) } else { String::new() };
     if app.logs.of.len() > 1 {
         // With room for the number of an instance.
         let widest = app.logs.of.iter().map(|name| name.len() + 2).max().unwrap_or(0).min(WIDEST);
@@ -32,9 +37,9 @@ pub fn rows_of(app: &App, entry: &Entry, width: usize) -> Vec<Row<'static>> {
     }
     // Before all else, so that it is found at a glance.
     let gutter =
-        app.logs.mark.as_ref().map(|mark| if mark.has(entry.line.time, &entry.line.text) { "▶ " } else { "  " });
+        app.logs.mark.as_ref().map(|mark| if mark.has(entry.line.time, &entry.line.text) { MARKED } else { UNMARKED });
     let indent = lead.chars().count();
-    let width = width.saturating_sub(gutter.map_or(0, str::len).min(2));
+    let width = width.saturating_sub(gutter.map_or(0, UnicodeWidthStr::width));
     let room = width.saturating_sub(indent);
     let laid_out = app.logs.pretty.then(|| pretty(&shown.text)).flatten();
     let is_laid_out = laid_out.is_some();
@@ -48,7 +53,7 @@ pub fn rows_of(app: &App, entry: &Entry, width: usize) -> Vec<Row<'static>> {
     let mut begun = 0;
     for (at, text) in texts.into_iter().enumerate() {
         let lead = if at == 0 { lead.clone() } else { " ".repeat(indent) };
-        let gutter = gutter.map(|gutter| Span::styled(if at == 0 { gutter } else { "  " }, app.theme.title()));
+        let gutter = gutter.map(|gutter| Span::styled(if at == 0 { gutter } else { UNMARKED }, app.theme.title()));
         let mut spans: Vec<_> = gutter.into_iter().chain([Span::styled(lead, app.theme.faint())]).collect();
         spans.extend(highlighted(app, &text, style, (colors, begun)));
         begun += text.len();

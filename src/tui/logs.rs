@@ -16,6 +16,7 @@ use super::app::{App, Pane};
 use super::draw::{border, unknown};
 use super::lines::rows_of;
 use super::mark::Mark;
+use super::message::message;
 use super::mouse::Spot;
 use super::sgr::painted;
 use super::text::fit;
@@ -52,7 +53,18 @@ impl Entry {
         })
     }
 
-    fn text(&self) -> &str {
+    /// Whether it comes from where another comes from.
+    pub(super) fn is_beside(&self, other: &Self) -> bool {
+        let from = |it: &Self| (it.line.instance, it.line.stream);
+        self.service == other.service && from(self) == from(other)
+    }
+
+    /// Whether the next one from there is the rest of its line.
+    pub(super) fn continues(&self) -> bool {
+        self.line.continues
+    }
+
+    pub(super) fn text(&self) -> &str {
         &self.shown().text
     }
 }
@@ -195,10 +207,11 @@ impl Logs {
         word
     }
 
-    /// The last line on the screen.
-    pub fn selected(&self) -> Option<&str> {
+    /// The message of the last line on the screen, whole.
+    pub fn selected(&self) -> Option<String> {
         let end = (self.last() + 1).min(self.lines.len());
-        self.lines.range(..end).rev().find(|entry| self.is_shown(entry)).map(Entry::text)
+        let place = (0..end).rev().find(|place| self.lines.get(*place).is_some_and(|it| self.is_shown(it)))?;
+        Some(message(&self.lines, place))
     }
 
     /// The place of the last line on the screen.

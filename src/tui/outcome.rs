@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use ratatui::style::Style;
 
-use super::age::Age;
 use super::app::App;
 use super::tasks::Task;
 use crate::supervise::State;
@@ -136,10 +135,11 @@ fn ending(line: &str) -> Option<(&str, End)> {
     Some((name.trim_end(), end))
 }
 
-/// What came of a task, in words; and until when that is so, where it changes with time alone.
-pub fn told(app: &App, task: &Task, now: Timestamp) -> (String, Style, Option<Timestamp>) {
+/// What came of a task, in words. When it was is a time of the clock, as lines have theirs: an age would have to be drawn
+/// again while nothing happens.
+pub fn told(app: &App, task: &Task) -> (String, Style) {
     let theme = app.theme;
-    let plain = |word: &str, style: Style| (word.to_owned(), style, None);
+    let plain = |word: &str, style: Style| (word.to_owned(), style);
     let own = app.tasks.runs.runs.get(&task.id).or_else(|| app.tasks.runs.runs.get(&task.name));
     let kept = app.tasks.runs.kept.get(&task.id);
     let state = state(app, task);
@@ -157,9 +157,8 @@ pub fn told(app: &App, task: &Task, now: Timestamp) -> (String, Style, Option<Ti
                 End::Failed => ("failed", theme.bad()),
                 End::Ended => ("ended", theme.level("warn")),
             };
-            let age = at.map(|at| Age::new(at, now));
-            let ago = age.as_ref().map(|age| format!(" {} ago", age.text)).unwrap_or_default();
-            return (format!("{word}{ago}"), style, age.map(|age| age.until));
+            let at = at.map(|at| app.local(at).strftime(" %H:%M:%S").to_string()).unwrap_or_default();
+            return (format!("{word}{at}"), style);
         }
         None => {}
     }

@@ -53,8 +53,10 @@ impl Outputs {
     /// Has room for another command; its number.
     pub fn begin(&mut self, words: &[String], is_shown: bool) -> u64 {
         let ended = self.all.iter().filter(|it| !it.is_running()).count();
+        // What is shown may be read.
+        let is_old = |it: &Output| !it.is_running() && (is_shown || it.id != self.shown);
         if ended >= ENDED
-            && let Some(oldest) = self.all.iter().position(|it| !it.is_running())
+            && let Some(oldest) = self.all.iter().position(is_old)
         {
             self.all.remove(oldest);
         }
@@ -95,6 +97,11 @@ impl Outputs {
     pub fn before(&self) -> Option<u64> {
         let here = self.all.iter().position(|it| it.id == self.shown).unwrap_or(0);
         here.checked_sub(1).and_then(|at| self.all.get(at)).or(self.all.last()).map(|it| it.id)
+    }
+
+    /// The commands that go on, as they were typed.
+    pub fn running(&self) -> impl Iterator<Item = String> {
+        self.all.iter().filter(|it| it.is_running()).map(|it| it.words.join(" "))
     }
 
     /// Whether one of them goes on.

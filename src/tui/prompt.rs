@@ -59,6 +59,14 @@ impl Prompt {
         }
     }
 
+    /// Takes what was pasted as one line: an end of a line in it is no Enter.
+    pub fn paste(&mut self, text: &str) {
+        let line = text.trim_end_matches(['\r', '\n']).replace("\r\n", " ");
+        for c in line.chars().map(|c| if c.is_control() { ' ' } else { c }) {
+            self.key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE));
+        }
+    }
+
     /// Takes a key.
     pub fn key(&mut self, key: KeyEvent) -> Typed {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);

@@ -37,8 +37,12 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// Takes in new ones.
-    pub fn add(&mut self, requests: Vec<Request>) {
+    /// Takes in new ones; the first come in the place of all.
+    pub fn take(&mut self, first: bool, requests: Vec<Request>) {
+        if first {
+            self.list.clear();
+            self.selected = None;
+        }
         for request in requests {
             if self.list.len() == KEPT {
                 self.list.pop_front();
@@ -46,12 +50,6 @@ impl Requests {
             }
             self.list.push_back(request);
         }
-    }
-
-    /// Forgets all: they come again from the beginning.
-    pub fn clear(&mut self) {
-        self.list.clear();
-        self.selected = None;
     }
 
     /// Shows only those that match.

@@ -59,6 +59,12 @@ impl<'a> Group<'a> {
         self.0.iter().any(|row| row.wanted)
     }
 
+    /// Something of it is still to be stopped.
+    pub fn is_there(self) -> bool {
+        let is_over = |state| matches!(state, State::Completed | State::Failed | State::Stopped | State::Idle);
+        self.0.iter().any(|row| !row.is_external() && !is_over(row.state))
+    }
+
     /// One of its instances does not do what it should, and not because of others.
     pub fn fails(self) -> bool {
         let is_bad = |state| matches!(state, State::Unhealthy | State::Backoff | State::Failed);

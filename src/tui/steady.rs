@@ -50,14 +50,9 @@ fn keep(cells: &mut [Cell]) {
     }
 }
 
-/// Has a terminal clear the cells of each character that was kept whole before it draws that: one that finds it narrower
-/// would leave there what was there before.
-pub fn cleared(buffer: &mut Buffer) {
-    let is_whole = |cell: &&mut Cell| cell.diff_option == CellDiffOption::ForcedWidth(WIDE);
-    for cell in buffer.content.iter_mut().filter(is_whole) {
-        let symbol = format!("  \u{8}\u{8}{}", cell.symbol());
-        cell.set_symbol(&symbol);
-    }
+/// Whether a character was kept whole of which terminals disagree how wide it is; for us its cell and the next one are it.
+pub fn is_whole(cell: &Cell) -> bool {
+    cell.diff_option == CellDiffOption::ForcedWidth(WIDE)
 }
 
 /// The part of a character that all terminals agree on; nothing where that is all of it.
@@ -137,13 +132,5 @@ mod tests {
         let shown = |line| symbols(line).content.iter().map(|cell| cell.symbol().to_owned()).collect::<String>();
         assert_eq!([shown("🇯🇵x"), shown("🇯🇵xyz")], ["JPx".to_owned(), "🇯🇵 xyz".to_owned()]);
         assert_eq!(shown("👩\u{200d}👧ab"), "👩 ab");
-    }
-
-    #[test]
-    fn a_terminal_clears_before_it_draws_them() {
-        let mut buffer = symbols("❤\u{fe0f}abc");
-        cleared(&mut buffer);
-        assert_eq!(buffer.content[0].symbol(), "  \u{8}\u{8}❤\u{fe0f}");
-        assert_eq!(buffer.content[2].symbol(), "a");
     }
 }

@@ -1,6 +1,5 @@
 //! All tasks, of the manifest and of every runner in the workspace: found by a few letters, run, and what they wrote.
 
-use jiff::Timestamp;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -31,8 +30,8 @@ pub struct Task {
     pub keeps: bool,
 }
 
-/// Cells for what came of a task: `failed 59m ago`.
-const OUTCOME: usize = 14;
+/// Cells for what came of a task: `failed 21:14:03`.
+const OUTCOME: usize = 15;
 
 /// The page.
 #[derive(Debug, Default)]
@@ -58,10 +57,18 @@ impl Tasks {
         self.selected
     }
 
-    /// Moves.
+    /// Moves; before the list is there too, so that a key that comes early means the task that it will mean then.
     pub fn go(&mut self, by: isize) {
-        let last = self.shown().len().saturating_sub(1);
-        self.selected = self.selected.saturating_add_signed(by).min(last);
+        self.selected = self.selected.saturating_add_signed(by);
+        if self.told.is_some() {
+            self.selected = self.selected.min(self.shown().len().saturating_sub(1));
+        }
+    }
+
+    /// Takes in the list.
+    pub fn tell(&mut self, told: Result<Vec<Task>, String>) {
+        self.told = Some(told);
+        self.go(0);
     }
 
     /// Shows those that have these letters.
@@ -89,7 +96,7 @@ impl Tasks {
 }
 
 /// Paints the list.
-pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect, now: Timestamp) {
+pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     let shown = app.tasks.shown();
     let note = match app.tasks.filter.as_str() {
         "" => format!(" {} ", shown.len()),
@@ -123,12 +130,11 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect, now: Timestamp) {
     let rest = width.saturating_sub(names + OUTCOME + from + 5);
     let head = format!("{:<names$}  {:<OUTCOME$}  {:<from$} {}", "TASK", "LAST RUN", "RUNNER", "WHAT IT DOES");
     let mut lines = vec![Line::styled(cell(&head, width, false), app.theme.faint())];
-    let (mut spots, mut redraw_at) = (Vec::new(), None);
+    let mut spots = Vec::new();
     for place in seen {
         let task = shown[place];
         let about = task.description.as_deref().or(task.command.as_deref()).unwrap_or("");
-        let (outcome, style, until) = told(app, task, now);
-        redraw_at = redraw_at.into_iter().chain(until).min();
+        let (outcome, style) = told(app, task);
         let runner = format!("{} {}", task.runner, task.project);
         let line = Line::from(vec![
             Span::raw(cell(&clean(&task.name), names, false) + "  "),
@@ -141,6 +147,5 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect, now: Timestamp) {
     }
     frame.render_widget(Paragraph::new(lines), inner);
     app.spots.add(spots);
-    app.redraw_at = redraw_at;
     app.page = height;
 }

@@ -212,6 +212,13 @@ impl App {
         (!typed.is_empty()).then_some(Ask::Type(typed))
     }
 
+    /// Takes what was pasted for the program.
+    pub(super) fn paste_there(&mut self, text: &str) -> Option<Ask> {
+        self.attached.scroll(isize::MAX);
+        let typed = encode::pasted(text, self.attached.screen()?);
+        (!typed.is_empty()).then_some(Ask::Type(typed))
+    }
+
     /// Whether the mouse is over what the program draws.
     pub(super) fn is_over_terminal(&self, event: MouseEvent) -> bool {
         self.attached.area.contains(Position { x: event.column, y: event.row })

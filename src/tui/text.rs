@@ -1,8 +1,18 @@
 //! Text from services, made fit for a screen: no colours of its own, no control characters, tabs as spaces.
 
+use jiff::{Timestamp, Zoned};
 use ratatui::text::Line;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
+
+use super::app::App;
+
+impl App {
+    /// A time by the clock of whoever looks.
+    pub(super) fn local(&self, at: Timestamp) -> Zoned {
+        at.to_zoned(self.zone.clone())
+    }
+}
 
 /// One line without anything that could move the cursor.
 pub fn clean(text: &str) -> String {
@@ -48,6 +58,23 @@ pub fn fit(text: &str, width: usize) -> String {
         out.push('…');
     }
     out
+}
+
+/// The end of a text that fits a width, with an ellipsis where it was cut.
+pub fn fit_end(text: &str, width: usize) -> String {
+    if seen(text).map(|(_, wide)| wide).sum::<usize>() <= width {
+        return text.to_owned();
+    }
+    let mut used = usize::from(width > 0);
+    let mut kept = text.len();
+    for (at, character) in text.grapheme_indices(true).rev() {
+        used += character.width();
+        if used > width {
+            break;
+        }
+        kept = at;
+    }
+    format!("{}{}", if width > 0 { "…" } else { "" }, &text[kept..])
 }
 
 /// The beginning of a line that fits a width, with an ellipsis where it was cut.
@@ -131,6 +158,9 @@ mod tests {
         assert_eq!(wrap("a👩\u{200d}💻🇩🇪", 3), ["a👩\u{200d}💻", "🇩🇪"]);
         assert_eq!(fit("abcd", 3), "ab…");
         assert_eq!(fit("abcd", 0), "");
+        let ends = [5, 4, 3, 1, 0].map(|width| fit_end("ab長屋", width));
+        assert_eq!(ends, ["…長屋", "…屋", "…屋", "…", ""].map(str::to_owned));
+        assert_eq!(fit_end("ab長屋", 6), "ab長屋");
         assert_eq!(wrap("長屋abc", 4), ["長屋", "abc"]);
         assert_eq!(wrap_words("db is at db:54321", 10), ["db is at", "db:54321"]);
         assert_eq!(wrap_words("a longer-than-this b", 6), ["a long", "er-tha", "n-this", "b"]);

@@ -24,15 +24,7 @@ impl App {
             _ => {}
         }
         match (prompt.key(key), prompt.what) {
-            (Typed::More, what) => {
-                match what {
-                    For::Filter => self.keep(&prompt.text),
-                    For::Service => self.find_services(&prompt.text),
-                    For::Command(_) => prompt.what = For::Command(0),
-                    _ => {}
-                }
-                self.over = Over::Prompt(prompt);
-            }
+            (Typed::More, _) => self.go_on_typing(prompt),
             (Typed::GivenUp, For::Service) => self.find_services(""),
             (Typed::Given, For::Service) => self.find_services(&prompt.text),
             (Typed::GivenUp, For::Search) => drop(self.search_for("")),
@@ -61,6 +53,35 @@ impl App {
                 return Some(Ask::Type(format!("{}\n", prompt.text).into_bytes()));
             }
             (Typed::Given, For::Command(selected)) => return self.command(prompt, selected),
+        }
+        None
+    }
+
+    /// Shows at once what is found by what was typed so far.
+    fn go_on_typing(&mut self, mut prompt: Prompt) {
+        match prompt.what {
+            For::Filter => self.keep(&prompt.text),
+            For::Service => self.find_services(&prompt.text),
+            For::Command(_) => prompt.what = For::Command(0),
+            _ => {}
+        }
+        self.over = Over::Prompt(prompt);
+    }
+
+    /// Takes what was pasted, for a prompt or the program that has the keys. Nowhere else is it anything: its letters are keys
+    /// by chance, and one of them stops services.
+    pub(super) fn paste(&mut self, text: &str) -> Option<Ask> {
+        self.message = None;
+        match std::mem::replace(&mut self.over, Over::Nothing) {
+            Over::Prompt(mut prompt) => {
+                prompt.paste(text);
+                self.go_on_typing(prompt);
+            }
+            Over::Nothing if self.keys_are_of().is_some() => return self.paste_there(text),
+            over => {
+                self.over = over;
+                self.message = Some("nothing here takes text, so what was pasted was left alone".to_owned());
+            }
         }
         None
     }

@@ -94,7 +94,8 @@ pub fn flow() -> Flow {
 }
 
 pub fn app(owned: bool, colors: bool) -> App {
-    let workspace = Workspace { name: "shop".to_owned(), url: "http://shop.localhost:4480".to_owned(), owned };
+    let workspace =
+        Workspace { name: "shop".to_owned(), url: "http://shop.localhost:4480".to_owned(), owned, up: None };
     let mut app = App::new(workspace, Theme { colors }, Keymap::default());
     app.update(Msg::Rows(Changes { version: 1, whole: true, services: services(), notices: Vec::new() }));
     assert_eq!(app.wants().logs, ["web"]);

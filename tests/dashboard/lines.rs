@@ -3,7 +3,7 @@
 use crossterm::event::KeyCode;
 use jiff::{SignedDuration, Timestamp};
 use nagaya::telemetry::logs::Line;
-use nagaya::tui::{App, Keymap, Msg, Theme, Workspace};
+use nagaya::tui::{App, Ask, Keymap, Msg, Theme, Workspace};
 use ratatui::style::{Color, Modifier};
 
 use super::fixture::{app, full_app, key, lines, screen, terminal, type_text};
@@ -168,7 +168,7 @@ fn colours_stay_where_they_are_in_lines_that_are_broken_and_searched() {
 #[test]
 fn before_anything_was_read_nobody_says_that_nothing_was_written() {
     // Nor of services before the first word of the engine.
-    let workspace = Workspace { name: "shop".to_owned(), url: String::new(), owned: false };
+    let workspace = Workspace { name: "shop".to_owned(), url: String::new(), owned: false, up: None };
     let mut fresh = App::new(workspace, Theme { colors: false }, Keymap::default());
     let shown = screen(&mut fresh, 80, 24);
     assert!(shown.contains("│asking ") && shown.contains("│reading ") && !shown.contains("nothing written"), "{shown}");
@@ -182,4 +182,48 @@ fn before_anything_was_read_nobody_says_that_nothing_was_written() {
     app.update(Msg::Lines(app.wants().logs, Vec::new()));
     let shown = screen(&mut app, 80, 24);
     assert!(shown.contains("│nothing written yet "), "{shown}");
+}
+
+#[test]
+fn a_message_of_several_lines_is_copied_whole() {
+    let copied = |lines: &[(&str, &str, bool)], keys: &str| {
+        let mut app = app(false, true);
+        type_text(&mut app, "2");
+        let line = |(service, text, continues): &(&str, &str, bool)| {
+            let (_, mut line) = written(super::fixture::noon(), text);
+            line.continues = *continues;
+            ((*service).to_owned(), line)
+        };
+        app.update(Msg::Lines(app.wants().logs, lines.iter().map(line).collect()));
+        type_text(&mut app, keys);
+        match key(&mut app, KeyCode::Char('y')) {
+            Some(Ask::Copy(text)) => (text, screen(&mut app, 80, 24)),
+            other => panic!("{other:?}"),
+        }
+    };
+    // What another service writes meanwhile is no part of it.
+    let json = [
+        ("cart", "starting", false),
+        ("cart", "{", false),
+        ("cart", "  \"items\": [", false),
+        ("web", "GET / 200", false),
+        ("cart", "    1", false),
+        ("cart", "  ]", false),
+        ("cart", "}", false),
+    ];
+    let whole = "{\n  \"items\": [\n    1\n  ]\n}";
+    for keys in ["G", "Gk", "Gkkkk"] {
+        let (text, shown) = copied(&json, keys);
+        assert_eq!(text, whole, "{keys}");
+        assert!(shown.contains(" copied 5 lines: { "), "{shown}");
+    }
+    assert_eq!(copied(&json[..4], "G").0, "GET / 200");
+    // What is not whole is no object.
+    assert_eq!(copied(&json[..3], "G").0, "  \"items\": [");
+    assert_eq!(copied(&json[4..], "G").0, "}");
+    // A line that is too long for one record.
+    let long = [("cart", "one ", true), ("cart", "two ", true), ("web", "x", false), ("cart", "three", false)];
+    for keys in ["G", "Gkk"] {
+        assert_eq!(copied(&long, keys).0, "one two three");
+    }
 }

@@ -2,7 +2,7 @@
 
 use crossterm::event::KeyCode;
 use nagaya::runtime::Changes;
-use nagaya::tui::Msg;
+use nagaya::tui::{Ask, Msg};
 use serde_json::{Value, json};
 
 use super::fixture::{end, full_app, key, output, screen, type_text as go};
@@ -42,6 +42,37 @@ fn long_output_tells_where_one_is_and_is_searched() {
     assert!(!shown.contains("/error") && shown.contains("┌ ps "), "{shown}");
     key(&mut app, KeyCode::Esc);
     assert!(screen(&mut app, 80, 24).contains("┌ services "));
+}
+
+#[test]
+fn what_is_typed_is_seen_at_its_end() {
+    let mut app = full_app();
+    let path = format!("/svc/{}/end", "長い/".repeat(40));
+    go(&mut app, &format!("5/{path}"));
+    for width in [80, 79] {
+        let shown = screen(&mut app, width, 24);
+        let foot = shown.lines().last().unwrap().trim_start_matches('"');
+        let foot = foot.split('"').next().unwrap().trim_end();
+        assert!(foot.starts_with(" path: …") && foot.ends_with("/end█"), "{foot}");
+    }
+    assert_eq!(key(&mut app, KeyCode::Enter), Some(Ask::Explain(path)), "all of it is meant");
+}
+
+/// What is read stays, however many are run meanwhile.
+#[test]
+fn output_that_is_shown_is_kept() {
+    let mut app = full_app();
+    for _ in 0..20 {
+        go(&mut app, ":ps");
+        key(&mut app, KeyCode::Enter);
+        output(&mut app, &["what it wrote"]);
+        end(&mut app, Some(0));
+    }
+    // Back to the first of them, and something is run behind it.
+    go(&mut app, &"o".repeat(19));
+    go(&mut app, "U");
+    let shown = screen(&mut app, 80, 24);
+    assert!(shown.contains("┌ ps ") && shown.contains("what it wrote"), "{shown}");
 }
 
 #[test]

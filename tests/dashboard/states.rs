@@ -29,7 +29,8 @@ fn folded(screen: &str) -> String {
 
 /// A dashboard of these services, which have written these lines.
 fn of(rows: Vec<Service>) -> App {
-    let workspace = Workspace { name: "shop".to_owned(), url: "http://shop.localhost:4480".to_owned(), owned: true };
+    let workspace =
+        Workspace { name: "shop".to_owned(), url: "http://shop.localhost:4480".to_owned(), owned: true, up: None };
     let mut app = App::new(workspace, Theme { colors: true }, Keymap::default());
     app.update(Msg::Rows(Changes { version: 2, whole: true, services: rows, notices: Vec::new() }));
     write(&mut app, &[]);

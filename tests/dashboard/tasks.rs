@@ -1,6 +1,7 @@
 //! What came of tasks, beside each of them.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use jiff::tz::{TimeZone, offset};
 use jiff::{SignedDuration, Timestamp};
 use nagaya::runtime::Changes;
 use nagaya::tui::{App, Ask, Kept, Msg, Task, frame, text};
@@ -19,7 +20,7 @@ fn said(app: &mut App, task: &str, now: Timestamp) -> String {
     let shown = text(&frame(app, (80, 24), now));
     let line = shown.lines().find(|line| line.trim_start_matches('│').starts_with(task));
     let line = line.unwrap_or_else(|| panic!("no {task} in\n{shown}"));
-    line.chars().skip(1 + 10).take(14).collect::<String>().trim().to_owned()
+    line.chars().skip(1 + 10).take(15).collect::<String>().trim().to_owned()
 }
 
 /// Runs the first of the tasks and comes back to them.
@@ -38,20 +39,63 @@ fn a_run_is_told_beside_its_task_while_it_runs_and_when_it_has_ended() {
     assert_eq!(said(&mut app, "migrate", noon()), "running");
     assert_eq!(app.redraw_at, None, "it tells when it ends");
     end(&mut app, Some(0));
-    assert_eq!(said(&mut app, "migrate", noon()), "done 0s ago");
-    assert_eq!(app.redraw_at, Some(seconds(1)));
-    assert_eq!(said(&mut app, "migrate", seconds(3)), "done 3s ago");
-    assert_eq!(said(&mut app, "migrate", seconds(125)), "done 2m ago");
-    assert_eq!(app.redraw_at, Some(seconds(180)), "nobody looks again before it is another text");
+    assert_eq!(said(&mut app, "migrate", noon()), "done 12:00:00");
+    assert_eq!(said(&mut app, "migrate", seconds(125)), "done 12:00:00");
+    // By the clock of whoever looks.
+    app.zone = TimeZone::fixed(offset(9));
+    assert_eq!(said(&mut app, "migrate", seconds(125)), "done 21:00:00");
+    assert_eq!(app.redraw_at, None, "it is the same text for good");
     assert_eq!(said(&mut app, "build", seconds(125)), "not run here");
     run(&mut app, "nagaya:migrate");
     end(&mut app, Some(7));
-    assert_eq!(said(&mut app, "migrate", seconds(200)), "failed 0s ago");
+    assert_eq!(said(&mut app, "migrate", seconds(200)), "failed 12:03:20");
     run(&mut app, "nagaya:migrate");
     // By Ctrl-C.
     end(&mut app, None);
-    assert_eq!(said(&mut app, "migrate", seconds(300)), "ended 0s ago");
+    assert_eq!(said(&mut app, "migrate", seconds(300)), "ended 12:05:00");
     insta::assert_snapshot!("outcomes", screen(&mut app, 80, 24));
+}
+
+fn interrupt(app: &mut App) -> Option<Ask> {
+    app.update(Msg::Key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)))
+}
+
+/// Whoever presses it means the run, which is over while the finger comes down.
+#[test]
+fn a_ctrl_c_that_comes_late_for_a_run_is_not_taken_for_all() {
+    let at = |millis: i64| noon() + SignedDuration::from_millis(millis);
+    for (owned, all, does) in [(true, Ask::Down, "stops everything"), (false, Ask::Leave, "leaves")] {
+        let mut app = app(owned, true);
+        type_text(&mut app, ":ps");
+        key(&mut app, KeyCode::Enter);
+        app.now = at(0);
+        end(&mut app, Some(0));
+        app.now = at(900);
+        assert_eq!(interrupt(&mut app), None);
+        let told = format!(" `ps` had ended already; a later Ctrl-c {does} ");
+        assert!(screen(&mut app, 80, 24).contains(&told), "{told}");
+        app.now = at(1100);
+        assert_eq!(interrupt(&mut app), Some(all));
+    }
+    // A clock that is set back keeps nobody from leaving until it has caught up.
+    let mut app = app(false, true);
+    type_text(&mut app, ":ps");
+    key(&mut app, KeyCode::Enter);
+    app.now = at(0);
+    end(&mut app, Some(0));
+    app.now = at(-60_000);
+    assert_eq!(interrupt(&mut app), Some(Ask::Leave));
+    // One that is pressed twice ends the run and no more; on another page it never was the run's.
+    let mut app = super::fixture::app(true, true);
+    type_text(&mut app, ":ps");
+    key(&mut app, KeyCode::Enter);
+    app.now = at(0);
+    assert_eq!(interrupt(&mut app), Some(Ask::EndRun(newest(&app))));
+    end(&mut app, None);
+    app.now = at(200);
+    assert_eq!(interrupt(&mut app), None);
+    key(&mut app, KeyCode::Esc);
+    assert_eq!(interrupt(&mut app), Some(Ask::Down));
 }
 
 #[test]
@@ -73,12 +117,12 @@ fn a_run_that_was_typed_counts_and_one_that_only_looks_does_not() {
     }
     // By a short name; what is behind `--` is no task.
     typed(&mut app, "run build -- lint ", 0);
-    assert_eq!([said(&mut app, "build", noon()), said(&mut app, "lint", noon())], ["done 0s ago", "not run here"]);
+    assert_eq!([said(&mut app, "build", noon()), said(&mut app, "lint", noon())], ["done 12:00:00", "not run here"]);
     // Which of several failed is not known.
     typed(&mut app, "run npm:test make:lint ", 1);
     assert_eq!([said(&mut app, "test", noon()), said(&mut app, "lint", noon())], ["not run here", "not run here"]);
     typed(&mut app, "run npm:test make:lint ", 0);
-    assert_eq!([said(&mut app, "test", noon()), said(&mut app, "lint", noon())], ["done 0s ago", "done 0s ago"]);
+    assert_eq!([said(&mut app, "test", noon()), said(&mut app, "lint", noon())], ["done 12:00:00", "done 12:00:00"]);
 }
 
 #[test]
@@ -123,9 +167,9 @@ fn a_result_that_was_put_back_is_kept_and_one_whose_inputs_changed_is_old() {
     run(&mut app, "nagaya:migrate");
     app.update(Msg::Kept(vec![("nagaya:migrate".to_owned(), Kept::Changed)]));
     end(&mut app, Some(0));
-    assert_eq!(said(&mut app, "migrate", noon()), "done 0s ago");
+    assert_eq!(said(&mut app, "migrate", noon()), "done 12:00:00");
     app.update(Msg::Kept(vec![("nagaya:migrate".to_owned(), Kept::There)]));
-    assert_eq!(said(&mut app, "migrate", seconds(2)), "done 2s ago");
+    assert_eq!(said(&mut app, "migrate", seconds(2)), "done 12:00:00");
     app.update(Msg::Kept(vec![("nagaya:migrate".to_owned(), Kept::Changed)]));
     assert_eq!(said(&mut app, "migrate", seconds(3)), "changed since");
 }
@@ -140,10 +184,10 @@ fn what_a_run_needs_has_an_outcome_each() {
         &["build   | compiling", "lint    | from an earlier run, which took 12ms", "build   | done in 1.2s"],
     );
     let now = |app: &mut App| ["migrate", "build", "lint", "test"].map(|task| said(app, task, noon()));
-    assert_eq!(now(&mut app), ["running", "done 0s ago", "kept", "not run here"]);
+    assert_eq!(now(&mut app), ["running", "done 12:00:00", "kept", "not run here"]);
     output(&mut app, &["test    | failed with 2 after 3s", "migrate | not run: it needs test"]);
     end(&mut app, Some(2));
-    assert_eq!(now(&mut app), ["not run", "done 0s ago", "kept", "failed 0s ago"]);
+    assert_eq!(now(&mut app), ["not run", "done 12:00:00", "kept", "failed 12:00:00"]);
 }
 
 #[test]
@@ -163,13 +207,12 @@ fn tasks_run_beside_each_other_and_each_is_found_again() {
     assert_eq!(key(&mut app, KeyCode::Enter), None);
     let shown = screen(&mut app, 80, 24);
     assert!(shown.contains("of migrate") && !shown.contains("of build"), "{shown}");
-    let control_c = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
-    assert_eq!(app.update(Msg::Key(control_c)), Some(Ask::EndRun(first)));
+    assert_eq!(interrupt(&mut app), Some(Ask::EndRun(first)));
     app.update(Msg::Ended(first, None));
     let shown = screen(&mut app, 80, 24);
     assert!(shown.contains(" ended ┐") && !shown.contains("failed"), "{shown}");
     key(&mut app, KeyCode::Esc);
-    assert_eq!([said(&mut app, "migrate", noon()), said(&mut app, "build", noon())], ["ended 0s ago", "running"]);
+    assert_eq!([said(&mut app, "migrate", noon()), said(&mut app, "build", noon())], ["ended 12:00:00", "running"]);
     end(&mut app, Some(1));
     // What one that has ended wrote is still there.
     type_text(&mut app, "jo");

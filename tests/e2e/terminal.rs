@@ -97,6 +97,11 @@ fn the_owner_is_asked_and_stops_all_or_leaves_it() {
         // Whoever comes later only looks.
         let terminal = Terminal::open(&sandbox, (80, 24), "ui");
         terminal.shows("hello from web");
+        // A paste is no key: neither to stop nor to leave.
+        terminal.tmux(&["set-buffer", "xq"]).good();
+        terminal.tmux(&["paste-buffer", "-p"]).good();
+        terminal.shows("nothing here takes text");
+        assert_eq!(sandbox.row("web")["state"], "running");
         terminal.press(&["x"]);
         terminal.shows("stopped");
         assert_eq!(sandbox.row("web")["state"], "stopped");

@@ -58,4 +58,14 @@ fn a_name_that_is_not_found_is_told_with_what_may_be_the_reason() {
         "broken/package.json cannot be read: ",
         "web/Makefile cannot be read: it has 5 MiB",
     ]);
+    sandbox.write("api/Makefile", "$(foreach it,dev prod,$(eval up-$(it): ; @echo up))\n");
+    run(&sandbox, &["up-dev"])
+        .ended(125)
+        .says(&["there is no task `up-dev`", "api/Makefile has more than can be read: "]);
+}
+
+#[test]
+fn what_is_named_twice_runs_once() {
+    let sandbox = sandbox();
+    assert_eq!(run(&sandbox, &["t", "nox:t"]).good().out, "called: nox -s t\n");
 }

@@ -40,7 +40,7 @@ impl Asked {
         let declared: Option<Vec<usize>> = words.iter().map(|word| asked.declared(word)).collect();
         if let Some(declared) = declared.filter(|declared| !declared.is_empty()) {
             // The tree need not be looked through.
-            asked.targets = declared.into_iter().map(Target::Declared).collect();
+            asked.targets = each_once(declared).map(Target::Declared).collect();
             return Ok(asked);
         }
         let memories = locate::places().ok().map(|places| places.trees());
@@ -68,7 +68,7 @@ impl Asked {
             None => Target::Declared(place),
             Some(place) => Target::Found(Box::new(found[place].clone())),
         };
-        asked.targets = places.into_iter().map(target).collect();
+        asked.targets = each_once(places).map(target).collect();
         Ok(asked)
     }
 
@@ -106,8 +106,11 @@ impl Asked {
             false => word.clone(),
         };
         let words: Vec<String> = words.iter().map(spell).collect();
-        let new: Vec<Task> =
+        let mut new: Vec<Task> =
             words.iter().filter(|word| is_unknown(word)).flat_map(|word| called(word, found)).collect();
+        // Two words may be one task's.
+        new.sort_by(|one, other| one.id.cmp(&other.id));
+        new.dedup_by(|one, other| one.id == other.id);
         if !new.is_empty() {
             found.extend(new);
             *candidates = self.candidates(found);
@@ -169,7 +172,13 @@ impl Asked {
     }
 }
 
-/// Where a task may be that was not found: what could not be read.
+/// What is named twice is asked for once, as make has it.
+fn each_once(places: Vec<usize>) -> impl Iterator<Item = usize> {
+    let mut known = BTreeSet::new();
+    places.into_iter().filter(move |place| known.insert(*place))
+}
+
+/// Where a task may be that was not found: what could not be read, and what has names that only its runner knows.
 fn unread(root: &Path, sources: &[Source], problems: &[(PathBuf, String)]) -> impl Iterator<Item = String> {
     let shown = move |path: &Path| path.strip_prefix(root).unwrap_or(path).display().to_string();
     let files = sources.iter().filter_map(move |it| match &it.completeness {
@@ -177,7 +186,14 @@ fn unread(root: &Path, sources: &[Source], problems: &[(PathBuf, String)]) -> im
         Completeness::Complete | Completeness::Partial(_) => None,
     });
     let folders = problems.iter().map(move |(path, why)| format!("{} cannot be read: {why}", shown(path)));
-    files.chain(folders).take(MOST_UNREAD)
+    let gaps = sources.iter().filter_map(move |it| match &it.completeness {
+        Completeness::Partial(gaps) => {
+            let reasons: Vec<&str> = gaps.iter().map(|gap| gap.reason.as_str()).collect();
+            Some(format!("{} has more than can be read: {}", shown(&it.file), reasons.join(", ")))
+        }
+        Completeness::Complete | Completeness::Unreadable(_) => None,
+    });
+    files.chain(folders).chain(gaps).take(MOST_UNREAD)
 }
 
 /// More are for `nagaya tasks`.

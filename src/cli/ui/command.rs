@@ -1,6 +1,10 @@
 //! A command of nagaya in the dashboard: this very program once more, with its output on a page.
 
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::Stdio;
 
 use serde_json::Value;
@@ -10,6 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::api::Identity;
 use crate::effects::environment;
+use crate::engine::Owned;
 use crate::tasks::OWN;
 use crate::tui::{Kept, Msg, Task};
 
@@ -39,37 +44,16 @@ impl Own {
         Self { flags, root: folder.to_owned() }
     }
 
-    fn command(&self, words: &[String]) -> std::io::Result<Command> {
-        let mut command = Command::new(environment::program()?);
-        command
-            .args(&self.flags)
-            .args(words)
-            .env("NAGAYA_COLOR", "never")
-            .env("NAGAYA_NO_INPUT", "1")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
+    fn command(&self, words: &[String]) -> io::Result<Command> {
+        let mut command = program()?;
+        command.args(&self.flags).args(words);
         Ok(command)
     }
 
     /// Runs a command of a number to its end and tells what it writes, for as many columns as there are. It ends with this future.
     pub async fn run(self, (id, words): (u64, Vec<String>), columns: Option<u16>, messages: mpsc::Sender<Msg>) {
-        let started = self.command(&words).and_then(|mut command| {
-            command.envs(columns.map(|columns| ("COLUMNS", columns.to_string())));
-            command.spawn()
-        });
-        let mut child = match started {
-            Ok(child) => child,
-            Err(error) => {
-                let _ = messages.send(Msg::Output(id, vec![format!("it cannot be started: {error}")])).await;
-                let _ = messages.send(Msg::Ended(id, None)).await;
-                return;
-            }
-        };
-        let (out, err) = (child.stdout.take(), child.stderr.take());
-        tokio::join!(pass_on(id, out, &messages), pass_on(id, err, &messages));
-        let _ = messages.send(Msg::Ended(id, code(&mut child).await)).await;
+        let ended = to_its_end(self.command(&words), (id, columns), &messages).await;
+        let _ = messages.send(Msg::Ended(id, ended)).await;
     }
 
     /// All tasks: those of the manifest first, then those of every runner.
@@ -109,6 +93,95 @@ impl Own {
             said.lines().next().map_or_else(|| error.to_string(), str::to_owned)
         })
     }
+}
+
+/// The `up` that this process is, once more and with all its words.
+#[derive(Debug, Clone, Default)]
+pub struct Again {
+    /// The folder in which they were said, where that is not the current one.
+    pub called_in: Option<PathBuf>,
+}
+
+impl Again {
+    /// Runs it, to show nothing and come back; an engine that it starts is the heir's, where there is one, and else nobody's.
+    pub async fn run(self, id: u64, heir: Option<mpsc::UnboundedSender<Owned>>, messages: mpsc::Sender<Msg>) {
+        let (ours, command) = match self.command(heir.is_some()) {
+            Ok((ours, command)) => (ours, Ok(command)),
+            Err(error) => (None, Err(error)),
+        };
+        let mut end = pin!(to_its_end(command, (id, None), &messages));
+        let ended = match heir.zip(ours) {
+            Some((heir, ours)) => {
+                let hand_on = |owned: Option<Owned>| owned.map(|owned| heir.send(owned));
+                // At once, as whoever goes meanwhile goes as its owner.
+                let ended = tokio::select! {
+                    biased;
+                    owned = Owned::given(&ours) => {
+                        hand_on(owned);
+                        end.await
+                    }
+                    ended = &mut end => ended,
+                };
+                hand_on(Owned::take(&ours));
+                ended
+            }
+            None => end.await,
+        };
+        let _ = messages.send(Msg::Ended(id, ended)).await;
+    }
+
+    /// The command, and where it hands its engine over, if it does.
+    fn command(&self, hands_over: bool) -> io::Result<(Option<UnixStream>, Command)> {
+        let mut command = program()?;
+        // Where a flag may stand among these words is their own business, so it is told beside them.
+        command.args(environment::arguments().into_iter().skip(1)).env("NAGAYA_DETACH", "1");
+        if let Some(folder) = &self.called_in {
+            command.current_dir(folder);
+        }
+        if !hands_over {
+            return Ok((None, command));
+        }
+        let (ours, theirs) = UnixStream::pair()?;
+        command.env("NAGAYA_HAND_OVER", "1").stdin(OwnedFd::from(theirs));
+        Ok((Some(ours), command))
+    }
+}
+
+/// This program, to be told from here.
+fn program() -> io::Result<Command> {
+    let mut command = Command::new(environment::program()?);
+    command
+        .env("NAGAYA_COLOR", "never")
+        .env("NAGAYA_NO_INPUT", "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    Ok(command)
+}
+
+/// Runs a command to its end and tells what it writes; its code, where it ended by itself.
+async fn to_its_end(
+    command: io::Result<Command>,
+    (id, columns): (u64, Option<u16>),
+    messages: &mpsc::Sender<Msg>,
+) -> Option<i32> {
+    let started = command.and_then(|mut command| {
+        if let Some(columns) = columns {
+            command.env("COLUMNS", columns.to_string()).env(environment::OWN_COLUMNS, "1");
+        }
+        command.spawn()
+    });
+    let mut child = match started {
+        Ok(child) => child,
+        Err(error) => {
+            let _ = messages.send(Msg::Output(id, vec![format!("it cannot be started: {error}")])).await;
+            return None;
+        }
+    };
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    tokio::join!(pass_on(id, out, messages), pass_on(id, err, messages));
+    code(&mut child).await
 }
 
 fn declared_task(name: &str, task: &Value) -> Task {

@@ -124,6 +124,7 @@ impl Session {
                     }
                     Told::End => return self.hang_up().await.map(Some).map_err(failed),
                 },
+                Some(owned) = self.handed.recv() => self.inherit(owned),
                 Some(message) = self.inbox.recv() => self.hear(message),
                 ended = stream.next(output) => {
                     let end = ended?;
