@@ -13,6 +13,8 @@ from tools import DetachedNagaya
 SERVICES, RATE, PORT = 50, 50, 20300
 SIZE = (160, 50)
 BOOT_SECONDS, SETTLE_SECONDS = 60, 5
+# Ages are shown in seconds until they are minutes: what a screen does all day begins after that.
+AGES_SECONDS = 60
 
 
 class Dashboard(DetachedNagaya):
@@ -81,6 +83,7 @@ def watch(tool, started, looking, place, programs, seconds, row):
     is_tool = lambda pid: program(pid) not in (os.path.realpath(programs / "answers"), "")
     all_of_it = [pid for pid in started.family() if is_tool(pid)]
     watched = {"": [looking.pid], "all_": [*all_of_it, looking.pid]} if own else {"": all_of_it, "all_": all_of_it}
+    time.sleep(AGES_SECONDS)
     row |= measured("idle", looking, watched, seconds)
     over, failed = threading.Event(), []
     caller = threading.Thread(target=call, args=(where, over, failed))

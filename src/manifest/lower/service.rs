@@ -80,11 +80,8 @@ pub fn lower(
     let network = raw.network.as_ref().and_then(|word| word.value.0);
     let run = match is_container {
         true => {
-            let mut container = container::lower(&raw, context, problems)?;
-            if stateful {
-                container.settings.keep(name.as_str());
-            }
-            Run::Container(Box::new(container))
+            let keeper = stateful.then_some(name.as_str());
+            Run::Container(Box::new(container::lower(&raw, keeper, context, problems)?))
         }
         false => Run::Process(command(name, &raw, key, problems)?),
     };
