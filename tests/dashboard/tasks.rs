@@ -44,6 +44,7 @@ fn a_run_is_told_beside_its_task_while_it_runs_and_when_it_has_ended() {
     // By the clock of whoever looks.
     app.zone = TimeZone::fixed(offset(9));
     assert_eq!(said(&mut app, "migrate", seconds(125)), "done 21:00:00");
+    app.zone = TimeZone::UTC;
     assert_eq!(app.redraw_at, None, "it is the same text for good");
     assert_eq!(said(&mut app, "build", seconds(125)), "not run here");
     run(&mut app, "nagaya:migrate");
