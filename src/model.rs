@@ -28,7 +28,7 @@ mod user;
 mod watch;
 mod workspace;
 
-pub use command::Command;
+pub use command::{Command, spoken};
 pub use container::{
     Build, Container, HEALTH_INTERVAL, Image, Limits, Mount, Pull, Secret, SecretSource, Settings,
     Source as MountSource, Ulimit, volume_at,

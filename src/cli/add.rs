@@ -12,7 +12,7 @@ use super::output::Output;
 use super::run::{FoundTask, find_task};
 use super::{init, locate};
 use crate::effects::{fs, globs};
-use crate::manifest::{self, Addition, BuiltIn, TEMPLATES};
+use crate::manifest::{self, Addition, TEMPLATES, template_about};
 use crate::model::{ServiceName, TaskName};
 use crate::tasks::relative;
 
@@ -72,17 +72,58 @@ pub fn run(global: &Global, args: &Add, output: &Output) -> Result<ExitCode, Err
     }
 }
 
-/// The templates that come with nagaya.
+/// The templates that there are: the manifest's own, then those that come with nagaya and have no namesake among them.
 fn list(global: &Global, output: &Output) -> Result<ExitCode, Error> {
+    let mut all = own(global);
+    for it in TEMPLATES {
+        if !all.iter().any(|known| known.name == it.name) {
+            all.push(Listed { name: it.name.to_owned(), about: it.about().to_owned(), path: None });
+        }
+    }
     if global.json {
-        let row = |it: &BuiltIn| serde_json::json!({ "name": it.name, "about": it.about() });
-        output.json(&TEMPLATES.iter().map(row).collect::<Vec<_>>());
+        output.json(&all);
         return Ok(ExitCode::SUCCESS);
     }
-    for it in TEMPLATES {
-        output.line(&format!("{:<12} {}", it.name, it.about()));
+    let width = all.iter().map(|it| it.name.len()).max().unwrap_or(0).max(12);
+    for Listed { name, about, path } in &all {
+        let from = path.as_ref().map(|path| format!(" ({})", path.display())).unwrap_or_default();
+        output.line(format!("{name:<width$} {about}{from}").trim_end());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A template as a row.
+#[derive(Debug, serde::Serialize)]
+struct Listed {
+    name: String,
+    about: String,
+    /// The file of one that is the manifest's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<PathBuf>,
+}
+
+/// The templates in the folders that the manifest names, if there is one. The first of a name is the one that is used.
+fn own(global: &Global) -> Vec<Listed> {
+    let Ok(request) = locate::manifest(global) else { return Vec::new() };
+    let Some(file) = request.files.first() else { return Vec::new() };
+    let Ok(text) = fs::read_text(file) else { return Vec::new() };
+    let dir = file.parent().unwrap_or(Path::new("/"));
+    let mut found: Vec<Listed> = Vec::new();
+    for folder in manifest::template_folders(&text) {
+        let folder = dir.join(folder);
+        let mut files = fs::names(&folder).unwrap_or_default();
+        files.sort();
+        for file in files {
+            let Some(name) = file.strip_suffix(".yaml") else { continue };
+            if found.iter().any(|known| known.name == name) {
+                continue;
+            }
+            let path = folder.join(&file);
+            let about = template_about(&fs::read_text(&path).unwrap_or_default()).to_owned();
+            found.push(Listed { name: name.to_owned(), about, path: Some(path) });
+        }
+    }
+    found
 }
 
 fn template(global: &Global, wanted: &str, args: &AddTemplate, output: &Output) -> Result<ExitCode, Error> {

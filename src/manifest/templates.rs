@@ -23,7 +23,7 @@ use super::source::Span;
 use super::yaml;
 
 use choice::{Choice, choose};
-pub use library::{BUILT_IN, BuiltIn};
+pub use library::{BUILT_IN, about};
 
 /// Where templates and their programs are looked for.
 pub struct Place<'a> {
@@ -100,9 +100,7 @@ impl Read for Body {
 /// Puts templates in the place of their names, in a document whose versions are services already.
 pub fn expand(document: &mut Node, place: &Place<'_>, problems: &mut Problems) -> Bound {
     let Value::Map(entries) = &mut document.value else { return Vec::new() };
-    let own = entries.iter().find(|(key, _)| key.text == "templates").map(|(_, node)| node.clone());
-    let folders =
-        own.and_then(|node| OneOrMany::<At<String>>::read(&node, &mut Problems::default())).unwrap_or_default();
+    let folders = folders(entries);
     let Some((_, services)) = entries.iter_mut().find(|(key, _)| key.text == "services") else { return Vec::new() };
     let Value::Map(services) = &mut services.value else { return Vec::new() };
     let (mut bound, mut volumes) = (Vec::new(), Vec::new());
@@ -110,7 +108,7 @@ pub fn expand(document: &mut Node, place: &Place<'_>, problems: &mut Problems) -
         let Some((at, node)) = take(service, "template") else { continue };
         let Some(wanted) = OrBrief::<TemplateUse>::read(&node, problems).map(|it| it.0) else { continue };
         let user = User { name: &key.text, at: Span { start: at.span.start, ..node.span }, wanted: &wanted };
-        match user.lay_under(service, &folders.0, place, problems) {
+        match user.lay_under(service, &folders, place, problems) {
             Some((gift, volume)) => {
                 bound.push((key.text.clone(), gift));
                 volumes.extend(volume.map(|name| (name, user.at)));
@@ -121,6 +119,22 @@ pub fn expand(document: &mut Node, place: &Place<'_>, problems: &mut Problems) -
     }
     declare(volumes, entries);
     bound
+}
+
+/// The folders of a manifest's own templates, from the manifest's folder.
+fn folders(entries: &[(Key, Node)]) -> Vec<At<String>> {
+    let own = entries.iter().find(|(key, _)| key.text == "templates").map(|(_, node)| node);
+    own.and_then(|node| OneOrMany::read(node, &mut Problems::default())).unwrap_or_default().0
+}
+
+/// The folders of its own templates that a manifest's text names; what is wrong with the text is not told.
+pub fn template_folders(text: &str) -> Vec<String> {
+    let mut problems = Problems::default();
+    let source = problems.sources.add(Path::new("nagaya.yaml"), text);
+    match yaml::parse(source, &mut problems).map(|document| document.value) {
+        Some(Value::Map(entries)) => folders(&entries).into_iter().map(|it| it.value).collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// Declares volumes at the top of a manifest.
@@ -188,6 +202,7 @@ impl User<'_> {
             problems.push(problem.hint("`seed` is for templates of databases that are filled with files"));
             return None;
         }
+        self.look_for_seeds(place, problems);
         let own = std::mem::replace(service, Node { value: Value::Map(Vec::new()), span: self.at, tag: None });
         [both, form].into_iter().flatten().for_each(|part| merge_service(service, part, self.name));
         let volume = data.as_ref().map(|_| format!("{}-data", self.name));
@@ -233,6 +248,15 @@ impl User<'_> {
                 .push(Problem::error("unknown_key", format!("the template has no option `{name}`")).at(key).hint(hint));
         }
         options
+    }
+
+    /// Warns of files that are to fill fresh data and are not there; they may be made by the time they are needed.
+    fn look_for_seeds(&self, place: &Place<'_>, problems: &mut Problems) {
+        let seeds = self.wanted.seed.iter().flat_map(|it| &it.0);
+        for seed in seeds.filter(|seed| place.files.canonical(&place.dir.join(&seed.value)).is_err()) {
+            let problem = Problem::warning("missing_seed", format!("there is no `{}`", seed.value)).at(seed.span);
+            problems.push(problem.hint("fresh data is filled with it, and without it the service fails"));
+        }
     }
 
     /// The files that fill fresh data, as words of a shell.

@@ -61,6 +61,22 @@ impl Command {
     }
 }
 
+/// What a program and its arguments are called in messages: of what a shell is given its first line, which may be a
+/// comment that says what the lines below it do.
+pub fn spoken(argv: &[String]) -> String {
+    let [_, flag, script] = argv else { return argv.join(" ") };
+    if flag != "-c" {
+        return argv.join(" ");
+    }
+    let script = script.trim();
+    let first = script.lines().next().unwrap_or_default().trim_end();
+    match first.strip_prefix('#') {
+        Some(comment) => comment.trim_start().to_owned(),
+        None if first.len() < script.len() => format!("{first} …"),
+        None => first.strip_prefix("exec ").unwrap_or(first).to_owned(),
+    }
+}
+
 /// Lets a single command take the shell's place, as shells other than Debian's do by themselves: one process less,
 /// and signals and the process number are the program's own. A line that is more than one command stays as it is.
 fn replacing_shell(line: String) -> String {
@@ -121,6 +137,19 @@ mod tests {
         for line in others {
             assert_eq!(given(line), format!("{line} \"$@\""));
         }
+    }
+
+    #[test]
+    fn a_command_is_called_by_one_line() {
+        let called = |argv: &[&str]| spoken(&argv.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        assert_eq!(called(&["pg_isready", "-q"]), "pg_isready -q");
+        assert_eq!(called(&["grep", "-q", "x"]), "grep -q x");
+        assert_eq!(called(&["sh", "-c", "exec pg_isready -q"]), "pg_isready -q");
+        assert_eq!(called(&["sh", "-c", "a && b\n"]), "a && b");
+        assert_eq!(called(&["sh", "-c", "a\nb\n"]), "a …");
+        assert_eq!(called(&["sh", "-c", "# asks it\na\nb\n"]), "asks it");
+        assert_eq!(called(&["sh", "-c", ""]), "");
+        assert_eq!(called(&[]), "");
     }
 
     #[test]

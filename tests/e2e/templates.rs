@@ -117,6 +117,32 @@ fn mariadb_is_ready_when_it_takes_callers_in_also_after_a_crash_and_has_what_was
     }
 }
 
+/// Data keeps the password that it was made with. What is wrong is told by the database itself, where one looks.
+#[test]
+fn data_of_another_password_is_told() {
+    for (template, refusal) in [("postgres", "password authentication failed"), ("mariadb", "Access denied")] {
+        let services = |password: &str| {
+            format!("  db: {{ template: {{ name: {template}, options: {{ password: {password} }} }} }}\n")
+        };
+        let sandbox = workspace(Account::unprivileged(), "pod", &services("first"), "db");
+        sandbox.up();
+        sandbox.nagaya(&["down"]).good();
+        let manifest = fs::read_to_string(sandbox.path("nagaya.yaml")).unwrap();
+        sandbox.write("nagaya.yaml", manifest.replace("first", "second"));
+        sandbox.nagaya(&["up", "-d"]).good();
+        let why = || sandbox.nagaya(&["why", "db"]).out;
+        until("it is told", || why().contains(refusal));
+        let told = why();
+        assert!(told.contains("asks it as dependents do"), "{told}");
+        assert!(told.contains("the data is of other options (put them back, or `nagaya down --volumes`)"), "{told}");
+        assert!(!told.contains("second"), "a password is nobody's to read: {told}");
+        sandbox.nagaya(&["down"]).good();
+        sandbox.write("nagaya.yaml", &manifest);
+        sandbox.up();
+        sandbox.nagaya(&["down"]).good();
+    }
+}
+
 #[test]
 fn what_runs_at_its_times_is_there_once() {
     let sandbox = Sandbox::new("services:\n  cron: { command: 'true', schedule: '@yearly' }\n");
@@ -228,6 +254,10 @@ fn a_template_is_added_to_the_manifest() {
     let sandbox = Sandbox::new("# ours\nservices:\n  web: { command: run } # first\n");
     let list = sandbox.nagaya(&["add"]).good().out;
     assert!(list.contains("postgres     PostgreSQL, a relational database"), "{list}");
+    sandbox.write("kit/redis.yaml", "about: Ours, for all\nservice: { command: run }\n");
+    sandbox.write("own.yaml", "templates: kit\nservices: {}\n");
+    let own = sandbox.nagaya(&["-f", "own.yaml", "add"]).good().out;
+    assert!(own.starts_with("redis        Ours, for all (") && own.matches("redis ").count() == 1, "{own}");
     sandbox.nagaya(&["add", "redis", "--as", "cache", "--yes"]).good();
     let text = fs::read_to_string(sandbox.path("nagaya.yaml")).unwrap();
     assert_eq!(text, "# ours\nservices:\n  web: { command: run } # first\n  cache:\n    template: redis\n");

@@ -10,7 +10,7 @@ use nagaya::model::{Check, Form, MountSource, Piece, Readiness, Service, Workspa
 
 use crate::support::manifest::{Disk, shown};
 
-/// A disk on which every program is found, or none.
+/// A disk on which every program is found, in version 15.18, or none.
 struct Programs(Disk, bool);
 
 impl Files for Programs {
@@ -27,13 +27,18 @@ impl Files for Programs {
     }
 
     fn programs(&self, name: &str, _: Option<&str>, _: &[String]) -> (Vec<PathBuf>, Vec<PathBuf>) {
-        if self.1 { (vec![Path::new("/usr/bin").join(name)], Vec::new()) } else { Default::default() }
+        if self.1 { (vec![Path::new("/usr/lib/it/15/bin").join(name)], Vec::new()) } else { Default::default() }
+    }
+
+    fn version(&self, _: &Path) -> Option<String> {
+        Some("15.18".to_owned())
     }
 }
 
 fn loaded(template: &str, has_programs: bool) -> (Option<Workspace>, Problems) {
     let text = format!("services:\n  it: {{ template: {template} }}\n  app: {{ command: run, depends_on: [it] }}\n");
-    let disk = Programs(Disk::default().with("nagaya.yaml", &text), has_programs);
+    let disk = Disk::default().with("nagaya.yaml", &text).with("a.sql", "").with("db/b.sql", "");
+    let disk = Programs(disk, has_programs);
     let request = Request { files: vec!["/w/nagaya.yaml".into()], ..Request::default() };
     load(&request, &Shell::default(), &disk)
 }
@@ -47,6 +52,14 @@ fn made(template: &str, has_programs: bool) -> Option<Service> {
     }
     assert_eq!(shown(&problems), [""; 0], "{template}");
     Some(workspace.unwrap().service(0).clone())
+}
+
+#[test]
+fn a_program_is_asked_for_its_version_where_its_folder_does_not_tell_enough() {
+    for (version, is_here) in [("15", true), ("15.18", true), ("15.1", false), ("15.17", false), ("16", false)] {
+        let service = made(&format!("{{ name: postgres, run: host, version: '{version}' }}"), true);
+        assert_eq!(service.is_some(), is_here, "{version}");
+    }
 }
 
 /// The line of a template's file that begins so.
@@ -135,6 +148,8 @@ fn seeds_are_in_the_place_where_an_image_looks_for_them() {
         let seed = |path: &str, target: &str| (PathBuf::from(path), format!("{folder}/{target}"), true);
         assert_eq!(seeds, [seed("/w/db/b.sql", "01-b.sql"), seed("/w/a.sql", "02-a.sql")]);
     }
+    let (_, problems) = loaded("{ name: postgres, seed: [a.sql, c.sql] }", false);
+    assert!(shown(&problems)[0].contains("there is no `c.sql`") && !problems.has_errors(), "{:?}", shown(&problems));
     let (_, problems) = loaded("{ name: redis, seed: [a] }", false);
     assert!(shown(&problems)[0].contains("`redis` takes no `seed`"), "{:?}", shown(&problems));
 }

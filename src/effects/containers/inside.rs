@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::engine::{Engine, said};
 use super::words::Words;
 use crate::effects::survivors;
-use crate::model::show_duration;
+use crate::model::{show_duration, spoken};
 
 /// So much of what a command says is kept for a message.
 const MOST: usize = 500;
@@ -33,7 +33,7 @@ async fn run_until(
     mut words: Option<&mut Words>,
     mut is_over: watch::Receiver<bool>,
 ) -> Result<(), String> {
-    let shown = shown(&argv);
+    let shown = spoken(&argv);
     let options = CreateExecOptions {
         attach_stdout: Some(true),
         attach_stderr: Some(true),
@@ -96,7 +96,7 @@ impl Tries {
         argv: Vec<String>,
         timeout: Duration,
     ) -> Result<(), String> {
-        let shown = shown(&argv);
+        let shown = spoken(&argv);
         let turn = self.turn(container, &argv).map_err(|begun| {
             let since = show_duration(Duration::from_secs(begun.elapsed().as_secs()));
             format!("`{shown}` still runs since {since} ago in the container, and none is started beside it")
@@ -153,14 +153,6 @@ async fn end(engine: &Engine, container: &str, exec: &str) {
             _ if found.exit_code.is_some() => return,
             _ => tokio::time::sleep(PAUSE).await,
         }
-    }
-}
-
-/// A command as it was written: of one for the shell, what the shell is given.
-fn shown(argv: &[String]) -> String {
-    match argv {
-        [_, flag, line] if flag == "-c" => line.strip_prefix("exec ").unwrap_or(line).to_owned(),
-        words => words.join(" "),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::effects::process::Kin;
 use crate::effects::twins::Twins;
 use crate::effects::{environment, texts};
 use crate::launcher::Entering;
-use crate::model::{Image, NetworkMode, ProbeKind, Signal};
+use crate::model::{Image, NetworkMode, ProbeKind, Signal, spoken};
 use crate::plan::{PlannedCheck, Setup, Step, Work};
 use crate::supervise::{Fact, Incarnation, SetupRun};
 use crate::telemetry::logs::Stream;
@@ -55,7 +55,7 @@ impl Host {
             return;
         };
         let helpers = self.helpers.clone();
-        let shown = written(&argv);
+        let shown = spoken(&argv);
         let task = self.probe_task(service, incarnation, argv);
         tokio::spawn(async move {
             let result = match task {
@@ -263,13 +263,5 @@ impl Alone {
         let kin = Kin { pids: &self.pids, others: &self.others };
         let mut twins = self.twins.lock().unwrap_or_else(PoisonError::into_inner);
         twins.complaint(self.clock.now(), self.incarnation, self.port, kin).map_or(Ok(()), Err)
-    }
-}
-
-/// A command as it was written: of one for the shell, what the shell is given.
-fn written(argv: &[String]) -> String {
-    match argv {
-        [_, flag, line] if flag == "-c" => line.clone(),
-        words => words.join(" "),
     }
 }

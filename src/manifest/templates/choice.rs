@@ -48,7 +48,7 @@ pub fn choose(
     problems: &mut Problems,
 ) -> Option<Choice> {
     let version = wanted.version.as_ref().map(|it| it.value.clone());
-    let found = raw.host.as_ref().map(|host| programs(host, version.is_some(), place)).unwrap_or_default();
+    let found = raw.host.as_ref().map(|host| programs(host, version.as_deref(), place)).unwrap_or_default();
     let fits = |known: &Option<String>| match (&version, known) {
         (None, _) => true,
         (Some(wanted), Some(known)) => is_version(known, wanted),
@@ -81,15 +81,21 @@ pub fn choose(
 }
 
 /// The programs of a template and their versions, on PATH first, then the newest. A program whose path does not tell its
-/// version is asked for it, where that matters.
-fn programs(host: &Host, versions: bool, place: &Place<'_>) -> Vec<(PathBuf, Option<String>)> {
+/// version, or only the beginning of the one that is wanted, is asked for it.
+fn programs(host: &Host, wanted: Option<&str>, place: &Place<'_>) -> Vec<(PathBuf, Option<String>)> {
     let Some(name) = &host.program else { return Vec::new() };
     let path = place.shell.get("PATH").map(String::as_str);
     let places = host.places.clone().unwrap_or_default().0;
     let (on_path, mut elsewhere) = place.files.programs(name, path, &places);
     let told = |path: PathBuf| {
         let real = place.files.canonical(&path).unwrap_or_else(|_| path.clone());
-        let version = version_in(&real).or_else(|| versions.then(|| place.files.version(&path)).flatten());
+        let by_path = version_in(&real);
+        let is_told =
+            |wanted: &str| by_path.as_deref().is_some_and(|known| known == wanted || !is_version(wanted, known));
+        let version = match wanted.is_none_or(is_told) {
+            true => by_path,
+            false => place.files.version(&path).or(by_path),
+        };
         (path, version)
     };
     elsewhere.sort();

@@ -30,8 +30,13 @@ built_in! {
 impl BuiltIn {
     /// What it is, in a few words.
     pub fn about(&self) -> &'static str {
-        self.text.lines().find_map(|line| line.strip_prefix("about: ")).unwrap_or_default()
+        about(self.text)
     }
+}
+
+/// What the text of a template says that it is.
+pub fn about(text: &str) -> &str {
+    text.lines().find_map(|line| line.strip_prefix("about: ")).unwrap_or_default()
 }
 
 /// The names of those that come with nagaya, in a sentence.
