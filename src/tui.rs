@@ -7,6 +7,7 @@ mod act;
 mod age;
 mod app;
 mod commands;
+mod doing;
 mod draw;
 mod encode;
 mod ending;

@@ -53,6 +53,15 @@ fn a_tiny_terminal_still_tells_what_is_wrong() {
 }
 
 #[test]
+fn where_there_is_room_for_one_pane_it_is_the_one_that_keys_are_about() {
+    let mut app = app(true, true);
+    assert!(screen(&mut app, 30, 8).contains("web"));
+    assert_eq!(key(&mut app, KeyCode::Tab), None);
+    let logs = screen(&mut app, 30, 8);
+    assert!(!logs.contains("SERVICE") && logs.contains("INFO"), "{logs}");
+}
+
+#[test]
 fn help_lists_every_key() {
     let mut app = app(true, true);
     key(&mut app, KeyCode::Char('?'));
@@ -80,7 +89,20 @@ fn keys_act_on_the_selected_service() {
     assert_eq!(app.wants().logs, ["users"]);
     assert_eq!(key(&mut app, KeyCode::Char('r')), Some(Ask::Restart("users".to_owned())));
     // A failed one looks the same for a moment.
-    assert!(screen(&mut app, 80, 24).contains(" restarting users… "));
+    let shows = |app: &mut _| screen(app, 80, 24).contains(" restarting users… ");
+    let users = |state: &str, pid: u32| {
+        let services = vec![row("users", state, Some(50051), &json!({ "pid": pid, "cpu_percent": 7.0 }))];
+        Msg::Rows(Changes { version: 2, whole: false, services, notices: Vec::new() })
+    };
+    assert!(shows(&mut app));
+    for (state, pid, is_told) in [("ready", 4000, true), ("starting", 4001, true), ("ready", 4001, false)] {
+        app.update(users(state, pid));
+        assert_eq!(shows(&mut app), is_told, "{state}");
+    }
+    key(&mut app, KeyCode::Char('r'));
+    app.update(Msg::Told("restart users: it is not there any more".to_owned()));
+    app.update(users("ready", 4002));
+    assert!(screen(&mut app, 80, 24).contains("it is not there any more"), "that was not seen in its row");
     assert_eq!(key(&mut app, KeyCode::Char('x')), Some(Ask::Stop("users".to_owned())));
     assert_eq!(key(&mut app, KeyCode::Char('s')), Some(Ask::Start("users".to_owned())));
 }

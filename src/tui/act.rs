@@ -220,16 +220,6 @@ impl App {
         text.map(Ask::Copy)
     }
 
-    fn about_service(&mut self, doing: &str, ask: impl Fn(String) -> Ask) -> Option<Ask> {
-        let subject = self.subject();
-        self.message = Some(match &subject {
-            // What comes of it may look like what was before.
-            Some(name) => format!("{doing} {name}…"),
-            None => "no service is selected here".to_owned(),
-        });
-        subject.map(ask)
-    }
-
     pub(super) fn go(&mut self, by: isize) {
         if self.in_logs() {
             return match by {

@@ -4,6 +4,7 @@ use crossterm::event::{KeyEvent, KeyEventKind, MouseEvent};
 use jiff::{Timestamp, tz::TimeZone};
 use ratatui::layout::Position;
 
+use super::doing::Doing;
 use super::ending::{Ending, Heir};
 use super::keys::Keymap;
 use super::logs::Logs;
@@ -188,6 +189,7 @@ pub struct App {
     pub(super) shape: u64,
     pub over: Over,
     pub message: Option<String>,
+    pub(super) doing: Option<Doing>,
     /// What the engine has to say for as long as it holds.
     pub notices: Vec<String>,
     /// A stop of everything is under way.
@@ -245,6 +247,7 @@ impl App {
             shape: 0,
             over: Over::Nothing,
             message: None,
+            doing: None,
             notices: Vec::new(),
             stopping: false,
             gone: None,
@@ -342,10 +345,7 @@ impl App {
             Msg::Key(_) => {}
             Msg::Paste(text) => return self.paste(&text),
             Msg::Mouse(event) => return self.mouse(event),
-            Msg::Rows(changes) => {
-                self.find_again();
-                self.rows(changes);
-            }
+            Msg::Rows(changes) => self.rows(changes),
             Msg::Flow(flow) => self.traffic.add(flow),
             Msg::Lines(of, lines) => self.logs.take(None, &of, lines),
             Msg::LinesFrom(time, of, lines) => self.logs.take(Some(time), &of, lines),
@@ -368,6 +368,7 @@ impl App {
     }
 
     fn rows(&mut self, mut changes: Changes) {
+        self.find_again();
         let selected = self.groups().get(self.selected).map(|group| group.name().to_owned());
         self.notices = std::mem::take(&mut changes.notices);
         self.shape += u64::from(changes.whole);
@@ -377,6 +378,7 @@ impl App {
         self.selected = again.unwrap_or(self.selected).min(names.len().saturating_sub(1));
         self.marked.retain(|name| names.contains(name));
         self.stay_shown();
+        self.see_done();
     }
 
     /// Shows the lines of whom this page is about, where it shows lines.

@@ -10,7 +10,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph};
 use unicode_width::UnicodeWidthStr;
 
-use super::app::{App, Over};
+use super::app::{App, Over, Pane};
 use super::ending::Ending;
 use super::keys::Action;
 use super::mouse::{Spot, row_of};
@@ -23,6 +23,8 @@ use crate::view::state_mark;
 
 /// Below this, panes make no sense.
 const SMALLEST: (u16, u16) = (30, 8);
+/// Below this, there is room for one of two panes: the one that keys are about.
+const TWO_PANES: u16 = 8;
 /// In the place of how many services are ready.
 const GONE: &str = "the engine is gone";
 /// In the place of what only an engine knows, and was not told before it went.
@@ -56,6 +58,10 @@ fn pages(app: &mut App, frame: &mut Frame<'_>, now: jiff::Timestamp) {
         Layout::vertical([Constraint::Length(1), Constraint::Min(1), Constraint::Length(rows)]).areas(area);
     header(app, frame, head);
     match app.trail.top().clone() {
+        Page::Services if body.height < TWO_PANES => match app.pane {
+            Pane::Services => services::draw(app, frame, body, now),
+            Pane::Logs => logs::draw(app, frame, body),
+        },
         Page::Services => {
             let rows = u16::try_from(app.groups().len()).unwrap_or(u16::MAX).saturating_add(3);
             let half = body.height / 2;
