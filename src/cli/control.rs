@@ -3,10 +3,11 @@
 mod crashes;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 
-use super::args::Global;
+use super::args::{Global, duration};
 use super::error::Error;
 use super::locate::connect;
 use super::output::Output;
@@ -20,6 +21,9 @@ pub struct Named {
     /// Services
     #[arg(required = true)]
     pub services: Vec<String>,
+    /// How long to wait at most; what was asked for goes on
+    #[arg(long, value_name = "DURATION", value_parser = duration, env = "NAGAYA_WAIT_TIMEOUT")]
+    pub wait_timeout: Option<Duration>,
 }
 
 #[derive(Debug, Args)]
@@ -30,6 +34,9 @@ pub struct Restart {
     /// Stop what runs before the new one starts, also where both could be there at once
     #[arg(long)]
     pub recreate: bool,
+    /// How long to wait at most; what was asked for goes on
+    #[arg(long, value_name = "DURATION", value_parser = duration, env = "NAGAYA_WAIT_TIMEOUT")]
+    pub wait_timeout: Option<Duration>,
 }
 
 /// Asks for new instances, and returns when those before are gone. One that does not become ready leaves the old one
@@ -38,7 +45,7 @@ pub async fn restart(global: &Global, args: &Restart, output: &Output) -> Result
     let (client, engine) = connect(global, output)?;
     let before = client.services().await?;
     client.restart(&args.services, args.recreate).await?;
-    let settled = settle_after(&before, &client, &engine.state, &args.services, Goal::Ready, None, output);
+    let settled = settle_after(&before, &client, &engine.state, &args.services, Goal::Ready, args.wait_timeout, output);
     unless_crashing(settled, &client, &engine, &args.services).await?;
     show(&client, &args.services, output).await
 }
@@ -47,7 +54,7 @@ pub async fn restart(global: &Global, args: &Restart, output: &Output) -> Result
 pub async fn run(global: &Global, verb: &str, args: &Named, output: &Output) -> Result<ExitCode, Error> {
     let (client, engine) = connect(global, output)?;
     client.control(verb, &args.services).await?;
-    let settled = |goal| settle(&client, &engine.state, &args.services, goal, None, output);
+    let settled = |goal| settle(&client, &engine.state, &args.services, goal, args.wait_timeout, output);
     match verb {
         "stop" => settled(Goal::Stopped).await?,
         _ => unless_crashing(settled(Goal::Ready), &client, &engine, &args.services).await?,

@@ -213,6 +213,9 @@ fn hundreds_of_services_are_waited_for_from_the_first_moment() {
     // They never listen, so the wait is for nothing; but it is a wait, and no failure.
     sandbox.nagaya(&["up", "-d", "--wait", "--wait-timeout", "1s"]).ended(5);
     sandbox.nagaya(&["restart", "s0"]).good();
+    for verb in ["start", "restart"] {
+        sandbox.nagaya(&[verb, "s1", "--wait-timeout", "1s"]).ended(5).says(&["not there after 1", "s1"]);
+    }
     sandbox.nagaya(&["down"]).good();
     sandbox.empties();
 }
