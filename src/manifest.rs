@@ -26,5 +26,5 @@ pub use load::{Files, GUEST, Request, Shell, check_text, load};
 pub use problem::{Problem, Problems, Severity, did_you_mean};
 pub use schema::schema;
 pub use source::{Position, Source, Sources, Span};
-pub use templates::{BUILT_IN as TEMPLATES, about as template_about, template_folders};
+pub use templates::{BUILT_IN as TEMPLATES, about as template_about, is_name as is_template_name, template_folders};
 pub use yaml::print as print_yaml;

@@ -31,7 +31,7 @@ mod workspace;
 pub use command::{Command, spoken};
 pub use container::{
     Build, Container, HEALTH_INTERVAL, Image, Limits, Mount, Pull, Secret, SecretSource, Settings,
-    Source as MountSource, Ulimit, volume_at,
+    Source as MountSource, Ulimit,
 };
 pub use external::{BadUrl, External, Scheme};
 pub use graph::{Cycle, Graph};

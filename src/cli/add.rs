@@ -12,7 +12,7 @@ use super::output::Output;
 use super::run::{FoundTask, find_task};
 use super::{init, locate};
 use crate::effects::{fs, globs};
-use crate::manifest::{self, Addition, TEMPLATES, template_about};
+use crate::manifest::{self, Addition, TEMPLATES, is_template_name, template_about, template_folders};
 use crate::model::{ServiceName, TaskName};
 use crate::tasks::relative;
 
@@ -105,16 +105,16 @@ struct Listed {
 /// The templates in the folders that the manifest names, if there is one. The first of a name is the one that is used.
 fn own(global: &Global) -> Vec<Listed> {
     let Ok(request) = locate::manifest(global) else { return Vec::new() };
-    let Some(file) = request.files.first() else { return Vec::new() };
-    let Ok(text) = fs::read_text(file) else { return Vec::new() };
-    let dir = file.parent().unwrap_or(Path::new("/"));
+    let Some(dir) = request.files.first().and_then(|file| file.parent()) else { return Vec::new() };
+    let texts = request.files.iter().map(|file| fs::read_text(file).unwrap_or_default());
+    let folders: Vec<String> = texts.flat_map(|text| template_folders(&text)).collect();
     let mut found: Vec<Listed> = Vec::new();
-    for folder in manifest::template_folders(&text) {
+    for folder in folders {
         let folder = dir.join(folder);
         let mut files = fs::names(&folder).unwrap_or_default();
         files.sort();
         for file in files {
-            let Some(name) = file.strip_suffix(".yaml") else { continue };
+            let Some(name) = file.strip_suffix(".yaml").filter(|name| is_template_name(name)) else { continue };
             if found.iter().any(|known| known.name == name) {
                 continue;
             }

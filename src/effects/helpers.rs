@@ -50,6 +50,9 @@ struct Waiting {
 /// Helpers count from here, instances from 0.
 const HELPERS: u64 = 1 << 63;
 
+/// Characters of a line that have room in a message.
+const LONGEST: usize = 400;
+
 impl Helpers {
     /// Helpers of a workspace.
     pub fn new(launcher: Client, id: &str) -> Self {
@@ -181,5 +184,5 @@ async fn last_line(output: OwnedFd) -> String {
         kept.drain(..surplus);
     }
     let text = String::from_utf8_lossy(&kept);
-    text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("").trim().chars().take(200).collect()
+    text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("").trim().chars().take(LONGEST).collect()
 }

@@ -167,6 +167,8 @@ async fn lay_matrix(draft: &Draft, order: &Order, home: &Home) -> Result<Option<
         let removed = if is_there { fs::remove_folder(&folder) } else { Ok(()) };
         removed.map_err(|error| broken("the data of an earlier matrix cannot be removed", home, &error))?;
     }
+    let volumes = containers::remove_volumes(&home.volumes()).await.map_err(std::io::Error::other);
+    volumes.map_err(|error| broken("the volumes of an earlier matrix cannot be removed", home, &error))?;
     fs::remove(&home.routes())
         .map_err(|error| broken("the routes of an earlier matrix cannot be removed", home, &error))?;
     fs::make_private_folder(&home.data()).map_err(|error| broken("there is no place for data", home, &error))?;

@@ -23,7 +23,7 @@ use super::source::Span;
 use super::yaml;
 
 use choice::{Choice, choose};
-pub use library::{BUILT_IN, about};
+pub use library::{BUILT_IN, about, is_name};
 
 /// Where templates and their programs are looked for.
 pub struct Place<'a> {

@@ -164,25 +164,39 @@ impl Image {
 }
 
 impl Settings {
-    /// Has the workspace keep what a stateful service would otherwise lose with each of its containers.
-    pub fn keep(&mut self, service: &str) {
+    /// Gives a copy of a service volumes of its own: two servers on the same data would spoil it.
+    pub fn set_apart(&mut self, copy: &str) {
         for mount in &mut self.mounts {
-            if mount.source == Source::Anonymous {
-                mount.source = Source::Volume { name: volume_at(service, &mount.target), shared: false };
+            if let Source::Volume { name, shared: false } = &mut mount.source {
+                name.push_str(&format!(".{copy}"));
             }
         }
     }
 }
 
-/// The workspace's volume at a path of a stateful service where the manifest names none: `db.var.lib.db`. No two paths
+impl Mount {
+    /// The workspace's own volume that a service has there. What a stateful one has in a volume without a name is the
+    /// workspace's too, or it would be lost with each of its containers.
+    pub fn own_volume(&self, service: &str, stateful: bool) -> Option<String> {
+        match &self.source {
+            Source::Volume { name, shared: false } => Some(name.clone()),
+            Source::Anonymous if stateful => Some(volume_at(service, &self.target)),
+            _ => None,
+        }
+    }
+}
+
+/// The workspace's volume at a path of a stateful service where the manifest names none: `db.var.lib.db`. No two folders
 /// have the same.
 pub fn volume_at(service: &str, path: &str) -> String {
-    let mut name = format!("{service}.");
-    for byte in path.trim_matches('/').bytes() {
-        match byte {
-            b'/' => name.push('.'),
-            b'-' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => name.push(char::from(byte)),
-            other => name.push_str(&format!("_{other:02x}")),
+    let mut name = service.to_owned();
+    for part in path.split('/').filter(|part| !part.is_empty()) {
+        name.push('.');
+        for byte in part.bytes() {
+            match byte {
+                b'-' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => name.push(char::from(byte)),
+                other => name.push_str(&format!("_{other:02x}")),
+            }
         }
     }
     name
@@ -198,5 +212,21 @@ impl Container {
     /// The commands in it.
     pub fn commands(&self) -> impl Iterator<Item = &Command> {
         self.entrypoint.iter().chain(&self.command)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_folder_of_a_stateful_service_has_a_volume() {
+        assert_eq!(volume_at("db", "/var/lib/db"), "db.var.lib.db");
+        assert_eq!(volume_at("db", "/data//logs/"), "db.data.logs");
+        assert_eq!(volume_at("db", "/a.b_c"), "db.a_2eb_5fc");
+        assert_ne!(volume_at("db", "/a.b"), volume_at("db", "/a/b"));
+        let mount = Mount { source: Source::Anonymous, target: "/data".to_owned(), read_only: false };
+        assert_eq!(mount.own_volume("db", true).as_deref(), Some("db.data"));
+        assert_eq!(mount.own_volume("db", false), None);
     }
 }

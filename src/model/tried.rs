@@ -47,7 +47,14 @@ impl Tried {
     /// The version as a service. Names and numbers by which a service is reached from outside stay with the first, which
     /// leads to the others.
     fn version_of(&self, service: &Service) -> Service {
+        let mut run = service.run.clone();
+        if let Run::Container(container) = &mut run
+            && service.stateful
+        {
+            container.settings.set_apart(&self.version);
+        }
         Service {
+            run,
             name: self.name.clone(),
             version: Some(Version { of: self.of.clone(), name: self.version.clone() }),
             aliases: Vec::new(),

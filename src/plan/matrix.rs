@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::model::{Dependency, Graph, Leads, Part, Service, ServiceName, Version, Workspace, stand_in};
+use crate::model::{Dependency, Graph, Leads, Part, Run, Service, ServiceName, Version, Workspace, stand_in};
 
 use super::edges::references;
 
@@ -143,12 +143,15 @@ fn of(workspace: &Workspace, service: &Service, files: Option<&VersionFiles>) ->
 }
 
 fn copied(
-    service: Service,
+    mut service: Service,
     name: &ServiceName,
     combination: &Combination,
     leads: Arc<Leads>,
     base: &ServiceName,
 ) -> Service {
+    if let Run::Container(container) = &mut service.run {
+        container.settings.set_apart(&combination.name);
+    }
     Service {
         name: name.clone(),
         version: Some(Version { of: base.clone(), name: combination.name.clone() }),

@@ -133,8 +133,13 @@ fn data_of_another_password_is_told() {
         let why = || sandbox.nagaya(&["why", "db"]).out;
         until("it is told", || why().contains(refusal));
         let told = why();
-        assert!(told.contains("asks it as dependents do"), "{told}");
-        assert!(told.contains("the data is of other options (put them back, or `nagaya down --volumes`)"), "{told}");
+        assert!(told.contains("logs in as dependents do"), "{told}");
+        assert!(
+            told.contains(
+                "its data has another user or password (give these, or remove all data: nagaya down --volumes)"
+            ),
+            "{told}"
+        );
         assert!(!told.contains("second"), "a password is nobody's to read: {told}");
         sandbox.nagaya(&["down"]).good();
         sandbox.write("nagaya.yaml", &manifest);
@@ -255,8 +260,11 @@ fn a_template_is_added_to_the_manifest() {
     let list = sandbox.nagaya(&["add"]).good().out;
     assert!(list.contains("postgres     PostgreSQL, a relational database"), "{list}");
     sandbox.write("kit/redis.yaml", "about: Ours, for all\nservice: { command: run }\n");
-    sandbox.write("own.yaml", "templates: kit\nservices: {}\n");
-    let own = sandbox.nagaya(&["-f", "own.yaml", "add"]).good().out;
+    sandbox.write("kit/no.name.yaml", "service: { command: run }\n");
+    sandbox.write("base.yaml", "services: {}\n");
+    sandbox.write("own.yaml", "templates: kit\n");
+    let own = sandbox.nagaya(&["-f", "base.yaml", "-f", "own.yaml", "add"]).good().out;
+    assert!(!own.contains("no.name"), "{own}");
     assert!(own.starts_with("redis        Ours, for all (") && own.matches("redis ").count() == 1, "{own}");
     sandbox.nagaya(&["add", "redis", "--as", "cache", "--yes"]).good();
     let text = fs::read_to_string(sandbox.path("nagaya.yaml")).unwrap();

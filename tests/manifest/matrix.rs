@@ -120,6 +120,30 @@ fn isolated_combinations_share_nothing_but_what_lives_elsewhere() {
 }
 
 #[test]
+fn isolated_containers_have_volumes_of_their_own() {
+    let manifest = good(
+        "volumes: { data: {}, all: { external: true } }
+services:
+  db: { image: 'db:1', ports: 5432, stateful: true, volumes: ['data:/data', /more, 'all:/all'] }
+  app: { command: x, ports: 80, depends_on: [db] }
+",
+    );
+    let app = manifest.services["app"].name.clone();
+    let combination = |name: &str| Combination {
+        name: name.to_owned(),
+        versions: [(app.clone(), VersionFiles::Declared(app.clone()))].into(),
+    };
+    let two = Matrix { combinations: ["c1", "c2"].map(combination).into(), guest: None, isolate: true };
+    let workspace = combined(&manifest, &two);
+    for copy in ["c1", "c2"] {
+        let db = &workspace.services[&*format!("db-{copy}")];
+        let mounts = &db.container().unwrap().settings.mounts;
+        let own: Vec<_> = mounts.iter().map(|mount| mount.own_volume(db.name.as_str(), db.stateful)).collect();
+        assert_eq!(own, [Some(format!("data.{copy}")), Some(format!("db-{copy}.more")), None]);
+    }
+}
+
+#[test]
 fn a_service_is_apart_in_all_its_versions() {
     let manifest = good(
         "services:

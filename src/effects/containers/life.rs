@@ -175,7 +175,7 @@ async fn start(site: &Site, wanted: &Wanted, is_typed: bool) -> Result<Started, 
         .map_err(|error| format!("{} cannot be written: {error}", file.display()))?;
     let platform = container.image.platform.clone().unwrap_or_default();
     let options = CreateContainerOptions { name: Some(name.clone()), platform };
-    let body = body(wanted, &volumes::complete(&site.engine, wanted, container).await, site)?;
+    let body = body(wanted, &volumes::complete(&site.engine, wanted, container).await?, site)?;
     volumes::make(&site.engine, &body).await?;
     let created = match docker.create_container(Some(options.clone()), body.clone()).await {
         Err(error) if status(&error) == Some(409) => {

@@ -23,6 +23,7 @@ use tokio::runtime::Runtime;
 
 use super::clear::{Note, labels, remove};
 use super::engine::{Engine, said, status};
+use super::found::Absent;
 use super::network::{IMAGE, TAG, have_image};
 use super::volumes;
 use crate::effects::fs::{read_own, replace};
@@ -90,10 +91,7 @@ impl Vault {
     /// Those of a workspace; none where it has no volumes yet.
     pub fn open(home: &Home) -> Result<Option<Self>, String> {
         let Some(note) = Note::read(&home.volumes()) else { return Ok(None) };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| error.to_string())?;
-        let engine = runtime.block_on(Engine::at(note.engine)).map_err(|absent| absent.to_string())?;
-        Ok(Some(Self { engine, workspace: note.workspace, folder: folder(&home.data()), runtime }))
+        Self::at(home, note.workspace, Engine::at(note.engine)).map(Some)
     }
 
     /// The same of one that may have none yet, at the engine that is meant.
@@ -101,13 +99,22 @@ impl Vault {
         if let Some(vault) = Self::open(home)? {
             return Ok(vault);
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| error.to_string())?;
-        let engine = runtime.block_on(Engine::find()).map_err(|absent| absent.to_string())?;
-        let note = Note { workspace: home.id.clone(), engine: engine.place.clone() };
+        let vault = Self::at(home, home.id.clone(), Engine::find())?;
+        let note = Note { workspace: home.id.clone(), engine: vault.engine.place.clone() };
         let file = home.volumes();
         note.write(&file).map_err(|error| format!("{} cannot be written: {error}", file.display()))?;
-        Ok(Self { engine, workspace: note.workspace, folder: folder(&home.data()), runtime })
+        Ok(vault)
+    }
+
+    fn at(
+        home: &Home,
+        workspace: String,
+        engine: impl Future<Output = Result<Engine, Absent>>,
+    ) -> Result<Self, String> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| error.to_string())?;
+        let engine = runtime.block_on(engine).map_err(|absent| absent.to_string())?;
+        Ok(Self { engine, workspace, folder: folder(&home.data()), runtime })
     }
 
     fn used(&self) -> Result<BTreeMap<String, String>, Failed> {

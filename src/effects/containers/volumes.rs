@@ -10,7 +10,7 @@ use super::body::Wanted;
 use super::clear::{Note, filters};
 use super::engine::{Engine, said, status};
 use crate::effects::fs;
-use crate::model::{Mount, MountSource, volume_at};
+use crate::model::{Mount, MountSource};
 use crate::plan::{Planned, PlannedContainer};
 
 /// Whether a service may have a volume that is the workspace's own.
@@ -24,24 +24,40 @@ pub fn has_own(planned: &Planned) -> bool {
             .any(|mount| matches!(mount.source, MountSource::Volume { shared: false, .. }))
 }
 
-/// A container with all its mounts: what the image of a stateful one declares as a volume is the workspace's.
-pub async fn complete(engine: &Engine, wanted: &Wanted, container: &PlannedContainer) -> PlannedContainer {
+/// A container with all its mounts: what a stateful one has in volumes without a name, its image's too, is the workspace's.
+pub async fn complete(
+    engine: &Engine,
+    wanted: &Wanted,
+    container: &PlannedContainer,
+) -> Result<PlannedContainer, String> {
     let mut container = container.clone();
     if !container.stateful {
-        return container;
+        return Ok(container);
     }
-    let image = engine.docker.inspect_image(&wanted.image()).await;
-    // Where it is not there the making of the container says so.
-    let declared = image.ok().and_then(|image| image.config?.volumes).unwrap_or_default();
-    for target in declared {
+    let service = wanted.planned.name.as_str();
+    for target in declared(engine, &wanted.image()).await? {
         let is_same = |mount: &Mount| mount.target.trim_end_matches('/') == target.trim_end_matches('/');
         if !container.settings.mounts.iter().any(is_same) {
-            let name = volume_at(wanted.planned.name.as_str(), &target);
-            let source = MountSource::Volume { name, shared: false };
-            container.settings.mounts.push(Mount { source, target, read_only: false });
+            container.settings.mounts.push(Mount { source: MountSource::Anonymous, target, read_only: false });
         }
     }
-    container
+    for mount in &mut container.settings.mounts {
+        if let Some(name) = mount.own_volume(service, true) {
+            mount.source = MountSource::Volume { name, shared: false };
+        }
+    }
+    Ok(container)
+}
+
+/// The paths that an image declares as volumes. One that cannot be asked is none without: what would be written there
+/// would go with the container.
+async fn declared(engine: &Engine, image: &str) -> Result<Vec<String>, String> {
+    match engine.docker.inspect_image(image).await {
+        Ok(image) => Ok(image.config.and_then(|config| config.volumes).unwrap_or_default()),
+        // The making of the container says so.
+        Err(error) if status(&error) == Some(404) => Ok(Vec::new()),
+        Err(error) => Err(format!("the image {image} cannot be looked at: {}", said(&error))),
+    }
 }
 
 /// Makes those of a container that are the workspace's own; what is there stays as it is. What a mount has an engine make

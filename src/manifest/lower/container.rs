@@ -88,13 +88,8 @@ fn keys_of_containers(raw: &RawService) -> Vec<&'static str> {
     all.into_iter().filter_map(|(key, is_set)| is_set.then_some(key)).collect()
 }
 
-/// The container that is meant; `keeper` is the service's name where it is a stateful one.
-pub fn lower(
-    raw: &RawService,
-    keeper: Option<&str>,
-    context: &Context<'_>,
-    problems: &mut Problems,
-) -> Option<Container> {
+/// The container that is meant.
+pub fn lower(raw: &RawService, context: &Context<'_>, problems: &mut Problems) -> Option<Container> {
     let image = image(raw, context, problems)?;
     let command = |spec: Option<&At<crate::manifest::raw::CommandSpec>>, problems: &mut Problems| {
         let written = spec?;
@@ -106,11 +101,7 @@ pub fn lower(
         Some(command)
     };
     let (entrypoint, command) = (command(raw.entrypoint.as_ref(), problems), command(raw.command.as_ref(), problems));
-    let mut settings = settings(raw, context, problems);
-    if let Some(service) = keeper {
-        settings.keep(service);
-    }
-    Some(Container { image, entrypoint, command, settings })
+    Some(Container { image, entrypoint, command, settings: settings(raw, context, problems) })
 }
 
 fn image(raw: &RawService, context: &Context<'_>, problems: &mut Problems) -> Option<Image> {

@@ -79,10 +79,7 @@ pub fn lower(
     let (aliases, hostnames) = (aliases(&raw, problems), hostnames(&raw, problems));
     let network = raw.network.as_ref().and_then(|word| word.value.0);
     let run = match is_container {
-        true => {
-            let keeper = stateful.then_some(name.as_str());
-            Run::Container(Box::new(container::lower(&raw, keeper, context, problems)?))
-        }
+        true => Run::Container(Box::new(container::lower(&raw, context, problems)?)),
         false => Run::Process(command(name, &raw, key, problems)?),
     };
     let service = Service {

@@ -39,6 +39,11 @@ pub fn about(text: &str) -> &str {
     text.lines().find_map(|line| line.strip_prefix("about: ")).unwrap_or_default()
 }
 
+/// Whether a template may be called so, and thus a file of the user's own be one.
+pub fn is_name(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+}
+
 /// The names of those that come with nagaya, in a sentence.
 pub fn known() -> String {
     let names: Vec<&str> = BUILT_IN.iter().map(|it| it.name).collect();
@@ -47,8 +52,7 @@ pub fn known() -> String {
 
 /// The source of a template: a file of the folders that the manifest names comes first.
 pub fn find(name: &At<String>, folders: &[At<String>], place: &Place<'_>, problems: &mut Problems) -> Option<usize> {
-    let is_plain = name.value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
-    for folder in folders.iter().filter(|_| is_plain) {
+    for folder in folders.iter().filter(|_| is_name(&name.value)) {
         let path = place.dir.join(&folder.value).join(format!("{}.yaml", name.value));
         match own(&path, place, problems) {
             Ok(Some(source)) => return Some(source),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Docker;
 use super::services::{boxed, down};
-use crate::support::sandbox::{Account, Sandbox, finish};
+use crate::support::sandbox::{Account, Sandbox, finish, until};
 
 /// Does what the official image of PostgreSQL does: makes a database while nobody but itself can call, fills it, serves.
 const POSTGRES: &str = r#"#!/bin/bash
@@ -122,6 +122,26 @@ services:
 #[track_caller]
 pub(super) fn shell(sandbox: &Sandbox, line: &str) -> String {
     sandbox.nagaya(&["exec", "app", "--", "sh", "-ec", line]).good().out
+}
+
+#[test]
+fn a_container_tells_of_data_of_another_password() {
+    let docker = stocked();
+    let (_, version) = postgres();
+    let manifest = BACKING.replace("VERSION", &version).replace("WHERE", "container");
+    let sandbox = boxed(&docker, Account::unprivileged(), &manifest.replace(", seed: [seed.sql]", ""));
+    sandbox.up();
+    sandbox.nagaya(&["down"]).good();
+    let text = fs::read_to_string(sandbox.path("nagaya.yaml")).unwrap();
+    sandbox.write("nagaya.yaml", text.replace("database: shop", "database: shop, password: second"));
+    sandbox.nagaya(&["up", "-d", "db"]).good();
+    let why = || sandbox.nagaya(&["why", "db"]).out;
+    until("it is told", || why().contains("password authentication failed"));
+    assert!(why().contains("its data has another user or password"), "{}", why());
+    sandbox.write("nagaya.yaml", &text);
+    sandbox.up();
+    down(&docker, &sandbox);
+    sandbox.nagaya(&["down", "--volumes", "--yes"]).good();
 }
 
 #[test]
