@@ -6,6 +6,7 @@
 mod act;
 mod age;
 mod app;
+mod clock;
 mod commands;
 mod doing;
 mod draw;

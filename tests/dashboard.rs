@@ -18,8 +18,9 @@ use std::fs;
 use std::path::Path;
 
 use crossterm::event::KeyCode;
+use jiff::SignedDuration;
 use nagaya::runtime::Changes;
-use nagaya::tui::{Ask, Msg, frame, svg, text};
+use nagaya::tui::{App, Ask, Msg, frame, svg, text};
 use serde_json::{Value, json};
 
 use fixture::{app, full_app, key, lines, noon, row, screen, terminal};
@@ -89,22 +90,40 @@ fn keys_act_on_the_selected_service() {
     assert_eq!(app.wants().logs, ["users"]);
     assert_eq!(key(&mut app, KeyCode::Char('r')), Some(Ask::Restart("users".to_owned())));
     // A failed one looks the same for a moment.
-    let shows = |app: &mut _| screen(app, 80, 24).contains(" restarting users… ");
-    let users = |state: &str, pid: u32| {
-        let services = vec![row("users", state, Some(50051), &json!({ "pid": pid, "cpu_percent": 7.0 }))];
+    assert!(screen(&mut app, 80, 24).contains(" restarting users… "));
+    assert_eq!(key(&mut app, KeyCode::Char('x')), Some(Ask::Stop("users".to_owned())));
+    assert_eq!(key(&mut app, KeyCode::Char('s')), Some(Ask::Start("users".to_owned())));
+}
+
+#[test]
+fn what_was_asked_is_told_until_it_is_seen_and_for_a_moment_at_least() {
+    let mut app = app(false, true);
+    let at = |seconds: i64| noon() + SignedDuration::from_secs(seconds);
+    let told = |app: &mut App, seconds| text(&frame(app, (80, 24), at(seconds))).contains("restarting users…");
+    let users = |state: &str| {
+        let services = vec![row("users", state, Some(50051), &Value::Null)];
         Msg::Rows(Changes { version: 2, whole: false, services, notices: Vec::new() })
     };
-    assert!(shows(&mut app));
-    for (state, pid, is_told) in [("ready", 4000, true), ("starting", 4001, true), ("ready", 4001, false)] {
-        app.update(users(state, pid));
-        assert_eq!(shows(&mut app), is_told, "{state}");
+    key(&mut app, KeyCode::Char('j'));
+    // One that fails again looks the same all the while, and so does one that runs and is to be started.
+    for state in ["failed", "ready"] {
+        app.update(users(state));
+        app.now = at(0);
+        key(&mut app, KeyCode::Char('r'));
+        assert!(told(&mut app, 1), "{state}");
+        assert_eq!(app.redraw_at.map(|it| it <= at(2)), Some(true));
+        assert!(!told(&mut app, 2), "{state}");
+    }
+    app.now = at(0);
+    key(&mut app, KeyCode::Char('r'));
+    for (state, is_told) in [("stopping", true), ("starting", true), ("ready", false)] {
+        app.update(users(state));
+        assert_eq!(told(&mut app, 9), is_told, "{state}");
     }
     key(&mut app, KeyCode::Char('r'));
     app.update(Msg::Told("restart users: it is not there any more".to_owned()));
-    app.update(users("ready", 4002));
-    assert!(screen(&mut app, 80, 24).contains("it is not there any more"), "that was not seen in its row");
-    assert_eq!(key(&mut app, KeyCode::Char('x')), Some(Ask::Stop("users".to_owned())));
-    assert_eq!(key(&mut app, KeyCode::Char('s')), Some(Ask::Start("users".to_owned())));
+    app.update(users("ready"));
+    assert!(text(&frame(&mut app, (80, 24), at(9))).contains("it is not there any more"), "no row shows that");
 }
 
 #[test]

@@ -8,8 +8,9 @@ use std::process::Command;
 use super::error::Error;
 use crate::effects::environment;
 
-/// Begins again with the same words, in the folder that they were said in where that is another one than ours. An engine is a fork of its `up`, and a process that has once had a runtime may not be
-/// forked for that: descriptors would be inherited that a runtime keeps for the life of its process, and takes for its own.
+/// Begins again with the same words, in the folder that they were said in where that is another one than ours. An engine
+/// is a fork of its `up`, and a process that has once had a runtime may not be forked for that: descriptors would be
+/// inherited that a runtime keeps for the life of its process, and takes for its own.
 /// What this returns is why it could not be done.
 pub fn again(called_in: Option<&Path>) -> Error {
     let program = match environment::program() {

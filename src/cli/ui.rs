@@ -3,6 +3,7 @@
 mod attached;
 mod command;
 mod feeds;
+mod guard;
 mod kept;
 mod palette;
 mod plain;

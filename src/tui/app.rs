@@ -378,7 +378,6 @@ impl App {
         self.selected = again.unwrap_or(self.selected).min(names.len().saturating_sub(1));
         self.marked.retain(|name| names.contains(name));
         self.stay_shown();
-        self.see_done();
     }
 
     /// Shows the lines of whom this page is about, where it shows lines.

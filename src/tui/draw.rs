@@ -39,6 +39,7 @@ pub fn unknown(app: &App, meanwhile: &'static str) -> &'static str {
 pub fn draw(app: &mut App, frame: &mut Frame<'_>, now: jiff::Timestamp) {
     app.spots.clear();
     app.redraw_at = None;
+    let seen_at = app.see_done(now);
     app.tasks.runs.stamp(now);
     let area = frame.area();
     app.columns = area.width.saturating_sub(2).max(1);
@@ -46,6 +47,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>, now: jiff::Timestamp) {
         true => tiny(app, frame),
         false => pages(app, frame, now),
     }
+    app.redraw_at = app.redraw_at.into_iter().chain(seen_at).min();
     steady(frame.buffer_mut());
 }
 

@@ -72,9 +72,10 @@ impl App {
 
     /// Takes in that the engine is ours, whether it was heard of yet or not.
     pub(super) fn regain(&mut self) -> Option<Ask> {
-        self.heir.boot = None;
+        let is_awaited = self.heir.boot.take().is_some();
         match self.gone {
-            Some(_) => self.heir.is_ours = true,
+            // What was handed over late is one that is gone already.
+            Some(_) => self.heir.is_ours = is_awaited,
             None => self.workspace.owned = true,
         }
         self.leave_at_last()

@@ -1,18 +1,8 @@
 //! Text from services, made fit for a screen: no colours of its own, no control characters, tabs as spaces.
 
-use jiff::{Timestamp, Zoned};
 use ratatui::text::Line;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
-
-use super::app::App;
-
-impl App {
-    /// A time by the clock of whoever looks.
-    pub(super) fn local(&self, at: Timestamp) -> Zoned {
-        at.to_zoned(self.zone.clone())
-    }
-}
 
 /// One line without anything that could move the cursor.
 pub fn clean(text: &str) -> String {

@@ -131,6 +131,13 @@ fn what_was_ours_and_is_gone_makes_no_other_ours() {
     app.update(Msg::Gone(Ending::Killed));
     app.update(rows(services()));
     assert_eq!(key(&mut app, KeyCode::Char('q')), Some(Ask::Leave));
+    // Its end is heard of before it is handed over.
+    let (mut app, _) = starting_again();
+    app.update(rows(services()));
+    app.update(Msg::Gone(Ending::Killed));
+    app.update(Msg::Owned);
+    app.update(rows(services()));
+    assert_eq!(key(&mut app, KeyCode::Char('q')), Some(Ask::Leave));
 }
 
 /// Its other words were for when it began: `--build`, `--scale`, the only services to start.

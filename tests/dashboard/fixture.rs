@@ -97,6 +97,7 @@ pub fn app(owned: bool, colors: bool) -> App {
     let workspace =
         Workspace { name: "shop".to_owned(), url: "http://shop.localhost:4480".to_owned(), owned, up: None };
     let mut app = App::new(workspace, Theme { colors }, Keymap::default());
+    app.now = noon();
     app.update(Msg::Rows(Changes { version: 1, whole: true, services: services(), notices: Vec::new() }));
     assert_eq!(app.wants().logs, ["web"]);
     app.update(Msg::Lines(vec!["web".to_owned()], lines().into_iter().map(|line| ("web".to_owned(), line)).collect()));
