@@ -51,6 +51,25 @@ fn a_tiny_terminal_still_tells_what_is_wrong() {
     for (width, height) in [(0, 0), (1, 1), (3, 100), (300, 1), (30, 8), (29, 7)] {
         terminal(&mut app(true, true), width, height);
     }
+    // Keys do what they do elsewhere, so whom they are about is seen, and what is typed.
+    let mut app = app(true, true);
+    assert!(screen(&mut app, 20, 5).contains("> web"));
+    key(&mut app, KeyCode::Char('j'));
+    assert!(screen(&mut app, 20, 5).contains("> users"));
+    key(&mut app, KeyCode::Char('x'));
+    assert!(screen(&mut app, 20, 5).contains("stopping users…"));
+    key(&mut app, KeyCode::Char(':'));
+    key(&mut app, KeyCode::Char('u'));
+    assert!(screen(&mut app, 20, 5).contains(":u█"));
+}
+
+#[test]
+fn what_is_ready_and_the_pages_are_apart_however_narrow_it_is() {
+    for width in 30..80 {
+        let shown = text(&frame(&mut app(true, true), (width, 8), noon()));
+        let head = shown.lines().next().unwrap();
+        assert!(head.contains("2 fail ") || head.ends_with("2 fail"), "{width}: {head}");
+    }
 }
 
 #[test]

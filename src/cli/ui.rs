@@ -217,13 +217,19 @@ fn finish(left: Left, mut session: Session, state: &Path, output: &Output) -> Re
     let name = &session.app.workspace.name;
     session.app.outputs.running().for_each(|words| output.say(&format!("`{words}` was ended with the dashboard")));
     match (left, session.owned) {
-        (Left::Running, Some(owned)) => {
-            owned.release();
+        // Whoever says `up` may think that it is theirs.
+        (Left::Running, owned) if owned.is_some() || session.again.is_some() => {
+            if let Some(owned) = owned {
+                owned.release();
+            }
             output.say(&format!("{name} runs on; `nagaya ui` shows it again, `nagaya down` stops it"));
             Ok(ExitCode::SUCCESS)
         }
-        (Left::Running, None) => Ok(ExitCode::SUCCESS),
-        (Left::Gone, _) if session.killed => Err(Error::silent(Code::Interrupted)),
+        (Left::Running, _) => Ok(ExitCode::SUCCESS),
+        (Left::Gone, _) if session.killed => {
+            output.say(&format!("{name} was killed, and is down"));
+            Err(Error::silent(Code::Interrupted))
+        }
         (Left::Gone, _) if session.app.stopping => {
             output.say(&format!("{name} is down"));
             Ok(ExitCode::SUCCESS)

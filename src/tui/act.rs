@@ -74,8 +74,12 @@ impl App {
             self.message = Some("killing".to_owned());
             return Some(Ask::Kill);
         }
-        self.message = Some("stopping everything; Ctrl-c kills".to_owned());
+        self.tell_stopping();
         Some(Ask::Down)
+    }
+
+    pub(super) fn tell_stopping(&mut self) {
+        self.message = Some("stopping everything; Ctrl-c kills".to_owned());
     }
 
     /// What Ctrl-C does wherever no command runs here: all is stopped where it is ours, and else we leave.
@@ -136,6 +140,7 @@ impl App {
             Action::Start => return self.about_service("starting", Ask::Start),
             Action::Stop => return self.about_service("stopping", Ask::Stop),
             Action::Restart => return self.about_service("restarting", Ask::Restart),
+            Action::Quit if self.stopping => self.tell_stopping(),
             Action::Quit if self.workspace.owned => self.over = Over::Quit,
             Action::Quit => return Some(Ask::Leave),
             Action::Interrupt => return self.interrupt(),

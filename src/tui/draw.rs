@@ -141,7 +141,16 @@ fn tiny(app: &App, frame: &mut Frame<'_>) {
     lines.extend(
         trouble.map(|row| Line::from(format!("{} {} {}", state_mark(row.state), row.label(), row.state.word()))),
     );
-    frame.render_widget(Paragraph::new(lines), frame.area());
+    // Keys do here what they do elsewhere: what is typed is seen, what there is to say, and else whom they are about.
+    let area = frame.area();
+    let foot = match (&app.over, &app.message) {
+        (Over::Prompt(_), _) | (_, Some(_)) => footer(app, usize::from(area.width)).into_iter().next(),
+        _ => app.subject().map(|name| Line::from(format!("> {name}"))),
+    };
+    lines.truncate(usize::from(area.height).saturating_sub(1));
+    lines.resize(usize::from(area.height).saturating_sub(1), Line::default());
+    lines.extend(foot);
+    frame.render_widget(Paragraph::new(lines), area);
 }
 
 fn header(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
@@ -170,7 +179,7 @@ fn header(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     if app.gone.is_none() && used(&spans) + url.width() + used(&tabs) + 2 <= width {
         spans.push(Span::styled(url, app.theme.faint()));
     }
-    let gap = width.saturating_sub(used(&spans) + used(&tabs));
+    let gap = width.saturating_sub(used(&spans) + used(&tabs)).max(1);
     spans.push(Span::raw(" ".repeat(gap)));
     let mut x = used(&spans);
     for (at, tab) in tabs.chunks(2).enumerate() {

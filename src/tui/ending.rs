@@ -62,7 +62,11 @@ impl App {
     /// command that starts it has not said so, it is taken to be: nobody leaves it or loses it unasked.
     pub(super) fn find_again(&mut self) {
         if self.gone.take().is_some() {
+            let was_owned = self.workspace.owned;
             self.workspace.owned = std::mem::take(&mut self.heir.is_ours) || self.heir.boot.is_some();
+            if was_owned && !self.workspace.owned {
+                self.message = Some("somebody else started it again: it runs on when this dashboard ends".to_owned());
+            }
             self.failed_since = false;
             // All lines are told of again, by the other one.
             let of = self.logs.of.clone();
@@ -91,6 +95,11 @@ impl App {
 
     /// Leaves the engine running, once it is ours where it is about to be.
     pub(super) fn leave(&mut self) -> Option<Ask> {
+        if self.stopping {
+            // There is nothing left to run on.
+            self.tell_stopping();
+            return None;
+        }
         self.heir.leaves = self.heir.boot.is_some();
         if self.heir.leaves {
             self.message = Some("leaving when it has started".to_owned());

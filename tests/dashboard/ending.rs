@@ -1,6 +1,6 @@
 //! An engine that ends: by somebody's wish, or by force; and one that comes in its place.
 
-use crossterm::event::KeyCode;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use nagaya::runtime::Changes;
 use nagaya::tui::{App, Ask, Ending, Msg};
 use serde_json::json;
@@ -138,6 +138,29 @@ fn what_was_ours_and_is_gone_makes_no_other_ours() {
     app.update(Msg::Owned);
     app.update(rows(services()));
     assert_eq!(key(&mut app, KeyCode::Char('q')), Some(Ask::Leave));
+}
+
+#[test]
+fn who_has_lost_what_it_owned_to_somebody_else_is_told() {
+    let mut app = super::fixture::app(true, true);
+    app.update(Msg::Gone(Ending::Killed));
+    app.update(rows(services()));
+    let told = " somebody else started it again: it runs on when this dashboard ends ";
+    assert!(screen(&mut app, 80, 24).contains(told));
+    assert_eq!(key(&mut app, KeyCode::Char('q')), Some(Ask::Leave));
+}
+
+#[test]
+fn nobody_leaves_running_what_is_being_stopped() {
+    let interrupt = || Msg::Key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL));
+    let mut app = super::fixture::app(true, true);
+    assert_eq!(app.update(interrupt()), Some(Ask::Down));
+    assert_eq!(key(&mut app, KeyCode::Char('q')), None);
+    assert_eq!(key(&mut app, KeyCode::Char('l')), None);
+    assert_eq!(key(&mut app, KeyCode::Char('q')), None);
+    let shown = screen(&mut app, 80, 24);
+    assert!(shown.contains(" stopping everything; Ctrl-c kills ") && !shown.contains("leave it running"), "{shown}");
+    assert_eq!(app.update(interrupt()), Some(Ask::Kill));
 }
 
 /// Its other words were for when it began: `--build`, `--scale`, the only services to start.

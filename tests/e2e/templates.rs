@@ -149,6 +149,21 @@ fn data_of_another_password_is_told() {
 }
 
 #[test]
+fn the_servers_own_account_is_no_users() {
+    let sandbox = workspace(
+        Account::unprivileged(),
+        "pod",
+        "  db: { template: { name: mariadb, options: { user: root } } }\n",
+        "db",
+    );
+    sandbox
+        .nagaya(&["up", "-d", "--wait"])
+        .ended(1)
+        .says(&["root is the account of the server itself", "another `user`"]);
+    sandbox.nagaya(&["down"]).good();
+}
+
+#[test]
 fn what_runs_at_its_times_is_there_once() {
     let sandbox = Sandbox::new("services:\n  cron: { command: 'true', schedule: '@yearly' }\n");
     sandbox.nagaya(&["up", "-d"]).good();

@@ -55,6 +55,17 @@ fn made(template: &str, has_programs: bool) -> Option<Service> {
 }
 
 #[test]
+fn a_container_in_the_place_of_another_version_is_told_of_unless_it_is_asked_for() {
+    let told = |template: &str| shown(&loaded(template, true).1).join("\n");
+    let (other, meant) = (told("postgres@99"), told("{ name: postgres, version: '99', run: container }"));
+    assert!(other.contains("`postgres` is not on this machine in version 99, so this is a container"), "{other}");
+    assert_eq!(meant, "");
+    assert_eq!(told("postgres@15"), "");
+    assert!(told("postgres@").contains("a version is not empty"));
+    assert_eq!(shown(&loaded("postgres@99", false).1), [""; 0]);
+}
+
+#[test]
 fn a_program_is_asked_for_its_version_where_its_folder_does_not_tell_enough() {
     for (version, is_here) in [("15", true), ("15.18", true), ("15.1", false), ("15.17", false), ("16", false)] {
         let service = made(&format!("{{ name: postgres, run: host, version: '{version}' }}"), true);

@@ -47,6 +47,11 @@ pub fn choose(
     place: &Place<'_>,
     problems: &mut Problems,
 ) -> Option<Choice> {
+    if let Some(empty) = wanted.version.as_ref().filter(|version| version.value.trim().is_empty()) {
+        let problem = Problem::error("bad_version", "a version is not empty").at(empty.span);
+        problems.push(problem.hint("without `@` and `version` any version will do"));
+        return None;
+    }
     let version = wanted.version.as_ref().map(|it| it.value.clone());
     let found = raw.host.as_ref().map(|host| programs(host, version.as_deref(), place)).unwrap_or_default();
     let fits = |known: &Option<String>| match (&version, known) {
@@ -61,21 +66,28 @@ pub fn choose(
         let dir = real.parent().unwrap_or(Path::new("/")).to_owned();
         return Some(Choice::Host { program: program.clone(), dir, version: known.clone() });
     }
-    if raw.container.is_some() && allows(wanted, RunsOn::Container) {
-        return Some(Choice::Container { version });
-    }
     let here = || {
-        found.iter().map(|(path, known)| match known {
+        let one = |(path, known): &(PathBuf, Option<String>)| match known {
             Some(known) => format!("{known} at {}", path.display()),
             None => path.display().to_string(),
-        })
+        };
+        format!("there is {}", found.iter().map(one).collect::<Vec<_>>().join(", "))
     };
     let name = raw.host.as_ref().and_then(|host| host.program.clone()).unwrap_or_default();
     let asked = version.as_ref().map(|it| format!(" in version {it}")).unwrap_or_default();
-    let problem = Problem::error("no_program", format!("`{name}` is not on this machine{asked}")).at(at);
+    let missing = format!("`{name}` is not on this machine{asked}");
+    if raw.container.is_some() && allows(wanted, RunsOn::Container) {
+        // Where somebody has the program it may be that one which is meant.
+        if !found.is_empty() && allows(wanted, RunsOn::Host) {
+            let problem = Problem::warning("other_version", format!("{missing}, so this is a container")).at(at);
+            problems.push(problem.hint(format!("{}; `run: container` says that it is meant", here())));
+        }
+        return Some(Choice::Container { version });
+    }
+    let problem = Problem::error("no_program", missing).at(at);
     problems.push(match found.is_empty() {
         true => problem.hint(format!("install it, so that `{name}` is on PATH")),
-        false => problem.hint(format!("there is {}", here().collect::<Vec<_>>().join(", "))),
+        false => problem.hint(here()),
     });
     None
 }
