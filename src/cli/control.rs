@@ -28,26 +28,24 @@ pub struct Named {
 
 #[derive(Debug, Args)]
 pub struct Restart {
-    /// Services
-    #[arg(required = true)]
-    pub services: Vec<String>,
+    #[command(flatten)]
+    pub named: Named,
     /// Stop what runs before the new one starts, also where both could be there at once
     #[arg(long)]
     pub recreate: bool,
-    /// How long to wait at most; what was asked for goes on
-    #[arg(long, value_name = "DURATION", value_parser = duration, env = "NAGAYA_WAIT_TIMEOUT")]
-    pub wait_timeout: Option<Duration>,
 }
 
 /// Asks for new instances, and returns when those before are gone. One that does not become ready leaves the old one
 /// serving; one that crashes again and again ends the waiting.
 pub async fn restart(global: &Global, args: &Restart, output: &Output) -> Result<ExitCode, Error> {
+    let named = &args.named;
     let (client, engine) = connect(global, output)?;
     let before = client.services().await?;
-    client.restart(&args.services, args.recreate).await?;
-    let settled = settle_after(&before, &client, &engine.state, &args.services, Goal::Ready, args.wait_timeout, output);
-    unless_crashing(settled, &client, &engine, &args.services).await?;
-    show(&client, &args.services, output).await
+    client.restart(&named.services, args.recreate).await?;
+    let settled =
+        settle_after(&before, &client, &engine.state, &named.services, Goal::Ready, named.wait_timeout, output);
+    unless_crashing(settled, &client, &engine, &named.services).await?;
+    show(&client, &named.services, output).await
 }
 
 /// Asks for it, and returns when it is so: started services are ready, stopped ones gone.
