@@ -324,9 +324,7 @@ impl Containers {
         if !volumes::has_own(&wanted.planned) {
             return Ok(());
         }
-        let note = Note { workspace: self.0.home.id.clone(), engine: site.engine.place.clone() };
-        let file = self.0.home.volumes();
-        note.write(&file).map_err(|error| format!("{} cannot be written: {error}", file.display()))
+        volumes::note(&self.0.home, &site.engine)
     }
 
     /// One try of a probe that is a command.

@@ -188,7 +188,7 @@ impl Mount {
 
 /// The workspace's volume at a path of a stateful service where the manifest names none: `db.var.lib.db`. No two folders
 /// have the same.
-pub fn volume_at(service: &str, path: &str) -> String {
+fn volume_at(service: &str, path: &str) -> String {
     let mut name = service.to_owned();
     for part in path.split('/').filter(|part| !part.is_empty()) {
         name.push('.');

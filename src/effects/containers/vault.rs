@@ -11,9 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bollard::models::{
-    ContainerCreateBody, HostConfig, Mount as EngineMount, MountType, MountVolumeOptions, VolumeCreateRequest,
-};
+use bollard::models::{ContainerCreateBody, HostConfig, Mount as EngineMount, MountType, MountVolumeOptions};
 use bollard::query_parameters::{
     CreateContainerOptions, DownloadFromContainerOptions, RemoveVolumeOptions, UploadToContainerOptions,
 };
@@ -100,9 +98,7 @@ impl Vault {
             return Ok(vault);
         }
         let vault = Self::at(home, home.id.clone(), Engine::find())?;
-        let note = Note { workspace: home.id.clone(), engine: vault.engine.place.clone() };
-        let file = home.volumes();
-        note.write(&file).map_err(|error| format!("{} cannot be written: {error}", file.display()))?;
+        volumes::note(home, &vault.engine)?;
         Ok(vault)
     }
 
@@ -166,12 +162,7 @@ impl Vault {
         let name = format!("{}{LATER}{:x}", first(&self.workspace, volume), now.as_micros());
         self.runtime.block_on(async {
             let failed = |error: bollard::errors::Error| Failed::There(said(&error));
-            let request = VolumeCreateRequest {
-                name: Some(name.clone()),
-                labels: Some(labels(&self.workspace)),
-                ..VolumeCreateRequest::default()
-            };
-            self.engine.docker.create_volume(request).await.map_err(failed)?;
+            volumes::make_one(&self.engine, &name, labels(&self.workspace)).await.map_err(failed)?;
             let filled = self.fill(&name, from, length, call_off).await;
             if filled.is_err() {
                 self.drop_volume(&name).await;

@@ -1,8 +1,10 @@
 //! Named volumes: what containers leave, known by the workspace's label. They outlive `down`, and so does the note that
 //! tells at which engine they are.
 
+use std::collections::HashMap;
 use std::path::Path;
 
+use bollard::errors::Error;
 use bollard::models::{ContainerCreateBody, VolumeCreateRequest};
 use bollard::query_parameters::{ListVolumesOptions, RemoveVolumeOptions};
 
@@ -10,18 +12,23 @@ use super::body::Wanted;
 use super::clear::{Note, filters};
 use super::engine::{Engine, said, status};
 use crate::effects::fs;
+use crate::effects::places::Home;
 use crate::model::{Mount, MountSource};
 use crate::plan::{Planned, PlannedContainer};
 
 /// Whether a service may have a volume that is the workspace's own.
 pub fn has_own(planned: &Planned) -> bool {
     let Some(container) = planned.container() else { return false };
-    container.stateful
-        || container
-            .settings
-            .mounts
-            .iter()
-            .any(|mount| matches!(mount.source, MountSource::Volume { shared: false, .. }))
+    let is_own = |mount: &Mount| mount.own_volume(planned.name.as_str(), container.stateful).is_some();
+    // Which volumes the image of a stateful one declares is known later.
+    container.stateful || container.settings.mounts.iter().any(is_own)
+}
+
+/// Writes down at which engine a workspace has volumes, which outlive all else there.
+pub fn note(home: &Home, engine: &Engine) -> Result<(), String> {
+    let note = Note { workspace: home.id.clone(), engine: engine.place.clone() };
+    let file = home.volumes();
+    note.write(&file).map_err(|error| format!("{} cannot be written: {error}", file.display()))
 }
 
 /// A container with all its mounts: what a stateful one has in volumes without a name, its image's too, is the workspace's.
@@ -67,12 +74,17 @@ pub async fn make(engine: &Engine, body: &ContainerCreateBody) -> Result<(), Str
     for mount in mounts {
         let labels = mount.volume_options.as_ref().and_then(|options| options.labels.clone());
         let (Some(name), Some(labels)) = (mount.source.clone(), labels) else { continue };
-        let request =
-            VolumeCreateRequest { name: Some(name.clone()), labels: Some(labels), ..VolumeCreateRequest::default() };
-        let made = engine.docker.create_volume(request).await;
+        let made = make_one(engine, &name, labels).await;
         made.map_err(|error| format!("the volume {name} cannot be made: {}", said(&error)))?;
     }
     Ok(())
+}
+
+/// Makes a volume; one that is there stays as it is.
+pub async fn make_one(engine: &Engine, name: &str, labels: HashMap<String, String>) -> Result<(), Error> {
+    let name = Some(name.to_owned());
+    let request = VolumeCreateRequest { name, labels: Some(labels), ..VolumeCreateRequest::default() };
+    engine.docker.create_volume(request).await.map(drop)
 }
 
 /// The volumes of the workspace whose note this is.
