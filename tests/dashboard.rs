@@ -53,6 +53,7 @@ fn a_tiny_terminal_still_tells_what_is_wrong() {
     }
     // Keys do what they do elsewhere, so whom they are about is seen, and what is typed.
     let mut app = app(true, true);
+    assert!(screen(&mut app, 20, 1).contains("shop 4/7"));
     assert!(screen(&mut app, 20, 5).contains("> web"));
     key(&mut app, KeyCode::Char('j'));
     assert!(screen(&mut app, 20, 5).contains("> users"));

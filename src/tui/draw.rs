@@ -147,9 +147,11 @@ fn tiny(app: &App, frame: &mut Frame<'_>) {
         (Over::Prompt(_), _) | (_, Some(_)) => footer(app, usize::from(area.width)).into_iter().next(),
         _ => app.subject().map(|name| Line::from(format!("> {name}"))),
     };
-    lines.truncate(usize::from(area.height).saturating_sub(1));
-    lines.resize(usize::from(area.height).saturating_sub(1), Line::default());
-    lines.extend(foot);
+    // The only row there is tells how things stand.
+    if area.height > 1 {
+        lines.resize(usize::from(area.height) - 1, Line::default());
+        lines.extend(foot);
+    }
     frame.render_widget(Paragraph::new(lines), area);
 }
 
