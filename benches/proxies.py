@@ -4,7 +4,7 @@ import os
 import re
 import socket
 
-from lab import Started, until
+from lab import Started, program, until
 from tools import DetachedNagaya, find
 
 NGINX = """
@@ -64,6 +64,17 @@ http://127.0.0.1:{port} {{
 }}
 """
 
+PITCHFORK = """
+namespace = "bench"
+[daemons.web]
+run = "exec {backend} {port}"
+port = {port}
+"""
+PITCHFORK_NAMES = """
+[slugs]
+web = {{ dir = "{place}", daemon = "web" }}
+"""
+
 NAGAYA = """
 name: bench
 network: env
@@ -90,12 +101,12 @@ class Target:
 
 def peers(places):
     """The paths of the others and of the loads; nothing can be measured without `wrk`."""
-    return {name: find(name, places) for name in ("wrk", "h2load", "nginx", "haproxy", "caddy", "envoy")}
+    return {name: find(name, places) for name in ("wrk", "h2load", "nginx", "haproxy", "caddy", "envoy", "pitchfork")}
 
 
 def version(name, path, ask):
     """Each has its own way to be asked."""
-    return ask(path, {"caddy": "version", "envoy": "--version", "h2load": "--version"}.get(name, "-v"))
+    return ask(path, {"caddy": "version", "envoy": "--version", "h2load": "--version", "pitchfork": "--version"}.get(name, "-v"))
 
 
 def free_port():
@@ -139,6 +150,8 @@ def start(nagaya, peers, programs, place, cpu, started):
         config = configured("envoy.json", json.dumps(envoy(port, backend)))
         command = (peers["envoy"], "--concurrency", "1", "--log-level", "error", "--disable-hot-restart", "-c", config)
         yield answering(Target("envoy", port, launch(*command), h2=port))
+    if peers["pitchfork"]:
+        yield start_pitchfork(peers["pitchfork"], programs, place, cpu, started)
     yield from start_nagaya(nagaya, programs, place, cpu, started)
 
 
@@ -163,6 +176,28 @@ def envoy(port, backend):
     }
     listener = {"address": address(port), "filter_chains": [chain]}
     return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
+
+
+def start_pitchfork(pitchfork, programs, place, cpu, started):
+    """It passes on to services of its own alone, so the backend is one, and no part of its work."""
+    port, behind, home = free_port(), free_port(), f"{place}/pitchfork"
+    os.makedirs(home)
+    with open(f"{place}/pitchfork.toml", "w") as file:
+        file.write(PITCHFORK.format(backend=programs / "backend", port=behind))
+    with open(f"{home}/config.toml", "w") as file:
+        file.write(PITCHFORK_NAMES.format(place=place))
+    proxy = {"ENABLE": "true", "HTTPS": "false", "PORT": port, "HOST": "127.0.0.1", "TLD": "localhost", "SYNC_HOSTS": "false"}
+    variables = {f"PITCHFORK_PROXY_{name}": str(value) for name, value in proxy.items()}
+    variables |= {"PITCHFORK_CONFIG_DIR": home, "PITCHFORK_STATE_DIR": home, "PITCHFORK_LOGS_DIR": f"{home}/logs"}
+    supervisor = Started([pitchfork, "supervisor", "run"], place, variables, cpu=cpu)
+    started.append(supervisor)
+    answers(port)
+    # What it starts has the environment of whoever asks for that.
+    asking = Started([pitchfork, "start", "web"], place, variables, cpu=cpu, mark=supervisor.mark)
+    answers(behind)
+    until(asking.ended, 10)
+    backends = [pid for pid in supervisor.family() if program(pid) == str(programs / "backend")]
+    return Target("pitchfork", port, supervisor, backends, f"web.localhost:{port}")
 
 
 def start_nagaya(nagaya, programs, place, cpu, started):
