@@ -93,9 +93,10 @@ impl Table {
         self.listeners.get(&at).map(|listener| listener.socket.clone())
     }
 
-    /// The service that is called at an address.
+    /// The service that is called at an address: its own, or that of one of its pods, as callees see it.
     pub fn called(&self, address: Ipv4Addr) -> Option<&Arc<Upstream>> {
-        self.upstreams.get(*self.called.get(&address)?)
+        let place = self.called.get(&address).copied().or_else(|| self.zone.owner(address))?;
+        self.upstreams.get(place)
     }
 
     /// The service of a name.

@@ -91,6 +91,16 @@ fn a_denied_egress_that_nothing_enforces_is_told() {
 }
 
 #[test]
+fn a_strict_workspace_that_nothing_enforces_is_told_once() {
+    let workspace = good("strict: true\nservices: { a: { command: x }, b: { command: x } }");
+    let codes = |auto| lints(&workspace, auto).into_iter().map(|lint| lint.code).collect::<Vec<_>>();
+    assert_eq!([NetworkMode::Env, NetworkMode::Names].map(codes), [["not_enforced"]; 2]);
+    assert_eq!(codes(NetworkMode::Pod), [""; 0]);
+    let lax = good("services: { a: { command: x } }");
+    assert!(lints(&lax, NetworkMode::Env).is_empty());
+}
+
+#[test]
 fn a_place_outside_that_is_led_here_by_its_own_name_is_told() {
     let said = |external: &str, hostname: &str| {
         let workspace = good(&format!("services: {{ pay: {{ external: '{external}', hostnames: '{hostname}' }} }}"));

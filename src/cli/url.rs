@@ -10,6 +10,7 @@ use super::error::Error;
 use super::locate::connect;
 use super::output::{Output, dim};
 use crate::effects::ports;
+use crate::model::Protocol;
 use crate::plan::LOOPBACK;
 use crate::view::{Align, Port, Service, Table, by_service};
 
@@ -35,6 +36,8 @@ struct Address {
     unpublished: Option<u16>,
     /// The URL is one for services alone: nothing leads there from this machine.
     only_in_pods: bool,
+    #[serde(skip)]
+    takes_datagrams: bool,
 }
 
 /// Prints all addresses, or those of some services; the URL alone where only one is meant.
@@ -77,12 +80,14 @@ fn hidden(addresses: &[Address], output: &Output) {
         )));
     }
     let is_hidden = |address: &&Address| address.only_in_pods && address.unpublished.is_none();
-    let hidden: Vec<String> = addresses.iter().filter(is_hidden).map(name).collect();
-    if !hidden.is_empty() {
-        output.say(&dim(&format!(
-            "  services alone reach {}: on 127.0.0.1 the number is below 1024 or another's too; `publish` gives it one",
-            hidden.join(", ")
-        )));
+    let (datagrams, streams): (Vec<_>, Vec<_>) = addresses.iter().filter(is_hidden).partition(|it| it.takes_datagrams);
+    let reasons = [
+        (streams, "on 127.0.0.1 the number is below 1024 or another's too; `publish` gives it one"),
+        (datagrams, "UDP is not published"),
+    ];
+    for (hidden, reason) in reasons.iter().filter(|(hidden, _)| !hidden.is_empty()) {
+        let names: Vec<String> = hidden.iter().copied().map(name).collect();
+        output.say(&dim(&format!("  services alone reach {}: {reason}", names.join(", "))));
     }
 }
 
@@ -97,6 +102,7 @@ impl Address {
             https: port.https.clone(),
             unpublished: port.unpublished,
             only_in_pods: port.only_in_pods,
+            takes_datagrams: port.protocol == Protocol::Udp.word(),
             loopback: port.published.map(|number| format!("{scheme}://{LOOPBACK}:{number}")),
         }
     }

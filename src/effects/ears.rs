@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::clock;
-use super::listeners::{Listeners, Open, listens};
+use super::listeners::{Listeners, Open, listens, takes_datagrams};
 use crate::launcher::pod::ENGINE;
-use crate::plan::twin;
+use crate::model::Protocol;
+use crate::plan::{PlannedPort, twin};
 
 /// What was heard is good for this long where nobody asks for the present: a look costs, and callers may be many.
 const GOOD_FOR: Duration = Duration::from_secs(1);
@@ -56,6 +57,14 @@ impl Ears {
         let _ = self.shared.init.set(init);
     }
 
+    /// Whether a program is there for callers of a port.
+    pub fn answers(&self, port: &PlannedPort) -> bool {
+        port.listen().is_some_and(|number| match port.protocol {
+            Protocol::Udp => self.taker(number).is_some(),
+            _ => self.hear(number),
+        })
+    }
+
     /// Whether a program listens on a port, where callers are led.
     pub fn hear(&self, port: u16) -> bool {
         self.by_ipv4(port) || self.by_ipv6(port)
@@ -64,6 +73,20 @@ impl Ears {
     /// Whether a program is there for callers by IPv6, and by that alone.
     pub fn by_ipv6_alone(&self, port: u16) -> bool {
         !self.by_ipv4(port) && self.by_ipv6(port)
+    }
+
+    /// Where in the pod a program takes datagrams to a port; `None` where nobody does.
+    pub fn taker(&self, port: u16) -> Option<IpAddr> {
+        let places =
+            [self.address.into(), Ipv4Addr::LOCALHOST.into(), twin(self.address).into(), Ipv6Addr::LOCALHOST.into()];
+        places
+            .into_iter()
+            .find(|place: &IpAddr| self.ask(|socket| takes_datagrams(socket, (*place, port).into())).unwrap_or(false))
+    }
+
+    /// Whether there is anybody to ask: nobody of what the pod's engine does not see into, as a container is.
+    pub fn can_be_asked(&self) -> bool {
+        self.shared.diagnosis.get().is_some()
     }
 
     /// All that listens, with the programs.

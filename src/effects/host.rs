@@ -294,7 +294,7 @@ impl Host {
         let ports = planned.map(|planned| planned.ports.as_slice()).unwrap_or_default();
         let mut numbers = ports.iter().filter_map(PlannedPort::listen);
         let serves = match &life.pod {
-            Some(pod) => numbers.any(|port| pod.ears.hear(port)),
+            Some(pod) => ports.iter().any(|port| pod.ears.answers(port)),
             None => {
                 Listeners::look().is_ok_and(|listeners| numbers.any(|port| is_theirs(&listeners, port, &life.pids)))
             }

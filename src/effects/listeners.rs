@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with};
@@ -151,7 +151,7 @@ impl Listeners {
     }
 
     fn dump(&mut self, socket: &OwnedFd, family: AddressFamily) -> io::Result<()> {
-        send(socket, &request(family, REQUEST_AND_DUMP), SendFlags::empty())?;
+        send(socket, &request(family, TCP, REQUEST_AND_DUMP), SendFlags::empty())?;
         let mut buffer = vec![0; 64 << 10];
         loop {
             let (received, _) = recv(socket, &mut buffer[..], RecvFlags::empty())?;
@@ -224,18 +224,25 @@ fn held(kin: Kin<'_>) -> (Vec<u64>, bool) {
 /// Whether anybody listens on a port in the network namespace of `socket`, on any of these addresses. A look-up in the
 /// kernel's table: its cost does not grow with the number of sockets there are, as that of a dump does.
 pub fn listens(socket: &OwnedFd, port: u16, addresses: &[IpAddr]) -> bool {
-    addresses.iter().any(|address| listens_on(socket, port, *address).unwrap_or(false))
+    addresses.iter().any(|address| is_bound(socket, TCP, (*address, port).into()).unwrap_or(false))
 }
 
-fn listens_on(socket: &OwnedFd, port: u16, address: IpAddr) -> io::Result<bool> {
-    let (family, octets) = match address {
+/// The same of datagrams: whether anybody takes those to an address.
+pub fn takes_datagrams(socket: &OwnedFd, to: SocketAddr) -> bool {
+    is_bound(socket, UDP, to).unwrap_or(false)
+}
+
+fn is_bound(socket: &OwnedFd, transport: u8, at: SocketAddr) -> io::Result<bool> {
+    let (family, octets) = match at.ip() {
         IpAddr::V4(address) => (AddressFamily::INET, address.octets().to_vec()),
         IpAddr::V6(address) => (AddressFamily::INET6, address.octets().to_vec()),
     };
-    let mut message = request(family, REQUEST);
-    // struct inet_diag_sockid: ports in network order, addresses, interface, and no particular cookie.
-    message[24..26].copy_from_slice(&port.to_be_bytes());
-    message[28..28 + octets.len()].copy_from_slice(&octets);
+    let mut message = request(family, transport, REQUEST);
+    // struct inet_diag_sockid: ports in network order, addresses, interface, and no particular cookie. Of datagrams the
+    // kernel reads both ends the other way round (`udp_dump_one` in net/ipv4/udp_diag.c).
+    let (port, address) = if transport == UDP { (26, 44) } else { (24, 28) };
+    message[port..port + 2].copy_from_slice(&at.port().to_be_bytes());
+    message[address..address + octets.len()].copy_from_slice(&octets);
     message[64..72].fill(0xff);
     send(socket, &message, SendFlags::empty())?;
     let mut buffer = [0; 1024];
@@ -244,20 +251,22 @@ fn listens_on(socket: &OwnedFd, port: u16, address: IpAddr) -> io::Result<bool> 
     Ok(received >= 16 && kind == SOCK_DIAG_BY_FAMILY)
 }
 
+const TCP: u8 = 6;
+const UDP: u8 = 17;
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const REQUEST: u16 = 0x1;
 const REQUEST_AND_DUMP: u16 = REQUEST | 0x300;
 
-/// A question about TCP sockets in the state LISTEN: struct nlmsghdr and struct inet_diag_req_v2.
-fn request(family: AddressFamily, flags: u16) -> [u8; 72] {
-    const TCP: u8 = 6;
+/// A question about sockets of a transport, of streams those in the state LISTEN: struct nlmsghdr and struct
+/// inet_diag_req_v2.
+fn request(family: AddressFamily, transport: u8, flags: u16) -> [u8; 72] {
     const LISTEN: u32 = 1 << 10;
     let mut message = [0; 72];
     message[0..4].copy_from_slice(&72u32.to_ne_bytes());
     message[4..6].copy_from_slice(&SOCK_DIAG_BY_FAMILY.to_ne_bytes());
     message[6..8].copy_from_slice(&flags.to_ne_bytes());
     message[16] = family.as_raw().to_le_bytes()[0];
-    message[17] = TCP;
+    message[17] = transport;
     message[20..24].copy_from_slice(&LISTEN.to_ne_bytes());
     message
 }
@@ -320,6 +329,21 @@ mod tests {
         }
         let Ok(listener) = TcpListener::bind("[::]:0") else { return };
         assert!(listens(&diagnosis, listener.local_addr().unwrap().port(), &loopback));
+    }
+
+    #[test]
+    fn whoever_takes_datagrams_is_found_where_they_are_sent() {
+        let diagnosis =
+            socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(netlink::SOCK_DIAG));
+        let diagnosis = diagnosis.unwrap();
+        for (bound, reached, missed) in [("127.0.0.1:0", "127.0.0.1", "127.0.0.2"), ("[::1]:0", "::1", "127.0.0.1")] {
+            let Ok(socket) = std::net::UdpSocket::bind(bound) else { continue };
+            let at = |address: &str| (address.parse::<IpAddr>().unwrap(), socket.local_addr().unwrap().port()).into();
+            let (reached, missed) = (at(reached), at(missed));
+            assert!(takes_datagrams(&diagnosis, reached) && !takes_datagrams(&diagnosis, missed), "{bound}");
+            drop(socket);
+            assert!(!takes_datagrams(&diagnosis, reached), "{bound}");
+        }
     }
 
     #[test]

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket as StdSocket};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 
 use super::ears::{Ears, Unheard, astray};
@@ -285,13 +285,24 @@ impl Pod {
             None => Err(io::Error::new(io::ErrorKind::ConnectionRefused, Unheard::new(port, open))),
         }
     }
+
+    /// A socket for datagrams from `source` to a port of a program in it; refused where nobody takes them. Only a pod can
+    /// be asked who does.
+    pub async fn datagrams(&self, source: Ipv4Addr, port: u16) -> io::Result<UdpSocket> {
+        let taker = self.ears.taker(port);
+        if taker.is_none() && self.ears.can_be_asked() {
+            let reason = format!("nobody there takes datagrams to port {port}");
+            return Err(io::Error::new(io::ErrorKind::ConnectionRefused, reason));
+        }
+        self.line.datagrams(taker, source, port).await
+    }
 }
 
 /// Whether this machine has a way to addresses of the internet by IPv6; nothing is sent.
 fn reaches_world6() -> bool {
     // The first address of those that are given out (RFC 3587).
     let somewhere = Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 1);
-    UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).is_ok_and(|socket| socket.connect((somewhere, 9)).is_ok())
+    StdSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).is_ok_and(|socket| socket.connect((somewhere, 9)).is_ok())
 }
 
 #[cfg(test)]

@@ -116,12 +116,15 @@ impl Line {
     }
 
     /// A socket for datagrams between `source`, an address of the workspace's range, and a port of the program in the
-    /// pod.
-    pub async fn datagrams(&self, source: Ipv4Addr, port: u16) -> io::Result<UdpSocket> {
-        let request = Request::Sockets { way: WayIn::Datagram, count: 1 };
-        let socket = StdSocket::from(self.ask(request).await?.0.pop().ok_or_else(exhausted)?);
-        rustix::net::bind(&socket, &SocketAddr::from((self.seen(source), 0)))?;
-        socket.connect((self.address, port))?;
+    /// pod, which takes them at `target`, or where it is reached by its own address.
+    pub async fn datagrams(&self, target: Option<IpAddr>, source: Ipv4Addr, port: u16) -> io::Result<UdpSocket> {
+        let (target, source) = (target.unwrap_or(self.address.into()), self.seen(source));
+        let way = if target.is_ipv4() { WayIn::Datagram } else { WayIn::Datagram6 };
+        let socket =
+            StdSocket::from(self.ask(Request::Sockets { way, count: 1 }).await?.0.pop().ok_or_else(exhausted)?);
+        let source: IpAddr = if target.is_ipv4() { source.into() } else { twin(source).into() };
+        rustix::net::bind(&socket, &SocketAddr::from((source, 0)))?;
+        socket.connect((target, port))?;
         UdpSocket::from_std(socket)
     }
 

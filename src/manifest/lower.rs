@@ -147,7 +147,21 @@ fn workspace_name(main: &Unit, request: &Request, problems: &mut Problems) -> Op
         Some(project) => WorkspaceName::new(project).map_err(|error| Box::new(no_name(project, error))),
         None => own_name(main),
     };
+    let named =
+        named.and_then(|name| if RESERVED.contains(&name.as_str()) { Err(reserved(&name, main)) } else { Ok(name) });
     named.map_err(|problem| problems.push(*problem)).ok()
+}
+
+/// `users.localhost` is the front door's, and would be this service's too.
+const RESERVED: [&str; 1] = ["localhost"];
+
+fn reserved(name: &WorkspaceName, main: &Unit) -> Box<Problem> {
+    let problem = Problem::error("bad_name", format!("a workspace cannot be called `{name}`"));
+    let problem = problem.hint("that name means this machine everywhere; `name` gives it another");
+    Box::new(match &main.raw.name {
+        Some(name) => problem.at(name.span),
+        None => problem,
+    })
 }
 
 /// What a manifest calls its workspace.

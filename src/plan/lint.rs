@@ -1,6 +1,6 @@
 //! What looks wrong in a manifest that can be used.
 
-use crate::model::{Egress, HostName, NetworkMode, Value, Workspace};
+use crate::model::{Egress, HostName, NetworkMode, Run, Value, Workspace};
 
 use super::{coupling, references};
 
@@ -19,6 +19,7 @@ pub fn lints(workspace: &Workspace, auto: NetworkMode) -> Vec<Lint> {
     let mut out = Vec::new();
     unresolvable(workspace, auto, &mut out);
     unguarded(workspace, auto, &mut out);
+    lax(workspace, auto, &mut out);
     foreign_localhost(workspace, &mut out);
     own_host_name(workspace, &mut out);
     out.extend(coupling::lints(workspace));
@@ -60,6 +61,27 @@ fn unguarded(workspace: &Workspace, auto: NetworkMode, out: &mut Vec<Lint>) {
                 hint: "`egress: deny` holds in network mode `pod`".to_owned(),
             });
         }
+    }
+}
+
+/// The same of calls within the workspace that the manifest does not have: told once, for all.
+fn lax(workspace: &Workspace, auto: NetworkMode, out: &mut Vec<Lint>) {
+    let mut services = workspace.services.values().enumerate();
+    let network = |service| workspace.network_of(service, auto);
+    let open =
+        services.find(|(_, service)| network(service) != NetworkMode::Pod && matches!(service.run, Run::Process(_)));
+    if let (true, Some((place, service))) = (workspace.strict, open) {
+        out.push(Lint {
+            service: place,
+            needle: "network".to_owned(),
+            code: "not_enforced",
+            message: format!(
+                "in network mode `{}` nothing keeps `{}` from calls that the manifest does not have",
+                network(service).word(),
+                service.name
+            ),
+            hint: "`strict: true` holds in network mode `pod`".to_owned(),
+        });
     }
 }
 

@@ -88,12 +88,19 @@ impl Listening<'_> {
             Readiness::Started => Ready::Started,
             Readiness::Listening => {
                 let first = self.service.ports.iter().position(|port| port.protocol != Protocol::Udp);
+                // Who takes datagrams is known of pods alone.
+                let first = first.or((self.is_asked() && !self.service.ports.is_empty()).then_some(0));
                 first.map_or(Ready::Started, |place| Ready::Listening(self.number(ServicePort::Declared(place))))
             }
             Readiness::Log(pattern) => Ready::Log(pattern.clone()),
             Readiness::Notify => Ready::Notify,
             Readiness::Probe(probe) => Ready::Probe(self.probe(probe, argv)),
         }
+    }
+
+    /// Its program's own kernel can be asked for its sockets.
+    fn is_asked(&self) -> bool {
+        self.network == NetworkMode::Pod && matches!(self.service.run, Run::Process(_))
     }
 
     /// A probe with every address filled in.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::hello;
 use crate::model::Protocol;
@@ -30,35 +31,49 @@ pub async fn beginning(stream: &TcpStream, protocol: Protocol) -> Beginning {
     match protocol {
         Protocol::Http | Protocol::H2 | Protocol::Grpc => Beginning::Http,
         Protocol::Tcp | Protocol::Udp => Beginning::Bytes,
-        Protocol::Detect => tokio::time::timeout(PATIENCE, look(stream)).await.unwrap_or(Beginning::Bytes),
+        Protocol::Detect => look(stream).await,
     }
 }
 
 async fn look(stream: &TcpStream) -> Beginning {
-    let mut seen = 0;
+    let (mut seen, end) = (0, Instant::now() + PATIENCE);
     // A greeting of TLS is longer than what decides: its name is read as well.
     let mut bytes = vec![0; hello::MOST];
     loop {
-        match stream.peek(&mut bytes).await {
-            Ok(0) | Err(_) => return Beginning::Bytes,
-            // Nothing new: a beginning that came in two pieces. The timeout bounds this.
-            Ok(count) if count == seen => tokio::time::sleep(Duration::from_millis(1)).await,
-            Ok(count) => {
-                seen = count;
-                if let Some(beginning) = decide(&bytes[..count]) {
-                    return beginning;
-                }
+        let count = match timeout_at(end, stream.peek(&mut bytes)).await {
+            Ok(Ok(count)) if count > 0 => count,
+            _ => return so_far(&bytes[..seen]),
+        };
+        if count > seen {
+            seen = count;
+            if let Some(beginning) = decide(&bytes[..count]) {
+                return beginning;
             }
+        } else if Instant::now() < end {
+            // Nothing new: a beginning that came in two pieces.
+            sleep(Duration::from_millis(1)).await;
+        } else {
+            return so_far(&bytes[..seen]);
         }
     }
 }
 
-/// `None` while the bytes could still become a method or a greeting.
+/// What a beginning is taken for that does not go on: a request line may take its time, or be longer than what is read.
+fn so_far(bytes: &[u8]) -> Beginning {
+    if METHODS.into_iter().any(|method| bytes.starts_with(method)) { Beginning::Http } else { Beginning::Bytes }
+}
+
+/// `None` while the bytes could still become a request line or a greeting.
 fn decide(bytes: &[u8]) -> Option<Beginning> {
     let starts = |word: &[u8]| bytes.starts_with(word);
     let could = |word: &[u8]| word.starts_with(bytes);
-    if METHODS.into_iter().any(starts) || starts(PREFACE) {
+    if starts(PREFACE) {
         return Some(Beginning::Http);
+    }
+    if METHODS.into_iter().any(starts) {
+        // Others have such words too: `GET key` is Redis's, and RTSP has OPTIONS.
+        let line = bytes.split(|byte| *byte == b'\n').next().filter(|line| line.len() < bytes.len())?;
+        return Some(if is_request_line(line) { Beginning::Http } else { Beginning::Bytes });
     }
     if hello::could_be(bytes) {
         return hello::name(bytes).map(Beginning::Tls);
@@ -67,14 +82,25 @@ fn decide(bytes: &[u8]) -> Option<Beginning> {
     (!undecided).then_some(Beginning::Bytes)
 }
 
+/// Whether a line ends with a version of HTTP (RFC 9112 section 3).
+fn is_request_line(line: &[u8]) -> bool {
+    let last = line.trim_ascii_end().rsplit(|byte| *byte == b' ').next().unwrap_or_default();
+    last.starts_with(b"HTTP/")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_first_bytes_decide() {
-        let cases: [(&[u8], Option<Beginning>); 8] = [
-            (b"GET / HTTP/1.1", Some(Beginning::Http)),
+        let cases: [(&[u8], Option<Beginning>); 13] = [
+            (b"GET / HTTP/1.1\r\n", Some(Beginning::Http)),
+            (b"CONNECT users:80 HTTP/1.1\r\nHost: users\r\n", Some(Beginning::Http)),
+            (b"GET / HTTP/1.1", None),
+            (b"GET key\r\n", Some(Beginning::Bytes)),
+            (b"CONNECT {\"verbose\":false}\r\nPING\r\n", Some(Beginning::Bytes)),
+            (b"OPTIONS rtsp://x/ RTSP/1.0\r\n", Some(Beginning::Bytes)),
             (b"PRI * HTTP/2.0\r\n", Some(Beginning::Http)),
             (b"P", None),
             (b"PRI * HTTP", None),
@@ -86,5 +112,6 @@ mod tests {
         for (bytes, beginning) in cases {
             assert_eq!(decide(bytes), beginning, "{}", bytes.escape_ascii());
         }
+        assert_eq!([so_far(b"GET /very/long"), so_far(b"PO")], [Beginning::Http, Beginning::Bytes]);
     }
 }

@@ -1,7 +1,7 @@
 //! Calls that leave the workspace: dialled from the host, passed on as bytes.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use tokio::net::{TcpSocket, TcpStream};
@@ -59,7 +59,15 @@ fn untold(address: SocketAddr, error: &io::Error) -> String {
 
 /// A stream to an address, from one of this machine where that is given.
 pub async fn connect(address: SocketAddr, from: Option<Ipv4Addr>) -> io::Result<TcpStream> {
-    let Some(from) = from else { return TcpStream::connect(address).await };
+    let Some(from) = from else {
+        return match TcpStream::connect(address).await {
+            // Many servers of this machine listen on `localhost`, which may be this one alone.
+            Err(error) if address.ip() == Ipv4Addr::LOCALHOST && error.kind() == io::ErrorKind::ConnectionRefused => {
+                TcpStream::connect((Ipv6Addr::LOCALHOST, address.port())).await.map_err(|_| error)
+            }
+            settled => settled,
+        };
+    };
     let socket = TcpSocket::new_v4()?;
     socket.bind((from, 0).into())?;
     socket.connect(address).await

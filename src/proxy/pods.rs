@@ -62,7 +62,7 @@ impl Pods {
 
     /// A socket for datagrams between a caller and a program in its pod.
     pub async fn datagrams(&self, callee: (&str, u32), caller: &Caller, port: u16) -> io::Result<UdpSocket> {
-        self.pod(callee)?.line.datagrams(self.source(caller), port).await
+        self.pod(callee)?.datagrams(self.source(caller), port).await
     }
 
     fn pod(&self, (service, instance): (&str, u32)) -> io::Result<Pod> {

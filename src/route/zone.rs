@@ -174,6 +174,11 @@ impl Zone {
         (address == self.origin.host).then(|| HOSTS[0].to_owned())
     }
 
+    /// The service that has an address, for its name or for one of its pods.
+    pub fn owner(&self, address: Ipv4Addr) -> Option<usize> {
+        self.addresses.get(&address).copied()
+    }
+
     /// The full name of a service, as Kubernetes calls it: `users.default.svc.cluster.local`.
     pub fn full_name(&self, service: usize) -> Option<String> {
         self.services.get(service).map(|entry| format!("{}{}", entry.name, self.suffixes[0]))

@@ -308,6 +308,13 @@ fn browsers_bring_entries_in_a_link_and_keep_them_in_a_cookie() {
     assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("line 1, column 12"), "{answer}");
     let answer = ask(door, "/?nagaya-dtab=/svc/*%20%3D%3E%20/$/inet/example.com/80", "");
     assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("leads out of the workspace"), "{answer}");
+    // Nor does a page of another site lead out of it, whose browser can be brought to send the field.
+    for page in ["Sec-Fetch-Site: cross-site\r\n", "Origin: http://evil.example\r\n", "Origin: null\r\n"] {
+        let answer = ask(door, "/", &format!("{page}l5d-dtab: /svc/users => /$/inet/example.com/80\r\n"));
+        assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("no page of another site"), "{answer}");
+        let answer = ask(door, "/", &format!("{page}l5d-dtab: /svc/users => /#/local/users-v2\r\n"));
+        assert!(ends_with(&answer, "v2"), "{answer}");
+    }
     let paths: Vec<_> =
         sandbox.requests().into_iter().filter(|it| it["from"] == "(front door)").map(|it| it["path"].clone()).collect();
     assert!(paths.contains(&json!("/a?x=1")), "{paths:?}");

@@ -14,7 +14,7 @@ fn readiness_defaults_follow_the_ports() {
     let readiness = |name: &str| workspace.services[name].readiness.clone();
     assert_eq!(readiness("a"), Readiness::Started);
     assert_eq!(readiness("b"), Readiness::Listening);
-    assert_eq!(readiness("c"), Readiness::Started);
+    assert_eq!(readiness("c"), Readiness::Listening);
 }
 
 #[test]

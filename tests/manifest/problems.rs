@@ -37,6 +37,13 @@ services:
 }
 
 #[test]
+fn a_workspace_is_not_called_as_this_machine_is() {
+    let expected = "1:7 bad_name a workspace cannot be called `localhost` | \
+                    that name means this machine everywhere; `name` gives it another";
+    assert_eq!(bad("name: localhost\nservices: { a: { command: x } }"), [expected]);
+}
+
+#[test]
 fn a_budget_is_a_size() {
     let told = |budget: &str| bad(&format!("budget: {budget}\nservices: {{ a: {{ command: x }} }}\n"));
     assert_eq!(told("4"), ["1:9 small_budget 4B of memory is less than anything takes | write a unit: `4GiB`"]);

@@ -178,6 +178,17 @@ fn http2_from_the_caller_becomes_http1_for_the_callee() {
 }
 
 #[test]
+fn an_answer_without_a_body_has_no_length_for_callers_of_http2() {
+    let lab = Lab::http(answering("HTTP/1.1 204 None\r\nContent-Length: 5\r\n\r\n"));
+    in_time(async {
+        let (mut sender, _connection) = caller(lab.port).await;
+        let answer = sender.send_request(get("/")).await.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.headers().get("content-length")), (204, None));
+        assert!(answer.into_body().collect().await.unwrap().to_bytes().is_empty());
+    });
+}
+
+#[test]
 fn a_name_with_a_user_is_malformed_in_both_versions() {
     let lab = Lab::http(answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
     assert!(lab.ask("GET / HTTP/1.1\r\nHost: me@web\r\n\r\n").starts_with("HTTP/1.1 400 "));

@@ -9,6 +9,7 @@ use super::{Host, Life};
 use crate::effects::listeners::{Listeners, Listening};
 use crate::effects::process::Kin;
 use crate::effects::twins::complaint;
+use crate::model::Protocol;
 use crate::plan::Ready;
 use crate::supervise::{Fact, Incarnation, Moment, Swept};
 
@@ -29,11 +30,18 @@ impl Host {
         };
         let findings = waiting.iter().filter_map(|&(service, incarnation)| {
             let life = self.lives.get(&incarnation)?;
-            let Ready::Listening(port) = self.plan.services[service].instance(life.instance).readiness else {
-                return None;
-            };
+            let planned = self.plan.services[service].instance(life.instance);
+            let Ready::Listening(port) = planned.readiness else { return None };
+            // Of two with one number, the one for streams.
+            let mut awaited = planned.ports.iter().filter(|it| it.listen() == Some(port));
+            let takes_datagrams = awaited.clone().all(|it| it.protocol == Protocol::Udp);
             let finding = match &life.pod {
-                Some(pod) if pod.ears.hear(port) => None,
+                Some(pod)
+                    if awaited.any(|it| (it.protocol == Protocol::Udp) == takes_datagrams && pod.ears.answers(it)) =>
+                {
+                    None
+                }
+                Some(_) if takes_datagrams => Some(format!("it takes no datagrams on port {port} yet")),
                 Some(_) if begun.since(life.launched) < PATIENCE => Some(not_yet(port)),
                 Some(pod) => not_found(pod, port, |open| self.elsewhere(life, port, open)),
                 None => match listeners.on(port, Kin { pids: &life.pids, others: &self.main_pids(incarnation) }) {

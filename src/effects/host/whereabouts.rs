@@ -9,7 +9,7 @@ use crate::effects::listeners::{Listeners, Listening, Open};
 use crate::effects::pods::Pod;
 use crate::effects::process::Kin;
 use crate::model::Protocol;
-use crate::plan::{Plan, Planned};
+use crate::plan::{Plan, Planned, PlannedPort};
 
 /// An instance that runs, as one that can be asked off the loop where it listens.
 #[derive(Debug)]
@@ -40,20 +40,25 @@ impl Whereabouts {
         misplaced(&self.instance().ports, self.pod.is_some(), port, &open)
     }
 
-    /// The declared ports for streams, by place, on which nobody listens where callers are led. This looks at processes.
+    /// The declared ports, by place, on which nobody listens where callers are led; those for datagrams in pods alone.
+    /// This looks at processes.
     pub fn unheard(&self) -> Vec<(usize, Unheard)> {
         let (mut open, listeners) = (None, self.pod.is_none().then(|| Listeners::look().unwrap_or_default()));
-        let ports = self.instance().ports.iter().enumerate().filter(|(_, port)| port.protocol != Protocol::Udp);
-        let numbers = ports.filter_map(|(place, port)| Some((place, port.listen()?)));
-        let deaf = numbers.filter(|(_, number)| match (&self.pod, &listeners) {
-            (Some(pod), _) => !pod.ears.hear(*number),
-            (None, Some(listeners)) => {
+        let ports = self.instance().ports.iter().enumerate();
+        let numbers = ports.filter_map(|(place, port)| Some((place, port, port.listen()?)));
+        let deaf = numbers.filter(|(_, port, number)| match (&self.pod, &listeners) {
+            (Some(pod), _) => !pod.ears.answers(port),
+            (None, Some(listeners)) if port.protocol != Protocol::Udp => {
                 listeners.on(*number, Kin { pids: &self.pids, others: &[] }) == Listening::Nobody
             }
-            (None, None) => false,
+            (None, _) => false,
         });
-        let mut found = |number| Unheard::new(number, open.get_or_insert_with(|| self.open()).clone());
-        deaf.map(|(place, number)| (place, found(number))).collect()
+        let mut found = |port: &PlannedPort, number| match port.protocol {
+            // Which others there are is only known of streams.
+            Protocol::Udp => Unheard::new(number, Vec::new()),
+            _ => Unheard::new(number, open.get_or_insert_with(|| self.open()).clone()),
+        };
+        deaf.map(|(place, port, number)| (place, found(port, number))).collect()
     }
 
     fn open(&self) -> Vec<Open> {

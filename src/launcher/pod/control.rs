@@ -59,10 +59,11 @@ pub enum WayIn {
     Stream,
     Stream6,
     Datagram,
+    Datagram6,
 }
 
 impl WayIn {
-    const ALL: [Self; 3] = [Self::Stream, Self::Stream6, Self::Datagram];
+    const ALL: [Self; 4] = [Self::Stream, Self::Stream6, Self::Datagram, Self::Datagram6];
 }
 
 impl Request {

@@ -166,13 +166,14 @@ pub fn way_in(way: WayIn) -> Result<OwnedFd, Errno> {
         WayIn::Stream => (AddressFamily::INET, SocketType::STREAM),
         WayIn::Stream6 => (AddressFamily::INET6, SocketType::STREAM),
         WayIn::Datagram => (AddressFamily::INET, SocketType::DGRAM),
+        WayIn::Datagram6 => (AddressFamily::INET6, SocketType::DGRAM),
     };
     let socket = socket_with(family, kind, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
-    if way != WayIn::Datagram {
+    if kind == SocketType::STREAM {
         // It is bound to its caller's address; which port that leaves it is found when it is connected.
         sockopt::set_socket_reuseaddr(&socket, true)?;
     }
-    if way == WayIn::Stream6 {
+    if family == AddressFamily::INET6 {
         // A range that is local by its route is no reason for IPv6 to bind to an address of it.
         sockopt::set_ipv6_freebind(&socket, true)?;
     }

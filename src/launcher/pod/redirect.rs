@@ -57,7 +57,10 @@ fn fill(table: &mut Table<'_>, pod: &Network) {
     table.make();
     if pod.answers_names {
         table.rule(&[Match::Loopback], Verdict::Accept);
+        table.rule(&[Match::Address(of(table.family, pod.address))], Verdict::Accept);
     }
+    // A service that is a server of names itself is asked by its own.
+    table.rule(&[Match::Transport(UDP), Match::Port(53), Match::Open], Verdict::Redirect(ENGINE));
     let names = match table.family {
         Family::V4 => NAMES,
         // Servers of IPv6 are asked by who does not read resolv.conf: too few for a socket of their own.

@@ -104,6 +104,8 @@ pub enum Match {
     Range((IpAddr, u8)),
     /// Bound for a guarded address, but for none of its doors.
     Refused,
+    /// Bound for an open door.
+    Open,
 }
 
 /// What becomes of it.
@@ -289,14 +291,21 @@ impl Table<'_> {
                 let (offset, length) = self.family.destination();
                 payload(self.batch, NETWORK_HEADER, offset, length);
                 lookup(self.batch, GUARDED, REGISTER, false);
-                // A key of several parts has each in words of its own.
-                let behind = WORDS + length / 4;
-                payload_into(self.batch, WORDS, NETWORK_HEADER, offset, length);
-                transport_into(self.batch, behind);
-                payload_into(self.batch, behind + 1, TRANSPORT_HEADER, 2, 2);
-                lookup(self.batch, DOORS, WORDS, true);
+                self.door(true);
             }
+            Match::Open => self.door(false),
         }
+    }
+
+    /// Bound for an open door, or for none.
+    fn door(&mut self, is_none: bool) {
+        let (offset, length) = self.family.destination();
+        // A key of several parts has each in words of its own.
+        let behind = WORDS + length / 4;
+        payload_into(self.batch, WORDS, NETWORK_HEADER, offset, length);
+        transport_into(self.batch, behind);
+        payload_into(self.batch, behind + 1, TRANSPORT_HEADER, 2, 2);
+        lookup(self.batch, DOORS, WORDS, is_none);
     }
 
     /// The destination begins with these bytes.

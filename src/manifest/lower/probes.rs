@@ -12,10 +12,7 @@ use super::service::{lower_command, unknown_port};
 
 /// What `readiness` means, or what holds where it is not written.
 pub fn lower_readiness(raw: Option<&At<OrBrief<RawProbe>>>, ports: &[Port], problems: &mut Problems) -> Readiness {
-    let default = match ports.iter().any(|port| port.protocol != Protocol::Udp) {
-        true => Readiness::Listening,
-        false => Readiness::Started,
-    };
+    let default = if ports.is_empty() { Readiness::Started } else { Readiness::Listening };
     let Some(raw) = raw else { return default };
     let Some(sign) = sign(raw, ports, problems) else { return default };
     let rhythm = rhythm(&raw.value.0, Rhythm::OF_READINESS, problems);

@@ -6,12 +6,13 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::Call;
 use super::permits::loopback;
+use super::{Call, Fields};
 use crate::dtab::namers::Kind;
 use crate::dtab::overrides::{self, BadOverride};
 use crate::dtab::{Dentry, Dtab, NameTree, Path, SyntaxError};
 use crate::proxy::answer::Refusal;
+use crate::route::host_name;
 
 /// The parameter of a URL, and the cookie, at the front door.
 pub const PARAMETER: &str = "nagaya-dtab";
@@ -102,6 +103,9 @@ pub fn read(call: &Call<'_>, inherited: Option<&Rc<Local>>) -> Result<Brought, R
         return Ok(Brought { local: inherited.cloned(), target });
     }
     let own = overrides::read(fields).map_err(|bad| refusal(&bad))?;
+    if call.is_at_door && is_of_foreign_page(call.fields) {
+        keep_inside(&own)?;
+    }
     let mut all = inherited.map(|inherited| inherited.dtab.clone()).unwrap_or_default();
     if let Some(text) = linked {
         all.extend(read_linked(&text)?);
@@ -111,6 +115,29 @@ pub fn read(call: &Call<'_>, inherited: Option<&Rc<Local>>) -> Result<Brought, R
         return Err(refusal(&BadOverride::Entries(all.entries().len())));
     }
     Ok(Brought { local: Local::new(all).map(Rc::new), target })
+}
+
+/// Whether a page of another site has a browser make a request: what allows its fields is often any service that is
+/// called (CORS), and it must not have the workspace call others (Fetch Metadata; RFC 6454 where a browser has none).
+fn is_of_foreign_page(fields: &dyn Fields) -> bool {
+    if let Some(site) = fields.first("sec-fetch-site") {
+        return site == b"cross-site";
+    }
+    let origin = fields.first("origin").and_then(|origin| std::str::from_utf8(origin).ok());
+    origin.is_some_and(|origin| {
+        let authority = origin.split_once("://").map_or(origin, |(_, authority)| authority);
+        loopback(host_name(authority).trim_matches(['[', ']'])).is_none()
+    })
+}
+
+fn keep_inside(own: &Dtab) -> Result<(), Refusal> {
+    match own.entries().iter().find(|entry| !stays_inside(&entry.tree)) {
+        None => Ok(()),
+        Some(entry) => {
+            let text = format!("`{entry}` leads out of the workspace, which no page of another site may do");
+            Err(Refusal::BadOverride { text, excerpt: String::new(), is_too_large: false })
+        }
+    }
 }
 
 /// Reads what a URL or a cookie has. Any page can have a browser follow a link: these lead to services of the workspace

@@ -24,6 +24,19 @@ fn a_service_that_is_stopped_refuses_and_is_back_after_its_start() {
     }
 }
 
+#[test]
+fn a_pod_is_called_at_the_address_that_its_callees_see() {
+    for account in Account::all() {
+        let sandbox = pods(account);
+        let own = sandbox.told("db", "hostname -i");
+        assert!(
+            own.starts_with("10.66.") && own != sandbox.told("web", "getent ahostsv4 db | head -1 | cut -d ' ' -f 1")
+        );
+        assert_eq!(sandbox.dial("web", &own, 80), "connected");
+        until("it is recorded", || sandbox.requests().iter().any(|it| it["from"] == "web" && it["to"] == "db"));
+    }
+}
+
 /// Resolves once, then connects to the address each time a file with the next number is there.
 const KEEPER: &str = r#"
 import os, socket, time

@@ -109,6 +109,62 @@ fn a_service_sends_to_a_service_and_is_seen_with_its_address() {
     }
 }
 
+/// `at.py ADDRESS PORT [SECONDS]` does so at one address, and only there, once these seconds have passed.
+const AT: &str = r#"
+import socket, sys, time
+address, port = sys.argv[1], int(sys.argv[2])
+time.sleep(float(sys.argv[3]) if len(sys.argv) > 3 else 0)
+server = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+if ":" in address: server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+server.bind((address, port))
+while True:
+    text, sender = server.recvfrom(65535)
+    server.sendto(text + b" at " + address.encode(), sender)
+"#;
+
+const PLACES: &str = "
+name: places
+services:
+  web: { command: [sleep, infinity] }
+  four: { command: [python3, at.py, 127.0.0.1, '5353'], ports: { u: { port: 5353, protocol: udp } } }
+  six: { command: [python3, at.py, '::1', '5353'], ports: { u: { port: 5353, protocol: udp } } }
+  only6: { command: [python3, at.py, '::', '5353'], ports: { u: { port: 5353, protocol: udp } } }
+  names: { command: [python3, at.py, 0.0.0.0, '53'], ports: { u: { port: 53, protocol: udp } } }
+  late: { command: [python3, at.py, 0.0.0.0, '5353', '1'], ports: { u: { port: 5353, protocol: udp } } }
+  idle: { command: [python3, at.py, 0.0.0.0, '5353', '1'], ports: { u: { port: 5353, protocol: udp } }, lazy: true }
+  deaf: { command: [sh, -c, 'echo bound; sleep infinity'], ports: { u: { port: 5353, protocol: udp } }, readiness: { log: bound } }
+";
+
+#[test]
+fn whoever_takes_them_gets_them_wherever_it_is_bound() {
+    for account in Account::all() {
+        let sandbox = workspace(account, PLACES);
+        for (name, program) in [("at.py", AT), ("send.py", SEND), ("refused.py", REFUSED)] {
+            sandbox.write(name, program);
+        }
+        sandbox.up();
+        // The first datagram comes, also to who has to be started or is not yet there.
+        let to = [("four", 5353), ("six", 5353), ("only6", 5353), ("names", 53), ("late", 5353), ("idle", 5353)];
+        let expected = [
+            "four said x at 127.0.0.1",
+            "idle said x at 0.0.0.0",
+            "late said x at 0.0.0.0",
+            "names said x at 0.0.0.0",
+            "only6 said x at ::",
+            "six said x at ::1",
+        ];
+        assert_eq!(sandbox.sends("web", "x", &to), expected);
+        // Names are told as before by whoever is asked.
+        assert!(sandbox.told("web", "getent ahostsv4 four").starts_with("10.66."));
+
+        assert_eq!(sandbox.refuses("web", "deaf", 5353), "ConnectionRefusedError");
+        let told = sandbox.requests().into_iter().find(|it| it["to"] == "deaf").unwrap();
+        assert!(told["error"].as_str().is_some_and(|error| error.contains("takes datagrams to port 5353")), "{told}");
+        let why = sandbox.nagaya(&["why", "deaf"]).out;
+        assert!(why.contains("5353"), "{why}");
+    }
+}
+
 #[test]
 fn one_socket_sends_to_many_and_hears_each() {
     let address = outward();

@@ -87,3 +87,21 @@ fn a_port_of_the_host_on_which_nobody_listens_is_reset_at_once_and_recorded() {
         answering.join().unwrap();
     }
 }
+
+#[test]
+fn a_server_of_the_host_that_listens_on_ipv6_alone_is_reached() {
+    let listener = TcpListener::bind("[::1]:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let answering = std::thread::spawn(move || {
+        for _ in Account::all() {
+            listener.accept().unwrap().0.write_all(b"x").unwrap();
+        }
+    });
+    for account in Account::all() {
+        let sandbox = workspace(account, MANIFEST);
+        sandbox.write("look.py", LOOK);
+        sandbox.up();
+        assert_eq!(sandbox.nagaya(&["exec", "web", "--", "python3", "look.py", &port]).good().out, "b'x'\n");
+    }
+    answering.join().unwrap();
+}
