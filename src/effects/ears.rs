@@ -38,7 +38,8 @@ struct Shared {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Unheard {
     port: u16,
-    open: Vec<Open>,
+    /// What is open, which is known only of streams.
+    open: Option<Vec<Open>>,
 }
 
 impl Ears {
@@ -134,13 +135,20 @@ pub fn astray(open: &[Open], port: u16) -> Option<Ipv4Addr> {
 impl Unheard {
     /// What is said of a port on which nobody was found, while these are open.
     pub fn new(port: u16, open: Vec<Open>) -> Self {
-        Self { port, open }
+        Self { port, open: Some(open) }
+    }
+
+    /// What is said of a port for datagrams that nobody takes.
+    pub fn of_datagrams(port: u16) -> Self {
+        Self { port, open: None }
     }
 }
 
 impl fmt::Display for Unheard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { port, open } = self;
+        let Self { port, open: Some(open) } = self else {
+            return write!(f, "nobody takes datagrams on {}", self.port);
+        };
         if let Some(address) = astray(open, *port) {
             return write!(f, "listens on {address}:{port} only; calls find it here, but would not in production");
         }

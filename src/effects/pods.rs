@@ -291,8 +291,7 @@ impl Pod {
     pub async fn datagrams(&self, source: Ipv4Addr, port: u16) -> io::Result<UdpSocket> {
         let taker = self.ears.taker(port);
         if taker.is_none() && self.ears.can_be_asked() {
-            let reason = format!("nobody there takes datagrams to port {port}");
-            return Err(io::Error::new(io::ErrorKind::ConnectionRefused, reason));
+            return Err(io::Error::new(io::ErrorKind::ConnectionRefused, Unheard::of_datagrams(port)));
         }
         self.line.datagrams(taker, source, port).await
     }

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use futures_util::future::{Either, FutureExt};
 use hyper::body::Incoming;
 use hyper::ext::Protocol as Extended;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, VIA};
+use hyper::header::{CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, VIA};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
@@ -30,7 +30,7 @@ use super::answer::{Asker, Refusal};
 use super::body::{Body, Ending, GONE, Recording, grpc_status};
 use super::copies::Copy;
 use super::h1::Spoken;
-use super::headers::{Identity, REQUEST_ID, given, once, strip_hop_by_hop, tell, tell_withheld};
+use super::headers::{Identity, REQUEST_ID, drop_false_length, given, once, strip_hop_by_hop, tell, tell_withheld};
 use super::http::{Asked, Caller, Context, Lead, Target, Way, unreached};
 use super::link::{Linked, Serving};
 use super::plain::Plain;
@@ -334,10 +334,7 @@ impl Answered {
         let Self { mut response, lease, call } = self;
         let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         strip_hop_by_hop(response.headers_mut(), upgraded);
-        if response.status() == StatusCode::NO_CONTENT {
-            // It has no body whatever it says (RFC 9110 section 8.6), and HTTP/2 takes it at its word.
-            response.headers_mut().remove(CONTENT_LENGTH);
-        }
+        drop_false_length(&mut response);
         recording.succeed();
         recording.answered(response.status(), response.headers());
         recording.status(response.status().as_u16());

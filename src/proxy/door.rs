@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::task::spawn_local;
 
 use super::answer::{Answer, Asker, Refusal};
+use super::headers::{Given, Identity};
 use super::hello::HANDSHAKE;
 use super::http::{self, Asked, Caller, Context, Lead, Making, Origin, Target, Way};
 use super::listen::each_connection;
@@ -23,11 +24,13 @@ use super::routing::permits;
 use super::tls::Tls;
 use super::tunnel::{self, Meant, Tunnel};
 use super::wire::Io;
+use crate::effects::clock;
 use crate::effects::places::Places;
 use crate::effects::ports;
 use crate::plan::of_strict;
 use crate::route::{Place, Table, Upstream};
 use crate::runtime::Board;
+use crate::telemetry::requests::Words;
 
 /// What all connections of the front door share.
 pub struct Door {
@@ -115,7 +118,12 @@ impl Way for Inside {
                         None => web(upstream).map(Lead::Service),
                     },
                 });
-                lead.unwrap_or_else(|refusal| Lead::Here(self.refuse(refusal, asked.asker)))
+                lead.unwrap_or_else(|refusal| {
+                    if let Refusal::Undeclared(_, to) = &refusal {
+                        self.record(to, asked.path, &refusal);
+                    }
+                    Lead::Here(self.refuse(refusal, asked.asker))
+                })
             }
             Place::Nobody(name) => {
                 let refusal = Refusal::Unknown(format!("{name}.{}.localhost", table.host_label));
@@ -156,6 +164,18 @@ impl Way for Inside {
 }
 
 impl Inside {
+    /// A call that is not made is listed too, where it was meant for a service.
+    fn record(&self, to: &Arc<str>, path: &str, refusal: &Refusal) {
+        let (begun, now) = (clock::instant(), clock::utc());
+        let identity = Identity::of(now, &Given::default());
+        let words = Words::new(identity.request_id(), "", path);
+        let context = &self.door.context;
+        let mut recording =
+            context.recording(words, identity.trace_id, (begun, now), &self.caller, to.clone(), self.origin.scheme);
+        recording.fail(refusal.to_string());
+        recording.status(StatusCode::FORBIDDEN.as_u16());
+    }
+
     fn tunnel(&self, upstream: &Arc<Upstream>, authority: &str, front_door: u16) -> Result<Lead, Refusal> {
         Ok(Lead::Tunnel(match tunnel::meant(upstream, authority, front_door)? {
             Meant::Service(target) => Tunnel::Service(target),

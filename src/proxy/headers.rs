@@ -1,9 +1,9 @@
 //! Headers on their way through: hop-by-hop ones stay, identity is added.
 
-use hyper::HeaderMap;
 use hyper::header::{
     CONNECTION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, InvalidHeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
 };
+use hyper::{HeaderMap, Response, StatusCode};
 use jiff::Timestamp;
 
 use super::link::Hops;
@@ -157,6 +157,14 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap, keep_upgrade: bool) {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     } else {
         headers.remove(UPGRADE);
+    }
+}
+
+/// A 204 has no body, whatever length it tells (RFC 9110 section 8.6). Callers by HTTP/2 would wait for one, or find the
+/// answer malformed (RFC 9113 section 8.1.1).
+pub fn drop_false_length<B>(response: &mut Response<B>) {
+    if response.status() == StatusCode::NO_CONTENT {
+        response.headers_mut().remove(CONTENT_LENGTH);
     }
 }
 

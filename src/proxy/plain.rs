@@ -13,7 +13,7 @@ use super::bridge::{Shared, failed, is_grpc, refuse, tell_id};
 use super::copies::{Copy, read_head};
 use super::h1::outbound::Outbound;
 use super::h1::{self, Added};
-use super::headers::{Identity, given, tell_withheld};
+use super::headers::{Identity, drop_false_length, given, tell_withheld};
 use super::http::{Asked, Lead, Way};
 use super::routing::Routed;
 use crate::effects::clock;
@@ -95,6 +95,7 @@ impl Plain {
             };
             let mut response = match outbound.send(&context.pool, place, &shared.caller, begun, another).await {
                 Ok(mut response) => {
+                    drop_false_length(&mut response);
                     recording.succeed();
                     recording.answered(response.status(), response.headers());
                     recording.status(response.status().as_u16());

@@ -54,8 +54,7 @@ impl Whereabouts {
             (None, _) => false,
         });
         let mut found = |port: &PlannedPort, number| match port.protocol {
-            // Which others there are is only known of streams.
-            Protocol::Udp => Unheard::new(number, Vec::new()),
+            Protocol::Udp => Unheard::of_datagrams(number),
             _ => Unheard::new(number, open.get_or_insert_with(|| self.open()).clone()),
         };
         deaf.map(|(place, port, number)| (place, found(port, number))).collect()

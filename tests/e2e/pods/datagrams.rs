@@ -159,7 +159,7 @@ fn whoever_takes_them_gets_them_wherever_it_is_bound() {
 
         assert_eq!(sandbox.refuses("web", "deaf", 5353), "ConnectionRefusedError");
         let told = sandbox.requests().into_iter().find(|it| it["to"] == "deaf").unwrap();
-        assert!(told["error"].as_str().is_some_and(|error| error.contains("takes datagrams to port 5353")), "{told}");
+        assert!(told["error"].as_str().is_some_and(|error| error.contains("takes datagrams on 5353")), "{told}");
         let why = sandbox.nagaya(&["why", "deaf"]).out;
         assert!(why.contains("5353"), "{why}");
     }

@@ -69,7 +69,14 @@ fn a_strict_workspace_is_so_at_its_front_door() {
             sandbox.told("web", &format!("curl -sS -o /dev/null -w '%{{http_code}}' {entry} http://users/")),
             "403"
         );
-        let from: Vec<Value> = sandbox.requests().into_iter().map(|it| it["from"].clone()).collect();
+        let requests = sandbox.requests();
+        let is_told = |it: &Value| {
+            let error = it["error"].as_str().unwrap_or_default();
+            json!([it["from"], it["to"], it["status"]]) == json!(["users", "web", 403])
+                && error.contains("strict: true")
+        };
+        assert!(requests.iter().any(is_told), "{requests:?}");
+        let from: Vec<Value> = requests.into_iter().map(|it| it["from"].clone()).collect();
         assert!(from.contains(&json!("web")) && !from.contains(&json!("(front door)")), "{from:?}");
     }
 }
