@@ -93,10 +93,16 @@ impl Table {
         self.listeners.get(&at).map(|listener| listener.socket.clone())
     }
 
-    /// The service that is called at an address: its own, or that of one of its pods, as callees see it.
+    /// The service that is called at an address.
     pub fn called(&self, address: Ipv4Addr) -> Option<&Arc<Upstream>> {
-        let place = self.called.get(&address).copied().or_else(|| self.zone.owner(address))?;
-        self.upstreams.get(place)
+        self.upstreams.get(*self.called.get(&address)?)
+    }
+
+    /// The service whose pod has an address, as its callees see it, where that is its only one: whoever is called by the
+    /// address of one of several means that one.
+    pub fn alone_at(&self, address: Ipv4Addr) -> Option<&Arc<Upstream>> {
+        let upstream = self.upstreams.get(self.zone.owner(address)?)?;
+        upstream.replicas.are_only_at(address).then_some(upstream)
     }
 
     /// The service of a name.

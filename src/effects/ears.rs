@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::clock;
-use super::listeners::{Listeners, Open, listens, takes_datagrams};
+use super::listeners::{Listeners, Open, bound_to, listens, takes_datagrams};
 use crate::launcher::pod::ENGINE;
 use crate::model::Protocol;
 use crate::plan::{PlannedPort, twin};
@@ -34,12 +34,27 @@ struct Shared {
     heard: Mutex<Option<(Instant, Vec<Open>)>>,
 }
 
+/// Who takes the datagrams to a port of a pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taker {
+    /// A program that is bound to this address, or to all of its family.
+    At(IpAddr),
+    Nobody,
+    /// The kernel does not tell, or cannot be asked, as that of a container.
+    Unknown,
+}
+
 /// A port on which nobody listens where callers are led: what was expected, and what is there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct Unheard {
-    port: u16,
-    /// What is open, which is known only of streams.
-    open: Option<Vec<Open>>,
+pub enum Unheard {
+    /// What streams there is, in its place.
+    Stream {
+        port: u16,
+        open: Vec<Open>,
+    },
+    Datagrams {
+        port: u16,
+    },
 }
 
 impl Ears {
@@ -61,7 +76,7 @@ impl Ears {
     /// Whether a program is there for callers of a port.
     pub fn answers(&self, port: &PlannedPort) -> bool {
         port.listen().is_some_and(|number| match port.protocol {
-            Protocol::Udp => self.taker(number).is_some(),
+            Protocol::Udp => self.taker(number) != Taker::Nobody,
             _ => self.hear(number),
         })
     }
@@ -76,18 +91,20 @@ impl Ears {
         !self.by_ipv4(port) && self.by_ipv6(port)
     }
 
-    /// Where in the pod a program takes datagrams to a port; `None` where nobody does.
-    pub fn taker(&self, port: u16) -> Option<IpAddr> {
-        let places =
-            [self.address.into(), Ipv4Addr::LOCALHOST.into(), twin(self.address).into(), Ipv6Addr::LOCALHOST.into()];
-        places
-            .into_iter()
-            .find(|place: &IpAddr| self.ask(|socket| takes_datagrams(socket, (*place, port).into())).unwrap_or(false))
-    }
-
-    /// Whether there is anybody to ask: nobody of what the pod's engine does not see into, as a container is.
-    pub fn can_be_asked(&self) -> bool {
-        self.shared.diagnosis.get().is_some()
+    /// Where in the pod a program takes datagrams to a port.
+    pub fn taker(&self, port: u16) -> Taker {
+        let own = IpAddr::from(self.address);
+        let places = [own, Ipv4Addr::LOCALHOST.into(), twin(self.address).into(), Ipv6Addr::LOCALHOST.into()];
+        let takes = |place: &IpAddr| self.ask(|socket| takes_datagrams(socket, (*place, port).into()));
+        if let Some(place) = places.into_iter().find(|place| takes(place) == Some(true)) {
+            return Taker::At(place);
+        }
+        // Some are found by no look-up: who takes them from one sender alone, or from one device.
+        match self.ask(|socket| bound_to(socket, port)) {
+            Some(Ok(bound)) if bound.is_empty() => Taker::Nobody,
+            Some(Ok(bound)) => Taker::At(bound.into_iter().find(|address| !address.is_unspecified()).unwrap_or(own)),
+            Some(Err(_)) | None => Taker::Unknown,
+        }
     }
 
     /// All that listens, with the programs.
@@ -135,19 +152,20 @@ pub fn astray(open: &[Open], port: u16) -> Option<Ipv4Addr> {
 impl Unheard {
     /// What is said of a port on which nobody was found, while these are open.
     pub fn new(port: u16, open: Vec<Open>) -> Self {
-        Self { port, open: Some(open) }
+        Self::Stream { port, open }
     }
 
     /// What is said of a port for datagrams that nobody takes.
     pub fn of_datagrams(port: u16) -> Self {
-        Self { port, open: None }
+        Self::Datagrams { port }
     }
 }
 
 impl fmt::Display for Unheard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { port, open: Some(open) } = self else {
-            return write!(f, "nobody takes datagrams on {}", self.port);
+        let (port, open) = match self {
+            Self::Stream { port, open } => (port, open),
+            Self::Datagrams { port } => return write!(f, "nobody takes datagrams on {port}"),
         };
         if let Some(address) = astray(open, *port) {
             return write!(f, "listens on {address}:{port} only; calls find it here, but would not in production");

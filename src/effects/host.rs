@@ -292,12 +292,11 @@ impl Host {
         life.pids = left;
         let planned = self.plan.services.get(life.service).map(|planned| planned.instance(life.instance));
         let ports = planned.map(|planned| planned.ports.as_slice()).unwrap_or_default();
-        let mut numbers = ports.iter().filter_map(PlannedPort::listen);
         let serves = match &life.pod {
             Some(pod) => ports.iter().any(|port| pod.ears.answers(port)),
-            None => {
-                Listeners::look().is_ok_and(|listeners| numbers.any(|port| is_theirs(&listeners, port, &life.pids)))
-            }
+            None => Listeners::look().is_ok_and(|listeners| {
+                ports.iter().filter_map(PlannedPort::listen).any(|port| is_theirs(&listeners, port, &life.pids))
+            }),
         };
         vec![Fact::Exited(incarnation, exit, if serves { Left::Listeners } else { Left::Strays })]
     }

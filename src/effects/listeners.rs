@@ -64,7 +64,7 @@ impl Listeners {
     pub fn look_by(socket: &OwnedFd) -> io::Result<Self> {
         let mut found = Self::default();
         for family in [AddressFamily::INET, AddressFamily::INET6] {
-            found.dump(socket, family)?;
+            found.dump(socket, family, TCP)?;
         }
         Ok(found)
     }
@@ -150,8 +150,8 @@ impl Listeners {
         self.0.get(&port)?.iter().find_map(|it| holder(it.inode))
     }
 
-    fn dump(&mut self, socket: &OwnedFd, family: AddressFamily) -> io::Result<()> {
-        send(socket, &request(family, TCP, REQUEST_AND_DUMP), SendFlags::empty())?;
+    fn dump(&mut self, socket: &OwnedFd, family: AddressFamily, transport: u8) -> io::Result<()> {
+        send(socket, &request(family, transport, REQUEST_AND_DUMP), SendFlags::empty())?;
         let mut buffer = vec![0; 64 << 10];
         loop {
             let (received, _) = recv(socket, &mut buffer[..], RecvFlags::empty())?;
@@ -167,9 +167,11 @@ impl Listeners {
         const DONE: u16 = 3;
         while let Some(header) = rest.first_chunk::<16>() {
             let length = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize;
+            // A dump that fails may end like one that does not, but for a number below 0.
+            let code = rest.get(16..20).and_then(|code| code.try_into().ok()).map_or(0, i32::from_ne_bytes);
             match u16::from_ne_bytes([header[4], header[5]]) {
-                DONE => return Ok(true),
-                ERROR => return Err(io::Error::other("the kernel refused to list sockets")),
+                DONE if code >= 0 => return Ok(true),
+                DONE | ERROR => return Err(io::Error::other("the kernel refused to list sockets")),
                 _ => {}
             }
             // struct inet_diag_msg: the local port at 4, big endian, its address at 8; the inode at 68.
@@ -232,6 +234,16 @@ pub fn takes_datagrams(socket: &OwnedFd, to: SocketAddr) -> bool {
     is_bound(socket, UDP, to).unwrap_or(false)
 }
 
+/// The addresses at which there are sockets for datagrams to a port, whomever they take them from. An error where the
+/// kernel does not tell: it may be built without that (`CONFIG_INET_UDP_DIAG`), and then a look-up finds nobody.
+pub fn bound_to(socket: &OwnedFd, port: u16) -> io::Result<Vec<IpAddr>> {
+    let mut found = Listeners::default();
+    for family in [AddressFamily::INET, AddressFamily::INET6] {
+        found.dump(socket, family, UDP)?;
+    }
+    Ok(found.0.remove(&port).unwrap_or_default().into_iter().map(|it| it.address).collect())
+}
+
 fn is_bound(socket: &OwnedFd, transport: u8, at: SocketAddr) -> io::Result<bool> {
     let (family, octets) = match at.ip() {
         IpAddr::V4(address) => (AddressFamily::INET, address.octets().to_vec()),
@@ -261,13 +273,14 @@ const REQUEST_AND_DUMP: u16 = REQUEST | 0x300;
 /// inet_diag_req_v2.
 fn request(family: AddressFamily, transport: u8, flags: u16) -> [u8; 72] {
     const LISTEN: u32 = 1 << 10;
+    let states = if transport == TCP { LISTEN } else { u32::MAX };
     let mut message = [0; 72];
     message[0..4].copy_from_slice(&72u32.to_ne_bytes());
     message[4..6].copy_from_slice(&SOCK_DIAG_BY_FAMILY.to_ne_bytes());
     message[6..8].copy_from_slice(&flags.to_ne_bytes());
     message[16] = family.as_raw().to_le_bytes()[0];
     message[17] = transport;
-    message[20..24].copy_from_slice(&LISTEN.to_ne_bytes());
+    message[20..24].copy_from_slice(&states.to_ne_bytes());
     message
 }
 
@@ -339,7 +352,8 @@ mod tests {
         for (bound, reached, missed) in [("127.0.0.1:0", "127.0.0.1", "127.0.0.2"), ("[::1]:0", "::1", "127.0.0.1")] {
             let Ok(socket) = std::net::UdpSocket::bind(bound) else { continue };
             let at = |address: &str| (address.parse::<IpAddr>().unwrap(), socket.local_addr().unwrap().port()).into();
-            let (reached, missed) = (at(reached), at(missed));
+            let (reached, missed): (SocketAddr, SocketAddr) = (at(reached), at(missed));
+            assert_eq!(bound_to(&diagnosis, reached.port()).unwrap(), [reached.ip()]);
             assert!(takes_datagrams(&diagnosis, reached) && !takes_datagrams(&diagnosis, missed), "{bound}");
             drop(socket);
             assert!(!takes_datagrams(&diagnosis, reached), "{bound}");

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 
-use super::ears::{Ears, Unheard, astray};
+use super::ears::{Ears, Taker, Unheard, astray};
 use crate::launcher::Line;
 use crate::launcher::pod::{self, Handover};
 use crate::model::Egress;
@@ -289,11 +289,14 @@ impl Pod {
     /// A socket for datagrams from `source` to a port of a program in it; refused where nobody takes them. Only a pod can
     /// be asked who does.
     pub async fn datagrams(&self, source: Ipv4Addr, port: u16) -> io::Result<UdpSocket> {
-        let taker = self.ears.taker(port);
-        if taker.is_none() && self.ears.can_be_asked() {
-            return Err(io::Error::new(io::ErrorKind::ConnectionRefused, Unheard::of_datagrams(port)));
-        }
-        self.line.datagrams(taker, source, port).await
+        let target = match self.ears.taker(port) {
+            Taker::At(address) => Some(address),
+            Taker::Unknown => None,
+            Taker::Nobody => {
+                return Err(io::Error::new(io::ErrorKind::ConnectionRefused, Unheard::of_datagrams(port)));
+            }
+        };
+        self.line.datagrams(target, source, port).await
     }
 }
 

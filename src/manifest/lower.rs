@@ -172,6 +172,7 @@ fn own_name(main: &Unit) -> Result<WorkspaceName, Box<Problem>> {
     // As with Compose, the folder's name serves.
     let folder = main.dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let usable = BadName::suggestion(&folder).unwrap_or(folder);
+    let usable = if RESERVED.contains(&&*usable) { "workspace".to_owned() } else { usable };
     WorkspaceName::new(&usable)
         .or_else(|_| WorkspaceName::new("workspace"))
         .map_err(|error| Box::new(no_name(&usable, error)))

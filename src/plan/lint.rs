@@ -64,25 +64,25 @@ fn unguarded(workspace: &Workspace, auto: NetworkMode, out: &mut Vec<Lint>) {
     }
 }
 
-/// The same of calls within the workspace that the manifest does not have: told once, for all.
+/// Nor can calls within the workspace that the manifest does not have: told once, for all services.
 fn lax(workspace: &Workspace, auto: NetworkMode, out: &mut Vec<Lint>) {
-    let mut services = workspace.services.values().enumerate();
-    let network = |service| workspace.network_of(service, auto);
-    let open =
-        services.find(|(_, service)| network(service) != NetworkMode::Pod && matches!(service.run, Run::Process(_)));
-    if let (true, Some((place, service))) = (workspace.strict, open) {
-        out.push(Lint {
-            service: place,
-            needle: "network".to_owned(),
-            code: "not_enforced",
-            message: format!(
-                "in network mode `{}` nothing keeps `{}` from calls that the manifest does not have",
-                network(service).word(),
-                service.name
-            ),
-            hint: "`strict: true` holds in network mode `pod`".to_owned(),
-        });
+    if !workspace.strict {
+        return;
     }
+    let processes = workspace.services.values().enumerate().filter(|(_, it)| matches!(it.run, Run::Process(_)));
+    let mut modes = processes.map(|(place, service)| (place, service, workspace.network_of(service, auto)));
+    let Some((place, service, network)) = modes.find(|(.., network)| *network != NetworkMode::Pod) else { return };
+    out.push(Lint {
+        service: place,
+        needle: "network".to_owned(),
+        code: "not_enforced",
+        message: format!(
+            "in network mode `{}` nothing keeps `{}` from calls that the manifest does not have",
+            network.word(),
+            service.name
+        ),
+        hint: "`strict: true` holds in network mode `pod`".to_owned(),
+    });
 }
 
 /// `localhost:5432` is this machine's; where another service owns that port, it is hardly what is meant.

@@ -120,7 +120,7 @@ impl Way for Inside {
                 });
                 lead.unwrap_or_else(|refusal| {
                     if let Refusal::Undeclared(_, to) = &refusal {
-                        self.record(to, asked.path, &refusal);
+                        self.record(to, asked, &refusal);
                     }
                     Lead::Here(self.refuse(refusal, asked.asker))
                 })
@@ -165,15 +165,17 @@ impl Way for Inside {
 
 impl Inside {
     /// A call that is not made is listed too, where it was meant for a service.
-    fn record(&self, to: &Arc<str>, path: &str, refusal: &Refusal) {
+    fn record(&self, to: &Arc<str>, asked: &Asked<'_>, refusal: &Refusal) {
         let (begun, now) = (clock::instant(), clock::utc());
         let identity = Identity::of(now, &Given::default());
-        let words = Words::new(identity.request_id(), "", path);
-        let context = &self.door.context;
+        let words = Words::new(identity.request_id(), "", asked.path);
+        let (context, asker) = (&self.door.context, asked.asker);
+        let protocol = if asker.is_grpc { "grpc" } else { "http" };
         let mut recording =
-            context.recording(words, identity.trace_id, (begun, now), &self.caller, to.clone(), self.origin.scheme);
+            context.recording(words, identity.trace_id, (begun, now), &self.caller, to.clone(), protocol);
         recording.fail(refusal.to_string());
-        recording.status(StatusCode::FORBIDDEN.as_u16());
+        recording.status(refusal.response(asker).status().as_u16());
+        recording.grpc_status(asker.is_grpc.then_some(refusal.grpc_status(asker)));
     }
 
     fn tunnel(&self, upstream: &Arc<Upstream>, authority: &str, front_door: u16) -> Result<Lead, Refusal> {

@@ -170,7 +170,7 @@ impl Router {
         if view.is_plain && !is_given {
             return Ok(Routed::plainly(target));
         }
-        let brought = own::read(call, inherited)?;
+        let brought = own::read(call, caller, inherited)?;
         let named = snapshot.name(&target, call, brought.target.as_deref())?;
         let rules = snapshot.holding(&named, call, brought.target.as_deref());
         let binding = snapshot.binding(&view, &named.path, &rules, brought.local.as_deref());

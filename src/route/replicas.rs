@@ -137,6 +137,12 @@ impl Replicas {
         Some(Call::Of(begun.clone(), *port))
     }
 
+    /// Whether one instance is listed, in the pod of this address.
+    pub fn are_only_at(&self, address: Ipv4Addr) -> bool {
+        let Self::Listed(list) = self else { return false };
+        matches!(&**list.now.borrow(), [only] if only.own == Some(address))
+    }
+
     /// Becomes ready when others are listed than at this moment; where nothing is listed, never.
     pub fn changed(&self) -> impl Future<Output = ()> + use<> {
         let listed = match self {

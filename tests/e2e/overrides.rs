@@ -310,11 +310,17 @@ fn browsers_bring_entries_in_a_link_and_keep_them_in_a_cookie() {
     assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("leads out of the workspace"), "{answer}");
     // Nor does a page of another site lead out of it, whose browser can be brought to send the field.
     for page in ["Sec-Fetch-Site: cross-site\r\n", "Origin: http://evil.example\r\n", "Origin: null\r\n"] {
-        let answer = ask(door, "/", &format!("{page}l5d-dtab: /svc/users => /$/inet/example.com/80\r\n"));
-        assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("no page of another site"), "{answer}");
+        for outside in ["/$/inet/example.com/80", "/#/remote/staging/users"] {
+            let answer = ask(door, "/", &format!("{page}l5d-dtab: /svc/users => {outside}\r\n"));
+            assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("no page of another site"), "{answer}");
+        }
         let answer = ask(door, "/", &format!("{page}l5d-dtab: /svc/users => /#/local/users-v2\r\n"));
         assert!(ends_with(&answer, "v2"), "{answer}");
     }
+    // One of this machine may, whatever its port: nobody else has it.
+    let page = "Sec-Fetch-Site: cross-site\r\nOrigin: http://localhost:5173\r\n";
+    let answer = ask(door, "/", &format!("{page}l5d-dtab: /svc/web => /$/inet/127.0.0.1/1\r\n"));
+    assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
     let paths: Vec<_> =
         sandbox.requests().into_iter().filter(|it| it["from"] == "(front door)").map(|it| it["path"].clone()).collect();
     assert!(paths.contains(&json!("/a?x=1")), "{paths:?}");

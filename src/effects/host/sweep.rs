@@ -10,7 +10,7 @@ use crate::effects::listeners::{Listeners, Listening};
 use crate::effects::process::Kin;
 use crate::effects::twins::complaint;
 use crate::model::Protocol;
-use crate::plan::Ready;
+use crate::plan::{PlannedPort, Ready};
 use crate::supervise::{Fact, Incarnation, Moment, Swept};
 
 /// A look for listeners takes at most a fifth of the time.
@@ -32,16 +32,12 @@ impl Host {
             let life = self.lives.get(&incarnation)?;
             let planned = self.plan.services[service].instance(life.instance);
             let Ready::Listening(port) = planned.readiness else { return None };
-            // Of two with one number, the one for streams.
-            let mut awaited = planned.ports.iter().filter(|it| it.listen() == Some(port));
-            let takes_datagrams = awaited.clone().all(|it| it.protocol == Protocol::Udp);
+            let awaited = awaited(&planned.ports, port)?;
             let finding = match &life.pod {
-                Some(pod)
-                    if awaited.any(|it| (it.protocol == Protocol::Udp) == takes_datagrams && pod.ears.answers(it)) =>
-                {
-                    None
+                Some(pod) if pod.ears.answers(awaited) => None,
+                Some(_) if awaited.protocol == Protocol::Udp => {
+                    Some(format!("it takes no datagrams on port {port} yet"))
                 }
-                Some(_) if takes_datagrams => Some(format!("it takes no datagrams on port {port} yet")),
                 Some(_) if begun.since(life.launched) < PATIENCE => Some(not_yet(port)),
                 Some(pod) => not_found(pod, port, |open| self.elsewhere(life, port, open)),
                 None => match listeners.on(port, Kin { pids: &life.pids, others: &self.main_pids(incarnation) }) {
@@ -80,6 +76,12 @@ impl Host {
         let planned = self.plan.services.get(life.service)?;
         misplaced(&planned.instance(life.instance).ports, life.pod.is_some(), port, open)
     }
+}
+
+/// The port at which a program is awaited on a number: of two with one number, the one for streams.
+fn awaited(ports: &[PlannedPort], number: u16) -> Option<&PlannedPort> {
+    let there = ports.iter().filter(|port| port.listen() == Some(number));
+    there.min_by_key(|port| port.protocol == Protocol::Udp)
 }
 
 /// What is said of a program that may only need more time.

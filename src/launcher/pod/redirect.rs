@@ -60,13 +60,15 @@ fn fill(table: &mut Table<'_>, pod: &Network) {
         table.rule(&[Match::Address(of(table.family, pod.address))], Verdict::Accept);
     }
     // A service that is a server of names itself is asked by its own.
-    table.rule(&[Match::Transport(UDP), Match::Port(53), Match::Open], Verdict::Redirect(ENGINE));
+    let question = [Match::Transport(UDP), Match::Port(53)];
+    table.rule(&[&question[..], &[Match::Open]].concat(), Verdict::Redirect(ENGINE));
+    table.rule(&[&question[..], &[Match::Refused]].concat(), Verdict::Redirect(NOBODY));
     let names = match table.family {
         Family::V4 => NAMES,
         // Servers of IPv6 are asked by who does not read resolv.conf: too few for a socket of their own.
         Family::V6 => ENGINE,
     };
-    table.rule(&[Match::Transport(UDP), Match::Port(53)], Verdict::Redirect(names));
+    table.rule(&question, Verdict::Redirect(names));
     if pod.front_door != 0 {
         let door = [Match::Transport(TCP), Match::Loopback, Match::Port(pod.front_door)];
         table.rule(&door, Verdict::Redirect(ENGINE));

@@ -43,7 +43,7 @@ pub fn bound(caller: &str, carried: Carried, meant: SocketAddr, table: &Table) -
         Err(address) if is_confined || !is_reached(address) => return Bound::Nobody,
         Err(address) => return outside(address.into(), port),
     };
-    if let Some(upstream) = table.called(address) {
+    if let Some(upstream) = table.called(address).or_else(|| table.alone_at(address)) {
         // The routes lead streams, and nobody asks them about datagrams.
         let upstream = if carried == Carried::Datagram { table.led(caller, upstream) } else { upstream };
         let place = upstream.ports.iter().position(|known| known.number == port && carried.is_for(known.protocol));

@@ -130,8 +130,11 @@ impl Post {
         if self.at.is_ipv4() {
             return false;
         }
-        let flow = self.meant.flow(sender, self.at).ok().flatten();
-        let is_question = flow.is_some_and(|flow| flow.to.port() == NAMES);
+        let flow = self.meant.flow(sender, self.at).ok().flatten().filter(|flow| flow.to.port() == NAMES);
+        let tables = &self.outlet.around.tables;
+        let led = |to| bound(&caller.service, Carried::Datagram, to, &tables.borrow());
+        // A service may be a server of names itself.
+        let is_question = flow.is_some_and(|flow| !matches!(led(flow.to), Bound::Service(_)));
         if is_question && tasks.len() < MOST {
             let (post, caller, bytes) = (self.clone(), caller.clone(), bytes.to_vec());
             tasks.spawn_local(async move {

@@ -12,6 +12,7 @@ use crate::dtab::namers::Kind;
 use crate::dtab::overrides::{self, BadOverride};
 use crate::dtab::{Dentry, Dtab, NameTree, Path, SyntaxError};
 use crate::proxy::answer::Refusal;
+use crate::proxy::http::Caller;
 use crate::route::host_name;
 
 /// The parameter of a URL, and the cookie, at the front door.
@@ -83,7 +84,7 @@ pub fn has_parameter(target: &str) -> bool {
 }
 
 /// Reads a request's entries: those that came down to it, then its own, which go before them.
-pub fn read(call: &Call<'_>, inherited: Option<&Rc<Local>>) -> Result<Brought, Refusal> {
+pub fn read(call: &Call<'_>, caller: &Caller, inherited: Option<&Rc<Local>>) -> Result<Brought, Refusal> {
     let mut fields = Vec::new();
     let mut cookie = None;
     call.fields.each(&mut |name, value| {
@@ -103,7 +104,7 @@ pub fn read(call: &Call<'_>, inherited: Option<&Rc<Local>>) -> Result<Brought, R
         return Ok(Brought { local: inherited.cloned(), target });
     }
     let own = overrides::read(fields).map_err(|bad| refusal(&bad))?;
-    if call.is_at_door && is_of_foreign_page(call.fields) {
+    if *caller == Caller::Outside && is_of_foreign_page(call.fields) {
         keep_inside(&own)?;
     }
     let mut all = inherited.map(|inherited| inherited.dtab.clone()).unwrap_or_default();
@@ -117,27 +118,27 @@ pub fn read(call: &Call<'_>, inherited: Option<&Rc<Local>>) -> Result<Brought, R
     Ok(Brought { local: Local::new(all).map(Rc::new), target })
 }
 
-/// Whether a page of another site has a browser make a request: what allows its fields is often any service that is
-/// called (CORS), and it must not have the workspace call others (Fetch Metadata; RFC 6454 where a browser has none).
+/// Whether a page of another place than this machine has a browser make a request. What allows it the field is the
+/// service that is called, and many allow all (CORS); that service must not have the workspace call others. Browsers tell
+/// by `Origin` (RFC 6454) or, where that is not sent, by Fetch Metadata.
 fn is_of_foreign_page(fields: &dyn Fields) -> bool {
-    if let Some(site) = fields.first("sec-fetch-site") {
-        return site == b"cross-site";
-    }
-    let origin = fields.first("origin").and_then(|origin| std::str::from_utf8(origin).ok());
-    origin.is_some_and(|origin| {
-        let authority = origin.split_once("://").map_or(origin, |(_, authority)| authority);
-        loopback(host_name(authority).trim_matches(['[', ']'])).is_none()
-    })
+    let Some(origin) = fields.first("origin") else {
+        return fields.first("sec-fetch-site").is_some_and(|site| site == b"cross-site");
+    };
+    let origin = String::from_utf8_lossy(origin);
+    let authority = origin.split_once("://").map_or("", |(_, authority)| authority);
+    loopback(host_name(authority).trim_matches(['[', ']'])).is_none()
 }
 
 fn keep_inside(own: &Dtab) -> Result<(), Refusal> {
-    match own.entries().iter().find(|entry| !stays_inside(&entry.tree)) {
-        None => Ok(()),
-        Some(entry) => {
-            let text = format!("`{entry}` leads out of the workspace, which no page of another site may do");
-            Err(Refusal::BadOverride { text, excerpt: String::new(), is_too_large: false })
-        }
-    }
+    let Some(entry) = first_outside(own) else { return Ok(()) };
+    let text = format!("`{entry}` leads out of the workspace, which no page of another site may do");
+    Err(Refusal::BadOverride { text, excerpt: String::new(), is_too_large: false })
+}
+
+/// The first entry that leads to more than services of the workspace.
+fn first_outside(dtab: &Dtab) -> Option<&Dentry> {
+    dtab.entries().iter().find(|entry| !stays_inside(&entry.tree))
 }
 
 /// Reads what a URL or a cookie has. Any page can have a browser follow a link: these lead to services of the workspace
@@ -152,13 +153,9 @@ pub fn read_linked(text: &str) -> Result<Dtab, Refusal> {
     let cut = if text.trim_end().ends_with('/') { CUT } else { "" };
     let syntax = |error: &SyntaxError| malformed(format!("{PARAMETER}: {error}{cut}{CLEARING}"), error.excerpt());
     let dtab = Dtab::parse_joined(text).map_err(|error| syntax(&error))?;
-    match dtab.entries().iter().find(|entry| !stays_inside(&entry.tree)) {
-        None => Ok(dtab),
-        Some(entry) => {
-            let reason = "leads out of the workspace, which only the header l5d-dtab can do";
-            Err(malformed(format!("{PARAMETER}: `{entry}` {reason}{cut}{CLEARING}"), String::new()))
-        }
-    }
+    let Some(entry) = first_outside(&dtab) else { return Ok(dtab) };
+    let reason = "leads out of the workspace, which only the header l5d-dtab can do";
+    Err(malformed(format!("{PARAMETER}: `{entry}` {reason}{cut}{CLEARING}"), String::new()))
 }
 
 /// A cookie stays until it is told to go.
@@ -176,9 +173,17 @@ fn refusal(bad: &BadOverride) -> Refusal {
     Refusal::BadOverride { text: bad.to_string(), excerpt, is_too_large }
 }
 
-/// Whether no name of a tree can become one of `/$/…`, whatever follows it.
+/// Whether no name of a tree can become one of `/$/…` or of a remote, whatever follows it.
 fn stays_inside(tree: &NameTree<Path>) -> bool {
-    !leads(tree, &|path| path.labels().first().is_none_or(|label| label.as_bytes() == b"$"))
+    let is_outside = |path: &Path| {
+        let mut labels = path.labels().iter().map(|label| label.as_bytes());
+        match labels.next() {
+            None | Some(b"$") => true,
+            Some(b"#") => labels.next().is_none_or(|kind| kind == Kind::Remote.word().as_bytes()),
+            Some(_) => false,
+        }
+    };
+    !leads(tree, &is_outside)
 }
 
 /// Whether any name of a tree is such a one.

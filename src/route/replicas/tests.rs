@@ -43,6 +43,19 @@ fn one_that_is_withdrawn_gets_no_more_and_is_drained_when_the_last_answer_is_thr
 }
 
 #[test]
+fn the_address_of_a_pod_stands_for_its_service_while_there_is_no_other() {
+    let (facts, _told) = mpsc::unbounded_channel();
+    let replicas = Replicas::listed(&Arc::default());
+    let [one, other] = [1, 2].map(|last| Ipv4Addr::new(10, 66, 128, last));
+    let pod = |number, own| Life { own: Some(own), ..life(number) };
+    assert!(!replicas.are_only_at(one) && !Replicas::Fixed.are_only_at(one));
+    replicas.set([pod(1, one)].into_iter(), &facts);
+    assert!(replicas.are_only_at(one) && !replicas.are_only_at(other));
+    replicas.set([pod(1, one), pod(2, other)].into_iter(), &facts);
+    assert!(!replicas.are_only_at(one) && !replicas.are_only_at(other));
+}
+
+#[test]
 fn a_call_goes_to_others_until_enough_were_tried() {
     let (facts, _told) = mpsc::unbounded_channel();
     let replicas = Replicas::listed(&Arc::default());
