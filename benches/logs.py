@@ -5,7 +5,7 @@ import signal
 import time
 
 import table
-from lab import Report, cpu_ns, folder, forget_peak, peak_kib, quiet_moment, until
+from lab import Report, all_pids, cpu_ns, folder, forget_peak, peak_kib, program, quiet_moment, until
 from tools import DetachedNagaya, Tool
 
 WAITING, BEGUN, TAKEN = range(3)
@@ -91,14 +91,15 @@ def once(tool, size, turn, programs):
     with folder() as place:
         report = Report(f"{place}/report", 3)
         row["busy_before"] = quiet_moment()
-        started = tool.start(place, [("lines", [str(programs / "lines"), report.path, str(size)])])
+        lines = str(programs / "lines")
+        started = tool.start(place, [("lines", [lines, report.path, str(size)])])
         follower = None
         try:
             if not until(lambda: report.times[WAITING], START_SECONDS):
                 row["problem"] = "the service never ran"
                 return row
             follower = tool.follow(started, place) if isinstance(tool, NobodyFollows) else None
-            burst(tool, started, follower, report, row)
+            burst(tool, started, follower, report, row, lines)
             check(tool, started, follower, place, row)
             finish(tool, started, place)
         finally:
@@ -107,8 +108,9 @@ def once(tool, size, turn, programs):
     return row
 
 
-def burst(tool, started, follower, report, row):
-    writer = report.pids[WAITING]
+def burst(tool, started, follower, report, row, lines):
+    # By the program: in a pod it knows only the number that it has there.
+    writer = next(pid for pid in all_pids() - started.before if program(pid) == lines)
     own = [pid for pid in started.family(without=[writer]) if not (tool.is_client and pid == started.pid)]
     watched = [follower.pid] if follower else []
     time.sleep(0.3)
